@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+# trine_add_tests(FOLDER): all FOLDER/**/*_test.cpp as one program, trine_FOLDER_tests, one ctest entry a TEST.
+#   "PerIsa" in a test's name    registers it once for each instruction set, label per_isa
+#   "Concurrency" in it          label concurrency, which is what runs under ThreadSanitizer
+# Every test also has the label FOLDER.
+include(GoogleTest)
+
+function(trine_discover_tests target)
+  cmake_parse_arguments(ARG "" "NAME;PREFIX;FILTER;LABELS;ENVIRONMENT" "" ${ARGN})
+  gtest_discover_tests(${target} TEST_LIST ${target}_${ARG_NAME} TEST_PREFIX ${ARG_PREFIX} TEST_FILTER ${ARG_FILTER}
+                       DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120
+                       PROPERTIES LABELS "${ARG_LABELS}" ENVIRONMENT "${ARG_ENVIRONMENT}" TIMEOUT 300)
+endfunction()
+
+function(trine_add_tests folder)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*_test.cpp)
+  if(NOT sources)
+    return()
+  endif()
+  set(target trine_${folder}_tests)
+  add_executable(${target} ${sources} $<TARGET_OBJECTS:trine_test_support_objects>)
+  set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
+  target_link_libraries(${target} PRIVATE trine_test_support)
+  target_precompile_headers(${target} REUSE_FROM trine_test_support_objects)
+
+  trine_discover_tests(${target} NAME plain PREFIX ${folder}/ FILTER "*-*PerIsa*:*Concurrency*" LABELS ${folder})
+  trine_discover_tests(${target} NAME concurrency PREFIX ${folder}/ FILTER "*Concurrency*-*PerIsa*"
+                       LABELS "${folder}$<SEMICOLON>concurrency")
+  foreach(isa portable avx2 avx512)
+    trine_discover_tests(${target} NAME ${isa} PREFIX ${folder}/${isa}/ FILTER "*PerIsa*"
+                         LABELS "${folder}$<SEMICOLON>per_isa" ENVIRONMENT TRINE_ISA=${isa})
+  endforeach()
+endfunction()

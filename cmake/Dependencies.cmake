@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+# Each dependency is a target that the enclosing project already has, otherwise find_package. Nothing is downloaded.
+
+if(NOT TARGET Eigen3::Eigen)
+  find_package(Eigen3 REQUIRED NO_MODULE)
+endif()
+if(NOT TARGET nlohmann_json::nlohmann_json)
+  find_package(nlohmann_json 3.10 REQUIRED)
+endif()
+if(TRINE_OPENMP AND NOT TARGET OpenMP::OpenMP_CXX)
+  find_package(OpenMP COMPONENTS CXX)
+  if(NOT OpenMP_CXX_FOUND)
+    message(FATAL_ERROR "This compiler has no OpenMP (for Clang: libomp-dev). -DTRINE_OPENMP=OFF builds without threads.")
+  endif()
+endif()
+
+if(TRINE_BUILD_TESTS)
+  find_package(Threads REQUIRED)
+  if(NOT TARGET GTest::gmock_main)
+    find_package(GTest REQUIRED CONFIG)
+  endif()
+endif()
+if(TRINE_BUILD_BENCH AND NOT TARGET benchmark::benchmark_main)
+  find_package(benchmark REQUIRED)
+endif()
+if((TRINE_BUILD_BENCH OR TRINE_BUILD_EXAMPLES) AND NOT TARGET CLI11::CLI11)
+  find_package(CLI11 REQUIRED)
+endif()

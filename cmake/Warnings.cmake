@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+# Warnings as errors for our own programs. Linked PRIVATE by tests, benches and examples, never by the library itself.
+
+option(TRINE_WARNINGS_AS_ERRORS "Stop our own build at a warning" ${PROJECT_IS_TOP_LEVEL})
+
+add_library(trine_warnings INTERFACE)
+target_compile_options(trine_warnings INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor -Woverloaded-virtual
+  -Wold-style-cast -Wextra-semi -Wformat=2
+  # GCC 12 sees overlapping copies in `"literal" + std::string` that are not there: https://gcc.gnu.org/PR105651
+  $<$<CXX_COMPILER_ID:GNU>:-Wduplicated-cond -Wlogical-op -Wno-restrict>
+  # With sanitizers GCC loses track of what is initialised, and says so in its manual.
+  $<$<AND:$<CXX_COMPILER_ID:GNU>,$<BOOL:${TRINE_SANITIZERS}>>:-Wno-maybe-uninitialized>)
+if(TRINE_WARNINGS_AS_ERRORS)
+  target_compile_options(trine_warnings INTERFACE -Werror)
+endif()
