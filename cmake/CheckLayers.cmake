@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+# Are the folders of include/trine layers? Reads every header and fails naming the arrow that should not be there.
+#   cmake [-D INCLUDE_DIR=...] -P cmake/CheckLayers.cmake
+cmake_minimum_required(VERSION 3.22)
+if(NOT DEFINED INCLUDE_DIR)
+  set(INCLUDE_DIR ${CMAKE_CURRENT_LIST_DIR}/../include)
+endif()
+
+# layer_X: what X may include beside itself. Topological order.
+set(layer_core "")
+set(layer_interop core)  # Eigen users; the one place with Eigen types
+set(layer_platform core)
+set(layer_json core platform)
+set(layer_quant core platform)
+set(layer_kernels core platform quant)
+set(layer_weights core platform json quant)
+set(layer_nn core platform kernels weights)
+set(layer_cache core platform quant)
+set(layer_routing core platform json kernels weights nn)
+set(layer_attention core platform kernels weights nn cache)
+set(layer_experts core platform kernels weights nn routing)
+set(layer_adapters core platform json kernels weights nn)
+set(layer_model core platform json quant kernels weights nn cache routing attention experts adapters)
+set(layer_text core platform json)
+set(layer_generate core platform json kernels cache model text)
+set(layer_stats core json routing)
+set(layer_parallel core json routing experts)
+set(layer_serve core platform json cache model text generate stats)
+
+# A regular expression, the only file or folder where it may match (empty: none), and why.
+set(rules
+  "#[ \t]*pragma[ \t]+omp|<omp\\.h>"       "platform/parallel_for.hpp"  "OpenMP lives in platform/parallel_for.hpp"
+  "<Eigen/"                                "interop/"                   "Eigen types stay in interop/"
+  "<nlohmann/"                             "json/"                      "JSON is read through json/"
+  "std::(cout|cerr|clog)|<iostream>|[^a-z_]f?printf *\\("  ""           "the library never prints"
+  "[^a-zA-Z0-9_.>](abort|exit|quick_exit|_Exit|terminate) *\\("  ""     "the library never ends the process"
+  "[^a-zA-Z0-9_]assert *\\(|<cassert>"     ""                           "an assertion is a crash"
+  "[\n ]namespace *{"                      ""                           "no unnamed namespace in a header"
+  "\nstatic "                              ""                           "no namespace-scope static in a header"
+  "<regex>"                                ""                           "std::regex recurses per character")
+
+file(GLOB_RECURSE headers RELATIVE ${INCLUDE_DIR}/trine ${INCLUDE_DIR}/trine/*.hpp ${INCLUDE_DIR}/trine/*.inl)
+set(problems "")
+foreach(header IN LISTS headers)
+  file(READ ${INCLUDE_DIR}/trine/${header} text)
+  if(NOT text MATCHES "^// SPDX-License-Identifier: Apache-2.0\n")
+    list(APPEND problems "${header}: the first line is not its SPDX licence")
+  endif()
+  string(REGEX REPLACE "//[^\n]*" "" code "${text}")  # what comments say is free
+
+  if(header MATCHES "^([^/]+)/")
+    set(layer ${CMAKE_MATCH_1})
+    if(NOT DEFINED layer_${layer})
+      list(APPEND problems "${header}: folder ${layer} is not a layer that cmake/CheckLayers.cmake knows")
+    endif()
+    string(REGEX MATCHALL "#include [<\"][^>\"\n]+" includes "${code}")
+    foreach(include IN LISTS includes)
+      string(REGEX REPLACE "#include [<\"]" "" include "${include}")
+      if(include MATCHES "^trine/([^/]+)/")
+        set(other ${CMAKE_MATCH_1})
+        if(NOT other STREQUAL layer AND NOT other IN_LIST layer_${layer})
+          list(APPEND problems "${header}: ${layer} -> ${other} is not allowed (${include})")
+        endif()
+      elseif(include STREQUAL "trine/trine.hpp")
+        list(APPEND problems "${header}: ${layer} -> trine.hpp, the umbrella, is not allowed")
+      endif()
+    endforeach()
+  endif()
+
+  list(LENGTH rules count)
+  math(EXPR last "${count} - 1")
+  foreach(i RANGE 0 ${last} 3)
+    math(EXPR j "${i} + 1")
+    math(EXPR k "${i} + 2")
+    list(GET rules ${i} pattern)
+    list(GET rules ${j} home)
+    list(GET rules ${k} reason)
+    string(LENGTH "${home}" length)
+    if(length AND header MATCHES "^${home}")
+      continue()
+    endif()
+    if(code MATCHES "${pattern}")
+      string(STRIP "${CMAKE_MATCH_0}" found)
+      list(APPEND problems "${header}: ${reason} (${found})")
+    endif()
+  endforeach()
+endforeach()
+
+list(LENGTH headers count)
+if(problems)
+  list(JOIN problems "\n  " problems)
+  message(FATAL_ERROR "${problems}")
+endif()
+message(STATUS "${count} headers keep the order of layers")

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// The body of the three functions in unit.hpp, included by a translation unit each. FACTS is the function's name.
+#include <atomic>
+#include <typeinfo>
+
+#include <trine/trine.hpp>
+
+#include "unit.hpp"
+
+Facts FACTS() {
+  Facts facts{typeid(trine::Error).name(), 0, {}, &trine::kDTypeNames};
+  std::atomic<int> sum{0};
+  trine::parallel_for(2, 100, [&](std::size_t i) { sum += static_cast<int>(i); });
+  facts.parallel_sum = sum;
+  try {
+    trine::parallel_for(2, 100, [](std::size_t i) {
+      if (i == 50) throw trine::InputError("fifty");
+    });
+  } catch (const trine::Error& error) {
+    facts.caught = error.what();
+  }
+  return facts;
+}

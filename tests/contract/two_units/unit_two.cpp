@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: Apache-2.0
+#define FACTS facts_of_unit_two
+#include "unit.inl"
