@@ -221,13 +221,50 @@ def test_top_p_takes_experts_until_their_share_is_reached():
 
 
 def test_groups_limit_the_choice_even_when_every_score_is_negative():
-    router = make_router(Config.from_dict({**copy.deepcopy(TINY), "moe": {
-        "num_experts": 6, "intermediate_size": 8, "router": {"kind": "sigmoid_group_limited", "n_group": 3,
-                                                             "topk_group": 1, "choice": {"kind": "top_k", "k": 2}}}}).moe.router,
-        24, 6, 0, 32)
+    router = router_of(kind="sigmoid_group_limited", n_group=3, topk_group=1, choice={"kind": "top_k", "k": 2})
     router.balance_bias.fill_(-5)
     score = torch.tensor([[0.9, 0.1, 0.6, 0.5, 0.8, 0.0]])                            # group sums 1.0, 1.1, 0.8
     assert router.ranking(score).tolist() == [[2, 3]]
+
+
+def router_of(hidden=24, experts=6, **router):
+    moe = {"num_experts": experts, "intermediate_size": 8, "router": router}
+    return make_router(Config.from_dict({**copy.deepcopy(TINY), "moe": moe}).moe.router, hidden, experts, 0, 32)
+
+
+def test_linear_routers_row_by_row():
+    x, context = torch.randn(50, 24), {}
+    for kind in ("softmax_top_k", "switch", "softmax_group_limited"):
+        extra = {} if kind == "switch" else {"normalize": False, "routed_scale": 2.0, "choice": {"kind": "top_k", "k": 2}}
+        if kind == "softmax_group_limited":
+            extra |= {"n_group": 3, "topk_group": 1}
+        router = router_of(kind=kind, **extra)
+        chosen, weight = router(x, context)
+        for n in range(50):
+            p = (router.weight.double() @ x[n].double()).softmax(0).tolist()
+            allowed, k, scale = range(6), 2, 2.0
+            if kind == "switch":
+                k, scale = 1, 1.0
+            if kind == "softmax_group_limited":
+                best = max(range(3), key=lambda group: max(p[2 * group:2 * group + 2]))
+                allowed = (2 * best, 2 * best + 1)
+            expected = sorted(allowed, key=lambda e: -p[e])[:k]
+            assert chosen[n].tolist() == expected
+            assert all(abs(w - scale * p[e]) < 1e-5 for w, e in zip(weight[n].tolist(), expected))
+
+
+def test_features_are_embedded_and_frames_pooled():
+    config = copy.deepcopy(TINY)
+    del config["vocab_size"], config["tie_word_embeddings"]
+    config |= {"input": {"kind": "features", "num_features": 3}, "num_hidden_layers": 0,
+               "output": {"kind": "regression", "num_outputs": 2, "pool": "last_frame_mean"}}
+    model, features = Model(Config.from_dict(config)), torch.randn(1, 5, 4, 3)
+    w = model.state_dict()
+    for t in range(5):
+        rows = [w["embed_features.weight"] @ features[0, t, s] + w["embed_features.bias"] + w["embed_sites.weight"][s]
+                for s in range(4)]
+        pooled = sum(row / (row.pow(2).mean() + 1e-6).sqrt() for row in rows) / 4
+        assert torch.allclose(model(features)[0, t], w["head.weight"] @ pooled + w["head.bias"], atol=1e-5)
 
 
 def test_hash_of_known_values():
