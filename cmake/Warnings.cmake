@@ -8,9 +8,10 @@ target_compile_options(trine_warnings INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor -Woverloaded-virtual
   -Wold-style-cast -Wextra-semi -Wformat=2
   # GCC 12 sees overlapping copies in `"literal" + std::string` that are not there: https://gcc.gnu.org/PR105651
-  $<$<CXX_COMPILER_ID:GNU>:-Wduplicated-cond -Wlogical-op -Wno-restrict>
-  # With sanitizers GCC loses track of what is initialised, and says so in its manual.
-  $<$<AND:$<CXX_COMPILER_ID:GNU>,$<BOOL:${TRINE_SANITIZERS}>>:-Wno-maybe-uninitialized>)
+  $<$<CXX_COMPILER_ID:GNU>:-Wduplicated-cond -Wlogical-op -Wno-restrict>)
+if(TRINE_SANITIZERS)  # instrumented code makes GCC lose track of what is initialised
+  target_compile_options(trine_warnings INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+endif()
 if(TRINE_WARNINGS_AS_ERRORS)
   target_compile_options(trine_warnings INTERFACE -Werror)
 endif()
