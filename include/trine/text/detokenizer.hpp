@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Text from tokens as they come, never a part of a character.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include <trine/core/abi.hpp>
+#include <trine/core/token_id.hpp>
+#include <trine/text/tokenizer.hpp>
+#include <trine/text/utf8.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+/// All that push and flush give, one after the other, is what Tokenizer::decode gives for all ids at once.
+class Detokenizer {
+ public:
+  /// Shares the vocabulary of `tokenizer`.
+  explicit Detokenizer(Tokenizer tokenizer, bool skip_special_tokens = true)
+      : tokenizer_(std::move(tokenizer)), skip_special_tokens_(skip_special_tokens) {}
+
+  /// The text that can be shown now; the beginning of a character, at most 3 bytes, waits for the next token. Bytes
+  /// that are not UTF-8 become U+FFFD. Ids without a token give no text.
+  [[nodiscard]] std::string push(TokenId id) {
+    std::string text;
+    if (!tokenizer_.has_token(id) || (skip_special_tokens_ && tokenizer_.is_special(id))) return text;
+    waiting_ += tokenizer_.token_bytes(id);
+    move_displayable_text(waiting_, text);
+    return text;
+  }
+
+  /// The end: U+FFFD for a character that was never completed. Ready for another text then.
+  [[nodiscard]] std::string flush() { return to_valid_utf8(std::exchange(waiting_, {})); }
+
+ private:
+  Tokenizer tokenizer_;
+  bool skip_special_tokens_;
+  std::string waiting_;
+};
+
+}  // namespace trine::inline TRINE_ABI
