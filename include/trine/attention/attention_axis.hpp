@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// An axis of attention: which keys a query may look at, what must be remembered for that, and by what position heads
+// rotate. A position n = t S + s is site s of frame t; S is the frame size.
+//
+//   axis       keys of query n                                                   remembered
+//   Full       m <= n                                                            every token
+//   Window     m <= n, or the whole frame if not causal; t(n) - t(m) <= L        L + 1 frames
+//   Summary    the last site of every earlier frame, and n itself                one token a frame
+//   Strided    the same site of this and every earlier frame                     every token
+//
+// Summary and Strided: Child et al. 2019, arXiv:1904.10509. Divided space and time: Bertasius et al. 2021,
+// arXiv:2102.05095.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+#include <trine/cache/key_value_pages.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+/// `count` keys and values in consecutive rows.
+struct KeyRun {
+  const float* key;
+  const float* value;
+  std::size_t count;
+};
+
+class AttentionAxis {
+ public:
+  AttentionAxis() = default;
+  AttentionAxis(const AttentionAxis&) = delete;
+  AttentionAxis& operator=(const AttentionAxis&) = delete;
+  virtual ~AttentionAxis() = default;
+
+  [[nodiscard]] virtual KeyValuePages make_pages(std::size_t width) const = 0;
+  /// Pages in use once `tokens` tokens were seen.
+  [[nodiscard]] virtual std::size_t pages(std::size_t tokens) const = 0;
+  /// The position that query and key n rotate by.
+  [[nodiscard]] virtual std::size_t rotary_position(std::size_t n) const = 0;
+  /// How many of the `rows` positions from n on may be remembered before one of them is attended to: remembering may
+  /// forget.
+  [[nodiscard]] virtual std::size_t pass(std::size_t n, std::size_t rows) const {
+    static_cast<void>(n);
+    return rows;
+  }
+  /// Remembers position n.
+  virtual void remember(KeyValuePages& pages, std::size_t n, const float* key, const float* value) const = 0;
+  /// Appends the keys of query n to `runs`, in ascending order of position. `key` and `value` are those of n itself.
+  virtual void keys(const KeyValuePages& pages, std::size_t n, const float* key, const float* value,
+                    std::vector<KeyRun>& runs) const = 0;
+  /// Most keys that a query below position `end` sees: what scratch memory is planned for.
+  [[nodiscard]] virtual std::size_t most_keys(std::size_t end) const = 0;
+
+ protected:
+  static void store(KeyValuePages& pages, std::size_t page, std::size_t row, const float* key, const float* value) {
+    pages.require(page);
+    std::copy_n(key, pages.width(), pages.key(page, row));
+    std::copy_n(value, pages.width(), pages.value(page, row));
+  }
+  // Rows [0, count) of a list that fills page after page, of which this user has `per_page` rows from `first` on.
+  static void list_runs(const KeyValuePages& pages, std::size_t first, std::size_t per_page, std::size_t count,
+                        std::vector<KeyRun>& runs) {
+    for (std::size_t done = 0; done < count; done += per_page) {
+      const std::size_t page = done / per_page;
+      runs.push_back({pages.key(page, first), pages.value(page, first), std::min(per_page, count - done)});
+    }
+  }
+};
+
+class FullAxis : public AttentionAxis {
+ public:
+  [[nodiscard]] KeyValuePages make_pages(std::size_t width) const override { return {kPageRows, width}; }
+  [[nodiscard]] std::size_t pages(std::size_t tokens) const override { return (tokens + kPageRows - 1) / kPageRows; }
+  [[nodiscard]] std::size_t rotary_position(std::size_t n) const override { return n; }
+  void remember(KeyValuePages& pages, std::size_t n, const float* key, const float* value) const override {
+    store(pages, n / kPageRows, n % kPageRows, key, value);
+  }
+  void keys(const KeyValuePages& pages, std::size_t n, const float*, const float*,
+            std::vector<KeyRun>& runs) const override {
+    list_runs(pages, 0, kPageRows, n + 1, runs);
+  }
+  [[nodiscard]] std::size_t most_keys(std::size_t end) const override { return end; }
+
+ private:
+  static constexpr std::size_t kPageRows = 64;
+};
+
+/// A page is a frame; frame t lives in page t mod (lookback + 1). Chunked attention is a causal window without
+/// lookback.
+class WindowAxis : public AttentionAxis {
+ public:
+  WindowAxis(std::size_t frame_size, std::size_t lookback, bool causal)
+      : frame_size_(frame_size), lookback_(lookback), causal_(causal) {}
+
+  [[nodiscard]] KeyValuePages make_pages(std::size_t width) const override { return {frame_size_, width}; }
+  [[nodiscard]] std::size_t pages(std::size_t tokens) const override {
+    return std::min(lookback_ + 1, (tokens + frame_size_ - 1) / frame_size_);
+  }
+  [[nodiscard]] std::size_t rotary_position(std::size_t n) const override { return n; }
+  [[nodiscard]] std::size_t pass(std::size_t n, std::size_t rows) const override {
+    return std::min(rows, frame_size_ - n % frame_size_);
+  }
+  void remember(KeyValuePages& pages, std::size_t n, const float* key, const float* value) const override {
+    store(pages, n / frame_size_ % (lookback_ + 1), n % frame_size_, key, value);
+  }
+  void keys(const KeyValuePages& pages, std::size_t n, const float*, const float*,
+            std::vector<KeyRun>& runs) const override {
+    const std::size_t frame = n / frame_size_;
+    for (std::size_t t = frame - std::min(frame, lookback_); t <= frame; ++t) {
+      const std::size_t page = t % (lookback_ + 1);
+      const std::size_t count = t == frame && causal_ ? n % frame_size_ + 1 : frame_size_;
+      runs.push_back({pages.key(page, 0), pages.value(page, 0), count});
+    }
+  }
+  [[nodiscard]] std::size_t most_keys(std::size_t end) const override {
+    return std::min((lookback_ + 1) * frame_size_, (end + frame_size_ - 1) / frame_size_ * frame_size_);
+  }
+
+ private:
+  std::size_t frame_size_;
+  std::size_t lookback_;
+  bool causal_;
+};
+
+class SummaryAxis : public AttentionAxis {
+ public:
+  explicit SummaryAxis(std::size_t frame_size) : frame_size_(frame_size) {}
+
+  [[nodiscard]] KeyValuePages make_pages(std::size_t width) const override { return {kPageFrames, width}; }
+  [[nodiscard]] std::size_t pages(std::size_t tokens) const override {
+    return (tokens / frame_size_ + kPageFrames - 1) / kPageFrames;
+  }
+  [[nodiscard]] std::size_t rotary_position(std::size_t n) const override { return n / frame_size_; }
+  void remember(KeyValuePages& pages, std::size_t n, const float* key, const float* value) const override {
+    if (n % frame_size_ + 1 != frame_size_) return;
+    const std::size_t frame = n / frame_size_;
+    store(pages, frame / kPageFrames, frame % kPageFrames, key, value);
+  }
+  void keys(const KeyValuePages& pages, std::size_t n, const float* key, const float* value,
+            std::vector<KeyRun>& runs) const override {
+    list_runs(pages, 0, kPageFrames, n / frame_size_, runs);
+    runs.push_back({key, value, 1});
+  }
+  [[nodiscard]] std::size_t most_keys(std::size_t end) const override { return end / frame_size_ + 1; }
+
+ private:
+  static constexpr std::size_t kPageFrames = 16;
+  std::size_t frame_size_;
+};
+
+/// A page is kPageFrames frames, site by site, so that a site's keys lie one after the other.
+class StridedAxis : public AttentionAxis {
+ public:
+  explicit StridedAxis(std::size_t frame_size) : frame_size_(frame_size) {}
+
+  [[nodiscard]] KeyValuePages make_pages(std::size_t width) const override {
+    return {kPageFrames * frame_size_, width};
+  }
+  [[nodiscard]] std::size_t pages(std::size_t tokens) const override {
+    return (tokens + kPageFrames * frame_size_ - 1) / (kPageFrames * frame_size_);
+  }
+  [[nodiscard]] std::size_t rotary_position(std::size_t n) const override { return n / frame_size_; }
+  void remember(KeyValuePages& pages, std::size_t n, const float* key, const float* value) const override {
+    const std::size_t frame = n / frame_size_;
+    store(pages, frame / kPageFrames, n % frame_size_ * kPageFrames + frame % kPageFrames, key, value);
+  }
+  void keys(const KeyValuePages& pages, std::size_t n, const float*, const float*,
+            std::vector<KeyRun>& runs) const override {
+    list_runs(pages, n % frame_size_ * kPageFrames, kPageFrames, n / frame_size_ + 1, runs);
+  }
+  [[nodiscard]] std::size_t most_keys(std::size_t end) const override { return end / frame_size_ + 1; }
+
+ private:
+  static constexpr std::size_t kPageFrames = 16;
+  std::size_t frame_size_;
+};
+
+}  // namespace trine::inline TRINE_ABI

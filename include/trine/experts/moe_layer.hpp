@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// A mixture of experts: router, routed experts, their attention to each other, shared experts.
+// Shazeer et al. 2017, arXiv:1701.06538; shared experts: Dai et al., "DeepSeekMoE", 2024, arXiv:2401.06066.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include <trine/attention/expert_axis.hpp>
+#include <trine/experts/expert_bank.hpp>
+#include <trine/experts/feed_forward.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+///   y = sum_i g_i Y_i  +  expert_attention(Y, g)  +  shared_experts(x),      Y_i = expert_i(x) for the chosen i with
+///   weights g_i
+class MoeLayer : public FeedForward {
+ public:
+  MoeLayer(std::size_t layer, std::unique_ptr<const Router> router, ExpertBank experts,
+           std::optional<ExpertAttention> expert_attention, std::optional<GatedMlp> shared_experts)
+      : layer_(layer),
+        router_(std::move(router)),
+        experts_(std::move(experts)),
+        expert_attention_(std::move(expert_attention)),
+        shared_experts_(std::move(shared_experts)) {}
+
+  void forward(const FeedForwardContext& context, View<const float, 2> x, View<float, 2> y) const override {
+    const auto& [execution, workspace, rows, plan, observer] = context;
+    const Workspace::Scope scope(workspace);
+    RouterInput input = rows;
+    input.hidden = x;
+    plan.keep_scores = observer != nullptr && observer->wants_scores();
+    plan.start(router_->num_experts());
+    router_->route(execution, workspace, input, plan);
+    if (plan.tokens != x.extent(0)) {
+      throw InputError("router of layer " + std::to_string(layer_) + ": expected a choice for " +
+                       std::to_string(x.extent(0)) + " tokens, found " + std::to_string(plan.tokens));
+    }
+    if (observer != nullptr) observer->on_routing({layer_, input, plan});
+    plan.group();
+
+    const View<float, 2> outputs = workspace.take_matrix<float>(plan.assignments(), x.extent(1));
+    experts_.forward(execution, workspace, x, plan, outputs);
+    mix(execution, plan, outputs, y);
+    if (expert_attention_) add_expert_attention(execution, workspace, plan, outputs, y);
+    if (shared_experts_) {
+      const View<float, 2> shared = workspace.take_matrix<float>(x.extent(0), x.extent(1));
+      shared_experts_->forward(execution, workspace, x, shared);
+      kernels::add_to(execution.isa, shared.span(), y.span());
+    }
+  }
+
+  [[nodiscard]] std::size_t parameters() const override {
+    return always_active() + experts_.size() * experts_.parameters_per_expert();
+  }
+  [[nodiscard]] std::size_t active_parameters() const override {
+    return always_active() +
+           std::min(router_->max_experts_per_token(), experts_.size()) * experts_.parameters_per_expert();
+  }
+  [[nodiscard]] std::size_t num_experts() const override { return experts_.size(); }
+
+ private:
+  [[nodiscard]] std::size_t always_active() const {
+    return router_->parameters() + (expert_attention_ ? expert_attention_->parameters() : 0) +
+           (shared_experts_ ? shared_experts_->parameters() : 0);
+  }
+
+  // y_t = sum_i g_i Y_i in the order of the choice, so that it does not depend on the batch.
+  static void mix(const Execution& execution, const RoutingPlan& plan, View<const float, 2> outputs, View<float, 2> y) {
+    for (std::size_t t = 0; t < plan.tokens; ++t) {
+      std::ranges::fill(y.row(t), 0.0F);
+      for (std::size_t a = plan.token_begin[t]; a < plan.token_begin[t + 1]; ++a)
+        kernels::weighted_sum(execution.isa, std::span(plan.weight).subspan(a, 1), outputs.row(plan.slot[a]).data(), 0,
+                              y.row(t));
+    }
+  }
+
+  void add_expert_attention(const Execution& execution, Workspace& workspace, const RoutingPlan& plan,
+                            View<const float, 2> outputs, View<float, 2> y) const {
+    const View<float, 2> by_token = workspace.take_matrix<float>(plan.assignments(), y.extent(1));
+    for (std::size_t a = 0; a < plan.assignments(); ++a)
+      std::ranges::copy(outputs.row(plan.slot[a]), by_token.row(a).begin());
+    const View<float, 2> update = workspace.take_matrix<float>(y.extent(0), y.extent(1));
+    expert_attention_->forward(execution, workspace, by_token, plan.token_begin, plan.weight, update);
+    kernels::add_to(execution.isa, update.span(), y.span());
+  }
+
+  std::size_t layer_;
+  std::unique_ptr<const Router> router_;
+  ExpertBank experts_;
+  std::optional<ExpertAttention> expert_attention_;
+  std::optional<GatedMlp> shared_experts_;
+};
+
+}  // namespace trine::inline TRINE_ABI

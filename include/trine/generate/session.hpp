@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+// One sequence in the making: a model, what it remembers of the sequence, and the scratch memory to go on with.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <numeric>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <trine/core/tensor.hpp>
+#include <trine/model/model.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+struct SessionOptions {
+  std::size_t context = 0;              // most positions; 0: what the model was made for
+  std::size_t threads = 0;              // 0: default_threads()
+  std::size_t batch_size = 512;         // rows of a long prompt computed at once; bounds the scratch memory
+  std::optional<Isa> isa;               // none: default_isa()
+  RoutingObserver* observer = nullptr;  // sees every routing decision; must outlive the session
+};
+
+enum class OutputRows : std::uint8_t { last, all };
+
+/// Movable, not copyable; one thread at a time. Results depend neither on `threads`, nor on how the input is cut into
+/// calls.
+class Session {
+ public:
+  /// Throws InputError when an option is out of range, DeviceError when the instruction set is not there.
+  explicit Session(Model model, const SessionOptions& options = {})
+      : model_(std::move(model)), options_(options), cache_(model_.transformer().make_cache()) {
+    const std::size_t most = model_.info().max_position_embeddings;
+    if (options_.context > most) {
+      throw InputError("context: expected at most " + std::to_string(most) +
+                       ", the max_position_embeddings of the model, found " + std::to_string(options_.context));
+    }
+    if (options_.context == 0) options_.context = most;
+    if (options_.threads > kMaxThreads)
+      throw InputError("threads: expected at most " + std::to_string(kMaxThreads) + ", found " +
+                       std::to_string(options_.threads));
+    if (options_.threads == 0) options_.threads = default_threads();
+    if (options_.batch_size == 0) throw InputError("batch_size: expected at least 1, found 0");
+    if (!options_.isa) options_.isa = default_isa();
+    if (!is_available(*options_.isa))
+      throw DeviceError("instruction set " + std::string(to_string(*options_.isa)) + ": this CPU does not have it");
+  }
+
+  [[nodiscard]] const Model& model() const noexcept { return model_; }
+  /// Positions seen so far.
+  [[nodiscard]] std::size_t position() const noexcept { return position_; }
+  [[nodiscard]] std::size_t context() const noexcept { return options_.context; }
+  [[nodiscard]] std::size_t threads() const noexcept { return options_.threads; }
+  [[nodiscard]] Isa isa() const noexcept { return *options_.isa; }
+
+  /// Goes on by `tokens` and returns logits [1, vocab] for the last of them, or [tokens, vocab]; for a model whose
+  /// outputs belong to frames, [1 or frames, num_outputs]. The view is valid until the next call. Throws InputError (no
+  /// tokens, an id out of range, a model that takes features), CapacityError (the context is full: nothing was done),
+  /// CancelledError.
+  View<const float, 2> forward(std::span<const TokenId> tokens, OutputRows rows = OutputRows::last,
+                               const std::stop_token& stop = {}) {
+    const ModelInfo& info = model_.info();
+    if (info.num_features != 0) throw InputError("this model takes features, not tokens");
+    for (std::size_t t = 0; t < tokens.size(); ++t) {
+      if (tokens[t] >= info.vocab_size) {
+        throw InputError("token " + std::to_string(t) + ": expected an id below " + std::to_string(info.vocab_size) +
+                         ", found " + std::to_string(tokens[t]));
+      }
+    }
+    return run(tokens.size(), tokens, {}, rows, stop);
+  }
+
+  /// Goes on by frames of features [frames, sites, num_features] and returns outputs [1 or frames, num_outputs].
+  /// Otherwise as above.
+  View<const float, 2> forward_features(View<const float, 3> features, OutputRows rows = OutputRows::last,
+                                        const std::stop_token& stop = {}) {
+    const ModelInfo& info = model_.info();
+    if (info.num_features == 0) throw InputError("this model takes tokens, not features");
+    require_shape("features", {features.extent(0), info.frame_size, info.num_features}, features.shape());
+    const std::size_t count = features.extent(0) * info.frame_size;
+    return run(count, {}, {features.data(), {count, info.num_features}}, rows, stop);
+  }
+
+  /// Forgets the sequence; the memory is kept for the next one where its size is fixed.
+  void reset() {
+    cache_ = model_.transformer().make_cache();
+    position_ = 0;
+    interrupted_ = false;
+  }
+
+  /// Bytes that the caches of this sequence hold.
+  [[nodiscard]] std::size_t cache_bytes() const {
+    std::size_t total = 0;
+    for (const auto& layer : cache_) total += layer->bytes();
+    return total;
+  }
+  /// Bytes of scratch memory.
+  [[nodiscard]] std::size_t workspace_bytes() const noexcept {
+    return workspace_.capacity_bytes() + outputs_.size() * sizeof(float);
+  }
+
+ private:
+  static constexpr std::size_t kMaxThreads = 1024;
+
+  View<const float, 2> run(std::size_t count, std::span<const TokenId> tokens, View<const float, 2> features,
+                           OutputRows rows, const std::stop_token& stop) {
+    check(count);
+    const Execution execution{*options_.isa, options_.threads, stop};
+    const Transformer& transformer = model_.transformer();
+    const std::size_t pool = transformer.head().pool();
+    const std::size_t wanted = rows == OutputRows::all ? count / pool : 1;
+    if (outputs_.shape() != Tensor<float, 2>::Shape{wanted, transformer.head().num_outputs()})
+      outputs_ = Tensor<float, 2>({wanted, transformer.head().num_outputs()});
+
+    const std::size_t frame = model_.info().whole_frames ? model_.info().frame_size : 1;
+    const std::size_t step = std::max(options_.batch_size / frame, std::size_t{1}) * frame;
+    interrupted_ = true;  // until the end: an exception in the middle leaves layers at different positions
+    for (std::size_t done = 0; done < count;) {
+      const std::size_t batch_rows = std::min(step, count - done);
+      const Workspace::Scope scope(workspace_);
+      const View<float, 2> h = workspace_.take_matrix<float>(batch_rows, model_.info().hidden_size);
+      const std::span<std::size_t> positions = workspace_.take<std::size_t>(batch_rows);
+      std::iota(positions.begin(), positions.end(), position_);
+      const Batch::Sequence sequence{0, batch_rows, position_, &cache_};
+      const Batch batch{std::span(&sequence, 1), positions, tokens.empty() ? tokens : tokens.subspan(done, batch_rows),
+                        features.data() == nullptr ? features : features.slice(done, batch_rows)};
+      transformer.forward(execution, workspace_, batch, plan_, options_.observer, h);
+      position_ += batch_rows;
+      done += batch_rows;
+      execution.check_stop();
+      if (rows == OutputRows::all) {
+        transformer.head().forward(execution, workspace_, h,
+                                   outputs_.view().slice((done - batch_rows) / pool, batch_rows / pool));
+      } else if (done == count) {
+        transformer.head().forward(execution, workspace_, h.slice(batch_rows - pool, pool), outputs_.view());
+      }
+    }
+    interrupted_ = false;
+    return outputs_.view();
+  }
+
+  void check(std::size_t count) const {
+    if (interrupted_) throw InputError("the session was interrupted in the middle of a pass: call reset() first");
+    if (count == 0) throw InputError("expected at least one token or frame, found none");
+    const ModelInfo& info = model_.info();
+    if (info.whole_frames && count % info.frame_size != 0) {
+      throw InputError("expected whole frames of " + std::to_string(info.frame_size) + " positions, found " +
+                       std::to_string(count) + " positions");
+    }
+    if (count > options_.context - position_) {
+      throw CapacityError("the sequence is " + std::to_string(count - (options_.context - position_)) +
+                          " positions too long: expected at most " + std::to_string(options_.context) + ", found " +
+                          std::to_string(position_) + " and " + std::to_string(count) + " more");
+    }
+  }
+
+  Model model_;
+  SessionOptions options_;
+  SequenceCache cache_;
+  Workspace workspace_;
+  RoutingPlan plan_;
+  Tensor<float, 2> outputs_;
+  std::size_t position_ = 0;
+  bool interrupted_ = false;
+};
+
+}  // namespace trine::inline TRINE_ABI

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// Strict reading of one JSON object: typed fields with ranges, and no key left unread.
+#pragma once
+
+#include <cmath>
+#include <concepts>
+#include <cstdint>
+#include <initializer_list>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <trine/core/nearest_name.hpp>
+#include <trine/json/parse.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+/// A cursor on a JSON object. Each getter checks the type and the range and remembers the key as known; `finish` then
+/// refuses every other key and names the nearest known one. Errors read "config.json: moe.router.k: expected ..., found
+/// ...". Borrows the document.
+class ObjectReader {
+ public:
+  /// `place` is the file, `path` the keys that lead to `object` ("" for the root). Throws ConfigError unless an object.
+  ObjectReader(const Json& object, std::string place, std::string path = {})
+      : object_(object), place_(std::move(place)), path_(std::move(path)) {
+    if (!object.is_object()) fail("", "a JSON object", object);
+  }
+
+  /// Is the key there, and not null?
+  [[nodiscard]] bool has(std::string_view key) {
+    known_.emplace_back(key);
+    const auto found = object_.find(key);
+    return found != object_.end() && !found->is_null();
+  }
+
+  /// An integer in [least, most].
+  [[nodiscard]] std::uint64_t integer(std::string_view key, std::uint64_t least, std::uint64_t most) {
+    const Json& value = at(key);
+    const bool in_range =
+        value.is_number_unsigned() && value.get<std::uint64_t>() >= least && value.get<std::uint64_t>() <= most;
+    if (!in_range) fail(key, "an integer from " + std::to_string(least) + " to " + std::to_string(most), value);
+    return value.get<std::uint64_t>();
+  }
+  [[nodiscard]] std::uint64_t integer_or(std::string_view key, std::uint64_t least, std::uint64_t most,
+                                         std::uint64_t otherwise) {
+    return has(key) ? integer(key, least, most) : otherwise;
+  }
+
+  /// A finite number in [least, most].
+  [[nodiscard]] double number(std::string_view key, double least, double most) {
+    const Json& value = at(key);
+    const bool in_range = value.is_number() && value.get<double>() >= least && value.get<double>() <= most;
+    if (!in_range) fail(key, "a number from " + Json(least).dump() + " to " + Json(most).dump(), value);
+    return value.get<double>();
+  }
+  [[nodiscard]] double number_or(std::string_view key, double least, double most, double otherwise) {
+    return has(key) ? number(key, least, most) : otherwise;
+  }
+
+  [[nodiscard]] bool boolean(std::string_view key) {
+    const Json& value = at(key);
+    if (!value.is_boolean()) fail(key, "true or false", value);
+    return value.get<bool>();
+  }
+  [[nodiscard]] bool boolean_or(std::string_view key, bool otherwise) { return has(key) ? boolean(key) : otherwise; }
+
+  [[nodiscard]] std::string string(std::string_view key) {
+    const Json& value = at(key);
+    if (!value.is_string()) fail(key, "a string", value);
+    return value.get<std::string>();
+  }
+
+  /// One of the named values: choice("score", {{"sigmoid", Score::sigmoid}, {"softmax", Score::softmax}}).
+  template <class Value>
+  [[nodiscard]] Value choice(std::string_view key, std::initializer_list<std::pair<std::string_view, Value>> values) {
+    const Json& found = at(key);
+    std::string names;
+    for (const auto& [name, value] : values) {
+      if (found.is_string() && found.get_ref<const std::string&>() == name) return value;
+      names += (names.empty() ? "\"" : ", \"") + std::string(name) + "\"";
+    }
+    fail(key, "one of " + names, found);
+  }
+
+  [[nodiscard]] ObjectReader object(std::string_view key) { return {at(key), place_, name_of(key)}; }
+
+  /// Element `index` of a list of objects.
+  [[nodiscard]] ObjectReader element(std::string_view key, std::size_t index) {
+    const Json& list = at(key);
+    if (!list.is_array() || index >= list.size())
+      fail(key, "a list of more than " + std::to_string(index) + " objects", list);
+    return {list[index], place_, name_of(key) + "[" + std::to_string(index) + "]"};
+  }
+
+  /// The value as it is, for lists and free forms. Throws ConfigError when it is missing.
+  [[nodiscard]] const Json& at(std::string_view key) {
+    if (!has(key)) throw ConfigError(name_with_place(key) + ": expected a value, found none");
+    return *object_.find(key);
+  }
+
+  /// Throws ConfigError for the first key that no getter asked for.
+  void finish() const {
+    for (const auto& item : object_.items()) {
+      const std::string& key = item.key();
+      if (std::find(known_.begin(), known_.end(), key) != known_.end()) continue;
+      const std::string_view nearest = nearest_name(key, known_);
+      std::string message = place_ + ": " + (path_.empty() ? "" : path_ + ": ") + "unknown key " + in_quotes(key);
+      if (!nearest.empty()) message += "; the nearest known key is " + in_quotes(nearest);
+      throw ConfigError(message);
+    }
+  }
+
+  /// Throws "place: path.key: expected `expectation`, found `value`".
+  [[noreturn]] void fail(std::string_view key, const std::string& expectation, const Json& value) const {
+    throw ConfigError(name_with_place(key) + ": expected " + expectation + ", found " + describe(value));
+  }
+  /// Throws "place: path.key: `problem`", for what is wrong between fields.
+  [[noreturn]] void fail(std::string_view key, const std::string& problem) const {
+    throw ConfigError(name_with_place(key) + ": " + problem);
+  }
+
+ private:
+  [[nodiscard]] std::string name_of(std::string_view key) const {
+    if (path_.empty() || key.empty()) return path_ + std::string(key);
+    return path_ + "." + std::string(key);
+  }
+  [[nodiscard]] std::string name_with_place(std::string_view key) const {
+    const std::string name = name_of(key);
+    return name.empty() ? place_ : place_ + ": " + name;
+  }
+  [[nodiscard]] static std::string describe(const Json& value) {
+    if (value.is_string()) return in_quotes(value.get_ref<const std::string&>());
+    if (value.is_array()) return "a list";
+    if (value.is_object()) return "an object";
+    return value.dump();
+  }
+
+  const Json& object_;
+  std::string place_;
+  std::string path_;
+  std::vector<std::string> known_;
+};
+
+}  // namespace trine::inline TRINE_ABI

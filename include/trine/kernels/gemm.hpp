@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Matrix products of activations with stored weights: y = x W^T. One kernel from one row to many.
+//
+// Every output is one chain of multiply-adds over the inner axis in order (generic/gemm.inl). So a row's result has the
+// same bits whether it is computed alone or among others, on one thread or several, and with AVX2 or AVX-512.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <type_traits>
+
+#include <trine/core/any_view.hpp>
+#include <trine/core/shape.hpp>
+#include <trine/core/tensor_view.hpp>
+#include <trine/kernels/simd/dispatch.hpp>
+#include <trine/platform/execution.hpp>
+
+namespace trine::inline TRINE_ABI::kernels {
+inline constexpr std::size_t kPanelFrom = 3;     // rows from which transposed weights are kept in a panel
+inline constexpr std::size_t kPanelDepth = 128;  // rows of a panel: it stays in L1
+inline constexpr std::size_t kRowBlock = 96;     // rows of activations that stay in L2 while weights stream past
+}  // namespace trine::inline TRINE_ABI::kernels
+
+#define TRINE_KERNEL <trine/kernels/generic/gemm.inl>
+#include <trine/kernels/simd/every_region.inl>
+
+namespace trine::inline TRINE_ABI::kernels {
+
+/// y[r, o] = sum_i x[r, i] w[o, i] in the calling thread. x: `rows` rows at distance ldx, w: `outs` rows at distance
+/// ldw, y: at distance ldy; all distances in elements. y must not alias x or w.
+template <class W>
+inline void gemm(Isa isa, const float* x, std::size_t ldx, std::size_t rows, const W* w, std::size_t ldw,
+                 std::size_t outs, std::size_t k, float* y, std::size_t ldy) noexcept {
+  TRINE_DISPATCH(isa, gemm(x, ldx, rows, w, ldw, outs, k, y, ldy));
+}
+
+/// Output columns that one task computes: enough tasks for the threads, none smaller than what hides the cost of a
+/// task.
+[[nodiscard]] inline std::size_t columns_per_task(const Execution& execution, std::size_t rows, std::size_t outs,
+                                                  std::size_t k) noexcept {
+  if (execution.threads <= 1) return std::max<std::size_t>(outs, 1);
+  constexpr std::size_t kSmallestTask = std::size_t{1} << 16U;  // multiply-adds: some microseconds
+  const std::size_t cost = std::max<std::size_t>(rows * k, 1);
+  const std::size_t smallest = (kSmallestTask + cost - 1) / cost;
+  const std::size_t fair = (outs + execution.threads * 4 - 1) / (execution.threads * 4);
+  const std::size_t columns = std::max(smallest, fair);
+  return (columns + 31) / 32 * 32;  // whole panels of the widest instruction set
+}
+
+/// y = x W^T.   x: [rows, in]   w: [out, in]   y: [rows, out], not aliasing x. Allocates nothing. Throws ShapeError.
+inline void matmul(const Execution& execution, View<const float, 2> x, const AnyMatrix& w, View<float, 2> y) {
+  require_shape("matmul input", {x.extent(0), w.columns}, x.shape());
+  require_shape("matmul output", {x.extent(0), w.rows}, y.shape());
+  const std::size_t columns = columns_per_task(execution, x.extent(0), w.rows, w.columns);
+  w.visit([&]<class T>(const T* weights) {
+    parallel_for(execution.threads, (w.rows + columns - 1) / columns, [&](std::size_t task) {
+      const std::size_t first = task * columns;
+      const std::size_t count = std::min(columns, w.rows - first);
+      gemm(execution.isa, x.data(), w.columns, x.extent(0), weights + first * w.columns, w.columns, count, w.columns,
+           y.data() + first, w.rows);
+    });
+  });
+}
+
+}  // namespace trine::inline TRINE_ABI::kernels

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// Elementwise and row-wise mathematics, written once and included once per instruction set (kernels/vector_math.hpp).
+
+namespace trine::inline TRINE_ABI::kernels::TRINE_REGION {
+
+// e^x, relative error below 2e-7 on [-87.3, 88.3]; clamped outside; NaN stays NaN (the order of min's and max's
+// operands). x = n ln 2 + r, |r| <= ln 2 / 2; e^r by its Taylor polynomial of degree 7.
+TRINE_INLINE Vec exp(Vec x) {
+  x = max(Vec::broadcast(-87.3F), min(Vec::broadcast(88.0F), x));
+  const Vec n = round(mul(x, Vec::broadcast(1.44269504F)));
+  Vec r = fma(n, Vec::broadcast(-0.693359375F), x);  // ln 2 in two parts: the first product is exact
+  r = fma(n, Vec::broadcast(2.12194440e-4F), r);
+  Vec p = Vec::broadcast(1.0F / 5040.0F);
+  p = fma(p, r, Vec::broadcast(1.0F / 720.0F));
+  p = fma(p, r, Vec::broadcast(1.0F / 120.0F));
+  p = fma(p, r, Vec::broadcast(1.0F / 24.0F));
+  p = fma(p, r, Vec::broadcast(1.0F / 6.0F));
+  p = fma(p, r, Vec::broadcast(0.5F));
+  p = fma(p, r, Vec::broadcast(1.0F));
+  p = fma(p, r, Vec::broadcast(1.0F));
+  return mul(p, power_of_two(n));
+}
+
+TRINE_INLINE Vec silu(Vec x) {
+  const Vec one = Vec::broadcast(1.0F);
+  return div(x, add(one, exp(sub(Vec::zero(), x))));
+}
+
+/// gate[i] = silu(gate[i]) * up[i]
+inline void silu_multiply(float* gate, const float* up, std::size_t n) noexcept {
+  std::size_t i = 0;
+  for (; i + Vec::lanes <= n; i += Vec::lanes) mul(silu(Vec::load(gate + i)), Vec::load(up + i)).store(gate + i);
+  if (i < n) mul(silu(Vec::load_part(gate + i, n - i)), Vec::load_part(up + i, n - i)).store_part(gate + i, n - i);
+}
+
+/// y[i] = x[i] / sqrt(mean(x^2) + epsilon) * gain[i]
+inline void rms_norm_row(const float* x, const float* gain, float epsilon, std::size_t n, float* y) noexcept {
+  Vec squares = Vec::zero();
+  std::size_t i = 0;
+  for (; i + Vec::lanes <= n; i += Vec::lanes) squares = fma(Vec::load(x + i), Vec::load(x + i), squares);
+  if (i < n) squares = fma(Vec::load_part(x + i, n - i), Vec::load_part(x + i, n - i), squares);
+  const Vec scale = Vec::broadcast(1.0F / std::sqrt(sum(squares) / static_cast<float>(n) + epsilon));
+  for (i = 0; i + Vec::lanes <= n; i += Vec::lanes) mul(mul(Vec::load(x + i), scale), Vec::load(gain + i)).store(y + i);
+  if (i < n) mul(mul(Vec::load_part(x + i, n - i), scale), Vec::load_part(gain + i, n - i)).store_part(y + i, n - i);
+}
+
+/// y[i] += x[i]
+inline void add_to(const float* x, std::size_t n, float* y) noexcept {
+  std::size_t i = 0;
+  for (; i + Vec::lanes <= n; i += Vec::lanes) add(Vec::load(y + i), Vec::load(x + i)).store(y + i);
+  if (i < n) add(Vec::load_part(y + i, n - i), Vec::load_part(x + i, n - i)).store_part(y + i, n - i);
+}
+
+/// x[i] = e^(scale x[i] - m) / sum_j e^(scale x[j] - m), m = max_j scale x[j]. `scale` must not be negative.
+inline void softmax_row(float* x, std::size_t n, float scale) noexcept {
+  if (n == 0) return;
+  Vec best = Vec::broadcast(x[0]);
+  std::size_t i = 0;
+  for (; i + Vec::lanes <= n; i += Vec::lanes) best = max(best, Vec::load(x + i));
+  float largest = max_of(best);
+  for (; i < n; ++i) largest = x[i] > largest ? x[i] : largest;
+  const Vec factor = Vec::broadcast(scale);
+  const Vec shift = Vec::broadcast(-scale * largest);
+  Vec total = Vec::zero();
+  for (i = 0; i + Vec::lanes <= n; i += Vec::lanes) {
+    const Vec e = exp(fma(Vec::load(x + i), factor, shift));
+    e.store(x + i);
+    total = add(total, e);
+  }
+  if (i < n) {
+    exp(fma(Vec::load_part(x + i, n - i), factor, shift)).store_part(x + i, n - i);
+    total = add(total, Vec::load_part(x + i, n - i));
+  }
+  const Vec inverse = Vec::broadcast(1.0F / sum(total));
+  for (i = 0; i + Vec::lanes <= n; i += Vec::lanes) mul(Vec::load(x + i), inverse).store(x + i);
+  if (i < n) mul(Vec::load_part(x + i, n - i), inverse).store_part(x + i, n - i);
+}
+
+// Columns [0, Vectors * lanes) of `weighted_sum`, the sums in registers.
+template <std::size_t Vectors>
+TRINE_INLINE void weighted_columns(const float* weight, const float* rows, std::size_t ld, std::size_t count,
+                                   float* y) {
+  Vec acc[Vectors];
+  TRINE_UNROLL
+  for (std::size_t c = 0; c < Vectors; ++c) acc[c] = Vec::load(y + c * Vec::lanes);
+  for (std::size_t j = 0; j < count; ++j) {
+    const Vec w = Vec::broadcast(weight[j]);
+    TRINE_UNROLL
+    for (std::size_t c = 0; c < Vectors; ++c) acc[c] = fma(w, Vec::load(rows + j * ld + c * Vec::lanes), acc[c]);
+  }
+  TRINE_UNROLL
+  for (std::size_t c = 0; c < Vectors; ++c) acc[c].store(y + c * Vec::lanes);
+}
+
+/// y[i] += sum_j weight[j] rows[j, i], j ascending for every i: pieces of a longer sum may be added one after the
+/// other.
+inline void weighted_sum(const float* weight, const float* rows, std::size_t ld, std::size_t count, std::size_t n,
+                         float* y) noexcept {
+  std::size_t i = 0;
+  for (; i + 4 * Vec::lanes <= n; i += 4 * Vec::lanes) weighted_columns<4>(weight, rows + i, ld, count, y + i);
+  for (; i + Vec::lanes <= n; i += Vec::lanes) weighted_columns<1>(weight, rows + i, ld, count, y + i);
+  if (i < n) {
+    Vec acc = Vec::load_part(y + i, n - i);
+    for (std::size_t j = 0; j < count; ++j)
+      acc = fma(Vec::broadcast(weight[j]), Vec::load_part(rows + j * ld + i, n - i), acc);
+    acc.store_part(y + i, n - i);
+  }
+}
+
+}  // namespace trine::inline TRINE_ABI::kernels::TRINE_REGION

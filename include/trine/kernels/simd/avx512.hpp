@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sixteen floats in a zmm register. The contract of each operation stands in portable.hpp.
+#pragma once
+
+#include <trine/core/bfloat16.hpp>
+#include <trine/core/float16.hpp>
+#include <trine/kernels/simd/target.hpp>
+
+#if TRINE_X86
+#include <immintrin.h>
+
+#include <cstddef>
+
+TRINE_TARGET_BEGIN(TRINE_AVX512_FEATURES)
+namespace trine::inline TRINE_ABI::kernels::avx512 {
+
+struct Vec {
+  static constexpr std::size_t lanes = 16;
+  static constexpr std::size_t tile_rows = 12;  // 12 x 2 sums, 2 weights, activations from memory: 26 of 32 registers
+  static constexpr std::size_t tile_vectors = 2;
+  __m512 v;
+
+  static TRINE_INLINE __mmask16 first(std::size_t count) {
+    return static_cast<__mmask16>((1U << static_cast<unsigned>(count)) - 1U);
+  }
+  static TRINE_INLINE Vec zero() { return {_mm512_setzero_ps()}; }
+  static TRINE_INLINE Vec broadcast(float value) { return {_mm512_set1_ps(value)}; }
+  static TRINE_INLINE Vec load(const float* p) { return {_mm512_loadu_ps(p)}; }
+  static TRINE_INLINE Vec load(const bfloat16* p) {
+    return widen(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  }
+  static TRINE_INLINE Vec load(const float16* p) {
+    return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+  }
+  static TRINE_INLINE Vec load_part(const float* p, std::size_t count) {
+    return {_mm512_maskz_loadu_ps(first(count), p)};
+  }
+  static TRINE_INLINE Vec load_part(const bfloat16* p, std::size_t count) {
+    return widen(_mm256_maskz_loadu_epi16(first(count), p));
+  }
+  static TRINE_INLINE Vec load_part(const float16* p, std::size_t count) {
+    return {_mm512_cvtph_ps(_mm256_maskz_loadu_epi16(first(count), p))};
+  }
+  // Each register takes four numbers of rows r, r + 4, r + 8 and r + 12; the quads are then transposed in place.
+  static TRINE_INLINE void load_quads(const void* w, std::size_t ld_bytes, __m512 (&quad)[4]) {
+    const char* p = static_cast<const char*>(w);
+    TRINE_UNROLL
+    for (std::size_t r = 0; r < 4; ++r) {
+      __m512 rows = _mm512_castps128_ps512(quad_at(p + r * ld_bytes));
+      rows = _mm512_insertf32x4(rows, quad_at(p + (r + 4) * ld_bytes), 1);
+      rows = _mm512_insertf32x4(rows, quad_at(p + (r + 8) * ld_bytes), 2);
+      quad[r] = _mm512_insertf32x4(rows, quad_at(p + (r + 12) * ld_bytes), 3);
+    }
+    const __m512 a = _mm512_unpacklo_ps(quad[0], quad[1]);
+    const __m512 b = _mm512_unpackhi_ps(quad[0], quad[1]);
+    const __m512 c = _mm512_unpacklo_ps(quad[2], quad[3]);
+    const __m512 d = _mm512_unpackhi_ps(quad[2], quad[3]);
+    quad[0] = _mm512_shuffle_ps(a, c, 0x44);
+    quad[1] = _mm512_shuffle_ps(a, c, 0xee);
+    quad[2] = _mm512_shuffle_ps(b, d, 0x44);
+    quad[3] = _mm512_shuffle_ps(b, d, 0xee);
+  }
+  static TRINE_INLINE void load_columns(const float* w, std::size_t ld, Vec (&column)[4]) {
+    __m512 quad[4];
+    load_quads(w, ld * sizeof(float), quad);
+    TRINE_UNROLL
+    for (std::size_t c = 0; c < 4; ++c) column[c].v = quad[c];
+  }
+  static TRINE_INLINE void load_columns(const bfloat16* w, std::size_t ld, Vec (&column)[8]) {
+    __m512 pair[4];
+    load_quads(w, ld * sizeof(bfloat16), pair);
+    TRINE_UNROLL
+    for (std::size_t c = 0; c < 4; ++c) {
+      const __m512i bits = _mm512_castps_si512(pair[c]);
+      column[2 * c].v = _mm512_castsi512_ps(_mm512_slli_epi32(bits, 16));
+      column[2 * c + 1].v = _mm512_castsi512_ps(_mm512_and_si512(bits, _mm512_set1_epi32(-65536)));
+    }
+  }
+  static TRINE_INLINE void load_columns(const float16* w, std::size_t ld, Vec (&column)[8]) {
+    __m512 pair[4];
+    load_quads(w, ld * sizeof(float16), pair);
+    TRINE_UNROLL
+    for (std::size_t c = 0; c < 4; ++c) {
+      const __m512i bits = _mm512_castps_si512(pair[c]);
+      column[2 * c].v = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(bits));
+      column[2 * c + 1].v = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32(bits, 16)));
+    }
+  }
+  TRINE_INLINE void store(float* p) const { _mm512_storeu_ps(p, v); }
+  TRINE_INLINE void store_part(float* p, std::size_t count) const { _mm512_mask_storeu_ps(p, first(count), v); }
+
+ private:
+  static TRINE_INLINE __m128 quad_at(const char* p) { return _mm_loadu_ps(reinterpret_cast<const float*>(p)); }
+  static TRINE_INLINE Vec widen(__m256i bits) {
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16))};
+  }
+};
+
+TRINE_INLINE Vec add(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
+TRINE_INLINE Vec sub(Vec a, Vec b) { return {_mm512_sub_ps(a.v, b.v)}; }
+TRINE_INLINE Vec mul(Vec a, Vec b) { return {_mm512_mul_ps(a.v, b.v)}; }
+TRINE_INLINE Vec div(Vec a, Vec b) { return {_mm512_div_ps(a.v, b.v)}; }
+TRINE_INLINE Vec max(Vec a, Vec b) { return {_mm512_max_ps(a.v, b.v)}; }
+TRINE_INLINE Vec min(Vec a, Vec b) { return {_mm512_min_ps(a.v, b.v)}; }
+TRINE_INLINE Vec fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+TRINE_INLINE Vec round(Vec a) { return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
+TRINE_INLINE Vec power_of_two(Vec n) {
+  const __m512i exponent = _mm512_add_epi32(_mm512_cvtps_epi32(n.v), _mm512_set1_epi32(127));
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(exponent, 23))};
+}
+TRINE_INLINE __m128 fold_quads(__m512 quads) {
+  const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(quads), _mm512_extractf32x8_ps(quads, 1));
+  return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+}
+TRINE_INLINE float sum(Vec a) {
+  const __m512 pair = _mm512_add_ps(a.v, _mm512_permute_ps(a.v, 0x4e));    // 0+2, 1+3 in each quad
+  const __m512 quad = _mm512_add_ps(pair, _mm512_permute_ps(pair, 0xb1));  // (0+2)+(1+3)
+  return _mm_cvtss_f32(fold_quads(quad));
+}
+TRINE_INLINE void sum4(Vec a, Vec b, Vec c, Vec d, bool accumulate, float* out) {
+  const __m512 ab = _mm512_add_ps(_mm512_unpacklo_ps(a.v, b.v), _mm512_unpackhi_ps(a.v, b.v));  // a02 b02 a13 b13
+  const __m512 cd = _mm512_add_ps(_mm512_unpacklo_ps(c.v, d.v), _mm512_unpackhi_ps(c.v, d.v));
+  const __m128 sums = fold_quads(_mm512_add_ps(_mm512_shuffle_ps(ab, cd, 0x44), _mm512_shuffle_ps(ab, cd, 0xee)));
+  _mm_storeu_ps(out, accumulate ? _mm_add_ps(_mm_loadu_ps(out), sums) : sums);
+}
+TRINE_INLINE float max_of(Vec a) {
+  const __m256 eight = _mm256_max_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
+  const __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
+
+}  // namespace trine::inline TRINE_ABI::kernels::avx512
+TRINE_TARGET_END
+#endif

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// Eight floats in plain C++, for any CPU: the contract that every other Vec keeps.
+#pragma once
+
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+
+#include <trine/core/bfloat16.hpp>
+#include <trine/core/float16.hpp>
+#include <trine/kernels/simd/target.hpp>
+
+namespace trine::inline TRINE_ABI::kernels::portable {
+
+struct Vec {
+  static constexpr std::size_t lanes = 8;
+  static constexpr std::size_t tile_rows = 4;     // rows of activations whose sums gemm keeps in registers,
+  static constexpr std::size_t tile_vectors = 1;  // each for tile_vectors * lanes outputs
+  float lane[lanes];
+
+  static TRINE_INLINE Vec zero() { return broadcast(0.0F); }
+  static TRINE_INLINE Vec broadcast(float value) {
+    Vec r;
+    for (float& x : r.lane) x = value;
+    return r;
+  }
+  static TRINE_INLINE Vec load(const float* p) {
+    Vec r;
+    for (std::size_t i = 0; i < lanes; ++i) r.lane[i] = p[i];
+    return r;
+  }
+  static TRINE_INLINE Vec load(const bfloat16* p) {
+    Vec r;
+    for (std::size_t i = 0; i < lanes; ++i) r.lane[i] = static_cast<float>(p[i]);
+    return r;
+  }
+  static TRINE_INLINE Vec load(const float16* p) {
+    Vec r;
+    for (std::size_t i = 0; i < lanes; ++i) r.lane[i] = static_cast<float>(p[i]);
+    return r;
+  }
+  /// The first `count` < lanes elements, zero in the others; reads nothing beyond them.
+  template <class T>
+  static TRINE_INLINE Vec load_part(const T* p, std::size_t count) {
+    Vec r = zero();
+    for (std::size_t i = 0; i < count; ++i) r.lane[i] = static_cast<float>(p[i]);
+    return r;
+  }
+  /// column[c], lane l = w[l * ld + c]: a block of `lanes` rows, transposed and widened.
+  template <std::size_t Columns, class T>
+  static TRINE_INLINE void load_columns(const T* w, std::size_t ld, Vec (&column)[Columns]) {
+    for (std::size_t c = 0; c < Columns; ++c)
+      for (std::size_t l = 0; l < lanes; ++l) column[c].lane[l] = static_cast<float>(w[l * ld + c]);
+  }
+  TRINE_INLINE void store(float* p) const {
+    for (std::size_t i = 0; i < lanes; ++i) p[i] = lane[i];
+  }
+  TRINE_INLINE void store_part(float* p, std::size_t count) const {
+    for (std::size_t i = 0; i < count; ++i) p[i] = lane[i];
+  }
+};
+
+#define TRINE_LANEWISE_(expression)                                      \
+  Vec r;                                                                 \
+  for (std::size_t i = 0; i < Vec::lanes; ++i) r.lane[i] = (expression); \
+  return r
+
+TRINE_INLINE Vec add(const Vec& a, const Vec& b) { TRINE_LANEWISE_(a.lane[i] + b.lane[i]); }
+TRINE_INLINE Vec sub(const Vec& a, const Vec& b) { TRINE_LANEWISE_(a.lane[i] - b.lane[i]); }
+TRINE_INLINE Vec mul(const Vec& a, const Vec& b) { TRINE_LANEWISE_(a.lane[i] * b.lane[i]); }
+TRINE_INLINE Vec div(const Vec& a, const Vec& b) { TRINE_LANEWISE_(a.lane[i] / b.lane[i]); }
+TRINE_INLINE Vec max(const Vec& a, const Vec& b) { TRINE_LANEWISE_(a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i]); }
+TRINE_INLINE Vec min(const Vec& a, const Vec& b) { TRINE_LANEWISE_(a.lane[i] < b.lane[i] ? a.lane[i] : b.lane[i]); }
+
+/// a * b + c, rounded once where the target has the instruction: spelled out, so that no compiler chooses per call
+/// site.
+TRINE_INLINE Vec fma(const Vec& a, const Vec& b, const Vec& c) {
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+  TRINE_LANEWISE_(__builtin_fmaf(a.lane[i], b.lane[i], c.lane[i]));
+#else
+  TRINE_LANEWISE_(a.lane[i] * b.lane[i] + c.lane[i]);
+#endif
+}
+
+TRINE_INLINE Vec round(const Vec& a) { TRINE_LANEWISE_(std::nearbyint(a.lane[i])); }
+
+/// 2^n for integral n in [-126, 127].
+TRINE_INLINE Vec power_of_two(const Vec& n) {
+  TRINE_LANEWISE_(std::bit_cast<float>(static_cast<std::uint32_t>(static_cast<std::int32_t>(n.lane[i]) + 127) << 23U));
+}
+#undef TRINE_LANEWISE_
+
+/// The sum of all lanes. Within each quad (0+2)+(1+3), then the two quads: the tree of `sum4`.
+TRINE_INLINE float sum(const Vec& a) {
+  const float low = (a.lane[0] + a.lane[2]) + (a.lane[1] + a.lane[3]);
+  const float high = (a.lane[4] + a.lane[6]) + (a.lane[5] + a.lane[7]);
+  return low + high;
+}
+
+/// out[i] (+)= sum(of vector i), bit for bit what `sum` gives.
+TRINE_INLINE void sum4(const Vec& a, const Vec& b, const Vec& c, const Vec& d, bool accumulate, float* out) {
+  const float sums[4] = {sum(a), sum(b), sum(c), sum(d)};
+  for (std::size_t i = 0; i < 4; ++i) out[i] = accumulate ? out[i] + sums[i] : sums[i];
+}
+
+TRINE_INLINE float max_of(const Vec& a) {
+  float best = a.lane[0];
+  for (const float x : a.lane) best = x > best ? x : best;
+  return best;
+}
+
+}  // namespace trine::inline TRINE_ABI::kernels::portable

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// Target regions: code between TRINE_TARGET_BEGIN and TRINE_TARGET_END is compiled for an instruction set of its own,
+// so that one binary holds several and the user passes no -m flags.
+//
+//   TRINE_TARGET_BEGIN("avx2,fma,f16c")     outside any namespace; no #include of other headers between the two lines
+//   #define TRINE_REGION avx2
+//   #include <trine/kernels/generic/gemm.inl>
+//   #undef TRINE_REGION
+//   TRINE_TARGET_END
+//
+// Rules inside a region: no lambdas (GCC does not give them the region's target), no virtual functions, and nothing
+// instantiated from a region may be called but after asking cpu_features.hpp. GCC 12's own AVX-512 header raises
+// -Wuninitialized and -Wmaybe-uninitialized in optimised builds; the region silences both.
+#pragma once
+
+#define TRINE_PRAGMA_(text) _Pragma(#text)
+#if defined(__clang__)
+#define TRINE_TARGET_BEGIN(features) \
+  TRINE_PRAGMA_(clang attribute push(__attribute__((target(features))), apply_to = function))
+#define TRINE_TARGET_END _Pragma("clang attribute pop")
+#elif defined(__GNUC__)
+#define TRINE_TARGET_BEGIN(features)                                                             \
+  _Pragma("GCC push_options") TRINE_PRAGMA_(GCC target(features)) _Pragma("GCC diagnostic push") \
+      _Pragma("GCC diagnostic ignored \"-Wuninitialized\"")                                      \
+          _Pragma("GCC diagnostic ignored \"-Wmaybe-uninitialized\"")
+#define TRINE_TARGET_END _Pragma("GCC diagnostic pop") _Pragma("GCC pop_options")
+#endif
+
+/// Before a loop over registers: unrolls it completely at any -O level, so that arrays of Vec become registers.
+#if defined(__clang__)
+#define TRINE_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define TRINE_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+/// The handful of operations on vectors must never be calls: a call would pass registers through memory.
+#define TRINE_INLINE inline __attribute__((always_inline))
+
+#if defined(__x86_64__)
+#define TRINE_X86 1
+#define TRINE_AVX2_FEATURES "avx2,fma,f16c"
+#define TRINE_AVX512_FEATURES "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl"
+#else
+#define TRINE_X86 0
+#endif

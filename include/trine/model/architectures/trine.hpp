@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// The native architecture, "model_type": "trine": attention along a spatial and a temporal axis, dynamically routed
+// experts, and attention along the expert axis. docs/architecture.md has the equations.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <trine/attention/grouped_query.hpp>
+#include <trine/experts/moe_layer.hpp>
+#include <trine/model/architectures/trine_config.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+namespace detail {
+
+inline std::vector<AxisHeads> trine_axes(const TrineConfig::AttentionOptions& options) {
+  std::vector<AxisHeads> axes;
+  const auto add = [&axes](std::unique_ptr<const AttentionAxis> axis, const TrineConfig::Heads& heads) {
+    axes.push_back({std::move(axis), heads.num_heads, heads.num_kv_heads});
+  };
+  switch (options.kind) {
+    case AttentionKind::full:
+      add(std::make_unique<FullAxis>(), options.heads);
+      break;
+    case AttentionKind::chunked:
+      add(std::make_unique<WindowAxis>(options.frame_size, 0, true), options.heads);
+      break;
+    case AttentionKind::three_axis:
+      add(std::make_unique<WindowAxis>(options.frame_size, options.lookback, options.causal), options.spatial);
+      if (options.pattern == TemporalPattern::summary) {
+        add(std::make_unique<SummaryAxis>(options.frame_size), options.temporal);
+      } else {
+        add(std::make_unique<StridedAxis>(options.frame_size), options.temporal);
+      }
+      break;
+  }
+  return axes;
+}
+
+inline std::unique_ptr<const FeedForward> trine_feed_forward(const TrineConfig& config,
+                                                             const RouterWrapper& wrap_router, const WeightScope& scope,
+                                                             std::size_t layer) {
+  const TrineConfig::MoeOptions& moe = config.moe;
+  const std::size_t hidden = config.hidden_size;
+  if (layer < moe.first_dense_layers)
+    return std::make_unique<DenseFeedForward>(scope / "mlp", hidden, moe.dense_intermediate_size);
+  const WeightScope weights = scope / "moe";
+  std::unique_ptr<Router> router = moe.router(weights / "router", layer);
+  if (wrap_router) router = wrap_router(layer, std::move(router));
+  ExpertBank experts(weights / "experts", moe.num_experts, hidden, moe.intermediate_size);
+  std::optional<ExpertAttention> expert_attention;
+  if (moe.expert_attention) {
+    expert_attention.emplace(weights / "expert_attention", hidden, moe.expert_attention->num_heads,
+                             moe.expert_attention->head_dim, config.rms_norm_eps);
+  }
+  std::optional<GatedMlp> shared_experts;
+  if (moe.num_shared_experts > 0)
+    shared_experts.emplace(weights / "shared_experts", hidden, moe.num_shared_experts * moe.intermediate_size);
+  return std::make_unique<MoeLayer>(layer, std::move(router), std::move(experts), std::move(expert_attention),
+                                    std::move(shared_experts));
+}
+
+inline std::string trine_summary(const TrineConfig& config) {
+  const auto& attention = config.attention;
+  std::string text;
+  switch (attention.kind) {
+    case AttentionKind::full:
+      text = "full attention";
+      break;
+    case AttentionKind::chunked:
+      text = "chunked attention, frames of " + std::to_string(attention.frame_size);
+      break;
+    case AttentionKind::three_axis:
+      text = "3d attention, frames of " + std::to_string(attention.frame_size) + ", lookback " +
+             std::to_string(attention.lookback) + (attention.causal ? "" : ", not causal") +
+             (attention.pattern == TemporalPattern::summary ? ", temporal summary" : ", temporal strided");
+      break;
+  }
+  text += "; " + std::to_string(config.moe.num_experts) + " experts, " + config.moe.router_kind + " router";
+  if (config.moe.expert_attention) text += ", expert attention";
+  if (config.moe.num_shared_experts > 0) text += ", " + std::to_string(config.moe.num_shared_experts) + " shared";
+  if (config.moe.first_dense_layers > 0)
+    text += ", first " + std::to_string(config.moe.first_dense_layers) + " layers dense";
+  return text;
+}
+
+}  // namespace detail
+
+/// Recipe of "model_type": "trine". Throws ConfigError, WeightError.
+[[nodiscard]] inline BuiltModel build_trine(const BuildContext& context, const WeightScope& weights) {
+  const TrineConfig config = parse_trine_config(context.config, context.place, context.routers);
+  const std::size_t hidden = config.hidden_size;
+  const bool tokens = config.num_features == 0;
+
+  std::variant<TokenEmbedding, FeatureEmbedding> embedding =
+      tokens ? std::variant<TokenEmbedding, FeatureEmbedding>(
+                   TokenEmbedding(weights / "embed_tokens", config.vocab_size, hidden))
+             : FeatureEmbedding(weights, config.num_features, config.attention.frame_size, hidden);
+  std::vector<Block> blocks;
+  BuiltModel built;
+  for (std::size_t layer = 0; layer < config.num_hidden_layers; ++layer) {
+    const WeightScope scope = weights / "layers" / layer;
+    blocks.push_back({RmsNorm(scope / "attention_norm", hidden, config.rms_norm_eps),
+                      std::make_unique<GroupedQueryAttention>(scope / "attention", hidden, config.attention.head_dim,
+                                                              detail::trine_axes(config.attention), config.rope_theta,
+                                                              config.max_position_embeddings),
+                      RmsNorm(scope / "moe_norm", hidden, config.rms_norm_eps),
+                      detail::trine_feed_forward(config, context.wrap_router, scope, layer)});
+    built.info.experts.push_back(blocks.back().feed_forward->num_experts());
+  }
+  const bool language_model = config.output == OutputKind::language_model;
+  Linear head = !language_model              ? Linear(weights / "head", hidden, config.num_outputs, Linear::Bias::yes)
+                : config.tie_word_embeddings ? Linear(std::get<TokenEmbedding>(embedding).weight())
+                                             : Linear(weights / "lm_head", hidden, config.vocab_size);
+  const std::size_t pool = language_model ? 1 : config.attention.frame_size;
+
+  built.info.model_type = "trine";
+  built.info.summary = detail::trine_summary(config);
+  built.info.vocab_size = config.vocab_size;
+  built.info.num_features = config.num_features;
+  built.info.hidden_size = hidden;
+  built.info.num_hidden_layers = config.num_hidden_layers;
+  built.info.max_position_embeddings = config.max_position_embeddings;
+  built.info.frame_size = config.attention.frame_size;
+  built.info.whole_frames = pool > 1 || !config.attention.causal || !tokens;
+  built.info.output = config.output;
+  built.transformer = std::make_unique<Transformer>(
+      std::move(embedding), std::move(blocks),
+      OutputHead(RmsNorm(weights / "norm", hidden, config.rms_norm_eps), std::move(head), pool),
+      config.tie_word_embeddings);
+  return built;
+}
+
+}  // namespace trine::inline TRINE_ABI

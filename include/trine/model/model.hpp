@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// A loaded model: weights and layers, const and shareable between threads. Sessions run it (generate/session.hpp).
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <trine/model/architectures/all.hpp>
+#include <trine/weights/raw_blob.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+struct LoadOptions {
+  FileAccess access = FileAccess::map;
+  RouterRegistry routers;     // add kinds of your own here
+  RouterWrapper wrap_router;  // force, mask, record, replay or replace routers
+  ArchitectureRegistry architectures = all_architectures();
+};
+
+/// A handle: copies share the same weights, which live as long as one of them or a session does.
+class Model {
+ public:
+  /// Opens a model directory: config.json, weights.json and weights.bin. The weights are mapped, not copied; everything
+  /// is checked before a tensor is used. Throws FileError, ConfigError, WeightError.
+  [[nodiscard]] static Model load(const std::filesystem::path& directory, const LoadOptions& options = {}) {
+    const std::string place = (directory / "config.json").string();
+    const Json config = read_json_file(place);
+    const Architecture& architecture = find_architecture(config, place, options.architectures);
+    auto state = std::make_shared<State>();
+    state->source = std::make_unique<RawBlob>(directory, options.access);
+    WeightReader reader(*state->source);
+    state->built = architecture({config, place, options.routers, options.wrap_router}, WeightScope(reader));
+    reader.require_all_fetched();
+    for (const std::string_view name : state->source->names())
+      state->weight_bytes += state->source->find(name)->bytes.size();
+    return Model(std::move(state));
+  }
+
+  [[nodiscard]] const ModelInfo& info() const noexcept { return state_->built.info; }
+  [[nodiscard]] const Transformer& transformer() const noexcept { return *state_->built.transformer; }
+  [[nodiscard]] std::size_t weight_bytes() const noexcept { return state_->weight_bytes; }
+
+  /// Bytes of the caches of one sequence of `tokens` tokens.
+  [[nodiscard]] std::size_t cache_bytes(std::size_t tokens) const {
+    std::size_t total = 0;
+    for (const Block& block : transformer().blocks()) total += block.attention->cache_bytes(tokens);
+    return total;
+  }
+
+ private:
+  struct State {
+    std::unique_ptr<const WeightSource> source;  // before `built`, whose layers borrow from it
+    BuiltModel built;
+    std::size_t weight_bytes = 0;
+  };
+
+  explicit Model(std::shared_ptr<const State> state) : state_(std::move(state)) {}
+
+  static const Architecture& find_architecture(const Json& config, const std::string& place,
+                                               const ArchitectureRegistry& known) {
+    ObjectReader reader(config, place);
+    const std::string type = reader.string("model_type");
+    const auto found = known.find(type);
+    if (found != known.end()) return found->second;
+    std::vector<std::string_view> names;
+    for (const auto& [name, architecture] : known) names.emplace_back(name);
+    reader.fail("model_type", "no architecture named " + in_quotes(type) + "; the nearest one is " +
+                                  in_quotes(nearest_name(type, names)));
+  }
+
+  std::shared_ptr<const State> state_;
+};
+
+}  // namespace trine::inline TRINE_ABI

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// A pre-norm transformer: h += attention(RMSNorm(h)); h += feed_forward(RMSNorm(h)), layer after layer.
+// Which attention and which feed-forward a layer has is the affair of the architecture that put it together.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <trine/attention/attention.hpp>
+#include <trine/experts/feed_forward.hpp>
+#include <trine/nn/embedding.hpp>
+#include <trine/nn/output_head.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+struct Block {
+  RmsNorm attention_norm;
+  std::unique_ptr<const Attention> attention;
+  RmsNorm feed_forward_norm;
+  std::unique_ptr<const FeedForward> feed_forward;
+};
+
+/// What a model remembers of one sequence: a cache for each layer.
+using SequenceCache = std::vector<std::unique_ptr<AttentionCache>>;
+
+/// Rows of one or more sequences: prefill, decode and any mixture of them are the same call with other numbers of rows.
+struct Batch {
+  struct Sequence {
+    std::size_t first_row = 0;
+    std::size_t rows = 0;
+    std::size_t position = 0;  // of the first row
+    SequenceCache* cache = nullptr;
+  };
+
+  std::span<const Sequence> sequences;
+  std::span<const std::size_t> positions;  // [rows]
+  std::span<const TokenId> token_ids;      // [rows], or empty
+  View<const float, 2> features;           // [rows, num_features], or empty
+};
+
+class Transformer {
+ public:
+  Transformer(std::variant<TokenEmbedding, FeatureEmbedding> embedding, std::vector<Block> blocks, OutputHead head,
+              bool tied)
+      : embedding_(std::move(embedding)), blocks_(std::move(blocks)), head_(std::move(head)), tied_(tied) {}
+
+  [[nodiscard]] const std::vector<Block>& blocks() const noexcept { return blocks_; }
+  [[nodiscard]] const OutputHead& head() const noexcept { return head_; }
+
+  [[nodiscard]] SequenceCache make_cache() const {
+    SequenceCache cache;
+    for (const Block& block : blocks_) cache.push_back(block.attention->make_cache());
+    return cache;
+  }
+
+  /// h = the hidden rows after the last layer; the caches go on by the new rows. h: [rows, hidden], is written.
+  /// Throws CancelledError between layers; the caches of the batch are then of no use any more.
+  void forward(const Execution& execution, Workspace& workspace, const Batch& batch, RoutingPlan& plan,
+               RoutingObserver* observer, View<float, 2> h) const {
+    const Workspace::Scope scope(workspace);
+    embed(execution, workspace, batch, h);
+    const View<float, 2> normed = workspace.take_matrix<float>(h.extent(0), h.extent(1));
+    const View<float, 2> update = workspace.take_matrix<float>(h.extent(0), h.extent(1));
+    const std::span<SequenceRows> sequences = workspace.take<SequenceRows>(batch.sequences.size());
+    const FeedForwardContext context{
+        execution, workspace, {{}, batch.positions, batch.token_ids, batch.features, {}}, plan, observer};
+
+    for (std::size_t layer = 0; layer < blocks_.size(); ++layer) {
+      const Block& block = blocks_[layer];
+      for (std::size_t i = 0; i < sequences.size(); ++i) {
+        const Batch::Sequence& s = batch.sequences[i];
+        sequences[i] = {s.first_row, s.rows, s.position, (*s.cache)[layer].get()};
+      }
+      execution.check_stop();
+      block.attention_norm.forward(execution, h, normed);
+      block.attention->forward(execution, workspace, normed, sequences, update);
+      kernels::add_to(execution.isa, update.span(), h.span());
+
+      execution.check_stop();
+      block.feed_forward_norm.forward(execution, h, normed);
+      block.feed_forward->forward(context, normed, update);
+      kernels::add_to(execution.isa, update.span(), h.span());
+    }
+  }
+
+  /// Parameters in all, and those that one token uses at most (a tied head counts once, the embedding table as one
+  /// row).
+  [[nodiscard]] std::size_t parameters() const {
+    std::size_t total = embedding_parameters() + head_parameters();
+    for (const Block& block : blocks_) total += block_parameters(block) + block.feed_forward->parameters();
+    return total;
+  }
+  [[nodiscard]] std::size_t active_parameters() const {
+    std::size_t total = head_.norm_parameters() + head_.linear().parameters();
+    if (const auto* features = std::get_if<FeatureEmbedding>(&embedding_)) total += features->parameters();
+    for (const Block& block : blocks_) total += block_parameters(block) + block.feed_forward->active_parameters();
+    return total;
+  }
+
+ private:
+  void embed(const Execution& execution, Workspace& workspace, const Batch& batch, View<float, 2> h) const {
+    if (const auto* tokens = std::get_if<TokenEmbedding>(&embedding_)) {
+      tokens->forward(batch.token_ids, h);
+    } else {
+      std::get<FeatureEmbedding>(embedding_).forward(execution, workspace, batch.features, h);
+    }
+  }
+
+  [[nodiscard]] std::size_t embedding_parameters() const {
+    const auto* tokens = std::get_if<TokenEmbedding>(&embedding_);
+    return tokens != nullptr ? tokens->weight().parameters() : std::get<FeatureEmbedding>(embedding_).parameters();
+  }
+  [[nodiscard]] std::size_t head_parameters() const {
+    return head_.norm_parameters() + (tied_ ? 0 : head_.linear().parameters());
+  }
+  [[nodiscard]] static std::size_t block_parameters(const Block& block) {
+    return block.attention_norm.parameters() + block.feed_forward_norm.parameters() + block.attention->parameters();
+  }
+
+  std::variant<TokenEmbedding, FeatureEmbedding> embedding_;
+  std::vector<Block> blocks_;
+  OutputHead head_;
+  bool tied_;
+};
+
+}  // namespace trine::inline TRINE_ABI

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// SwiGLU feed-forward: down(silu(gate x) * up x). Shazeer, "GLU Variants Improve Transformer", 2020. arXiv:2002.05202
+#pragma once
+
+#include <trine/core/workspace.hpp>
+#include <trine/kernels/vector_math.hpp>
+#include <trine/nn/linear.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+class GatedMlp {
+ public:
+  /// Reads "gate_proj.weight", "up_proj.weight" [ffn, hidden] and "down_proj.weight" [hidden, ffn]. Throws WeightError.
+  GatedMlp(const WeightScope& scope, std::size_t hidden, std::size_t ffn)
+      : gate_(scope / "gate_proj", hidden, ffn),
+        up_(scope / "up_proj", hidden, ffn),
+        down_(scope / "down_proj", ffn, hidden) {}
+
+  /// y = down(silu(gate x) * up x).   x, y: [tokens, hidden]; y must not alias x. Throws ShapeError.
+  void forward(const Execution& execution, Workspace& workspace, View<const float, 2> x, View<float, 2> y) const {
+    const Workspace::Scope scope(workspace);
+    const std::size_t tokens = x.extent(0);
+    const View<float, 2> gate = workspace.take_matrix<float>(tokens, gate_.out());
+    const View<float, 2> up = workspace.take_matrix<float>(tokens, up_.out());
+    gate_.forward(execution, x, gate);
+    up_.forward(execution, x, up);
+    kernels::silu_multiply(execution.isa, gate.span(), up.span());
+    down_.forward(execution, gate, y);
+  }
+
+  [[nodiscard]] const Linear& gate() const noexcept { return gate_; }
+  [[nodiscard]] const Linear& up() const noexcept { return up_; }
+  [[nodiscard]] const Linear& down() const noexcept { return down_; }
+  [[nodiscard]] std::size_t parameters() const noexcept {
+    return gate_.parameters() + up_.parameters() + down_.parameters();
+  }
+
+ private:
+  Linear gate_;
+  Linear up_;
+  Linear down_;
+};
+
+}  // namespace trine::inline TRINE_ABI

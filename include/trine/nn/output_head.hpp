@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// From hidden rows to what comes out: the last norm, a mean over the sites of a frame where outputs belong to frames,
+// and a linear map.
+#pragma once
+
+#include <cstddef>
+#include <utility>
+
+#include <trine/core/workspace.hpp>
+#include <trine/nn/linear.hpp>
+#include <trine/nn/rms_norm.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+/// out[f] = W mean_s(RMSNorm(h[f * pool + s])) + b. Language models have pool = 1: one row of logits a token.
+class OutputHead {
+ public:
+  OutputHead(RmsNorm norm, Linear linear, std::size_t pool)
+      : norm_(std::move(norm)), linear_(std::move(linear)), pool_(pool) {}
+
+  [[nodiscard]] std::size_t pool() const noexcept { return pool_; }
+  [[nodiscard]] std::size_t num_outputs() const noexcept { return linear_.out(); }
+  [[nodiscard]] std::size_t norm_parameters() const noexcept { return norm_.parameters(); }
+  [[nodiscard]] const Linear& linear() const noexcept { return linear_; }
+
+  /// h: [rows, hidden], whole frames if pool > 1   out: [rows / pool, num_outputs]
+  void forward(const Execution& execution, Workspace& workspace, View<const float, 2> h, View<float, 2> out) const {
+    const Workspace::Scope scope(workspace);
+    const View<float, 2> normed = workspace.take_matrix<float>(h.extent(0), h.extent(1));
+    norm_.forward(execution, h, normed);
+    if (pool_ > 1) {
+      for (std::size_t f = 0; f < out.extent(0); ++f) {
+        const std::span<float> mean = normed.row(f);  // row f * pool >= f, so nothing unread is overwritten
+        for (std::size_t i = 0; i < mean.size(); ++i) {
+          float sum = 0.0F;
+          for (std::size_t s = 0; s < pool_; ++s) sum += normed(f * pool_ + s, i);
+          mean[i] = sum / static_cast<float>(pool_);
+        }
+      }
+    }
+    linear_.forward(execution, normed.slice(0, out.extent(0)), out);
+  }
+
+ private:
+  RmsNorm norm_;
+  Linear linear_;
+  std::size_t pool_;
+};
+
+}  // namespace trine::inline TRINE_ABI

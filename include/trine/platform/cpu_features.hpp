@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which instruction set the kernels run with: what this CPU and its operating system can do, or what TRINE_ISA asks
+// for.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <cstdlib>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <trine/core/error.hpp>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+namespace trine::inline TRINE_ABI {
+
+/// Target regions that the kernels are compiled for, slowest first.
+enum class Isa : std::uint8_t {
+  portable,  // what the compiler assumes of the target anyway
+  avx2,      // x86-64-v3: AVX2, FMA, F16C
+  avx512,    // x86-64-v4: AVX-512 F, BW, DQ, VL
+};
+
+inline constexpr std::array<std::pair<Isa, std::string_view>, 3> kIsaNames{
+    {{Isa::portable, "portable"}, {Isa::avx2, "avx2"}, {Isa::avx512, "avx512"}}};
+
+[[nodiscard]] constexpr std::string_view to_string(Isa isa) noexcept {
+  for (const auto& [value, name] : kIsaNames)
+    if (value == isa) return name;
+  return "?";
+}
+
+/// Can this machine run it? The compiler's built-in also asks whether the operating system saves the wide registers.
+[[nodiscard]] inline bool is_available(Isa isa) noexcept {
+#if defined(__x86_64__)
+  unsigned a = 0;
+  unsigned b = 0;
+  unsigned c = 0;
+  unsigned d = 0;
+  const bool f16c = __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;  // not a name Clang 14's built-in knows
+  const bool avx2 = f16c && __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
+  switch (isa) {
+    case Isa::portable:
+      return true;
+    case Isa::avx2:
+      return avx2;
+    case Isa::avx512:
+      return avx2 && __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
+             __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512vl") != 0;
+  }
+  return false;
+#else
+  return isa == Isa::portable;
+#endif
+}
+
+/// The fastest one that this machine can run.
+[[nodiscard]] inline Isa best_isa() noexcept {
+  Isa best = Isa::portable;
+  for (const auto& [isa, name] : kIsaNames)
+    if (is_available(isa)) best = isa;
+  return best;
+}
+
+/// Throws DeviceError when `name` is no instruction set of ours or this machine cannot run it.
+[[nodiscard]] inline Isa isa_named(std::string_view name) {
+  for (const auto& [isa, known] : kIsaNames) {
+    if (known != name) continue;
+    if (!is_available(isa)) throw DeviceError("instruction set " + in_quotes(name) + ": this CPU does not have it");
+    return isa;
+  }
+  throw DeviceError("instruction set: expected portable, avx2 or avx512, found " + in_quotes(name));
+}
+
+/// TRINE_ISA when it is set and not empty, otherwise the best one. Throws DeviceError as `isa_named` does.
+[[nodiscard]] inline Isa default_isa() {
+  const char* name = std::getenv("TRINE_ISA");
+  return name == nullptr || *name == '\0' ? best_isa() : isa_named(name);
+}
+
+}  // namespace trine::inline TRINE_ABI

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// A file as read-only memory: mapped, or read into memory that we own.
+#pragma once
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <trine/core/error.hpp>
+#include <trine/core/tensor.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+enum class FileAccess : std::uint8_t {
+  map,   // pages come from the file when touched; the file must not shrink while it is mapped (SIGBUS)
+  read,  // one copy in memory; nothing that happens to the file later matters
+};
+
+/// Owns the bytes of one regular file. Movable; the bytes keep their address.
+class MappedFile {
+ public:
+  /// Throws FileError naming the file when it is missing, not a regular file, or cannot be read.
+  explicit MappedFile(const std::filesystem::path& path, FileAccess access = FileAccess::map) : path_(path) {
+    const Descriptor file(path);
+    struct stat status {};
+    if (::fstat(file.value, &status) != 0) fail("cannot be examined", errno);
+    if (!S_ISREG(status.st_mode)) throw FileError(path.string() + ": expected a regular file");
+    size_ = static_cast<std::size_t>(status.st_size);
+    if (size_ == 0) return;
+    if (access == FileAccess::read) {
+      read_all(file.value);
+      return;
+    }
+    void* address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.value, 0);
+    if (address == MAP_FAILED) fail("cannot be mapped", errno);
+    mapped_ = static_cast<const std::byte*>(address);
+  }
+
+  MappedFile(MappedFile&& other) noexcept
+      : path_(std::move(other.path_)),
+        owned_(std::move(other.owned_)),
+        mapped_(std::exchange(other.mapped_, nullptr)),
+        size_(std::exchange(other.size_, 0)) {}
+  MappedFile& operator=(MappedFile&& other) noexcept {
+    std::swap(path_, other.path_);
+    std::swap(owned_, other.owned_);
+    std::swap(mapped_, other.mapped_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+  ~MappedFile() {
+    if (mapped_ != nullptr) ::munmap(const_cast<std::byte*>(mapped_), size_);
+  }
+
+  [[nodiscard]] std::span<const std::byte> bytes() const noexcept {
+    return {mapped_ != nullptr ? mapped_ : owned_.data(), size_};
+  }
+  [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+
+ private:
+  struct Descriptor {
+    explicit Descriptor(const std::filesystem::path& path)
+        : value(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
+      if (value < 0) throw FileError(path.string() + ": cannot be opened: " + std::generic_category().message(errno));
+    }
+    ~Descriptor() { ::close(value); }
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    int value;
+  };
+
+  [[noreturn]] void fail(const char* what, int code) const {
+    throw FileError(path_.string() + ": " + what + ": " + std::generic_category().message(code));
+  }
+
+  void read_all(int file) {
+    owned_.resize(size_);
+    for (std::size_t done = 0; done < size_;) {
+      const ::ssize_t count = ::read(file, owned_.data() + done, size_ - done);
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) fail("cannot be read", errno);
+      if (count == 0)
+        throw FileError(path_.string() + ": ended after " + std::to_string(done) + " bytes, expected " +
+                        std::to_string(size_));
+      done += static_cast<std::size_t>(count);
+    }
+  }
+
+  std::filesystem::path path_;
+  std::vector<std::byte, CacheLineAllocator<std::byte>> owned_;
+  const std::byte* mapped_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+/// The text of a file of at most `limit` bytes. Throws FileError when it cannot be read or is larger.
+[[nodiscard]] inline std::string read_text_file(const std::filesystem::path& path, std::uint64_t limit) {
+  const MappedFile file(path, FileAccess::map);
+  if (file.size() > limit) {
+    throw FileError(path.string() + ": expected at most " + std::to_string(limit) + " bytes, found " +
+                    std::to_string(file.size()));
+  }
+  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+}
+
+}  // namespace trine::inline TRINE_ABI

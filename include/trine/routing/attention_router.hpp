@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// The dynamic router of the native architecture: attention between a token and the keys of the experts.
+// Balancing without an auxiliary loss: DeepSeek-AI, "DeepSeek-V3 Technical Report", 2024, arXiv:2412.19437.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+#include <trine/nn/linear.hpp>
+#include <trine/routing/affinity_router.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+enum class RouterScore : std::uint8_t { sigmoid, softmax };
+
+///   a_e = (W_q x) . key_e / sqrt(key_dim)      p = sigmoid(a) or softmax(a)
+class AttentionRouter : public AffinityRouter {
+ public:
+  /// Reads "query.weight" [key_dim, hidden], "keys" [experts, key_dim] and, if present, "balance_bias" [experts].
+  AttentionRouter(const WeightScope& scope, std::size_t hidden, std::size_t experts, std::size_t key_dim,
+                  RouterScore score, const ExpertChoice& choice, const MixingRule& mixing)
+      : AffinityRouter(experts, choice, mixing, std::nullopt, scope.read_f32_if_present("balance_bias", experts)),
+        query_(scope / "query", hidden, key_dim),
+        keys_(scope.matrix("keys", experts, key_dim)),
+        score_(score) {}
+
+  [[nodiscard]] std::size_t parameters() const override {
+    return query_.parameters() + keys_.parameters() + bias_parameters();
+  }
+
+ protected:
+  void affinities(const Execution& execution, Workspace& workspace, View<const float, 2> x,
+                  View<float, 2> p) const override {
+    const Workspace::Scope scope(workspace);
+    const View<float, 2> q = workspace.take_matrix<float>(x.extent(0), query_.out());
+    query_.forward(execution, x, q);
+    keys_.forward(execution, q, p);
+    const float scale = 1.0F / std::sqrt(static_cast<float>(query_.out()));
+    for (float& a : p.span()) a *= scale;
+    for (std::size_t t = 0; t < p.extent(0); ++t)
+      score_ == RouterScore::sigmoid ? routing::sigmoid(p.row(t)) : routing::softmax(p.row(t));
+  }
+
+ private:
+  Linear query_;  // [key_dim, hidden]
+  Linear keys_;   // [experts, key_dim]
+  RouterScore score_;
+};
+
+}  // namespace trine::inline TRINE_ABI

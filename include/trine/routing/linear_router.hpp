@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Routers with one weight row an expert, p = score(W x):
+//   softmax top-k            Mixtral (arXiv:2401.04088), Qwen-MoE, OLMoE
+//   softmax, group-limited   DeepSeek-V2 (arXiv:2405.04434): a group counts as its best member
+//   sigmoid, group-limited   DeepSeek-V3 (arXiv:2412.19437): a group counts as the sum of its two best, bias included
+//   Switch                   Fedus, Zoph & Shazeer 2021 (arXiv:2101.03961): the one best expert, weighted by its
+//   probability
+#pragma once
+
+#include <optional>
+
+#include <trine/nn/linear.hpp>
+#include <trine/routing/attention_router.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+class LinearRouter : public AffinityRouter {
+ public:
+  /// Reads "weight" [experts, hidden] and, if present, "balance_bias" [experts].
+  LinearRouter(const WeightScope& scope, std::size_t hidden, std::size_t experts, RouterScore score,
+               const ExpertChoice& choice, const MixingRule& mixing, std::optional<GroupLimit> groups = std::nullopt)
+      : AffinityRouter(experts, choice, mixing, groups, scope.read_f32_if_present("balance_bias", experts)),
+        weight_(scope.matrix("weight", experts, hidden)),
+        score_(score) {}
+
+  [[nodiscard]] std::size_t parameters() const override { return weight_.parameters() + bias_parameters(); }
+
+ protected:
+  void affinities(const Execution& execution, Workspace&, View<const float, 2> x, View<float, 2> p) const override {
+    weight_.forward(execution, x, p);
+    for (std::size_t t = 0; t < p.extent(0); ++t)
+      score_ == RouterScore::sigmoid ? routing::sigmoid(p.row(t)) : routing::softmax(p.row(t));
+  }
+
+ private:
+  Linear weight_;  // [experts, hidden]
+  RouterScore score_;
+};
+
+}  // namespace trine::inline TRINE_ABI

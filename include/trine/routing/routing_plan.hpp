@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which expert serves which token, and how much: the one result that every router produces and every executor consumes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <trine/core/error.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+/// Assignments twice: by token, as the router chose them, and by expert, as the executor works. Plain data; reused from
+/// batch to batch, so that nothing is allocated once the vectors have grown.
+struct RoutingPlan {
+  std::size_t experts = 0;
+  std::size_t tokens = 0;
+
+  // By token. Assignments of token t are [token_begin[t], token_begin[t + 1]), best first.
+  std::vector<std::uint32_t> token_begin;  // [tokens + 1]
+  std::vector<std::uint32_t> expert;       // [assignments]
+  std::vector<float> weight;               // [assignments] mixing weight; no unit, need not sum to 1
+
+  // By expert, after `group`. Slots of expert e are [expert_begin[e], expert_begin[e + 1]).
+  std::vector<std::uint32_t> expert_begin;  // [experts + 1]
+  std::vector<std::uint32_t> slot_token;    // [assignments] token of each slot, ascending within an expert
+  std::vector<std::uint32_t> slot;          // [assignments] slot of each assignment
+
+  // What the tokens scored, before the choice; kept only when somebody watches.
+  bool keep_scores = false;
+  std::vector<float> scores;  // [tokens, experts], or empty
+
+  [[nodiscard]] std::size_t assignments() const noexcept { return expert.size(); }
+  [[nodiscard]] std::span<const std::uint32_t> experts_of(std::size_t token) const noexcept {
+    return std::span(expert).subspan(token_begin[token], token_begin[token + 1] - token_begin[token]);
+  }
+  [[nodiscard]] std::span<const float> weights_of(std::size_t token) const noexcept {
+    return std::span(weight).subspan(token_begin[token], token_begin[token + 1] - token_begin[token]);
+  }
+
+  /// Forgets everything and expects assignments to `num_experts` experts.
+  void start(std::size_t num_experts) {
+    experts = num_experts;
+    tokens = 0;
+    token_begin.assign(1, 0);
+    expert.clear();
+    weight.clear();
+    scores.clear();
+  }
+
+  /// One more expert for the current token. Throws InputError when there is no such expert.
+  void add(std::size_t expert_index, float mixing_weight) {
+    if (expert_index >= experts) {
+      throw InputError("router: expected an expert below " + std::to_string(experts) + ", found " +
+                       std::to_string(expert_index));
+    }
+    expert.push_back(static_cast<std::uint32_t>(expert_index));
+    weight.push_back(mixing_weight);
+  }
+
+  /// The current token has all its experts (it may have none); the next `add` is for the next token.
+  void end_token() {
+    token_begin.push_back(static_cast<std::uint32_t>(expert.size()));
+    ++tokens;
+  }
+
+  /// Sorts the assignments by expert, tokens ascending within an expert: a counting sort.
+  void group() {
+    expert_begin.assign(experts + 1, 0);
+    for (const std::uint32_t e : expert) ++expert_begin[e + 1];
+    for (std::size_t e = 0; e < experts; ++e) expert_begin[e + 1] += expert_begin[e];
+    slot.resize(expert.size());
+    slot_token.resize(expert.size());
+    for (std::uint32_t t = 0; t < tokens; ++t) {
+      for (std::uint32_t a = token_begin[t]; a < token_begin[t + 1]; ++a) {
+        const std::uint32_t place = expert_begin[expert[a]]++;  // moves each begin to its end; undone below
+        slot[a] = place;
+        slot_token[place] = t;
+      }
+    }
+    for (std::size_t e = experts; e > 0; --e) expert_begin[e] = expert_begin[e - 1];
+    expert_begin[0] = 0;
+  }
+};
+
+}  // namespace trine::inline TRINE_ABI

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Routing decisions of one sequence, kept to be replayed.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <trine/core/abi.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+/// Experts and weights by (layer, position). Safe to use from several threads; a later decision for the same place
+/// replaces the earlier one.
+class RoutingRecord {
+ public:
+  struct Decision {
+    std::vector<std::uint32_t> experts;  // best first
+    std::vector<float> weights;
+  };
+
+  void put(std::size_t layer, std::size_t position, std::span<const std::uint32_t> experts,
+           std::span<const float> weights) {
+    const std::lock_guard lock(mutex_);
+    decisions_[{layer, position}] = {{experts.begin(), experts.end()}, {weights.begin(), weights.end()}};
+  }
+
+  /// The decision, or one without experts when there is none for that place.
+  [[nodiscard]] Decision get(std::size_t layer, std::size_t position) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = decisions_.find({layer, position});
+    return found == decisions_.end() ? Decision{} : found->second;
+  }
+
+  [[nodiscard]] std::size_t size() const {
+    const std::lock_guard lock(mutex_);
+    return decisions_.size();
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::pair<std::size_t, std::size_t>, Decision> decisions_;
+};
+
+}  // namespace trine::inline TRINE_ABI

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Routing by written rules, CASE WHEN amount > 10000 THEN expert ... : the first rule that holds names the expert.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <trine/routing/router.hpp>
+#include <trine/routing/rule.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+struct Rule {
+  Predicate when;
+  std::size_t expert = 0;
+};
+
+struct RuleSet {
+  std::vector<std::string> features;  // names of the columns
+  std::vector<Rule> rules;            // in order: the first that holds decides
+  std::size_t otherwise = 0;
+
+  [[nodiscard]] std::size_t expert_for(std::span<const double> row) const {
+    for (const Rule& rule : rules)
+      if (rule.when.holds(row)) return rule.expert;
+    return otherwise;
+  }
+
+  /// CASE WHEN ... THEN expert_3 ... ELSE expert_0 END, a line a rule.
+  [[nodiscard]] std::string to_sql() const {
+    std::string text = "CASE\n";
+    for (const Rule& rule : rules)
+      text += "  WHEN " + trine::to_sql(rule.when, features) + " THEN expert_" + std::to_string(rule.expert) + "\n";
+    return text + "  ELSE expert_" + std::to_string(otherwise) + "\nEND";
+  }
+};
+
+/// Each row goes to one expert with weight 1. Rows are the raw input features, or (token_id, position) for token
+/// models.
+class RuleRouter : public Router {
+ public:
+  RuleRouter(std::size_t experts, RuleSet rules) : experts_(experts), rules_(std::move(rules)) {}
+
+  [[nodiscard]] std::size_t num_experts() const override { return experts_; }
+  [[nodiscard]] std::size_t max_experts_per_token() const override { return 1; }
+  [[nodiscard]] const RuleSet& rules() const noexcept { return rules_; }
+
+  void route(const Execution&, Workspace& workspace, const RouterInput& input, RoutingPlan& plan) const override {
+    const Workspace::Scope scope(workspace);
+    const std::span<double> row = workspace.take<double>(rules_.features.size());
+    for (std::size_t t = 0; t < input.positions.size(); ++t) {
+      if (input.token_ids.empty()) {
+        std::ranges::copy(input.features.row(t), row.begin());
+      } else {
+        row[0] = static_cast<double>(input.token_ids[t]);
+        row[1] = static_cast<double>(input.positions[t]);
+      }
+      plan.add(rules_.expert_for(row), 1.0F);
+      plan.end_token();
+    }
+  }
+
+ private:
+  std::size_t experts_;
+  RuleSet rules_;
+};
+
+}  // namespace trine::inline TRINE_ABI

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+// The native weight format: weights.bin, tensors back to back, and weights.json, its manifest
+// (docs/reference/file-formats.md):
+//
+//   {"format": "trine-weights", "version": 1, "alignment": 64, "nbytes": N,
+//    "tensors": {name: {"dtype": "bf16", "shape": [out, in], "offset": O, "nbytes": B}, ...}}
+//
+// Little endian, row-major, each tensor at a multiple of the alignment. The blob is mapped; nothing is copied.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <trine/core/check.hpp>
+#include <trine/json/object_reader.hpp>
+#include <trine/platform/mapped_file.hpp>
+#include <trine/weights/weight_source.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+static_assert(std::endian::native == std::endian::little, "weight files are little endian and used as they are");
+
+class RawBlob : public WeightSource {
+ public:
+  static constexpr std::uint64_t kAlignment = 64;
+  static constexpr std::size_t kMaxRank = 4;
+
+  /// Opens `directory`/weights.json and `directory`/weights.bin and checks every range against the blob's size.
+  /// Throws FileError, ConfigError (not the JSON it should be) or WeightError (the manifest does not fit the blob).
+  explicit RawBlob(const std::filesystem::path& directory, FileAccess access = FileAccess::map)
+      : manifest_((directory / "weights.json").string()), blob_(directory / "weights.bin", access) {
+    const Json document = read_json_file(manifest_);
+    ObjectReader root(document, manifest_);
+    static_cast<void>(root.choice<bool>("format", {{"trine-weights", true}}));
+    static_cast<void>(root.integer("version", 1, 1));
+    static_cast<void>(root.integer("alignment", kAlignment, kAlignment));
+    const std::uint64_t nbytes = root.integer("nbytes", 0, std::numeric_limits<std::int64_t>::max());
+    if (nbytes != blob_.size()) {
+      throw WeightError(manifest_ + ": nbytes: expected " + std::to_string(blob_.size()) +
+                        ", the size of weights.bin, found " + std::to_string(nbytes));
+    }
+    ObjectReader tensors = root.object("tensors");
+    root.finish();
+    for (const auto& item : root.at("tensors").items()) read_tensor(item.key(), tensors.object(item.key()));
+    require_no_overlap();
+  }
+
+  [[nodiscard]] const StoredTensor* find(std::string_view name) const override {
+    const auto found = tensors_.find(name);
+    return found == tensors_.end() ? nullptr : &found->second;
+  }
+  [[nodiscard]] std::vector<std::string_view> names() const override {
+    std::vector<std::string_view> result;
+    result.reserve(tensors_.size());
+    for (const auto& [name, tensor] : tensors_) result.emplace_back(name);
+    return result;
+  }
+  [[nodiscard]] std::string place() const override { return manifest_; }
+
+ private:
+  void read_tensor(const std::string& name, ObjectReader entry) {
+    const auto dtype = parse_dtype(entry.string("dtype"));
+    if (!dtype) entry.fail("dtype", "one of \"f32\", \"bf16\", \"f16\"", entry.at("dtype"));
+    StoredTensor tensor;
+    tensor.dtype = *dtype;
+    const Json& shape = entry.at("shape");
+    if (!shape.is_array() || shape.empty() || shape.size() > kMaxRank)
+      entry.fail("shape", "a list of 1 to 4 integers", shape);
+    for (const Json& extent : shape) {
+      if (!extent.is_number_unsigned() || extent.get<std::uint64_t>() == 0)
+        entry.fail("shape", "integers from 1 on", extent);
+      tensor.shape.push_back(extent.get<std::size_t>());
+    }
+    const auto elements = checked_product(tensor.shape);
+    const auto needed = elements ? checked_multiply(*elements, size_bytes(*dtype)) : std::nullopt;
+    const std::uint64_t largest = std::numeric_limits<std::int64_t>::max();
+    const std::uint64_t offset = entry.integer("offset", 0, largest);
+    const std::uint64_t nbytes = entry.integer("nbytes", 0, largest);
+    entry.finish();
+
+    const std::string place = manifest_ + ": tensors." + in_quotes(name) + ": ";
+    if (!needed) throw WeightError(place + "shape " + to_string(tensor.shape) + " has more bytes than 64 bits count");
+    if (nbytes != *needed) {
+      throw WeightError(place + "nbytes: expected " + std::to_string(*needed) + " for " +
+                        std::string(to_string(*dtype)) + " " + to_string(tensor.shape) + ", found " +
+                        std::to_string(nbytes));
+    }
+    if (offset % kAlignment != 0)
+      throw WeightError(place + "offset: expected a multiple of 64, found " + std::to_string(offset));
+    if (!range_fits(offset, nbytes, blob_.size())) {
+      throw WeightError(place + "expected to end within the " + std::to_string(blob_.size()) +
+                        " bytes of weights.bin, found offset " + std::to_string(offset) + " and " +
+                        std::to_string(nbytes) + " bytes");
+    }
+    tensor.bytes = blob_.bytes().subspan(static_cast<std::size_t>(offset), static_cast<std::size_t>(nbytes));
+    tensors_.emplace(name, std::move(tensor));
+  }
+
+  void require_no_overlap() const {
+    std::vector<const std::pair<const std::string, StoredTensor>*> in_order;
+    for (const auto& entry : tensors_) in_order.push_back(&entry);
+    std::ranges::sort(in_order, {}, [](const auto* entry) { return entry->second.bytes.data(); });
+    for (std::size_t i = 1; i < in_order.size(); ++i) {
+      const auto& before = in_order[i - 1]->second.bytes;
+      if (before.data() + before.size() > in_order[i]->second.bytes.data()) {
+        throw WeightError(manifest_ + ": tensors " + in_quotes(in_order[i - 1]->first) + " and " +
+                          in_quotes(in_order[i]->first) + " overlap in weights.bin");
+      }
+    }
+  }
+
+  std::string manifest_;
+  MappedFile blob_;
+  std::map<std::string, StoredTensor, std::less<>> tensors_;
+};
+
+}  // namespace trine::inline TRINE_ABI
