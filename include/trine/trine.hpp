@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Everything that a program needs to run a model.
+// Everything that a program needs to load a model, run it, and watch its routing.
+// Not included: interop/eigen.hpp (Eigen), which is asked for by those who use it.
 #pragma once
 
+#include <trine/generate/generate.hpp>
+#include <trine/generate/self_test.hpp>
 #include <trine/generate/session.hpp>
 #include <trine/model/model.hpp>
 #include <trine/routing/router_decorators.hpp>
+#include <trine/stats/routing_stats.hpp>
+#include <trine/text/tokenizer.hpp>
+#include <trine/version.hpp>

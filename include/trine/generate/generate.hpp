@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a prompt to a text: encode, prefill, then sample, decode and show token after token.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <trine/generate/sampler.hpp>
+#include <trine/generate/session.hpp>
+#include <trine/generate/stop_conditions.hpp>
+#include <trine/text/detokenizer.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+struct GenerateOptions {
+  std::size_t max_tokens = 256;  // at most; fewer when the context ends first
+  SamplingOptions sampling;
+  std::vector<std::string> stop_strings;  // the text ends before the first of them
+  bool ignore_end_token = false;          // go on after the model has ended the text
+  std::stop_token stop;                   // ends within one layer with CancelledError
+};
+
+struct GenerateResult {
+  std::string text;
+  std::vector<TokenId> prompt_tokens;
+  std::vector<TokenId> tokens;           // sampled
+  StopReason reason = StopReason::none;  // max_tokens also when the context is full
+  double prefill_seconds = 0.0;
+  double decode_seconds = 0.0;
+};
+
+/// Takes each piece of text as it becomes certain, always whole UTF-8 characters; false ends the generation (reason
+/// `none`).
+using TextCallback = std::function<bool(std::string_view piece)>;
+
+/// Goes on with `session` by the prompt and then by what is sampled. The same seed gives the same text, on any number
+/// of threads. Throws what Session::forward throws; InputError when the prompt has no tokens or an option is out of
+/// range.
+inline GenerateResult generate(Session& session, const Tokenizer& tokenizer, std::string_view prompt,
+                               const GenerateOptions& options = {}, const TextCallback& on_text = {}) {
+  using Clock = std::chrono::steady_clock;
+  const auto seconds_since = [](Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  };
+  if (session.model().info().output != OutputKind::language_model)
+    throw InputError("generate: this model has no language model head");
+
+  GenerateResult result;
+  result.prompt_tokens = tokenizer.encode(prompt);
+  Sampler sampler(options.sampling);
+  Detokenizer detokenizer(tokenizer);
+  StopOptions stop_options;
+  stop_options.max_tokens = options.max_tokens;
+  stop_options.stop_strings = options.stop_strings;
+  if (!options.ignore_end_token)
+    stop_options.end_tokens.assign(tokenizer.end_of_text_ids().begin(), tokenizer.end_of_text_ids().end());
+  StopConditions conditions(std::move(stop_options));
+  std::vector<TokenId> history = result.prompt_tokens;
+  bool wanted = true;
+  const auto show = [&](const std::string& piece) {
+    result.text += piece;
+    if (wanted && on_text && !piece.empty()) wanted = on_text(piece);
+  };
+
+  auto start = Clock::now();
+  View<const float, 2> logits = session.forward(result.prompt_tokens, OutputRows::last, options.stop);
+  result.prefill_seconds = seconds_since(start);
+  start = Clock::now();
+  while (wanted && result.tokens.size() < options.max_tokens) {
+    const TokenId next = sampler.sample(logits.row(0), history);
+    history.push_back(next);
+    result.tokens.push_back(next);
+    const StopConditions::Step step = conditions.push(next, detokenizer.push(next));
+    show(step.text);
+    result.reason = step.reason;
+    if (step.reason != StopReason::none || !wanted) break;
+    if (session.position() == session.context()) {
+      result.reason = StopReason::max_tokens;
+      break;
+    }
+    logits = session.forward(std::span(&next, 1), OutputRows::last, options.stop);
+  }
+  if (result.reason != StopReason::stop_string) {
+    const StopConditions::Step rest = conditions.flush(detokenizer.flush());
+    show(rest.text);
+    if (rest.reason != StopReason::none) result.reason = rest.reason;
+  }
+  result.decode_seconds = seconds_since(start);
+  return result;
+}
+
+}  // namespace trine::inline TRINE_ABI
