@@ -21,10 +21,10 @@ namespace trine::inline TRINE_ABI {
 
 struct GenerateOptions {
   std::size_t max_tokens = 256;  // at most; fewer when the context ends first
-  SamplingOptions sampling;
-  std::vector<std::string> stop_strings;  // the text ends before the first of them
-  bool ignore_end_token = false;          // go on after the model has ended the text
-  std::stop_token stop;                   // ends within one layer with CancelledError
+  SamplingOptions sampling = {};
+  std::vector<std::string> stop_strings = {};  // the text ends before the first of them
+  bool ignore_end_token = false;               // go on after the model has ended the text
+  std::stop_token stop = {};                   // ends within one layer with CancelledError
 };
 
 struct GenerateResult {

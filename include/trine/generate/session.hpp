@@ -22,7 +22,7 @@ struct SessionOptions {
   std::size_t context = 0;              // most positions; 0: what the model was made for
   std::size_t threads = 0;              // 0: default_threads()
   std::size_t batch_size = 512;         // rows of a long prompt computed at once; bounds the scratch memory
-  std::optional<Isa> isa;               // none: default_isa()
+  std::optional<Isa> isa = {};          // none: default_isa()
   RoutingObserver* observer = nullptr;  // sees every routing decision; must outlive the session
 };
 

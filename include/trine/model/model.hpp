@@ -16,8 +16,8 @@ namespace trine::inline TRINE_ABI {
 
 struct LoadOptions {
   FileAccess access = FileAccess::map;
-  RouterRegistry routers;     // add kinds of your own here
-  RouterWrapper wrap_router;  // force, mask, record, replay or replace routers
+  RouterRegistry routers = {};     // add kinds of your own here
+  RouterWrapper wrap_router = {};  // force, mask, record, replay or replace routers
   ArchitectureRegistry architectures = all_architectures();
 };
 
