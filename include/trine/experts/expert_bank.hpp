@@ -73,7 +73,8 @@ class ExpertBank {
     std::size_t count = 0;
     for (std::uint32_t e = 0; e < plan.experts; ++e)
       if (plan.expert_begin[e] != plan.expert_begin[e + 1]) active[count++] = e;
-    parallel_for(execution.threads, count * per_expert, [&](std::size_t i) {
+    const std::size_t threads = plan.assignments() * outs * inner < 2 * kernels::kTaskWork ? 1 : execution.threads;
+    parallel_for(threads, count * per_expert, [&](std::size_t i) {
       const std::uint32_t e = active[i / per_expert];
       const std::size_t first_column = i % per_expert * columns;
       body(Task{e, plan.expert_begin[e], plan.expert_begin[e + 1] - plan.expert_begin[e], first_column,

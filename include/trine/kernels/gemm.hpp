@@ -35,17 +35,18 @@ inline void gemm(Isa isa, const float* x, std::size_t ldx, std::size_t rows, con
   TRINE_DISPATCH(isa, gemm(x, ldx, rows, w, ldw, outs, k, y, ldy));
 }
 
-/// Output columns that one task computes: enough tasks for the threads, none smaller than what hides the cost of a
-/// task.
+/// Multiply-adds that pay for a task of its own: some microseconds, more than it takes to wake a thread.
+inline constexpr std::size_t kTaskWork = std::size_t{1} << 17U;
+
+/// Output columns of y = x W^T that one task computes: enough tasks for the threads, none too small to be worth it; all
+/// of them where the whole product is.
 [[nodiscard]] inline std::size_t columns_per_task(const Execution& execution, std::size_t rows, std::size_t outs,
                                                   std::size_t k) noexcept {
   if (execution.threads <= 1) return std::max<std::size_t>(outs, 1);
-  constexpr std::size_t kSmallestTask = std::size_t{1} << 16U;  // multiply-adds: some microseconds
-  const std::size_t cost = std::max<std::size_t>(rows * k, 1);
-  const std::size_t smallest = (kSmallestTask + cost - 1) / cost;
+  const std::size_t work_per_column = std::max<std::size_t>(rows * k, 1);
+  const std::size_t smallest = (kTaskWork + work_per_column - 1) / work_per_column;
   const std::size_t fair = (outs + execution.threads * 4 - 1) / (execution.threads * 4);
-  const std::size_t columns = std::max(smallest, fair);
-  return (columns + 31) / 32 * 32;  // whole panels of the widest instruction set
+  return (std::max(smallest, fair) + 31) / 32 * 32;  // whole panels of the widest instruction set
 }
 
 /// y = x W^T.   x: [rows, in]   w: [out, in]   y: [rows, out], not aliasing x. Allocates nothing. Throws ShapeError.
