@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <trine/kernels/vector_math.hpp>
+
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include <gmock/gmock.h>
+
+#include "kernels/page_end.hpp"
+#include "support/naive.hpp"
+#include "support/random_tensor.hpp"
+
+#define TRINE_KERNEL "kernels/exp_row.inl"
+#include <trine/kernels/simd/every_region.inl>
+
+namespace trine::inline TRINE_ABI::kernels {
+inline void exp_row(Isa isa, std::span<const float> x, std::span<float> y) noexcept {
+  TRINE_DISPATCH(isa, exp_row(x.data(), x.size(), y.data()));
+}
+}  // namespace trine::inline TRINE_ABI::kernels
+
+namespace trine {
+namespace {
+
+using test::fill_random;
+using test::PageEnd;
+using test::random_tensor;
+
+constexpr double kRoundOff = 0x1p-24;
+constexpr double kExpError = 2e-7;  // relative; what generic/vector_math.inl promises
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+
+// Zero to twice the lanes of the widest instruction set, and some that end in the middle of a vector.
+std::vector<std::size_t> sizes() {
+  std::vector<std::size_t> result;
+  for (std::size_t n = 0; n <= 33; ++n) result.push_back(n);
+  for (const std::size_t n : {63U, 64U, 65U, 127U, 1000U, 1031U}) result.push_back(n);
+  return result;
+}
+
+TEST(ExpPerIsa, HasTheErrorItPromisesOverItsWholeRange) {
+  const Isa isa = default_isa();
+  constexpr std::size_t kCount = 1 << 20;
+  std::vector<float> x(kCount);
+  for (std::size_t i = 0; i < kCount; ++i)
+    x[i] = static_cast<float>(-87.3 + 175.3 * static_cast<double>(i) / static_cast<double>(kCount - 1));
+  std::vector<float> y(kCount);
+  kernels::exp_row(isa, x, y);
+  double worst = 0;
+  float where = 0;
+  for (std::size_t i = 0; i < kCount; ++i) {
+    const double exact = std::exp(std::clamp(static_cast<double>(x[i]), static_cast<double>(-87.3F), 88.0));
+    const double error = std::abs(static_cast<double>(y[i]) - exact) / exact;
+    if (error > worst) where = x[i];
+    worst = std::max(worst, error);
+  }
+  EXPECT_LT(worst, kExpError) << "at " << where << ", " << to_string(isa);
+}
+
+TEST(ExpPerIsa, ClampsWhatIsTooLargeOrTooSmallAndKeepsNaN) {
+  const Isa isa = default_isa();
+  std::vector<float> x(16, 0.0F);
+  x[0] = -kInfinity;
+  x[1] = kInfinity;
+  x[2] = kNaN;
+  x[3] = -1e30F;
+  x[4] = 1e30F;
+  x[5] = -0.0F;
+  x[6] = std::numeric_limits<float>::denorm_min();
+  std::vector<float> y(16);
+  kernels::exp_row(isa, x, y);
+  EXPECT_NEAR(y[0], std::exp(-87.3F), 1e-44F);
+  EXPECT_NEAR(y[1], std::exp(88.0F), 1e32F);
+  EXPECT_TRUE(std::isnan(y[2]));
+  EXPECT_EQ(y[3], y[0]);
+  EXPECT_EQ(y[4], y[1]);
+  for (std::size_t i = 5; i < 16; ++i) EXPECT_EQ(y[i], 1.0F) << i;
+}
+
+TEST(SiluMultiplyPerIsa, IsTheInsideOfSwiGlu) {
+  const Isa isa = default_isa();
+  for (const std::size_t n : sizes()) {
+    const PageEnd<float> gate(n);
+    const PageEnd<float> up(n);
+    fill_random(gate.span(), n, -30.0F, 30.0F);
+    fill_random(up.span(), n + 1);
+    const std::vector<float> x(gate.span().begin(), gate.span().end());
+    kernels::silu_multiply(isa, gate.span(), up.span());
+    for (std::size_t i = 0; i < n; ++i) {
+      const double exact = test::naive::silu(static_cast<double>(x[i])) * static_cast<double>(up.span()[i]);
+      // The exponential, then one addition, one division, one product.
+      ASSERT_NEAR(static_cast<double>(gate.span()[i]), exact, (kExpError + 4 * kRoundOff) * std::abs(exact))
+          << to_string(isa) << ", n " << n << ", x " << x[i];
+    }
+  }
+}
+
+TEST(SiluMultiplyPerIsa, VanishesFarBelowZeroIsTheIdentityFarAboveAndKeepsNaN) {
+  const Isa isa = default_isa();
+  std::vector<float> gate{-1000.0F, -3e38F, 1000.0F, 3e38F, kNaN, kInfinity, 0.0F};
+  const std::vector<float> up(gate.size(), 1.0F);
+  kernels::silu_multiply(isa, gate, up);
+  EXPECT_NEAR(gate[0], 0.0F, 1e-34F);
+  EXPECT_EQ(gate[2], 1000.0F);
+  EXPECT_EQ(gate[3], 3e38F);
+  EXPECT_TRUE(std::isnan(gate[4]));
+  EXPECT_EQ(gate[5], kInfinity);
+  EXPECT_EQ(gate[6], 0.0F);
+}
+
+TEST(RmsNormRowPerIsa, IsTheNormOfTheTextbook) {
+  const Isa isa = default_isa();
+  for (const std::size_t n : sizes()) {
+    const PageEnd<float> x(n);
+    const PageEnd<float> gain(n);
+    const PageEnd<float> y(n);
+    fill_random(x.span(), n, -3.0F, 3.0F);
+    fill_random(gain.span(), n + 1);
+    kernels::rms_norm_row(isa, x.span(), gain.span(), 1e-6F, y.span());
+    double squares = 0;
+    for (const float value : x.span()) squares += static_cast<double>(value) * static_cast<double>(value);
+    const double root = std::sqrt(squares / static_cast<double>(n) + static_cast<double>(1e-6F));
+    for (std::size_t i = 0; i < n; ++i) {
+      const double exact = static_cast<double>(x.span()[i]) / root * static_cast<double>(gain.span()[i]);
+      // The sum loses n round-offs at most, the root halves them; then a mean, a sum, a root, a quotient, two products.
+      ASSERT_NEAR(static_cast<double>(y.span()[i]), exact,
+                  (static_cast<double>(n) / 2 + 6) * kRoundOff * std::abs(exact))
+          << to_string(isa) << ", n " << n;
+    }
+    kernels::rms_norm_row(isa, x.span(), gain.span(), 1e-6F, x.span());
+    for (std::size_t i = 0; i < n; ++i) ASSERT_EQ(x.span()[i], y.span()[i]) << "in place, n " << n;
+  }
+}
+
+TEST(SoftmaxRowPerIsa, IsTheSoftmaxOfTheScaledScores) {
+  const Isa isa = default_isa();
+  for (const std::size_t n : sizes()) {
+    for (const float scale : {1.0F, 0.125F}) {
+      const PageEnd<float> x(n);
+      fill_random(x.span(), n, -20.0F, 20.0F);
+      std::vector<double> exact;
+      for (const float value : x.span()) exact.push_back(static_cast<double>(value) * static_cast<double>(scale));
+      double largest = 0;
+      for (const double value : exact) largest = std::max(largest, std::abs(value));
+      exact = test::naive::softmax(exact);
+      kernels::softmax_row(isa, x.span(), scale);
+      // An exponent is rounded twice, to within the largest; the exponential; n sums; a reciprocal and a product.
+      const double relative = 3 * largest * kRoundOff + 2 * kExpError + (static_cast<double>(n) + 2) * kRoundOff;
+      for (std::size_t i = 0; i < n; ++i)
+        ASSERT_NEAR(static_cast<double>(x.span()[i]), exact[i], relative * exact[i]) << to_string(isa) << ", n " << n;
+    }
+  }
+}
+
+TEST(SoftmaxRowPerIsa, StandsScoresThatAreFarApart) {
+  const Isa isa = default_isa();
+  std::vector<float> x{-3e30F, 1000.0F, -1000.0F, -kInfinity};
+  kernels::softmax_row(isa, x);
+  EXPECT_EQ(x[1], 1.0F);
+  for (const std::size_t i : {0U, 2U, 3U}) EXPECT_NEAR(x[i], 0.0F, 1.3e-38F);
+}
+
+TEST(SoftmaxRowPerIsa, SharesEquallyBetweenEqualScores) {
+  const Isa isa = default_isa();
+  for (const float score : {0.0F, 3.4e38F, -3.4e38F, 1e-40F}) {
+    std::vector<float> x(8, score);
+    kernels::softmax_row(isa, x);
+    for (const float p : x) EXPECT_EQ(p, 0.125F) << score << ", " << to_string(isa);
+  }
+}
+
+// A NaN anywhere must not hide behind a plausible distribution.
+TEST(SoftmaxRowPerIsa, IsNaNAllOverWhenAScoreIs) {
+  const Isa isa = default_isa();
+  for (const std::size_t n : {1U, 7U, 16U, 37U}) {
+    for (std::size_t at = 0; at < n; ++at) {
+      std::vector<float> x(n, 0.5F);
+      x[at] = kNaN;
+      kernels::softmax_row(isa, x);
+      for (const float p : x) ASSERT_TRUE(std::isnan(p)) << "NaN at " << at << " of " << n << ", " << to_string(isa);
+    }
+  }
+}
+
+TEST(AddToPerIsa, AddsElementByElement) {
+  const Isa isa = default_isa();
+  for (const std::size_t n : sizes()) {
+    const PageEnd<float> x(n);
+    const PageEnd<float> y(n);
+    fill_random(x.span(), n);
+    fill_random(y.span(), n + 1);
+    std::vector<float> expected(n);
+    for (std::size_t i = 0; i < n; ++i) expected[i] = y.span()[i] + x.span()[i];
+    kernels::add_to(isa, x.span(), y.span());
+    for (std::size_t i = 0; i < n; ++i) ASSERT_EQ(y.span()[i], expected[i]) << n;
+  }
+}
+
+TEST(WeightedSumPerIsa, IsTheSumOfTheWeightedRows) {
+  const Isa isa = default_isa();
+  for (const std::size_t n : sizes()) {
+    for (const std::size_t count : {0U, 1U, 2U, 9U}) {
+      const std::size_t ld = n + count % 2;
+      const auto weight = random_tensor({count}, n);
+      const PageEnd<float> rows(count == 0 ? 0 : (count - 1) * ld + n);
+      const PageEnd<float> y(n);
+      fill_random(rows.span(), n + 1);
+      fill_random(y.span(), n + 2);
+      std::vector<double> exact(y.span().begin(), y.span().end());
+      std::vector<double> magnitude;
+      for (const double value : exact) magnitude.push_back(std::abs(value));
+      for (std::size_t j = 0; j < count; ++j) {
+        for (std::size_t i = 0; i < n; ++i) {
+          const double product = static_cast<double>(weight.view()[j]) * static_cast<double>(rows.data()[j * ld + i]);
+          exact[i] += product;
+          magnitude[i] += std::abs(product);
+        }
+      }
+      kernels::weighted_sum(isa, weight.view().span(), rows.data(), ld, y.span());
+      for (std::size_t i = 0; i < n; ++i) {
+        ASSERT_NEAR(static_cast<double>(y.span()[i]), exact[i],
+                    static_cast<double>(count + 1) * kRoundOff * magnitude[i])
+            << to_string(isa) << ", n " << n << ", rows " << count;
+      }
+    }
+  }
+}
+
+// Attention adds run after run of cached keys: where the runs end must not show.
+TEST(WeightedSumPerIsa, GivesTheSameBitsInPieces) {
+  const Isa isa = default_isa();
+  constexpr std::size_t kCount = 23;
+  for (const std::size_t n : {1U, 8U, 31U, 70U}) {
+    const auto weight = random_tensor({kCount}, 1);
+    const auto rows = random_tensor({kCount, n}, 2);
+    std::vector<float> whole(n, 0.25F);
+    kernels::weighted_sum(isa, weight.view().span(), rows.data(), n, whole);
+    for (const std::size_t piece : {1U, 4U, 22U}) {
+      std::vector<float> pieces(n, 0.25F);
+      for (std::size_t j = 0; j < kCount; j += piece) {
+        kernels::weighted_sum(isa, weight.view().span().subspan(j, std::min(piece, kCount - j)),
+                              rows.view().row(j).data(), n, pieces);
+      }
+      for (std::size_t i = 0; i < n; ++i)
+        ASSERT_EQ(std::bit_cast<std::uint32_t>(pieces[i]), std::bit_cast<std::uint32_t>(whole[i])) << n << ", " << i;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace trine
