@@ -8,16 +8,18 @@
 #include <gmock/gmock.h>
 
 #include "support/expect_error.hpp"
+#include "support/values.hpp"
 
 namespace trine {
 namespace {
 
+using test::values;
 using testing::Each;
 
 TEST(Tensor, IsZeroWhenMade) {
   const Tensor<float, 2> tensor({3, 5});
   EXPECT_EQ(tensor.size(), 15U);
-  EXPECT_THAT(tensor.view().span(), Each(0.0F));
+  EXPECT_THAT(values(tensor.view().span()), Each(0.0F));
 }
 
 TEST(Tensor, StartsOnACacheLine) {

@@ -7,17 +7,20 @@
 
 #include <gmock/gmock.h>
 
+#include "support/values.hpp"
+
 namespace trine {
 namespace {
 
+using test::values;
 using testing::ElementsAre;
 
 TEST(View, IsRowMajor) {
   std::array<float, 6> memory{0, 1, 2, 3, 4, 5};
   const View<float, 2> view(memory.data(), {2, 3});
   EXPECT_EQ(view(1, 0), 3);
-  EXPECT_THAT(view.row(1), ElementsAre(3, 4, 5));
-  EXPECT_THAT(view.span(), ElementsAre(0, 1, 2, 3, 4, 5));
+  EXPECT_THAT(values(view.row(1)), ElementsAre(3, 4, 5));
+  EXPECT_THAT(values(view.span()), ElementsAre(0, 1, 2, 3, 4, 5));
   EXPECT_EQ(view.extent(0), 2U);
   EXPECT_EQ(view.extent(1), 3U);
 }

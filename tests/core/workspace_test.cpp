@@ -8,9 +8,12 @@
 
 #include <gmock/gmock.h>
 
+#include "support/values.hpp"
+
 namespace trine {
 namespace {
 
+using test::values;
 using testing::Each;
 
 TEST(Workspace, GivesCacheLineAlignedSpansThatDoNotOverlap) {
@@ -23,7 +26,7 @@ TEST(Workspace, GivesCacheLineAlignedSpansThatDoNotOverlap) {
     EXPECT_EQ(spans.back().size(), n);
     std::ranges::fill(spans.back(), static_cast<std::uint8_t>(spans.size()));
   }
-  for (std::size_t i = 0; i < spans.size(); ++i) EXPECT_THAT(spans[i], Each(i + 1)) << i;
+  for (std::size_t i = 0; i < spans.size(); ++i) EXPECT_THAT(values(spans[i]), Each(i + 1)) << i;
 }
 
 TEST(Workspace, GivesTheSameMemoryAgainAfterAScope) {
@@ -49,7 +52,7 @@ TEST(Workspace, KeepsWhatWasTakenBeforeAnInnerScope) {
     std::ranges::fill(scratch, 9);
     inside = scratch.data();
   }
-  EXPECT_THAT(kept, Each(7));
+  EXPECT_THAT(values(kept), Each(7));
   EXPECT_NE(kept.data(), inside);
 }
 
@@ -109,7 +112,7 @@ TEST(Workspace, WorksOnAfterAnAllocationFailed) {
   std::ranges::fill(before, 3);
   EXPECT_THROW(static_cast<void>(workspace.take<std::byte>(static_cast<std::size_t>(-1) >> 2U)), std::bad_alloc);
   std::ranges::fill(workspace.take<int>(4), 5);
-  EXPECT_THAT(before, Each(3));
+  EXPECT_THAT(values(before), Each(3));
 }
 
 }  // namespace
