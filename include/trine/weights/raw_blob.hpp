@@ -17,6 +17,7 @@
 #include <vector>
 
 #include <trine/core/check.hpp>
+#include <trine/core/shape.hpp>
 #include <trine/json/object_reader.hpp>
 #include <trine/platform/mapped_file.hpp>
 #include <trine/weights/weight_source.hpp>
