@@ -5,7 +5,6 @@ Every router maps x [rows, hidden] to (chosen, weight), both [rows, width], best
 A row with fewer than `width` experts is filled with chosen = -1 and weight = 0.
 """
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 
