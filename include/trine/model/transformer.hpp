@@ -7,7 +7,6 @@
 #include <memory>
 #include <span>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include <trine/attention/attention.hpp>
@@ -44,8 +43,8 @@ struct Batch {
 
 class Transformer {
  public:
-  Transformer(std::variant<TokenEmbedding, FeatureEmbedding> embedding, std::vector<Block> blocks, OutputHead head,
-              bool tied)
+  /// `tied`: the head's matrix is the embedding's.
+  Transformer(std::unique_ptr<const Embedding> embedding, std::vector<Block> blocks, OutputHead head, bool tied)
       : embedding_(std::move(embedding)), blocks_(std::move(blocks)), head_(std::move(head)), tied_(tied) {}
 
   [[nodiscard]] const std::vector<Block>& blocks() const noexcept { return blocks_; }
@@ -62,7 +61,7 @@ class Transformer {
   void forward(const Execution& execution, Workspace& workspace, const Batch& batch, RoutingPlan& plan,
                RoutingObserver* observer, View<float, 2> h) const {
     const Workspace::Scope scope(workspace);
-    embed(execution, workspace, batch, h);
+    embedding_->forward(execution, batch.token_ids, batch.features, h);
     const View<float, 2> normed = workspace.take_matrix<float>(h.extent(0), h.extent(1));
     const View<float, 2> update = workspace.take_matrix<float>(h.extent(0), h.extent(1));
     const std::span<SequenceRows> sequences = workspace.take<SequenceRows>(batch.sequences.size());
@@ -87,41 +86,26 @@ class Transformer {
     }
   }
 
-  /// Parameters in all, and those that one token uses at most (a tied head counts once, the embedding table as one
-  /// row).
+  /// Parameters in all; a tied head counts once.
   [[nodiscard]] std::size_t parameters() const {
-    std::size_t total = embedding_parameters() + head_parameters();
+    std::size_t total = embedding_->parameters() + head_.norm_parameters() + (tied_ ? 0 : head_.linear().parameters());
     for (const Block& block : blocks_) total += block_parameters(block) + block.feed_forward->parameters();
     return total;
   }
+  /// Parameters that one token is multiplied with, at most: the embedding is a look-up and does not count, the head
+  /// does.
   [[nodiscard]] std::size_t active_parameters() const {
     std::size_t total = head_.norm_parameters() + head_.linear().parameters();
-    if (const auto* features = std::get_if<FeatureEmbedding>(&embedding_)) total += features->parameters();
     for (const Block& block : blocks_) total += block_parameters(block) + block.feed_forward->active_parameters();
     return total;
   }
 
  private:
-  void embed(const Execution& execution, Workspace& workspace, const Batch& batch, View<float, 2> h) const {
-    if (const auto* tokens = std::get_if<TokenEmbedding>(&embedding_)) {
-      tokens->forward(batch.token_ids, h);
-    } else {
-      std::get<FeatureEmbedding>(embedding_).forward(execution, workspace, batch.features, h);
-    }
-  }
-
-  [[nodiscard]] std::size_t embedding_parameters() const {
-    const auto* tokens = std::get_if<TokenEmbedding>(&embedding_);
-    return tokens != nullptr ? tokens->weight().parameters() : std::get<FeatureEmbedding>(embedding_).parameters();
-  }
-  [[nodiscard]] std::size_t head_parameters() const {
-    return head_.norm_parameters() + (tied_ ? 0 : head_.linear().parameters());
-  }
   [[nodiscard]] static std::size_t block_parameters(const Block& block) {
     return block.attention_norm.parameters() + block.feed_forward_norm.parameters() + block.attention->parameters();
   }
 
-  std::variant<TokenEmbedding, FeatureEmbedding> embedding_;
+  std::unique_ptr<const Embedding> embedding_;
   std::vector<Block> blocks_;
   OutputHead head_;
   bool tied_;

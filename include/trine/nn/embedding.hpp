@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <span>
+#include <vector>
 
 #include <trine/core/any_view.hpp>
 #include <trine/core/token_id.hpp>
@@ -11,22 +12,41 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// Rows of a table of stored vectors, widened to f32.
+inline void copy_row(const AnyMatrix& table, std::size_t row, std::span<float> out) {
+  table.visit([&]<class T>(const T* elements) {
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<float>(elements[row * table.columns + i]);
+  });
+}
+
+/// The input of a model: one of token_ids [rows] and features [rows, num_features] is empty.
+class Embedding {
+ public:
+  Embedding() = default;
+  Embedding(const Embedding&) = delete;
+  Embedding& operator=(const Embedding&) = delete;
+  virtual ~Embedding() = default;
+
+  /// y: [rows, hidden], is written.
+  virtual void forward(const Execution& execution, std::span<const TokenId> token_ids, View<const float, 2> features,
+                       View<float, 2> y) const = 0;
+  [[nodiscard]] virtual std::size_t parameters() const = 0;
+};
+
 /// y[t] = W[token_ids[t]]
-class TokenEmbedding {
+class TokenEmbedding : public Embedding {
  public:
   /// Reads "weight" [vocab, hidden] as stored. Throws WeightError.
   TokenEmbedding(const WeightScope& scope, std::size_t vocab, std::size_t hidden)
       : weight_(scope.matrix("weight", vocab, hidden)) {}
 
-  /// Every id is below vocab (the session checks). y: [tokens, hidden]
-  void forward(std::span<const TokenId> token_ids, View<float, 2> y) const {
-    weight_.visit([&]<class T>(const T* rows) {
-      for (std::size_t t = 0; t < token_ids.size(); ++t)
-        for (std::size_t h = 0; h < weight_.columns; ++h)
-          y(t, h) = static_cast<float>(rows[token_ids[t] * weight_.columns + h]);
-    });
+  /// Every id is below vocab (the session checks).
+  void forward(const Execution&, std::span<const TokenId> token_ids, View<const float, 2>,
+               View<float, 2> y) const override {
+    for (std::size_t t = 0; t < token_ids.size(); ++t) copy_row(weight_, token_ids[t], y.row(t));
   }
-
+  [[nodiscard]] std::size_t parameters() const override { return weight_.parameters(); }
+  /// For a head that is tied to it.
   [[nodiscard]] const AnyMatrix& weight() const noexcept { return weight_; }
 
  private:
@@ -34,34 +54,30 @@ class TokenEmbedding {
 };
 
 /// y[n] = W x[n] + b + site[n mod S]: a linear map of the features and a learned place in the frame.
-class FeatureEmbedding {
+class FeatureEmbedding : public Embedding {
  public:
-  /// Reads "embed_features.{weight [hidden, features], bias [hidden]}" and "embed_sites.weight" [sites, hidden]. Throws
-  /// WeightError.
+  /// Reads "embed_features.{weight [hidden, features], bias [hidden]}" and "embed_sites.weight" [sites, hidden].
   FeatureEmbedding(const WeightScope& scope, std::size_t features, std::size_t sites, std::size_t hidden)
-      : linear_(scope / "embed_features", features, hidden, Linear::Bias::yes),
-        sites_(scope / "embed_sites", sites, hidden),
-        number_(sites) {}
-
-  /// features: [rows, num_features], the first row is site 0 of a frame. y: [rows, hidden]
-  void forward(const Execution& execution, Workspace& workspace, View<const float, 2> features,
-               View<float, 2> y) const {
-    const Workspace::Scope scope(workspace);
-    linear_.forward(execution, features, y);
-    const View<float, 2> site = workspace.take_matrix<float>(1, y.extent(1));
-    for (std::size_t n = 0; n < y.extent(0); ++n) {
-      const TokenId index = static_cast<TokenId>(n % number_);
-      sites_.forward(std::span(&index, 1), site);
-      kernels::add_to(execution.isa, site.row(0), y.row(n));
-    }
+      : linear_(scope / "embed_features", features, hidden, Linear::Bias::yes), site_(sites * hidden) {
+    const AnyMatrix table = (scope / "embed_sites").matrix("weight", sites, hidden);
+    for (std::size_t s = 0; s < sites; ++s) copy_row(table, s, std::span(site_).subspan(s * hidden, hidden));
   }
 
-  [[nodiscard]] std::size_t parameters() const noexcept { return linear_.parameters() + sites_.weight().parameters(); }
+  /// The first row is site 0 of a frame.
+  void forward(const Execution& execution, std::span<const TokenId>, View<const float, 2> features,
+               View<float, 2> y) const override {
+    linear_.forward(execution, features, y);
+    const std::size_t hidden = y.extent(1);
+    for (std::size_t n = 0; n < y.extent(0); ++n) {
+      const std::size_t s = n % (site_.size() / hidden);
+      kernels::add_to(execution.isa, std::span(site_).subspan(s * hidden, hidden), y.row(n));
+    }
+  }
+  [[nodiscard]] std::size_t parameters() const override { return linear_.parameters() + site_.size(); }
 
  private:
   Linear linear_;
-  TokenEmbedding sites_;
-  std::size_t number_;
+  std::vector<float> site_;  // [sites, hidden]
 };
 
 }  // namespace trine::inline TRINE_ABI

@@ -96,10 +96,16 @@ inline std::string trine_summary(const TrineConfig& config) {
   const std::size_t hidden = config.hidden_size;
   const bool tokens = config.num_features == 0;
 
-  std::variant<TokenEmbedding, FeatureEmbedding> embedding =
-      tokens ? std::variant<TokenEmbedding, FeatureEmbedding>(
-                   TokenEmbedding(weights / "embed_tokens", config.vocab_size, hidden))
-             : FeatureEmbedding(weights, config.num_features, config.attention.frame_size, hidden);
+  std::unique_ptr<const Embedding> embedding;
+  AnyMatrix token_table;
+  if (tokens) {
+    auto table = std::make_unique<const TokenEmbedding>(weights / "embed_tokens", config.vocab_size, hidden);
+    token_table = table->weight();
+    embedding = std::move(table);
+  } else {
+    embedding =
+        std::make_unique<const FeatureEmbedding>(weights, config.num_features, config.attention.frame_size, hidden);
+  }
   std::vector<Block> blocks;
   BuiltModel built;
   for (std::size_t layer = 0; layer < config.num_hidden_layers; ++layer) {
@@ -114,7 +120,7 @@ inline std::string trine_summary(const TrineConfig& config) {
   }
   const bool language_model = config.output == OutputKind::language_model;
   Linear head = !language_model              ? Linear(weights / "head", hidden, config.num_outputs, Linear::Bias::yes)
-                : config.tie_word_embeddings ? Linear(std::get<TokenEmbedding>(embedding).weight())
+                : config.tie_word_embeddings ? Linear(token_table)
                                              : Linear(weights / "lm_head", hidden, config.vocab_size);
   const std::size_t pool = language_model ? 1 : config.attention.frame_size;
 
