@@ -49,8 +49,10 @@ inline void penalize_repeats(std::span<Candidate> candidates, std::span<const To
   for (const TokenId id : distinct) {
     if (id >= candidates.size()) break;
     float& logit = candidates[id].logit;
-    logit = logit > 0.0F ? logit / penalty : logit * penalty;
-    logit = std::min(logit, std::numeric_limits<float>::max());  // a penalty below 1 may overflow
+    if (logit == -std::numeric_limits<float>::infinity()) continue;
+    // Clamped, so that overflow makes no token certain or impossible.
+    logit = std::clamp(logit > 0.0F ? logit / penalty : logit * penalty, std::numeric_limits<float>::lowest(),
+                       std::numeric_limits<float>::max());
   }
 }
 

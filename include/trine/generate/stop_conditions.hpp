@@ -107,8 +107,8 @@ class StopStringMatcher {
 
 struct StopOptions {
   std::size_t max_tokens = std::numeric_limits<std::size_t>::max();
-  std::vector<TokenId> end_tokens;
-  std::vector<std::string> stop_strings;
+  std::vector<TokenId> end_tokens = {};
+  std::vector<std::string> stop_strings = {};
 };
 
 /// Watches one generation. For each token: push(id, detokenizer.push(id)) until a reason is given; the text is all to

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <trine/generate/stop_conditions.hpp>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <trine/core/random.hpp>
+
+#include "support/expect_error.hpp"
+
+namespace trine {
+namespace {
+
+TEST(StopConditions, CountTokens) {
+  StopConditions stop({.max_tokens = 2});
+  EXPECT_EQ(stop.push(7, "a").reason, StopReason::none);
+  const auto step = stop.push(8, "b");
+  EXPECT_EQ(step.reason, StopReason::max_tokens);
+  EXPECT_EQ(step.text, "b");
+  EXPECT_EQ(stop.tokens(), 2U);
+}
+
+TEST(StopConditions, AnEndTokenIsNotShownButWhatWasHeldBackIs) {
+  StopConditions stop({.end_tokens = {9, 3}, .stop_strings = {"END"}});
+  EXPECT_EQ(stop.push(1, "the EN").text, "the ");
+  const auto step = stop.push(3, "</s>");
+  EXPECT_EQ(step.reason, StopReason::end_token);
+  EXPECT_EQ(step.text, "EN");
+}
+
+TEST(StopConditions, AStopStringIsFoundAcrossTokens) {
+  StopConditions stop({.stop_strings = {"\nUser:"}});
+  EXPECT_EQ(stop.push(1, "Hi\n").text, "Hi");
+  EXPECT_EQ(stop.push(1, "\nUs").text, "\n");
+  const auto step = stop.push(1, "er: hello");
+  EXPECT_EQ(step.reason, StopReason::stop_string);
+  EXPECT_EQ(step.text, "");
+}
+
+TEST(StopConditions, WhatWasHeldBackIsShownWhenItWasNone) {
+  StopConditions stop({.stop_strings = {"abc"}});
+  EXPECT_EQ(stop.push(1, "xab").text, "x");
+  EXPECT_EQ(stop.push(1, "ab").text, "ab");
+  EXPECT_EQ(stop.push(1, "d").text, "abd");
+  EXPECT_EQ(stop.push(1, "a").text, "");
+  const auto rest = stop.flush("\xEF\xBF\xBD");
+  EXPECT_EQ(rest.text, "a\xEF\xBF\xBD");
+  EXPECT_EQ(rest.reason, StopReason::none);
+}
+
+TEST(StopConditions, TheEndMayCompleteAStopString) {
+  StopConditions stop({.stop_strings = {"ab"}});
+  EXPECT_EQ(stop.push(1, "xa").text, "x");
+  const auto rest = stop.flush("b");
+  EXPECT_EQ(rest.text, "");
+  EXPECT_EQ(rest.reason, StopReason::stop_string);
+}
+
+TEST(StopConditions, AStopStringCountsBeforeTheNumberOfTokens) {
+  StopConditions stop({.max_tokens = 1, .stop_strings = {"a"}});
+  EXPECT_EQ(stop.push(1, "a").reason, StopReason::stop_string);
+}
+
+TEST(StopConditions, TheFirstToBeCompleteWinsThenTheLongest) {
+  StopConditions first({.stop_strings = {"abcd", "bc"}});
+  EXPECT_EQ(first.push(1, "xabcd").text, "xa");
+  StopConditions longest({.stop_strings = {"c", "abc"}});
+  EXPECT_EQ(longest.push(1, "xabc").text, "x");
+}
+
+TEST(StopConditions, RefuseStringsThatCannotBeShown) {
+  EXPECT_ERROR(StopConditions({.stop_strings = {"ok", ""}}), InputError, "stop string: expected valid UTF-8");
+  EXPECT_ERROR(StopConditions({.stop_strings = {"\xC3"}}), InputError, "found '\\xc3'");
+}
+
+// The definition: after each byte, does the text end with a stop string?
+std::string naive_text(const std::string& text, const std::vector<std::string>& strings) {
+  for (std::size_t end = 1; end <= text.size(); ++end) {
+    std::size_t longest = 0;
+    for (const std::string& s : strings) {
+      if (text.substr(0, end).ends_with(s)) longest = std::max(longest, s.size());
+    }
+    if (longest > 0) return text.substr(0, end - longest);
+  }
+  return text;
+}
+
+TEST(StopConditions, DoNotDependOnHowTheTextIsCut) {
+  for (std::uint64_t seed = 0; seed < 5000; ++seed) {
+    const CounterRandom random{seed};
+    std::uint64_t counter = 0;
+    const auto below = [&](std::size_t n) {
+      return static_cast<std::size_t>(random.uniform(counter++) * static_cast<double>(n));
+    };
+    const auto word = [&](std::size_t size) {
+      std::string text(size, 'a');
+      for (char& c : text) c = static_cast<char>('a' + below(2));
+      return text;
+    };
+    std::vector<std::string> strings;
+    for (std::size_t i = below(3) + 1; i > 0; --i) strings.push_back(word(3 + below(5)));
+    const std::string text = word(below(40));
+
+    StopConditions stop({.stop_strings = strings});
+    std::string shown;
+    bool stopped = false;
+    for (std::size_t at = 0; at < text.size() && !stopped;) {
+      const std::size_t length = std::min(text.size() - at, below(6));
+      const auto step = stop.push(0, text.substr(at, length));
+      shown += step.text;
+      stopped = step.reason == StopReason::stop_string;
+      at += length;
+    }
+    if (!stopped) shown += stop.flush().text;
+    EXPECT_EQ(shown, naive_text(text, strings)) << "seed " << seed;
+    EXPECT_EQ(stopped, naive_text(text, strings) != text) << "seed " << seed;
+  }
+}
+
+TEST(StopConditions, HoldBackNoMoreThanCouldBeAStopString) {
+  StopConditions stop({.stop_strings = {"aab", "xyz"}});
+  EXPECT_EQ(stop.push(1, "aaaaa").text, "aaa");
+  EXPECT_EQ(stop.push(1, "x").text, "aa");
+  EXPECT_EQ(stop.push(1, "q").text, "xq");
+}
+
+}  // namespace
+}  // namespace trine

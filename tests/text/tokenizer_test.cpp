@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <trine/text/tokenizer.hpp>
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <trine/core/random.hpp>
+
+#include "support/expect_error.hpp"
+#include "support/temporary_directory.hpp"
+#include "text/tiny_tokenizer.hpp"
+
+namespace trine {
+namespace {
+
+using test::added_token;
+using test::make_tokenizer;
+using test::tiny_tokenizer;
+using testing::ElementsAre;
+using Ids = std::vector<TokenId>;
+
+const std::filesystem::path kGoldens = std::filesystem::path(TRINE_TEST_DATA) / "tokenizer";
+
+// Oracle: Hugging Face tokenizers; see made_by in cases.json.
+TEST(Tokenizer, GivesTheIdsAndTextsOfHuggingFaceTokenizers) {
+  const Json goldens = read_json_file(kGoldens / "cases.json");
+  ASSERT_GT(goldens.at("cases").size(), 100U);
+  for (const std::string name : {"shakespeare", "mixed"}) {
+    const Tokenizer tokenizer = Tokenizer::load(kGoldens / name);
+    for (const Json& golden : goldens.at("cases")) {
+      const std::string text = golden.at("text");
+      const Ids expected = golden.at("ids").at(name);
+      EXPECT_EQ(tokenizer.encode(text, {.parse_special = true}), expected) << name << ": " << in_quotes(text);
+      EXPECT_EQ(tokenizer.decode(expected, false), golden.at("decoded").at(name)) << name << ": " << in_quotes(text);
+    }
+  }
+}
+
+std::string random_bytes(std::uint64_t seed, std::size_t size) {
+  std::string text;
+  const CounterRandom random{seed};
+  for (std::size_t i = 0; i < size; ++i) text += static_cast<char>(random.uniform(i) * 256.0);
+  return text;
+}
+
+TEST(Tokenizer, DecodingAnEncodedTextGivesTheText) {
+  const Tokenizer tokenizer = Tokenizer::load(kGoldens / "shakespeare");
+  for (std::uint64_t seed = 0; seed < 2000; ++seed) {
+    std::string text;
+    const CounterRandom random{seed};
+    for (std::uint64_t i = 0; i < seed % 50; ++i) {
+      const double range = i % 3 == 0 ? 0x80 : i % 3 == 1 ? 0x800 : 0x110000;
+      const auto c = static_cast<char32_t>(random.uniform(i) * range);
+      append_utf8(c >= 0xD800 && c <= 0xDFFF ? U'\n' : c, text);
+    }
+    for (const bool parse_special : {false, true}) {
+      EXPECT_EQ(tokenizer.decode(tokenizer.encode(text, {.parse_special = parse_special}), false), text)
+          << "seed " << seed;
+    }
+  }
+}
+
+TEST(Tokenizer, AnyBytesSurviveAsBytes) {
+  const Tokenizer tokenizer = Tokenizer::load(kGoldens / "shakespeare");
+  for (std::uint64_t seed = 0; seed < 1000; ++seed) {
+    const std::string text = random_bytes(seed, seed % 60);
+    std::string bytes;
+    for (const TokenId id : tokenizer.encode(text)) bytes += tokenizer.token_bytes(id);
+    EXPECT_EQ(bytes, text) << "seed " << seed;
+    EXPECT_EQ(tokenizer.decode(tokenizer.encode(text)), to_valid_utf8(text)) << "seed " << seed;
+  }
+}
+
+TEST(Tokenizer, LoadsADirectoryOrAFile) {
+  const test::TemporaryDirectory directory;
+  const std::filesystem::path file = directory.write("tokenizer.json", tiny_tokenizer().dump());
+  EXPECT_THAT(Tokenizer::load(directory.path()).encode("abc"), ElementsAre(257));
+  EXPECT_THAT(Tokenizer::load(file).encode("abc"), ElementsAre(257));
+  std::filesystem::remove(file);
+  EXPECT_ERROR(Tokenizer::load(directory.path()), FileError, file.string());
+  directory.write("tokenizer.json", "{}");
+  EXPECT_ERROR(Tokenizer::load(directory.path()), TokenizerError,
+               file.string() + ": model: expected a value, found none");
+}
+
+TEST(Tokenizer, KnowsItsTokens) {
+  Json document = tiny_tokenizer();
+  document["added_tokens"] = {added_token(300, "</s>", true), added_token(302, "<tool>"), added_token('a', "a")};
+  const Tokenizer tokenizer = make_tokenizer(document);
+  EXPECT_EQ(tokenizer.vocab_size(), 303U);
+  EXPECT_EQ(tokenizer.id_of("abc"), 257U);
+  EXPECT_EQ(tokenizer.id_of("</s>"), 300U);
+  EXPECT_EQ(tokenizer.id_of("a"), TokenId{'a'});
+  EXPECT_EQ(tokenizer.id_of("\xC4\xA0"), TokenId{' '});
+  EXPECT_EQ(tokenizer.id_of(" "), std::nullopt);
+  EXPECT_EQ(tokenizer.token_bytes(257), "abc");
+  EXPECT_EQ(tokenizer.token_bytes(' '), " ");
+  EXPECT_TRUE(tokenizer.is_special(300));
+  EXPECT_FALSE(tokenizer.is_special(302));
+  EXPECT_FALSE(tokenizer.is_special(257));
+  EXPECT_FALSE(tokenizer.is_special(1000));
+  EXPECT_TRUE(tokenizer.has_token(302));
+  EXPECT_FALSE(tokenizer.has_token(301));
+  EXPECT_FALSE(tokenizer.has_token(303));
+  EXPECT_ERROR(tokenizer.token_bytes(301), InputError,
+               "token id: expected one of the 303 of the vocabulary, found 301");
+  EXPECT_ERROR(tokenizer.token_bytes(4294967295U), InputError, "found 4294967295");
+  EXPECT_THAT(tokenizer.end_of_text_ids(), ElementsAre(300));
+}
+
+TEST(Tokenizer, DecodesWhatThereIs) {
+  Json document = tiny_tokenizer();
+  document["added_tokens"] = {added_token(300, "<s>", true), added_token(302, "<tool>")};
+  const Tokenizer tokenizer = make_tokenizer(document);
+  EXPECT_EQ(tokenizer.decode(Ids{300, 257, 302, 300}), "abc<tool>");
+  EXPECT_EQ(tokenizer.decode(Ids{300, 257, 302, 300}, false), "<s>abc<tool><s>");
+  EXPECT_EQ(tokenizer.decode(Ids{257, 301, 999999, 4294967295U}), "abc");  // rows of the model without a token
+  EXPECT_EQ(tokenizer.decode(Ids{0xE2, 0x82}), "\xEF\xBF\xBD");
+  EXPECT_EQ(tokenizer.decode(Ids{}), "");
+}
+
+TEST(Tokenizer, TextOfStrangersHoldsNoControlTokens) {
+  Json document = tiny_tokenizer();
+  document["added_tokens"] = {added_token(300, "<s>", true)};
+  const Tokenizer tokenizer = make_tokenizer(document);
+  EXPECT_THAT(tokenizer.encode("<s>"), ElementsAre('<', 's', '>'));
+  EXPECT_THAT(tokenizer.encode("<s>", {.parse_special = true}), ElementsAre(300));
+}
+
+// The order of Hugging Face tokenizers: tokens that are not "normalized" first, then the others in what is left.
+TEST(Tokenizer, LooksForNormalizedTokensInTheRest) {
+  Json document = tiny_tokenizer();
+  document["added_tokens"] = {added_token(300, "bc"), added_token(301, "abcd"), added_token('a', "a")};
+  document["added_tokens"][1]["normalized"] = true;
+  document["added_tokens"][2]["normalized"] = true;
+  EXPECT_THAT(make_tokenizer(document).encode("abcd"), ElementsAre('a', 300, 'd'));
+}
+
+TEST(Tokenizer, PrefixSpacesStandBeforeEachTextBetweenAddedTokens) {
+  Json document = tiny_tokenizer();
+  document["pre_tokenizer"]["add_prefix_space"] = true;
+  document["added_tokens"] = {added_token(300, "<t>")};
+  EXPECT_THAT(make_tokenizer(document).encode("x<t>y<t> z<t>"),
+              ElementsAre(' ', 'x', 300, ' ', 'y', 300, ' ', 'z', 300));
+}
+
+TEST(Tokenizer, LongWordsTakeNoLongTime) {
+  const Tokenizer tokenizer = make_tokenizer(tiny_tokenizer({{"a", "a"}, {"aa", "aa"}, {"aaaa", "aaaa"}, {" ", " "}}));
+  const auto start = std::chrono::steady_clock::now();
+  for (const char c : {'a', ' ', 'x', '\xFF', '\n'}) {
+    const std::string text(1U << 20U, c);
+    EXPECT_EQ(tokenizer.decode(tokenizer.encode(text)), to_valid_utf8(text));
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30));
+}
+
+TEST(TokenizerConcurrency, OneTokenizerServesManyThreads) {
+  const Tokenizer tokenizer = Tokenizer::load(kGoldens / "mixed");
+  const std::string text = "The quick brown <|user|> fox, 123 d\xC3\xA9j\xC3\xA0 vu!";
+  const Ids expected = tokenizer.encode(text, {.parse_special = true});
+  std::vector<std::thread> threads;
+  std::vector<int> wrong(4, 0);
+  for (std::size_t t = 0; t < wrong.size(); ++t) {
+    threads.emplace_back([&, t, copy = tokenizer] {
+      for (int i = 0; i < 200; ++i) {
+        if (copy.encode(text, {.parse_special = true}) != expected || tokenizer.decode(expected).empty()) ++wrong[t];
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_THAT(wrong, testing::Each(0));
+}
+
+}  // namespace
+}  // namespace trine
