@@ -17,9 +17,11 @@
 #include <trine/platform/execution.hpp>
 
 namespace trine::inline TRINE_ABI::kernels {
-inline constexpr std::size_t kPanelFrom = 3;     // rows from which transposed weights are kept in a panel
+inline constexpr std::size_t kPanelFrom = 3;     // rows from which transposed weights are kept in panels
 inline constexpr std::size_t kPanelDepth = 128;  // rows of a panel: it stays in L1
-inline constexpr std::size_t kRowBlock = 96;     // rows of activations that stay in L2 while weights stream past
+inline constexpr std::size_t kPanels = 3;        // panels worked on with one tile of activations
+inline constexpr std::size_t kTileStride = kPanelDepth + 16;
+inline constexpr std::size_t kRowBlock = 192;  // rows of activations that stay in L2 while weights stream past
 }  // namespace trine::inline TRINE_ABI::kernels
 
 #define TRINE_KERNEL <trine/kernels/generic/gemm.inl>

@@ -126,20 +126,18 @@ class AddedTokenSplitter {
   /// The text of a token includes the white space that it swallows. Without `parse_special`, special tokens are text.
   template <class Visit>
   void split(std::string_view text, bool parse_special, Visit&& visit) const {
-    std::size_t done = 0;        // all before is visited
-    std::size_t match_end = 0;   // of the last match, whether it was accepted or not
-    std::size_t spaces_end = 0;  // of the last run that rstrip swallowed: a later match inside need not look again
+    std::size_t done = 0;       // all before is visited
+    std::size_t match_end = 0;  // of the last match, whether it was accepted or not
     const auto matches = tokens_.empty() ? std::vector<LongestMatcher::Match>() : matcher_.find(text);
     for (auto match = matches.rbegin(); match != matches.rend(); ++match) {
-      if (match->begin < match_end) continue;
+      if (match->begin < std::max(match_end, done)) continue;  // what is swallowed is no token again
       const AddedToken& token = tokens_[match->pattern];
       std::size_t begin = match->begin;
-      std::size_t end = begin + token.content.size();
-      match_end = end;
+      std::size_t end = match_end = begin + token.content.size();
       if (token.special && !parse_special) continue;
       if (token.single_word && !stands_alone(text, begin, end)) continue;
       if (token.lstrip) begin = before_spaces(text, begin, done);
-      if (token.rstrip) end = spaces_end = behind_spaces(text, std::max(end, spaces_end));
+      if (token.rstrip) end = behind_spaces(text, end);
       if (done < begin) visit(std::optional<TokenId>(), text.substr(done, begin - done));
       visit(std::optional<TokenId>(token.id), text.substr(begin, end - begin));
       done = end;

@@ -7,9 +7,9 @@
 
 namespace trine::inline TRINE_ABI::kernels::TRINE_REGION {
 
-// Elements of a weight row that load_columns takes at once: 16 bytes.
+// Elements of a weight row that load_columns takes at once.
 template <class W>
-inline constexpr std::size_t kColumns = 16 / sizeof(W);
+inline constexpr std::size_t kColumns = Vec::column_bytes / sizeof(W);
 
 // Columns [i, i + count) of `lanes` weight rows; count <= kColumns<W>, outs <= lanes rows exist.
 template <class W>
@@ -81,10 +81,15 @@ TRINE_INLINE void pack_panel(const W* w, std::size_t ldw, std::size_t outs, std:
   }
 }
 
-// y[r, 0 .. width) for Rows rows against a packed panel; goes on from y's values unless `first`.
+// Rows of activations at a distance that is no power of two: rows that share cache sets would push each other out.
+TRINE_INLINE void copy_rows(const float* x, std::size_t ldx, std::size_t rows, std::size_t length, float* tile) {
+  for (std::size_t r = 0; r < rows; ++r) std::memcpy(tile + r * kTileStride, x + r * ldx, length * sizeof(float));
+}
+
+// y[r, 0 .. width) for Rows copied rows against a packed panel; goes on from y's values unless `first`.
 template <std::size_t Rows>
-TRINE_INLINE void panel_tile(const float* x, std::size_t ldx, const float* panel, std::size_t length, bool first,
-                             std::size_t outs, float* y, std::size_t ldy) {
+TRINE_INLINE void panel_tile(const float* x, const float* panel, std::size_t length, bool first, std::size_t outs,
+                             float* y, std::size_t ldy) {
   constexpr std::size_t vectors = Vec::tile_vectors;
   constexpr std::size_t width = vectors * Vec::lanes;
   alignas(64) float edge[Rows * width];  // a whole tile where y has fewer columns
@@ -108,7 +113,7 @@ TRINE_INLINE void panel_tile(const float* x, std::size_t ldx, const float* panel
     for (std::size_t v = 0; v < vectors; ++v) weight[v] = Vec::load(panel + i * width + v * Vec::lanes);
     TRINE_UNROLL
     for (std::size_t r = 0; r < Rows; ++r) {
-      const Vec value = Vec::broadcast(x[r * ldx + i]);
+      const Vec value = Vec::broadcast(x[r * kTileStride + i]);
       TRINE_UNROLL
       for (std::size_t v = 0; v < vectors; ++v) acc[r][v] = fma(value, weight[v], acc[r][v]);
     }
@@ -137,25 +142,36 @@ inline void gemm(const float* x, std::size_t ldx, std::size_t rows, const W* w, 
     }
     return;
   }
-  constexpr std::size_t tile = Vec::tile_rows;
   constexpr std::size_t width = Vec::tile_vectors * Vec::lanes;
-  alignas(64) float panel[kPanelDepth * width];
+  alignas(64) float panels[kPanels * kPanelDepth * width];
+  alignas(64) float x_tile[Vec::tile_rows * kTileStride];
   for (std::size_t begin = 0; begin < rows; begin += kRowBlock) {
     const std::size_t end = rows - begin < kRowBlock ? rows : begin + kRowBlock;
-    for (std::size_t o = 0; o < outs; o += width) {
-      const std::size_t count = outs - o < width ? outs - o : width;
-      for (std::size_t i = 0; i < k || i == 0;
-           i += kPanelDepth) {  // once for k = 0 as well: the sum of nothing is written
+    for (std::size_t o = 0; o < outs; o += kPanels * width) {
+      const std::size_t o_end = outs - o < kPanels * width ? outs : o + kPanels * width;
+      for (std::size_t i = 0; i < k || i == 0; i += kPanelDepth) {  // once for k = 0: the sum of nothing is written
         const std::size_t length = k - i < kPanelDepth ? k - i : kPanelDepth;
-        pack_panel(w + o * ldw + i, ldw, count, length, panel);
-        std::size_t r = begin;
-        for (; r + tile <= end; r += tile)
-          panel_tile<tile>(x + r * ldx + i, ldx, panel, length, i == 0, count, y + r * ldy + o, ldy);
-        if constexpr (tile > 4) {
-          for (; r + 4 <= end; r += 4)
-            panel_tile<4>(x + r * ldx + i, ldx, panel, length, i == 0, count, y + r * ldy + o, ldy);
+        for (std::size_t p = o; p < o_end; p += width) {
+          pack_panel(w + p * ldw + i, ldw, o_end - p < width ? o_end - p : width, length,
+                     panels + (p - o) * kPanelDepth);
         }
-        for (; r < end; ++r) panel_tile<1>(x + r * ldx + i, ldx, panel, length, i == 0, count, y + r * ldy + o, ldy);
+        for (std::size_t r = begin; r < end;) {
+          const std::size_t count = end - r >= Vec::tile_rows ? Vec::tile_rows : end - r >= 4 ? 4 : 1;
+          copy_rows(x + r * ldx + i, ldx, count, length, x_tile);
+          for (std::size_t p = o; p < o_end; p += width) {
+            const float* panel = panels + (p - o) * kPanelDepth;
+            const std::size_t columns = o_end - p < width ? o_end - p : width;
+            float* out = y + r * ldy + p;
+            if (count == Vec::tile_rows) {
+              panel_tile<Vec::tile_rows>(x_tile, panel, length, i == 0, columns, out, ldy);
+            } else if (count == 4) {
+              panel_tile<4>(x_tile, panel, length, i == 0, columns, out, ldy);
+            } else {
+              panel_tile<1>(x_tile, panel, length, i == 0, columns, out, ldy);
+            }
+          }
+          r += count;
+        }
       }
     }
   }

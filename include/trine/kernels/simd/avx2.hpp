@@ -18,6 +18,7 @@ struct Vec {
   static constexpr std::size_t lanes = 8;
   static constexpr std::size_t tile_rows = 6;  // 6 x 2 sums, 2 weights, 1 activation: 15 of 16 registers
   static constexpr std::size_t tile_vectors = 2;
+  static constexpr std::size_t column_bytes = 16;
   __m256 v;
 
   static TRINE_INLINE Vec zero() { return {_mm256_setzero_ps()}; }

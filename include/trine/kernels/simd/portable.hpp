@@ -15,8 +15,9 @@ namespace trine::inline TRINE_ABI::kernels::portable {
 
 struct Vec {
   static constexpr std::size_t lanes = 8;
-  static constexpr std::size_t tile_rows = 4;     // rows of activations whose sums gemm keeps in registers,
-  static constexpr std::size_t tile_vectors = 1;  // each for tile_vectors * lanes outputs
+  static constexpr std::size_t tile_rows = 4;      // rows of activations whose sums gemm keeps in registers,
+  static constexpr std::size_t tile_vectors = 1;   // each for tile_vectors * lanes outputs
+  static constexpr std::size_t column_bytes = 16;  // how much of a weight row load_columns takes at once
   float lane[lanes];
 
   static TRINE_INLINE Vec zero() { return broadcast(0.0F); }

@@ -30,7 +30,7 @@
 #if defined(__clang__)
 #define TRINE_UNROLL _Pragma("clang loop unroll(full)")
 #else
-#define TRINE_UNROLL _Pragma("GCC unroll 16")
+#define TRINE_UNROLL _Pragma("GCC unroll 32")
 #endif
 
 /// The handful of operations on vectors must never be calls: a call would pass registers through memory.
