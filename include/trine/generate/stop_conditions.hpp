@@ -57,7 +57,7 @@ class StopStringMatcher {
         if (pattern.advance(byte)) found = std::max(found, pattern.text.size());
       }
       if (found == 0) continue;
-      result.text.resize(result.text.size() - found);
+      result.text.erase(result.text.size() - found);
       result.stopped = true;
       reset();
       return result;
@@ -65,7 +65,7 @@ class StopStringMatcher {
     std::size_t matched = 0;
     for (const Pattern& pattern : patterns_) matched = std::max(matched, pattern.matched);
     held_ = result.text.substr(result.text.size() - matched);
-    result.text.resize(result.text.size() - matched);
+    result.text.erase(result.text.size() - matched);
     return result;
   }
 
