@@ -67,6 +67,9 @@ TEST(AddedTokens, StripsSwallowSpaces) {
   EXPECT_THAT(split(splitter, " <lr> "), ElementsAre("3: <lr> "));
   EXPECT_THAT(split(splitter, "<r>  <l>"), ElementsAre("2:<r>  ", "1:<l>"));
   EXPECT_THAT(split(splitter, "<l><l>"), ElementsAre("1:<l>", "1:<l>"));
+  // Hugging Face tokenizers 0.23.3 panics here: a token that begins in swallowed spaces.
+  const AddedTokenSplitter overlapping({{.id = 1, .content = "<r>", .rstrip = true}, plain(2, " x"), plain(3, " ")});
+  EXPECT_THAT(split(overlapping, "<r>  x x"), ElementsAre("1:<r>  ", "x", "2: x"));
 }
 
 TEST(LongestMatcher, AgreesWithTryingEachPatternAtEachPosition) {
@@ -103,7 +106,7 @@ TEST(LongestMatcher, AgreesWithTryingEachPatternAtEachPosition) {
 }
 
 TEST(AddedTokens, TakesLinearTimeForHostileTokens) {
-  // Each beginning of a^n b is tried in vain at each position; tokens of spaces swallow spaces again and again.
+  // Each beginning of a^n b is tried in vain at each position; tokens of spaces swallow spaces.
   const std::vector<AddedToken> tokens = {plain(1, "a"),
                                           plain(2, std::string(100000, 'a') + "b"),
                                           {.id = 3, .content = " ", .lstrip = true},
@@ -111,13 +114,10 @@ TEST(AddedTokens, TakesLinearTimeForHostileTokens) {
   const AddedTokenSplitter splitter(tokens);
   std::string spaces;
   while (spaces.size() < 400000) spaces += " \t";
-  std::size_t parts = 0;  // swallowed spaces overlap: only count
-  const auto count = [&](std::optional<TokenId>, std::string_view) { ++parts; };
   const auto start = std::chrono::steady_clock::now();
-  splitter.split(std::string(400000, 'a'), true, count);
-  EXPECT_EQ(parts, 400000U);
-  splitter.split(spaces, true, count);
-  EXPECT_EQ(parts, 800000U);
+  EXPECT_EQ(split(splitter, std::string(400000, 'a')).size(), 400000U);
+  EXPECT_EQ(split(splitter, spaces).size(), 2U);
+  EXPECT_EQ(split(splitter, std::string(400000, ' ')).size(), 400000U);
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
 }
 

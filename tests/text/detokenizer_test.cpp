@@ -43,7 +43,7 @@ TEST(Detokenizer, ReplacesWhatNeverBecomesACharacter) {
 
 TEST(Detokenizer, SkipsSpecialTokensUnlessToldOtherwise) {
   Json document = tiny_tokenizer();
-  document["added_tokens"] = {added_token(300, "<s>", true)};
+  document["added_tokens"] = Json::array({added_token(300, "<s>", true)});
   Detokenizer silent(make_tokenizer(document));
   EXPECT_EQ(silent.push(300), "");
   EXPECT_EQ(silent.push(299), "");  // no token

@@ -111,7 +111,8 @@ TEST(PreTokenizer, PiecesOfAnyBytesMakeTheText) {
   for (std::uint64_t seed = 0; seed < 2000; ++seed) {
     std::string text;
     const CounterRandom random{seed};
-    for (std::uint64_t i = 0; i < seed % 40; ++i) text += static_cast<char>(random.uniform(i) * 256.0);
+    for (std::uint64_t i = 0; i < seed % 40; ++i)
+      text += static_cast<char>(static_cast<unsigned char>(random.uniform(i) * 256.0));
     std::string joined;
     for (const std::string& piece : cut(text)) {
       EXPECT_FALSE(piece.empty()) << "seed " << seed;

@@ -26,7 +26,7 @@ inline Json tiny_tokenizer(const std::vector<std::pair<std::string, std::string>
   for (const auto& [left, right] : merges) {
     const std::string result = to_byte_characters(left + right);
     if (!vocab.contains(result)) vocab[result] = vocab.size();
-    merge_list.push_back({to_byte_characters(left), to_byte_characters(right)});
+    merge_list.push_back(Json::array({to_byte_characters(left), to_byte_characters(right)}));
   }
   const Json byte_level = {
       {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", true}};

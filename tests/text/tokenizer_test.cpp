@@ -45,7 +45,8 @@ TEST(Tokenizer, GivesTheIdsAndTextsOfHuggingFaceTokenizers) {
 std::string random_bytes(std::uint64_t seed, std::size_t size) {
   std::string text;
   const CounterRandom random{seed};
-  for (std::size_t i = 0; i < size; ++i) text += static_cast<char>(random.uniform(i) * 256.0);
+  for (std::size_t i = 0; i < size; ++i)
+    text += static_cast<char>(static_cast<unsigned char>(random.uniform(i) * 256.0));
   return text;
 }
 
@@ -91,7 +92,8 @@ TEST(Tokenizer, LoadsADirectoryOrAFile) {
 
 TEST(Tokenizer, KnowsItsTokens) {
   Json document = tiny_tokenizer();
-  document["added_tokens"] = {added_token(300, "</s>", true), added_token(302, "<tool>"), added_token('a', "a")};
+  document["added_tokens"] =
+      Json::array({added_token(300, "</s>", true), added_token(302, "<tool>"), added_token('a', "a")});
   const Tokenizer tokenizer = make_tokenizer(document);
   EXPECT_EQ(tokenizer.vocab_size(), 303U);
   EXPECT_EQ(tokenizer.id_of("abc"), 257U);
@@ -116,7 +118,7 @@ TEST(Tokenizer, KnowsItsTokens) {
 
 TEST(Tokenizer, DecodesWhatThereIs) {
   Json document = tiny_tokenizer();
-  document["added_tokens"] = {added_token(300, "<s>", true), added_token(302, "<tool>")};
+  document["added_tokens"] = Json::array({added_token(300, "<s>", true), added_token(302, "<tool>")});
   const Tokenizer tokenizer = make_tokenizer(document);
   EXPECT_EQ(tokenizer.decode(Ids{300, 257, 302, 300}), "abc<tool>");
   EXPECT_EQ(tokenizer.decode(Ids{300, 257, 302, 300}, false), "<s>abc<tool><s>");
@@ -127,7 +129,7 @@ TEST(Tokenizer, DecodesWhatThereIs) {
 
 TEST(Tokenizer, TextOfStrangersHoldsNoControlTokens) {
   Json document = tiny_tokenizer();
-  document["added_tokens"] = {added_token(300, "<s>", true)};
+  document["added_tokens"] = Json::array({added_token(300, "<s>", true)});
   const Tokenizer tokenizer = make_tokenizer(document);
   EXPECT_THAT(tokenizer.encode("<s>"), ElementsAre('<', 's', '>'));
   EXPECT_THAT(tokenizer.encode("<s>", {.parse_special = true}), ElementsAre(300));
@@ -136,7 +138,7 @@ TEST(Tokenizer, TextOfStrangersHoldsNoControlTokens) {
 // The order of Hugging Face tokenizers: tokens that are not "normalized" first, then the others in what is left.
 TEST(Tokenizer, LooksForNormalizedTokensInTheRest) {
   Json document = tiny_tokenizer();
-  document["added_tokens"] = {added_token(300, "bc"), added_token(301, "abcd"), added_token('a', "a")};
+  document["added_tokens"] = Json::array({added_token(300, "bc"), added_token(301, "abcd"), added_token('a', "a")});
   document["added_tokens"][1]["normalized"] = true;
   document["added_tokens"][2]["normalized"] = true;
   EXPECT_THAT(make_tokenizer(document).encode("abcd"), ElementsAre('a', 300, 'd'));
@@ -145,7 +147,7 @@ TEST(Tokenizer, LooksForNormalizedTokensInTheRest) {
 TEST(Tokenizer, PrefixSpacesStandBeforeEachTextBetweenAddedTokens) {
   Json document = tiny_tokenizer();
   document["pre_tokenizer"]["add_prefix_space"] = true;
-  document["added_tokens"] = {added_token(300, "<t>")};
+  document["added_tokens"] = Json::array({added_token(300, "<t>")});
   EXPECT_THAT(make_tokenizer(document).encode("x<t>y<t> z<t>"),
               ElementsAre(' ', 'x', 300, ' ', 'y', 300, ' ', 'z', 300));
 }
