@@ -64,7 +64,9 @@ class AffinityRouter : public Router {
       if (groups_)
         routing::keep_best_groups(ranking, groups_->n_group, groups_->topk_group, groups_->best_of, group_score, order);
       routing::top_k(ranking, chosen);
-      const std::size_t count = choice_.threshold ? routing::top_p(p, chosen, *choice_.threshold) : choice_.k;
+      std::size_t count = chosen.size();  // a mask or groups may leave fewer experts; one is taken whatever they are
+      while (count > 1 && !routing::better(ranking[chosen[count - 1]], routing::kNever)) --count;
+      if (choice_.threshold) count = routing::top_p(p, chosen.first(count), *choice_.threshold);
       for (std::size_t i = 0; i < count; ++i) weight[i] = p[chosen[i]];
       if (mixing_.normalize) routing::normalize(weight.first(count));
       for (std::size_t i = 0; i < count; ++i) plan.add(chosen[i], weight[i] * mixing_.routed_scale);

@@ -107,9 +107,10 @@ inline Predicate parse_predicate(ObjectReader reader, std::span<const std::strin
 /// The predicate as SQL would say it: amount > 10000 AND (hour < 6 OR NOT weekday == 1).
 [[nodiscard]] inline std::string to_sql(const Predicate& predicate, std::span<const std::string> features) {
   for (const auto& [op, kind] : detail::kComparisons) {
-    if (predicate.kind == kind)
-      return features[predicate.feature] + " " + (op == "==" ? "=" : std::string(op)) + " " +
-             Json(predicate.value).dump();
+    if (predicate.kind != kind) continue;
+    std::string value = Json(predicate.value).dump();
+    if (value.ends_with(".0")) value.resize(value.size() - 2);
+    return features[predicate.feature] + " " + (op == "==" ? "=" : std::string(op)) + " " + value;
   }
   const auto operand = [&](const Predicate& p) {
     const bool compound = p.operands.size() > 1;

@@ -79,7 +79,7 @@ inline void keep_best_groups(std::span<float> ranking, std::size_t groups, std::
         second = score;
       }
     }
-    group_score[g] = best_of == 2 && members > 1 ? first + second : first;
+    group_score[g] = best_of == 2 && second != kNever ? first + second : first;  // one member left counts alone
   }
   top_k(group_score.first(groups), group_order.first(groups));
   for (const std::uint32_t g : group_order.subspan(kept, groups - kept))
