@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <trine/attention/grouped_query.hpp>
+
+#include <cmath>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+
+#include "routing/routers_in_memory.hpp"
+#include "support/expect_error.hpp"
+#include "support/naive.hpp"
+#include "support/random_tensor.hpp"
+
+namespace trine {
+namespace {
+
+using test::MemoryWeights;
+using test::naive::Matrix;
+
+constexpr std::size_t kHidden = 12;
+constexpr std::size_t kHeadDim = 6;
+constexpr double kTheta = 10000.0;
+
+std::vector<float> random_values(std::size_t count, std::uint64_t seed) {
+  std::vector<float> result(count);
+  test::fill_random(std::span(result), seed);
+  return result;
+}
+
+// Weights of an attention layer, kept also as double-precision matrices for the reference.
+struct Layer {
+  Layer(std::size_t heads, std::size_t kv_heads)
+      : q(heads * kHeadDim, kHidden),
+        k(kv_heads * kHeadDim, kHidden),
+        v(kv_heads * kHeadDim, kHidden),
+        o(kHidden, heads * kHeadDim) {
+    std::uint64_t seed = 1;
+    for (auto& [name, matrix] : {std::pair<const char*, Matrix*>{"q", &q}, {"k", &k}, {"v", &v}, {"o", &o}}) {
+      const std::vector<float> values = random_values(matrix->values.size(), seed++);
+      matrix->values.assign(values.begin(), values.end());
+      weights.add(std::string(name) + "_proj.weight", {matrix->rows, matrix->columns}, values);
+    }
+  }
+  GroupedQueryAttention make(std::vector<AxisHeads> axes) {
+    return GroupedQueryAttention(WeightScope(reader), kHidden, kHeadDim, std::move(axes), kTheta, 256);
+  }
+  Matrix q, k, v, o;
+  MemoryWeights weights;
+  WeightReader reader{weights};
+};
+
+// The textbook: every head of query n over the keys that `allowed` names.
+template <class Allowed, class Position>
+void add_axis(const Layer& layer, const Matrix& x, std::size_t first_head, std::size_t heads, std::size_t first_kv,
+              std::size_t kv_heads, const Allowed& allowed, const Position& position, Matrix& z) {
+  const Matrix q = test::naive::matmul(x, layer.q);
+  const Matrix k = test::naive::matmul(x, layer.k);
+  const Matrix v = test::naive::matmul(x, layer.v);
+  const auto head_of = [](const Matrix& m, std::size_t row, std::size_t head) {
+    const auto begin = m.values.begin() + static_cast<std::ptrdiff_t>(row * m.columns + head * kHeadDim);
+    return std::vector<double>(begin, begin + kHeadDim);
+  };
+  for (std::size_t h = 0; h < heads; ++h) {
+    const std::size_t kv = first_kv + h / (heads / kv_heads);
+    for (std::size_t n = 0; n < x.rows; ++n) {
+      const auto query = test::naive::rope(head_of(q, n, first_head + h), static_cast<double>(position(n)), kTheta);
+      std::vector<double> scores;
+      std::vector<std::size_t> keys;
+      for (std::size_t m = 0; m < x.rows; ++m) {
+        if (!allowed(n, m)) continue;
+        const auto key = test::naive::rope(head_of(k, m, kv), static_cast<double>(position(m)), kTheta);
+        double score = 0;
+        for (std::size_t i = 0; i < kHeadDim; ++i) score += query[i] * key[i];
+        scores.push_back(score / std::sqrt(static_cast<double>(kHeadDim)));
+        keys.push_back(m);
+      }
+      const auto p = test::naive::softmax(scores);
+      for (std::size_t j = 0; j < keys.size(); ++j) {
+        const auto value = head_of(v, keys[j], kv);
+        for (std::size_t i = 0; i < kHeadDim; ++i) z(n, (first_head + h) * kHeadDim + i) += p[j] * value[i];
+      }
+    }
+  }
+}
+
+Tensor<float, 2> run(const GroupedQueryAttention& attention, View<const float, 2> x, std::size_t chunk,
+                     std::size_t threads = 1) {
+  Workspace workspace;
+  const std::unique_ptr<AttentionCache> cache = attention.make_cache();
+  Tensor<float, 2> y({x.extent(0), x.extent(1)});
+  for (std::size_t done = 0; done < x.extent(0); done += chunk) {
+    const std::size_t count = std::min(chunk, x.extent(0) - done);
+    const SequenceRows rows{0, count, done, cache.get()};
+    attention.forward({default_isa(), threads, {}}, workspace, x.slice(done, count), std::span(&rows, 1),
+                      y.view().slice(done, count));
+  }
+  return y;
+}
+
+void expect_near(const Tensor<float, 2>& found, const Matrix& expected) {
+  for (std::size_t n = 0; n < expected.rows; ++n) {
+    // Projections of 12 numbers, softmax and mixture lose some round-offs of numbers of size 10: measured 2e-6.
+    for (std::size_t i = 0; i < expected.columns; ++i)
+      ASSERT_NEAR(static_cast<double>(found.view()(n, i)), expected(n, i), 2e-5) << "row " << n << ", " << i;
+  }
+}
+
+TEST(GroupedQueryAttentionPerIsa, EqualsTheTextbookWithFullAttention) {
+  for (const auto& [heads, kv_heads] : std::vector<std::pair<std::size_t, std::size_t>>{{4, 4}, {4, 2}, {3, 1}}) {
+    Layer layer(heads, kv_heads);
+    std::vector<AxisHeads> axes;
+    axes.push_back({std::make_unique<FullAxis>(), heads, kv_heads});
+    const GroupedQueryAttention attention = layer.make(std::move(axes));
+    const auto x = test::random_tensor({70, kHidden}, 5);
+    Matrix z(70, heads * kHeadDim);
+    add_axis(
+        layer, Matrix::from(x.view()), 0, heads, 0, kv_heads, [](std::size_t n, std::size_t m) { return m <= n; },
+        [](std::size_t n) { return n; }, z);
+    expect_near(run(attention, x.view(), 70), test::naive::matmul(z, layer.o));
+  }
+}
+
+TEST(GroupedQueryAttentionPerIsa, EqualsTheTextbookAlongTwoAxes) {
+  constexpr std::size_t kFrame = 5;
+  Layer layer(6, 3);
+  std::vector<AxisHeads> axes;
+  axes.push_back({std::make_unique<WindowAxis>(kFrame, 1, true), 4, 2});
+  axes.push_back({std::make_unique<SummaryAxis>(kFrame), 2, 1});
+  const GroupedQueryAttention attention = layer.make(std::move(axes));
+  const auto x = test::random_tensor({43, kHidden}, 6);
+  const Matrix rows = Matrix::from(x.view());
+  Matrix z(43, 6 * kHeadDim);
+  add_axis(
+      layer, rows, 0, 4, 0, 2, [](std::size_t n, std::size_t m) { return m <= n && n / kFrame - m / kFrame <= 1; },
+      [](std::size_t n) { return n; }, z);
+  add_axis(
+      layer, rows, 4, 2, 2, 1,
+      [](std::size_t n, std::size_t m) { return m == n || (m / kFrame < n / kFrame && m % kFrame == kFrame - 1); },
+      [](std::size_t n) { return n / kFrame; }, z);
+  for (const std::size_t chunk : {1U, 4U, 43U})
+    expect_near(run(attention, x.view(), chunk), test::naive::matmul(z, layer.o));
+}
+
+TEST(GroupedQueryAttentionPerIsa, GivesSequencesOfOneBatchWhatTheyGetAlone) {
+  Layer layer(4, 2);
+  std::vector<AxisHeads> axes;
+  axes.push_back({std::make_unique<WindowAxis>(4, 1, true), 2, 1});
+  axes.push_back({std::make_unique<StridedAxis>(4), 2, 1});
+  const GroupedQueryAttention attention = layer.make(std::move(axes));
+  const auto x = test::random_tensor({20, kHidden}, 7);
+  const Tensor<float, 2> first = run(attention, x.view().slice(0, 13), 13);
+  const Tensor<float, 2> second = run(attention, x.view().slice(13, 7), 7);
+
+  // Both together: 9 and 7 rows, then the other 4 of the first.
+  Workspace workspace;
+  const auto cache = attention.make_cache();
+  const auto other = attention.make_cache();
+  Tensor<float, 2> mixed({16, kHidden});
+  std::copy_n(x.data(), 9 * kHidden, mixed.data());
+  std::copy_n(x.data() + 13 * kHidden, 7 * kHidden, mixed.data() + 9 * kHidden);
+  Tensor<float, 2> y({16, kHidden});
+  const std::vector<SequenceRows> both{{0, 9, 0, cache.get()}, {9, 7, 0, other.get()}};
+  attention.forward({default_isa(), 2, {}}, workspace, mixed.view(), both, y.view());
+  Tensor<float, 2> rest({4, kHidden});
+  const std::vector<SequenceRows> one{{0, 4, 9, cache.get()}};
+  attention.forward({default_isa(), 2, {}}, workspace, x.view().slice(9, 4), one, rest.view());
+  for (std::size_t i = 0; i < kHidden; ++i) {
+    for (std::size_t n = 0; n < 9; ++n) EXPECT_EQ(y.view()(n, i), first.view()(n, i));
+    for (std::size_t n = 0; n < 7; ++n) EXPECT_EQ(y.view()(9 + n, i), second.view()(n, i));
+    for (std::size_t n = 0; n < 4; ++n) EXPECT_EQ(rest.view()(n, i), first.view()(9 + n, i));
+  }
+}
+
+TEST(GroupedQueryAttention, ForetellsTheBytesOfItsCache) {
+  Layer layer(4, 2);
+  std::vector<AxisHeads> axes;
+  axes.push_back({std::make_unique<WindowAxis>(5, 1, true), 2, 1});
+  axes.push_back({std::make_unique<StridedAxis>(5), 2, 1});
+  const GroupedQueryAttention attention = layer.make(std::move(axes));
+  const auto x = test::random_tensor({1, kHidden}, 8);
+  Tensor<float, 2> y({1, kHidden});
+  Workspace workspace;
+  const auto cache = attention.make_cache();
+  for (std::size_t n = 0; n < 200; ++n) {
+    ASSERT_EQ(cache->bytes(), attention.cache_bytes(n)) << n;
+    const SequenceRows rows{0, 1, n, cache.get()};
+    attention.forward({default_isa(), 1, {}}, workspace, x.view(), std::span(&rows, 1), y.view());
+  }
+  // The window holds two frames of five, whatever the length; f32 keys and values of one head.
+  std::vector<AxisHeads> window;
+  window.push_back({std::make_unique<WindowAxis>(5, 1, true), 4, 2});
+  EXPECT_EQ(layer.make(std::move(window)).cache_bytes(1000000), 2U * 5 * 2 * (2 * kHeadDim) * sizeof(float));
+}
+
+TEST(GroupedQueryAttention, NamesTheProjectionThatIsMissing) {
+  MemoryWeights empty;
+  WeightReader reader(empty);
+  std::vector<AxisHeads> axes;
+  axes.push_back({std::make_unique<FullAxis>(), 1, 1});
+  EXPECT_ERROR(
+      GroupedQueryAttention(WeightScope(reader, "layers.2.attention"), kHidden, kHeadDim, std::move(axes), kTheta, 256),
+      WeightError, "no tensor named 'layers.2.attention.q_proj.weight'");
+}
+
+}  // namespace
+}  // namespace trine
