@@ -31,7 +31,7 @@ set(layer_serve core platform json cache model text generate stats)
 set(rules
   "#[ \t]*pragma[ \t]+omp|<omp\\.h>"       "platform/parallel_for.hpp"  "OpenMP lives in platform/parallel_for.hpp"
   "<Eigen/"                                "interop/"                   "Eigen types stay in interop/"
-  "<nlohmann/"                             "json/"                      "JSON is read through json/"
+  "[jJ]son::(parse|sax_parse|accept|from_)"  "json/"                    "JSON is read through json/"
   "std::(cout|cerr|clog)|<iostream>|[^a-z_]f?printf *\\("  ""           "the library never prints"
   "[^a-zA-Z0-9_.>](abort|exit|quick_exit|_Exit|terminate) *\\("  ""     "the library never ends the process"
   "[^a-zA-Z0-9_]assert *\\(|<cassert>"     ""                           "an assertion is a crash"
