@@ -6,7 +6,7 @@ option(TRINE_WARNINGS_AS_ERRORS "Stop our own build at a warning" ${PROJECT_IS_T
 add_library(trine_warnings INTERFACE)
 target_compile_options(trine_warnings INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor -Woverloaded-virtual
-  -Wold-style-cast -Wextra-semi -Wformat=2
+  -Wold-style-cast -Wextra-semi
   # GCC 12 sees overlapping copies in `"literal" + std::string` that are not there: https://gcc.gnu.org/PR105651
   $<$<CXX_COMPILER_ID:GNU>:-Wduplicated-cond -Wlogical-op -Wno-restrict>)
 if(TRINE_SANITIZERS)  # instrumented code makes GCC lose track of what is initialised
