@@ -13,7 +13,7 @@ inline constexpr std::size_t kColumns = Vec::column_bytes / sizeof(W);
 
 // Columns [i, i + count) of `lanes` weight rows; count <= kColumns<W>, outs <= lanes rows exist.
 template <class W>
-TRINE_INLINE void load_edge(const W* w, std::size_t ldw, std::size_t outs, std::size_t count,
+inline void load_edge(const W* w, std::size_t ldw, std::size_t outs, std::size_t count,
                             Vec (&column)[kColumns<W>]) {
   W edge[Vec::lanes * kColumns<W>] = {};
   for (std::size_t o = 0; o < outs; ++o)
@@ -88,7 +88,7 @@ TRINE_INLINE void copy_rows(const float* x, std::size_t ldx, std::size_t rows, s
 
 // y[r, 0 .. width) for Rows copied rows against a packed panel; goes on from y's values unless `first`.
 template <std::size_t Rows>
-TRINE_INLINE void panel_tile(const float* x, const float* panel, std::size_t length, bool first, std::size_t outs,
+inline void panel_tile(const float* x, const float* panel, std::size_t length, bool first, std::size_t outs,
                              float* y, std::size_t ldy) {
   constexpr std::size_t vectors = Vec::tile_vectors;
   constexpr std::size_t width = vectors * Vec::lanes;
