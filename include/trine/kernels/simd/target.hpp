@@ -19,10 +19,15 @@
   TRINE_PRAGMA_(clang attribute push(__attribute__((target(features))), apply_to = function))
 #define TRINE_TARGET_END _Pragma("clang attribute pop")
 #elif defined(__GNUC__)
+#if defined(__OPTIMIZE__)
+#define TRINE_MACRO_WARNINGS
+#else  // then GCC's intrinsics are macros, and warn in our name
+#define TRINE_MACRO_WARNINGS _Pragma("GCC diagnostic ignored \"-Wsign-conversion\"")
+#endif
 #define TRINE_TARGET_BEGIN(features)                                                             \
   _Pragma("GCC push_options") TRINE_PRAGMA_(GCC target(features)) _Pragma("GCC diagnostic push") \
       _Pragma("GCC diagnostic ignored \"-Wuninitialized\"")                                      \
-          _Pragma("GCC diagnostic ignored \"-Wmaybe-uninitialized\"")
+          _Pragma("GCC diagnostic ignored \"-Wmaybe-uninitialized\"") TRINE_MACRO_WARNINGS
 #define TRINE_TARGET_END _Pragma("GCC diagnostic pop") _Pragma("GCC pop_options")
 #endif
 
