@@ -45,7 +45,8 @@ struct Layer {
     }
   }
   GroupedQueryAttention make(std::vector<AxisHeads> axes) {
-    return GroupedQueryAttention(WeightScope(reader), kHidden, kHeadDim, std::move(axes), kTheta, 256);
+    return GroupedQueryAttention(WeightScope(reader), kHidden, kHeadDim, std::move(axes),
+                                 std::make_shared<const Rotary>(kHeadDim, kTheta, 256));
   }
   Matrix q, k, v, o;
   MemoryWeights weights;
@@ -201,7 +202,7 @@ TEST(GroupedQueryAttention, NamesTheProjectionThatIsMissing) {
   std::vector<AxisHeads> axes;
   axes.push_back({std::make_unique<FullAxis>(), 1, 1});
   EXPECT_ERROR(
-      GroupedQueryAttention(WeightScope(reader, "layers.2.attention"), kHidden, kHeadDim, std::move(axes), kTheta, 256),
+      GroupedQueryAttention(WeightScope(reader, "layers.2.attention"), kHidden, kHeadDim, std::move(axes), nullptr),
       WeightError, "no tensor named 'layers.2.attention.q_proj.weight'");
 }
 

@@ -36,14 +36,14 @@ class GroupedQueryAttention : public Attention {
   /// Reads "q_proj.weight" [heads * head_dim, hidden], "k_proj.weight", "v_proj.weight" [kv_heads * head_dim, hidden]
   /// and "o_proj.weight" [hidden, heads * head_dim]. Throws WeightError.
   GroupedQueryAttention(const WeightScope& scope, std::size_t hidden, std::size_t head_dim, std::vector<AxisHeads> axes,
-                        double rope_theta, std::size_t max_position)
+                        std::shared_ptr<const Rotary> rotary)
       : head_dim_(head_dim),
         axes_(std::move(axes)),
         q_(scope / "q_proj", hidden, count_heads(&AxisHeads::num_heads) * head_dim),
         k_(scope / "k_proj", hidden, count_heads(&AxisHeads::num_kv_heads) * head_dim),
         v_(scope / "v_proj", hidden, count_heads(&AxisHeads::num_kv_heads) * head_dim),
         o_(scope / "o_proj", count_heads(&AxisHeads::num_heads) * head_dim, hidden),
-        rotary_(head_dim, rope_theta, max_position) {}
+        rotary_(std::move(rotary)) {}
 
   [[nodiscard]] std::unique_ptr<AttentionCache> make_cache() const override {
     auto cache = std::make_unique<Cache>();
@@ -114,8 +114,8 @@ class GroupedQueryAttention : public Attention {
         std::span<float> key = k.row(sequence.first_row + r);
         for (const AxisHeads& heads : axes_) {
           const std::size_t position = heads.axis->rotary_position(sequence.position + r);
-          rotary_.rotate(position, query.first(heads.num_heads * head_dim_));
-          rotary_.rotate(position, key.first(heads.num_kv_heads * head_dim_));
+          rotary_->rotate(position, query.first(heads.num_heads * head_dim_));
+          rotary_->rotate(position, key.first(heads.num_kv_heads * head_dim_));
           query = query.subspan(heads.num_heads * head_dim_);
           key = key.subspan(heads.num_kv_heads * head_dim_);
         }
@@ -190,7 +190,7 @@ class GroupedQueryAttention : public Attention {
   Linear k_;
   Linear v_;
   Linear o_;
-  Rotary rotary_;
+  std::shared_ptr<const Rotary> rotary_;  // for heads of head_dim; its tables serve all layers
 };
 
 }  // namespace trine::inline TRINE_ABI

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include <trine/attention/expert_axis.hpp>
@@ -17,13 +18,22 @@ namespace trine::inline TRINE_ABI {
 ///   weights g_i
 class MoeLayer : public FeedForward {
  public:
+  /// Throws InputError unless there is a router for as many experts as there are.
   MoeLayer(std::size_t layer, std::unique_ptr<const Router> router, ExpertBank experts,
            std::optional<ExpertAttention> expert_attention, std::optional<GatedMlp> shared_experts)
       : layer_(layer),
         router_(std::move(router)),
         experts_(std::move(experts)),
         expert_attention_(std::move(expert_attention)),
-        shared_experts_(std::move(shared_experts)) {}
+        shared_experts_(std::move(shared_experts)) {
+    if (router_ == nullptr)
+      throw InputError("router of layer " + std::to_string(layer_) + ": expected one, found none");
+    if (router_->num_experts() != experts_.size()) {
+      throw InputError("router of layer " + std::to_string(layer_) + ": expected one for " +
+                       std::to_string(experts_.size()) + " experts, found one for " +
+                       std::to_string(router_->num_experts()));
+    }
+  }
 
   void forward(const FeedForwardContext& context, View<const float, 2> x, View<float, 2> y) const override {
     const auto& [execution, workspace, rows, plan, observer] = context;

@@ -58,8 +58,9 @@ class FeatureEmbedding : public Embedding {
  public:
   /// Reads "embed_features.{weight [hidden, features], bias [hidden]}" and "embed_sites.weight" [sites, hidden].
   FeatureEmbedding(const WeightScope& scope, std::size_t features, std::size_t sites, std::size_t hidden)
-      : linear_(scope / "embed_features", features, hidden, Linear::Bias::yes), site_(sites * hidden) {
+      : linear_(scope / "embed_features", features, hidden, Linear::Bias::yes) {
     const AnyMatrix table = (scope / "embed_sites").matrix("weight", sites, hidden);
+    site_.resize(table.parameters());  // after the fetch: a tensor of that size exists
     for (std::size_t s = 0; s < sites; ++s) copy_row(table, s, std::span(site_).subspan(s * hidden, hidden));
   }
 

@@ -106,14 +106,15 @@ inline std::string trine_summary(const TrineConfig& config) {
     embedding =
         std::make_unique<const FeatureEmbedding>(weights, config.num_features, config.attention.frame_size, hidden);
   }
+  const auto rotary =
+      std::make_shared<const Rotary>(config.attention.head_dim, config.rope_theta, config.max_position_embeddings);
   std::vector<Block> blocks;
   BuiltModel built;
   for (std::size_t layer = 0; layer < config.num_hidden_layers; ++layer) {
     const WeightScope scope = weights / "layers" / layer;
     blocks.push_back({RmsNorm(scope / "attention_norm", hidden, config.rms_norm_eps),
                       std::make_unique<GroupedQueryAttention>(scope / "attention", hidden, config.attention.head_dim,
-                                                              detail::trine_axes(config.attention), config.rope_theta,
-                                                              config.max_position_embeddings),
+                                                              detail::trine_axes(config.attention), rotary),
                       RmsNorm(scope / "moe_norm", hidden, config.rms_norm_eps),
                       detail::trine_feed_forward(config, context.wrap_router, scope, layer)});
     built.info.experts.push_back(blocks.back().feed_forward->num_experts());
