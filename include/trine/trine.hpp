@@ -9,5 +9,6 @@
 #include <trine/model/model.hpp>
 #include <trine/routing/router_decorators.hpp>
 #include <trine/stats/routing_stats.hpp>
+#include <trine/stats/routing_trace.hpp>
 #include <trine/text/tokenizer.hpp>
 #include <trine/version.hpp>

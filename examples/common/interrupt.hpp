@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ctrl+C as a std::stop_token.
+#pragma once
+
+#include <atomic>
+#include <csignal>
+#include <stop_token>
+#include <thread>
+
+namespace example {
+
+/// While it lives, the first SIGINT or SIGTERM requests a stop, and the second ends the process at once. The signals
+/// are blocked and awaited in a thread, so that no code runs in a signal handler. Made before other threads are.
+class Interrupt {
+ public:
+  Interrupt();
+  ~Interrupt();
+  Interrupt(const Interrupt&) = delete;
+  Interrupt& operator=(const Interrupt&) = delete;
+
+  [[nodiscard]] std::stop_token token() const { return source_.get_token(); }
+
+ private:
+  void wait();
+
+  std::stop_source source_;
+  std::atomic<bool> finished_ = false;
+  sigset_t signals_{};
+  sigset_t before_{};
+  std::thread thread_;
+};
+
+}  // namespace example

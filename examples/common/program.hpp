@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every program does alike: options, exit codes, errors as one line on stderr.
+#pragma once
+
+#include <functional>
+#include <stdexcept>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+namespace example {
+
+enum ExitCode : int {
+  kDone = 0,
+  kFailure = 1,       // while running: a file that cannot be written, an internal error
+  kUsage = 2,         // an unknown option, a value out of range
+  kModel = 3,         // the model cannot be read or is not supported
+  kDoesNotFit = 4,    // the context or the memory is too small
+  kVerification = 5,  // the model does not compute what it should
+  kInterrupted = 130  // by Ctrl+C
+};
+
+/// The command line is not as it should be, in a way that only the program can tell.
+struct UsageError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+/// The model cannot be read, whatever the reason.
+struct UnreadableModel : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+struct VerificationFailed : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// A CLI::App to which a program adds its options.
+class Program : public CLI::App {
+ public:
+  /// `example` is a command line that help ends with.
+  Program(const std::string& name, const std::string& description, const std::string& example);
+
+  /// Reads the command line, runs `body` and returns the exit code, whatever happens.
+  [[nodiscard]] int run(int argc, char** argv, const std::function<void()>& body);
+
+ private:
+  [[nodiscard]] int fail(ExitCode code, const std::string& message) const;
+  [[nodiscard]] std::string unknown_argument() const;  // empty when there is none
+};
+
+}  // namespace example

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+// Completes a prompt, and shows which experts did it.
+#include <cstdio>
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+#include <trine/trine.hpp>
+
+#include "common/interrupt.hpp"
+#include "common/model.hpp"
+#include "common/output_file.hpp"
+#include "routing_table.hpp"
+
+namespace {
+
+struct Options {
+  example::ModelOptions model;
+  std::string prompt;
+  std::string prompt_file;
+  trine::GenerateOptions generate;
+  bool show_routing = false;
+  bool json = false;
+  bool display_prompt = true;
+
+  void add_to(CLI::App& app) {
+    model.add_model(app);
+    CLI::Option* prompt_option = app.add_option("-p,--prompt", prompt, "The text to complete")->type_name("TEXT");
+    app.add_option("-f,--file", prompt_file, "A file with the text to complete; -: standard input")
+        ->type_name("FILE")
+        ->excludes(prompt_option);
+    app.add_option("-n,--predict", generate.max_tokens, "Most tokens to add")->type_name("N");
+    model.add_context(app, "Most tokens in all; 0: what the model was made for");
+    model.add_threads(app);
+
+    trine::SamplingOptions& sampling = generate.sampling;
+    const std::string group = "Sampling";
+    app.add_option("-s,--seed", sampling.seed, "Same seed, same text")->type_name("N")->group(group);
+    app.add_option("--temp", sampling.temperature, "Temperature; 0: always the best token")
+        ->type_name("T")
+        ->group(group);
+    app.add_option("--top-k", sampling.top_k, "Only the K best tokens; 0: all")->type_name("K")->group(group);
+    app.add_option("--top-p", sampling.top_p, "Only the best tokens that have this probability together; 1: all")
+        ->type_name("P")
+        ->group(group);
+    app.add_option("--min-p", sampling.min_p, "Only tokens with this share of the best one's probability; 0: all")
+        ->type_name("P")
+        ->group(group);
+    app.add_option("--repeat-penalty", sampling.repeat_penalty, "Makes tokens that occurred lately less likely; 1: off")
+        ->type_name("X")
+        ->group(group);
+    app.add_option("--repeat-last-n", sampling.repeat_last_n, "How many tokens back \"lately\" is")
+        ->type_name("N")
+        ->group(group);
+    app.add_option("--stop,-r,--reverse-prompt", generate.stop_strings,
+                   "End before this text; may be given several times")
+        ->type_name("STRING")
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+        ->group(group);
+    app.add_flag("--ignore-eos", generate.ignore_end_token, "Go on after the model has ended the text")->group(group);
+
+    app.add_flag("--show-routing", show_routing, "Then print which experts served which token, and their load")
+        ->group("Output");
+    app.add_flag("!--no-display-prompt", display_prompt, "Do not print the prompt before its completion")
+        ->group("Output");
+    app.add_flag("--json", json, "One JSON document instead of text, at the end")->group("Output");
+  }
+};
+
+void print_speed(const char* what, std::size_t tokens, double seconds) {
+  if (tokens == 0) return;
+  std::fprintf(stderr, "%-8s %6zu tokens %8.2f s %10.1f tokens/s\n", what, tokens, seconds,
+               static_cast<double>(tokens) / std::max(seconds, 1e-9));
+}
+
+const char* to_string(trine::StopReason reason) {
+  switch (reason) {
+    case trine::StopReason::max_tokens:
+      return "max_tokens";
+    case trine::StopReason::end_token:
+      return "end_token";
+    case trine::StopReason::stop_string:
+      return "stop_string";
+    case trine::StopReason::none:
+      break;
+  }
+  return "none";
+}
+
+void complete(const Options& options) {
+  const trine::Model model = options.model.load();
+  const trine::Tokenizer tokenizer = options.model.load_tokenizer();
+  example::require_fit(model, options.model.context);
+  const std::string prompt = options.prompt_file.empty() ? options.prompt : example::read_text(options.prompt_file);
+
+  const example::Interrupt interrupt;
+  trine::RoutingTrace trace;
+  trine::Session session(model, {.context = options.model.context,
+                                 .threads = options.model.threads,
+                                 .observer = options.show_routing ? &trace : nullptr});
+  const bool stream = !options.json;
+  const auto show = [stream](std::string_view text) {
+    if (stream) std::fwrite(text.data(), 1, text.size(), stdout);
+    return std::fflush(stdout) == 0;
+  };
+  if (options.display_prompt) show(trine::to_valid_utf8(prompt));
+  trine::GenerateOptions generate = options.generate;
+  generate.stop = interrupt.token();
+  trine::GenerateResult result;
+  try {
+    result = trine::generate(session, tokenizer, prompt, generate, show);
+    if (options.show_routing && !result.tokens.empty() && session.position() < session.context())
+      session.forward(std::span(result.tokens).last(1), trine::OutputRows::last,
+                      interrupt.token());  // to be routed, too
+  } catch (const trine::CancelledError&) {
+    show("\n");
+    throw;
+  }
+  show("\n");
+
+  std::vector<trine::TokenId> tokens = result.prompt_tokens;
+  tokens.insert(tokens.end(), result.tokens.begin(), result.tokens.end());
+  if (options.json) {
+    nlohmann::ordered_json document = {
+        {"prompt", trine::to_valid_utf8(prompt)},    {"text", result.text},
+        {"prompt_tokens", result.prompt_tokens},     {"tokens", result.tokens},
+        {"stop_reason", to_string(result.reason)},   {"seed", options.generate.sampling.seed},
+        {"prefill_seconds", result.prefill_seconds}, {"decode_seconds", result.decode_seconds}};
+    if (options.show_routing) {
+      document["routing"] = trace.stats().to_json();
+      document["experts"] = trace.experts_to_json();
+    }
+    std::printf("%s\n", document.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
+  } else if (options.show_routing) {
+    const std::string table = example::routing_table(trace, tokens, tokenizer, example::shows_colors(stdout));
+    std::fwrite(table.data(), 1, table.size(), stdout);
+  }
+  print_speed("prefill", result.prompt_tokens.size(), result.prefill_seconds);
+  print_speed("decode", result.tokens.empty() ? 0 : result.tokens.size() - 1, result.decode_seconds);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  example::Program program("trine-generate", "Completes a prompt with a language model, token after token.",
+                           "trine-generate -m examples/models/shakespeare -p \"ROMEO:\" -n 100 --show-routing");
+  Options options;
+  options.add_to(program);
+  return program.run(argc, argv, [&] {
+    if (options.prompt.empty() && options.prompt_file.empty())
+      throw example::UsageError("a prompt is missing: -p TEXT or -f FILE (--help explains)");
+    complete(options);
+  });
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a model is and what it needs, from its headers alone: no page of the weights is read.
+#include <cstdio>
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include <trine/model/model.hpp>
+
+#include "common/model.hpp"
+#include "common/terminal.hpp"
+#include "headers_only.hpp"
+
+namespace {
+
+std::string with_commas(std::size_t number) {
+  std::string text = std::to_string(number);
+  for (std::size_t i = text.size(); i > 3;) text.insert(i -= 3, ",");
+  return text;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  example::Program program("trine-inspect",
+                           "Prints the architecture of a model, its parameters and the memory that it needs, from its\n"
+                           "headers alone, however large it is.",
+                           "trine-inspect -m examples/models/shakespeare -c 4096");
+  example::ModelOptions options;
+  bool json = false;
+  options.add_model(program);
+  options.add_context(program, "Positions to count the caches for; 0: what the model was made for");
+  program.add_flag("--json", json, "One JSON document instead of text");
+
+  return program.run(argc, argv, [&] {
+    const example::HeadersOnly weights =
+        example::read_from_model([&] { return example::HeadersOnly(options.directory); });
+    const trine::BuiltModel built = example::read_from_model([&] { return weights.build(); });
+    const trine::ModelInfo& info = built.info;
+    const std::size_t context = options.context == 0 ? info.max_position_embeddings : options.context;
+    if (context > info.max_position_embeddings) {
+      throw trine::CapacityError("context: expected at most " + std::to_string(info.max_position_embeddings) +
+                                 ", found " + std::to_string(context));
+    }
+
+    struct Sum {
+      std::size_t tensors = 0;
+      std::size_t bytes = 0;
+    };
+    std::map<std::string, Sum> by_dtype;
+    std::size_t weight_bytes = 0;
+    for (const std::string_view name : weights.names()) {
+      const trine::StoredTensor& tensor = *weights.find(name);
+      Sum& sum = by_dtype[std::string(to_string(tensor.dtype))];
+      ++sum.tensors;
+      sum.bytes += tensor.bytes.size();
+      weight_bytes += tensor.bytes.size();
+    }
+    std::size_t cache_bytes = 0;
+    for (const trine::Block& block : built.transformer->blocks()) cache_bytes += block.attention->cache_bytes(context);
+    const std::size_t parameters = built.transformer->parameters();
+    const std::size_t active = built.transformer->active_parameters();
+
+    if (json) {
+      nlohmann::ordered_json document = {{"model_type", info.model_type},
+                                         {"architecture", info.summary},
+                                         {"output", std::string(to_string(info.output))},
+                                         {"hidden_size", info.hidden_size},
+                                         {"num_hidden_layers", info.num_hidden_layers},
+                                         {"vocab_size", info.vocab_size},
+                                         {"num_features", info.num_features},
+                                         {"frame_size", info.frame_size},
+                                         {"max_position_embeddings", info.max_position_embeddings},
+                                         {"experts", info.experts},
+                                         {"parameters", {{"total", parameters}, {"active", active}}},
+                                         {"weight_bytes", weight_bytes},
+                                         {"context", context},
+                                         {"cache_bytes", cache_bytes},
+                                         {"memory_bytes", weight_bytes + cache_bytes},
+                                         {"tensors", nlohmann::ordered_json::object()}};
+      for (const auto& [dtype, sum] : by_dtype)
+        document["tensors"][dtype] = {{"count", sum.tensors}, {"bytes", sum.bytes}};
+      std::printf("%s\n", document.dump(2).c_str());
+      return;
+    }
+    const auto bytes = [](std::size_t count) { return example::with_unit(static_cast<double>(count)); };
+    std::printf("architecture   %s: %s\n", info.model_type.c_str(), info.summary.c_str());
+    std::printf("layers         %zu, hidden size %zu\n", info.num_hidden_layers, info.hidden_size);
+    if (info.num_features == 0) {
+      std::printf("input          tokens of a vocabulary of %zu\n", info.vocab_size);
+    } else {
+      std::printf("input          frames of %zu sites, %zu features each\n", info.frame_size, info.num_features);
+    }
+    std::printf("output         %s\n", std::string(to_string(info.output)).c_str());
+    std::printf("parameters     %s, at most %s of them active for a token (%.1f %%)\n", with_commas(parameters).c_str(),
+                with_commas(active).c_str(), 100.0 * static_cast<double>(active) / static_cast<double>(parameters));
+    for (const auto& [dtype, sum] : by_dtype)
+      std::printf("%-15s%zu tensors of %s, %s\n", dtype == by_dtype.begin()->first ? "tensors" : "", sum.tensors,
+                  dtype.c_str(), bytes(sum.bytes).c_str());
+    std::printf("weights        %s, mapped from the file\n", bytes(weight_bytes).c_str());
+    std::printf("caches         %s for %zu positions (of at most %zu)\n", bytes(cache_bytes).c_str(), context,
+                info.max_position_embeddings);
+    std::printf("memory needed  %s, and scratch memory that grows with the batch\n",
+                bytes(weight_bytes + cache_bytes).c_str());
+  });
+}

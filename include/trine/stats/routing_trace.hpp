@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every routing decision of a run, kept for tables, pictures and files.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <trine/stats/routing_stats.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+/// An observer that keeps experts and weights of each token in each layer, in the order in which tokens come, and counts
+/// the load. Memory grows with the tokens: 8 bytes for each assignment and 8 for each token and layer.
+class RoutingTrace : public RoutingObserver {
+ public:
+  void on_routing(const RoutingEvent& event) override {
+    if (event.layer >= layers_.size()) layers_.resize(event.layer + 1);
+    Layer& layer = layers_[event.layer];
+    for (std::size_t t = 0; t < event.plan.tokens; ++t) {
+      const auto experts = event.plan.experts_of(t);
+      const auto weights = event.plan.weights_of(t);
+      layer.expert.insert(layer.expert.end(), experts.begin(), experts.end());
+      layer.weight.insert(layer.weight.end(), weights.begin(), weights.end());
+      layer.begin.push_back(layer.expert.size());
+    }
+    stats_.on_routing(event);
+  }
+
+  /// Tokens seen.
+  [[nodiscard]] std::size_t tokens() const noexcept { return static_cast<std::size_t>(stats_.tokens()); }
+  /// Layers up to the last one with a router.
+  [[nodiscard]] std::size_t layers() const noexcept { return layers_.size(); }
+  /// Has the layer a router?
+  [[nodiscard]] bool routed(std::size_t layer) const { return layers_.at(layer).begin.size() > 1; }
+
+  /// Experts of a token, best first. The layer has a router.
+  [[nodiscard]] std::span<const std::uint32_t> experts_of(std::size_t layer, std::size_t token) const {
+    return part(layers_.at(layer).expert, layer, token);
+  }
+  /// Their mixing weights.
+  [[nodiscard]] std::span<const float> weights_of(std::size_t layer, std::size_t token) const {
+    return part(layers_.at(layer).weight, layer, token);
+  }
+
+  [[nodiscard]] const RoutingStats& stats() const noexcept { return stats_; }
+
+  /// {"0": [[experts of token 0], [experts of token 1], ...], "1": ...}, layers with a router only, in their order.
+  [[nodiscard]] nlohmann::ordered_json experts_to_json() const {
+    auto document = nlohmann::ordered_json::object();
+    for (std::size_t layer = 0; layer < layers(); ++layer) {
+      if (!routed(layer)) continue;
+      auto tokens = nlohmann::ordered_json::array();
+      for (std::size_t t = 0; t + 1 < layers_[layer].begin.size(); ++t) {
+        const auto experts = experts_of(layer, t);
+        tokens.push_back(std::vector<std::uint32_t>(experts.begin(), experts.end()));
+      }
+      document[std::to_string(layer)] = std::move(tokens);
+    }
+    return document;
+  }
+
+  /// One line for each assignment: layer,token,rank,expert,weight
+  [[nodiscard]] std::string to_csv() const {
+    std::string text = "layer,token,rank,expert,weight\n";
+    for (std::size_t layer = 0; layer < layers(); ++layer) {
+      for (std::size_t t = 0; t + 1 < layers_[layer].begin.size(); ++t) {
+        for (std::size_t rank = 0; rank < experts_of(layer, t).size(); ++rank) {
+          text += std::to_string(layer) + "," + std::to_string(t) + "," + std::to_string(rank) + "," +
+                  std::to_string(experts_of(layer, t)[rank]) + "," +
+                  nlohmann::json(weights_of(layer, t)[rank]).dump() + "\n";
+        }
+      }
+    }
+    return text;
+  }
+
+ private:
+  struct Layer {
+    std::vector<std::size_t> begin{0};  // [tokens + 1]
+    std::vector<std::uint32_t> expert;  // [assignments]
+    std::vector<float> weight;          // [assignments]
+  };
+
+  template <class T>
+  [[nodiscard]] std::span<const T> part(const std::vector<T>& of_layer, std::size_t layer, std::size_t token) const {
+    const std::vector<std::size_t>& begin = layers_[layer].begin;
+    return std::span(of_layer).subspan(begin.at(token), begin.at(token + 1) - begin.at(token));
+  }
+
+  std::vector<Layer> layers_;
+  RoutingStats stats_;
+};
+
+}  // namespace trine::inline TRINE_ABI
