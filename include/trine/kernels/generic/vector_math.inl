@@ -3,7 +3,7 @@
 
 namespace trine::inline TRINE_ABI::kernels::TRINE_REGION {
 
-// e^x, relative error below 2e-7 on [-87.3, 88.3]; clamped outside; NaN stays NaN (the order of min's and max's
+// e^x, relative error below 2e-7 on [-87.3, 88]; clamped outside; NaN stays NaN (the order of min's and max's
 // operands). x = n ln 2 + r, |r| <= ln 2 / 2; e^r by its Taylor polynomial of degree 7.
 TRINE_INLINE Vec exp(Vec x) {
   x = max(Vec::broadcast(-87.3F), min(Vec::broadcast(88.0F), x));
