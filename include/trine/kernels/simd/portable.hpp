@@ -86,9 +86,10 @@ TRINE_INLINE Vec fma(const Vec& a, const Vec& b, const Vec& c) {
 
 TRINE_INLINE Vec round(const Vec& a) { TRINE_LANEWISE_(std::nearbyint(a.lane[i])); }
 
-/// 2^n for integral n in [-126, 127].
+/// 2^n for integral n in [-126, 127]; some number for NaN, whose conversion to an integer would be undefined.
 TRINE_INLINE Vec power_of_two(const Vec& n) {
-  TRINE_LANEWISE_(std::bit_cast<float>(static_cast<std::uint32_t>(static_cast<std::int32_t>(n.lane[i]) + 127) << 23U));
+  TRINE_LANEWISE_(std::bit_cast<float>(
+      static_cast<std::uint32_t>((n.lane[i] >= -126.0F ? static_cast<std::int32_t>(n.lane[i]) : 0) + 127) << 23U));
 }
 #undef TRINE_LANEWISE_
 
