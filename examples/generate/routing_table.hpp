@@ -49,6 +49,7 @@ namespace example {
 
   std::string table = "\n" + padded("", 6) + padded("token", piece_width + 3);
   for (const std::size_t layer : layers) table += padded("layer " + std::to_string(layer), cell);
+  table.erase(table.find_last_not_of(' ') + 1);
   table += "\n";
   for (std::size_t t = 0; t < count; ++t) {
     table += right_aligned(std::to_string(t), 5) + " " + padded(pieces[t], piece_width + 3);
@@ -62,6 +63,7 @@ namespace example {
       }
       table += std::string(cell - experts.size() * (digits + 7), ' ');
     }
+    table.erase(table.find_last_not_of(' ') + 1);
     table += "\n";
   }
 

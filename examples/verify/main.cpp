@@ -20,7 +20,8 @@ int main(int argc, char** argv) {
   options.add_model(program);
   options.add_threads(program);
   program.add_option("--tolerance", tolerance, "Largest error of a logit, relative to the largest logit of its case")
-      ->check(CLI::Range(0.0, 1.0));
+      ->type_name("X")
+      ->check(CLI::Range(0.0, 1.0).description(""));
   program.add_flag("--json", json, "One JSON document instead of text");
 
   return program.run(argc, argv, [&] {
