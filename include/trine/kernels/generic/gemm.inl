@@ -13,12 +13,19 @@ inline constexpr std::size_t kColumns = Vec::column_bytes / sizeof(W);
 
 // Columns [i, i + count) of `lanes` weight rows; count <= kColumns<W>, outs <= lanes rows exist.
 template <class W>
-inline void load_edge(const W* w, std::size_t ldw, std::size_t outs, std::size_t count,
-                            Vec (&column)[kColumns<W>]) {
+inline void load_edge(const W* w, std::size_t ldw, std::size_t outs, std::size_t count, Vec (&column)[kColumns<W>]) {
   W edge[Vec::lanes * kColumns<W>] = {};
   for (std::size_t o = 0; o < outs; ++o)
     for (std::size_t c = 0; c < count; ++c) edge[o * kColumns<W> + c] = w[o * ldw + c];
   Vec::load_columns(edge, kColumns<W>, column);
+}
+
+// Asks for the same columns of the `lanes` weight rows that come next. The rows of a tile are as many streams, too
+// short for the hardware to follow.
+template <class W>
+TRINE_INLINE void prefetch_next_rows(const W* w, std::size_t ldw) {
+  TRINE_UNROLL
+  for (std::size_t r = 0; r < Vec::lanes; ++r) __builtin_prefetch(w + (Vec::lanes + r) * ldw, 0, 2);
 }
 
 // y[r, 0 .. lanes) for Rows rows straight from the stored weights, transposed in registers: each weight is used Rows
@@ -33,6 +40,7 @@ TRINE_INLINE void direct_tile(const float* x, std::size_t ldx, const W* w, std::
   std::size_t i = 0;
   if (outs == Vec::lanes) {
     for (; i + kColumns<W> <= k; i += kColumns<W>) {
+      prefetch_next_rows(w + i, ldw);
       Vec::load_columns(w + i, ldw, column);
       TRINE_UNROLL
       for (std::size_t c = 0; c < kColumns<W>; ++c) {
@@ -88,8 +96,8 @@ TRINE_INLINE void copy_rows(const float* x, std::size_t ldx, std::size_t rows, s
 
 // y[r, 0 .. width) for Rows copied rows against a packed panel; goes on from y's values unless `first`.
 template <std::size_t Rows>
-inline void panel_tile(const float* x, const float* panel, std::size_t length, bool first, std::size_t outs,
-                             float* y, std::size_t ldy) {
+inline void panel_tile(const float* x, const float* panel, std::size_t length, bool first, std::size_t outs, float* y,
+                       std::size_t ldy) {
   constexpr std::size_t vectors = Vec::tile_vectors;
   constexpr std::size_t width = vectors * Vec::lanes;
   alignas(64) float edge[Rows * width];  // a whole tile where y has fewer columns
