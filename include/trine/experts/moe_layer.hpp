@@ -47,6 +47,8 @@ class MoeLayer : public FeedForward {
       throw InputError("router of layer " + std::to_string(layer_) + ": expected a choice for " +
                        std::to_string(x.extent(0)) + " tokens, found " + std::to_string(plan.tokens));
     }
+    if (plan.token_begin.back() != plan.assignments())
+      throw InputError("router of layer " + std::to_string(layer_) + ": expected end_token after the last add");
     if (observer != nullptr) observer->on_routing({layer_, input, plan});
     plan.group();
 

@@ -42,7 +42,8 @@ using TextCallback = std::function<bool(std::string_view piece)>;
 
 /// Goes on with `session` by the prompt and then by what is sampled. The same seed gives the same text, on any number
 /// of threads. Throws what Session::forward throws; InputError when the prompt has no tokens or an option is out of
-/// range.
+/// range. The last token sampled is in the result but not in the session: to go on with the same text, forward it
+/// first.
 inline GenerateResult generate(Session& session, const Tokenizer& tokenizer, std::string_view prompt,
                                const GenerateOptions& options = {}, const TextCallback& on_text = {}) {
   using Clock = std::chrono::steady_clock;

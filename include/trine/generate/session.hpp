@@ -86,7 +86,7 @@ class Session {
     return run(count, {}, {features.data(), {count, info.num_features}}, rows, stop);
   }
 
-  /// Forgets the sequence; the memory is kept for the next one where its size is fixed.
+  /// Forgets the sequence and gives the memory of its caches back.
   void reset() {
     cache_ = model_.transformer().make_cache();
     position_ = 0;

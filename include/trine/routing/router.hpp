@@ -37,7 +37,9 @@ class Router {
   [[nodiscard]] virtual std::size_t parameters() const { return 0; }
 
   /// Fills `plan`, already started: for each token in order, `add` for each chosen expert, best first, then
-  /// `end_token`. Called by several threads at once. The choice for a token must not depend on the other rows.
+  /// `end_token`. Called by several threads at once. The choice for a token must not depend on the other rows. A router
+  /// that scores experts leaves out those that `allowed` forbids, and fills `plan.scores` when `plan.keep_scores` is
+  /// set; one that does not score may ignore both.
   virtual void route(const Execution& execution, Workspace& workspace, const RouterInput& input,
                      RoutingPlan& plan) const = 0;
 };
