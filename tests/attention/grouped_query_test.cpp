@@ -103,9 +103,9 @@ Tensor<float, 2> run(const GroupedQueryAttention& attention, View<const float, 2
 
 void expect_near(const Tensor<float, 2>& found, const Matrix& expected) {
   for (std::size_t n = 0; n < expected.rows; ++n) {
-    // Projections of 12 numbers, softmax and mixture lose some round-offs of numbers of size 10: measured 2e-6.
+    // Projections of 12 numbers, softmax and mixture lose some round-offs of numbers of size 10: measured 2.5e-6.
     for (std::size_t i = 0; i < expected.columns; ++i)
-      ASSERT_NEAR(static_cast<double>(found.view()(n, i)), expected(n, i), 2e-5) << "row " << n << ", " << i;
+      ASSERT_NEAR(static_cast<double>(found.view()(n, i)), expected(n, i), 1e-5) << "row " << n << ", " << i;
   }
 }
 
