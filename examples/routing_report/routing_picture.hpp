@@ -88,7 +88,7 @@ inline double draw_load(Svg& svg, const trine::RoutingTrace& trace, double y) {
   const auto layers = routed_layers(trace);
   std::size_t experts = 1;
   for (const std::size_t layer : layers) experts = std::max(experts, trace.stats().load(layer).size());
-  const double room = kPageWidth - kMargin - 36.0 - kBarWidth - kGap - kLeft;
+  const double room = kPageWidth - kMargin - 44.0 - kBarWidth - kGap - kLeft;
   const double cell = std::min(room / static_cast<double>(experts), 90.0);
   const double row = std::clamp(360.0 / static_cast<double>(std::max<std::size_t>(layers.size(), 1)), 13.0, 26.0);
   const double bars = kLeft + cell * static_cast<double>(experts) + kGap;
