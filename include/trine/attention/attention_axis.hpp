@@ -59,13 +59,12 @@ class AttentionAxis {
     std::copy_n(key, pages.width(), pages.key(page, row));
     std::copy_n(value, pages.width(), pages.value(page, row));
   }
-  // Rows [0, count) of a list that fills page after page, of which this user has `per_page` rows from `first` on.
-  static void list_runs(const KeyValuePages& pages, std::size_t first, std::size_t per_page, std::size_t count,
-                        std::vector<KeyRun>& runs) {
-    for (std::size_t done = 0; done < count; done += per_page) {
-      const std::size_t page = done / per_page;
-      runs.push_back({pages.key(page, first), pages.value(page, first), std::min(per_page, count - done)});
-    }
+  // A list of `count` rows: `per_page` of them from row `first_row` on in each of the pages first_page, first_page +
+  // step, ...
+  static void list_runs(const KeyValuePages& pages, std::size_t first_page, std::size_t step, std::size_t first_row,
+                        std::size_t per_page, std::size_t count, std::vector<KeyRun>& runs) {
+    for (std::size_t done = 0, page = first_page; done < count; done += per_page, page += step)
+      runs.push_back({pages.key(page, first_row), pages.value(page, first_row), std::min(per_page, count - done)});
   }
 };
 
@@ -79,7 +78,7 @@ class FullAxis : public AttentionAxis {
   }
   void keys(const KeyValuePages& pages, std::size_t n, const float*, const float*,
             std::vector<KeyRun>& runs) const override {
-    list_runs(pages, 0, kPageRows, n + 1, runs);
+    list_runs(pages, 0, 1, 0, kPageRows, n + 1, runs);
   }
   [[nodiscard]] std::size_t most_keys(std::size_t end) const override { return end; }
 
@@ -87,41 +86,60 @@ class FullAxis : public AttentionAxis {
   static constexpr std::size_t kPageRows = 64;
 };
 
-/// A page is a frame; frame t lives in page t mod (lookback + 1). Chunked attention is a causal window without
-/// lookback.
+/// The rows of a frame in equal pages of at most kMostRows, so that memory follows what is written.
+class FramePages {
+ public:
+  explicit FramePages(std::size_t frame_size)
+      : number((frame_size + kMostRows - 1) / kMostRows), rows((frame_size + number - 1) / number) {}
+
+  std::size_t number;  // pages of a frame
+  std::size_t rows;    // sites of a page
+
+ private:
+  static constexpr std::size_t kMostRows = 64;
+};
+
+/// Frame t has its pages at those of frame t mod (lookback + 1), which it overwrites. Chunked attention is a causal
+/// window without lookback.
 class WindowAxis : public AttentionAxis {
  public:
   WindowAxis(std::size_t frame_size, std::size_t lookback, bool causal)
-      : frame_size_(frame_size), lookback_(lookback), causal_(causal) {}
+      : frame_size_(frame_size), lookback_(lookback), causal_(causal), frame_pages_(frame_size) {}
 
-  [[nodiscard]] KeyValuePages make_pages(std::size_t width) const override { return {frame_size_, width}; }
+  [[nodiscard]] KeyValuePages make_pages(std::size_t width) const override { return {frame_pages_.rows, width}; }
   [[nodiscard]] std::size_t pages(std::size_t tokens) const override {
-    return std::min(lookback_ + 1, (tokens + frame_size_ - 1) / frame_size_);
+    const std::size_t rest = (tokens % frame_size_ + frame_pages_.rows - 1) / frame_pages_.rows;
+    return std::min((lookback_ + 1) * frame_pages_.number, tokens / frame_size_ * frame_pages_.number + rest);
   }
   [[nodiscard]] std::size_t rotary_position(std::size_t n) const override { return n; }
   [[nodiscard]] std::size_t pass(std::size_t n, std::size_t rows) const override {
     return std::min(rows, frame_size_ - n % frame_size_);
   }
   void remember(KeyValuePages& pages, std::size_t n, const float* key, const float* value) const override {
-    store(pages, n / frame_size_ % (lookback_ + 1), n % frame_size_, key, value);
+    const std::size_t site = n % frame_size_;
+    store(pages, first_page(n / frame_size_) + site / frame_pages_.rows, site % frame_pages_.rows, key, value);
   }
   void keys(const KeyValuePages& pages, std::size_t n, const float*, const float*,
             std::vector<KeyRun>& runs) const override {
     const std::size_t frame = n / frame_size_;
     for (std::size_t t = frame - std::min(frame, lookback_); t <= frame; ++t) {
-      const std::size_t page = t % (lookback_ + 1);
       const std::size_t count = t == frame && causal_ ? n % frame_size_ + 1 : frame_size_;
-      runs.push_back({pages.key(page, 0), pages.value(page, 0), count});
+      list_runs(pages, first_page(t), 1, 0, frame_pages_.rows, count, runs);
     }
   }
   [[nodiscard]] std::size_t most_keys(std::size_t end) const override {
-    return std::min((lookback_ + 1) * frame_size_, (end + frame_size_ - 1) / frame_size_ * frame_size_);
+    return std::min((lookback_ + 1) * frame_size_, end);
   }
 
  private:
+  [[nodiscard]] std::size_t first_page(std::size_t frame) const noexcept {
+    return frame % (lookback_ + 1) * frame_pages_.number;
+  }
+
   std::size_t frame_size_;
   std::size_t lookback_;
   bool causal_;
+  FramePages frame_pages_;
 };
 
 class SummaryAxis : public AttentionAxis {
@@ -140,7 +158,7 @@ class SummaryAxis : public AttentionAxis {
   }
   void keys(const KeyValuePages& pages, std::size_t n, const float* key, const float* value,
             std::vector<KeyRun>& runs) const override {
-    list_runs(pages, 0, kPageFrames, n / frame_size_, runs);
+    list_runs(pages, 0, 1, 0, kPageFrames, n / frame_size_, runs);
     runs.push_back({key, value, 1});
   }
   [[nodiscard]] std::size_t most_keys(std::size_t end) const override { return end / frame_size_ + 1; }
@@ -150,31 +168,41 @@ class SummaryAxis : public AttentionAxis {
   std::size_t frame_size_;
 };
 
-/// A page is kPageFrames frames, site by site, so that a site's keys lie one after the other.
+/// A page holds some sites of kPageFrames frames, site by site, so that a site's keys lie one after the other.
 class StridedAxis : public AttentionAxis {
  public:
-  explicit StridedAxis(std::size_t frame_size) : frame_size_(frame_size) {}
+  explicit StridedAxis(std::size_t frame_size) : frame_size_(frame_size), frame_pages_(frame_size) {}
 
   [[nodiscard]] KeyValuePages make_pages(std::size_t width) const override {
-    return {kPageFrames * frame_size_, width};
+    return {kPageFrames * frame_pages_.rows, width};
   }
   [[nodiscard]] std::size_t pages(std::size_t tokens) const override {
-    return (tokens + kPageFrames * frame_size_ - 1) / (kPageFrames * frame_size_);
+    const std::size_t frames = tokens / frame_size_;
+    const std::size_t rest = (tokens % frame_size_ + frame_pages_.rows - 1) / frame_pages_.rows;
+    const std::size_t last_group = frames % kPageFrames != 0 ? frame_pages_.number : rest;
+    return frames / kPageFrames * frame_pages_.number + last_group;
   }
   [[nodiscard]] std::size_t rotary_position(std::size_t n) const override { return n / frame_size_; }
   void remember(KeyValuePages& pages, std::size_t n, const float* key, const float* value) const override {
     const std::size_t frame = n / frame_size_;
-    store(pages, frame / kPageFrames, n % frame_size_ * kPageFrames + frame % kPageFrames, key, value);
+    store(pages, frame / kPageFrames * frame_pages_.number + page_of_site(n), row_of_site(n) + frame % kPageFrames, key,
+          value);
   }
   void keys(const KeyValuePages& pages, std::size_t n, const float*, const float*,
             std::vector<KeyRun>& runs) const override {
-    list_runs(pages, n % frame_size_ * kPageFrames, kPageFrames, n / frame_size_ + 1, runs);
+    list_runs(pages, page_of_site(n), frame_pages_.number, row_of_site(n), kPageFrames, n / frame_size_ + 1, runs);
   }
   [[nodiscard]] std::size_t most_keys(std::size_t end) const override { return end / frame_size_ + 1; }
 
  private:
   static constexpr std::size_t kPageFrames = 16;
+  [[nodiscard]] std::size_t page_of_site(std::size_t n) const noexcept { return n % frame_size_ / frame_pages_.rows; }
+  [[nodiscard]] std::size_t row_of_site(std::size_t n) const noexcept {
+    return n % frame_size_ % frame_pages_.rows * kPageFrames;
+  }
+
   std::size_t frame_size_;
+  FramePages frame_pages_;
 };
 
 }  // namespace trine::inline TRINE_ABI

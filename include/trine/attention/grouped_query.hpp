@@ -130,9 +130,9 @@ class GroupedQueryAttention : public Attention {
     const Workspace::Scope scope(workspace);
     const std::size_t group = heads.num_heads / heads.num_kv_heads;
     const std::size_t most_keys = heads.axis->most_keys(sequence.position + sequence.rows);
-    const View<float, 2> scores =
-        workspace.take_matrix<float>(std::max<std::size_t>(execution.threads, 1), group * most_keys);
-    std::vector<std::vector<KeyRun>> runs(std::max<std::size_t>(execution.threads, 1));
+    const std::size_t team = std::max<std::size_t>(1, std::min(execution.threads, most_threads()));
+    const View<float, 2> scores = workspace.take_matrix<float>(sequence.rows > 1 ? team : 1, group * most_keys);
+    std::vector<std::vector<KeyRun>> runs(scores.extent(0));
     const float scale = 1.0F / std::sqrt(static_cast<float>(head_dim_));
 
     for (std::size_t done = 0; done < sequence.rows;) {
@@ -142,7 +142,7 @@ class GroupedQueryAttention : public Attention {
                              v.row(sequence.first_row + r).data() + kv_head * head_dim_);
       }
       // A task is one row: its keys are found once and serve all heads.
-      const std::size_t threads = count * most_keys * heads.num_heads < kWorthThreads ? 1 : execution.threads;
+      const std::size_t threads = count * most_keys * heads.num_heads < kWorthThreads ? 1 : runs.size();
       parallel_for(threads, count, [&](std::size_t task, std::size_t worker) {
         const std::size_t row = sequence.first_row + done + task;
         std::vector<KeyRun>& my_runs = runs[worker];

@@ -47,8 +47,10 @@ class MoeLayer : public FeedForward {
       throw InputError("router of layer " + std::to_string(layer_) + ": expected a choice for " +
                        std::to_string(x.extent(0)) + " tokens, found " + std::to_string(plan.tokens));
     }
-    if (plan.token_begin.back() != plan.assignments())
-      throw InputError("router of layer " + std::to_string(layer_) + ": expected end_token after the last add");
+    if (plan.experts != experts_.size() || plan.token_begin.size() != plan.tokens + 1 ||
+        plan.weight.size() != plan.expert.size() || plan.token_begin.back() != plan.assignments())
+      throw InputError("router of layer " + std::to_string(layer_) +
+                       ": expected a plan of add and end_token calls only");
     if (observer != nullptr) observer->on_routing({layer_, input, plan});
     plan.group();
 

@@ -34,18 +34,22 @@ template <class T>
   return Map(view.data(), static_cast<Eigen::Index>(view.extent(0)));
 }
 
-/// A row-major Eigen matrix, map or block of whole rows as a view; borrows from it. Throws ShapeError when its rows are
-/// not dense.
+/// A row-major Eigen matrix, map or block, or a vector, as a view; borrows from it. Throws ShapeError when its elements
+/// have gaps between them.
 template <class Derived>
 requires(bool(Derived::IsRowMajor) || Derived::ColsAtCompileTime == 1)
     [[nodiscard]] View<const typename Derived::Scalar, 2> as_view(const Eigen::DenseBase<Derived>& matrix) {
   const Derived& dense = matrix.derived();
   const auto rows = static_cast<std::size_t>(dense.rows());
   const auto columns = static_cast<std::size_t>(dense.cols());
-  if (rows > 1 && dense.outerStride() != dense.cols())
-    throw ShapeError("Eigen matrix: expected rows without gaps between them");
+  const bool one_line = rows <= 1 || columns <= 1;
+  if ((rows * columns > 1 && dense.innerStride() != 1) || (!one_line && dense.outerStride() != dense.cols()))
+    throw ShapeError("Eigen matrix: expected elements without gaps between them");
   return {dense.data(), {rows, columns}};
 }
+/// A view of a matrix that is about to die would dangle.
+template <class Derived>
+void as_view(const Eigen::PlainObjectBase<Derived>&&) = delete;
 
 /// The same for writing. A mutable Eigen expression is passed as an lvalue.
 template <class Derived>

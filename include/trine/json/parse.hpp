@@ -7,9 +7,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <set>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -75,7 +75,7 @@ class JsonGuard : public nlohmann::json_sax<Json> {
 
   const std::string& name_;
   std::size_t depth_ = 0;
-  std::vector<std::unordered_set<std::string>> keys_;
+  std::vector<std::set<std::string>> keys_;  // ordered: a hash could be made to collide
 };
 
 }  // namespace detail

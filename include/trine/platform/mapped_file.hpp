@@ -108,11 +108,13 @@ class MappedFile {
 
 /// The text of a file of at most `limit` bytes. Throws FileError when it cannot be read or is larger.
 [[nodiscard]] inline std::string read_text_file(const std::filesystem::path& path, std::uint64_t limit) {
-  const MappedFile file(path, FileAccess::map);
-  if (file.size() > limit) {
+  std::error_code ignored;  // a file that cannot be examined is one that cannot be opened
+  const std::uintmax_t size = std::filesystem::file_size(path, ignored);
+  if (!ignored && size > limit) {
     throw FileError(path.string() + ": expected at most " + std::to_string(limit) + " bytes, found " +
-                    std::to_string(file.size()));
+                    std::to_string(size));
   }
+  const MappedFile file(path, FileAccess::read);
   return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
 }
 

@@ -16,6 +16,16 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// Most threads of one team: OpenMP ends the process when the system refuses it a thread, so we do not ask for many
+/// more than can run.
+[[nodiscard]] inline std::size_t most_threads() noexcept {
+#if TRINE_HAS_OPENMP
+  return 4 * static_cast<std::size_t>(std::max(1, omp_get_num_procs()));
+#else
+  return 1;
+#endif
+}
+
 /// Calls `body(i)` or `body(i, worker)` once for each i in [0, count), on at most `threads` threads; which thread runs
 /// which i is not defined, so bodies must write to separate places. `worker` < max(threads, 1) belongs to one thread at
 /// a time: an index of scratch memory. Returns when all calls have ended. The first exception that a body throws stops
@@ -31,7 +41,7 @@ void parallel_for(std::size_t threads, std::size_t count, const Body& body) {
     }
   };
 #if TRINE_HAS_OPENMP
-  const std::size_t team = std::min(threads, count);
+  const std::size_t team = std::min({threads, count, most_threads()});
   if (team > 1) {
     std::atomic<std::size_t> next{0};
     std::atomic<bool> failed{false};
@@ -61,7 +71,7 @@ void parallel_for(std::size_t threads, std::size_t count, const Body& body) {
 /// may run on.
 [[nodiscard]] inline std::size_t default_threads() noexcept {
 #if TRINE_HAS_OPENMP
-  return static_cast<std::size_t>(std::max(1, omp_get_max_threads()));
+  return std::min(static_cast<std::size_t>(std::max(1, omp_get_max_threads())), most_threads());
 #else
   return 1;
 #endif

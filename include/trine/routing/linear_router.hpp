@@ -16,10 +16,15 @@ namespace trine::inline TRINE_ABI {
 
 class LinearRouter : public AffinityRouter {
  public:
-  /// Reads "weight" [experts, hidden] and, if present, "balance_bias" [experts].
+  enum class Bias : bool { none, if_present };
+
+  /// Reads "weight" [experts, hidden] and "balance_bias" [experts] if it is present and this kind of router may have
+  /// one.
   LinearRouter(const WeightScope& scope, std::size_t hidden, std::size_t experts, RouterScore score,
-               const ExpertChoice& choice, const MixingRule& mixing, std::optional<GroupLimit> groups = std::nullopt)
-      : AffinityRouter(experts, choice, mixing, groups, scope.read_f32_if_present("balance_bias", experts)),
+               const ExpertChoice& choice, const MixingRule& mixing, std::optional<GroupLimit> groups = std::nullopt,
+               Bias bias = Bias::if_present)
+      : AffinityRouter(experts, choice, mixing, groups,
+                       bias == Bias::none ? std::nullopt : scope.read_f32_if_present("balance_bias", experts)),
         weight_(scope.matrix("weight", experts, hidden)),
         score_(score) {}
 

@@ -121,7 +121,7 @@ class RecordedRouting : public RouterDecorator {
   void route(const Execution& execution, Workspace& workspace, const RouterInput& input,
              RoutingPlan& plan) const override {
     inner().route(execution, workspace, input, plan);
-    for (std::size_t t = 0; t < plan.tokens; ++t)
+    for (std::size_t t = 0; t < std::min(plan.tokens, input.positions.size()); ++t)
       record_->put(layer_, input.positions[t], plan.experts_of(t), plan.weights_of(t));
   }
 
@@ -143,7 +143,7 @@ class ReplayedRouting : public RouterDecorator {
     fresh.start(plan.experts);
     inner().route(execution, workspace, input, fresh);
     plan.scores = std::move(fresh.scores);
-    for (std::size_t t = 0; t < fresh.tokens; ++t) {
+    for (std::size_t t = 0; t < std::min(fresh.tokens, input.positions.size()); ++t) {
       const RoutingRecord::Decision decision = record_->get(layer_, input.positions[t]);
       const bool recorded = !decision.experts.empty();
       const auto experts = recorded ? std::span<const std::uint32_t>(decision.experts) : fresh.experts_of(t);

@@ -110,7 +110,8 @@ class RouterRegistry {
       return [=](const WeightScope& scope, std::size_t) {
         return std::make_unique<LinearRouter>(scope, shape.hidden_size, shape.num_experts, RouterScore::softmax,
                                               ExpertChoice{.k = 1, .threshold = std::nullopt},
-                                              MixingRule{.normalize = false, .routed_scale = 1.0F});
+                                              MixingRule{.normalize = false, .routed_scale = 1.0F}, std::nullopt,
+                                              LinearRouter::Bias::none);
       };
     });
     add("hash", [](ObjectReader& options, const RouterShape& shape) -> RouterRecipe {
@@ -122,7 +123,8 @@ class RouterRegistry {
       };
     });
     add("rules", [](ObjectReader& options, const RouterShape& shape) -> RouterRecipe {
-      return [rules = parse_rules(options, shape), shape](const WeightScope&, std::size_t) {
+      auto rules = std::make_shared<const RuleSet>(parse_rules(options, shape));
+      return [rules = std::move(rules), shape](const WeightScope&, std::size_t) {
         return std::make_unique<RuleRouter>(shape.num_experts, rules);
       };
     });
@@ -164,8 +166,12 @@ class RouterRegistry {
     const ExpertChoice choice = parse_expert_choice(options, eligible);
     if (groups && choice.threshold) options.fail("choice", "expected top_k for a group-limited router, found top_p");
     const MixingRule mixing = parse_mixing_rule(options);
+    // DeepSeek-V2 balances by a loss, so its router has no bias.
+    const auto bias =
+        groups && score == RouterScore::softmax ? LinearRouter::Bias::none : LinearRouter::Bias::if_present;
     return [=](const WeightScope& scope, std::size_t) {
-      return std::make_unique<LinearRouter>(scope, shape.hidden_size, shape.num_experts, score, choice, mixing, groups);
+      return std::make_unique<LinearRouter>(scope, shape.hidden_size, shape.num_experts, score, choice, mixing, groups,
+                                            bias);
     };
   }
 

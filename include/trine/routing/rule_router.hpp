@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -41,15 +42,18 @@ struct RuleSet {
 /// models.
 class RuleRouter : public Router {
  public:
-  RuleRouter(std::size_t experts, RuleSet rules) : experts_(experts), rules_(std::move(rules)) {}
+  RuleRouter(std::size_t experts, RuleSet rules)
+      : RuleRouter(experts, std::make_shared<const RuleSet>(std::move(rules))) {}
+  /// Layers share one set.
+  RuleRouter(std::size_t experts, std::shared_ptr<const RuleSet> rules) : experts_(experts), rules_(std::move(rules)) {}
 
   [[nodiscard]] std::size_t num_experts() const override { return experts_; }
   [[nodiscard]] std::size_t max_experts_per_token() const override { return 1; }
-  [[nodiscard]] const RuleSet& rules() const noexcept { return rules_; }
+  [[nodiscard]] const RuleSet& rules() const noexcept { return *rules_; }
 
   void route(const Execution&, Workspace& workspace, const RouterInput& input, RoutingPlan& plan) const override {
     const Workspace::Scope scope(workspace);
-    const std::span<double> row = workspace.take<double>(rules_.features.size());
+    const std::span<double> row = workspace.take<double>(rules_->features.size());
     for (std::size_t t = 0; t < input.positions.size(); ++t) {
       if (input.token_ids.empty()) {
         std::ranges::copy(input.features.row(t), row.begin());
@@ -57,14 +61,14 @@ class RuleRouter : public Router {
         row[0] = static_cast<double>(input.token_ids[t]);
         row[1] = static_cast<double>(input.positions[t]);
       }
-      plan.add(rules_.expert_for(row), 1.0F);
+      plan.add(rules_->expert_for(row), 1.0F);
       plan.end_token();
     }
   }
 
  private:
   std::size_t experts_;
-  RuleSet rules_;
+  std::shared_ptr<const RuleSet> rules_;
 };
 
 }  // namespace trine::inline TRINE_ABI

@@ -312,9 +312,13 @@ class HfTokenizerReader {
       if (!parts_.vocabulary->contains(id) && !added_.contains(id)) {
         fail(field(), "expected the id of a token, found " + std::to_string(id));
       }
+      if (ids.size() == kMaxTemplateIds)
+        fail(path, "expected at most " + std::to_string(kMaxTemplateIds) + " tokens around a text, found more");
       ids.push_back(id);
     }
   }
+
+  static constexpr std::size_t kMaxTemplateIds = 1024;  // before a text, and after it
 
   const Json& document_;
   std::string place_;
