@@ -14,8 +14,8 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// An observer that keeps experts and weights of each token in each layer, in the order in which tokens come, and counts
-/// the load. Memory grows with the tokens: 8 bytes for each assignment and 8 for each token and layer.
+/// An observer that keeps experts and weights of each token in each layer, in the order in which tokens come, and
+/// counts the load. Memory grows with the tokens: 8 bytes for each assignment and 8 for each token and layer.
 class RoutingTrace : public RoutingObserver {
  public:
   void on_routing(const RoutingEvent& event) override {
@@ -71,8 +71,8 @@ class RoutingTrace : public RoutingObserver {
       for (std::size_t t = 0; t + 1 < layers_[layer].begin.size(); ++t) {
         for (std::size_t rank = 0; rank < experts_of(layer, t).size(); ++rank) {
           text += std::to_string(layer) + "," + std::to_string(t) + "," + std::to_string(rank) + "," +
-                  std::to_string(experts_of(layer, t)[rank]) + "," +
-                  nlohmann::json(weights_of(layer, t)[rank]).dump() + "\n";
+                  std::to_string(experts_of(layer, t)[rank]) + "," + nlohmann::json(weights_of(layer, t)[rank]).dump() +
+                  "\n";
         }
       }
     }
