@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// self_test.json is a file like any other: it may be damaged, and it must not pass without having checked anything.
+#include <trine/generate/self_test.hpp>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include <gmock/gmock.h>
+
+#include "support/expect_error.hpp"
+#include "support/golden.hpp"
+#include "support/temporary_directory.hpp"
+
+namespace trine::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+SelfTest read(const std::string& cases) {
+  const TemporaryDirectory directory;
+  const fs::path path = directory.path() / "self_test.json";
+  std::ofstream(path) << R"({"format": "trine-self-test", "version": 1, "cases": )" << cases << "}";
+  return read_self_test(path);
+}
+
+TEST(SelfTest, RefusesAFileThatChecksNothing) { EXPECT_ERROR(read("[]"), ConfigError, "at least one case"); }
+
+TEST(SelfTest, TakesIntegersOnlyAndNeverRoundsThem) {
+  for (const char* token : {"4294967297", "true", "-1", "2.9", "1e30", "\"1\""}) {
+    EXPECT_ERROR(read(std::string(R"([{"tokens": [)") + token + R"(], "experts": {}, "top_logits": []}])"), ConfigError,
+                 "cases[0].tokens: expected integers from 0 to 4294967295");
+  }
+}
+
+TEST(SelfTest, WantsLayerNumbersAndExpertsForEveryToken) {
+  for (const char* key : {"-1", " 3", "3abc", ""}) {
+    EXPECT_ERROR(read(std::string(R"([{"tokens": [1], "experts": {")") + key + R"(": [[0]]}, "top_logits": []}])"),
+                 ConfigError, "expected layer numbers as keys");
+  }
+  EXPECT_ERROR(read(R"([{"tokens": [1, 2], "experts": {"0": [[0]]}, "top_logits": []}])"), ConfigError,
+               "a list of experts for each token");
+}
+
+TEST(SelfTest, RefusesAPositionThatHasNoOutput) {
+  // Eight tokens are one frame of this model, so there is one row of outputs.
+  const Model model = Model::load(fs::path(TRINE_TEST_DATA) / "tokens_classification");
+  SelfTest test;
+  test.cases.push_back({std::vector<TokenId>(model.info().frame_size, 1), {}, {{1, {0}, {1.0F}}}});
+  EXPECT_ERROR(run_self_test(model, test), ConfigError, "expected positions below 1");
+}
+
+TEST(SelfTest, PassesOnlyWhenSomethingWasComparedAndAgrees) {
+  const Golden golden = read_golden(fs::path(TRINE_TEST_DATA) / "summary");
+  const Model model = Model::load(golden.directory);
+  SelfTest test;
+  test.cases.push_back({golden.tokens, {}, {}});
+  EXPECT_FALSE(run_self_test(model, test).passed()) << "nothing was compared";
+
+  test.cases[0].experts = golden.experts;
+  test.cases[0].top_logits.push_back({0, {3}, {golden.logits.view()(0, 3)}});
+  EXPECT_TRUE(run_self_test(model, test).passed());
+
+  test.cases[0].top_logits[0].logits[0] += 1.0F;
+  EXPECT_THAT(run_self_test(model, test).first_difference,
+              testing::HasSubstr("position 0, token id 3: expected logit"));
+}
+
+}  // namespace
+}  // namespace trine::test
