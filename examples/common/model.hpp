@@ -38,10 +38,10 @@ struct ModelOptions {
   void add_threads(CLI::App& app) {
     app.add_option("-t,--threads", threads, "Threads; 0: one a core")
         ->type_name("N")
-        ->check(CLI::Range(0, 1024).description(""));
+        ->check(whole_number() & CLI::Range(0, 1024).description(""));
   }
   void add_context(CLI::App& app, const std::string& help) {
-    app.add_option("-c,--ctx-size", context, help)->type_name("N");
+    app.add_option("-c,--ctx-size", context, help)->type_name("N")->check(whole_number());
   }
 
   [[nodiscard]] trine::Model load() const {

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/program.hpp"
 
+#include <charconv>
+#include <cstdint>
 #include <cstdio>
 #include <new>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include <trine/core/error.hpp>
@@ -11,6 +14,16 @@
 #include <trine/version.hpp>
 
 namespace example {
+
+CLI::Validator whole_number() {
+  const auto check = [](const std::string& text) {
+    std::uint64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const bool whole = error == std::errc() && end == text.data() + text.size() && (text == "0" || text[0] != '0');
+    return whole ? std::string() : "expected a whole number, found " + trine::in_quotes(text);
+  };
+  return CLI::Validator(check, "");
+}
 
 Program::Program(const std::string& name, const std::string& description, const std::string& example)
     : CLI::App(description, name) {

@@ -32,6 +32,10 @@ struct VerificationFailed : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// Digits only, within 64 bits: CLI11 would read -1 and 99999999999999999999 as the largest number there is, 010 as
+/// eight.
+[[nodiscard]] CLI::Validator whole_number();
+
 /// A CLI::App to which a program adds its options.
 class Program : public CLI::App {
  public:

@@ -30,17 +30,25 @@ struct Options {
     app.add_option("-f,--file", prompt_file, "A file with the text to complete; -: standard input")
         ->type_name("FILE")
         ->excludes(prompt_option);
-    app.add_option("-n,--predict", generate.max_tokens, "Most tokens to add")->type_name("N");
+    app.add_option("-n,--predict", generate.max_tokens, "Most tokens to add")
+        ->type_name("N")
+        ->check(example::whole_number());
     model.add_context(app, "Most tokens in all; 0: what the model was made for");
     model.add_threads(app);
 
     trine::SamplingOptions& sampling = generate.sampling;
     const std::string group = "Sampling";
-    app.add_option("-s,--seed", sampling.seed, "Same seed, same text")->type_name("N")->group(group);
+    app.add_option("-s,--seed", sampling.seed, "Same seed, same text")
+        ->type_name("N")
+        ->check(example::whole_number())
+        ->group(group);
     app.add_option("--temp", sampling.temperature, "Temperature; 0: always the best token")
         ->type_name("T")
         ->group(group);
-    app.add_option("--top-k", sampling.top_k, "Only the K best tokens; 0: all")->type_name("K")->group(group);
+    app.add_option("--top-k", sampling.top_k, "Only the K best tokens; 0: all")
+        ->type_name("K")
+        ->check(example::whole_number())
+        ->group(group);
     app.add_option("--top-p", sampling.top_p, "Only the best tokens that have this probability together; 1: all")
         ->type_name("P")
         ->group(group);
@@ -52,6 +60,7 @@ struct Options {
         ->group(group);
     app.add_option("--repeat-last-n", sampling.repeat_last_n, "How many tokens back \"lately\" is")
         ->type_name("N")
+        ->check(example::whole_number())
         ->group(group);
     app.add_option("--stop,-r,--reverse-prompt", generate.stop_strings,
                    "End before this text; may be given several times")
@@ -100,12 +109,13 @@ void complete(const Options& options) {
   trine::Session session(model, {.context = options.model.context,
                                  .threads = options.model.threads,
                                  .observer = options.show_routing ? &trace : nullptr});
-  const bool stream = !options.json;
-  const auto show = [stream](std::string_view text) {
-    if (stream) std::fwrite(text.data(), 1, text.size(), stdout);
+  std::string waiting = options.display_prompt ? trine::to_valid_utf8(prompt) : "";  // until the model has taken it
+  const auto show = [&](std::string_view text) {
+    waiting += text;
+    if (!options.json) std::fwrite(waiting.data(), 1, waiting.size(), stdout);
+    waiting.clear();
     return std::fflush(stdout) == 0;
   };
-  if (options.display_prompt) show(trine::to_valid_utf8(prompt));
   trine::GenerateOptions generate = options.generate;
   generate.stop = interrupt.token();
   trine::GenerateResult result;

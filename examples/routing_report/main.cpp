@@ -30,7 +30,9 @@ int main(int argc, char** argv) {
   input->require_option(1);
   program.add_option("-o,--output", output, "Where the figure goes")->required()->type_name("FILE");
   program.add_option("--csv", csv, "Where all decisions go: layer,token,rank,expert,weight")->type_name("FILE");
-  program.add_option("--show", text.tokens_shown, "How many tokens are drawn; the load counts all")->type_name("N");
+  program.add_option("--show", text.tokens_shown, "How many tokens are drawn; the load counts all")
+      ->type_name("N")
+      ->check(example::whole_number());
   program.add_option("--title", text.model, "Name of the model; empty: that of its directory");
   options.add_threads(program);
 

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifdef TRINE_PROGRAMS_DIR
+#include <chrono>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gmock/gmock.h>
+
+#include "examples/tiny_model.hpp"
+
+namespace trine::test {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+TEST(TrineGenerate, PrintsTheTextToStdoutAndTheSpeedToStderr) {
+  const TinyModel model;
+  const Finished finished = run_program({"trine-generate", "-m", model.name(), "-p", "ROMEO", "-n", "20", "-s", "7"});
+  EXPECT_EQ(finished.exit_code, 0);
+  EXPECT_THAT(finished.out, StartsWith("ROMEO"));
+  EXPECT_EQ(finished.out.size(), 5U + 20U + 1U);  // a token is a character here
+  EXPECT_THAT(finished.out, Not(HasSubstr("tokens/s")));
+  EXPECT_THAT(finished.err, HasSubstr("prefill       5 tokens"));
+  EXPECT_THAT(finished.err, HasSubstr("decode       19 tokens"));
+  EXPECT_THAT(finished.err, Not(HasSubstr("\033")));  // not a terminal
+}
+
+TEST(TrineGenerate, RepeatsATextWithItsSeedOnAnyNumberOfThreads) {
+  const TinyModel model;
+  const auto text = [&](const char* seed, const char* threads) {
+    return run_program({"trine-generate", "-m", model.name(), "-p", "R", "-n", "64", "-s", seed, "-t", threads}).out;
+  };
+  const std::string once = text("5", "1");
+  EXPECT_EQ(once.size(), 66U);
+  EXPECT_EQ(text("5", "1"), once);
+  EXPECT_EQ(text("5", "3"), once);
+  EXPECT_NE(text("6", "1"), once);
+}
+
+TEST(TrineGenerate, TakesTheBestTokenAtTemperatureZero) {
+  const TinyModel model;
+  const Golden& golden = model.golden();
+  const auto last = golden.logits.view().row(golden.tokens.size() - 1);
+  const auto best = std::ranges::max_element(last) - last.begin();
+  const Finished finished = run_program(
+      {"trine-generate", "-m", model.name(), "-f", "-", "-n", "1", "--temp", "0", "--no-display-prompt"}, model.text());
+  EXPECT_EQ(finished.out, kAlphabet[static_cast<std::size_t>(best)] + std::string("\n"));
+}
+
+TEST(TrineGenerate, OnlyReadsThePromptWhenNoTokensAreAskedFor) {
+  const TinyModel model;
+  const Finished finished = run_program({"trine-generate", "-m", model.name(), "-p", "ROMEO", "-n", "0"});
+  EXPECT_EQ(finished.exit_code, 0);
+  EXPECT_EQ(finished.out, "ROMEO\n");
+  EXPECT_THAT(finished.err, Not(HasSubstr("decode")));
+}
+
+TEST(TrineGenerate, EndsWhenTheContextIsFull) {
+  const TinyModel model;
+  const Finished finished =
+      run_program({"trine-generate", "-m", model.name(), "-p", "ROMEO", "-n", "100000", "-c", "16"});
+  EXPECT_EQ(finished.exit_code, 0);
+  EXPECT_EQ(finished.out.size(), 16U + 1U + 1U);  // the last token was sampled but needs no place
+}
+
+TEST(TrineGenerate, EndsBeforeAStopString) {
+  const TinyModel model;
+  const std::vector<std::string> command = {"trine-generate", "-m", model.name(), "-p", "R", "-n", "30"};
+  const std::string whole = run_program(command).out;
+  std::vector<std::string> stopped = command;
+  stopped.insert(stopped.end(), {"--stop", "unlikely to come", "--stop", whole.substr(10, 3)});
+  const std::string text = run_program(stopped).out;
+  EXPECT_EQ(text, whole.substr(0, whole.find(whole.substr(10, 3), 1)) + "\n");
+}
+
+TEST(TrineGenerate, TakesAPromptOfAnyBytes) {
+  const TinyModel model;
+  for (const std::string prompt : {"\xFF\xFE", "a\xC3", "\xED\xA0\x80 b", "--help me", "-", "\x1B[31m"}) {
+    const Finished finished = run_program({"trine-generate", "-m", model.name(), "-p", prompt, "-n", "3", "--json"});
+    EXPECT_EQ(finished.exit_code, 0) << finished.err;
+    EXPECT_EQ(nlohmann::json::parse(finished.out).at("tokens").size(), 3U);
+  }
+  EXPECT_EQ(run_program({"trine-generate", "-m", model.name(), "-f", "-", "-n", "0"}, std::string("a\0b", 3)).exit_code,
+            0);
+}
+
+TEST(TrineGenerate, PrintsOneJsonDocument) {
+  const TinyModel model;
+  const Finished finished =
+      run_program({"trine-generate", "-m", model.name(), "-p", "ROMEO", "-n", "9", "--json", "--show-routing"});
+  EXPECT_EQ(finished.exit_code, 0);
+  const auto document = nlohmann::json::parse(finished.out);
+  EXPECT_EQ(document.at("prompt"), "ROMEO");
+  EXPECT_EQ(document.at("text").get<std::string>(), text_of(document.at("tokens")));
+  EXPECT_EQ(document.at("stop_reason"), "max_tokens");
+  EXPECT_EQ(document.at("routing").at("tokens"), 14);
+  EXPECT_EQ(document.at("experts").at("0").size(), 14U);
+}
+
+TEST(TrineGenerate, ShowsTheExpertsOfEveryToken) {
+  const TinyModel model;
+  const Golden& golden = model.golden();
+  const Finished finished =
+      run_program({"trine-generate", "-m", model.name(), "-f", "-", "-n", "0", "--show-routing"}, model.text());
+  EXPECT_EQ(finished.exit_code, 0);
+  std::vector<std::string> lines;
+  for (std::size_t begin = 0; begin < finished.out.size();) {
+    const std::size_t end = finished.out.find('\n', begin);
+    lines.push_back(finished.out.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  const auto header = std::ranges::find_if(lines, [](const auto& line) { return line.find("layer 0") < line.size(); });
+  ASSERT_NE(header, lines.end());
+  for (std::size_t t = 0; t < golden.tokens.size(); ++t) {
+    const std::string& line = *(header + 1 + static_cast<std::ptrdiff_t>(t));
+    const char character = kAlphabet[golden.tokens[t]];
+    EXPECT_THAT(line, HasSubstr(character == '\n' ? "'\\n'" : std::string("'") + character + "'"));
+    const std::size_t column = header->find("layer 0");
+    EXPECT_EQ(line.substr(column, 2), std::to_string(golden.experts.at(0)[t][0]) + " ") << line;
+  }
+  EXPECT_THAT(finished.out, HasSubstr("utilization"));
+  EXPECT_THAT(finished.out, Not(HasSubstr("\033")));
+}
+
+TEST(TrineGenerate, EndsCleanlyAtCtrlC) {
+  const TinyModel model;
+  auto config = model.config();
+  config["max_position_embeddings"] = 1U << 22U;
+  model.write("config.json", config.dump());
+  Running program({"trine-generate", "-m", model.name(), "-p", "ROMEO", "-n", "4000000", "-t", "1"});
+  while (program.out_so_far().size() < 10) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  program.signal(SIGINT);
+  const Finished finished = program.wait();
+  EXPECT_EQ(finished.exit_code, 130);
+  EXPECT_EQ(finished.out.back(), '\n');
+  EXPECT_EQ(finished.err, "trine-generate: error: interrupted\n");
+}
+
+TEST(HelloMoe, CompletesAPrompt) {
+  const TinyModel model;
+  const Finished finished = run_program({"hello_moe", model.name(), "ROMEO"});
+  EXPECT_EQ(finished.exit_code, 0);
+  EXPECT_THAT(finished.out, StartsWith("ROMEO"));
+  EXPECT_THAT(finished.out, HasSubstr("expert utilization 0."));
+  const Finished failed = run_program({"hello_moe", "/no/such/model"});
+  EXPECT_EQ(failed.exit_code, 1);
+  EXPECT_THAT(failed.err, StartsWith("hello_moe: error: /no/such/model"));
+}
+
+TEST(CustomRouter, SaysWhatItsRoutersChange) {
+  const TinyModel model;
+  const Finished finished = run_program({"custom_router", model.name(), "To be or not to be"});
+  EXPECT_EQ(finished.exit_code, 0) << finished.err;
+  EXPECT_THAT(finished.out, HasSubstr("as trained                  0.0 %"));
+  EXPECT_THAT(finished.out, HasSubstr("kind \"cosine\""));
+  EXPECT_THAT(finished.out, HasSubstr("best expert only          100.0 %"));
+}
+
+}  // namespace
+}  // namespace trine::test
+#endif

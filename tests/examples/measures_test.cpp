@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+// The programs that measure and check: logits, perplexity, tokenize, inspect, verify, routing report.
+#ifdef TRINE_PROGRAMS_DIR
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+
+#include "examples/tiny_model.hpp"
+
+namespace trine::test {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+std::string joined(const std::vector<std::uint32_t>& ids) {
+  std::string text;
+  for (const auto id : ids) text += (text.empty() ? "" : ",") + std::to_string(id);
+  return text;
+}
+
+// A line for each site of each frame, as trine-logits --features reads them.
+std::string to_csv(View<const float, 3> features) {
+  std::ostringstream text;
+  text.precision(9);
+  text << "names,of,columns,are,skipped\n";
+  for (std::size_t i = 0; i < features.size(); ++i)
+    text << features.span()[i] << ((i + 1) % features.extent(2) == 0 ? "\r\n" : ", ");
+  return text.str();
+}
+
+TEST(TrineLogits, WritesTheGoldenLogitsAndExperts) {
+  for (const auto& directory : golden_directories()) {
+    SCOPED_TRACE(directory.filename().string());
+    const Golden golden = read_golden(directory);
+    const TemporaryDirectory output;
+    const std::string logits = (output.path() / "logits").string();
+    const std::string experts = (output.path() / "experts").string();
+    std::vector<std::string> command = {"trine-logits", "-m", directory.string(), "-o", logits, "--experts", experts};
+    if (golden.tokens.empty()) {
+      command.insert(command.end(), {"--features", output.write("x.csv", to_csv(golden.features.view())).string()});
+    } else {
+      command.insert(command.end(), {"--tokens", joined(golden.tokens)});
+    }
+    const Finished finished = run_program(command);
+    ASSERT_EQ(finished.exit_code, 0) << finished.err;
+    EXPECT_THAT(finished.out, IsEmpty());
+
+    const std::string bytes = read_whole(logits);
+    ASSERT_EQ(bytes.size(), golden.logits.size() * sizeof(float));
+    std::vector<float> found(golden.logits.size());
+    std::memcpy(found.data(), bytes.data(), bytes.size());
+    float largest = 0.0F;
+    for (const float value : golden.logits.view().span()) largest = std::max(largest, std::abs(value));
+    for (std::size_t i = 0; i < found.size(); ++i)
+      ASSERT_NEAR(found[i], golden.logits.view().span()[i], 1e-4F * largest) << "logit " << i;
+    const auto chosen = nlohmann::json::parse(read_whole(experts));
+    EXPECT_EQ(chosen.size(), golden.experts.size());
+    for (const auto& [layer, tokens] : golden.experts) EXPECT_EQ(chosen.at(std::to_string(layer)), tokens);
+    EXPECT_FALSE(std::filesystem::exists(logits + ".partial"));
+  }
+}
+
+TEST(TrineLogits, TakesATextInPlaceOfTokens) {
+  const TinyModel model;
+  const TemporaryDirectory output;
+  const std::string by_tokens = (output.path() / "tokens").string();
+  const std::string by_text = (output.path() / "text").string();
+  ASSERT_EQ(
+      run_program({"trine-logits", "-m", model.name(), "-o", by_tokens, "--tokens", joined(model.golden().tokens)})
+          .exit_code,
+      0);
+  ASSERT_EQ(run_program({"trine-logits", "-m", model.name(), "-o", by_text, "-p", model.text()}).exit_code, 0);
+  EXPECT_EQ(read_whole(by_tokens), read_whole(by_text));
+}
+
+TEST(TrineLogits, NamesTheLineOfFeaturesThatIsWrong) {
+  const std::string model = std::string(TRINE_TEST_DATA) + "/grid_classification";  // frames of 7 sites, 5 features
+  const TemporaryDirectory directory;
+  const std::map<std::string, std::string> cases = {{"1,2,3,4,5\n1,2,3,4\n", "line 2: expected 5 numbers, found 4"},
+                                                    {"1,2,3,4,5\n1,2,x,4,5\n", "line 2: expected finite numbers"},
+                                                    {"1,2,3,4,nan\n", "line 1: expected finite numbers"},
+                                                    {"1,2,3,4,\n", "line 1: expected finite numbers"},
+                                                    {"1,2,3,4,5\n", "whole frames of 7 lines, found 1"},
+                                                    {"a,b,c,d,e\n", "found 0"},
+                                                    {"", "found 0"}};
+  for (const auto& [csv, text] : cases) {
+    const std::string file = directory.write("features.csv", csv).string();
+    const Finished finished = run_program({"trine-logits", "-m", model, "--features", file, "-o", "/dev/null"});
+    EXPECT_EQ(finished.exit_code, 2) << csv;
+    EXPECT_THAT(finished.err, HasSubstr(text)) << csv;
+  }
+  const Finished tokens = run_program({"trine-logits", "-m", model, "--tokens", "1", "-o", "/dev/null"});
+  EXPECT_EQ(tokens.exit_code, 2);
+  EXPECT_THAT(tokens.err, HasSubstr("this model takes features"));
+}
+
+TEST(TrinePerplexity, AgreesWithTheGoldenLogitsInDoublePrecision) {
+  const TinyModel model;
+  const Golden& golden = model.golden();
+  const auto scored = static_cast<double>(golden.tokens.size() - 1);
+  double sum = 0.0;
+  double squares = 0.0;
+  for (std::size_t t = 0; t + 1 < golden.tokens.size(); ++t) {
+    double exponentials = 0.0;
+    for (const float logit : golden.logits.view().row(t)) exponentials += std::exp(static_cast<double>(logit));
+    const double nll = std::log(exponentials) - static_cast<double>(golden.logits.view()(t, golden.tokens[t + 1]));
+    sum += nll;
+    squares += nll * nll;
+  }
+  double utilization = 0.0;  // over the tokens that are read: all but the last
+  for (const auto& [layer, tokens] : golden.experts) {
+    std::map<std::uint32_t, double> load;
+    double total = 0.0;
+    for (std::size_t t = 0; t + 1 < tokens.size(); ++t)
+      for (const auto e : tokens[t]) load[e] += 1.0, total += 1.0;
+    double entropy = 0.0;
+    for (const auto& [expert, count] : load) entropy -= count / total * std::log(count / total);
+    const double experts = model.config().at("moe").at("num_experts");
+    utilization += std::exp(entropy) / experts / static_cast<double>(golden.experts.size());
+  }
+  const double perplexity = std::exp(sum / scored);
+  const double variance = (squares - sum * sum / scored) / (scored - 1.0);
+
+  const Finished finished = run_program({"trine-perplexity", "-m", model.name(), "-f", "-", "--json"}, model.text());
+  ASSERT_EQ(finished.exit_code, 0) << finished.err;
+  const auto document = nlohmann::json::parse(finished.out);
+  EXPECT_NEAR(document.at("perplexity").get<double>() / perplexity, 1.0, 1e-3);
+  EXPECT_NEAR(document.at("perplexity_error").get<double>() / (perplexity * std::sqrt(variance / scored)), 1.0, 1e-3);
+  EXPECT_NEAR(document.at("bits_per_byte").get<double>(), sum / std::log(2.0) / scored, 1e-3);  // a byte a token
+  EXPECT_NEAR(document.at("utilization").get<double>(), utilization, 1e-9);
+  EXPECT_EQ(document.at("tokens"), golden.tokens.size());
+}
+
+TEST(TrinePerplexity, ForgetsAtTheEndOfAWindow) {
+  const TinyModel model;
+  const auto perplexity = [&](const std::string& text, const char* window) {
+    return nlohmann::json::parse(
+               run_program({"trine-perplexity", "-m", model.name(), "-f", "-", "-c", window, "--json"}, text).out)
+        .at("perplexity")
+        .get<double>();
+  };
+  // A window of 4 inputs and 4 targets, twice: the second window sees nothing of the first.
+  EXPECT_NEAR(perplexity("abcdabcda", "4"), perplexity("abcda", "4"), 1e-9);
+  EXPECT_GT(std::abs(perplexity("abcdabcda", "8") - perplexity("abcda", "8")), 1e-3);
+}
+
+TEST(TrineTokenize, AgreesWithTheGoldensAndBack) {
+  const auto cases = nlohmann::json::parse(read_whole(std::string(TRINE_TEST_DATA) + "/tokenizer/cases.json"));
+  const std::string model = std::string(TRINE_TEST_DATA) + "/tokenizer/shakespeare";
+  std::size_t seen = 0;
+  for (const auto& one : cases.at("cases")) {
+    if (seen++ % 8 != 0) continue;  // the tokenizer's own tests take them all
+    const std::string text = one.at("text");
+    const auto ids = one.at("ids").at("shakespeare").get<std::vector<std::uint32_t>>();
+    const Finished json = run_program({"trine-tokenize", "-m", model, "--json"}, text);
+    EXPECT_EQ(nlohmann::json::parse(json.out), nlohmann::json(ids)) << text;
+    const Finished line = run_program({"trine-tokenize", "-m", model, "--ids"}, text);
+    EXPECT_EQ(run_program({"trine-tokenize", "-m", model, "--decode"}, line.out).out, text);
+  }
+}
+
+TEST(TrineTokenize, PrintsALineForEachToken) {
+  const TinyModel model;
+  EXPECT_EQ(run_program({"trine-tokenize", "-m", model.name()}, "A b\n").out, "2\tA\n0\t \n29\tb\n1\t\\n\n");
+  EXPECT_EQ(run_program({"trine-tokenize", "-m", model.name(), "--ids"}, "A b\n").out, "2 0 29 1\n");
+  EXPECT_EQ(run_program({"trine-tokenize", "-m", model.name()}, "").out, "");
+  EXPECT_EQ(run_program({"trine-tokenize", "-m", model.name(), "--decode"}, "2,0, 29\n1").out, "A b\n");
+  EXPECT_EQ(run_program({"trine-tokenize", "-m", model.name()}, "\xFF\xC3").exit_code, 0);
+}
+
+TEST(TrineInspect, CountsByHand) {
+  const std::string model = std::string(TRINE_TEST_DATA) + "/full_attention";
+  const auto document = nlohmann::json::parse(run_program({"trine-inspect", "-m", model, "-c", "100", "--json"}).out);
+  std::size_t parameters = 0;
+  std::size_t bytes = 0;
+  std::size_t experts = 0;
+  const auto manifest = nlohmann::json::parse(read_whole(model + "/weights.json"));
+  for (const auto& [name, tensor] : manifest.at("tensors").items()) {
+    std::size_t size = 1;
+    for (const std::size_t extent : tensor.at("shape")) size *= extent;
+    parameters += size;
+    if (name.find(".experts.") != std::string::npos) experts += size;
+    bytes += tensor.at("nbytes").get<std::size_t>();
+  }
+  EXPECT_EQ(document.at("parameters").at("total"), parameters);
+  EXPECT_EQ(document.at("parameters").at("active"), parameters - experts * 3 / 5);  // 2 of 5 experts; a tied head
+  EXPECT_EQ(document.at("weight_bytes"), bytes);
+  EXPECT_EQ(document.at("context"), 100);
+  EXPECT_EQ(document.at("memory_bytes"), bytes + document.at("cache_bytes").get<std::size_t>());
+  EXPECT_GE(document.at("cache_bytes"), 100U * 2 * 2 * 12 * 2);  // keys and values, 2 heads of 12, at least 2 bytes
+  EXPECT_THAT(run_program({"trine-inspect", "-m", model}).out, HasSubstr("memory needed"));
+}
+
+// Weights of 129 GiB in a file with nothing in it: reading them would take minutes.
+TEST(TrineInspect, ReadsNoWeights) {
+  const TinyModel model("full_attention");
+  auto config = model.config();
+  auto manifest = nlohmann::json::parse(read_whole(model.path() / "weights.json"));
+  const std::size_t width = std::size_t{1} << 16U;
+  config["moe"]["intermediate_size"] = width;
+  config["hidden_size"] = width;
+  config["attention"]["num_heads"] = 4;
+  std::uint64_t offset = 0;
+  for (auto& [name, tensor] : manifest.at("tensors").items()) {
+    std::uint64_t size = 1;
+    for (auto& extent : tensor.at("shape")) {
+      if (extent == 32 || extent == 8) extent = width;  // hidden_size, intermediate_size
+      size *= extent.get<std::uint64_t>();
+    }
+    tensor["nbytes"] = size * (tensor.at("dtype") == "f32" ? 4 : 2);
+    tensor["offset"] = offset;
+    offset = (offset + tensor.at("nbytes").get<std::uint64_t>() + 63) / 64 * 64;
+  }
+  manifest["nbytes"] = offset;
+  model.write("config.json", config.dump());
+  model.write("weights.json", manifest.dump());
+  std::error_code error;
+  std::filesystem::resize_file(model.path() / "weights.bin", offset, error);
+  if (error) GTEST_SKIP() << "no sparse files here: " << error.message();
+  const auto start = std::chrono::steady_clock::now();
+  const Finished finished = run_program({"trine-inspect", "-m", model.name(), "--json"});
+  ASSERT_EQ(finished.exit_code, 0) << finished.err;
+  EXPECT_GT(nlohmann::json::parse(finished.out).at("weight_bytes").get<std::uint64_t>(), std::uint64_t{120} << 30U);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
+}
+
+TEST(TrineVerify, TellsAGoodModelFromAChangedOne) {
+  const TinyModel model;
+  const Finished good = run_program({"trine-verify", "-m", model.name()});
+  EXPECT_EQ(good.exit_code, 0) << good.err;
+  EXPECT_THAT(good.out, HasSubstr("passed"));
+  EXPECT_THAT(good.err, IsEmpty());
+
+  auto other_expert = model.self_test();
+  auto& choice = other_expert["cases"][0]["experts"]["0"][0];
+  std::swap(choice[0], choice[1]);
+  model.write("self_test.json", other_expert.dump());
+  const Finished wrong_expert = run_program({"trine-verify", "-m", model.name(), "--json"});
+  EXPECT_EQ(wrong_expert.exit_code, 5);
+  EXPECT_EQ(nlohmann::json::parse(wrong_expert.out).at("wrong_expert_choices"), 1);
+  EXPECT_THAT(wrong_expert.err, HasSubstr("case 0: layer 0, token 0"));
+
+  auto other_logit = model.self_test();
+  auto& logit = other_logit["cases"][0]["top_logits"][3]["logits"][5];
+  logit = logit.get<float>() + 0.5F;
+  model.write("self_test.json", other_logit.dump());
+  const Finished wrong_logit = run_program({"trine-verify", "-m", model.name()});
+  EXPECT_EQ(wrong_logit.exit_code, 5);
+  EXPECT_THAT(wrong_logit.out, HasSubstr("FAILED"));
+  EXPECT_THAT(wrong_logit.err, HasSubstr("position 3, token id 5"));
+  EXPECT_EQ(run_program({"trine-verify", "-m", model.name(), "--tolerance", "0.9"}).exit_code, 0);
+}
+
+TEST(TrineVerify, RefusesASelfTestThatTestsNothing) {
+  const TinyModel model;
+  auto none = model.self_test();
+  none["cases"] = nlohmann::json::array();
+  model.write("self_test.json", none.dump());
+  EXPECT_EQ(run_program({"trine-verify", "-m", model.name()}).exit_code, 3);
+  auto foreign = model.self_test();
+  foreign["cases"][0]["tokens"][0] = 64;
+  model.write("self_test.json", foreign.dump());
+  EXPECT_EQ(run_program({"trine-verify", "-m", model.name()}).exit_code, 3);
+  model.write("self_test.json", "[");
+  EXPECT_EQ(run_program({"trine-verify", "-m", model.name()}).exit_code, 3);
+  std::filesystem::remove(model.path() / "self_test.json");
+  EXPECT_EQ(run_program({"trine-verify", "-m", model.name()}).exit_code, 3);
+}
+
+TEST(TrineRoutingReport, DrawsASelfContainedFigure) {
+  const TinyModel model;
+  const TemporaryDirectory output;
+  const std::string figure = (output.path() / "figure.svg").string();
+  const std::string csv = (output.path() / "routing.csv").string();
+  const Finished finished = run_program({"trine-routing-report", "-m", model.name(), "-p", "To be", "-o", figure,
+                                         "--csv", csv, "--title", "<script>&\"x\""});
+  ASSERT_EQ(finished.exit_code, 0) << finished.err;
+  const std::string svg = read_whole(figure);
+  EXPECT_THAT(svg, StartsWith("<svg xmlns=\"http://www.w3.org/2000/svg\""));
+  EXPECT_THAT(svg, HasSubstr("&lt;script&gt;&amp;&quot;x&quot;"));
+  EXPECT_THAT(svg, Not(HasSubstr("<script")));
+  EXPECT_THAT(svg, Not(HasSubstr("href")));
+  EXPECT_THAT(svg, HasSubstr("Routing of 5 tokens"));
+  EXPECT_THAT(read_whole(csv), StartsWith("layer,token,rank,expert,weight\n0,0,0,"));
+}
+
+}  // namespace
+}  // namespace trine::test
+#endif
