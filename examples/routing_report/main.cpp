@@ -49,6 +49,7 @@ int main(int argc, char** argv) {
     for (const trine::TokenId id : ids)
       text.tokens.emplace_back(tokenizer.has_token(id) ? tokenizer.token_bytes(id) : "?");
     if (text.model.empty()) text.model = std::filesystem::canonical(options.directory).filename().string();
+    text.model = example::escaped(text.model);
     text.architecture = model.info().summary;
     example::OutputFile picture(output, options.directory);
     picture.write(example::routing_picture(trace, text));
