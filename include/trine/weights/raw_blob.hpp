@@ -66,7 +66,7 @@ class RawBlob : public WeightSource {
  private:
   void read_tensor(const std::string& name, ObjectReader entry) {
     const auto dtype = parse_dtype(entry.string("dtype"));
-    if (!dtype) entry.fail("dtype", "one of \"f32\", \"bf16\", \"f16\"", entry.at("dtype"));
+    if (!dtype || !is_plain_float(*dtype)) entry.fail("dtype", "one of \"f32\", \"bf16\", \"f16\"", entry.at("dtype"));
     StoredTensor tensor;
     tensor.dtype = *dtype;
     const Json& shape = entry.at("shape");

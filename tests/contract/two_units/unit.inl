@@ -8,7 +8,7 @@
 #include "unit.hpp"
 
 Facts FACTS() {
-  Facts facts{typeid(trine::Error).name(), 0, {}, &trine::kDTypeNames};
+  Facts facts{typeid(trine::Error).name(), 0, {}, &trine::kDTypes};
   std::atomic<int> sum{0};
   trine::parallel_for(2, 100, [&](std::size_t i) { sum += static_cast<int>(i); });
   facts.parallel_sum = sum;
