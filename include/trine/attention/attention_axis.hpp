@@ -4,6 +4,7 @@
 //
 //   axis       keys of query n                                                   remembered
 //   Full       m <= n                                                            every token
+//   Sliding    n - window < m <= n                                                window tokens
 //   Window     m <= n, or the whole frame if not causal; t(n) - t(m) <= L        L + 1 frames
 //   Summary    the last site of every earlier frame, and n itself                one token a frame
 //   Strided    the same site of this and every earlier frame                     every token
@@ -84,6 +85,45 @@ class FullAxis : public AttentionAxis {
 
  private:
   static constexpr std::size_t kPageRows = 64;
+};
+
+/// The last `window` tokens, n itself among them, in a ring of pages: position n lies where n - capacity lay.
+/// Beltagy et al., "Longformer", 2020, arXiv:2004.05150.
+class SlidingAxis : public AttentionAxis {
+ public:
+  /// window >= 1
+  explicit SlidingAxis(std::size_t window)
+      : window_(window), ring_pages_((window + kPageRows - 1) / kPageRows + 1), capacity_(ring_pages_ * kPageRows) {}
+
+  [[nodiscard]] KeyValuePages make_pages(std::size_t width) const override { return {kPageRows, width}; }
+  [[nodiscard]] std::size_t pages(std::size_t tokens) const override {
+    return std::min(ring_pages_, (tokens + kPageRows - 1) / kPageRows);
+  }
+  [[nodiscard]] std::size_t rotary_position(std::size_t n) const override { return n; }
+  [[nodiscard]] std::size_t pass(std::size_t, std::size_t rows) const override {
+    return std::min(rows, capacity_ - window_ + 1);  // the first of them still sees window - 1 tokens before it
+  }
+  void remember(KeyValuePages& pages, std::size_t n, const float* key, const float* value) const override {
+    const std::size_t slot = n % capacity_;
+    store(pages, slot / kPageRows, slot % kPageRows, key, value);
+  }
+  void keys(const KeyValuePages& pages, std::size_t n, const float*, const float*,
+            std::vector<KeyRun>& runs) const override {
+    for (std::size_t m = n + 1 - std::min(n + 1, window_); m <= n;) {
+      const std::size_t slot = m % capacity_;
+      const std::size_t row = slot % kPageRows;
+      const std::size_t count = std::min(kPageRows - row, n + 1 - m);
+      runs.push_back({pages.key(slot / kPageRows, row), pages.value(slot / kPageRows, row), count});
+      m += count;
+    }
+  }
+  [[nodiscard]] std::size_t most_keys(std::size_t end) const override { return std::min(window_, end); }
+
+ private:
+  static constexpr std::size_t kPageRows = 64;
+  std::size_t window_;
+  std::size_t ring_pages_;
+  std::size_t capacity_;  // tokens of the ring
 };
 
 /// The rows of a frame in equal pages of at most kMostRows, so that memory follows what is written.

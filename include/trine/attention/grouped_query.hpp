@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -15,6 +17,7 @@
 #include <trine/kernels/dot.hpp>
 #include <trine/kernels/vector_math.hpp>
 #include <trine/nn/linear.hpp>
+#include <trine/nn/rms_norm.hpp>
 #include <trine/nn/rotary.hpp>
 
 namespace trine::inline TRINE_ABI {
@@ -26,24 +29,49 @@ struct AxisHeads {
   std::size_t num_kv_heads = 0;  // divides num_heads
 };
 
+/// What published models add to grouped-query attention. In this order: bias, norm, clip, rotation.
+struct GroupedQueryOptions {
+  enum class Norm : std::uint8_t {
+    none,
+    per_head,     // RMSNorm over head_dim, one gain for all heads: Qwen3
+    whole_vector  // RMSNorm over all heads together: OLMoE
+  };
+  Linear::Bias qkv_bias = Linear::Bias::no;
+  Linear::Bias o_bias = Linear::Bias::no;
+  Norm qk_norm = Norm::none;
+  float norm_epsilon = 1e-6F;
+  std::optional<float> clip_qkv = std::nullopt;  // q, k and v to [-clip, clip]
+  bool sinks = false;  // a learned logit a head takes part in the softmax and is dropped: gpt-oss
+};
+
 /// q, k, v = x W_q, x W_k, x W_v, heads of all axes one after the other; q and k rotated by the axis' position. For
 /// query n and a head of an axis, over the keys m that the axis allows:
 ///   z = sum_m softmax_m(q_n . k_m / sqrt(head_dim)) v_m            y = [z of all heads] W_o
+/// With a sink s of the head, softmax_m runs over all m and s (Xiao et al. 2023, arXiv:2309.17453).
 /// Softmax in f32. The keys of a query are visited in ascending position, so its bits depend neither on the batch nor
 /// on threads.
 class GroupedQueryAttention : public Attention {
  public:
   /// Reads "q_proj.weight" [heads * head_dim, hidden], "k_proj.weight", "v_proj.weight" [kv_heads * head_dim, hidden]
-  /// and "o_proj.weight" [hidden, heads * head_dim]. Throws WeightError.
+  /// and "o_proj.weight" [hidden, heads * head_dim]; where `options` ask for them also their biases,
+  /// "{q,k}_norm.weight" [head_dim] or [heads * head_dim], and "sinks" [heads]. Throws WeightError.
   GroupedQueryAttention(const WeightScope& scope, std::size_t hidden, std::size_t head_dim, std::vector<AxisHeads> axes,
-                        std::shared_ptr<const Rotary> rotary)
+                        std::shared_ptr<const Rotary> rotary, const GroupedQueryOptions& options = {})
       : head_dim_(head_dim),
         axes_(std::move(axes)),
-        q_(scope / "q_proj", hidden, count_heads(&AxisHeads::num_heads) * head_dim),
-        k_(scope / "k_proj", hidden, count_heads(&AxisHeads::num_kv_heads) * head_dim),
-        v_(scope / "v_proj", hidden, count_heads(&AxisHeads::num_kv_heads) * head_dim),
-        o_(scope / "o_proj", count_heads(&AxisHeads::num_heads) * head_dim, hidden),
-        rotary_(std::move(rotary)) {}
+        q_(scope / "q_proj", hidden, count_heads(&AxisHeads::num_heads) * head_dim, options.qkv_bias),
+        k_(scope / "k_proj", hidden, count_heads(&AxisHeads::num_kv_heads) * head_dim, options.qkv_bias),
+        v_(scope / "v_proj", hidden, count_heads(&AxisHeads::num_kv_heads) * head_dim, options.qkv_bias),
+        o_(scope / "o_proj", count_heads(&AxisHeads::num_heads) * head_dim, hidden, options.o_bias),
+        clip_qkv_(options.clip_qkv),
+        rotary_(std::move(rotary)) {
+    if (options.qk_norm != GroupedQueryOptions::Norm::none) {
+      const bool whole = options.qk_norm == GroupedQueryOptions::Norm::whole_vector;
+      q_norm_.emplace(scope / "q_norm", whole ? q_.out() : head_dim, options.norm_epsilon);
+      k_norm_.emplace(scope / "k_norm", whole ? k_.out() : head_dim, options.norm_epsilon);
+    }
+    if (options.sinks) sinks_ = scope.read_f32("sinks", q_.out() / head_dim);
+  }
 
   [[nodiscard]] std::unique_ptr<AttentionCache> make_cache() const override {
     auto cache = std::make_unique<Cache>();
@@ -61,7 +89,8 @@ class GroupedQueryAttention : public Attention {
   }
 
   [[nodiscard]] std::size_t parameters() const override {
-    return q_.parameters() + k_.parameters() + v_.parameters() + o_.parameters();
+    return q_.parameters() + k_.parameters() + v_.parameters() + o_.parameters() +
+           (q_norm_ ? q_norm_->parameters() + k_norm_->parameters() : 0) + (sinks_ ? sinks_->size() : 0);
   }
 
   void forward(const Execution& execution, Workspace& workspace, View<const float, 2> x,
@@ -75,6 +104,14 @@ class GroupedQueryAttention : public Attention {
     q_.forward(execution, x, q);
     k_.forward(execution, x, k);
     v_.forward(execution, x, v);
+    if (q_norm_) {
+      norm_parts(execution, *q_norm_, q);
+      norm_parts(execution, *k_norm_, k);
+    }
+    if (clip_qkv_) {
+      for (const View<float, 2>& rows_of : {q, k, v})
+        for (float& value : rows_of.span()) value = std::clamp(value, -*clip_qkv_, *clip_qkv_);
+    }
     for (const SequenceRows& sequence : sequences) {
       rotate(execution, sequence, q, k);
       std::size_t head = 0;
@@ -105,6 +142,13 @@ class GroupedQueryAttention : public Attention {
     return count;
   }
 
+  // The norm runs over as many elements as it has gains: a head, or the whole row.
+  static void norm_parts(const Execution& execution, const RmsNorm& norm, View<float, 2> x) {
+    const std::size_t parts = x.extent(1) / norm.parameters();
+    const View<float, 2> split(x.data(), {x.extent(0) * parts, norm.parameters()});
+    norm.forward(execution, split, split);
+  }
+
   void rotate(const Execution& execution, const SequenceRows& sequence, View<float, 2> q, View<float, 2> k) const {
     constexpr std::size_t kRowsPerTask = 16;
     parallel_for(execution.threads, (sequence.rows + kRowsPerTask - 1) / kRowsPerTask, [&](std::size_t task) {
@@ -131,7 +175,7 @@ class GroupedQueryAttention : public Attention {
     const std::size_t group = heads.num_heads / heads.num_kv_heads;
     const std::size_t most_keys = heads.axis->most_keys(sequence.position + sequence.rows);
     const std::size_t team = std::max<std::size_t>(1, std::min(execution.threads, most_threads()));
-    const View<float, 2> scores = workspace.take_matrix<float>(sequence.rows > 1 ? team : 1, group * most_keys);
+    const View<float, 2> scores = workspace.take_matrix<float>(sequence.rows > 1 ? team : 1, group * (most_keys + 1));
     std::vector<std::vector<KeyRun>> runs(scores.extent(0));
     const float scale = 1.0F / std::sqrt(static_cast<float>(head_dim_));
 
@@ -151,28 +195,34 @@ class GroupedQueryAttention : public Attention {
                          v.row(row).data() + kv_head * head_dim_, my_runs);
         for (std::size_t j = 0; j < heads.num_kv_heads; ++j) {
           const std::size_t first = (head + j * group) * head_dim_;
-          attend_group(execution.isa, q.row(row).data() + first, group, my_runs, j * head_dim_, pages.width(), scale,
-                       scores.row(worker).data(), z.row(row).data() + first);
+          attend_group(execution.isa, q.row(row).data() + first, head + j * group, group, my_runs, j * head_dim_,
+                       pages.width(), scale, scores.row(worker).data(), z.row(row).data() + first);
         }
       });
       done += count;
     }
   }
 
-  // The `group` query heads that share one key/value head, which starts at `offset` in every key row.
-  void attend_group(Isa isa, const float* q, std::size_t group, const std::vector<KeyRun>& runs, std::size_t offset,
-                    std::size_t width, float scale, float* scores, float* z) const {
+  // The `group` query heads from `head` on that share one key/value head, which starts at `offset` in every key row. A
+  // head's scores have one place more, for its sink.
+  void attend_group(Isa isa, const float* q, std::size_t head, std::size_t group, const std::vector<KeyRun>& runs,
+                    std::size_t offset, std::size_t width, float scale, float* scores, float* z) const {
     std::size_t total = 0;
     for (const KeyRun& run : runs) total += run.count;
     std::size_t first = 0;
     for (const KeyRun& run : runs) {
-      kernels::dot(isa, q, head_dim_, group, run.key + offset, width, run.count, head_dim_, scores + first, total);
+      kernels::dot(isa, q, head_dim_, group, run.key + offset, width, run.count, head_dim_, scores + first, total + 1);
       first += run.count;
     }
     for (std::size_t g = 0; g < group; ++g) {
-      const std::span<float> weight(scores + g * total, total);
+      const std::span<float> weight(scores + g * (total + 1), total);
       const std::span<float> out(z + g * head_dim_, head_dim_);
-      kernels::softmax_row(isa, weight, scale);
+      if (sinks_) {
+        scores[g * (total + 1) + total] = sinks_->view()[head + g] / scale;  // the sink itself is not scaled
+        kernels::softmax_row(isa, {weight.data(), total + 1}, scale);
+      } else {
+        kernels::softmax_row(isa, weight, scale);
+      }
       std::ranges::fill(out, 0.0F);
       first = 0;
       for (const KeyRun& run : runs) {
@@ -190,6 +240,10 @@ class GroupedQueryAttention : public Attention {
   Linear k_;
   Linear v_;
   Linear o_;
+  std::optional<RmsNorm> q_norm_;  // both or none
+  std::optional<RmsNorm> k_norm_;
+  std::optional<Tensor<float, 1>> sinks_;  // [heads]
+  std::optional<float> clip_qkv_;
   std::shared_ptr<const Rotary> rotary_;  // for heads of head_dim; its tables serve all layers
 };
 

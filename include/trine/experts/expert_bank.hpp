@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include <trine/core/workspace.hpp>
@@ -22,6 +23,9 @@ class ExpertBank {
       : hidden_(hidden), ffn_(ffn) {
     for (std::size_t e = 0; e < experts; ++e) experts_.emplace_back(scope / e, hidden, ffn);
   }
+  /// At least one; all of the same widths.
+  explicit ExpertBank(std::vector<GatedMlp> experts)
+      : hidden_(experts.front().gate().in()), ffn_(experts.front().gate().out()), experts_(std::move(experts)) {}
 
   [[nodiscard]] std::size_t size() const noexcept { return experts_.size(); }
   [[nodiscard]] std::size_t parameters_per_expert() const noexcept { return experts_.front().parameters(); }
@@ -41,15 +45,15 @@ class ExpertBank {
     // h = silu(gate x) * up x, a range of columns at a time.
     run(execution, workspace, plan, ffn_, hidden_, [&](const Task& task) {
       const GatedMlp& expert = experts_[task.expert];
-      multiply(execution.isa, gathered, expert.gate().weight(), task, gate);
-      multiply(execution.isa, gathered, expert.up().weight(), task, up);
+      multiply(execution.isa, gathered, expert.gate(), task, gate);
+      multiply(execution.isa, gathered, expert.up(), task, up);
       for (std::size_t row = task.first_row; row < task.first_row + task.rows; ++row) {
-        kernels::silu_multiply(execution.isa, gate.row(row).subspan(task.first_column, task.columns),
-                               up.row(row).subspan(task.first_column, task.columns));
+        expert.activation().apply(execution.isa, gate.row(row).subspan(task.first_column, task.columns),
+                                  up.row(row).subspan(task.first_column, task.columns));
       }
     });
     run(execution, workspace, plan, hidden_, ffn_,
-        [&](const Task& task) { multiply(execution.isa, gate, experts_[task.expert].down().weight(), task, outputs); });
+        [&](const Task& task) { multiply(execution.isa, gate, experts_[task.expert].down(), task, outputs); });
   }
 
  private:
@@ -82,11 +86,9 @@ class ExpertBank {
     });
   }
 
-  static void multiply(Isa isa, View<const float, 2> x, const AnyMatrix& w, const Task& task, View<float, 2> y) {
-    w.visit([&]<class T>(const T* weights) {
-      kernels::gemm(isa, x.row(task.first_row).data(), x.extent(1), task.rows, weights + task.first_column * w.columns,
-                    w.columns, task.columns, w.columns, y.row(task.first_row).data() + task.first_column, y.extent(1));
-    });
+  static void multiply(Isa isa, View<const float, 2> x, const Linear& linear, const Task& task, View<float, 2> y) {
+    linear.forward_columns(isa, x.slice(task.first_row, task.rows), task.first_column, task.columns,
+                           y.slice(task.first_row, task.rows));
   }
 
   std::size_t hidden_;

@@ -11,6 +11,7 @@
 #include <trine/attention/expert_axis.hpp>
 #include <trine/experts/expert_bank.hpp>
 #include <trine/experts/feed_forward.hpp>
+#include <trine/experts/shared_experts.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -20,7 +21,7 @@ class MoeLayer : public FeedForward {
  public:
   /// Throws InputError unless there is a router for as many experts as there are.
   MoeLayer(std::size_t layer, std::unique_ptr<const Router> router, ExpertBank experts,
-           std::optional<ExpertAttention> expert_attention, std::optional<GatedMlp> shared_experts)
+           std::optional<ExpertAttention> expert_attention, std::optional<SharedExperts> shared_experts)
       : layer_(layer),
         router_(std::move(router)),
         experts_(std::move(experts)),
@@ -104,7 +105,7 @@ class MoeLayer : public FeedForward {
   std::unique_ptr<const Router> router_;
   ExpertBank experts_;
   std::optional<ExpertAttention> expert_attention_;
-  std::optional<GatedMlp> shared_experts_;
+  std::optional<SharedExperts> shared_experts_;
 };
 
 }  // namespace trine::inline TRINE_ABI

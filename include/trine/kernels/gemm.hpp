@@ -13,6 +13,7 @@
 #include <trine/core/any_view.hpp>
 #include <trine/core/shape.hpp>
 #include <trine/core/tensor_view.hpp>
+#include <trine/kernels/convert.hpp>
 #include <trine/kernels/simd/dispatch.hpp>
 #include <trine/platform/execution.hpp>
 
@@ -37,6 +38,16 @@ inline void gemm(Isa isa, const float* x, std::size_t ldx, std::size_t rows, con
   TRINE_DISPATCH(isa, gemm(x, ldx, rows, w, ldw, outs, k, y, ldy));
 }
 
+/// y[r, o] = sum_i x[r, i] w(o, i) in the calling thread, for weights stored in any way.
+inline void gemm(Isa isa, const float* x, std::size_t ldx, std::size_t rows, const AnyMatrix& w, float* y,
+                 std::size_t ldy) {
+  if (w.has_plain_rows()) {
+    w.visit([&](const auto* weights) { gemm(isa, x, ldx, rows, weights, w.row_stride(), w.rows, w.columns, y, ldy); });
+  } else {
+    TRINE_DISPATCH(isa, gemm_decoded(x, ldx, rows, w, y, ldy));
+  }
+}
+
 /// Multiply-adds that pay for a task of its own: some microseconds, more than it takes to wake a thread.
 inline constexpr std::size_t kTaskWork = std::size_t{1} << 17U;
 
@@ -56,13 +67,10 @@ inline void matmul(const Execution& execution, View<const float, 2> x, const Any
   require_shape("matmul input", {x.extent(0), w.columns}, x.shape());
   require_shape("matmul output", {x.extent(0), w.rows}, y.shape());
   const std::size_t columns = columns_per_task(execution, x.extent(0), w.rows, w.columns);
-  w.visit([&]<class T>(const T* weights) {
-    parallel_for(execution.threads, (w.rows + columns - 1) / columns, [&](std::size_t task) {
-      const std::size_t first = task * columns;
-      const std::size_t count = std::min(columns, w.rows - first);
-      gemm(execution.isa, x.data(), w.columns, x.extent(0), weights + first * w.columns, w.columns, count, w.columns,
-           y.data() + first, w.rows);
-    });
+  parallel_for(execution.threads, (w.rows + columns - 1) / columns, [&](std::size_t task) {
+    const std::size_t first = task * columns;
+    gemm(execution.isa, x.data(), w.columns, x.extent(0), w.row_range(first, std::min(columns, w.rows - first)),
+         y.data() + first, w.rows);
   });
 }
 

@@ -19,6 +19,13 @@ inline void silu_multiply(Isa isa, std::span<float> gate, std::span<const float>
   TRINE_DISPATCH(isa, silu_multiply(gate.data(), up.data(), gate.size()));
 }
 
+/// gate[i] = g sigmoid(alpha g) (u + 1) with g = min(gate[i], limit), u = up[i] clamped to [-limit, limit]: the inside
+/// of a gpt-oss expert (OpenAI 2025, arXiv:2508.10925).
+inline void clamped_swiglu_multiply(Isa isa, std::span<float> gate, std::span<const float> up, float alpha,
+                                    float limit) noexcept {
+  TRINE_DISPATCH(isa, clamped_swiglu_multiply(gate.data(), up.data(), gate.size(), alpha, limit));
+}
+
 /// y[i] = x[i] / sqrt(mean_j(x[j]^2) + epsilon) * gain[i]; y may alias x (Zhang & Sennrich 2019, arXiv:1910.07467).
 inline void rms_norm_row(Isa isa, std::span<const float> x, std::span<const float> gain, float epsilon,
                          std::span<float> y) noexcept {

@@ -8,16 +8,10 @@
 
 #include <trine/core/any_view.hpp>
 #include <trine/core/token_id.hpp>
+#include <trine/kernels/convert.hpp>
 #include <trine/nn/linear.hpp>
 
 namespace trine::inline TRINE_ABI {
-
-/// Rows of a table of stored vectors, widened to f32.
-inline void copy_row(const AnyMatrix& table, std::size_t row, std::span<float> out) {
-  table.visit([&]<class T>(const T* elements) {
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<float>(elements[row * table.columns + i]);
-  });
-}
 
 /// The input of a model: one of token_ids [rows] and features [rows, num_features] is empty.
 class Embedding {
@@ -43,7 +37,7 @@ class TokenEmbedding : public Embedding {
   /// Every id is below vocab (the session checks).
   void forward(const Execution&, std::span<const TokenId> token_ids, View<const float, 2>,
                View<float, 2> y) const override {
-    for (std::size_t t = 0; t < token_ids.size(); ++t) copy_row(weight_, token_ids[t], y.row(t));
+    for (std::size_t t = 0; t < token_ids.size(); ++t) kernels::decode_row(weight_, token_ids[t], y.row(t).data());
   }
   [[nodiscard]] std::size_t parameters() const override { return weight_.parameters(); }
   /// For a head that is tied to it.
@@ -61,7 +55,7 @@ class FeatureEmbedding : public Embedding {
       : linear_(scope / "embed_features", features, hidden, Linear::Bias::yes) {
     const AnyMatrix table = (scope / "embed_sites").matrix("weight", sites, hidden);
     site_.resize(table.parameters());  // after the fetch: a tensor of that size exists
-    for (std::size_t s = 0; s < sites; ++s) copy_row(table, s, std::span(site_).subspan(s * hidden, hidden));
+    for (std::size_t s = 0; s < sites; ++s) kernels::decode_row(table, s, site_.data() + s * hidden);
   }
 
   /// The first row is site 0 of a frame.

@@ -1,12 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
-// SwiGLU feed-forward: down(silu(gate x) * up x). Shazeer, "GLU Variants Improve Transformer", 2020. arXiv:2002.05202
+// Gated feed-forward: down(activation(gate x, up x)). Shazeer, "GLU Variants Improve Transformer", 2020.
+// arXiv:2002.05202
 #pragma once
+
+#include <span>
+#include <utility>
 
 #include <trine/core/workspace.hpp>
 #include <trine/kernels/vector_math.hpp>
 #include <trine/nn/linear.hpp>
 
 namespace trine::inline TRINE_ABI {
+
+/// What a gated feed-forward does between its products, element by element.
+struct GatedActivation {
+  enum class Kind : bool { silu, clamped_swiglu };
+  Kind kind = Kind::silu;
+  float alpha = 1.702F;  // clamped_swiglu only
+  float limit = 7.0F;    // clamped_swiglu only
+
+  /// silu:            gate = silu(gate) * up
+  /// clamped_swiglu:  gate = g sigmoid(alpha g) (u + 1), g = min(gate, limit), u = up in [-limit, limit]   (gpt-oss)
+  void apply(Isa isa, std::span<float> gate, std::span<const float> up) const noexcept {
+    if (kind == Kind::silu) {
+      kernels::silu_multiply(isa, gate, up);
+    } else {
+      kernels::clamped_swiglu_multiply(isa, gate, up, alpha, limit);
+    }
+  }
+};
 
 class GatedMlp {
  public:
@@ -16,7 +38,11 @@ class GatedMlp {
         up_(scope / "up_proj", hidden, ffn),
         down_(scope / "down_proj", ffn, hidden) {}
 
-  /// y = down(silu(gate x) * up x).   x, y: [tokens, hidden]; y must not alias x. Throws ShapeError.
+  /// Products that fit each other; gate and up: [ffn, hidden], down: [hidden, ffn].
+  GatedMlp(Linear gate, Linear up, Linear down, GatedActivation activation = {})
+      : gate_(std::move(gate)), up_(std::move(up)), down_(std::move(down)), activation_(activation) {}
+
+  /// y = down(activation(gate x, up x)).   x, y: [tokens, hidden]; y must not alias x. Throws ShapeError.
   void forward(const Execution& execution, Workspace& workspace, View<const float, 2> x, View<float, 2> y) const {
     const Workspace::Scope scope(workspace);
     const std::size_t tokens = x.extent(0);
@@ -24,13 +50,14 @@ class GatedMlp {
     const View<float, 2> up = workspace.take_matrix<float>(tokens, up_.out());
     gate_.forward(execution, x, gate);
     up_.forward(execution, x, up);
-    kernels::silu_multiply(execution.isa, gate.span(), up.span());
+    activation_.apply(execution.isa, gate.span(), up.span());
     down_.forward(execution, gate, y);
   }
 
   [[nodiscard]] const Linear& gate() const noexcept { return gate_; }
   [[nodiscard]] const Linear& up() const noexcept { return up_; }
   [[nodiscard]] const Linear& down() const noexcept { return down_; }
+  [[nodiscard]] const GatedActivation& activation() const noexcept { return activation_; }
   [[nodiscard]] std::size_t parameters() const noexcept {
     return gate_.parameters() + up_.parameters() + down_.parameters();
   }
@@ -39,6 +66,7 @@ class GatedMlp {
   Linear gate_;
   Linear up_;
   Linear down_;
+  GatedActivation activation_;
 };
 
 }  // namespace trine::inline TRINE_ABI

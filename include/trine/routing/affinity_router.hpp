@@ -26,6 +26,7 @@ struct ExpertChoice {
 struct MixingRule {
   bool normalize = true;      // divide by the sum over the chosen
   float routed_scale = 1.0F;  // then multiply
+  bool softmax = false;       // before all this: affinities are logits, take their softmax over the chosen
 };
 
 /// Groups of experts of which only the best may be chosen from (DeepSeek-V2 and V3).
@@ -68,6 +69,7 @@ class AffinityRouter : public Router {
       while (count > 1 && !routing::better(ranking[chosen[count - 1]], routing::kNever)) --count;
       if (choice_.threshold) count = routing::top_p(p, chosen.first(count), *choice_.threshold);
       for (std::size_t i = 0; i < count; ++i) weight[i] = p[chosen[i]];
+      if (mixing_.softmax) routing::softmax(weight.first(count));
       if (mixing_.normalize) routing::normalize(weight.first(count));
       for (std::size_t i = 0; i < count; ++i) plan.add(chosen[i], weight[i] * mixing_.routed_scale);
       plan.end_token();
@@ -81,7 +83,7 @@ class AffinityRouter : public Router {
 
   [[nodiscard]] std::size_t bias_parameters() const noexcept { return bias_ ? bias_->size() : 0; }
 
-  /// p[t, e], all of them positive.   hidden: [tokens, hidden]   p: [tokens, experts]
+  /// p[t, e]; all of them positive for a choice by top-p.   hidden: [tokens, hidden]   p: [tokens, experts]
   virtual void affinities(const Execution& execution, Workspace& workspace, View<const float, 2> hidden,
                           View<float, 2> p) const = 0;
 

@@ -11,7 +11,23 @@
 
 namespace trine::inline TRINE_ABI {
 
-enum class RouterScore : std::uint8_t { sigmoid, softmax };
+enum class RouterScore : std::uint8_t { sigmoid, softmax, logit };
+
+namespace routing {
+
+/// Logits of one token to affinities, in place.
+inline void score(RouterScore kind, std::span<float> logits) noexcept {
+  switch (kind) {
+    case RouterScore::sigmoid:
+      return sigmoid(logits);
+    case RouterScore::softmax:
+      return softmax(logits);
+    case RouterScore::logit:
+      return;
+  }
+}
+
+}  // namespace routing
 
 ///   a_e = (W_q x) . key_e / sqrt(key_dim)      p = sigmoid(a) or softmax(a)
 class AttentionRouter : public AffinityRouter {
@@ -37,8 +53,7 @@ class AttentionRouter : public AffinityRouter {
     keys_.forward(execution, q, p);
     const float scale = 1.0F / std::sqrt(static_cast<float>(query_.out()));
     for (float& a : p.span()) a *= scale;
-    for (std::size_t t = 0; t < p.extent(0); ++t)
-      score_ == RouterScore::sigmoid ? routing::sigmoid(p.row(t)) : routing::softmax(p.row(t));
+    for (std::size_t t = 0; t < p.extent(0); ++t) routing::score(score_, p.row(t));
   }
 
  private:

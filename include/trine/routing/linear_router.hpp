@@ -3,11 +3,13 @@
 //   softmax top-k            Mixtral (arXiv:2401.04088), Qwen-MoE, OLMoE
 //   softmax, group-limited   DeepSeek-V2 (arXiv:2405.04434): a group counts as its best member
 //   sigmoid, group-limited   DeepSeek-V3 (arXiv:2412.19437): a group counts as the sum of its two best, bias included
+//   top-k, then softmax      gpt-oss (arXiv:2508.10925): the softmax runs over the chosen logits
 //   Switch                   Fedus, Zoph & Shazeer 2021 (arXiv:2101.03961): the one best expert, weighted by its
 //   probability
 #pragma once
 
 #include <optional>
+#include <utility>
 
 #include <trine/nn/linear.hpp>
 #include <trine/routing/attention_router.hpp>
@@ -27,14 +29,20 @@ class LinearRouter : public AffinityRouter {
                        bias == Bias::none ? std::nullopt : scope.read_f32_if_present("balance_bias", experts)),
         weight_(scope.matrix("weight", experts, hidden)),
         score_(score) {}
+  /// weight: [experts, hidden], with a bias of the logits or without   balance_bias: [experts]
+  LinearRouter(Linear weight, RouterScore score, const ExpertChoice& choice, const MixingRule& mixing,
+               std::optional<GroupLimit> groups = std::nullopt,
+               std::optional<Tensor<float, 1>> balance_bias = std::nullopt)
+      : AffinityRouter(weight.out(), choice, mixing, groups, std::move(balance_bias)),
+        weight_(std::move(weight)),
+        score_(score) {}
 
   [[nodiscard]] std::size_t parameters() const override { return weight_.parameters() + bias_parameters(); }
 
  protected:
   void affinities(const Execution& execution, Workspace&, View<const float, 2> x, View<float, 2> p) const override {
     weight_.forward(execution, x, p);
-    for (std::size_t t = 0; t < p.extent(0); ++t)
-      score_ == RouterScore::sigmoid ? routing::sigmoid(p.row(t)) : routing::softmax(p.row(t));
+    for (std::size_t t = 0; t < p.extent(0); ++t) routing::score(score_, p.row(t));
   }
 
  private:

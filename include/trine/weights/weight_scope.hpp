@@ -2,16 +2,18 @@
 // A cursor into a checkpoint: layers fetch their own tensors by name and demand a shape at the fetch.
 #pragma once
 
-#include <cstring>
+#include <array>
 #include <initializer_list>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <trine/core/any_view.hpp>
 #include <trine/core/shape.hpp>
 #include <trine/core/tensor.hpp>
+#include <trine/quant/mxfp4.hpp>
 #include <trine/weights/weight_source.hpp>
 
 namespace trine::inline TRINE_ABI {
@@ -19,7 +21,16 @@ namespace trine::inline TRINE_ABI {
 /// What a model has fetched from a source so far; finds what nobody asked for. Lives during a load only.
 class WeightReader {
  public:
-  explicit WeightReader(const WeightSource& source) : source_(source) {}
+  /// Rows and columns of FP8 codes that share a scale.
+  struct CodeBlock {
+    std::size_t rows = 128;
+    std::size_t columns = 128;
+  };
+
+  explicit WeightReader(const WeightSource& source) : WeightReader(source, CodeBlock()) {}
+  WeightReader(const WeightSource& source, const CodeBlock& fp8_block) : source_(source), fp8_block_(fp8_block) {}
+
+  [[nodiscard]] const CodeBlock& fp8_block() const noexcept { return fp8_block_; }
 
   /// The tensor of that name and shape. Throws WeightError when it is missing or has another shape.
   const StoredTensor& fetch(const std::string& name, std::span<const std::size_t> shape) {
@@ -35,6 +46,17 @@ class WeightReader {
 
   [[nodiscard]] bool contains(const std::string& name) const { return source_.find(name) != nullptr; }
 
+  /// Tensors whose names begin so are no part of the model, and not missed.
+  void ignore(std::string_view beginning) {
+    for (const std::string_view name : source_.names())
+      if (name.starts_with(beginning)) fetched_.emplace(name);
+  }
+
+  /// Throws WeightError "name: problem (file)".
+  [[noreturn]] void fail(const std::string& name, const std::string& problem) const {
+    throw WeightError(name + ": " + problem + " (" + source_.place() + ")");
+  }
+
   /// Throws WeightError naming the first tensor that the model did not use.
   void require_all_fetched() const {
     for (const std::string_view name : source_.names()) {
@@ -46,6 +68,7 @@ class WeightReader {
 
  private:
   const WeightSource& source_;
+  CodeBlock fp8_block_;
   std::set<std::string, std::less<>> fetched_;
 };
 
@@ -59,21 +82,61 @@ class WeightScope {
 
   [[nodiscard]] bool contains(std::string_view name) const { return reader_->contains(name_of(name)); }
 
-  /// A matrix as it is stored, borrowed from the source. Throws WeightError.
+  /// Tensors below "NAME." are no part of the model, and not missed.
+  void ignore(std::string_view name) const { reader_->ignore(name_of(name) + "."); }
+
+  /// A matrix as it is stored, borrowed from the source. FP8 codes come with the scales of their blocks,
+  /// "NAME_scale_inv" [blocks of rows, blocks of columns], by which they are multiplied. Throws WeightError.
   [[nodiscard]] AnyMatrix matrix(std::string_view name, std::size_t rows, std::size_t columns) const {
     const StoredTensor& tensor = fetch(name, {rows, columns});
-    return {tensor.bytes.data(), tensor.dtype, rows, columns};
+    AnyMatrix matrix{tensor.bytes.data(), tensor.dtype, rows, columns};
+    if (tensor.dtype == DType::f8_e4m3) {
+      const WeightReader::CodeBlock& block = reader_->fp8_block();
+      const std::size_t across = (columns + block.columns - 1) / block.columns;
+      const std::string scale = std::string(name) + "_scale_inv";
+      const StoredTensor& scales = fetch(scale, {(rows + block.rows - 1) / block.rows, across});
+      require_plain(scale, scales);
+      matrix.scales = {scales.bytes.data(), scales.dtype, across, block.rows, block.columns};
+    } else {
+      require_plain(name, tensor);
+    }
+    return matrix;
+  }
+
+  /// A tensor [count, rows, columns] of plain numbers as one matrix, [count * rows, columns]. Throws WeightError.
+  [[nodiscard]] AnyMatrix stack(std::string_view name, std::size_t count, std::size_t rows, std::size_t columns) const {
+    const StoredTensor& tensor = fetch(name, {count, rows, columns});
+    require_plain(name, tensor);
+    return {tensor.bytes.data(), tensor.dtype, count * rows, columns};
+  }
+
+  /// The same for MXFP4: "NAME_blocks" [count, rows, columns / 32, 16] bytes of two codes, "NAME_scales" [count, rows,
+  /// columns / 32] exponents. Throws WeightError.
+  [[nodiscard]] AnyMatrix mxfp4_stack(std::string_view name, std::size_t count, std::size_t rows,
+                                      std::size_t columns) const {
+    const std::string blocks = std::string(name) + "_blocks";
+    const std::string exponents = std::string(name) + "_scales";
+    const std::size_t groups = columns / kMxfp4Group;
+    if (columns % kMxfp4Group != 0)
+      reader_->fail(name_of(blocks), "expected a multiple of 32 columns, found " + std::to_string(columns));
+    const StoredTensor& codes = fetch(blocks, {count, rows, groups, kMxfp4Group / 2});
+    const StoredTensor& scales = fetch(exponents, {count, rows, groups});
+    for (const auto& [part, tensor] : {std::pair(&blocks, &codes), std::pair(&exponents, &scales)}) {
+      if (tensor->dtype != DType::u8)
+        reader_->fail(name_of(*part), "expected u8, found " + std::string(to_string(tensor->dtype)));
+    }
+    AnyMatrix matrix{codes.bytes.data(), DType::u8, count * rows, columns};
+    matrix.scales = {scales.bytes.data(), DType::u8, groups, 1, kMxfp4Group};
+    return matrix;
   }
 
   /// A vector widened to f32. Throws WeightError.
   [[nodiscard]] Tensor<float, 1> read_f32(std::string_view name, std::size_t length) const {
-    const StoredTensor& tensor = fetch(name, {length});
-    Tensor<float, 1> result({length});
-    visit_dtype(tensor.dtype, [&]<class T>(const T*) {
-      const T* elements = reinterpret_cast<const T*>(tensor.bytes.data());
-      for (std::size_t i = 0; i < length; ++i) result.view()[i] = static_cast<float>(elements[i]);
-    });
-    return result;
+    return widen<1>(name, {length});
+  }
+  /// A small matrix widened to f32. Throws WeightError.
+  [[nodiscard]] Tensor<float, 2> read_f32(std::string_view name, std::size_t rows, std::size_t columns) const {
+    return widen<2>(name, {rows, columns});
   }
 
   /// The same for a tensor that may be absent.
@@ -85,6 +148,21 @@ class WeightScope {
  private:
   [[nodiscard]] std::string name_of(std::string_view part) const {
     return prefix_.empty() ? std::string(part) : prefix_ + "." + std::string(part);
+  }
+  template <std::size_t Rank>
+  [[nodiscard]] Tensor<float, Rank> widen(std::string_view name, const std::array<std::size_t, Rank>& shape) const {
+    const StoredTensor& tensor = reader_->fetch(name_of(name), shape);
+    require_plain(name, tensor);
+    Tensor<float, Rank> result(shape);
+    visit_dtype(tensor.dtype, [&]<class T>(const T*) {
+      const T* elements = reinterpret_cast<const T*>(tensor.bytes.data());
+      for (std::size_t i = 0; i < result.size(); ++i) result.data()[i] = static_cast<float>(elements[i]);
+    });
+    return result;
+  }
+  void require_plain(std::string_view name, const StoredTensor& tensor) const {
+    if (!is_plain_float(tensor.dtype))
+      reader_->fail(name_of(name), "expected f32, bf16 or f16, found " + std::string(to_string(tensor.dtype)));
   }
   const StoredTensor& fetch(std::string_view name, std::initializer_list<std::size_t> shape) const {
     return reader_->fetch(name_of(name), std::span(shape.begin(), shape.size()));

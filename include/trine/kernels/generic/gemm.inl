@@ -137,19 +137,28 @@ inline void panel_tile(const float* x, const float* panel, std::size_t length, b
   }
 }
 
-/// y[r, o] = sum_i x[r, i] w[o, i]; see kernels/gemm.hpp.
+// Where panels come from: pack(o, outs, i, length, panel) packs columns [i, i + length) of weight rows [o, o + outs).
 template <class W>
-inline void gemm(const float* x, std::size_t ldx, std::size_t rows, const W* w, std::size_t ldw, std::size_t outs,
-                 std::size_t k, float* y, std::size_t ldy) noexcept {
-  if (rows < kPanelFrom) {
-    for (std::size_t o = 0; o < outs; o += Vec::lanes) {
-      const std::size_t count = outs - o < Vec::lanes ? outs - o : Vec::lanes;
-      std::size_t r = 0;
-      for (; r + 2 <= rows; r += 2) direct_tile<2>(x + r * ldx, ldx, w + o * ldw, ldw, count, k, y + r * ldy + o, ldy);
-      if (r < rows) direct_tile<1>(x + r * ldx, ldx, w + o * ldw, ldw, count, k, y + r * ldy + o, ldy);
-    }
-    return;
+struct StoredRows {
+  const W* w;
+  std::size_t ldw;
+  TRINE_INLINE void pack(std::size_t o, std::size_t outs, std::size_t i, std::size_t length, float* panel) const {
+    pack_panel(w + o * ldw + i, ldw, outs, length, panel);
   }
+};
+struct DecodedRows {
+  const AnyMatrix& w;
+  TRINE_INLINE void pack(std::size_t o, std::size_t outs, std::size_t i, std::size_t length, float* panel) const {
+    constexpr std::size_t width = Vec::tile_vectors * Vec::lanes;
+    if (outs < width) std::memset(panel, 0, length * width * sizeof(float));
+    decode(w, o, outs, i, length, panel, 1, width);
+  }
+};
+
+// y[r, o] = sum_i x[r, i] w[o, i], panel by panel.
+template <class Weights>
+inline void panel_gemm(const float* x, std::size_t ldx, std::size_t rows, const Weights& weights, std::size_t outs,
+                       std::size_t k, float* y, std::size_t ldy) noexcept {
   constexpr std::size_t width = Vec::tile_vectors * Vec::lanes;
   alignas(64) float panels[kPanels * kPanelDepth * width];
   alignas(64) float x_tile[Vec::tile_rows * kTileStride];
@@ -159,10 +168,8 @@ inline void gemm(const float* x, std::size_t ldx, std::size_t rows, const W* w, 
       const std::size_t o_end = outs - o < kPanels * width ? outs : o + kPanels * width;
       for (std::size_t i = 0; i < k || i == 0; i += kPanelDepth) {  // once for k = 0: the sum of nothing is written
         const std::size_t length = k - i < kPanelDepth ? k - i : kPanelDepth;
-        for (std::size_t p = o; p < o_end; p += width) {
-          pack_panel(w + p * ldw + i, ldw, o_end - p < width ? o_end - p : width, length,
-                     panels + (p - o) * kPanelDepth);
-        }
+        for (std::size_t p = o; p < o_end; p += width)
+          weights.pack(p, o_end - p < width ? o_end - p : width, i, length, panels + (p - o) * kPanelDepth);
         for (std::size_t r = begin; r < end;) {
           const std::size_t count = end - r >= Vec::tile_rows ? Vec::tile_rows : end - r >= 4 ? 4 : 1;
           copy_rows(x + r * ldx + i, ldx, count, length, x_tile);
@@ -183,6 +190,25 @@ inline void gemm(const float* x, std::size_t ldx, std::size_t rows, const W* w, 
       }
     }
   }
+}
+
+/// y[r, o] = sum_i x[r, i] w[o, i]; see kernels/gemm.hpp.
+template <class W>
+inline void gemm(const float* x, std::size_t ldx, std::size_t rows, const W* w, std::size_t ldw, std::size_t outs,
+                 std::size_t k, float* y, std::size_t ldy) noexcept {
+  if (rows >= kPanelFrom) return panel_gemm(x, ldx, rows, StoredRows<W>{w, ldw}, outs, k, y, ldy);
+  for (std::size_t o = 0; o < outs; o += Vec::lanes) {
+    const std::size_t count = outs - o < Vec::lanes ? outs - o : Vec::lanes;
+    std::size_t r = 0;
+    for (; r + 2 <= rows; r += 2) direct_tile<2>(x + r * ldx, ldx, w + o * ldw, ldw, count, k, y + r * ldy + o, ldy);
+    if (r < rows) direct_tile<1>(x + r * ldx, ldx, w + o * ldw, ldw, count, k, y + r * ldy + o, ldy);
+  }
+}
+
+/// The same for weights that are not rows of plain numbers: codes, columns.
+inline void gemm_decoded(const float* x, std::size_t ldx, std::size_t rows, const AnyMatrix& w, float* y,
+                         std::size_t ldy) noexcept {
+  panel_gemm(x, ldx, rows, DecodedRows{w}, w.rows, w.columns, y, ldy);
 }
 
 }  // namespace trine::inline TRINE_ABI::kernels::TRINE_REGION

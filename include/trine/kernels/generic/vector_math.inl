@@ -33,6 +33,24 @@ inline void silu_multiply(float* gate, const float* up, std::size_t n) noexcept 
   if (i < n) mul(silu(Vec::load_part(gate + i, n - i)), Vec::load_part(up + i, n - i)).store_part(gate + i, n - i);
 }
 
+TRINE_INLINE Vec clamped_swiglu(Vec gate, Vec up, Vec alpha, Vec limit) {
+  const Vec one = Vec::broadcast(1.0F);
+  const Vec g = min(limit, gate);
+  const Vec u = max(sub(Vec::zero(), limit), min(limit, up));
+  return mul(div(g, add(one, exp(sub(Vec::zero(), mul(alpha, g))))), add(u, one));
+}
+
+/// gate[i] = g sigmoid(alpha g) (u + 1), g = min(gate[i], limit), u = up[i] in [-limit, limit]; NaN stays NaN
+inline void clamped_swiglu_multiply(float* gate, const float* up, std::size_t n, float alpha, float limit) noexcept {
+  const Vec a = Vec::broadcast(alpha);
+  const Vec most = Vec::broadcast(limit);
+  std::size_t i = 0;
+  for (; i + Vec::lanes <= n; i += Vec::lanes)
+    clamped_swiglu(Vec::load(gate + i), Vec::load(up + i), a, most).store(gate + i);
+  if (i < n)
+    clamped_swiglu(Vec::load_part(gate + i, n - i), Vec::load_part(up + i, n - i), a, most).store_part(gate + i, n - i);
+}
+
 /// y[i] = x[i] / sqrt(mean(x^2) + epsilon) * gain[i]
 inline void rms_norm_row(const float* x, const float* gain, float epsilon, std::size_t n, float* y) noexcept {
   Vec squares = Vec::zero();

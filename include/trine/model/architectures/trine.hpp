@@ -57,9 +57,9 @@ inline std::unique_ptr<const FeedForward> trine_feed_forward(const TrineConfig& 
     expert_attention.emplace(weights / "expert_attention", hidden, moe.expert_attention->num_heads,
                              moe.expert_attention->head_dim, config.rms_norm_eps);
   }
-  std::optional<GatedMlp> shared_experts;
+  std::optional<SharedExperts> shared_experts;
   if (moe.num_shared_experts > 0)
-    shared_experts.emplace(weights / "shared_experts", hidden, moe.num_shared_experts * moe.intermediate_size);
+    shared_experts = GatedMlp(weights / "shared_experts", hidden, moe.num_shared_experts * moe.intermediate_size);
   return std::make_unique<MoeLayer>(layer, std::move(router), std::move(experts), std::move(expert_attention),
                                     std::move(shared_experts));
 }
