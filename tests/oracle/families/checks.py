@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ways to switch a part of a model off. A golden is worth keeping only if each part it claims to reach changes its answer.
+
+A check takes (config, tensors) of a case and returns what to ask instead: another (config, tensors), or a function of the routers.
+"""
+import re
+
+import torch
+
+
+def config(**changes):
+    """Other values of top-level keys; None removes the key."""
+    def change(config, tensors):
+        changed = {**config, **changes}
+        return {key: value for key, value in changed.items() if value is not None or key not in changes}, tensors
+    return change
+
+
+def rope(**changes):
+    """Other values in rope_scaling or rope_parameters; None removes the key."""
+    def change(config, tensors):
+        name = "rope_scaling" if "rope_scaling" in config else "rope_parameters"
+        changed = {key: value for key, value in {**config[name], **changes}.items() if value is not None}
+        return {**config, name: changed}, tensors
+    return change
+
+
+def no_rope_scaling(config, tensors):
+    if "rope_scaling" in config:
+        return {key: value for key, value in config.items() if key != "rope_scaling"}, tensors
+    return {**config, "rope_parameters": {"rope_type": "default", "rope_theta": config["rope_parameters"]["rope_theta"]}}, tensors
+
+
+def tensors(pattern, change):
+    """change(tensor) instead of every tensor whose name matches."""
+    def apply(config, tensors):
+        names = [name for name in tensors if re.search(pattern, name)]
+        assert names, f"no tensor matches {pattern}"
+        return config, {**tensors, **{name: change(tensors[name]) for name in names}}
+    return apply
+
+
+def zero(pattern):
+    return tensors(pattern, torch.zeros_like)
+
+
+def no_sinks(config, stored):
+    return tensors(r"\.sinks$", lambda t: torch.full_like(t, -1e9))(config, stored)
+
+
+def module(pattern, change):
+    """change(module) on the loaded model, for what no config key says."""
+    def apply(model):
+        modules = [m for name, m in model.named_modules() if re.search(pattern, name)]
+        assert modules, f"no module matches {pattern}"
+        for m in modules:
+            change(m)
+    apply.on_model = True
+    return apply
+
+
+def set_eps(eps):
+    return lambda m: setattr(m, "variance_epsilon", eps)
+
+
+def choice(description):
+    """A check of the chosen experts: `description` maps a Router to the sets that a wrong implementation would choose."""
+    def apply(routers):
+        return any((description(r) != r.chosen.sort(1).values).any() for r in routers.values())
+    apply.on_routers = True
+    return apply
+
+
+NO_GROUPS = choice(lambda r: r.choice(None))                                      # all groups stay
+ZERO_MASK = choice(lambda r: r.choice(0.0))                                       # groups left out get 0 instead of -inf
+
+
+def without_bias(r):
+    biased, r.scores = r.scores, r.scores - r.module.e_score_correction_bias
+    plain = r.choice(float("-inf") if r.kept_groups < r.groups else None)
+    r.scores = biased
+    return plain
+
+
+NO_BIAS = choice(without_bias)
+
+
+def group_maximum(r):
+    best, r.group_best = r.group_best, 1
+    wrong = r.choice(float("-inf"))
+    r.group_best = best
+    return wrong
+
+
+GROUP_MAXIMUM = choice(group_maximum)                                             # groups ranked by their best instead of best two
