@@ -20,6 +20,7 @@ trine_has() {  # PACKAGE
     cmake) trine_cmake_is_new_enough && return ;;
     ninja-build) ninja --version >/dev/null 2>&1 && return ;;
     clang-14) command -v clang++-14 >/dev/null && return ;;
+    libclang-rt-14-dev) compgen -G '/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*' >/dev/null && return ;;
     clang-format-14) command -v clang-format-14 >/dev/null && return ;;
     libeigen3-dev) header=eigen3/Eigen/Core ;;
     nlohmann-json3-dev) header=nlohmann/json.hpp ;;
@@ -95,6 +96,8 @@ for trine_set in "$@"; do
   esac
 done
 trine_install "${trine_packages[@]}"
+# Sanitizers and libFuzzer. Asked for last: up to Ubuntu 22.04 they come with clang-14 itself.
+if [[ " $* " == *" clang "* ]]; then trine_install 'libclang-rt-14-dev|libclang-rt-dev'; fi
 trine_choose_compiler
 # A cmake found earlier in PATH may be older than the one just installed, or a wrapper around nothing.
 if ! trine_cmake_is_new_enough && [[ -x /usr/bin/cmake ]]; then export PATH="/usr/bin:$PATH"; fi
