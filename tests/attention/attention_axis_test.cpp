@@ -21,7 +21,7 @@ struct AxisCase {
   std::function<std::size_t(std::size_t n)> rotary;           // position of the rotation
   std::size_t frame_size = 1;
   bool whole_frames = false;
-  std::size_t most_remembered = 0;  // positions; 0: all
+  std::size_t most_remembered = 0;  // places for positions; 0: for all
 };
 
 std::vector<AxisCase> cases() {
@@ -29,6 +29,12 @@ std::vector<AxisCase> cases() {
   const auto index = [](std::size_t n) { return n; };
   result.push_back({"full", [] { return std::make_unique<FullAxis>(); },
                     [](std::size_t n, std::size_t m) { return m <= n; }, index});
+  for (const std::size_t window : {1U, 2U, 5U, 63U, 64U, 65U, 100U}) {
+    result.push_back({"sliding window of " + std::to_string(window),
+                      [=] { return std::make_unique<SlidingAxis>(window); },
+                      [=](std::size_t n, std::size_t m) { return m <= n && n - m < window; }, index, 1, false,
+                      (window + 63) / 64 * 64 + 64});
+  }
   for (const std::size_t s : {1U, 2U, 5U, 64U}) {
     const auto frame = [s](std::size_t n) { return n / s; };
     for (const std::size_t lookback : {0U, 1U, 2U, 3U}) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <trine/attention/grouped_query.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <string>
@@ -32,6 +33,12 @@ std::vector<float> random_values(std::size_t count, std::uint64_t seed) {
 
 // Weights of an attention layer, kept also as double-precision matrices for the reference.
 struct Layer {
+  // What models add, off unless a test sets it. Biases and gains are in `weights` too, and used if `options` say so.
+  GroupedQueryOptions options;
+  std::vector<double> q_bias, k_bias, v_bias, o_bias;
+  std::vector<double> q_gain, k_gain;
+  std::vector<double> sinks;
+
   Layer(std::size_t heads, std::size_t kv_heads)
       : q(heads * kHeadDim, kHidden),
         k(kv_heads * kHeadDim, kHidden),
@@ -46,7 +53,30 @@ struct Layer {
   }
   GroupedQueryAttention make(std::vector<AxisHeads> axes) {
     return GroupedQueryAttention(WeightScope(reader), kHidden, kHeadDim, std::move(axes),
-                                 std::make_shared<const Rotary>(kHeadDim, kTheta, 256));
+                                 std::make_shared<const Rotary>(kHeadDim, kTheta, 256), options);
+  }
+  std::vector<double> add(const std::string& name, std::size_t length, std::uint64_t seed) {
+    std::vector<float> values = random_values(length, seed);
+    std::vector<double> wide(values.begin(), values.end());
+    weights.add(name, {length}, std::move(values));
+    return wide;
+  }
+  // Projection, bias, norm, clip: what comes before the rotation.
+  [[nodiscard]] Matrix project(const Matrix& x, const Matrix& weight, const std::vector<double>& bias,
+                               const std::vector<double>& gain) const {
+    Matrix y = test::naive::matmul(x, weight);
+    for (std::size_t n = 0; n < y.rows; ++n)
+      for (std::size_t i = 0; i < bias.size(); ++i) y(n, i) += bias[i];
+    if (!gain.empty()) {
+      Matrix parts(y.values.size() / gain.size(), gain.size());  // a head a row, or all heads
+      parts.values = y.values;
+      y.values = test::naive::rms_norm(parts, gain, static_cast<double>(options.norm_epsilon)).values;
+    }
+    if (options.clip_qkv) {
+      const auto clip = static_cast<double>(*options.clip_qkv);
+      for (double& value : y.values) value = std::clamp(value, -clip, clip);
+    }
+    return y;
   }
   Matrix q, k, v, o;
   MemoryWeights weights;
@@ -57,9 +87,9 @@ struct Layer {
 template <class Allowed, class Position>
 void add_axis(const Layer& layer, const Matrix& x, std::size_t first_head, std::size_t heads, std::size_t first_kv,
               std::size_t kv_heads, const Allowed& allowed, const Position& position, Matrix& z) {
-  const Matrix q = test::naive::matmul(x, layer.q);
-  const Matrix k = test::naive::matmul(x, layer.k);
-  const Matrix v = test::naive::matmul(x, layer.v);
+  const Matrix q = layer.project(x, layer.q, layer.q_bias, layer.q_gain);
+  const Matrix k = layer.project(x, layer.k, layer.k_bias, layer.k_gain);
+  const Matrix v = layer.project(x, layer.v, layer.v_bias, {});
   const auto head_of = [](const Matrix& m, std::size_t row, std::size_t head) {
     const auto begin = m.values.begin() + static_cast<std::ptrdiff_t>(row * m.columns + head * kHeadDim);
     return std::vector<double>(begin, begin + kHeadDim);
@@ -78,6 +108,7 @@ void add_axis(const Layer& layer, const Matrix& x, std::size_t first_head, std::
         scores.push_back(score / std::sqrt(static_cast<double>(kHeadDim)));
         keys.push_back(m);
       }
+      if (!layer.sinks.empty()) scores.push_back(layer.sinks[first_head + h]);
       const auto p = test::naive::softmax(scores);
       for (std::size_t j = 0; j < keys.size(); ++j) {
         const auto value = head_of(v, keys[j], kv);
@@ -143,6 +174,74 @@ TEST(GroupedQueryAttentionPerIsa, EqualsTheTextbookAlongTwoAxes) {
       [](std::size_t n) { return n / kFrame; }, z);
   for (const std::size_t chunk : {1U, 4U, 43U})
     expect_near(run(attention, x.view(), chunk), test::naive::matmul(z, layer.o));
+}
+
+// One option at a time against the textbook, in one piece and in chunks.
+void expect_option(Layer& layer, std::size_t window = 0) {
+  std::vector<AxisHeads> axes;
+  if (window == 0) {
+    axes.push_back({std::make_unique<FullAxis>(), 4, 2});
+  } else {
+    axes.push_back({std::make_unique<SlidingAxis>(window), 4, 2});
+  }
+  const GroupedQueryAttention attention = layer.make(std::move(axes));
+  const auto x = test::random_tensor({150, kHidden}, 9);
+  Matrix z(150, 4 * kHeadDim);
+  add_axis(
+      layer, Matrix::from(x.view()), 0, 4, 0, 2,
+      [&](std::size_t n, std::size_t m) { return m <= n && (window == 0 || n - m < window); },
+      [](std::size_t n) { return n; }, z);
+  Matrix y = test::naive::matmul(z, layer.o);
+  for (std::size_t n = 0; n < y.rows; ++n)
+    for (std::size_t i = 0; i < layer.o_bias.size(); ++i) y(n, i) += layer.o_bias[i];
+  const Tensor<float, 2> whole = run(attention, x.view(), 150);
+  expect_near(whole, y);
+  for (const std::size_t chunk : {1U, 7U}) {
+    const Tensor<float, 2> cut = run(attention, x.view(), chunk, 2);
+    EXPECT_TRUE(std::ranges::equal(whole.view().span(), cut.view().span())) << "chunks of " << chunk;
+  }
+}
+
+TEST(GroupedQueryAttentionPerIsa, LooksThroughASlidingWindow) {
+  for (const std::size_t window : {1U, 8U, 64U, 100U}) {
+    Layer layer(4, 2);
+    expect_option(layer, window);
+  }
+}
+
+TEST(GroupedQueryAttentionPerIsa, AddsBiases) {
+  Layer layer(4, 2);
+  layer.q_bias = layer.add("q_proj.bias", 4 * kHeadDim, 11);
+  layer.k_bias = layer.add("k_proj.bias", 2 * kHeadDim, 12);
+  layer.v_bias = layer.add("v_proj.bias", 2 * kHeadDim, 13);
+  layer.options.qkv_bias = Linear::Bias::yes;
+  expect_option(layer);
+  layer.o_bias = layer.add("o_proj.bias", kHidden, 14);
+  layer.options.o_bias = Linear::Bias::yes;
+  expect_option(layer);
+}
+
+TEST(GroupedQueryAttentionPerIsa, NormalisesEachHeadOrAllTogether) {
+  Layer layer(4, 2);
+  layer.options.qk_norm = GroupedQueryOptions::Norm::per_head;
+  layer.options.norm_epsilon = 0.01F;
+  layer.q_gain = layer.add("q_norm.weight", kHeadDim, 15);
+  layer.k_gain = layer.add("k_norm.weight", kHeadDim, 16);
+  expect_option(layer);
+  layer.options.qk_norm = GroupedQueryOptions::Norm::whole_vector;
+  layer.q_gain = layer.add("q_norm.weight", 4 * kHeadDim, 17);
+  layer.k_gain = layer.add("k_norm.weight", 2 * kHeadDim, 18);
+  expect_option(layer);
+  layer.options.clip_qkv = 0.5F;
+  expect_option(layer);
+}
+
+TEST(GroupedQueryAttentionPerIsa, LetsASinkOfEachHeadTakePart) {
+  Layer layer(4, 2);
+  layer.options.sinks = true;
+  layer.sinks = layer.add("sinks", 4, 19);
+  expect_option(layer);
+  expect_option(layer, 8);
 }
 
 TEST(GroupedQueryAttentionPerIsa, GivesSequencesOfOneBatchWhatTheyGetAlone) {

@@ -6,31 +6,18 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <map>
 #include <string>
 #include <vector>
 
 #include <trine/generate/session.hpp>
 
+#include "models/choice_recorder.hpp"
 #include "support/golden.hpp"
 
 namespace trine::test {
 namespace {
 
 namespace fs = std::filesystem;
-
-// What a session chose, in the form of the golden files.
-class ChoiceRecorder : public RoutingObserver {
- public:
-  void on_routing(const RoutingEvent& event) override {
-    auto& tokens = chosen[event.layer];
-    for (std::size_t t = 0; t < event.plan.tokens; ++t) {
-      const auto experts = event.plan.experts_of(t);
-      tokens.emplace_back(experts.begin(), experts.end());
-    }
-  }
-  std::map<std::size_t, std::vector<std::vector<std::uint32_t>>> chosen;
-};
 
 std::vector<std::string> golden_models() {
   std::vector<std::string> names;

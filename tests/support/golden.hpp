@@ -56,11 +56,12 @@ Tensor<float, Rank> read_tensor(const Json& json) {
   return golden;
 }
 
-/// The folders below tests/golden, sorted by name: one case each.
-[[nodiscard]] inline std::vector<std::filesystem::path> golden_directories() {
+/// The folders with a golden.json right below `directory`, sorted by name: one case each.
+[[nodiscard]] inline std::vector<std::filesystem::path> golden_directories(
+    const std::filesystem::path& directory = TRINE_TEST_DATA) {
   std::vector<std::filesystem::path> result;
-  if (!std::filesystem::exists(TRINE_TEST_DATA)) return result;
-  for (const auto& entry : std::filesystem::directory_iterator(TRINE_TEST_DATA))
+  if (!std::filesystem::exists(directory)) return result;
+  for (const auto& entry : std::filesystem::directory_iterator(directory))
     if (std::filesystem::exists(entry.path() / "golden.json")) result.push_back(entry.path());
   std::sort(result.begin(), result.end());
   return result;

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <span>
+#include <utility>
 
 #include <trine/core/workspace.hpp>
 #include <trine/nn/gated_mlp.hpp>
@@ -40,6 +41,7 @@ class FeedForward {
 class DenseFeedForward : public FeedForward {
  public:
   DenseFeedForward(const WeightScope& scope, std::size_t hidden, std::size_t ffn) : mlp_(scope, hidden, ffn) {}
+  explicit DenseFeedForward(GatedMlp mlp) : mlp_(std::move(mlp)) {}
   void forward(const FeedForwardContext& context, View<const float, 2> x, View<float, 2> y) const override {
     mlp_.forward(context.execution, context.workspace, x, y);
   }

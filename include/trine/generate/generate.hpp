@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -75,7 +76,9 @@ inline GenerateResult generate(Session& session, const Tokenizer& tokenizer, std
   result.prefill_seconds = seconds_since(start);
   start = Clock::now();
   while (wanted && result.tokens.size() < options.max_tokens) {
-    const TokenId next = sampler.sample(logits.row(0), history);
+    // Models have more rows than tokens; the rows behind stand for nothing.
+    const std::span<const float> known = logits.row(0).first(std::min(tokenizer.vocab_size(), logits.extent(1)));
+    const TokenId next = sampler.sample(known, history);
     history.push_back(next);
     result.tokens.push_back(next);
     const StopConditions::Step step = conditions.push(next, detokenizer.push(next));

@@ -102,17 +102,11 @@ class ObjectReader {
   }
 
   /// Throws ConfigError for the first key that no getter asked for.
-  void finish() const {
-    for (const auto& item : object_.items()) {
-      const std::string& key = item.key();
-      if (std::find(known_.begin(), known_.end(), key) != known_.end()) continue;
-      const std::string_view nearest = nearest_name(key, known_);
-      std::string message = place_ + ": " + (path_.empty() ? "" : path_ + ": ") + "unknown key " + in_quotes(key);
-      if (!nearest.empty()) message += "; the nearest known key is " + in_quotes(nearest);
-      throw ConfigError(message);
-    }
+  void finish() const { finish_but([](const Json&) { return false; }); }
+  /// The same for files whose writers add keys of their own: a key that is null or false asks for nothing and may stay.
+  void finish_but_unset() const {
+    finish_but([](const Json& value) { return value.is_null() || value == false; });
   }
-
   /// Throws "place: path.key: expected `expectation`, found `value`".
   [[noreturn]] void fail(std::string_view key, const std::string& expectation, const Json& value) const {
     throw ConfigError(name_with_place(key) + ": expected " + expectation + ", found " + describe(value));
@@ -123,6 +117,17 @@ class ObjectReader {
   }
 
  private:
+  template <class MayStay>
+  void finish_but(const MayStay& may_stay) const {
+    for (const auto& item : object_.items()) {
+      const std::string& key = item.key();
+      if (std::find(known_.begin(), known_.end(), key) != known_.end() || may_stay(item.value())) continue;
+      const std::string_view nearest = nearest_name(key, known_);
+      std::string message = place_ + ": " + (path_.empty() ? "" : path_ + ": ") + "unknown key " + in_quotes(key);
+      if (!nearest.empty()) message += "; the nearest known key is " + in_quotes(nearest);
+      throw ConfigError(message);
+    }
+  }
   [[nodiscard]] std::string name_of(std::string_view key) const {
     if (path_.empty() || key.empty()) return path_ + std::string(key);
     return path_ + "." + std::string(key);

@@ -85,6 +85,11 @@ class WeightScope {
   /// Tensors below "NAME." are no part of the model, and not missed.
   void ignore(std::string_view name) const { reader_->ignore(name_of(name) + "."); }
 
+  /// Throws WeightError "NAME: problem (file)".
+  [[noreturn]] void fail(std::string_view name, const std::string& problem) const {
+    reader_->fail(name_of(name), problem);
+  }
+
   /// A matrix as it is stored, borrowed from the source. FP8 codes come with the scales of their blocks,
   /// "NAME_scale_inv" [blocks of rows, blocks of columns], by which they are multiplied. Throws WeightError.
   [[nodiscard]] AnyMatrix matrix(std::string_view name, std::size_t rows, std::size_t columns) const {

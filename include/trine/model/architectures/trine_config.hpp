@@ -10,6 +10,7 @@
 
 #include <trine/json/object_reader.hpp>
 #include <trine/model/architecture.hpp>
+#include <trine/model/architectures/config_limits.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -63,11 +64,6 @@ struct TrineConfig {
 
 namespace detail {
 
-// Generous bounds: their products stay far below 2^64, and no table that they size is large.
-inline constexpr std::size_t kMaxWidth = 1U << 16U;
-inline constexpr std::size_t kMaxVocab = 1U << 22U;
-inline constexpr std::size_t kMaxPositions = 1U << 22U;
-
 inline TrineConfig::Heads parse_heads(ObjectReader& reader) {
   TrineConfig::Heads heads;
   heads.num_heads = reader.integer("num_heads", 1, 1024);
@@ -108,12 +104,12 @@ inline TrineConfig::AttentionOptions parse_attention(ObjectReader reader, std::s
 inline TrineConfig::MoeOptions parse_moe(ObjectReader reader, const TrineConfig& config,
                                          const RouterRegistry& routers) {
   TrineConfig::MoeOptions result;
-  result.num_experts = reader.integer("num_experts", 1, kMaxWidth);
-  result.intermediate_size = reader.integer("intermediate_size", 1, kMaxWidth * 4);
+  result.num_experts = reader.integer("num_experts", 1, config_limits::kWidth);
+  result.intermediate_size = reader.integer("intermediate_size", 1, config_limits::kFfn);
   result.num_shared_experts = reader.integer_or("num_shared_experts", 0, 1024, 0);
   result.first_dense_layers = reader.integer_or("first_dense_layers", 0, config.num_hidden_layers, 0);
   if (result.first_dense_layers > 0)
-    result.dense_intermediate_size = reader.integer("dense_intermediate_size", 1, kMaxWidth * 4);
+    result.dense_intermediate_size = reader.integer("dense_intermediate_size", 1, config_limits::kFfn);
   result.router_kind = reader.object("router").string("kind");
   result.router = routers.parse(reader.object("router"), {config.hidden_size, result.num_experts, config.num_features});
   if (reader.has("expert_attention")) {
@@ -131,7 +127,7 @@ inline void parse_input(ObjectReader reader, TrineConfig& config) {
     reader.finish();
     return;
   }
-  config.num_features = reader.integer("num_features", 1, kMaxWidth);
+  config.num_features = reader.integer("num_features", 1, config_limits::kWidth);
   if (config.attention.kind == AttentionKind::full)
     config.attention.frame_size = reader.integer_or("num_sites", 1, config.max_position_embeddings, 1);
   reader.finish();
@@ -142,7 +138,7 @@ inline void parse_output(ObjectReader reader, TrineConfig& config) {
                                                      {"classification", OutputKind::classification},
                                                      {"regression", OutputKind::regression}});
   if (config.output != OutputKind::language_model) {
-    config.num_outputs = reader.integer("num_outputs", 1, kMaxVocab);
+    config.num_outputs = reader.integer("num_outputs", 1, config_limits::kVocab);
     static_cast<void>(reader.choice<bool>("pool", {{"last_frame_mean", true}}));
   } else if (config.num_features != 0) {
     reader.fail("kind", "expected classification or regression for feature input, found 'language_model'");
@@ -158,9 +154,9 @@ inline void parse_output(ObjectReader reader, TrineConfig& config) {
   ObjectReader reader(document, place);
   TrineConfig config;
   static_cast<void>(reader.choice<bool>("model_type", {{"trine", true}}));
-  config.hidden_size = reader.integer("hidden_size", 1, detail::kMaxWidth);
+  config.hidden_size = reader.integer("hidden_size", 1, config_limits::kWidth);
   config.num_hidden_layers = reader.integer("num_hidden_layers", 1, 4096);
-  config.max_position_embeddings = reader.integer("max_position_embeddings", 1, detail::kMaxPositions);
+  config.max_position_embeddings = reader.integer("max_position_embeddings", 1, config_limits::kPositions);
   config.rms_norm_eps = static_cast<float>(reader.number_or("rms_norm_eps", 1e-12, 1.0, 1e-6));
   config.rope_theta = reader.number_or("rope_theta", 1.0, 1e12, 10000.0);
   config.attention = detail::parse_attention(reader.object("attention"), config.max_position_embeddings);
@@ -168,7 +164,7 @@ inline void parse_output(ObjectReader reader, TrineConfig& config) {
   config.moe = detail::parse_moe(reader.object("moe"), config, routers);
   detail::parse_output(reader.object("output"), config);
   if (config.num_features == 0) {
-    config.vocab_size = reader.integer("vocab_size", 1, detail::kMaxVocab);
+    config.vocab_size = reader.integer("vocab_size", 1, config_limits::kVocab);
     config.tie_word_embeddings = reader.boolean_or("tie_word_embeddings", false);
     if (config.tie_word_embeddings && config.output != OutputKind::language_model)
       reader.fail("tie_word_embeddings", "expected false for a model without a language model head, found true");
