@@ -122,6 +122,14 @@ class ObjectReader {
     throw ConfigError(name_with_place(key) + ": " + problem);
   }
 
+  /// A value in a message: lists and objects by their kind, texts in quotes, anything else as it is written.
+  [[nodiscard]] static std::string describe(const Json& value) {
+    if (value.is_string()) return in_quotes(value.get_ref<const std::string&>());
+    if (value.is_array()) return "a list";
+    if (value.is_object()) return "an object";
+    return value.dump();
+  }
+
  private:
   [[nodiscard]] std::string name_of(std::string_view key) const {
     if (path_.empty() || key.empty()) return path_ + std::string(key);
@@ -130,12 +138,6 @@ class ObjectReader {
   [[nodiscard]] std::string name_with_place(std::string_view key) const {
     const std::string name = name_of(key);
     return name.empty() ? place_ : place_ + ": " + name;
-  }
-  [[nodiscard]] static std::string describe(const Json& value) {
-    if (value.is_string()) return in_quotes(value.get_ref<const std::string&>());
-    if (value.is_array()) return "a list";
-    if (value.is_object()) return "an object";
-    return value.dump();
   }
 
   const Json& object_;
