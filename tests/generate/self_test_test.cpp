@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -27,10 +28,18 @@ SelfTest read(const std::string& cases) {
 TEST(SelfTest, RefusesAFileThatChecksNothing) { EXPECT_ERROR(read("[]"), ConfigError, "at least one case"); }
 
 TEST(SelfTest, TakesIntegersOnlyAndNeverRoundsThem) {
-  for (const char* token : {"4294967297", "true", "-1", "2.9", "1e30", "\"1\""}) {
-    EXPECT_ERROR(read(std::string(R"([{"tokens": [)") + token + R"(], "experts": {}, "top_logits": []}])"), ConfigError,
-                 "cases[0].tokens: expected integers from 0 to 4294967295");
+  const std::map<std::string, std::string> tokens{{"4294967297", "4294967297"},
+                                                  {"true", "true"},
+                                                  {"-1", "-1"},
+                                                  {"2.9", "2.9"},
+                                                  {"1e30", "1e+30"},
+                                                  {"\"1\"", "'1'"}};
+  for (const auto& [token, found] : tokens) {
+    EXPECT_ERROR(read(R"([{"tokens": [)" + token + R"(], "experts": {}, "top_logits": []}])"), ConfigError,
+                 "cases[0].tokens: expected integers from 0 to 4294967295, found " + found);
   }
+  EXPECT_ERROR(read(R"([{"tokens": 7, "experts": {}, "top_logits": []}])"), ConfigError,
+               "cases[0].tokens: expected a list of integers, found 7");
 }
 
 TEST(SelfTest, WantsLayerNumbersAndExpertsForEveryToken) {

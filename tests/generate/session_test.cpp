@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <stdexcept>
 #include <stop_token>
@@ -248,6 +249,32 @@ TEST(Session, GoesOnAfterAMoveAndAfterItsModelHandleIsGone) {
   third = std::move(second);
   EXPECT_EQ(third.position(), 20U);
   EXPECT_EQ(bits_of(third.forward(tokens.subspan(20)).span()), expected);
+}
+
+// What the heap may have lost is the affair of LeakSanitizer, which sees this test, too.
+TEST(Session, LeavesNothingMappedWhenItWasMovedOrDestroyed) {
+  const auto mappings = [](const std::string& name) {
+    const std::string path = fs::canonical(golden_path(name) / "weights.bin").string();
+    std::ifstream maps("/proc/self/maps");
+    std::size_t count = 0;
+    for (std::string line; std::getline(maps, line);) count += line.ends_with(path) ? 1U : 0U;
+    return count;
+  };
+  const std::vector<TokenId> tokens{1, 2, 3};
+  {
+    std::optional<Session> first(Session(Model::load(golden_path("summary"))));
+    if (mappings("summary") == 0) GTEST_SKIP() << "this system does not list what is mapped";
+    Session second(std::move(*first));
+    first.reset();
+    static_cast<void>(second.forward(tokens));
+    Session third(Model::load(golden_path("strided")));
+    static_cast<void>(third.forward(tokens));
+    EXPECT_EQ(mappings("strided"), 1U);
+    third = std::move(second);
+    EXPECT_EQ(mappings("strided"), 0U) << "the session that was assigned to was the last user of its model";
+    EXPECT_EQ(mappings("summary"), 1U);
+  }
+  EXPECT_EQ(mappings("summary"), 0U);
 }
 
 TEST(Session, GivesTheSameBitsWhetherTheWeightsAreMappedOrRead) {

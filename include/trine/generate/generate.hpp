@@ -74,6 +74,7 @@ inline GenerateResult generate(Session& session, const Tokenizer& tokenizer, std
   auto start = Clock::now();
   View<const float, 2> logits = session.forward(result.prompt_tokens, OutputRows::last, options.stop);
   result.prefill_seconds = seconds_since(start);
+  if (options.max_tokens == 0) result.reason = StopReason::max_tokens;
   start = Clock::now();
   while (wanted && result.tokens.size() < options.max_tokens) {
     // Models have more rows than tokens; the rows behind stand for nothing.

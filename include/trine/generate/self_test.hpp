@@ -36,12 +36,14 @@ namespace detail {
 // A list of integers in [0, most], exact: nlohmann's own conversion would wrap and round.
 [[nodiscard]] inline std::vector<std::uint32_t> read_integers(const Json& list, const std::string& place,
                                                               std::uint64_t most) {
-  if (!list.is_array()) throw ConfigError(place + ": expected a list of integers");
+  if (!list.is_array())
+    throw ConfigError(place + ": expected a list of integers, found " + ObjectReader::describe(list));
   std::vector<std::uint32_t> result;
   result.reserve(list.size());
   for (const Json& value : list) {
     if (!value.is_number_unsigned() || value.get<std::uint64_t>() > most)
-      throw ConfigError(place + ": expected integers from 0 to " + std::to_string(most));
+      throw ConfigError(place + ": expected integers from 0 to " + std::to_string(most) + ", found " +
+                        ObjectReader::describe(value));
     result.push_back(value.get<std::uint32_t>());
   }
   return result;

@@ -48,7 +48,7 @@ class Session {
     if (options_.batch_size == 0) throw InputError("batch_size: expected at least 1, found 0");
     if (!options_.isa) options_.isa = default_isa();
     if (!is_available(*options_.isa))
-      throw DeviceError("instruction set " + std::string(to_string(*options_.isa)) + ": this CPU does not have it");
+      throw DeviceError("instruction set " + in_quotes(to_string(*options_.isa)) + ": this CPU does not have it");
   }
 
   [[nodiscard]] const Model& model() const noexcept { return model_; }

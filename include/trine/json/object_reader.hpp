@@ -116,6 +116,14 @@ class ObjectReader {
     throw ConfigError(name_with_place(key) + ": " + problem);
   }
 
+  /// A value in a message: lists and objects by their kind, texts in quotes, anything else as it is written.
+  [[nodiscard]] static std::string describe(const Json& value) {
+    if (value.is_string()) return in_quotes(value.get_ref<const std::string&>());
+    if (value.is_array()) return "a list";
+    if (value.is_object()) return "an object";
+    return value.dump();
+  }
+
  private:
   template <class MayStay>
   void finish_but(const MayStay& may_stay) const {
@@ -135,12 +143,6 @@ class ObjectReader {
   [[nodiscard]] std::string name_with_place(std::string_view key) const {
     const std::string name = name_of(key);
     return name.empty() ? place_ : place_ + ": " + name;
-  }
-  [[nodiscard]] static std::string describe(const Json& value) {
-    if (value.is_string()) return in_quotes(value.get_ref<const std::string&>());
-    if (value.is_array()) return "a list";
-    if (value.is_object()) return "an object";
-    return value.dump();
   }
 
   const Json& object_;

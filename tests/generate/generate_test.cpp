@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <trine/generate/generate.hpp>
+
+#include <filesystem>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <gmock/gmock.h>
+
+#include "model/random_model.hpp"
+#include "support/expect_error.hpp"
+#include "text/tiny_tokenizer.hpp"
+
+namespace trine {
+namespace {
+
+using test::RandomModel;
+
+constexpr TokenId kEnd = 258;  // behind 256 bytes and two merges
+
+// Tokens are bytes, so a model with random weights writes much that is no UTF-8.
+class Generate : public testing::Test {
+ protected:
+  static Json config() {
+    return Json::parse(R"({"model_type": "trine", "vocab_size": 259, "hidden_size": 32, "num_hidden_layers": 2,
+      "max_position_embeddings": 8192, "tie_word_embeddings": false,
+      "attention": {"kind": "3d", "head_dim": 8, "frame_size": 16,
+        "spatial": {"num_heads": 2, "num_kv_heads": 1, "lookback": 1},
+        "temporal": {"num_heads": 2, "num_kv_heads": 1, "pattern": "summary"}},
+      "moe": {"num_experts": 4, "intermediate_size": 16,
+        "router": {"kind": "attention", "key_dim": 8, "score": "sigmoid", "choice": {"kind": "top_k", "k": 2}}},
+      "input": {"kind": "tokens"}, "output": {"kind": "language_model"}})");
+  }
+  static Tokenizer make_tokenizer() {
+    Json document = test::tiny_tokenizer();
+    document["added_tokens"] = Json::array({test::added_token(kEnd, "</s>", true)});
+    return test::make_tokenizer(document);
+  }
+  // Every token has a chance; `max_tokens` of them, whatever they are.
+  static GenerateOptions options(std::size_t max_tokens, std::uint64_t seed = 1) {
+    GenerateOptions result;
+    result.max_tokens = max_tokens;
+    result.sampling = {.temperature = 1.0F, .top_k = 0, .top_p = 1.0F, .min_p = 0.0F, .seed = seed};
+    result.ignore_end_token = true;
+    return result;
+  }
+
+  const RandomModel files_{config(), 1};
+  const Model model_ = Model::load(files_.path());
+  const Tokenizer tokenizer_ = make_tokenizer();
+};
+
+TEST_F(Generate, SamplesTokenAfterToken) {
+  Session session(model_);
+  const GenerateResult result = generate(session, tokenizer_, "abcd", options(50));
+  EXPECT_EQ(result.prompt_tokens, tokenizer_.encode("abcd"));
+  EXPECT_EQ(result.reason, StopReason::max_tokens);
+  EXPECT_EQ(session.position(), result.prompt_tokens.size() + 49) << "the last one is not in the session";
+
+  Session by_hand(model_);
+  Sampler sampler(options(50).sampling);
+  std::vector<TokenId> history = result.prompt_tokens;
+  std::vector<TokenId> tokens;
+  View<const float, 2> logits = by_hand.forward(history);
+  while (tokens.size() < 50) {
+    tokens.push_back(sampler.sample(logits.row(0), history));
+    history.push_back(tokens.back());
+    logits = by_hand.forward(std::span(tokens).last(1));
+  }
+  EXPECT_EQ(result.tokens, tokens);
+  EXPECT_EQ(result.text, tokenizer_.decode(tokens));
+}
+
+TEST_F(Generate, ShowsWholeCharactersWhichAreTheTextTogether) {
+  Session session(model_);
+  std::string shown;
+  const auto on_text = [&](std::string_view piece) {
+    EXPECT_FALSE(piece.empty());
+    EXPECT_TRUE(is_valid_utf8(piece));
+    shown += piece;
+    return true;
+  };
+  const GenerateResult result = generate(session, tokenizer_, "a", options(400), on_text);
+  EXPECT_EQ(shown, result.text);
+  EXPECT_THAT(shown, testing::HasSubstr("\xEF\xBF\xBD")) << "some bytes made no character";
+}
+
+TEST_F(Generate, RepeatsATextWithItsSeedOnAnyNumberOfThreads) {
+  const auto tokens = [&](std::uint64_t seed, std::size_t threads) {
+    Session session(model_, {.threads = threads});
+    return generate(session, tokenizer_, "abc", options(60, seed)).tokens;
+  };
+  const std::vector<TokenId> expected = tokens(5, 1);
+  for (const std::size_t threads : {1U, 2U, 3U, 8U}) EXPECT_EQ(tokens(5, threads), expected) << threads << " threads";
+  EXPECT_NE(tokens(6, 1), expected);
+}
+
+TEST_F(Generate, EndsWhenTheCallbackSaysSo) {
+  Session session(model_);
+  std::string shown;
+  const auto until_five = [&](std::string_view piece) {
+    EXPECT_LT(shown.size(), 5U) << "called again after it said no";
+    shown += piece;
+    return shown.size() < 5;
+  };
+  const GenerateResult result = generate(session, tokenizer_, "abc", options(1000), until_five);
+  EXPECT_GE(shown.size(), 5U);
+  EXPECT_LT(result.tokens.size(), 1000U);
+  EXPECT_EQ(result.reason, StopReason::none);
+}
+
+TEST_F(Generate, EndsAtTheEndTokenUnlessItIsToIgnoreIt) {
+  GenerateOptions until_the_end = options(8000);  // one of 259 tokens
+  until_the_end.ignore_end_token = false;
+  Session session(model_);
+  const GenerateResult ended = generate(session, tokenizer_, "a", until_the_end);
+  ASSERT_EQ(ended.reason, StopReason::end_token);
+  EXPECT_EQ(ended.tokens.back(), kEnd);
+  EXPECT_THAT(ended.text, testing::Not(testing::HasSubstr("</s>")));
+
+  session.reset();
+  const GenerateResult all = generate(session, tokenizer_, "a", options(ended.tokens.size() + 10));
+  EXPECT_EQ(all.reason, StopReason::max_tokens);
+  ASSERT_EQ(all.tokens.size(), ended.tokens.size() + 10);
+  EXPECT_TRUE(std::equal(ended.tokens.begin(), ended.tokens.end(), all.tokens.begin()));
+}
+
+TEST_F(Generate, EndsBeforeAStopStringAndShowsNothingOfIt) {
+  Session session(model_);
+  const std::string whole = generate(session, tokenizer_, "abc", options(80)).text;
+  const std::size_t place = whole.find_first_not_of("\xEF\xBF\xBD", whole.size() / 2);
+  ASSERT_LT(place, whole.size());
+  const std::string stop(1, whole[place]);
+  GenerateOptions stopping = options(80);
+  stopping.stop_strings = {"there is no such text", stop};
+  session.reset();
+  std::string shown;
+  const GenerateResult result = generate(session, tokenizer_, "abc", stopping, [&](std::string_view piece) {
+    shown += piece;
+    return true;
+  });
+  EXPECT_EQ(result.reason, StopReason::stop_string);
+  EXPECT_EQ(result.text, whole.substr(0, whole.find(stop)));
+  EXPECT_EQ(shown, result.text);
+}
+
+TEST_F(Generate, EndsWhenTheContextIsFull) {
+  Session session(model_, {.context = 20});
+  const GenerateResult result = generate(session, tokenizer_, "0123456789", options(1000));
+  EXPECT_EQ(result.reason, StopReason::max_tokens);
+  EXPECT_EQ(result.tokens.size(), 11U) << "ten fill the context, and one more is sampled from the last of them";
+  EXPECT_EQ(session.position(), 20U);
+}
+
+TEST_F(Generate, OnlyReadsThePromptWhenNoTokensAreAskedFor) {
+  Session session(model_);
+  const GenerateResult result = generate(session, tokenizer_, "0123456789", options(0));
+  EXPECT_EQ(result.reason, StopReason::max_tokens);
+  EXPECT_TRUE(result.text.empty() && result.tokens.empty());
+  EXPECT_EQ(session.position(), 10U);
+}
+
+TEST_F(Generate, IsCancelledByItsStopToken) {
+  Session session(model_);
+  std::stop_source stop;
+  GenerateOptions cancelled = options(1000);
+  cancelled.stop = stop.get_token();
+  std::size_t pieces = 0;
+  const auto stop_at_the_third = [&](std::string_view) {
+    if (++pieces == 3) stop.request_stop();
+    return true;
+  };
+  EXPECT_ERROR(generate(session, tokenizer_, "abc", cancelled, stop_at_the_third), CancelledError, "cancelled");
+  EXPECT_EQ(pieces, 3U);
+  EXPECT_ERROR(generate(session, tokenizer_, "abc", options(1)), InputError, "call reset() first");
+  session.reset();
+  EXPECT_EQ(generate(session, tokenizer_, "abc", options(1)).tokens.size(), 1U);
+}
+
+TEST_F(Generate, GoesOnWithTheTextOfItsSession) {
+  Session session(model_);
+  const GenerateResult first = generate(session, tokenizer_, "abc", options(20));
+  session.forward(std::span(first.tokens).last(1));
+  const GenerateResult second = generate(session, tokenizer_, "xyz", options(20));
+
+  Session other(model_);
+  std::vector<TokenId> before = first.prompt_tokens;
+  before.insert(before.end(), first.tokens.begin(), first.tokens.end());
+  other.forward(before);
+  EXPECT_EQ(generate(other, tokenizer_, "xyz", options(20)).tokens, second.tokens);
+}
+
+TEST_F(Generate, RefusesWhatItCannotDoAndLeavesTheSessionAsItWas) {
+  Session session(model_);
+  EXPECT_ERROR(generate(session, tokenizer_, "", options(1)), InputError, "expected at least one token");
+  GenerateOptions cold = options(1);
+  cold.sampling.temperature = -1.0F;
+  EXPECT_ERROR(generate(session, tokenizer_, "a", cold), InputError, "temperature: expected a finite number");
+  GenerateOptions endless = options(1);
+  endless.stop_strings = {""};
+  EXPECT_ERROR(generate(session, tokenizer_, "a", endless), InputError, "stop string: expected valid UTF-8");
+  EXPECT_EQ(session.position(), 0U);
+  Session classifier(Model::load(std::filesystem::path(TRINE_TEST_DATA) / "tokens_classification"));
+  EXPECT_ERROR(generate(classifier, tokenizer_, "a", options(1)), InputError,
+               "generate: this model has no language model head");
+}
+
+}  // namespace
+}  // namespace trine
