@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rotary settings of a published model's config.json, in both spellings:
+//   "rope_theta": 10000, "rope_scaling": null or {"type" or "rope_type": "yarn", ...}
+//   "rope_parameters": {"rope_theta": 10000, "rope_type": "yarn", ...}, or one such object for each layer type
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <trine/json/object_reader.hpp>
+#include <trine/nn/rope_scaling.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+/// What the rest of config.json says about the heads, and the family where it is silent.
+struct RopeContext {
+  std::size_t head_dim = 0;  // of the part that turns: qk_rope_head_dim with latent attention
+  std::size_t max_position_embeddings = 0;
+  double default_theta = 10000.0;
+};
+
+namespace detail {
+
+inline constexpr double kMaxRopeFactor = 1e6;
+
+// The settings of one rope, from `object`; what is missing there, from `config` beside it.
+class RopeReader {
+ public:
+  RopeReader(ObjectReader& config, ObjectReader& object, const RopeContext& context)
+      : config_(config), object_(object), context_(context) {}
+
+  [[nodiscard]] RopeOptions read() {
+    RopeOptions rope;
+    rope.theta = object_.number_or("rope_theta", 1.0 + 1e-6, 1e12,
+                                   config_.number_or("rope_theta", 1.0 + 1e-6, 1e12, context_.default_theta));
+    const double share =
+        object_.number_or("partial_rotary_factor", 0.0, 1.0, config_.number_or("partial_rotary_factor", 0.0, 1.0, 1.0));
+    rope.rotary_dim = static_cast<std::size_t>(static_cast<double>(context_.head_dim) * share);
+    if (rope.rotary_dim == 0 || rope.rotary_dim % 2 != 0) {
+      config_.fail("partial_rotary_factor", "expected an even number of rotated elements, found " +
+                                                std::to_string(rope.rotary_dim) + " of " +
+                                                std::to_string(context_.head_dim));
+    }
+    rope.scaling = (this->*type())(rope);
+    object_.finish();
+    return rope;
+  }
+
+ private:
+  using Read = RopeScaling (RopeReader::*)(const RopeOptions&);
+
+  Read type() {
+    const auto named = [&](std::string_view key) {
+      return object_.choice<Read>(key, {{"default", &RopeReader::unscaled},
+                                        {"linear", &RopeReader::linear},
+                                        {"dynamic", &RopeReader::dynamic},
+                                        {"llama3", &RopeReader::llama3},
+                                        {"yarn", &RopeReader::yarn},
+                                        {"longrope", &RopeReader::longrope}});
+    };
+    if (!object_.has("rope_type")) return object_.has("type") ? named("type") : &RopeReader::unscaled;
+    const Read result = named("rope_type");
+    if (object_.has("type") && named("type") != result)
+      object_.fail("type", "expected the same as rope_type, found " + in_quotes(object_.string("type")));
+    return result;
+  }
+
+  RopeScaling unscaled(const RopeOptions&) { return {}; }
+  RopeScaling linear(const RopeOptions&) { return LinearScaling{factor()}; }
+  RopeScaling dynamic(const RopeOptions&) { return DynamicScaling{factor()}; }
+
+  RopeScaling llama3(const RopeOptions&) {
+    Llama3Scaling result;
+    result.factor = factor();
+    result.low_freq_factor = object_.number("low_freq_factor", 1e-3, 1e3);
+    result.high_freq_factor = object_.number("high_freq_factor", 1e-3, 1e3);
+    if (result.high_freq_factor <= result.low_freq_factor)
+      object_.fail("high_freq_factor", "expected more than low_freq_factor");
+    result.original_max_position_embeddings = original_length();
+    return result;
+  }
+
+  RopeScaling yarn(const RopeOptions&) {
+    YarnScaling result;
+    result.original_max_position_embeddings = original_length();
+    result.factor = factor_or_ratio(result.original_max_position_embeddings);
+    result.beta_fast = object_.number_or("beta_fast", 1e-3, 1e6, result.beta_fast);
+    result.beta_slow = object_.number_or("beta_slow", 1e-3, 1e6, result.beta_slow);
+    if (result.beta_fast < result.beta_slow) object_.fail("beta_fast", "expected at least beta_slow");
+    result.truncate = object_.boolean_or("truncate", true);
+    result.mscale = object_.number_or("mscale", 0.0, 1e3, 0.0);
+    result.mscale_all_dim = object_.number_or("mscale_all_dim", 0.0, 1e3, 0.0);
+    result.attention_factor = attention_factor();
+    return result;
+  }
+
+  RopeScaling longrope(const RopeOptions& rope) {
+    LongRopeScaling result;
+    result.original_max_position_embeddings = original_length();
+    result.factor = factor_or_ratio(result.original_max_position_embeddings);
+    result.attention_factor = attention_factor();
+    result.short_factor = factors("short_factor", rope.rotary_dim / 2);
+    static_cast<void>(factors("long_factor", rope.rotary_dim / 2));
+    if (context_.max_position_embeddings > result.original_max_position_embeddings) {
+      object_.fail("long_factor",
+                   "a context beyond original_max_position_embeddings is not supported with longrope: cached keys "
+                   "cannot change from short to long factors; expected max_position_embeddings of at most " +
+                       std::to_string(result.original_max_position_embeddings) + ", found " +
+                       std::to_string(context_.max_position_embeddings));
+    }
+    return result;
+  }
+
+  [[nodiscard]] double factor() { return object_.number("factor", 1.0, kMaxRopeFactor); }
+
+  // Only a factor that is not given follows from the lengths.
+  [[nodiscard]] double factor_or_ratio(std::size_t original) {
+    if (object_.has("factor")) return factor();
+    return static_cast<double>(context_.max_position_embeddings) / static_cast<double>(original);
+  }
+
+  // Phi-3 and its kin write it beside the object.
+  [[nodiscard]] std::size_t original_length() {
+    constexpr std::string_view kKey = "original_max_position_embeddings";
+    constexpr std::size_t kMost = 1U << 26U;
+    const std::size_t inside = object_.integer_or(kKey, 2, kMost, context_.max_position_embeddings);
+    return config_.integer_or(kKey, 2, kMost, inside);
+  }
+
+  [[nodiscard]] std::optional<double> attention_factor() {
+    if (!object_.has("attention_factor")) return std::nullopt;
+    return object_.number("attention_factor", 1e-3, 1e3);
+  }
+
+  [[nodiscard]] std::vector<double> factors(std::string_view key, std::size_t count) {
+    const Json& list = object_.at(key);
+    if (!list.is_array() || list.size() != count)
+      object_.fail(key, "a list of " + std::to_string(count) + " numbers", list);
+    std::vector<double> result;
+    for (const Json& element : list) {
+      if (!element.is_number() || !(element.get<double>() >= 1e-3 && element.get<double>() <= kMaxRopeFactor))
+        object_.fail(key, "numbers from 0.001 to 1e6", element);
+      result.push_back(element.get<double>());
+    }
+    return result;
+  }
+
+  ObjectReader& config_;  // the whole of config.json
+  ObjectReader& object_;  // rope_scaling, rope_parameters or one of its layer types
+  const RopeContext& context_;
+};
+
+// Is it one object for each layer type? No rope setting is an object itself.
+[[nodiscard]] inline bool is_by_layer_type(const Json& rope) {
+  return std::any_of(rope.begin(), rope.end(), [](const Json& value) { return value.is_object(); });
+}
+
+}  // namespace detail
+
+/// Reads the keys of both spellings from `config`: the rope of each of `layer_types`, which differ only where
+/// rope_parameters tells them apart. Throws ConfigError for what is missing, unknown, out of range or unsupported.
+[[nodiscard]] inline std::vector<RopeOptions> read_rope(ObjectReader& config, const RopeContext& context,
+                                                        const std::vector<std::string>& layer_types) {
+  const bool scaling = config.has("rope_scaling");
+  const bool parameters = config.has("rope_parameters");
+  if (scaling && parameters) config.fail("rope_scaling", "expected this or rope_parameters, found both");
+  const std::string_view key = scaling ? "rope_scaling" : "rope_parameters";
+  if (!scaling && !parameters) {
+    const Json nothing = Json::object();
+    ObjectReader unscaled(nothing, "rope");
+    return std::vector<RopeOptions>(layer_types.size(), detail::RopeReader(config, unscaled, context).read());
+  }
+  ObjectReader object = config.object(key);
+  if (!detail::is_by_layer_type(config.at(key)))
+    return std::vector<RopeOptions>(layer_types.size(), detail::RopeReader(config, object, context).read());
+  std::vector<RopeOptions> result;
+  for (const std::string& type : layer_types) {
+    ObjectReader one = object.object(type);
+    result.push_back(detail::RopeReader(config, one, context).read());
+  }
+  object.finish();
+  return result;
+}
+
+/// The same for a model whose layers all rotate alike.
+[[nodiscard]] inline RopeOptions read_rope(ObjectReader& config, const RopeContext& context) {
+  return read_rope(config, context, {"full_attention"}).front();
+}
+
+}  // namespace trine::inline TRINE_ABI

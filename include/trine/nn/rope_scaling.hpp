@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rotary frequencies of published models: how each stretches the context it was first trained for. Named as the
+// "rope_type" of config.json. docs/reference/rope.md lists what is supported.
+//
+// All in double precision. The transformers package takes the same formulas in f32, frequencies, angles and cosines: at
+// position p its angles are off by up to p * 2^-23 radians, ours are not.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <numbers>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <trine/core/error.hpp>
+#include <trine/nn/rotary.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+/// "linear": positions are divided by `factor`. Chen et al. 2023, arXiv:2306.15595.
+struct LinearScaling {
+  double factor = 1.0;
+};
+
+/// "dynamic": theta grows with the length n of the sequence, theta' = theta (factor n / L - (factor - 1))^(r / (r - 2))
+/// for n beyond L = max_position_embeddings, and theta' = theta up to there. No sequence of ours is longer than L, so
+/// the frequencies are the unscaled ones; keys in a cache could not follow a theta that moves.
+struct DynamicScaling {
+  double factor = 1.0;
+};
+
+/// "llama3": with wavelength w = 2 pi / f and L0 = original_max_position_embeddings, f stays where w < L0 / high, is
+/// divided by `factor` where w > L0 / low, and in between is (1 - t) f / factor + t f, t = (L0 / w - low) / (high -
+/// low). Llama Team 2024, arXiv:2407.21783.
+struct Llama3Scaling {
+  double factor = 1.0;
+  double low_freq_factor = 1.0;
+  double high_freq_factor = 4.0;
+  std::size_t original_max_position_embeddings = 0;
+};
+
+/// "yarn": fast pairs stay, slow pairs are divided by `factor`, between them a ramp over the index of the pair. Peng et
+/// al. 2023, arXiv:2309.00071.
+struct YarnScaling {
+  double factor = 1.0;
+  std::size_t original_max_position_embeddings = 0;
+  double beta_fast = 32.0;  // turns within the original context from which a pair is fast
+  double beta_slow = 1.0;   // and below which it is slow
+  bool truncate = true;     // the ramp begins and ends at whole indices
+  double mscale = 0.0;      // 0: not given
+  double mscale_all_dim = 0.0;
+  std::optional<double> attention_factor = std::nullopt;  // the amplitude, instead of what follows from the others
+};
+
+/// "longrope": f / short_factor[i] up to original_max_position_embeddings, f / long_factor[i] in longer sequences. Ding
+/// et al. 2024, arXiv:2402.13753. Only the short factors are here: a sequence that outgrows them would have to turn all
+/// cached keys again, so longer contexts are refused where a configuration is read.
+struct LongRopeScaling {
+  std::vector<double> short_factor;  // [rotary_dim / 2]
+  double factor = 1.0;
+  std::size_t original_max_position_embeddings = 0;
+  std::optional<double> attention_factor = std::nullopt;
+};
+
+/// Without one, frequencies are theta^(-2i/r).
+using RopeScaling =
+    std::variant<std::monostate, LinearScaling, DynamicScaling, Llama3Scaling, YarnScaling, LongRopeScaling>;
+
+struct RopeOptions {
+  std::size_t rotary_dim = 0;  // r: elements of a head that turn; even
+  double theta = 10000.0;
+  RopeScaling scaling = {};
+};
+
+/// m(s, mscale) of YaRN: 1 for s <= 1, otherwise 0.1 mscale ln(s) + 1.
+[[nodiscard]] inline double yarn_mscale(double factor, double mscale) {
+  return factor <= 1.0 ? 1.0 : 0.1 * mscale * std::log(factor) + 1.0;
+}
+
+namespace detail {
+
+inline void scale_frequencies(const std::monostate&, const RopeOptions&, RopeFrequencies&) {}
+
+inline void scale_frequencies(const DynamicScaling&, const RopeOptions&, RopeFrequencies&) {}
+
+inline void scale_frequencies(const LinearScaling& linear, const RopeOptions&, RopeFrequencies& result) {
+  for (double& f : result.inverse) f /= linear.factor;
+}
+
+inline void scale_frequencies(const Llama3Scaling& llama, const RopeOptions&, RopeFrequencies& result) {
+  for (double& f : result.inverse) {
+    const double turns = static_cast<double>(llama.original_max_position_embeddings) * f / (2.0 * std::numbers::pi);
+    const double t =
+        std::clamp((turns - llama.low_freq_factor) / (llama.high_freq_factor - llama.low_freq_factor), 0.0, 1.0);
+    f = (1.0 - t) * f / llama.factor + t * f;
+  }
+}
+
+inline void scale_frequencies(const YarnScaling& yarn, const RopeOptions& rope, RopeFrequencies& result) {
+  // The (fractional) index of the pair that turns `turns` times within the original context.
+  const auto dim = static_cast<double>(rope.rotary_dim);
+  const auto original = static_cast<double>(yarn.original_max_position_embeddings);
+  const auto pair_of = [&](double turns) {
+    return dim * std::log(original / (2.0 * std::numbers::pi * turns)) / (2.0 * std::log(rope.theta));
+  };
+  double low = pair_of(yarn.beta_fast);
+  double high = pair_of(yarn.beta_slow);
+  if (yarn.truncate) {
+    low = std::floor(low);
+    high = std::ceil(high);
+  }
+  low = std::max(low, 0.0);
+  high = std::min(high, dim - 1.0);
+  if (low == high) high += 0.001;
+  for (std::size_t i = 0; i < result.inverse.size(); ++i) {
+    const double ramp = std::clamp((static_cast<double>(i) - low) / (high - low), 0.0, 1.0);
+    double& f = result.inverse[i];
+    f = f / yarn.factor * ramp + f * (1.0 - ramp);
+  }
+  if (yarn.attention_factor) {
+    result.amplitude = *yarn.attention_factor;
+  } else if (yarn.mscale != 0.0 && yarn.mscale_all_dim != 0.0) {
+    result.amplitude = yarn_mscale(yarn.factor, yarn.mscale) / yarn_mscale(yarn.factor, yarn.mscale_all_dim);
+  } else {
+    result.amplitude = yarn_mscale(yarn.factor, 1.0);
+  }
+}
+
+inline void scale_frequencies(const LongRopeScaling& longrope, const RopeOptions&, RopeFrequencies& result) {
+  if (longrope.short_factor.size() != result.inverse.size()) {
+    throw ConfigError("longrope: expected " + std::to_string(result.inverse.size()) + " factors, found " +
+                      std::to_string(longrope.short_factor.size()));
+  }
+  for (std::size_t i = 0; i < result.inverse.size(); ++i) result.inverse[i] /= longrope.short_factor[i];
+  if (longrope.attention_factor) {
+    result.amplitude = *longrope.attention_factor;
+  } else if (longrope.factor > 1.0) {
+    const auto original = static_cast<double>(longrope.original_max_position_embeddings);
+    result.amplitude = std::sqrt(1.0 + std::log(longrope.factor) / std::log(original));
+  }
+}
+
+}  // namespace detail
+
+/// The frequencies of every pair, and the amplitude. Throws ConfigError where a list has the wrong length.
+[[nodiscard]] inline RopeFrequencies rope_frequencies(const RopeOptions& rope) {
+  RopeFrequencies result = base_frequencies(rope.rotary_dim, rope.theta);
+  std::visit([&](const auto& scaling) { detail::scale_frequencies(scaling, rope, result); }, rope.scaling);
+  return result;
+}
+
+/// What multi-head latent attention multiplies its softmax scale with: m(factor, mscale_all_dim)^2 under YaRN with an
+/// mscale_all_dim, otherwise 1. It is no part of the amplitude: it also reaches the elements that do not turn.
+[[nodiscard]] inline double latent_softmax_correction(const RopeOptions& rope) {
+  const auto* yarn = std::get_if<YarnScaling>(&rope.scaling);
+  if (yarn == nullptr || yarn->mscale_all_dim == 0.0) return 1.0;
+  const double mscale = yarn_mscale(yarn->factor, yarn->mscale_all_dim);
+  return mscale * mscale;
+}
+
+}  // namespace trine::inline TRINE_ABI

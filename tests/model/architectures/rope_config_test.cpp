@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <trine/model/architectures/rope_config.hpp>
+
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+
+#include "support/expect_error.hpp"
+
+namespace trine {
+namespace {
+
+constexpr RopeContext kContext{64, 4096, 10000.0};
+
+// What `json` says, with nothing in it left unread.
+std::vector<RopeOptions> read(const std::string& json, const RopeContext& context = kContext,
+                              const std::vector<std::string>& layer_types = {"full_attention"}) {
+  const Json document = parse_json(json, "config.json");
+  ObjectReader reader(document, "config.json");
+  const std::vector<RopeOptions> result = read_rope(reader, context, layer_types);
+  reader.finish();
+  return result;
+}
+RopeOptions read_one(const std::string& json, const RopeContext& context = kContext) {
+  return read(json, context).front();
+}
+template <class Scaling>
+Scaling read_as(const std::string& json, const RopeContext& context = kContext) {
+  return std::get<Scaling>(read_one(json, context).scaling);
+}
+
+TEST(RopeConfig, IsThePlainRotationOfTheFamilyWithoutAnyKey) {
+  for (const char* json : {"{}", R"({"rope_scaling": null})", R"({"rope_scaling": null, "rope_parameters": null})",
+                           R"({"rope_parameters": {"rope_type": "default"}})", R"({"rope_scaling": {}})"}) {
+    const RopeOptions rope = read_one(json, {64, 4096, 1e6});
+    EXPECT_EQ(rope.rotary_dim, 64U) << json;
+    EXPECT_EQ(rope.theta, 1e6) << json;
+    EXPECT_TRUE(std::holds_alternative<std::monostate>(rope.scaling)) << json;
+  }
+}
+
+TEST(RopeConfig, ReadsThetaFromTheObjectBeforeTheOneBesideIt) {
+  EXPECT_EQ(read_one(R"({"rope_theta": 500000})").theta, 500000.0);
+  EXPECT_EQ(read_one(R"({"rope_theta": 500000, "rope_scaling": {"type": "linear", "factor": 2}})").theta, 500000.0);
+  EXPECT_EQ(read_one(R"({"rope_parameters": {"rope_theta": 1e6}})").theta, 1e6);
+  EXPECT_EQ(read_one(R"({"rope_theta": 5, "rope_parameters": {"rope_theta": 1e6}})").theta, 1e6);
+}
+
+TEST(RopeConfig, ReadsDeepSeekInBothSpellings) {
+  for (const char* json : {
+           R"({"rope_theta": 10000, "rope_scaling": {"beta_fast": 32, "beta_slow": 1, "factor": 40, "mscale": 1.0,
+               "mscale_all_dim": 0.707, "original_max_position_embeddings": 4096, "type": "yarn"}})",
+           R"({"rope_parameters": {"beta_fast": 32, "beta_slow": 1, "factor": 40, "mscale": 1.0,
+               "mscale_all_dim": 0.707, "original_max_position_embeddings": 4096, "rope_theta": 10000,
+               "rope_type": "yarn", "type": "yarn"}})"}) {
+    const RopeOptions rope = read_one(json, {64, 163840, 1.5});
+    EXPECT_EQ(rope.theta, 10000.0);
+    const auto yarn = std::get<YarnScaling>(rope.scaling);
+    EXPECT_EQ(yarn.factor, 40.0);
+    EXPECT_EQ(yarn.original_max_position_embeddings, 4096U);
+    EXPECT_EQ(yarn.beta_fast, 32.0);
+    EXPECT_EQ(yarn.beta_slow, 1.0);
+    EXPECT_TRUE(yarn.truncate);
+    EXPECT_EQ(yarn.mscale, 1.0);
+    EXPECT_EQ(yarn.mscale_all_dim, 0.707);
+    EXPECT_FALSE(yarn.attention_factor.has_value());
+  }
+}
+
+TEST(RopeConfig, ReadsGptOss) {
+  const auto yarn = read_as<YarnScaling>(
+      R"({"rope_theta": 150000, "rope_scaling": {"beta_fast": 32.0, "beta_slow": 1.0, "factor": 32.0,
+          "original_max_position_embeddings": 4096, "rope_type": "yarn", "truncate": false}})");
+  EXPECT_EQ(yarn.factor, 32.0);
+  EXPECT_FALSE(yarn.truncate);
+  EXPECT_EQ(yarn.mscale_all_dim, 0.0);
+}
+
+TEST(RopeConfig, TakesAMissingYarnFactorFromTheLengths) {
+  EXPECT_EQ(read_as<YarnScaling>(R"({"rope_scaling": {"type": "yarn", "factor": null, "attention_factor": 1.5,
+                                     "original_max_position_embeddings": 1024}})")
+                .factor,
+            4.0);
+  // A factor that is there counts, whatever the lengths say; an original length that is not there is the whole.
+  const auto yarn = read_as<YarnScaling>(R"({"rope_scaling": {"type": "yarn", "factor": 40}})");
+  EXPECT_EQ(yarn.factor, 40.0);
+  EXPECT_EQ(yarn.original_max_position_embeddings, 4096U);
+}
+
+TEST(RopeConfig, ReadsTheOtherTypes) {
+  EXPECT_EQ(read_as<LinearScaling>(R"({"rope_scaling": {"type": "linear", "factor": 2.5}})").factor, 2.5);
+  EXPECT_EQ(read_as<DynamicScaling>(R"({"rope_scaling": {"type": "dynamic", "factor": 2}})").factor, 2.0);
+  const auto llama = read_as<Llama3Scaling>(
+      R"({"rope_parameters": {"factor": 8.0, "high_freq_factor": 4.0, "low_freq_factor": 1.0, "rope_theta": 500000.0,
+          "original_max_position_embeddings": 8192, "rope_type": "llama3"}})");
+  EXPECT_EQ(llama.factor, 8.0);
+  EXPECT_EQ(llama.low_freq_factor, 1.0);
+  EXPECT_EQ(llama.high_freq_factor, 4.0);
+  EXPECT_EQ(llama.original_max_position_embeddings, 8192U);
+}
+
+TEST(RopeConfig, ReadsLongRopeUpToItsOriginalLength) {
+  const std::string json = R"({"original_max_position_embeddings": 4096,
+      "rope_scaling": {"type": "longrope", "short_factor": [1, 1.5], "long_factor": [2, 30.5]}})";
+  const auto longrope = read_as<LongRopeScaling>(json, {4, 4096, 1e4});
+  EXPECT_THAT(longrope.short_factor, testing::ElementsAre(1.0, 1.5));
+  EXPECT_EQ(longrope.factor, 1.0);
+  EXPECT_ERROR(read_one(json, {4, 131072, 1e4}), ConfigError,
+               "config.json: rope_scaling.long_factor: a context beyond original_max_position_embeddings is not "
+               "supported with longrope: cached keys cannot change from short to long factors; expected "
+               "max_position_embeddings of at most 4096, found 131072");
+  EXPECT_ERROR(read_one(json, {6, 4096, 1e4}), ConfigError,
+               "rope_scaling.short_factor: expected a list of 3 numbers, found a list");
+}
+
+TEST(RopeConfig, RotatesAPartOfTheHead) {
+  EXPECT_EQ(read_one(R"({"partial_rotary_factor": 0.5})").rotary_dim, 32U);
+  EXPECT_EQ(read_one(R"({"rope_parameters": {"partial_rotary_factor": 0.25}})").rotary_dim, 16U);
+  EXPECT_ERROR(read_one(R"({"partial_rotary_factor": 0.5})", {10, 4096, 1e4}), ConfigError,
+               "config.json: partial_rotary_factor: expected an even number of rotated elements, found 5 of 10");
+  EXPECT_ERROR(read_one(R"({"partial_rotary_factor": 0})"), ConfigError, "found 0 of 64");
+}
+
+TEST(RopeConfig, TellsLayerTypesApart) {
+  const std::string json = R"({"rope_parameters": {
+      "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1e6},
+      "sliding_attention": {"rope_type": "default", "rope_theta": 1e4}}})";
+  const auto ropes = read(json, kContext, {"sliding_attention", "full_attention"});
+  EXPECT_EQ(ropes.at(0).theta, 1e4);
+  EXPECT_TRUE(std::holds_alternative<std::monostate>(ropes.at(0).scaling));
+  EXPECT_EQ(ropes.at(1).theta, 1e6);
+  EXPECT_EQ(std::get<LinearScaling>(ropes.at(1).scaling).factor, 8.0);
+  EXPECT_ERROR(read(json), ConfigError,
+               "rope_parameters: unknown key 'sliding_attention'; the nearest known key is 'full_attention'");
+  EXPECT_ERROR(read(R"({"rope_parameters": {"full_attention": null, "sliding_attention": {}}})", kContext,
+                    {"full_attention", "sliding_attention"}),
+               ConfigError, "rope_parameters.full_attention: expected a value, found none");
+  // One object serves all types.
+  EXPECT_EQ(read(R"({"rope_theta": 77})", kContext, {"sliding_attention", "full_attention"}).at(1).theta, 77.0);
+}
+
+TEST(RopeConfig, RefusesWhatItDoesNotKnow) {
+  EXPECT_ERROR(read_one(R"({"rope_scaling": {"type": "proportional"}})"), ConfigError,
+               R"(config.json: rope_scaling.type: expected one of "default", "linear", "dynamic", "llama3", "yarn", )"
+               R"("longrope", found 'proportional')");
+  EXPECT_ERROR(read_one(R"({"rope_scaling": {"type": "yarn", "factor": 2, "beta_fest": 30}})"), ConfigError,
+               "config.json: rope_scaling: unknown key 'beta_fest'; the nearest known key is 'beta_fast'");
+  // A setting of another type would be ignored.
+  EXPECT_ERROR(read_one(R"({"rope_scaling": {"type": "linear", "factor": 2, "truncate": false}})"), ConfigError,
+               "unknown key 'truncate'");
+  EXPECT_ERROR(read_one(R"({"rope_scaling": {"mrope_section": [1, 2]}})"), ConfigError, "unknown key 'mrope_section'");
+  EXPECT_ERROR(read_one(R"({"rope_scaling": {"type": "yarn", "rope_type": "linear", "factor": 2}})"), ConfigError,
+               "config.json: rope_scaling.type: expected the same as rope_type, found 'yarn'");
+  EXPECT_ERROR(read_one(R"({"rope_scaling": {}, "rope_parameters": {}})"), ConfigError,
+               "config.json: rope_scaling: expected this or rope_parameters, found both");
+  EXPECT_ERROR(read_one(R"({"rope_scaling": "yarn"})"), ConfigError, "expected a JSON object, found 'yarn'");
+}
+
+TEST(RopeConfig, RefusesNumbersOutOfRange) {
+  for (const auto& [json, error] : std::vector<std::pair<const char*, const char*>>{
+           {R"({"rope_theta": 1})", "rope_theta: expected a number from 1.000001"},
+           {R"({"rope_theta": "10000"})", "rope_theta: expected a number"},
+           {R"({"rope_scaling": {"type": "linear"}})", "rope_scaling.factor: expected a value, found none"},
+           {R"({"rope_scaling": {"type": "dynamic", "factor": 0.5}})", "factor: expected a number from 1.0 to"},
+           {R"({"rope_scaling": {"type": "yarn", "factor": 2, "beta_fast": 1, "beta_slow": 2}})",
+            "beta_fast: expected at least beta_slow"},
+           {R"({"rope_scaling": {"type": "yarn", "factor": 2, "attention_factor": -1}})", "attention_factor"},
+           {R"({"rope_scaling": {"type": "yarn", "original_max_position_embeddings": 0}})",
+            "original_max_position_embeddings: expected an integer from 2"},
+           {R"({"rope_scaling": {"type": "llama3", "factor": 8, "low_freq_factor": 4, "high_freq_factor": 4}})",
+            "high_freq_factor: expected more than low_freq_factor"},
+           {R"({"rope_scaling": {"type": "longrope", "factor": 2, "short_factor": [1, 0], "long_factor": [1, 1]}})",
+            "short_factor: expected numbers from 0.001 to 1e6, found 0"}}) {
+    SCOPED_TRACE(json);
+    EXPECT_ERROR(read_one(json, {4, 4096, 1e4}), ConfigError, error);
+  }
+}
+
+}  // namespace
+}  // namespace trine
