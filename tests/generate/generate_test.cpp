@@ -53,6 +53,15 @@ class Generate : public testing::Test {
   const Tokenizer tokenizer_ = make_tokenizer();
 };
 
+// Published models have more rows than their tokenizer has tokens.
+TEST_F(Generate, NeverSamplesARowWithoutAToken) {
+  Json padded = config();
+  padded["vocab_size"] = 700U;
+  const RandomModel files(padded, 1);
+  Session session(Model::load(files.path()));
+  for (const TokenId id : generate(session, tokenizer_, "abcd", options(300)).tokens) EXPECT_LE(id, kEnd);
+}
+
 TEST_F(Generate, SamplesTokenAfterToken) {
   Session session(model_);
   const GenerateResult result = generate(session, tokenizer_, "abcd", options(50));
