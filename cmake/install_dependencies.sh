@@ -28,6 +28,7 @@ trine_has() {  # PACKAGE
     libgmock-dev) header=gmock/gmock.h ;;
     libbenchmark-dev) header=benchmark/benchmark.h ;;
     libcli11-dev) header=CLI/CLI.hpp ;;
+    libpcre2-dev) header=pcre2.h ;;
   esac
   [[ -n "$header" && (-e /usr/local/include/$header || -e /usr/include/$header) ]] && return
   [[ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" == installed ]]
@@ -85,7 +86,7 @@ trine_choose_compiler() {
 trine_packages=()
 for trine_set in "$@"; do
   case "$trine_set" in
-    build) trine_packages+=(g++ cmake ninja-build libeigen3-dev nlohmann-json3-dev libcli11-dev) ;;
+    build) trine_packages+=(g++ cmake ninja-build libeigen3-dev nlohmann-json3-dev libcli11-dev libpcre2-dev) ;;
     tests) trine_packages+=(libgtest-dev libgmock-dev libbenchmark-dev) ;;
     format) trine_packages+=('clang-format-14|clang-format') ;;
     clang) trine_packages+=('clang-14|clang' 'libomp-14-dev|libomp-dev') ;;

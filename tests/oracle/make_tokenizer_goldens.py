@@ -11,7 +11,8 @@ import random
 from pathlib import Path
 
 import tokenizers
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+from make_unicode_tables import matched
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "tests/golden/tokenizer"
@@ -82,7 +83,76 @@ def texts():
     return list(dict.fromkeys(result))
 
 
+GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+CONTRACTIONS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+REAL_PATTERNS = [  # of the families that the library runs, as their files spell them
+    GPT2,
+    CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",  # Qwen2, Qwen3
+    CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",  # Llama 3
+    r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s",  # cl100k
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+" + CONTRACTIONS
+    + r"?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*" + CONTRACTIONS
+    + r"?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",  # o200k: gpt-oss
+    r"\p{N}{1,3}", r"[一-龥぀-ゟ゠-ヿ]+",  # DeepSeek V3, three in a row
+    r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    r"[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", r"[0-9]", r"\p{N}",  # DeepSeek V2 and others
+    r"[\p{Han}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+" + CONTRACTIONS
+    + r"?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*" + CONTRACTIONS
+    + r"?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"]  # Kimi K2
+OTHER_PATTERNS = [  # what Oniguruma and PCRE2 read differently, and what is easy to get wrong
+    r"(?=\d)", r"\d*", r"x*", r"(?<=o)u", r"(?<!o)u", r"(?<=[^\S])\S", r"^.", r".$", r"\A\S", r"\S\z", r"\S\Z", r".", r"(?m:.)", r"(?m).+", r"(?i)THE|fox",
+    r"(?i:k)", r"(?i:é)", r"(?i:[a-f]+)", r"a{2}", r"a{2,3}", r"a{2,}", r"a{,2}", r"a{2,3}?", r"a{2,3}+", r"(?:a{2,3}b?)+", r"a+?", r"a*+", r"a?+a", r"{", r"a{x", r"b{",
+    r"[a-z&&[^aeiou]]+", r"[^a-z&&[^aeiou]]+", r"[\p{L}&&\p{Lu}]+", r"[a[bc]d]+", r"[^a[bc]]+", r"[^\S\n]+", r"[\S\n]+", r"[\D]+", r"[\H]", r"[a-]+", r"[-a]+", r"[\]\[]+",
+    r"[a\-z]", r"[&a]+", r"\D+", r"\h+", r"\H+", r"\p{^L}+", r"\P{L}+", r"[\P{L}]+", r"[^\P{L}]+", r"\p{Hiragana}+", r"\p{Katakana}+", r"\p{Hangul}+",
+    r"\x41|\x{e9}|\u4e2d|\t|\n|\e|\a|\v|\f", r"(the) (quick)", r"(?>a+)b", r"(?>a|ab)b", r"(?:a|b|c)+?d?", r"\.|\/|\!|\-|\ |\'", r"|a", r"a|", r"", r"\s+$", r"\S+(?=\n)", r"(?!a)\S",
+    r"#+|~|%", r"[#~% ]+", r"(?i:[sdmt]|ll|ve|re)", r"\p{Lu}\p{Ll}+", r"[\p{M}\p{Sk}]+", r"[^\r\n\p{L}]+"]
+PROPERTIES = [r"\s", r"\d", r"\h", r"\p{Han}", r"\p{Hiragana}", r"\p{Katakana}", r"\p{Hangul}"] + [
+    r"\p{%s}" % name for name in "L Lu Ll Lt Lm Lo M Me N Nd Nl No P Pc Pd Ps Pe Pi Pf Po S Sm Sc Sk So Z Zs Zl Zp Cc Cf Co".split()]
+#  not Mn and Mc: U+1171E moved between them
+
+
+def pieces(pattern, text, behavior="isolated", invert=False):
+    splitter = pre_tokenizers.Split(Regex(pattern), behavior, invert)
+    return [piece for piece, _ in splitter.pre_tokenize_str(text)] if text else []
+
+
+def fnv1a(numbers):
+    result = 0xCBF29CE484222325
+    for number in numbers:
+        result = ((result ^ number) * 0x100000001B3) % 2**64
+    return f"{result:016x}"
+
+
+def split_goldens():
+    """Patterns, texts, and the pieces that Split cuts; and which code points a property matches, as hashes of blocks."""
+    short = [text for text in EDGE + SENTENCES if len(text) < 60][::3] + SENTENCES[-6:]
+    strange = ["aaaaab aabb abcd {x} a{x b{", "The QUICK fox: THE end\nthe\n", "K\u212ak S\u017fs ÉÈé", "\U0001f1e9 \U00010d4a\U00010d50x \U00031350中 \U0001e5d0",
+               "\u0085a\u180eb\u200bc", "I'M WE'LL'S it'\u017f", "ⅣⅫ½²٣", "foo_bar-baz&&qux [x] ]", "\x1b\x07\x0b\x0c\t é中A", "ouuo u 12ab34\n", "  a   \n\n  b \r\n \t"]
+    texts = strange + short
+    cases = [[pattern, "isolated", False, [pieces(pattern, text) for text in texts]] for pattern in REAL_PATTERNS]
+    few = strange + short[::6]
+    more = [[pattern, "isolated", False, [pieces(pattern, text) for text in few]] for pattern in OTHER_PATTERNS]
+    for behavior in ("removed", "merged_with_previous", "merged_with_next", "contiguous", "isolated"):
+        for pattern in (r"a", r"\s+", r"\p{L}+", r"(?=\d)", r"a*"):
+            for invert in (False, True):
+                more.append([pattern, behavior, invert, [pieces(pattern, text, behavior, invert) for text in few]])
+    properties = {}
+    for name in PROPERTIES:
+        blocks = {}
+        for c in sorted(matched(name)):
+            blocks.setdefault(c >> 12, []).append(c)
+        properties[name] = {f"{block:x}": fnv1a(members) for block, members in blocks.items()}
+    dump = lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    parts = ['"made_by": ' + json.dumps({"tokenizers": tokenizers.__version__, "script": "tests/oracle/make_tokenizer_goldens.py"})]
+    for name, own_texts, own_cases in (("real", texts, cases), ("other", few, more)):
+        parts.append(f'"{name}": {{"texts": {dump(own_texts)}, "cases": [\n' + ",\n".join(map(dump, own_cases)) + "]}")
+    parts.append('"properties": {\n' + ",\n".join(f"{dump(k)}: {dump(v)}" for k, v in properties.items()) + "}")
+    (OUT / "splits.json").write_text("{" + ",\n".join(parts) + "}\n")
+    print(len(cases) * len(texts) + len(more) * len(few), "splits,", len(properties), "properties")
+
+
 def main():
+    split_goldens()
     shakespeare = ROOT / "examples/models/shakespeare/tokenizer.json"
     for name in ("shakespeare", "mixed"):
         (OUT / name).mkdir(parents=True, exist_ok=True)

@@ -20,10 +20,11 @@ namespace trine::inline TRINE_ABI {
 struct Pieces {
   std::string text;
   std::vector<std::size_t> ends;  // piece i ends before byte ends[i], and begins where the one before it ends
+  bool at_text_start = false;     // does the first piece begin where the text that was given to encode begins?
 
   /// All of `text` as one piece; no piece if it is empty.
-  [[nodiscard]] static Pieces whole(std::string text) {
-    Pieces pieces{std::move(text), {}};
+  [[nodiscard]] static Pieces whole(std::string text, bool at_text_start = false) {
+    Pieces pieces{std::move(text), {}, at_text_start};
     if (!pieces.text.empty()) pieces.ends.push_back(pieces.text.size());
     return pieces;
   }
@@ -130,6 +131,7 @@ class ByteLevelPreTokenizer final : public PreTokenizer {
   [[nodiscard]] static Pieces with_prefix_spaces(const Pieces& pieces) {
     Pieces result;
     result.text.reserve(pieces.text.size() + pieces.ends.size());
+    result.at_text_start = pieces.at_text_start;
     pieces.for_each([&](std::string_view piece) {
       if (!piece.starts_with(' ')) result.text += ' ';
       result.text += piece;
