@@ -82,6 +82,15 @@ def mtp_layer(config, tensors):
     return extra
 
 
+def inv_freq(config, tensors):
+    """What exports of old versions carry besides: the frequencies of every layer."""
+    return {f"model.layers.{i}.self_attn.rotary_emb.inv_freq": torch.rand(config["hidden_size"] // config["num_attention_heads"] // 2)
+            for i in range(config["num_hidden_layers"])}
+
+
+EXTRA = {"mtp": mtp_layer, "inv_freq": inv_freq}
+
+
 def difference(logits, other):
     return ((logits - other).abs().max() / logits.abs().max()).item()
 
@@ -141,10 +150,10 @@ def make(name, case, seed):
     require_parts_matter(case, config, meant, tokens, logits, routers)
     require_scales_matter(case, config, stored, tokens, logits)
 
-    if case.extra == "mtp":
-        extra = mtp_layer(case.config, stored)
-        again, _ = ask(load(config, meant | {n: t.float() for n, t in extra.items()},
-                            rf"model\.layers\.{case.config['num_hidden_layers']}\."), tokens)
+    if case.extra:
+        extra = EXTRA[case.extra](case.config, stored)
+        ignored = rf"model\.layers\.{case.config['num_hidden_layers']}\.|.*\.inv_freq$"
+        again, _ = ask(load(config, meant | {n: t.float() for n, t in extra.items()}, ignored), tokens)
         assert torch.equal(again, logits)
         stored |= extra
 

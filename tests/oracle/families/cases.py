@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 from . import checks
-from .checks import (GROUP_MAXIMUM, NO_BIAS, NO_GROUPS, ZERO_MASK, config, module, no_rope_scaling, no_sinks, rope, set_eps,
-                     tensors, zero)
+from .checks import (BF16_BIAS, NO_BIAS, NO_GROUPS, OTHER_GROUP_SCORE, ZERO_MASK, config, module, no_rope_scaling, no_sinks, rope,
+                     set_eps, symmetric_clamp, tensors, zero)
 
 
 @dataclass
@@ -19,7 +19,7 @@ class Case:
     v5: bool = False                    # config.json as save_pretrained of transformers v5 writes it
     bias: tuple | None = None           # mean and deviation of e_score_correction_bias
     scale: dict = field(default_factory=dict)        # {pattern of tensor names: factor on the random weights}
-    extra: str | None = None            # "mtp": a multi-token-prediction layer behind the last one
+    extra: str | None = None            # tensors to ignore: "mtp", a multi-token-prediction layer behind the last one; "inv_freq"
 
 
 def merged(base, changes):
@@ -139,10 +139,11 @@ def mistral(**changes):
 
 
 FP8 = {"activation_scheme": "dynamic", "fmt": "e4m3", "quant_method": "fp8", "weight_block_size": [128, 128]}
+NO_MSCALE = rope(mscale=None, mscale_all_dim=None, attention_factor=1.0)
 SHARED = {"shared expert": zero(r"shared_experts?\.down_proj")}
+SLIDING = config(use_sliding_window=True, layer_types=["sliding_attention"] * 2)
 QKV_BIAS = {f"{x} bias": zero(rf"{x}_proj\.bias") for x in "qv"} | {
-    # a bias common to all keys only shifts every score of a query alike, but for the rotation
-    "k bias": zero(r"k_proj\.bias")}
+    "k bias": zero(r"k_proj\.bias")}                          # without a rotation it would shift all scores of a query alike
 HEAD_NORM = {"q norm gain": tensors(r"q_norm", lambda t: t * 0 + 1), "k norm gain": tensors(r"k_norm", lambda t: t * 0 + 1)}
 
 CASES = {
@@ -153,10 +154,10 @@ CASES = {
                         "original_max_position_embeddings": 16, "type": "yarn"}),
         "q_lora_rank, groups, correction bias with biased scores of both signs (dropped groups at -inf, not 0), YaRN beyond the "
         "original context, dense first layer, shared expert; interleaved pairs without the key rope_interleave",
-        {"YaRN": no_rope_scaling, "mscale_all_dim": rope(mscale=None, mscale_all_dim=None, attention_factor=1.0),
-         "half-split pairs": config(rope_interleave=False), "correction bias": NO_BIAS, "groups": NO_GROUPS,
-         "-inf in dropped groups": ZERO_MASK, "best two of a group": GROUP_MAXIMUM, "renormalisation": config(norm_topk_prob=False),
-         "routed_scaling_factor": config(routed_scaling_factor=1.0), **SHARED}, scheme="bf16", tokens=32, bias=(-0.55, 0.35)),
+        {"YaRN": no_rope_scaling, "mscale_all_dim": NO_MSCALE,
+         "half-split pairs": config(rope_interleave=False), "correction bias": NO_BIAS, "correction bias in f32": BF16_BIAS, "groups": NO_GROUPS,
+         "-inf in dropped groups": ZERO_MASK, "best two of a group": OTHER_GROUP_SCORE,
+         "renormalisation": config(norm_topk_prob=False), "routed_scaling_factor": config(routed_scaling_factor=1.0), **SHARED}, scheme="bf16", tokens=32, bias=(-0.55, 0.35)),
     "deepseek_v3_plain": Case(
         deepseek_v3(q_lora_rank=None, n_group=1, topk_group=1, rope_scaling=None, n_shared_experts=None, norm_topk_prob=False,
                     first_k_dense_replace=0, routed_scaling_factor=1.5),
@@ -204,14 +205,14 @@ CASES = {
         deepseek_v2(rope_scaling={"beta_fast": 32, "beta_slow": 1, "factor": 40, "mscale": 0.707, "mscale_all_dim": 0.707,
                                   "original_max_position_embeddings": 16, "type": "yarn"}, rope_theta=100),
         "as V2-Lite: q_lora_rank null, greedy, two shared experts, YaRN with mscale 0.707 beyond the original context",
-        {"YaRN": no_rope_scaling, "mscale_all_dim": rope(mscale=None, mscale_all_dim=None, attention_factor=1.0), **SHARED}, scheme="bf16", tokens=28),
+        {"YaRN": no_rope_scaling, "mscale_all_dim": NO_MSCALE, **SHARED}, scheme="bf16", tokens=28),
     "deepseek_v2_group_limited": Case(
         deepseek_v2(q_lora_rank=24, topk_method="group_limited_greedy", n_group=4, topk_group=2, routed_scaling_factor=4.0,
                     rope_scaling={"beta_fast": 32, "beta_slow": 1, "factor": 40, "mscale": 1.0, "mscale_all_dim": 1.0,
                                   "original_max_position_embeddings": 16, "type": "yarn"}, rope_theta=100),
         "as V2: q_lora_rank, group_limited_greedy (groups ranked by their best), routed_scaling_factor, YaRN",
-        {"groups": NO_GROUPS, "routed_scaling_factor": config(routed_scaling_factor=1.0), "mscale_all_dim":
-         rope(mscale=None, mscale_all_dim=None, attention_factor=1.0), **SHARED}, scheme="bf16"),
+        {"groups": NO_GROUPS, "best of a group": OTHER_GROUP_SCORE, "routed_scaling_factor": config(routed_scaling_factor=1.0),
+         "mscale_all_dim": NO_MSCALE, **SHARED}, scheme="bf16"),
     "deepseek_v2_fused": Case(
         deepseek_v2(routed_scaling_factor=2.0, attention_bias=True, q_lora_rank=24, first_k_dense_replace=0, n_group=None, topk_group=None),
         "fused expert tensors and config.json of transformers v5, n_group null, attention_bias, no rope scaling, no dense layer",
@@ -232,8 +233,9 @@ CASES = {
         scheme="f16", fused=True, v5=True),
 
     "qwen2_moe": Case(
-        qwen2_moe(), "biases of q, k and v without the key qkv_bias, gated shared expert, no renormalisation",
-        {**QKV_BIAS, "gate of the shared expert": zero(r"shared_expert_gate"), "no renormalisation": config(norm_topk_prob=True),
+        qwen2_moe(sliding_window=8), "biases of q, k and v without the key qkv_bias, gated shared expert, no renormalisation, a "
+        "sliding window that use_sliding_window turns off",
+        {**QKV_BIAS, "no window": SLIDING, "gate of the shared expert": zero(r"shared_expert_gate"), "no renormalisation": config(norm_topk_prob=True),
          **SHARED}, scheme="bf16"),
     "qwen2_moe_dense_layers": Case(
         qwen2_moe(num_hidden_layers=4, mlp_only_layers=[1], decoder_sparse_step=2, norm_topk_prob=True),
@@ -291,10 +293,11 @@ CASES = {
         "MXFP4 experts (blocks and scales) beside BF16, as gpt-oss is published",
         {"sinks": no_sinks, "window": config(sliding_window=999), "router bias": zero(r"router\.bias")}, scheme="mxfp4"),
     "gpt_oss_clamped": Case(
-        gpt_oss(num_hidden_layers=3, num_local_experts=4, intermediate_size=8, swiglu_limit=2.5,
+        gpt_oss(num_hidden_layers=3, num_local_experts=4, intermediate_size=8, swiglu_limit=1.0,
                 layer_types=["full_attention", "sliding_attention", "sliding_attention"]),
         "f32 experts, clamps of the activation reached, an order of layer_types of its own; config.json of transformers v5",
-        {"clamps": config(swiglu_limit=1e9), "sinks": no_sinks,
+        {"clamps": config(swiglu_limit=1e9), "clamp of the gate on one side": module(r"experts$", symmetric_clamp), "sinks": no_sinks,
+         "unscaled sinks": tensors(r"\.sinks$", lambda t: t * 12 ** -0.5),
          "layer_types": config(layer_types=["sliding_attention", "full_attention", "sliding_attention"])},
         v5=True, scale={r"gate_up_proj$": 1.5}),
 
@@ -307,13 +310,17 @@ CASES = {
         llama(attention_bias=True, mlp_bias=True, head_dim=12), "attention_bias, mlp_bias and head_dim; config.json of transformers v5",
         {**QKV_BIAS, **{f"{x} bias": zero(rf"{x}_proj\.bias") for x in ("o", "gate", "up", "down")}}, v5=True),
     "llama_linear_rope": Case(
-        llama(rope_scaling={"type": "linear", "factor": 4.0}), "rope_type linear, under its old name type",
-        {"linear": no_rope_scaling}, scheme="bf16"),
+        llama(rope_scaling={"type": "linear", "factor": 4.0}), "rope_type linear, under its old name type; tensors rotary_emb.inv_freq "
+        "to ignore, as old exports hold them",
+        {"linear": no_rope_scaling}, scheme="bf16", extra="inv_freq"),
     "llama_dynamic_rope": Case(
         llama(max_position_embeddings=16, rope_scaling={"type": "dynamic", "factor": 4.0}),
         "rope_type dynamic with 28 positions where max_position_embeddings is 16: the whole prompt at once, all positions by the "
         "frequencies of length 28", {"dynamic": no_rope_scaling}, scheme="bf16", tokens=28),
-    "qwen2": Case(qwen2(tie_word_embeddings=True), "biases of q, k and v, tied head", QKV_BIAS, scheme="bf16"),
+    "qwen2": Case(
+        qwen2(tie_word_embeddings=True, sliding_window=8, max_window_layers=0),
+        "biases of q, k and v, tied head, a sliding window that use_sliding_window turns off", {**QKV_BIAS, "no window": SLIDING},
+        scheme="bf16"),
     "qwen2_sliding_window": Case(
         qwen2(num_hidden_layers=3, use_sliding_window=True, sliding_window=8, max_window_layers=2),
         "sliding window from layer max_window_layers on, without layer_types",
