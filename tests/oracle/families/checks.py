@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ways to switch a part of a model off. A golden is worth keeping only if each part it claims to reach changes its answer.
 
-A check takes (config, tensors) of a case and returns what to ask instead: another (config, tensors), or a function of the routers.
+A check takes the config and the tensors of a case and returns those to ask instead; or it changes the loaded model (`module`);
+or it looks at the routers (`choice`).
 """
 import copy
 import re
@@ -29,7 +30,8 @@ def rope(**changes):
 def no_rope_scaling(config, tensors):
     if "rope_scaling" in config:
         return {key: value for key, value in config.items() if key != "rope_scaling"}, tensors
-    return {**config, "rope_parameters": {"rope_type": "default", "rope_theta": config["rope_parameters"]["rope_theta"]}}, tensors
+    theta = config["rope_parameters"]["rope_theta"]
+    return {**config, "rope_parameters": {"rope_type": "default", "rope_theta": theta}}, tensors
 
 
 def tensors(pattern, change):
@@ -99,4 +101,4 @@ def other_group_score(r):
 
 NO_BIAS = with_bias(torch.zeros_like)
 BF16_BIAS = with_bias(lambda bias: bias.bfloat16().float())
-OTHER_GROUP_SCORE = choice(other_group_score)                                     # groups ranked by their best instead of best two, or so
+OTHER_GROUP_SCORE = choice(other_group_score)                                     # best instead of best two, or the reverse
