@@ -5,8 +5,8 @@
         --out ../models/deepseek-v3-shakespeare
 
 Everything but expected.json and self_test.json is written by save_pretrained. Both are measured on the directory as loaded
-again, in f32 arithmetic on the stored BF16 weights. Greedy answers are kept only where the best token leads the second by
-more than MARGIN at every step, and self tests only where every choice of experts is as clear, so that rounding cannot turn them.
+again, in f32 arithmetic on the stored weights. Greedy answers are kept only where the best token leads the second by more than
+LEAD at every step, and self tests only where every choice of experts is clear by more than CLEAR: rounding cannot turn them.
 """
 import argparse
 import json
@@ -25,7 +25,8 @@ from evaluate import encode
 from tokenizer import split_text
 from train_deepseek_v3 import Experts, configuration, evaluate
 
-SCRIPT, MARGIN = "examples/training/export_deepseek_v3.py", 1e-3
+SCRIPT = "examples/training/export_deepseek_v3.py"
+LEAD, CLEAR = 1e-3, 1e-4
 EAGER = dict(attn_implementation="eager", experts_implementation="eager")
 PROMPTS = ["ROMEO:\n", "KING RICHARD III:\n", "First Citizen:\nBefore we proceed any further, hear me speak.\n\nAll:\n",
            "JULIET:\nO Romeo, Romeo! ", "MENENIUS:\n", "DUKE VINCENTIO:\n", "What is the matter", "QUEEN MARGARET:\n",
@@ -36,6 +37,10 @@ GREEDY, EXCERPT, CONTEXT = 200, 2048, 512
 def made_by():
     return {"transformers": transformers.__version__, "torch": torch.__version__, "tokenizers": tokenizers.__version__,
             "safetensors": safetensors.__version__, "python": platform.python_version(), "script": SCRIPT}
+
+
+def figures(result):
+    return {"perplexity": result["perplexity"], "bits_per_byte": result["bits_per_byte"]}
 
 
 def rounded(values):
@@ -103,14 +108,14 @@ def self_test(model, choices, ids, lengths=(1, 40, 100, 200), every=16, step=97)
         for begin in range(1000 * len(cases), len(ids) - n, step):
             tokens = ids[begin:begin + n]
             logits = model(torch.tensor([tokens]), use_cache=False).logits[0]
-            if choices.margin() > MARGIN / 10:
+            if choices.margin() > CLEAR:
                 break
         else:
             raise SystemExit(f"no passage of {n} tokens has clear choices of experts")
         best, positions = logits.topk(10), sorted(set(range(0, n, every)) | {n - 1})
         cases.append({"tokens": tokens, "experts": {str(i): choices.best_first(i).tolist() for i in choices.gates},
-                      "top_logits": [{"position": p, "ids": best.indices[p].tolist(), "logits": rounded(best.values[p].tolist())}
-                                     for p in positions]})
+                      "top_logits": [{"position": p, "ids": best.indices[p].tolist(),
+                                      "logits": rounded(best.values[p].tolist())} for p in positions]})
     return {"format": "trine-self-test", "version": 1, "made_by": made_by(), "cases": cases}
 
 
@@ -144,15 +149,14 @@ def main():
         tokens = tokenizer.encode(prompt).ids
         continuation, least = greedy(model, tokens)
         print(f"{prompt!r}: least lead {least:.2e}\n{prompt}{tokenizer.decode(continuation)}\n", flush=True)
-        if least > MARGIN and len(answers) < 2:
+        if least > LEAD and len(answers) < 2:
             answers.append({"prompt": prompt, "tokens": tokens, "continuation": continuation, "least_lead": least,
                             "text": tokenizer.decode(continuation)})
     assert len(answers) == 2, "fewer than two prompts with clear answers"
-    expected = {"made_by": made_by(), "context": CONTEXT, "validation": {key: whole[key] for key in ("tokens", "perplexity", "bits_per_byte")},
-                "validation_in_bf16_arithmetic": {key: in_bf16[key] for key in ("perplexity", "bits_per_byte")},
-                "excerpt": {"text": text, "tokens": excerpt, **{
-                    key: evaluate(model, choices, *encode(tokenizer, text), CONTEXT)[key] for key in ("perplexity", "bits_per_byte")}},
-                "greedy": answers}
+    part = evaluate(model, choices, *encode(tokenizer, text), CONTEXT)
+    expected = {"made_by": made_by(), "context": CONTEXT, "validation": {"tokens": len(ids), **figures(whole)},
+                "validation_in_bf16_arithmetic": figures(in_bf16),
+                "excerpt": {"text": text, "tokens": excerpt, **figures(part)}, "greedy": answers}
     (out / "expected.json").write_text(json.dumps(expected) + "\n")
     (out / "self_test.json").write_text(json.dumps(self_test(model, choices, ids)) + "\n")
     print(json.dumps({"training": checkpoint["record"], "f32": whole, "bf16": in_bf16}, indent=1))

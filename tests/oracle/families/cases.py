@@ -63,9 +63,9 @@ CASES = {
         scale={r"embed_tokens": 0.004, r"q_a_proj|kv_a_proj": 0.003}),
     "deepseek_v3_fp8": Case(
         deepseek_v3(hidden_size=144, n_routed_experts=4, num_experts_per_tok=2, n_group=2, topk_group=1,
-                    kv_lora_rank=136, quantization_config=FP8),
-        "FP8 with one scale for each 128 x 128 block, ragged last blocks in both directions, scales in another shard than "
-        "their weights, three shards",
+                    kv_lora_rank=136, num_attention_heads=4, num_key_value_heads=4, qk_nope_head_dim=24, quantization_config=FP8),
+        "FP8 with one scale for each 128 x 128 block, ragged last blocks in both directions, a head of kv_b_proj across two "
+        "blocks, scales in another shard than their weights, three shards",
         {"groups": NO_GROUPS, **SHARED}, scheme="fp8", shards=3, bias=(0.0, 0.1)),
     "deepseek_v3_fused": Case(
         deepseek_v3(tie_word_embeddings=True, rope_scaling={
