@@ -154,9 +154,9 @@ def main():
         recent.append(loss.item())
         if step % args.eval_every == 0 or done >= 1:
             result = evaluate(model, experts, *held_out, context=args.context)
-            record = {"step": step, "tokens": tokens, "epochs": tokens / len(ids), "seconds": time.time() - begin,
+            record = {**result, "step": step, "tokens": tokens, "epochs": tokens / len(ids), "seconds": time.time() - begin,
                       "cpu_seconds": time.process_time(), "training_loss": sum(recent) / len(recent),
-                      "parameters": parameters, **result}
+                      "parameters": parameters}
             recent = []
             log.write(json.dumps(record) + "\n")
             log.flush()

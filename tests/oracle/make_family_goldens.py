@@ -82,6 +82,15 @@ def mtp_layer(config, tensors):
     return extra
 
 
+def inv_freq(config, tensors):
+    """What exports of old versions carry besides: the frequencies of every layer."""
+    pairs = config["hidden_size"] // config["num_attention_heads"] // 2
+    return {f"model.layers.{i}.self_attn.rotary_emb.inv_freq": torch.rand(pairs) for i in range(config["num_hidden_layers"])}
+
+
+EXTRA = {"mtp": mtp_layer, "inv_freq": inv_freq}
+
+
 def difference(logits, other):
     return ((logits - other).abs().max() / logits.abs().max()).item()
 
@@ -103,7 +112,7 @@ def require_parts_matter(case, config, meant, tokens, logits, routers):
 
 
 def require_scales_matter(case, config, stored, tokens, logits):
-    """Quantised weights read wrongly give another answer: divided instead of multiplied, one scale for all blocks, nibbles swapped."""
+    """Quantised weights read wrongly answer otherwise: divided instead of multiplied, one scale for all blocks, nibbles swapped."""
     wrong = []
     if case.scheme == "fp8":
         def read(scale_of):
@@ -141,10 +150,10 @@ def make(name, case, seed):
     require_parts_matter(case, config, meant, tokens, logits, routers)
     require_scales_matter(case, config, stored, tokens, logits)
 
-    if case.extra == "mtp":
-        extra = mtp_layer(case.config, stored)
-        again, _ = ask(load(config, meant | {n: t.float() for n, t in extra.items()},
-                            rf"model\.layers\.{case.config['num_hidden_layers']}\."), tokens)
+    if case.extra:
+        extra = EXTRA[case.extra](case.config, stored)
+        ignored = rf"model\.layers\.{case.config['num_hidden_layers']}\.|.*\.inv_freq$"
+        again, _ = ask(load(config, meant | {n: t.float() for n, t in extra.items()}, ignored), tokens)
         assert torch.equal(again, logits)
         stored |= extra
 
@@ -173,7 +182,8 @@ def readme():
         "FP8 and MXFP4 weights mean what they decode to, in f32. transformers has no model_type kimi_k2: that case was answered by its",
         "deepseek_v3. Where a config says nothing else, it is spelled as hub repositories did before transformers v5.", "",
         "| case | stored | what it reaches | switched off, it shows |", "|---|---|---|---|"]
-    lines += [f"| `{name}` | {case.scheme.upper()} | {case.reaches} | {', '.join(case.matters)} |" for name, case in CASES.items()]
+    lines += [f"| `{name}` | {case.scheme.upper()} | {case.reaches} | {', '.join(case.matters)} |"
+              for name, case in CASES.items()]
     return "\n".join(lines) + "\n"
 
 

@@ -2,9 +2,9 @@
 """Every case: its config.json, how its weights are stored, its prompt length, and what must matter."""
 from dataclasses import dataclass, field
 
-from . import checks
-from .checks import (GROUP_MAXIMUM, NO_BIAS, NO_GROUPS, ZERO_MASK, config, module, no_rope_scaling, no_sinks, rope, set_eps,
-                     tensors, zero)
+from .checks import (BF16_BIAS, NO_BIAS, NO_GROUPS, OTHER_GROUP_SCORE, ZERO_MASK, config, module, no_rope_scaling, no_sinks,
+                     rope, set_eps, symmetric_clamp, tensors, zero)
+from .configs import deepseek_v2, deepseek_v3, gpt_oss, llama, mistral, mixtral, olmoe, qwen2, qwen2_moe, qwen3, qwen3_moe
 
 
 @dataclass
@@ -19,130 +19,15 @@ class Case:
     v5: bool = False                    # config.json as save_pretrained of transformers v5 writes it
     bias: tuple | None = None           # mean and deviation of e_score_correction_bias
     scale: dict = field(default_factory=dict)        # {pattern of tensor names: factor on the random weights}
-    extra: str | None = None            # "mtp": a multi-token-prediction layer behind the last one
-
-
-def merged(base, changes):
-    return {key: value for key, value in {**base, **changes}.items() if value != "absent"}
-
-
-def deepseek_v3(**changes):
-    return merged({
-        "architectures": ["DeepseekV3ForCausalLM"], "model_type": "deepseek_v3", "vocab_size": 64, "hidden_size": 32,
-        "intermediate_size": 24, "moe_intermediate_size": 12, "num_hidden_layers": 2, "num_attention_heads": 2,
-        "num_key_value_heads": 2, "n_shared_experts": 1, "n_routed_experts": 8, "num_experts_per_tok": 3,
-        "routed_scaling_factor": 2.5, "kv_lora_rank": 16, "q_lora_rank": 24, "qk_rope_head_dim": 8, "qk_nope_head_dim": 16,
-        "v_head_dim": 12, "n_group": 4, "topk_group": 2, "topk_method": "noaux_tc", "scoring_func": "sigmoid",
-        "norm_topk_prob": True, "first_k_dense_replace": 1, "moe_layer_freq": 1, "hidden_act": "silu", "rms_norm_eps": 1e-6,
-        "max_position_embeddings": 256, "rope_theta": 10000, "attention_bias": False, "tie_word_embeddings": False,
-        "bos_token_id": 0, "eos_token_id": 1, "torch_dtype": "bfloat16", "use_cache": True}, changes)
-
-
-def deepseek_v2(**changes):
-    return merged({
-        "architectures": ["DeepseekV2ForCausalLM"], "model_type": "deepseek_v2", "vocab_size": 64, "hidden_size": 32,
-        "intermediate_size": 24, "moe_intermediate_size": 12, "num_hidden_layers": 2, "num_attention_heads": 2,
-        "num_key_value_heads": 2, "n_shared_experts": 2, "n_routed_experts": 8, "num_experts_per_tok": 3,
-        "routed_scaling_factor": 1.0, "kv_lora_rank": 16, "q_lora_rank": None, "qk_rope_head_dim": 8, "qk_nope_head_dim": 16,
-        "v_head_dim": 12, "n_group": 1, "topk_group": 1, "topk_method": "greedy", "scoring_func": "softmax",
-        "norm_topk_prob": False, "first_k_dense_replace": 1, "moe_layer_freq": 1, "hidden_act": "silu", "rms_norm_eps": 1e-6,
-        "max_position_embeddings": 640, "rope_theta": 10000, "attention_bias": False, "tie_word_embeddings": False,
-        "bos_token_id": 0, "eos_token_id": 1, "torch_dtype": "bfloat16", "use_cache": True,
-        "aux_loss_alpha": 0.001, "seq_aux": True, "pretraining_tp": 1}, changes)
-
-
-def mixtral(**changes):
-    return merged({
-        "architectures": ["MixtralForCausalLM"], "model_type": "mixtral", "vocab_size": 64, "hidden_size": 32,
-        "intermediate_size": 12, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
-        "num_local_experts": 5, "num_experts_per_tok": 2, "hidden_act": "silu", "max_position_embeddings": 256,
-        "rms_norm_eps": 1e-5, "rope_theta": 1000000.0, "sliding_window": None, "tie_word_embeddings": False,
-        "router_aux_loss_coef": 0.02, "output_router_logits": False, "attention_dropout": 0.0, "initializer_range": 0.02,
-        "bos_token_id": 1, "eos_token_id": 2, "torch_dtype": "bfloat16", "transformers_version": "4.36.0.dev0",
-        "use_cache": True}, changes)
-
-
-def qwen2_moe(**changes):
-    return merged({
-        "architectures": ["Qwen2MoeForCausalLM"], "model_type": "qwen2_moe", "vocab_size": 64, "hidden_size": 32,
-        "intermediate_size": 24, "moe_intermediate_size": 12, "shared_expert_intermediate_size": 20, "num_hidden_layers": 2,
-        "num_attention_heads": 4, "num_key_value_heads": 2, "num_experts": 6, "num_experts_per_tok": 3,
-        "norm_topk_prob": False, "decoder_sparse_step": 1, "hidden_act": "silu", "max_position_embeddings": 256,
-        "rms_norm_eps": 1e-6, "rope_theta": 1000000.0, "use_sliding_window": False, "sliding_window": 256,
-        "max_window_layers": 21, "tie_word_embeddings": False, "router_aux_loss_coef": 0.001, "output_router_logits": False,
-        "attention_dropout": 0.0, "initializer_range": 0.02, "bos_token_id": 0, "eos_token_id": 0,
-        "torch_dtype": "bfloat16", "use_cache": True}, changes)
-
-
-def qwen3_moe(**changes):
-    return merged({
-        "architectures": ["Qwen3MoeForCausalLM"], "model_type": "qwen3_moe", "vocab_size": 64, "hidden_size": 32,
-        "intermediate_size": 24, "moe_intermediate_size": 8, "num_hidden_layers": 2, "num_attention_heads": 4, "head_dim": 12,
-        "num_key_value_heads": 2, "num_experts": 8, "num_experts_per_tok": 3, "norm_topk_prob": True,
-        "decoder_sparse_step": 1, "mlp_only_layers": [], "hidden_act": "silu", "max_position_embeddings": 256,
-        "rms_norm_eps": 1e-6, "rope_theta": 1000000.0, "rope_scaling": None, "attention_bias": False,
-        "use_sliding_window": False, "sliding_window": None, "max_window_layers": 48, "tie_word_embeddings": False,
-        "router_aux_loss_coef": 0.001, "output_router_logits": False, "attention_dropout": 0.0, "initializer_range": 0.02,
-        "bos_token_id": 0, "eos_token_id": 0, "torch_dtype": "bfloat16", "use_cache": True}, changes)
-
-
-def olmoe(**changes):
-    return merged({
-        "architectures": ["OlmoeForCausalLM"], "model_type": "olmoe", "vocab_size": 64, "hidden_size": 32,
-        "intermediate_size": 8, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4,
-        "num_experts": 8, "num_experts_per_tok": 3, "norm_topk_prob": False, "clip_qkv": None, "hidden_act": "silu",
-        "max_position_embeddings": 256, "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "rope_scaling": None,
-        "attention_bias": False, "tie_word_embeddings": False, "router_aux_loss_coef": 0.01, "output_router_logits": False,
-        "attention_dropout": 0.0, "initializer_range": 0.02, "eos_token_id": 2, "pad_token_id": 1,
-        "torch_dtype": "bfloat16", "use_cache": True}, changes)
-
-
-def gpt_oss(**changes):
-    return merged({
-        "architectures": ["GptOssForCausalLM"], "model_type": "gpt_oss", "vocab_size": 64, "hidden_size": 32,
-        "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 12,
-        "num_local_experts": 6, "num_experts_per_tok": 2, "experts_per_token": 2, "sliding_window": 8,
-        "layer_types": ["sliding_attention", "full_attention"], "swiglu_limit": 7.0, "hidden_act": "silu",
-        "max_position_embeddings": 512, "initial_context_length": 16, "rms_norm_eps": 1e-5, "rope_theta": 150,
-        "rope_scaling": {"beta_fast": 32.0, "beta_slow": 0.5, "factor": 32.0, "original_max_position_embeddings": 16,
-                         "rope_type": "yarn", "truncate": False},
-        "attention_bias": True, "attention_dropout": 0.0, "tie_word_embeddings": False, "router_aux_loss_coef": 0.9,
-        "output_router_logits": False, "initializer_range": 0.02, "eos_token_id": 2, "pad_token_id": 3,
-        "use_cache": True}, changes)
-
-
-def dense(model_type, architecture, **changes):
-    return merged({
-        "architectures": [architecture], "model_type": model_type, "vocab_size": 64, "hidden_size": 32,
-        "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
-        "hidden_act": "silu", "max_position_embeddings": 256, "rms_norm_eps": 1e-6, "rope_theta": 10000.0,
-        "tie_word_embeddings": False, "attention_dropout": 0.0, "initializer_range": 0.02, "bos_token_id": 1,
-        "eos_token_id": 2, "torch_dtype": "bfloat16", "use_cache": True}, changes)
-
-
-def llama(**changes):
-    return dense("llama", "LlamaForCausalLM", **{"attention_bias": False, "mlp_bias": False, "rope_scaling": None, **changes})
-
-
-def qwen2(**changes):
-    return dense("qwen2", "Qwen2ForCausalLM", **{"use_sliding_window": False, "sliding_window": 256, "max_window_layers": 2, **changes})
-
-
-def qwen3(**changes):
-    return dense("qwen3", "Qwen3ForCausalLM", **{
-        "head_dim": 12, "attention_bias": False, "use_sliding_window": False, "sliding_window": None, "max_window_layers": 2,
-        "rope_scaling": None, **changes})
-
-
-def mistral(**changes):
-    return dense("mistral", "MistralForCausalLM", **{"sliding_window": None, **changes})
+    extra: str | None = None            # tensors to ignore: "mtp", a multi-token-prediction layer; "inv_freq"
 
 
 FP8 = {"activation_scheme": "dynamic", "fmt": "e4m3", "quant_method": "fp8", "weight_block_size": [128, 128]}
+NO_MSCALE = rope(mscale=None, mscale_all_dim=None, attention_factor=1.0)
 SHARED = {"shared expert": zero(r"shared_experts?\.down_proj")}
+SLIDING = config(use_sliding_window=True, layer_types=["sliding_attention"] * 2)
 QKV_BIAS = {f"{x} bias": zero(rf"{x}_proj\.bias") for x in "qv"} | {
-    # a bias common to all keys only shifts every score of a query alike, but for the rotation
-    "k bias": zero(r"k_proj\.bias")}
+    "k bias": zero(r"k_proj\.bias")}                          # without a rotation it would shift all scores of a query alike
 HEAD_NORM = {"q norm gain": tensors(r"q_norm", lambda t: t * 0 + 1), "k norm gain": tensors(r"k_norm", lambda t: t * 0 + 1)}
 
 CASES = {
@@ -153,10 +38,12 @@ CASES = {
                         "original_max_position_embeddings": 16, "type": "yarn"}),
         "q_lora_rank, groups, correction bias with biased scores of both signs (dropped groups at -inf, not 0), YaRN beyond the "
         "original context, dense first layer, shared expert; interleaved pairs without the key rope_interleave",
-        {"YaRN": no_rope_scaling, "mscale_all_dim": rope(mscale=None, mscale_all_dim=None, attention_factor=1.0),
-         "half-split pairs": config(rope_interleave=False), "correction bias": NO_BIAS, "groups": NO_GROUPS,
-         "-inf in dropped groups": ZERO_MASK, "best two of a group": GROUP_MAXIMUM, "renormalisation": config(norm_topk_prob=False),
-         "routed_scaling_factor": config(routed_scaling_factor=1.0), **SHARED}, scheme="bf16", tokens=32, bias=(-0.55, 0.35)),
+        {"YaRN": no_rope_scaling, "mscale_all_dim": NO_MSCALE,
+         "half-split pairs": config(rope_interleave=False), "correction bias": NO_BIAS,
+         "correction bias in f32": BF16_BIAS, "groups": NO_GROUPS,
+         "-inf in dropped groups": ZERO_MASK, "best two of a group": OTHER_GROUP_SCORE,
+         "renormalisation": config(norm_topk_prob=False), "routed_scaling_factor": config(routed_scaling_factor=1.0),
+         **SHARED}, scheme="bf16", tokens=32, bias=(-0.55, 0.35)),
     "deepseek_v3_plain": Case(
         deepseek_v3(q_lora_rank=None, n_group=1, topk_group=1, rope_scaling=None, n_shared_experts=None, norm_topk_prob=False,
                     first_k_dense_replace=0, routed_scaling_factor=1.5),
@@ -164,20 +51,21 @@ CASES = {
         {"correction bias": NO_BIAS, "no renormalisation": config(norm_topk_prob=True),
          "routed_scaling_factor": config(routed_scaling_factor=1.0)}, scheme="bf16", tokens=32, bias=(0.1, 0.2)),
     "deepseek_v3_bias_mtp": Case(
-        deepseek_v3(attention_bias=True, rms_norm_eps=1e-5, num_nextn_predict_layers=1, n_routed_experts=4, num_experts_per_tok=2,
-                    n_group=2, topk_group=1),
+        deepseek_v3(attention_bias=True, rms_norm_eps=1e-5, num_nextn_predict_layers=1, n_routed_experts=4,
+                    num_experts_per_tok=2, n_group=2, topk_group=1),
         "attention_bias, rms_norm_eps 1e-5 with latent norms that stay at 1e-6, one multi-token-prediction layer to skip; "
         "config.json of transformers v5",
-        {"eps of q_a_layernorm": module(r"q_a_layernorm", set_eps(1e-5)), "eps of kv_a_layernorm": module(r"kv_a_layernorm", set_eps(1e-5)),
+        {"eps of q_a_layernorm": module(r"q_a_layernorm", set_eps(1e-5)),
+         "eps of kv_a_layernorm": module(r"kv_a_layernorm", set_eps(1e-5)),
          "eps of the other norms": config(rms_norm_eps=1e-6),
          **{f"{x} bias": zero(rf"{x}\.bias") for x in ("q_a_proj", "kv_a_proj_with_mqa", "o_proj")}, **SHARED},
         scheme="bf16", v5=True, bias=(0.0, 0.2), extra="mtp",
         scale={r"embed_tokens": 0.004, r"q_a_proj|kv_a_proj": 0.003}),
     "deepseek_v3_fp8": Case(
         deepseek_v3(hidden_size=144, n_routed_experts=4, num_experts_per_tok=2, n_group=2, topk_group=1,
-                    kv_lora_rank=136, quantization_config=FP8),
-        "FP8 with one scale for each 128 x 128 block, ragged last blocks in both directions, scales in another shard than their "
-        "weights, three shards",
+                    kv_lora_rank=136, num_attention_heads=4, num_key_value_heads=4, qk_nope_head_dim=24, quantization_config=FP8),
+        "FP8 with one scale for each 128 x 128 block, ragged last blocks in both directions, a head of kv_b_proj across two "
+        "blocks, scales in another shard than their weights, three shards",
         {"groups": NO_GROUPS, **SHARED}, scheme="fp8", shards=3, bias=(0.0, 0.1)),
     "deepseek_v3_fused": Case(
         deepseek_v3(tie_word_embeddings=True, rope_scaling={
@@ -204,16 +92,17 @@ CASES = {
         deepseek_v2(rope_scaling={"beta_fast": 32, "beta_slow": 1, "factor": 40, "mscale": 0.707, "mscale_all_dim": 0.707,
                                   "original_max_position_embeddings": 16, "type": "yarn"}, rope_theta=100),
         "as V2-Lite: q_lora_rank null, greedy, two shared experts, YaRN with mscale 0.707 beyond the original context",
-        {"YaRN": no_rope_scaling, "mscale_all_dim": rope(mscale=None, mscale_all_dim=None, attention_factor=1.0), **SHARED}, scheme="bf16", tokens=28),
+        {"YaRN": no_rope_scaling, "mscale_all_dim": NO_MSCALE, **SHARED}, scheme="bf16", tokens=28),
     "deepseek_v2_group_limited": Case(
         deepseek_v2(q_lora_rank=24, topk_method="group_limited_greedy", n_group=4, topk_group=2, routed_scaling_factor=4.0,
                     rope_scaling={"beta_fast": 32, "beta_slow": 1, "factor": 40, "mscale": 1.0, "mscale_all_dim": 1.0,
                                   "original_max_position_embeddings": 16, "type": "yarn"}, rope_theta=100),
         "as V2: q_lora_rank, group_limited_greedy (groups ranked by their best), routed_scaling_factor, YaRN",
-        {"groups": NO_GROUPS, "routed_scaling_factor": config(routed_scaling_factor=1.0), "mscale_all_dim":
-         rope(mscale=None, mscale_all_dim=None, attention_factor=1.0), **SHARED}, scheme="bf16"),
+        {"groups": NO_GROUPS, "best of a group": OTHER_GROUP_SCORE, "routed_scaling_factor": config(routed_scaling_factor=1.0),
+         "mscale_all_dim": NO_MSCALE, **SHARED}, scheme="bf16"),
     "deepseek_v2_fused": Case(
-        deepseek_v2(routed_scaling_factor=2.0, attention_bias=True, q_lora_rank=24, first_k_dense_replace=0, n_group=None, topk_group=None),
+        deepseek_v2(routed_scaling_factor=2.0, attention_bias=True, q_lora_rank=24, first_k_dense_replace=0, n_group=None,
+                    topk_group=None),
         "fused expert tensors and config.json of transformers v5, n_group null, attention_bias, no rope scaling, no dense layer",
         {"routed_scaling_factor": config(routed_scaling_factor=1.0), "o_proj bias": zero(r"o_proj\.bias"),
          "kv_a_proj bias": zero(r"kv_a_proj_with_mqa\.bias"), **SHARED}, scheme="bf16", fused=True, v5=True),
@@ -232,16 +121,18 @@ CASES = {
         scheme="f16", fused=True, v5=True),
 
     "qwen2_moe": Case(
-        qwen2_moe(), "biases of q, k and v without the key qkv_bias, gated shared expert, no renormalisation",
-        {**QKV_BIAS, "gate of the shared expert": zero(r"shared_expert_gate"), "no renormalisation": config(norm_topk_prob=True),
+        qwen2_moe(sliding_window=8), "biases of q, k and v without the key qkv_bias, gated shared expert, no renormalisation, a "
+        "sliding window that use_sliding_window turns off",
+        {**QKV_BIAS, "no window": SLIDING, "gate of the shared expert": zero(r"shared_expert_gate"),
+         "no renormalisation": config(norm_topk_prob=True),
          **SHARED}, scheme="bf16"),
     "qwen2_moe_dense_layers": Case(
         qwen2_moe(num_hidden_layers=4, mlp_only_layers=[1], decoder_sparse_step=2, norm_topk_prob=True),
         "dense layers by mlp_only_layers and by decoder_sparse_step, renormalisation",
         {"renormalisation": config(norm_topk_prob=False), **SHARED}, scheme="bf16"),
     "qwen2_moe_sliding_window": Case(
-        qwen2_moe(num_hidden_layers=3, num_experts=4, num_experts_per_tok=2, use_sliding_window=True, sliding_window=6, qkv_bias=False,
-                  layer_types=["full_attention", "sliding_attention", "sliding_attention"]),
+        qwen2_moe(num_hidden_layers=3, num_experts=4, num_experts_per_tok=2, use_sliding_window=True, sliding_window=6,
+                  qkv_bias=False, layer_types=["full_attention", "sliding_attention", "sliding_attention"]),
         "sliding window in the layers that layer_types names, qkv_bias false; config.json of transformers v5",
         {"window": config(sliding_window=999), "layer_types": config(
             layer_types=["sliding_attention", "full_attention", "sliding_attention"])}, scheme="bf16", v5=True),
@@ -257,11 +148,12 @@ CASES = {
          "o bias": zero(r"o_proj\.bias"), **QKV_BIAS, **HEAD_NORM}, scheme="bf16", tokens=28),
     "qwen3_moe_dense_layers": Case(
         qwen3_moe(num_hidden_layers=3, num_experts=6, mlp_only_layers=[1], use_sliding_window=True, sliding_window=8),
-        "a dense layer by mlp_only_layers, sliding window in all layers; config.json of transformers v5, which spells num_local_experts",
+        "a dense layer by mlp_only_layers, sliding window in all layers; config.json of transformers v5, which spells "
+        "num_local_experts",
         {"window": config(use_sliding_window=False)}, scheme="bf16", v5=True),
     "qwen3_moe_fp8": Case(
-        qwen3_moe(hidden_size=144, num_attention_heads=2, num_key_value_heads=1, head_dim=24, num_experts=4, num_experts_per_tok=2,
-                  quantization_config={**FP8, "modules_to_not_convert": [
+        qwen3_moe(hidden_size=144, num_attention_heads=2, num_key_value_heads=1, head_dim=24, num_experts=4,
+                  num_experts_per_tok=2, quantization_config={**FP8, "modules_to_not_convert": [
                       "lm_head", "model.layers.0.input_layernorm", "model.layers.0.mlp.gate", "model.layers.1.mlp.gate"]}),
         "FP8 blocks with ragged edges in one file, as the Qwen3 FP8 releases", {**HEAD_NORM}, scheme="fp8"),
 
@@ -277,10 +169,10 @@ CASES = {
 
     "gpt_oss_bf16": Case(
         gpt_oss(num_hidden_layers=3, num_local_experts=4, layer_types="absent"),
-        "BF16 experts [experts, in, out], sinks, window of 8 in every other layer by default, YaRN with truncate false beyond the "
-        "original context, biases everywhere",
-        {"sinks": no_sinks, "window": config(sliding_window=999), "exact window": config(sliding_window=9), "YaRN": no_rope_scaling,
-         "truncate": rope(truncate=True), "amplitude": rope(attention_factor=1.0), "router bias": zero(r"router\.bias"),
+        "BF16 experts [experts, in, out], sinks, window of 8 in every other layer by default, YaRN with truncate false beyond "
+        "the original context, biases everywhere",
+        {"sinks": no_sinks, "window": config(sliding_window=999), "exact window": config(sliding_window=9),
+         "YaRN": no_rope_scaling, "truncate": rope(truncate=True), "amplitude": rope(attention_factor=1.0), "router bias": zero(r"router\.bias"),
          "gate_up bias": zero(r"gate_up_proj_bias"), "down bias": zero(r"down_proj_bias"), "o bias": zero(r"o_proj\.bias"),
          "lower layers": config(layer_types=["full_attention", "sliding_attention", "full_attention"]), **QKV_BIAS},
         scheme="bf16", tokens=28),
@@ -291,10 +183,11 @@ CASES = {
         "MXFP4 experts (blocks and scales) beside BF16, as gpt-oss is published",
         {"sinks": no_sinks, "window": config(sliding_window=999), "router bias": zero(r"router\.bias")}, scheme="mxfp4"),
     "gpt_oss_clamped": Case(
-        gpt_oss(num_hidden_layers=3, num_local_experts=4, intermediate_size=8, swiglu_limit=2.5,
+        gpt_oss(num_hidden_layers=3, num_local_experts=4, intermediate_size=8, swiglu_limit=1.0,
                 layer_types=["full_attention", "sliding_attention", "sliding_attention"]),
         "f32 experts, clamps of the activation reached, an order of layer_types of its own; config.json of transformers v5",
-        {"clamps": config(swiglu_limit=1e9), "sinks": no_sinks,
+        {"clamps": config(swiglu_limit=1e9), "clamp of the gate on one side": module(r"experts$", symmetric_clamp),
+         "sinks": no_sinks, "unscaled sinks": tensors(r"\.sinks$", lambda t: t * 12 ** -0.5),
          "layer_types": config(layer_types=["sliding_attention", "full_attention", "sliding_attention"])},
         v5=True, scale={r"gate_up_proj$": 1.5}),
 
@@ -302,18 +195,24 @@ CASES = {
         llama(tie_word_embeddings=True, rope_theta=500.0, rope_scaling={
             "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 32,
             "rope_type": "llama3"}),
-        "rope_type llama3 beyond the original context, grouped queries, tied head", {"llama3": no_rope_scaling}, scheme="bf16", tokens=40),
+        "rope_type llama3 beyond the original context, grouped queries, tied head", {"llama3": no_rope_scaling},
+        scheme="bf16", tokens=40),
     "llama_biases": Case(
-        llama(attention_bias=True, mlp_bias=True, head_dim=12), "attention_bias, mlp_bias and head_dim; config.json of transformers v5",
+        llama(attention_bias=True, mlp_bias=True, head_dim=12),
+        "attention_bias, mlp_bias and head_dim; config.json of transformers v5",
         {**QKV_BIAS, **{f"{x} bias": zero(rf"{x}_proj\.bias") for x in ("o", "gate", "up", "down")}}, v5=True),
     "llama_linear_rope": Case(
-        llama(rope_scaling={"type": "linear", "factor": 4.0}), "rope_type linear, under its old name type",
-        {"linear": no_rope_scaling}, scheme="bf16"),
+        llama(rope_scaling={"type": "linear", "factor": 4.0}),
+        "rope_type linear, under its old name type; tensors rotary_emb.inv_freq to ignore, as old exports hold them",
+        {"linear": no_rope_scaling}, scheme="bf16", extra="inv_freq"),
     "llama_dynamic_rope": Case(
         llama(max_position_embeddings=16, rope_scaling={"type": "dynamic", "factor": 4.0}),
-        "rope_type dynamic with 28 positions where max_position_embeddings is 16: the whole prompt at once, all positions by the "
-        "frequencies of length 28", {"dynamic": no_rope_scaling}, scheme="bf16", tokens=28),
-    "qwen2": Case(qwen2(tie_word_embeddings=True), "biases of q, k and v, tied head", QKV_BIAS, scheme="bf16"),
+        "rope_type dynamic with 28 positions where max_position_embeddings is 16: the whole prompt at once, all positions by "
+        "the frequencies of length 28", {"dynamic": no_rope_scaling}, scheme="bf16", tokens=28),
+    "qwen2": Case(
+        qwen2(tie_word_embeddings=True, sliding_window=8, max_window_layers=0),
+        "biases of q, k and v, tied head, a sliding window that use_sliding_window turns off",
+        {**QKV_BIAS, "no window": SLIDING}, scheme="bf16"),
     "qwen2_sliding_window": Case(
         qwen2(num_hidden_layers=3, use_sliding_window=True, sliding_window=8, max_window_layers=2),
         "sliding window from layer max_window_layers on, without layer_types",

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ways to switch a part of a model off. A golden is worth keeping only if each part it claims to reach changes its answer.
 
-A check takes (config, tensors) of a case and returns what to ask instead: another (config, tensors), or a function of the routers.
+A check takes the config and the tensors of a case and returns those to ask instead; or it changes the loaded model (`module`);
+or it looks at the routers (`choice`).
 """
+import copy
 import re
 
 import torch
@@ -28,7 +30,8 @@ def rope(**changes):
 def no_rope_scaling(config, tensors):
     if "rope_scaling" in config:
         return {key: value for key, value in config.items() if key != "rope_scaling"}, tensors
-    return {**config, "rope_parameters": {"rope_type": "default", "rope_theta": config["rope_parameters"]["rope_theta"]}}, tensors
+    theta = config["rope_parameters"]["rope_theta"]
+    return {**config, "rope_parameters": {"rope_type": "default", "rope_theta": theta}}, tensors
 
 
 def tensors(pattern, change):
@@ -63,6 +66,12 @@ def set_eps(eps):
     return lambda m: setattr(m, "variance_epsilon", eps)
 
 
+def symmetric_clamp(experts):
+    """gpt-oss clamps the gate from above only."""
+    inner, limit = experts._apply_gate, experts.limit
+    experts._apply_gate = lambda z: inner(torch.stack([z[..., ::2].clamp(min=-limit), z[..., 1::2]], -1).flatten(-2))
+
+
 def choice(description):
     """A check of the chosen experts: `description` maps a Router to the sets that a wrong implementation would choose."""
     def apply(routers):
@@ -75,21 +84,21 @@ NO_GROUPS = choice(lambda r: r.choice(None))                                    
 ZERO_MASK = choice(lambda r: r.choice(0.0))                                       # groups left out get 0 instead of -inf
 
 
-def without_bias(r):
-    biased, r.scores = r.scores, r.scores - r.module.e_score_correction_bias
-    plain = r.choice(float("-inf") if r.kept_groups < r.groups else None)
-    r.scores = biased
-    return plain
+def with_bias(change):
+    """Sets chosen with change(bias) instead of the bias."""
+    def wrong(r):
+        other, bias = copy.copy(r), r.module.e_score_correction_bias
+        other.scores = r.scores - bias + change(bias)
+        return other.choice(float("-inf") if r.kept_groups < r.groups else None)
+    return choice(wrong)
 
 
-NO_BIAS = choice(without_bias)
+def other_group_score(r):
+    other = copy.copy(r)
+    other.group_best = 3 - r.group_best
+    return other.choice(float("-inf"))
 
 
-def group_maximum(r):
-    best, r.group_best = r.group_best, 1
-    wrong = r.choice(float("-inf"))
-    r.group_best = best
-    return wrong
-
-
-GROUP_MAXIMUM = choice(group_maximum)                                             # groups ranked by their best instead of best two
+NO_BIAS = with_bias(torch.zeros_like)
+BF16_BIAS = with_bias(lambda bias: bias.bfloat16().float())
+OTHER_GROUP_SCORE = choice(other_group_score)                                     # best instead of best two, or the reverse

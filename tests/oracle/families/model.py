@@ -16,7 +16,7 @@ EAGER = dict(attn_implementation="eager", experts_implementation="eager")
 
 
 def reference_config(config):
-    """The config as transformers takes it; it has no kimi_k2 (the graph of deepseek_v3), and counts no shared experts as 0."""
+    """The config as transformers takes it: kimi_k2 is the graph of deepseek_v3, and no shared experts are 0 of them."""
     config = {key: value for key, value in config.items() if key != "quantization_config"}
     if config["model_type"] == "kimi_k2":
         config["model_type"] = "deepseek_v3"
@@ -38,7 +38,7 @@ def initial_tensors(config, randomise, fused):
 
 
 def load(config, tensors, ignored=None):
-    """The model that from_pretrained makes of this config.json and these tensors; exactly these, but for names that match `ignored`."""
+    """The model that from_pretrained makes of this config.json and of exactly these tensors, but for names that match `ignored`."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "config.json").write_text(json.dumps(reference_config(config)))
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, Path(folder) / "model.safetensors",
@@ -82,7 +82,7 @@ class Router:
         return scores.topk(self.k).indices.sort(1).values
 
     def margin(self):
-        """How clear the least clear decision was: between groups, between neighbours among the chosen, and to the best left out."""
+        """How clear the least clear decision was: between groups, and between neighbours down to the best left out."""
         scores, clear = self.scores, float("inf")
         if self.kept_groups < self.groups:
             ordered = self.group_scores().sort(1, descending=True).values

@@ -16,7 +16,7 @@ FP4 = torch.tensor([0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0])
 
 def plain(tensors, dtype):
     """Everything in `dtype`, but for the correction bias, which is always f32."""
-    stored = {name: tensor if name.endswith("e_score_correction_bias") else tensor.to(dtype) for name, tensor in tensors.items()}
+    stored = {name: t if name.endswith("e_score_correction_bias") else t.to(dtype) for name, t in tensors.items()}
     return stored, {name: tensor.float() for name, tensor in stored.items()}
 
 
@@ -92,14 +92,14 @@ SCHEMES = {"f32": lambda t: plain(t, torch.float32), "bf16": lambda t: plain(t, 
 
 
 def write(folder, tensors, shards):
-    """model.safetensors, or shards with their index; neighbours by name go to different shards, a scale never beside its weight."""
+    """model.safetensors, or shards with their index: neighbours by name go to different shards, a scale never to its weight's."""
     def save(part, name):
         save_file({n: t.contiguous() for n, t in part.items()}, folder / name, metadata={"format": "pt"})
 
     if shards == 1:
         return save(tensors, "model.safetensors")
     place = {name: i % shards for i, name in enumerate(n for n in sorted(tensors) if not n.endswith("_scale_inv"))}
-    place |= {name: (place[name.removesuffix("_scale_inv")] + 1) % shards for name in tensors if name.endswith("_scale_inv")}
+    place |= {n: (place[n.removesuffix("_scale_inv")] + 1) % shards for n in tensors if n.endswith("_scale_inv")}
     files = [f"model-{i + 1:05}-of-{shards:05}.safetensors" for i in range(shards)]
     for i, file in enumerate(files):
         save({name: tensor for name, tensor in tensors.items() if place[name] == i}, file)
