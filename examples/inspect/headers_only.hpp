@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,9 +19,10 @@ namespace example {
 class HeadersOnly : public trine::WeightSource {
  public:
   /// Throws FileError, ConfigError, WeightError.
-  explicit HeadersOnly(const std::filesystem::path& directory) : directory_(directory), file_(directory) {
-    for (const std::string_view name : file_.names()) {
-      const trine::StoredTensor& tensor = *file_.find(name);
+  explicit HeadersOnly(const std::filesystem::path& directory)
+      : directory_(directory), file_(trine::open_weights(directory)) {
+    for (const std::string_view name : file_->names()) {
+      const trine::StoredTensor& tensor = *file_->find(name);
       if (tensor.shape.size() > 1) continue;
       const auto [zeros, added] = zeros_.try_emplace(std::string(name), std::vector<std::byte>(tensor.bytes.size()));
       vectors_.emplace(name, trine::StoredTensor{tensor.dtype, tensor.shape, zeros->second});
@@ -29,10 +31,11 @@ class HeadersOnly : public trine::WeightSource {
 
   [[nodiscard]] const trine::StoredTensor* find(std::string_view name) const override {
     const auto vector = vectors_.find(name);
-    return vector != vectors_.end() ? &vector->second : file_.find(name);
+    return vector != vectors_.end() ? &vector->second : file_->find(name);
   }
-  [[nodiscard]] std::vector<std::string_view> names() const override { return file_.names(); }
-  [[nodiscard]] std::string place() const override { return file_.place(); }
+  [[nodiscard]] std::vector<std::string_view> names() const override { return file_->names(); }
+  [[nodiscard]] std::string place() const override { return file_->place(); }
+  [[nodiscard]] std::string place_of(std::string_view name) const override { return file_->place_of(name); }
 
   /// All checks that a load makes, too. The result borrows from this.
   [[nodiscard]] trine::BuiltModel build() const {
@@ -51,7 +54,7 @@ class HeadersOnly : public trine::WeightSource {
 
  private:
   std::filesystem::path directory_;
-  trine::RawBlob file_;
+  std::unique_ptr<const trine::WeightSource> file_;
   std::map<std::string, std::vector<std::byte>> zeros_;
   std::map<std::string, trine::StoredTensor, std::less<>> vectors_;
 };

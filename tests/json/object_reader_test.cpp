@@ -149,6 +149,13 @@ TEST(ObjectReader, EscapesAHostileKey) {
   EXPECT_ERROR(object.finish(), ConfigError, "unknown key '\\x1b[2J'");
 }
 
+TEST(ObjectReader, EscapesAHostileKeyOnThePath) {
+  const Json document = Json::parse(R"({"\u001b[31m": {"k": "x"}, "\n": 1})");
+  ObjectReader reader(document, "config.json");
+  EXPECT_ERROR(reader.object("\x1b[31m").integer("k", 1, 2), ConfigError, R"(config.json: \x1b[31m.k: expected)");
+  EXPECT_ERROR(reader.string("\n"), ConfigError, R"(config.json: \x0a: expected a string, found 1)");
+}
+
 TEST(ObjectReader, FailsWithAProblemOfTheCaller) {
   const auto object = reader();
   EXPECT_ERROR(object.fail("k", "must divide num_heads"), ConfigError, "config.json: k: must divide num_heads");

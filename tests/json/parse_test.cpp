@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <string_view>
 
 #include <gtest/gtest.h>
 
@@ -47,6 +48,16 @@ TEST(ParseJson, AcceptsTheGreatestDepthAndRefusesOneMore) {
   std::string objects = "1";
   for (int i = 0; i < 129; ++i) objects = "{\"a\":" + objects + "}";
   EXPECT_ERROR(parse_json(objects, "text"), ConfigError, "expected at most 128 nested levels");
+}
+
+// The library underneath takes a NUL for the end of the text: what follows it would be neither read nor refused.
+TEST(ParseJson, RefusesANulWhereverItStands) {
+  EXPECT_ERROR(parse_json(std::string_view("{}\0", 3), "text"), ConfigError,
+               R"(text: not valid JSON at byte 3, near '\x00')");
+  EXPECT_ERROR(parse_json(std::string_view("{}\0{", 4), "text"), ConfigError, "not valid JSON at byte 3");
+  EXPECT_ERROR(parse_json(std::string_view("\0{}", 3), "text"), ConfigError, "not valid JSON at byte 1");
+  EXPECT_ERROR(parse_json(std::string_view("[\"a\0\"]", 6), "text"), ConfigError, "not valid JSON at byte 4");
+  EXPECT_EQ(parse_json(R"(["\u0000"])", "text")[0].get<std::string>(), std::string(1, '\0'));
 }
 
 TEST(ParseJson, CountsOpenLevelsOnly) {

@@ -56,12 +56,11 @@ class CancelledError : public Error {
   using Error::Error;
 };
 
-/// `text` in single quotes, control and non-ASCII bytes as \xNN, cut after 64 bytes: safe in a message whatever it
-/// holds.
-[[nodiscard]] inline std::string in_quotes(std::string_view text) {
+/// `text` with control and non-ASCII bytes as \xNN, cut after 64 bytes: safe in a message whatever it holds.
+[[nodiscard]] inline std::string escaped(std::string_view text) {
   constexpr std::size_t kLimit = 64;
   constexpr const char* kHex = "0123456789abcdef";
-  std::string result = "'";
+  std::string result;
   for (const char c : text.substr(0, kLimit)) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte >= 0x20 && byte < 0x7f) {
@@ -72,8 +71,10 @@ class CancelledError : public Error {
       result += kHex[byte & 15U];
     }
   }
-  result += text.size() > kLimit ? "...'" : "'";
-  return result;
+  return text.size() > kLimit ? result + "..." : result;
 }
+
+/// The same in single quotes.
+[[nodiscard]] inline std::string in_quotes(std::string_view text) { return "'" + escaped(text) + "'"; }
 
 }  // namespace trine::inline TRINE_ABI

@@ -137,8 +137,8 @@ class ObjectReader {
     }
   }
   [[nodiscard]] std::string name_of(std::string_view key) const {
-    if (path_.empty() || key.empty()) return path_ + std::string(key);
-    return path_ + "." + std::string(key);
+    if (path_.empty() || key.empty()) return path_ + escaped(key);
+    return path_ + "." + escaped(key);
   }
   [[nodiscard]] std::string name_with_place(std::string_view key) const {
     const std::string name = name_of(key);

@@ -82,6 +82,9 @@ class JsonGuard : public nlohmann::json_sax<Json> {
 
 /// Parses `text`; `name` says in errors where it came from. Throws ConfigError.
 [[nodiscard]] inline Json parse_json(std::string_view text, const std::string& name) {
+  // The parser takes a NUL for the end of the text and would never look at what follows.
+  if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos)
+    throw ConfigError(name + ": not valid JSON at byte " + std::to_string(nul + 1) + ", near " + in_quotes({"\0", 1}));
   detail::JsonGuard guard(name);
   Json::sax_parse(text, &guard);
   try {

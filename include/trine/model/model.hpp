@@ -10,7 +10,7 @@
 #include <vector>
 
 #include <trine/model/architectures/all.hpp>
-#include <trine/weights/raw_blob.hpp>
+#include <trine/weights/open_weights.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -24,14 +24,14 @@ struct LoadOptions {
 /// A handle: copies share the same weights, which live as long as one of them or a session does.
 class Model {
  public:
-  /// Opens a model directory: config.json, weights.json and weights.bin. The weights are mapped, not copied; everything
-  /// is checked before a tensor is used. Throws FileError, ConfigError, WeightError.
+  /// Opens a model directory: config.json and the weights, in any format of open_weights.hpp. The weights are mapped,
+  /// not copied; everything is checked before a tensor is used. Throws FileError, ConfigError, WeightError.
   [[nodiscard]] static Model load(const std::filesystem::path& directory, const LoadOptions& options = {}) {
     const std::string place = (directory / "config.json").string();
     const Json config = read_json_file(place);
     const Architecture& architecture = find_architecture(config, place, options.architectures);
     auto state = std::make_shared<State>();
-    state->source = std::make_unique<RawBlob>(directory, options.access);
+    state->source = open_weights(directory, options.access);
     WeightReader reader(*state->source);
     state->built = architecture({config, place, options.routers, options.wrap_router}, WeightScope(reader));
     reader.require_all_fetched();

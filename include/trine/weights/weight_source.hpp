@@ -34,6 +34,8 @@ class WeightSource {
   [[nodiscard]] virtual std::vector<std::string_view> names() const = 0;
   /// The file that errors name.
   [[nodiscard]] virtual std::string place() const = 0;
+  /// The file that errors about one tensor name, where tensors come from several.
+  [[nodiscard]] virtual std::string place_of(std::string_view /*name*/) const { return place(); }
 };
 
 }  // namespace trine::inline TRINE_ABI

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tensors in several safetensors files of one folder, and the index that says which is where:
+//
+//   {"metadata": {"total_size": bytes}, "weight_map": {tensor name: file name, ...}}
+//
+// The index and the files must agree: each tensor of the index is in the file it names, and each tensor of a file is in
+// the index, for that file. `metadata` is free form and not used.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <trine/json/object_reader.hpp>
+#include <trine/platform/file_name.hpp>
+#include <trine/weights/safetensors.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+class ShardedSafetensors : public WeightSource {
+ public:
+  /// Opens the index and, once each, the files that it names, which lie beside it. Throws FileError, ConfigError (a
+  /// file is not the JSON it should be) or WeightError (the files do not agree).
+  explicit ShardedSafetensors(const std::filesystem::path& index, FileAccess access = FileAccess::map)
+      : index_(index.string()) {
+    const Json document = read_json_file(index);
+    ObjectReader root(document, index_);
+    if (root.has("metadata")) static_cast<void>(root.object("metadata"));
+    const ObjectReader weight_map = root.object("weight_map");
+    root.finish();
+    for (const auto& [name, file] : root.at("weight_map").items()) {
+      if (!file.is_string() || !is_shard_name(file.get_ref<const std::string&>()))
+        weight_map.fail(name, "the plain name of a .safetensors file of the same folder", file);
+      shard_of_.emplace(name, &open_shard(index.parent_path(), file.get<std::string>(), name, access));
+    }
+    require_agreement();
+  }
+
+  [[nodiscard]] const StoredTensor* find(std::string_view name) const override {
+    const auto found = shard_of_.find(name);
+    return found == shard_of_.end() ? nullptr : found->second->find(name);
+  }
+  [[nodiscard]] std::vector<std::string_view> names() const override {
+    std::vector<std::string_view> result;
+    result.reserve(shard_of_.size());
+    for (const auto& [name, shard] : shard_of_) result.emplace_back(name);
+    return result;
+  }
+  [[nodiscard]] std::string place() const override { return index_; }
+  [[nodiscard]] std::string place_of(std::string_view name) const override {
+    const auto found = shard_of_.find(name);
+    return found == shard_of_.end() ? index_ : found->second->place();
+  }
+
+ private:
+  [[nodiscard]] static bool is_shard_name(std::string_view name) noexcept {
+    return is_plain_file_name(name) && name.ends_with(".safetensors");
+  }
+
+  const Safetensors& open_shard(const std::filesystem::path& folder, const std::string& file, const std::string& tensor,
+                                FileAccess access) {
+    const auto opened = shards_.find(file);
+    if (opened != shards_.end()) return opened->second;
+    try {
+      return shards_.try_emplace(file, folder / file, access).first->second;
+    } catch (const FileError& error) {
+      throw FileError(index_ + ": weight_map." + escaped(tensor) + ": " + error.what());
+    }
+  }
+
+  void require_agreement() const {
+    for (const auto& [name, shard] : shard_of_) {
+      if (shard->find(name) == nullptr) {
+        throw WeightError(index_ + ": weight_map." + escaped(name) + ": expected the tensor in " + shard->place() +
+                          ", found none of that name there");
+      }
+    }
+    for (const auto& [file, shard] : shards_) {
+      for (const std::string_view name : shard.names()) {
+        const auto listed = shard_of_.find(name);
+        if (listed != shard_of_.end() && listed->second == &shard) continue;
+        throw WeightError(shard.place() + ": tensor " + in_quotes(name) + ": expected to be listed for this file in " +
+                          index_ + ", found " +
+                          (listed == shard_of_.end() ? "it nowhere there" : "it for " + listed->second->place()));
+      }
+    }
+  }
+
+  std::string index_;
+  std::map<std::string, Safetensors> shards_;                        // by file name
+  std::map<std::string, const Safetensors*, std::less<>> shard_of_;  // by tensor name
+};
+
+}  // namespace trine::inline TRINE_ABI
