@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+// Multi-head latent attention: keys and values of all heads are linear maps of one small vector a token, which alone is
+// remembered. DeepSeek-AI, "DeepSeek-V2", 2024, arXiv:2405.04434, section 2.1. docs/design/latent-attention.md compares
+// the two forms.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include <trine/attention/attention.hpp>
+#include <trine/attention/causal_stream.hpp>
+#include <trine/attention/latent_form.hpp>
+#include <trine/cache/latent_cache.hpp>
+#include <trine/kernels/gemm.hpp>
+#include <trine/nn/linear.hpp>
+#include <trine/nn/rms_norm.hpp>
+#include <trine/nn/rotary.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+struct LatentAttentionOptions {
+  std::size_t hidden_size = 0;
+  std::size_t num_heads = 0;
+  std::optional<std::size_t> q_lora_rank = std::nullopt;  // without: queries straight from x
+  std::size_t kv_lora_rank = 0;                           // C, width of the latent
+  std::size_t qk_nope_head_dim = 0;                       // N, part of a query or key without position
+  std::size_t qk_rope_head_dim = 0;                       // R, part that is rotated
+  std::size_t v_head_dim = 0;                             // D
+  float softmax_scale = 0.0F;   // of the whole score: (N + R)^-0.5 times latent_softmax_correction
+  bool attention_bias = false;  // of q_a_proj, kv_a_proj_with_mqa and o_proj
+  float norm_epsilon = 1e-6F;   // of both latent norms; rms_norm_eps does not change it in transformers
+  LatentAttentionForm form = LatentAttentionForm::automatic;
+};
+
+/// For a token x, position n, and head h:
+///   q_h = [q_n | q_r]: N + R rows of q_b_proj RMSNorm(q_a_proj x), or of q_proj x              q_r rotated by n
+///   [l | r] = kv_a_proj_with_mqa x;   c = RMSNorm(l), k = r rotated by n                       remembered: [c | k]
+///   score_h(m) = softmax_scale * (q_n . U_h c_m + q_r . k_m)
+///   z_h = sum_m softmax_m(score_h(m)) V_h c_m,  m <= n                                         y = [z of all heads]
+///   W_o
+/// with U_h [N, C] and V_h [D, C] the rows of kv_b_proj for head h. The absorbed form moves U_h and V_h out of the sum:
+///   score_h(m) = softmax_scale * ((U_h^T q_n) . c_m + q_r . k_m)        z_h = V_h sum_m softmax_m(score_h(m)) c_m
+/// Softmax in f32, in pieces that end at multiples of LatentCache::kPageRows, keys ascending: the bits of a row depend
+/// on the form and what it sees, not on the batch or on threads.
+class LatentAttention : public Attention {
+ public:
+  /// Reads "q_proj" [heads * (N + R), hidden], or "q_a_proj" [q_lora_rank, hidden], "q_a_layernorm" and "q_b_proj"
+  /// [heads * (N + R), q_lora_rank]; "kv_a_proj_with_mqa" [C + R, hidden], "kv_a_layernorm", "kv_b_proj" [heads * (N +
+  /// D), C] and "o_proj" [hidden, heads * D]. `rotary` turns heads of R. Throws WeightError.
+  LatentAttention(const WeightScope& scope, const LatentAttentionOptions& options, std::shared_ptr<const Rotary> rotary)
+      : options_(options),
+        width_(options.kv_lora_rank + options.qk_rope_head_dim),
+        head_dim_(options.qk_nope_head_dim + options.qk_rope_head_dim),
+        q_(scope / (options.q_lora_rank ? "q_b_proj" : "q_proj"), options.q_lora_rank.value_or(options.hidden_size),
+           options.num_heads * head_dim_),
+        kv_a_(scope / "kv_a_proj_with_mqa", options.hidden_size, width_, bias()),
+        kv_norm_(scope / "kv_a_layernorm", options.kv_lora_rank, options.norm_epsilon),
+        kv_b_(scope / "kv_b_proj", options.kv_lora_rank,
+              options.num_heads * (options.qk_nope_head_dim + options.v_head_dim)),
+        o_(scope / "o_proj", options.num_heads * options.v_head_dim, options.hidden_size, bias()),
+        rotary_(std::move(rotary)) {
+    if (!options.q_lora_rank) return;
+    q_a_.emplace(scope / "q_a_proj", options.hidden_size, *options.q_lora_rank, bias());
+    q_norm_.emplace(scope / "q_a_layernorm", *options.q_lora_rank, options.norm_epsilon);
+  }
+
+  [[nodiscard]] std::unique_ptr<AttentionCache> make_cache() const override { return std::make_unique<Cache>(width_); }
+
+  [[nodiscard]] std::size_t cache_bytes(std::size_t tokens) const override {
+    return LatentCache::bytes(tokens, width_);
+  }
+
+  [[nodiscard]] std::size_t parameters() const override {
+    return (q_a_ ? q_a_->parameters() + q_norm_->parameters() : 0) + q_.parameters() + kv_a_.parameters() +
+           kv_norm_.parameters() + kv_b_.parameters() + o_.parameters();
+  }
+
+  void forward(const Execution& execution, Workspace& workspace, View<const float, 2> x,
+               std::span<const SequenceRows> sequences, View<float, 2> y) const override {
+    const Workspace::Scope scope(workspace);
+    const std::size_t rows = x.extent(0);
+    const View<float, 2> q = workspace.take_matrix<float>(rows, q_.out());
+    const View<float, 2> latent = workspace.take_matrix<float>(rows, width_);
+    const View<float, 2> z = workspace.take_matrix<float>(rows, o_.in());
+    project_queries(execution, workspace, x, q);
+    kv_a_.forward(execution, x, latent);
+    for (const SequenceRows& sequence : sequences) {
+      LatentCache& cache = static_cast<Cache&>(*sequence.cache).tokens;
+      for (std::size_t r = 0; r < sequence.rows; ++r)
+        remember(execution, latent.row(sequence.first_row + r), sequence.position + r, cache);
+      rotate_queries(execution, sequence, q);
+      const LatentAttentionForm one_row =
+          sequence.rows == 1 ? LatentAttentionForm::absorbed : LatentAttentionForm::naive;
+      const auto form = options_.form == LatentAttentionForm::automatic ? one_row : options_.form;
+      if (form == LatentAttentionForm::absorbed) {
+        attend_absorbed(execution, workspace, sequence, cache, q, z);
+      } else {
+        attend_naive(execution, workspace, sequence, cache, q, z);
+      }
+    }
+    o_.forward(execution, z, y);
+  }
+
+ private:
+  struct Cache : AttentionCache {
+    explicit Cache(std::size_t width) : tokens(width) {}
+    LatentCache tokens;
+    [[nodiscard]] std::size_t bytes() const override { return tokens.bytes(); }
+  };
+
+  [[nodiscard]] Linear::Bias bias() const noexcept {
+    return options_.attention_bias ? Linear::Bias::yes : Linear::Bias::no;
+  }
+  // U_h [N, C] and V_h [D, C]
+  [[nodiscard]] AnyMatrix key_rows(std::size_t head) const noexcept {
+    return kv_b_.weight().row_range(head * (options_.qk_nope_head_dim + options_.v_head_dim),
+                                    options_.qk_nope_head_dim);
+  }
+  [[nodiscard]] AnyMatrix value_rows(std::size_t head) const noexcept {
+    return kv_b_.weight().row_range(
+        head * (options_.qk_nope_head_dim + options_.v_head_dim) + options_.qk_nope_head_dim, options_.v_head_dim);
+  }
+
+  void project_queries(const Execution& execution, Workspace& workspace, View<const float, 2> x,
+                       View<float, 2> q) const {
+    if (!q_a_) return q_.forward(execution, x, q);
+    const Workspace::Scope scope(workspace);
+    const View<float, 2> low = workspace.take_matrix<float>(x.extent(0), q_a_->out());
+    q_a_->forward(execution, x, low);
+    q_norm_->forward(execution, low, low);
+    q_.forward(execution, low, q);
+  }
+
+  void rotate_queries(const Execution& execution, const SequenceRows& sequence, View<float, 2> q) const {
+    parallel_for(threads_for(execution, sequence.rows * q.extent(1) * 8), sequence.rows, [&](std::size_t r) {
+      rotary_->rotate(sequence.position + r, q.row(sequence.first_row + r).subspan(options_.qk_nope_head_dim),
+                      head_dim_);
+    });
+  }
+
+  // The norm covers the latent alone.   latent: [C + R]
+  void remember(const Execution& execution, std::span<const float> latent, std::size_t position,
+                LatentCache& cache) const {
+    const std::span<float> row = cache.row(position);
+    const std::size_t rank = options_.kv_lora_rank;
+    kv_norm_.forward(execution, View<const float, 2>(latent.data(), {1, rank}), View<float, 2>(row.data(), {1, rank}));
+    std::copy(latent.begin() + static_cast<std::ptrdiff_t>(rank), latent.end(), row.data() + rank);
+    rotary_->rotate(position, row.subspan(rank));
+  }
+
+  // A task is a head. Its keys and values live for one page of the cache, which serves all rows.
+  void attend_naive(const Execution& execution, Workspace& workspace, const SequenceRows& sequence,
+                    const LatentCache& cache, View<const float, 2> q, View<float, 2> z) const {
+    const Workspace::Scope scope(workspace);
+    const std::size_t value_width = options_.v_head_dim;
+    const std::size_t end = sequence.position + sequence.rows;
+    const std::size_t threads = threads_for(execution, end * (kv_b_.parameters() + sequence.rows * q.extent(1)));
+    const std::size_t team = team_of(threads, options_.num_heads);
+    const View<float, 2> keys = workspace.take_matrix<float>(team, kBlock * head_dim_);
+    const View<float, 2> values = workspace.take_matrix<float>(team, kBlock * value_width);
+    const View<float, 2> scores = workspace.take_matrix<float>(team, kQueryTile * kBlock);
+    const auto softmax = workspace.take_matrix<kernels::StreamingSoftmax>(team, sequence.rows);
+    parallel_for(threads, options_.num_heads, [&](std::size_t head, std::size_t worker) {
+      float* key = keys.row(worker).data();
+      float* value = values.row(worker).data();
+      const CausalQueries queries{.q = q.row(sequence.first_row).data() + head * head_dim_,
+                                  .ldq = q.extent(1),
+                                  .rows = sequence.rows,
+                                  .position = sequence.position,
+                                  .heads = 1,
+                                  .scale = options_.softmax_scale,
+                                  .z = z.row(sequence.first_row).data() + head * value_width,
+                                  .ldz = z.extent(1),
+                                  .softmax = softmax.row(worker).data(),
+                                  .scores = scores.row(worker).data()};
+      begin_stream(queries, value_width);
+      for (std::size_t first = 0; first < end; first += kBlock) {
+        const std::size_t count = std::min(kBlock, end - first);
+        const float* page = cache.page(first / kBlock);
+        kernels::gemm(execution.isa, page, width_, count, key_rows(head), key, head_dim_);
+        for (std::size_t m = 0; m < count; ++m)
+          std::copy_n(page + m * width_ + options_.kv_lora_rank, options_.qk_rope_head_dim,
+                      key + m * head_dim_ + options_.qk_nope_head_dim);
+        kernels::gemm(execution.isa, page, width_, count, value_rows(head), value, value_width);
+        attend_block(execution.isa, queries,
+                     {first, count, key, head_dim_, head_dim_, value, value_width, value_width});
+      }
+      end_stream(execution.isa, queries, value_width);
+    });
+  }
+
+  // A task is a few rows and a few heads, which share each page of the cache while it is at hand.
+  void attend_absorbed(const Execution& execution, Workspace& workspace, const SequenceRows& sequence,
+                       const LatentCache& cache, View<const float, 2> q, View<float, 2> z) const {
+    const Workspace::Scope scope(workspace);
+    const std::size_t rank = options_.kv_lora_rank;
+    const std::size_t end = sequence.position + sequence.rows;
+    const std::size_t threads =
+        threads_for(execution, sequence.rows * (kv_b_.parameters() + end * options_.num_heads * width_));
+    const std::size_t heads = std::clamp<std::size_t>(options_.num_heads / threads, 1, kMostHeads);
+    const std::size_t groups = (options_.num_heads + heads - 1) / heads;
+    const std::size_t tiles = (sequence.rows + kMostRows - 1) / kMostRows;
+    const std::size_t team = team_of(threads, groups * tiles);
+    const std::size_t most = heads * std::min(kMostRows, sequence.rows);
+    const View<float, 2> absorbed = workspace.take_matrix<float>(team, most * width_);
+    const View<float, 2> mixed = workspace.take_matrix<float>(team, most * rank);
+    const View<float, 2> scores = workspace.take_matrix<float>(team, kQueryTile * kBlock);
+    const auto softmax = workspace.take_matrix<kernels::StreamingSoftmax>(team, most);
+    parallel_for(threads, groups * tiles, [&](std::size_t task, std::size_t worker) {
+      const std::size_t first_head = task % groups * heads;
+      const std::size_t my_heads = std::min(heads, options_.num_heads - first_head);
+      const std::size_t first_row = task / groups * kMostRows;
+      const std::size_t rows = std::min(kMostRows, sequence.rows - first_row);
+      const std::size_t row = sequence.first_row + first_row;
+      float* query = absorbed.row(worker).data();  // [rows, my_heads, C + R]
+      const CausalQueries queries{.q = query,
+                                  .ldq = width_,
+                                  .rows = rows * my_heads,
+                                  .position = sequence.position + first_row,
+                                  .heads = my_heads,
+                                  .scale = options_.softmax_scale,
+                                  .z = mixed.row(worker).data(),  // [rows, my_heads, C]
+                                  .ldz = rank,
+                                  .softmax = softmax.row(worker).data(),
+                                  .scores = scores.row(worker).data()};
+      for (std::size_t h = 0; h < my_heads; ++h) {
+        const float* head = q.row(row).data() + (first_head + h) * head_dim_;
+        kernels::gemm(execution.isa, head, q.extent(1), rows, key_rows(first_head + h).transpose(), query + h * width_,
+                      my_heads * width_);
+        for (std::size_t r = 0; r < rows; ++r)
+          std::copy_n(head + r * q.extent(1) + options_.qk_nope_head_dim, options_.qk_rope_head_dim,
+                      query + (r * my_heads + h) * width_ + rank);
+      }
+      begin_stream(queries, rank);
+      const std::size_t my_end = queries.position + rows;
+      for (std::size_t first = 0; first < my_end; first += kBlock) {
+        const float* page = cache.page(first / kBlock);  // values are the beginnings of the keys
+        attend_block(execution.isa, queries,
+                     {first, std::min(kBlock, my_end - first), page, width_, width_, page, width_, rank});
+      }
+      end_stream(execution.isa, queries, rank);
+      for (std::size_t h = 0; h < my_heads; ++h)
+        kernels::gemm(execution.isa, queries.z + h * rank, my_heads * rank, rows, value_rows(first_head + h),
+                      z.row(row).data() + (first_head + h) * options_.v_head_dim, z.extent(1));
+    });
+  }
+
+  // One thread where waking others costs more than `work` multiply-adds.
+  [[nodiscard]] static std::size_t threads_for(const Execution& execution, std::size_t work) noexcept {
+    return work < kernels::kTaskWork ? 1 : std::max<std::size_t>(1, execution.threads);
+  }
+  [[nodiscard]] static std::size_t team_of(std::size_t threads, std::size_t tasks) noexcept {
+    return std::max<std::size_t>(1, std::min({threads, most_threads(), tasks}));
+  }
+
+  static constexpr std::size_t kBlock = LatentCache::kPageRows;  // keys of a piece of softmax
+  static constexpr std::size_t kMostHeads = 8;                   // heads and rows of an absorbed task
+  static constexpr std::size_t kMostRows = 16;
+
+  LatentAttentionOptions options_;
+  std::size_t width_;     // C + R: a row of the cache
+  std::size_t head_dim_;  // N + R: a query of one head
+  std::optional<Linear> q_a_;
+  std::optional<RmsNorm> q_norm_;
+  Linear q_;
+  Linear kv_a_;
+  RmsNorm kv_norm_;
+  Linear kv_b_;  // only its rows are used, head by head
+  Linear o_;
+  std::shared_ptr<const Rotary> rotary_;  // its tables serve all layers
+};
+
+}  // namespace trine::inline TRINE_ABI

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <trine/attention/latent.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+
+#include <trine/nn/rope_scaling.hpp>
+
+#include "nn/layers_in_memory.hpp"
+#include "support/expect_error.hpp"
+#include "support/naive_latent.hpp"
+#include "support/values.hpp"
+
+namespace trine {
+namespace {
+
+using test::naive::Matrix;
+using Form = LatentAttentionForm;
+
+constexpr std::size_t kHidden = 12;
+constexpr std::size_t kTokens = 300;  // three blocks of keys, the last one partly filled
+
+// What differs between the layers under test.
+struct Shape {
+  std::size_t heads = 3;
+  std::optional<std::size_t> q_lora_rank = 5;
+  bool attention_bias = false;
+  RotaryPairs pairs = RotaryPairs::interleaved;
+};
+
+// Weights of an attention layer, kept also as double-precision matrices for the reference. YaRN with a context that is
+// ten times the original one, and an mscale_all_dim other than mscale.
+struct Layer {
+  static constexpr std::size_t kLatent = 10;
+  static constexpr std::size_t kNope = 7;
+  static constexpr std::size_t kRope = 6;
+  static constexpr std::size_t kValue = 9;
+
+  explicit Layer(const Shape& shape = {}) {
+    YarnScaling yarn{10.0, 32, 4.0, 0.5, true, 0.6, 1.5, std::nullopt};
+    rope = {kRope, 100.0, yarn};
+    options.hidden_size = kHidden;
+    options.num_heads = shape.heads;
+    options.q_lora_rank = shape.q_lora_rank;
+    options.kv_lora_rank = kLatent;
+    options.qk_nope_head_dim = kNope;
+    options.qk_rope_head_dim = kRope;
+    options.v_head_dim = kValue;
+    options.attention_bias = shape.attention_bias;
+    const double scale = latent_softmax_correction(rope) / std::sqrt(static_cast<double>(kNope + kRope));
+    options.softmax_scale = static_cast<float>(scale);
+
+    naive.heads = shape.heads;
+    naive.nope = kNope;
+    naive.rope = kRope;
+    naive.value = kValue;
+    if (shape.q_lora_rank) {
+      naive.q_a = test::add_matrix(weights, "q_a_proj.weight", *shape.q_lora_rank, kHidden, 1);
+      naive.q_norm = test::add_vector(weights, "q_a_layernorm.weight", *shape.q_lora_rank, 2);
+      if (shape.attention_bias) naive.q_a_bias = test::add_vector(weights, "q_a_proj.bias", *shape.q_lora_rank, 3);
+    }
+    naive.q = test::add_matrix(weights, shape.q_lora_rank ? "q_b_proj.weight" : "q_proj.weight",
+                               shape.heads * (kNope + kRope), shape.q_lora_rank.value_or(kHidden), 4);
+    naive.kv_a = test::add_matrix(weights, "kv_a_proj_with_mqa.weight", kLatent + kRope, kHidden, 5);
+    naive.kv_norm = test::add_vector(weights, "kv_a_layernorm.weight", kLatent, 6);
+    naive.kv_b = test::add_matrix(weights, "kv_b_proj.weight", shape.heads * (kNope + kValue), kLatent, 7);
+    naive.o = test::add_matrix(weights, "o_proj.weight", kHidden, shape.heads * kValue, 8);
+    if (shape.attention_bias) {
+      naive.kv_a_bias = test::add_vector(weights, "kv_a_proj_with_mqa.bias", kLatent + kRope, 9);
+      naive.o_bias = test::add_vector(weights, "o_proj.bias", kHidden, 10);
+    }
+    naive.softmax_scale = scale;
+    naive.frequencies = rope_frequencies(rope).inverse;
+    naive.amplitude = rope_frequencies(rope).amplitude;
+    naive.interleaved = shape.pairs == RotaryPairs::interleaved;
+    rotary = std::make_shared<const Rotary>(rope_frequencies(rope), shape.pairs, kRope, kTokens);
+  }
+
+  [[nodiscard]] LatentAttention make(Form form) {
+    options.form = form;
+    return LatentAttention(WeightScope(reader), options, rotary);
+  }
+
+  RopeOptions rope;
+  LatentAttentionOptions options;
+  test::naive::Latent naive;
+  test::MemoryWeights weights;
+  WeightReader reader{weights};
+  std::shared_ptr<const Rotary> rotary;
+};
+
+Tensor<float, 2> run(const LatentAttention& attention, View<const float, 2> x, std::size_t chunk,
+                     std::size_t threads = 1) {
+  Workspace workspace;
+  const std::unique_ptr<AttentionCache> cache = attention.make_cache();
+  Tensor<float, 2> y({x.extent(0), x.extent(1)});
+  for (std::size_t done = 0; done < x.extent(0); done += chunk) {
+    const std::size_t count = std::min(chunk, x.extent(0) - done);
+    const SequenceRows rows{0, count, done, cache.get()};
+    attention.forward({default_isa(), threads, {}}, workspace, x.slice(done, count), std::span(&rows, 1),
+                      y.view().slice(done, count));
+  }
+  return y;
+}
+
+// The largest difference in rows [begin, end), relative to the largest expected number.
+double difference(const Tensor<float, 2>& found, const Matrix& expected, std::size_t begin = 0,
+                  std::size_t end = kTokens) {
+  double worst = 0;
+  double largest = 0;
+  for (std::size_t n = begin; n < std::min(end, expected.rows); ++n) {
+    for (std::size_t i = 0; i < expected.columns; ++i) {
+      worst = std::fmax(worst, std::abs(static_cast<double>(found.view()(n, i)) - expected(n, i)));
+      largest = std::fmax(largest, std::abs(expected(n, i)));
+    }
+  }
+  return worst / largest;
+}
+
+constexpr double kRoundOff = 2e-6;  // relative to the largest output; measured at most 7e-7
+constexpr double kWrong = 1e-3;     // what a wrong formula is away at least
+
+TEST(LatentAttentionPerIsa, EqualsTheTextbookInBothForms) {
+  const auto x = test::random_tensor({kTokens, kHidden}, 11);
+  for (const Shape& shape :
+       {Shape{}, Shape{4, std::nullopt, false, RotaryPairs::interleaved}, Shape{1, 5, true, RotaryPairs::interleaved},
+        Shape{9, std::nullopt, true, RotaryPairs::half_split}}) {
+    Layer layer(shape);
+    const Matrix expected = test::naive::latent_attention(layer.naive, Matrix::from(x.view()));
+    for (const Form form : {Form::naive, Form::absorbed, Form::automatic}) {
+      const LatentAttention attention = layer.make(form);
+      for (const std::size_t chunk : {std::size_t{1}, std::size_t{50}, kTokens})
+        EXPECT_LT(difference(run(attention, x.view(), chunk), expected), kRoundOff)
+            << shape.heads << " heads, form " << static_cast<int>(form) << ", chunk " << chunk;
+    }
+  }
+}
+
+TEST(LatentAttentionPerIsa, GivesTheSameBitsHoweverAPromptIsCutAndOnAnyNumberOfThreads) {
+  const auto x = test::random_tensor({kTokens, kHidden}, 12);
+  Layer layer({17, 5, false, RotaryPairs::interleaved});  // three groups of heads share an absorbed task
+  for (const Form form : {Form::naive, Form::absorbed}) {
+    const LatentAttention attention = layer.make(form);
+    const Tensor<float, 2> whole = run(attention, x.view(), kTokens);
+    for (const auto& [chunk, threads] : std::vector<std::pair<std::size_t, std::size_t>>{
+             {1, 1}, {7, 1}, {127, 1}, {128, 2}, {129, 5}, {1, 2}, {kTokens, 2}, {kTokens, 3}, {kTokens, 64}}) {
+      const Tensor<float, 2> other = run(attention, x.view(), chunk, threads);
+      ASSERT_TRUE(std::ranges::equal(other.view().span(), whole.view().span()))
+          << "form " << static_cast<int>(form) << ", chunks of " << chunk << ", " << threads << " threads";
+    }
+  }
+}
+
+TEST(LatentAttention, TakesTheAbsorbedFormForOneRow) {
+  const auto x = test::random_tensor({40, kHidden}, 13);
+  Layer layer;
+  const LatentAttention automatic = layer.make(Form::automatic);
+  const Tensor<float, 2> naive = run(layer.make(Form::naive), x.view(), 40);
+  const Tensor<float, 2> absorbed = run(layer.make(Form::absorbed), x.view(), 40);
+  EXPECT_TRUE(std::ranges::equal(run(automatic, x.view(), 40).view().span(), naive.view().span()));
+  EXPECT_TRUE(std::ranges::equal(run(automatic, x.view(), 1).view().span(), absorbed.view().span()));
+  EXPECT_FALSE(std::ranges::equal(naive.view().span(), absorbed.view().span()));  // or this test shows nothing
+}
+
+TEST(LatentAttention, GivesSequencesOfOneBatchWhatTheyGetAlone) {
+  Layer layer;
+  const LatentAttention attention = layer.make(Form::automatic);
+  const auto x = test::random_tensor({30, kHidden}, 14);
+  const Tensor<float, 2> first = run(attention, x.view().slice(0, 20), 19);  // the last row alone
+  const Tensor<float, 2> second = run(attention, x.view().slice(20, 10), 10);
+
+  // 19 rows of the first, then its last row beside all of the second.
+  Workspace workspace;
+  const auto cache = attention.make_cache();
+  const auto other = attention.make_cache();
+  Tensor<float, 2> y({30, kHidden});
+  const SequenceRows begin{0, 19, 0, cache.get()};
+  attention.forward({default_isa(), 2, {}}, workspace, x.view().slice(0, 19), std::span(&begin, 1),
+                    y.view().slice(0, 19));
+  const std::vector<SequenceRows> both{{0, 1, 19, cache.get()}, {1, 10, 0, other.get()}};
+  attention.forward({default_isa(), 2, {}}, workspace, x.view().slice(19, 11), both, y.view().slice(19, 11));
+  EXPECT_TRUE(std::ranges::equal(y.view().slice(0, 20).span(), first.view().span()));
+  EXPECT_TRUE(std::ranges::equal(y.view().slice(20, 10).span(), second.view().span()));
+}
+
+// A row that is written again, as after drafted tokens were refused, leaves no trace of what was there.
+TEST(LatentAttention, ForgetsWhatIsWrittenOver) {
+  Layer layer;
+  const LatentAttention attention = layer.make(Form::absorbed);
+  const auto x = test::random_tensor({10, kHidden}, 15);
+  const auto drafted = test::random_tensor({4, kHidden}, 16);
+  Workspace workspace;
+  const auto cache = attention.make_cache();
+  Tensor<float, 2> y({10, kHidden});
+  Tensor<float, 2> ignored({4, kHidden});
+  const SequenceRows begin{0, 5, 0, cache.get()};
+  const SequenceRows draft{0, 4, 5, cache.get()};
+  const SequenceRows rest{0, 5, 5, cache.get()};
+  const Execution execution{default_isa(), 1, {}};
+  attention.forward(execution, workspace, x.view().slice(0, 5), std::span(&begin, 1), y.view().slice(0, 5));
+  attention.forward(execution, workspace, drafted.view(), std::span(&draft, 1), ignored.view());
+  attention.forward(execution, workspace, x.view().slice(5, 5), std::span(&rest, 1), y.view().slice(5, 5));
+  EXPECT_TRUE(std::ranges::equal(y.view().span(), run(attention, x.view(), 10).view().span()));
+}
+
+TEST(LatentAttention, CachesTheLatentAndTheRotaryKeyOnly) {
+  Layer layer;
+  const LatentAttention attention = layer.make(Form::automatic);
+  const auto x = test::random_tensor({1, kHidden}, 17);
+  Tensor<float, 2> y({1, kHidden});
+  Workspace workspace;
+  const auto cache = attention.make_cache();
+  for (std::size_t n = 0; n < 270; ++n) {
+    ASSERT_EQ(cache->bytes(), attention.cache_bytes(n)) << n;
+    const SequenceRows rows{0, 1, n, cache.get()};
+    attention.forward({default_isa(), 1, {}}, workspace, x.view(), std::span(&rows, 1), y.view());
+  }
+  EXPECT_EQ(attention.cache_bytes(128), 128 * (Layer::kLatent + Layer::kRope) * sizeof(float));
+  EXPECT_EQ(attention.cache_bytes(129), 2 * attention.cache_bytes(128));
+}
+
+// 32 K tokens would have 12 MiB of keys and values a head here; blocks of them are made and dropped.
+TEST(LatentAttention, HoldsNoKeysAndValuesOfTheWholeContext) {
+  Layer layer;
+  const LatentAttention attention = layer.make(Form::naive);
+  const auto x = test::random_tensor({64, kHidden}, 18);
+  Tensor<float, 2> y({64, kHidden});
+  const auto cache = attention.make_cache();
+  Workspace workspace;
+  std::size_t early = 0;
+  for (std::size_t n = 0; n < kTokens - 64; n += 64) {
+    const SequenceRows rows{0, 64, n, cache.get()};
+    attention.forward({default_isa(), 1, {}}, workspace, x.view(), std::span(&rows, 1), y.view());
+    if (n == 64) early = workspace.capacity_bytes();
+  }
+  EXPECT_GT(early, 0U);
+  EXPECT_EQ(workspace.capacity_bytes(), early);
+}
+
+TEST(LatentAttention, CountsItsParameters) {
+  Layer layer({3, 5, true, RotaryPairs::interleaved});
+  std::size_t expected = 0;
+  for (const std::string_view name : layer.weights.names()) {
+    std::size_t size = 1;
+    for (const std::size_t extent : layer.weights.find(name)->shape) size *= extent;
+    expected += size;
+  }
+  EXPECT_EQ(layer.make(Form::automatic).parameters(), expected);
+  layer.reader.require_all_fetched();
+}
+
+TEST(LatentAttention, NamesTheProjectionThatIsMissing) {
+  test::MemoryWeights empty;
+  WeightReader reader(empty);
+  Layer layer;
+  EXPECT_ERROR(LatentAttention(WeightScope(reader, "model.layers.2.self_attn"), layer.options, layer.rotary),
+               WeightError, "no tensor named 'model.layers.2.self_attn.q_b_proj.weight'");
+  layer.options.q_lora_rank.reset();
+  EXPECT_ERROR(LatentAttention(WeightScope(reader, "model.layers.2.self_attn"), layer.options, layer.rotary),
+               WeightError, "no tensor named 'model.layers.2.self_attn.q_proj.weight'");
+}
+
+// The ways to get it wrong that other implementations found. Each is a change of the textbook formula that the tests
+// above would notice.
+class LatentAttentionPitfalls : public testing::TestWithParam<Form> {
+ protected:
+  // How far the layer is from the textbook with the mistake, at the rows from `begin` on.
+  double away_from(const test::naive::Latent& mistaken, std::size_t begin = 1, std::size_t end = 60) {
+    return difference(run(layer_.make(GetParam()), x_.view(), 60),
+                      test::naive::latent_attention(mistaken, Matrix::from(x_.view())), begin, end);
+  }
+  Layer layer_;
+  Tensor<float, 2> x_ = test::random_tensor({60, kHidden}, 19);
+};
+
+TEST_P(LatentAttentionPitfalls, SoftmaxScaleWithoutItsCorrection) {
+  test::naive::Latent mistaken = layer_.naive;
+  mistaken.softmax_scale = 1.0 / std::sqrt(static_cast<double>(Layer::kNope + Layer::kRope));
+  EXPECT_GT(away_from(mistaken), kWrong);
+  EXPECT_LT(away_from(mistaken, 0, 1), kRoundOff);  // position 0 sees one key and cannot tell
+}
+
+TEST_P(LatentAttentionPitfalls, CorrectionByMscaleInsteadOfMscaleAllDim) {
+  test::naive::Latent mistaken = layer_.naive;
+  const auto& yarn = std::get<YarnScaling>(layer_.rope.scaling);
+  mistaken.softmax_scale *= std::pow(yarn_mscale(yarn.factor, yarn.mscale), 2) / latent_softmax_correction(layer_.rope);
+  EXPECT_GT(away_from(mistaken), kWrong);
+}
+
+TEST_P(LatentAttentionPitfalls, HalfSplitPairs) {
+  test::naive::Latent mistaken = layer_.naive;
+  mistaken.interleaved = false;
+  EXPECT_GT(away_from(mistaken), kWrong);
+}
+
+TEST_P(LatentAttentionPitfalls, ScaleOfTheAbsorbedWidth) {
+  test::naive::Latent mistaken = layer_.naive;
+  mistaken.softmax_scale *=
+      std::sqrt(static_cast<double>(Layer::kNope + Layer::kRope) / static_cast<double>(Layer::kLatent + Layer::kRope));
+  EXPECT_GT(away_from(mistaken), kWrong);
+}
+
+TEST_P(LatentAttentionPitfalls, NormOverTheRotaryKeyToo) {
+  test::naive::Latent mistaken = layer_.naive;
+  mistaken.norm_covers = test::naive::Latent::Norm::latent_and_rotary_key;
+  EXPECT_GT(away_from(mistaken, 0), kWrong);
+}
+
+TEST_P(LatentAttentionPitfalls, AnEpsilonOfItsOwn) {
+  test::naive::Latent mistaken = layer_.naive;
+  mistaken.epsilon = 1e-2;
+  EXPECT_GT(away_from(mistaken, 0), kWrong);
+}
+
+INSTANTIATE_TEST_SUITE_P(EitherForm, LatentAttentionPitfalls, testing::Values(Form::naive, Form::absorbed),
+                         [](const auto& form) { return form.param == Form::naive ? "Naive" : "Absorbed"; });
+
+}  // namespace
+}  // namespace trine
