@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <trine/model/architectures/rope_config.hpp>
 
+#include <filesystem>
+#include <map>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -175,6 +179,53 @@ TEST(RopeConfig, RefusesNumbersOutOfRange) {
     SCOPED_TRACE(json);
     EXPECT_ERROR(read_one(json, {4, 4096, 1e4}), ConfigError, error);
   }
+}
+
+// The transformers package computes frequencies in f32.
+void expect_golden(const RopeFrequencies& found, const Json& golden) {
+  const auto expected = golden.at("inv_freq").get<std::vector<double>>();
+  ASSERT_EQ(found.inverse.size(), expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    EXPECT_NEAR(found.inverse[i], expected[i], 1e-6 * expected[i]) << "pair " << i;
+  EXPECT_NEAR(found.amplitude, golden.at("attention_scaling").get<double>(), 1e-14);
+}
+
+TEST(RopeConfig, GivesTheFrequenciesOfTransformers) {
+  const Json goldens = read_json_file(std::filesystem::path(TRINE_TEST_DATA) / "families" / "rope.json");
+  std::map<std::string, std::size_t> compared;
+  for (const Json& golden : goldens.at("cases")) {
+    SCOPED_TRACE(golden.at("name").get<std::string>());
+    Json parameters = golden.at("rope_parameters");
+    const auto type = parameters.at("rope_type").get<std::string>();
+    const RopeContext context{golden.at("width").get<std::size_t>(),
+                              golden.at("max_position_embeddings").get<std::size_t>(), 1.5};
+    const Json length = golden.at("seq_len");  // null: any
+    // No sequence is longer than max_position_embeddings.
+    if (!length.is_null() && length.get<std::size_t>() > context.max_position_embeddings) continue;
+    const Json theta = golden.at("rope_theta");
+    if (type == "longrope") {
+      EXPECT_ERROR(read_one(Json{{"rope_theta", theta}, {"rope_scaling", parameters}}.dump(), context), ConfigError,
+                   "is not supported with longrope");
+      const auto original = parameters.at("original_max_position_embeddings").get<std::size_t>();
+      if (!length.is_null() && length.get<std::size_t>() > original) continue;
+      // What the whole context says of the factor, and then a context that can be had.
+      if (!parameters.contains("factor"))
+        parameters["factor"] = static_cast<double>(context.max_position_embeddings) / static_cast<double>(original);
+      expect_golden(rope_frequencies(read_one(Json{{"rope_theta", theta}, {"rope_scaling", parameters}}.dump(),
+                                              {context.head_dim, original, 1.5})),
+                    golden);
+    } else {
+      expect_golden(
+          rope_frequencies(read_one(Json{{"rope_theta", theta}, {"rope_scaling", parameters}}.dump(), context)),
+          golden);
+      parameters["rope_theta"] = theta;
+      expect_golden(rope_frequencies(read_one(Json{{"rope_parameters", parameters}}.dump(), context)), golden);
+    }
+    ++compared[type];
+  }
+  EXPECT_THAT(compared, testing::ElementsAre(testing::Pair("default", 2), testing::Pair("dynamic", 1),
+                                             testing::Pair("linear", 1), testing::Pair("llama3", 1),
+                                             testing::Pair("longrope", 2), testing::Pair("yarn", 11)));
 }
 
 }  // namespace

@@ -88,8 +88,8 @@ class RopeReader {
     YarnScaling result;
     result.original_max_position_embeddings = original_length();
     result.factor = factor_or_ratio(result.original_max_position_embeddings);
-    result.beta_fast = object_.number_or("beta_fast", 1e-3, 1e6, result.beta_fast);
-    result.beta_slow = object_.number_or("beta_slow", 1e-3, 1e6, result.beta_slow);
+    result.beta_fast = object_.number_or("beta_fast", 1e-9, 1e6, result.beta_fast);
+    result.beta_slow = object_.number_or("beta_slow", 1e-9, 1e6, result.beta_slow);
     if (result.beta_fast < result.beta_slow) object_.fail("beta_fast", "expected at least beta_slow");
     result.truncate = object_.boolean_or("truncate", true);
     result.mscale = object_.number_or("mscale", 0.0, 1e3, 0.0);
