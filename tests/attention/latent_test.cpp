@@ -149,7 +149,7 @@ TEST(LatentAttentionPerIsa, GivesTheSameBitsHoweverAPromptIsCutAndOnAnyNumberOfT
     const LatentAttention attention = layer.make(form);
     const Tensor<float, 2> whole = run(attention, x.view(), kTokens);
     for (const auto& [chunk, threads] : std::vector<std::pair<std::size_t, std::size_t>>{
-             {1, 1}, {7, 1}, {127, 1}, {128, 2}, {129, 5}, {1, 2}, {kTokens, 2}, {kTokens, 3}, {kTokens, 64}}) {
+             {1, 1}, {7, 1}, {127, 1}, {128, 2}, {129, 5}, {50, 2}, {kTokens, 3}, {kTokens, 9}}) {
       const Tensor<float, 2> other = run(attention, x.view(), chunk, threads);
       ASSERT_TRUE(std::ranges::equal(other.view().span(), whole.view().span()))
           << "form " << static_cast<int>(form) << ", chunks of " << chunk << ", " << threads << " threads";
@@ -241,6 +241,57 @@ TEST(LatentAttention, HoldsNoKeysAndValuesOfTheWholeContext) {
   }
   EXPECT_GT(early, 0U);
   EXPECT_EQ(workspace.capacity_bytes(), early);
+}
+
+// The weights of a layer with kv_b_proj as FP8 codes, in blocks that no head ends at.
+class CodedWeights : public WeightSource {
+ public:
+  static constexpr std::size_t kRows = 5;
+  static constexpr std::size_t kColumns = 4;
+
+  explicit CodedWeights(Layer& layer) : plain_(layer.weights) {
+    Matrix& decoded = layer.naive.kv_b;
+    const std::size_t across = (decoded.columns + kColumns - 1) / kColumns;
+    scales_.resize((decoded.rows + kRows - 1) / kRows * across);
+    test::fill_random(std::span(scales_), 21, 0.002F, 0.02F);
+    for (std::size_t r = 0; r < decoded.rows; ++r) {
+      for (std::size_t c = 0; c < decoded.columns; ++c) {
+        const auto code = static_cast<unsigned>((r * 37 + c * 11) % 127);  // 127 is NaN
+        codes_.push_back(std::byte(code + (r + c) % 2 * 128));
+        decoded(r, c) = static_cast<double>(kFloat8E4M3Values[std::to_integer<std::size_t>(codes_.back())]) *
+                        static_cast<double>(scales_[r / kRows * across + c / kColumns]);
+      }
+    }
+    codes_tensor_ = {DType::f8_e4m3, {decoded.rows, decoded.columns}, codes_};
+    scales_tensor_ = {DType::f32, {scales_.size() / across, across}, std::as_bytes(std::span(scales_))};
+  }
+  [[nodiscard]] const StoredTensor* find(std::string_view name) const override {
+    if (name == "kv_b_proj.weight") return &codes_tensor_;
+    if (name == "kv_b_proj.weight_scale_inv") return &scales_tensor_;
+    return plain_.find(name);
+  }
+  [[nodiscard]] std::vector<std::string_view> names() const override { return plain_.names(); }
+  [[nodiscard]] std::string place() const override { return "memory"; }
+
+ private:
+  const test::MemoryWeights& plain_;
+  std::vector<std::byte> codes_;
+  std::vector<float> scales_;
+  StoredTensor codes_tensor_;
+  StoredTensor scales_tensor_;
+};
+
+TEST(LatentAttentionPerIsa, ReadsBothPartsOfAHeadFromBlockScaledCodes) {
+  Layer layer;
+  const CodedWeights coded(layer);
+  WeightReader reader(coded, {CodedWeights::kRows, CodedWeights::kColumns});
+  const auto x = test::random_tensor({20, kHidden}, 20);
+  const Matrix expected = test::naive::latent_attention(layer.naive, Matrix::from(x.view()));
+  for (const Form form : {Form::naive, Form::absorbed}) {
+    layer.options.form = form;
+    const LatentAttention attention(WeightScope(reader), layer.options, layer.rotary);
+    EXPECT_LT(difference(run(attention, x.view(), 20), expected), kRoundOff) << static_cast<int>(form);
+  }
 }
 
 TEST(LatentAttention, CountsItsParameters) {
