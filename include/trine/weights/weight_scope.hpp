@@ -38,7 +38,7 @@ class WeightReader {
     if (tensor == nullptr) throw WeightError("no tensor named " + in_quotes(name) + " (" + source_.place() + ")");
     if (!std::ranges::equal(tensor->shape, shape)) {
       throw WeightError(name + ": expected shape " + to_string(shape) + ", found " + to_string(tensor->shape) + " (" +
-                        source_.place() + ")");
+                        source_.place_of(name) + ")");
     }
     fetched_.insert(name);
     return *tensor;
@@ -54,7 +54,7 @@ class WeightReader {
 
   /// Throws WeightError "name: problem (file)".
   [[noreturn]] void fail(const std::string& name, const std::string& problem) const {
-    throw WeightError(name + ": " + problem + " (" + source_.place() + ")");
+    throw WeightError(name + ": " + problem + " (" + source_.place_of(name) + ")");
   }
 
   /// Throws WeightError naming the first tensor that the model did not use.
@@ -62,7 +62,7 @@ class WeightReader {
     for (const std::string_view name : source_.names()) {
       if (!fetched_.contains(name))
         throw WeightError("unexpected tensor " + in_quotes(name) + ": the configuration has no place for it (" +
-                          source_.place() + ")");
+                          source_.place_of(name) + ")");
     }
   }
 
