@@ -146,6 +146,7 @@ void complete(const Options& options) {
   } else if (options.show_routing) {
     const std::string table = example::routing_table(trace, tokens, tokenizer, example::shows_colors(stdout));
     std::fwrite(table.data(), 1, table.size(), stdout);
+    std::fflush(stdout);  // before the speed, should both go to one file
   }
   print_speed("prefill", result.prompt_tokens.size(), result.prefill_seconds);
   print_speed("decode", result.tokens.empty() ? 0 : result.tokens.size() - 1, result.decode_seconds);

@@ -20,12 +20,13 @@ inline void load_edge(const W* w, std::size_t ldw, std::size_t outs, std::size_t
   Vec::load_columns(edge, kColumns<W>, column);
 }
 
-// Asks for the same columns of the `lanes` weight rows that come next. The rows of a tile are as many streams, too
-// short for the hardware to follow.
+// Asks for what the next tile reads while this one is at column `i`: whole lines in the order of memory, which the
+// hardware follows, where the tile itself reads as many short streams as it has rows.
 template <class W>
-TRINE_INLINE void prefetch_next_rows(const W* w, std::size_t ldw) {
+TRINE_INLINE void prefetch_next_tile(const W* w, std::size_t ldw, std::size_t i) {
+  const W* next = w + Vec::lanes * (ldw + i);
   TRINE_UNROLL
-  for (std::size_t r = 0; r < Vec::lanes; ++r) __builtin_prefetch(w + (Vec::lanes + r) * ldw, 0, 2);
+  for (std::size_t r = 0; r < Vec::lanes; ++r) __builtin_prefetch(next + r * kColumns<W>);
 }
 
 // y[r, 0 .. lanes) for Rows rows straight from the stored weights, transposed in registers: each weight is used Rows
@@ -40,7 +41,7 @@ TRINE_INLINE void direct_tile(const float* x, std::size_t ldx, const W* w, std::
   std::size_t i = 0;
   if (outs == Vec::lanes) {
     for (; i + kColumns<W> <= k; i += kColumns<W>) {
-      prefetch_next_rows(w + i, ldw);
+      prefetch_next_tile(w, ldw, i);
       Vec::load_columns(w + i, ldw, column);
       TRINE_UNROLL
       for (std::size_t c = 0; c < kColumns<W>; ++c) {
