@@ -35,10 +35,8 @@ int main(int argc, char** argv) {
   program.add_flag("--json", json, "One JSON document instead of text");
 
   return program.run(argc, argv, [&] {
-    const example::HeadersOnly weights =
-        example::read_from_model([&] { return example::HeadersOnly(options.directory); });
-    const trine::BuiltModel built = example::read_from_model([&] { return weights.build(); });
-    const trine::ModelInfo& info = built.info;
+    const trine::Model model = example::read_from_model([&] { return example::HeadersOnly::load(options.directory); });
+    const trine::ModelInfo& info = model.info();
     const std::size_t context = options.context == 0 ? info.max_position_embeddings : options.context;
     if (context > info.max_position_embeddings) {
       throw trine::CapacityError("context: expected at most " + std::to_string(info.max_position_embeddings) +
@@ -50,18 +48,16 @@ int main(int argc, char** argv) {
       std::size_t bytes = 0;
     };
     std::map<std::string, Sum> by_dtype;
-    std::size_t weight_bytes = 0;
-    for (const std::string_view name : weights.names()) {
-      const trine::StoredTensor& tensor = *weights.find(name);
+    for (const std::string_view name : model.weights().names()) {
+      const trine::StoredTensor& tensor = *model.weights().find(name);
       Sum& sum = by_dtype[std::string(to_string(tensor.dtype))];
       ++sum.tensors;
       sum.bytes += tensor.bytes.size();
-      weight_bytes += tensor.bytes.size();
     }
-    std::size_t cache_bytes = 0;
-    for (const trine::Block& block : built.transformer->blocks()) cache_bytes += block.attention->cache_bytes(context);
-    const std::size_t parameters = built.transformer->parameters();
-    const std::size_t active = built.transformer->active_parameters();
+    const std::size_t weight_bytes = model.weight_bytes();
+    const std::size_t cache_bytes = model.cache_bytes(context);
+    const std::size_t parameters = model.transformer().parameters();
+    const std::size_t active = model.transformer().active_parameters();
 
     if (json) {
       nlohmann::ordered_json document = {{"model_type", info.model_type},

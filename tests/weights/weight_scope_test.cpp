@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <trine/weights/weight_scope.hpp>
 
+#include <array>
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
 
 #include <gmock/gmock.h>
+
+#include <trine/kernels/convert.hpp>
 
 #include "support/expect_error.hpp"
 
@@ -86,6 +90,80 @@ TEST_F(WeightScopeTest, NamesATensorThatNobodyFetched) {
                "unexpected tensor 'layers.3.q.weight': the configuration has no place for it (memory)");
   static_cast<void>(layer_.matrix("q.weight", 2, 3));
   reader_.require_all_fetched();
+}
+
+TEST_F(WeightScopeTest, Fp8CodesComeWithTheScalesOfTheirBlocks) {
+  const std::vector<std::uint8_t> codes(130 * 3, 0x38);  // 1.0
+  const std::vector<float> scales{2.0F, 3.0F};
+  source_.add("o.weight", DType::f8_e4m3, {130, 3}, codes);
+  const WeightScope scope = WeightScope(reader_) / "o";
+  EXPECT_ERROR(scope.matrix("weight", 130, 3), WeightError, "no tensor named 'o.weight_scale_inv' (memory)");
+  source_.add("o.weight_scale_inv", DType::f32, {2, 2}, std::vector<float>(4));
+  EXPECT_ERROR(scope.matrix("weight", 130, 3), WeightError,
+               "o.weight_scale_inv: expected shape [2, 1], found [2, 2] (memory)");
+  source_.add("o.weight_scale_inv", DType::u8, {2, 1}, codes);
+  EXPECT_ERROR(scope.matrix("weight", 130, 3), WeightError,
+               "o.weight_scale_inv: expected f32, bf16 or f16, found u8 (memory)");
+  source_.add("o.weight_scale_inv", DType::f32, {2, 1}, scales);
+  const AnyMatrix o = scope.matrix("weight", 130, 3);
+  std::array<float, 3> row{};
+  kernels::decode_row(o, 127, row.data());
+  EXPECT_THAT(row, ElementsAre(2.0F, 2.0F, 2.0F));
+  kernels::decode_row(o, 128, row.data());
+  EXPECT_THAT(row, ElementsAre(3.0F, 3.0F, 3.0F));
+  EXPECT_EQ(o.data, reinterpret_cast<const std::byte*>(codes.data())) << "codes stay as they are stored";
+}
+
+TEST_F(WeightScopeTest, Mxfp4BlocksAreOneStack) {
+  const std::vector<std::uint8_t> codes(2 * 3 * 16, 0x52);                  // 1.0 and 3.0 in turn
+  const std::vector<std::uint8_t> exponents{127, 127, 127, 128, 127, 126};  // 1, 1, 1, 2, 1, 1/2
+  source_.add("e.up_blocks", DType::u8, {2, 3, 1, 16}, codes);
+  const WeightScope scope = WeightScope(reader_) / "e";
+  EXPECT_ERROR(scope.mxfp4_stack("up", 2, 3, 32), WeightError, "no tensor named 'e.up_scales' (memory)");
+  EXPECT_ERROR(scope.mxfp4_stack("up", 2, 3, 40), WeightError,
+               "e.up_blocks: expected a multiple of 32 columns, found 40 (memory)");
+  source_.add("e.up_scales", DType::u8, {2, 3, 1}, exponents);
+  const AnyMatrix up = scope.mxfp4_stack("up", 2, 3, 32);
+  EXPECT_EQ(up.rows, 6U);
+  std::array<float, 32> row{};
+  kernels::decode_row(up, 3, row.data());
+  EXPECT_EQ(row[0], 2.0F);
+  EXPECT_EQ(row[1], 6.0F);
+  kernels::decode_row(up, 5, row.data());
+  EXPECT_EQ(row[31], 1.5F);
+  source_.add("e.up_blocks", DType::i8, {2, 3, 1, 16}, codes);
+  EXPECT_ERROR(scope.mxfp4_stack("up", 2, 3, 32), WeightError, "e.up_blocks: expected u8, found i8 (memory)");
+}
+
+TEST_F(WeightScopeTest, AStackIsTheMatricesOneBelowTheOther) {
+  source_.add("experts", DType::f32, {3, 1, 2}, matrix_);
+  const AnyMatrix stack = WeightScope(reader_).stack("experts", 3, 1, 2);
+  std::array<float, 2> row{};
+  kernels::decode_row(stack.row_range(2, 1), 0, row.data());
+  EXPECT_THAT(row, ElementsAre(5.0F, 6.0F));
+  EXPECT_ERROR(WeightScope(reader_).stack("experts", 3, 2, 1), WeightError,
+               "experts: expected shape [3, 2, 1], found [3, 1, 2] (memory)");
+}
+
+TEST_F(WeightScopeTest, MissesNeitherWhatIsIgnoredNorWhatIsEmpty) {
+  static_cast<void>((layer_ / "norm").read_f32("weight", 2));
+  static_cast<void>((layer_ / "q").matrix("weight", 2, 3));
+  source_.add("layers.61.q.weight", DType::f32, {2, 3}, matrix_);
+  source_.add("layers.610.q.weight", DType::f32, {2, 3}, matrix_);
+  source_.add("shared.weight", DType::f32, {0, 3}, std::vector<float>());
+  (WeightScope(reader_) / "layers").ignore("61");
+  EXPECT_ERROR(reader_.require_all_fetched(), WeightError, "unexpected tensor 'layers.610.q.weight'");
+  (WeightScope(reader_) / "layers").ignore("610");
+  reader_.require_all_fetched();
+}
+
+TEST_F(WeightScopeTest, RefusesCodesWhereNumbersAreRead) {
+  source_.add("gain", DType::i8, {2}, std::vector<std::int8_t>{1, 2});
+  EXPECT_ERROR(WeightScope(reader_).read_f32("gain", 2), WeightError,
+               "gain: expected f32, bf16 or f16, found i8 (memory)");
+  source_.add("w", DType::f8_e5m2, {1, 2}, std::vector<std::uint8_t>{1, 2});
+  EXPECT_ERROR(WeightScope(reader_).matrix("w", 1, 2), WeightError,
+               "w: expected f32, bf16 or f16, found f8_e5m2 (memory)");
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include <trine/attention/latent_form.hpp>
 #include <trine/json/parse.hpp>
 #include <trine/model/transformer.hpp>
 #include <trine/platform/mapped_file.hpp>
@@ -60,6 +61,7 @@ struct BuildContext {
   std::string place;  // the file that errors about the configuration name
   const RouterRegistry& routers;
   const RouterWrapper& wrap_router;  // may be empty
+  LatentAttentionForm latent_form = LatentAttentionForm::automatic;
 };
 
 /// Checks the whole configuration, then fetches every tensor. Throws ConfigError, WeightError.

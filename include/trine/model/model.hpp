@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <trine/model/architectures/all.hpp>
+#include <trine/model/quantization_config.hpp>
 #include <trine/weights/open_weights.hpp>
 
 namespace trine::inline TRINE_ABI {
@@ -18,6 +19,7 @@ struct LoadOptions {
   FileAccess access = FileAccess::map;
   RouterRegistry routers = {};     // add kinds of your own here
   RouterWrapper wrap_router = {};  // force, mask, record, replay or replace routers
+  LatentAttentionForm latent_form = LatentAttentionForm::automatic;
   ArchitectureRegistry architectures = all_architectures();
 };
 
@@ -29,11 +31,20 @@ class Model {
   [[nodiscard]] static Model load(const std::filesystem::path& directory, const LoadOptions& options = {}) {
     const std::string place = (directory / "config.json").string();
     const Json config = read_json_file(place);
+    static_cast<void>(find_architecture(config, place, options.architectures));  // before the weights are looked for
+    return build(config, place, open_weights(directory, options.access), options);
+  }
+
+  /// The same from a configuration, which `place` names in errors, and weights that lie anywhere. `options.access` has
+  /// no meaning here. Throws ConfigError, WeightError.
+  [[nodiscard]] static Model build(const Json& config, const std::string& place,
+                                   std::unique_ptr<const WeightSource> source, const LoadOptions& options = {}) {
     const Architecture& architecture = find_architecture(config, place, options.architectures);
     auto state = std::make_shared<State>();
-    state->source = open_weights(directory, options.access);
-    WeightReader reader(*state->source);
-    state->built = architecture({config, place, options.routers, options.wrap_router}, WeightScope(reader));
+    state->source = std::move(source);
+    WeightReader reader(*state->source, parse_quantization_config(config, place));
+    state->built =
+        architecture({config, place, options.routers, options.wrap_router, options.latent_form}, WeightScope(reader));
     reader.require_all_fetched();
     for (const std::string_view name : state->source->names())
       state->weight_bytes += state->source->find(name)->bytes.size();
@@ -42,6 +53,7 @@ class Model {
 
   [[nodiscard]] const ModelInfo& info() const noexcept { return state_->built.info; }
   [[nodiscard]] const Transformer& transformer() const noexcept { return *state_->built.transformer; }
+  [[nodiscard]] const WeightSource& weights() const noexcept { return *state_->source; }
   [[nodiscard]] std::size_t weight_bytes() const noexcept { return state_->weight_bytes; }
 
   /// Bytes of the caches of one sequence of `tokens` tokens.

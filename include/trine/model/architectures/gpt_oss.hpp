@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// gpt-oss: sliding and full layers in turn, attention sinks, biases everywhere, clamped SwiGLU, MXFP4 experts.
+// OpenAI 2025, arXiv:2508.10925. Reference: transformers, models/gpt_oss.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <trine/model/architectures/hf_decoder.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+namespace hf {
+
+/// Row `index` of a small matrix as a vector.
+[[nodiscard]] inline Tensor<float, 1> part_of(const Tensor<float, 2>& matrix, std::size_t index, std::size_t begin,
+                                              std::size_t step, std::size_t count) {
+  Tensor<float, 1> part({count});
+  for (std::size_t i = 0; i < count; ++i) part.view()[i] = matrix.view()(index, begin + i * step);
+  return part;
+}
+
+/// Gate and up share a matrix whose even rows are the gate's; the numbers are MXFP4 [experts, out, in / 32, 16], or
+/// plain and the other way round, [experts, in, out].
+[[nodiscard]] inline ExpertBank read_gpt_oss_experts(const WeightScope& scope, std::size_t experts, std::size_t hidden,
+                                                     std::size_t ffn, const GatedActivation& activation) {
+  const auto matrix_of = [&](std::string_view name, std::size_t out, std::size_t in) {
+    const bool coded = !scope.contains(name);
+    const AnyMatrix all = coded ? scope.mxfp4_stack(name, experts, out, in) : scope.stack(name, experts, in, out);
+    return [=](std::size_t e) { return coded ? all.row_range(e * out, out) : all.row_range(e * in, in).transpose(); };
+  };
+  const auto gate_up = matrix_of("gate_up_proj", 2 * ffn, hidden);
+  const auto down = matrix_of("down_proj", hidden, ffn);
+  const Tensor<float, 2> gate_up_bias = scope.read_f32("gate_up_proj_bias", experts, 2 * ffn);
+  const Tensor<float, 2> down_bias = scope.read_f32("down_proj_bias", experts, hidden);
+  std::vector<GatedMlp> bank;
+  for (std::size_t e = 0; e < experts; ++e) {
+    bank.emplace_back(Linear(gate_up(e).every_nth_row(0, 2), part_of(gate_up_bias, e, 0, 2, ffn)),
+                      Linear(gate_up(e).every_nth_row(1, 2), part_of(gate_up_bias, e, 1, 2, ffn)),
+                      Linear(down(e), part_of(down_bias, e, 0, 1, hidden)), activation);
+  }
+  return ExpertBank(std::move(bank));
+}
+
+}  // namespace hf
+
+/// Recipe of "model_type": "gpt_oss". Throws ConfigError, WeightError.
+[[nodiscard]] inline BuiltModel build_gpt_oss(const BuildContext& context, const WeightScope& weights) {
+  HfConfigReader reader(context.config, context.place);
+  const HfConfig config = reader.common();
+  const HfConfigReader::Heads heads = reader.heads(config.hidden_size);
+  const std::size_t experts =
+      reader.integer(reader.spelling({"num_local_experts", "num_experts"}), 1, config_limits::kWidth);
+  const std::size_t k = reader.integer(reader.spelling({"num_experts_per_tok", "experts_per_token"}), 1, experts);
+  const std::size_t ffn = reader.integer("intermediate_size", 1, config_limits::kFfn);
+  const GatedActivation activation{.kind = GatedActivation::Kind::clamped_swiglu,
+                                   .alpha = static_cast<float>(reader.number_or("swiglu_alpha", 0.0, 1e3, 1.702)),
+                                   .limit = static_cast<float>(reader.number_or("swiglu_limit", 0.0, 1e6, 7.0))};
+  GroupedQueryOptions attention{.sinks = true};
+  if (reader.boolean_or("attention_bias", true)) attention.qkv_bias = attention.o_bias = Linear::Bias::yes;
+  const std::size_t window = reader.integer_or("sliding_window", 1, config_limits::kPositions, 128);
+  std::vector<bool> sliding(config.num_hidden_layers);
+  for (std::size_t layer = 0; layer < sliding.size(); ++layer) sliding[layer] = layer % 2 == 0;
+  if (auto layer_types = reader.layer_types(config.num_hidden_layers)) sliding = std::move(*layer_types);
+  reader.ignore({"initial_context_length"});  // of training; rope's own field counts
+  if (!reader.has("rope_scaling") && !reader.has("rope_parameters"))  // the class default is not to be guessed
+    reader.fail("rope_scaling", "expected this or rope_parameters, found neither");
+  const auto rotary = hf::read_rotary(reader, config, heads.head_dim, 150000.0);
+  reader.finish();
+
+  std::string summary = "grouped-query attention with sinks, windows of " + std::to_string(window) + "; " +
+                        hf::count_of_experts(k, experts) + ", softmax of the chosen";
+  return hf::build_decoder(config, std::move(summary), weights, [&](const WeightScope& scope, std::size_t layer) {
+    const WeightScope mlp = scope / "mlp";
+    auto router = std::make_unique<LinearRouter>(Linear(mlp / "router", config.hidden_size, experts, Linear::Bias::yes),
+                                                 RouterScore::logit, ExpertChoice{.k = k, .threshold = {}},
+                                                 MixingRule{.normalize = false, .softmax = true});
+    return hf::DecoderLayer{
+        hf::grouped_query(scope, config.hidden_size, heads, rotary,
+                          sliding[layer] ? std::optional(window) : std::nullopt, attention),
+        hf::moe_layer(context, layer, std::move(router),
+                      hf::read_gpt_oss_experts(mlp / "experts", experts, config.hidden_size, ffn, activation))};
+  });
+}
+
+}  // namespace trine::inline TRINE_ABI

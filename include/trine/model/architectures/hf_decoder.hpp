@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the published decoders share: names of embedding, norms and head, two layouts of experts, heads with a window.
+// A recipe says which attention and which feed-forward a layer has.
+#pragma once
+
+#include <cmath>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <trine/attention/grouped_query.hpp>
+#include <trine/experts/moe_layer.hpp>
+#include <trine/model/architecture.hpp>
+#include <trine/model/architectures/hf_config.hpp>
+#include <trine/routing/linear_router.hpp>
+
+namespace trine::inline TRINE_ABI::hf {
+
+struct DecoderLayer {
+  std::unique_ptr<const Attention> attention;
+  std::unique_ptr<const FeedForward> feed_forward;
+};
+/// Makes layer `index`, whose weights lie below `scope`, "model.layers.{index}".
+using LayerRecipe = std::function<DecoderLayer(const WeightScope& scope, std::size_t index)>;
+
+/// The whole decoder:  h = embed[token];  h += attention(RMSNorm(h)), h += feed_forward(RMSNorm(h)) for each layer;
+/// logits = lm_head RMSNorm(h). Throws WeightError.
+[[nodiscard]] inline BuiltModel build_decoder(const HfConfig& config, std::string summary, const WeightScope& weights,
+                                              const LayerRecipe& make_layer) {
+  const WeightScope model = weights / "model";
+  const std::size_t hidden = config.hidden_size;
+  auto embedding = std::make_unique<const TokenEmbedding>(model / "embed_tokens", config.vocab_size, hidden);
+  const AnyMatrix table = embedding->weight();
+  BuiltModel built;
+  std::vector<Block> blocks;
+  for (std::size_t index = 0; index < config.num_hidden_layers; ++index) {
+    const WeightScope scope = model / "layers" / index;
+    RmsNorm attention_norm(scope / "input_layernorm", hidden, config.rms_norm_eps);
+    RmsNorm feed_forward_norm(scope / "post_attention_layernorm", hidden, config.rms_norm_eps);
+    DecoderLayer layer = make_layer(scope, index);
+    (scope / "self_attn").ignore("rotary_emb");  // tables that old exports carry; ours are computed
+    built.info.experts.push_back(layer.feed_forward->num_experts());
+    blocks.push_back({std::move(attention_norm), std::move(layer.attention), std::move(feed_forward_norm),
+                      std::move(layer.feed_forward)});
+  }
+  if (config.tie_word_embeddings) weights.ignore("lm_head");  // where it is stored all the same, the embedding counts
+  Linear head = config.tie_word_embeddings ? Linear(table) : Linear(weights / "lm_head", hidden, config.vocab_size);
+  built.info.model_type = config.model_type;
+  built.info.summary = std::move(summary);
+  built.info.vocab_size = config.vocab_size;
+  built.info.hidden_size = hidden;
+  built.info.num_hidden_layers = config.num_hidden_layers;
+  built.info.max_position_embeddings = config.max_position_embeddings;
+  built.transformer = std::make_unique<Transformer>(
+      std::move(embedding), std::move(blocks),
+      OutputHead(RmsNorm(model / "norm", hidden, config.rms_norm_eps), std::move(head), 1), config.tie_word_embeddings);
+  return built;
+}
+
+/// Reads the rotary settings. head_dim: of the part of a head that turns.
+[[nodiscard]] inline std::shared_ptr<const Rotary> read_rotary(HfConfigReader& reader, const HfConfig& config,
+                                                               std::size_t head_dim, double default_theta = 10000.0) {
+  const RopeOptions rope = read_rope(reader, {.head_dim = head_dim,
+                                              .max_position_embeddings = config.max_position_embeddings,
+                                              .default_theta = default_theta});
+  return std::make_shared<const Rotary>(rope_frequencies(rope), RotaryPairs::half_split, head_dim,
+                                        config.max_position_embeddings);
+}
+
+/// Causal heads over the whole past, or over a window of it.
+[[nodiscard]] inline std::vector<AxisHeads> causal_heads(const HfConfigReader::Heads& heads,
+                                                         std::optional<std::size_t> window) {
+  std::vector<AxisHeads> axes;
+  std::unique_ptr<const AttentionAxis> axis;
+  if (window) {
+    axis = std::make_unique<SlidingAxis>(*window);
+  } else {
+    axis = std::make_unique<FullAxis>();
+  }
+  axes.push_back({std::move(axis), heads.num_attention_heads, heads.num_key_value_heads});
+  return axes;
+}
+
+/// Grouped-query attention below "self_attn".
+[[nodiscard]] inline std::unique_ptr<const Attention> grouped_query(const WeightScope& layer, std::size_t hidden_size,
+                                                                    const HfConfigReader::Heads& heads,
+                                                                    std::shared_ptr<const Rotary> rotary,
+                                                                    std::optional<std::size_t> window,
+                                                                    const GroupedQueryOptions& options = {}) {
+  return std::make_unique<GroupedQueryAttention>(layer / "self_attn", hidden_size, heads.head_dim,
+                                                 causal_heads(heads, window), std::move(rotary), options);
+}
+
+/// What the products of an expert are called.
+struct ExpertNames {
+  std::string_view gate = "gate_proj";
+  std::string_view up = "up_proj";
+  std::string_view down = "down_proj";
+};
+
+/// SwiGLU experts in either layout: one by one, "0.gate_proj.weight" [ffn, hidden] and so on; or fused, "gate_up_proj"
+/// [experts, 2 ffn, hidden] with the gate's rows first and "down_proj" [experts, hidden, ffn]. Throws WeightError.
+[[nodiscard]] inline ExpertBank read_experts(const WeightScope& scope, std::size_t experts, std::size_t hidden,
+                                             std::size_t ffn, const ExpertNames& names = {}) {
+  std::vector<GatedMlp> bank;
+  bank.reserve(std::min<std::size_t>(experts, 4096));
+  if (scope.contains("gate_up_proj")) {
+    const AnyMatrix gate_up = scope.stack("gate_up_proj", experts, 2 * ffn, hidden);
+    const AnyMatrix down = scope.stack("down_proj", experts, hidden, ffn);
+    for (std::size_t e = 0; e < experts; ++e) {
+      bank.emplace_back(Linear(gate_up.row_range(2 * ffn * e, ffn)), Linear(gate_up.row_range(2 * ffn * e + ffn, ffn)),
+                        Linear(down.row_range(hidden * e, hidden)));
+    }
+  } else {
+    for (std::size_t e = 0; e < experts; ++e) {
+      const WeightScope expert = scope / e;
+      bank.emplace_back(Linear(expert / names.gate, hidden, ffn), Linear(expert / names.up, hidden, ffn),
+                        Linear(expert / names.down, ffn, hidden));
+    }
+  }
+  return ExpertBank(std::move(bank));
+}
+
+/// A mixture of experts with the caller's wish for another router granted.
+[[nodiscard]] inline std::unique_ptr<const FeedForward> moe_layer(
+    const BuildContext& context, std::size_t layer, std::unique_ptr<Router> router, ExpertBank experts,
+    std::optional<SharedExperts> shared_experts = std::nullopt) {
+  if (context.wrap_router) router = context.wrap_router(layer, std::move(router));
+  return std::make_unique<MoeLayer>(layer, std::move(router), std::move(experts), std::nullopt,
+                                    std::move(shared_experts));
+}
+
+/// The bias that steers a choice: f32 whatever the rest is, and finite. Throws WeightError.
+[[nodiscard]] inline Tensor<float, 1> read_balance_bias(const WeightScope& scope, std::string_view name,
+                                                        std::size_t experts) {
+  Tensor<float, 1> bias = scope.read_f32(name, experts);
+  for (std::size_t e = 0; e < experts; ++e)
+    if (!std::isfinite(bias.view()[e]))
+      scope.fail(name, "expected finite numbers, found another for expert " + std::to_string(e));
+  return bias;
+}
+
+/// "8 of 128 experts": for the summary of a model.
+[[nodiscard]] inline std::string count_of_experts(std::size_t k, std::size_t experts) {
+  return std::to_string(k) + " of " + std::to_string(experts) + " experts";
+}
+
+}  // namespace trine::inline TRINE_ABI::hf

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// Qwen2-MoE: biases on q, k, v and a gated shared expert (arXiv:2407.10671). Qwen3-MoE: q/k norm per head, no shared
+// expert (arXiv:2505.09388). References: transformers, models/qwen2_moe and models/qwen3_moe.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <trine/model/architectures/hf_decoder.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+namespace hf {
+
+/// What both generations have.
+struct QwenMoeConfig {
+  std::size_t num_experts = 0;
+  std::size_t num_experts_per_tok = 0;
+  std::size_t moe_intermediate_size = 0;
+  std::size_t intermediate_size = 0;  // of dense layers
+  MixingRule mixing;
+  std::size_t decoder_sparse_step = 1;
+  std::vector<std::size_t> mlp_only_layers;
+
+  [[nodiscard]] bool is_dense(std::size_t layer) const {
+    return (layer + 1) % decoder_sparse_step != 0 || std::ranges::count(mlp_only_layers, layer) != 0;
+  }
+};
+
+[[nodiscard]] inline QwenMoeConfig parse_qwen_moe(HfConfigReader& reader, std::size_t layers) {
+  QwenMoeConfig config;
+  const std::string_view experts = reader.spelling({"num_experts", "num_local_experts"});
+  config.num_experts = reader.integer(experts, 1, config_limits::kWidth);
+  config.num_experts_per_tok = reader.integer("num_experts_per_tok", 1, config.num_experts);
+  config.moe_intermediate_size = reader.integer("moe_intermediate_size", 1, config_limits::kFfn);
+  config.intermediate_size = reader.integer_or("intermediate_size", 1, config_limits::kFfn, 1);
+  config.mixing.normalize = reader.boolean_or("norm_topk_prob", false);
+  config.decoder_sparse_step = reader.integer_or("decoder_sparse_step", 1, config_limits::kLayers, 1);
+  if (reader.has("mlp_only_layers")) {
+    const Json& list = reader.at("mlp_only_layers");
+    if (!list.is_array()) reader.fail("mlp_only_layers", "a list of layers", list);
+    for (const Json& layer : list) {
+      if (!layer.is_number_unsigned() || layer.get<std::size_t>() >= layers)
+        reader.fail("mlp_only_layers", "layers below num_hidden_layers = " + std::to_string(layers), layer);
+      config.mlp_only_layers.push_back(layer.get<std::size_t>());
+    }
+  }
+  return config;
+}
+
+[[nodiscard]] inline std::unique_ptr<const FeedForward> qwen_feed_forward(const BuildContext& context,
+                                                                          const WeightScope& scope, std::size_t layer,
+                                                                          std::size_t hidden,
+                                                                          const QwenMoeConfig& config,
+                                                                          std::optional<SharedExperts> shared) {
+  auto router =
+      std::make_unique<LinearRouter>(Linear(scope / "gate", hidden, config.num_experts), RouterScore::softmax,
+                                     ExpertChoice{.k = config.num_experts_per_tok, .threshold = {}}, config.mixing);
+  return moe_layer(context, layer, std::move(router),
+                   read_experts(scope / "experts", config.num_experts, hidden, config.moe_intermediate_size),
+                   std::move(shared));
+}
+
+}  // namespace hf
+
+/// Recipe of "model_type": "qwen2_moe". Throws ConfigError, WeightError.
+[[nodiscard]] inline BuiltModel build_qwen2_moe(const BuildContext& context, const WeightScope& weights) {
+  HfConfigReader reader(context.config, context.place);
+  const HfConfig config = reader.common();
+  const std::size_t hidden = config.hidden_size;
+  const HfConfigReader::Heads heads = reader.heads(hidden);
+  const hf::QwenMoeConfig moe = hf::parse_qwen_moe(reader, config.num_hidden_layers);
+  const std::size_t shared_ffn = reader.integer("shared_expert_intermediate_size", 1, config_limits::kFfn);
+  GroupedQueryOptions attention;
+  if (reader.boolean_or("qkv_bias", true)) attention.qkv_bias = Linear::Bias::yes;
+  // Where layer_types is missing, transformers 4 and 5 disagree on which layers slide, so it must be there.
+  const bool sliding = reader.boolean_or("use_sliding_window", false);
+  const std::optional<std::size_t> window = reader.sliding_window();
+  reader.ignore({"max_window_layers"});
+  const auto layer_types = reader.layer_types(config.num_hidden_layers);
+  if (sliding && !layer_types)
+    reader.fail("use_sliding_window", "expected layer_types beside it, found none: implementations disagree without");
+  if (layer_types && std::ranges::count(*layer_types, true) != 0 && !window)
+    reader.fail("layer_types", "expected a sliding_window for layers of sliding_attention, found none");
+  const auto rotary = hf::read_rotary(reader, config, heads.head_dim);
+  reader.finish();
+
+  std::string summary = "grouped-query attention; " + hf::count_of_experts(moe.num_experts_per_tok, moe.num_experts) +
+                        ", softmax top-k, a gated shared expert";
+  return hf::build_decoder(config, std::move(summary), weights, [&](const WeightScope& scope, std::size_t layer) {
+    const bool slides = layer_types && (*layer_types)[layer];
+    auto self = hf::grouped_query(scope, hidden, heads, rotary, slides ? window : std::nullopt, attention);
+    const WeightScope mlp = scope / "mlp";
+    if (moe.is_dense(layer))
+      return hf::DecoderLayer{std::move(self), std::make_unique<DenseFeedForward>(mlp, hidden, moe.intermediate_size)};
+    SharedExperts shared(GatedMlp(mlp / "shared_expert", hidden, shared_ffn),
+                         Linear(mlp / "shared_expert_gate", hidden, 1));
+    return hf::DecoderLayer{std::move(self),
+                            hf::qwen_feed_forward(context, mlp, layer, hidden, moe, std::move(shared))};
+  });
+}
+
+/// Recipe of "model_type": "qwen3_moe". Throws ConfigError, WeightError.
+[[nodiscard]] inline BuiltModel build_qwen3_moe(const BuildContext& context, const WeightScope& weights) {
+  HfConfigReader reader(context.config, context.place);
+  const HfConfig config = reader.common();
+  const std::size_t hidden = config.hidden_size;
+  const HfConfigReader::Heads heads = reader.heads(hidden);
+  const hf::QwenMoeConfig moe = hf::parse_qwen_moe(reader, config.num_hidden_layers);
+  GroupedQueryOptions attention{.qk_norm = GroupedQueryOptions::Norm::per_head, .norm_epsilon = config.rms_norm_eps};
+  if (reader.boolean_or("attention_bias", false)) attention.qkv_bias = attention.o_bias = Linear::Bias::yes;
+  std::optional<std::size_t> window = reader.sliding_window();
+  if (!reader.boolean_or("use_sliding_window", false)) window = std::nullopt;  // else all layers slide
+  reader.ignore({"max_window_layers"});
+  const auto rotary = hf::read_rotary(reader, config, heads.head_dim);
+  reader.finish();
+
+  std::string summary = "grouped-query attention, q/k norm; " +
+                        hf::count_of_experts(moe.num_experts_per_tok, moe.num_experts) + ", softmax top-k";
+  return hf::build_decoder(config, std::move(summary), weights, [&](const WeightScope& scope, std::size_t layer) {
+    auto self = hf::grouped_query(scope, hidden, heads, rotary, window, attention);
+    const WeightScope mlp = scope / "mlp";
+    if (moe.is_dense(layer))
+      return hf::DecoderLayer{std::move(self), std::make_unique<DenseFeedForward>(mlp, hidden, moe.intermediate_size)};
+    return hf::DecoderLayer{std::move(self), hf::qwen_feed_forward(context, mlp, layer, hidden, moe, std::nullopt)};
+  });
+}
+
+}  // namespace trine::inline TRINE_ABI

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tiny random models of the published families against Hugging Face transformers (tests/oracle/make_family_goldens.py):
+// every file as a hub repository has it, config.json and safetensors.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <trine/generate/session.hpp>
+
+#include "models/choice_recorder.hpp"
+#include "support/expect_error.hpp"
+#include "support/golden.hpp"
+
+namespace trine::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kFamilies = fs::path(TRINE_TEST_DATA) / "families";
+
+std::vector<std::string> families() {
+  std::vector<std::string> names;
+  for (const fs::path& directory : golden_directories(kFamilies)) names.push_back(directory.filename().string());
+  return names;
+}
+
+bool has_latent_attention(const std::string& name) { return name.starts_with("deepseek"); }
+
+bool is_beyond_its_positions(const Golden& golden) {
+  return golden.tokens.size() > Model::load(golden.directory).info().max_position_embeddings;
+}
+
+struct Answer {
+  Tensor<float, 2> logits;
+  std::map<std::size_t, std::vector<std::vector<std::uint32_t>>> experts;
+};
+
+// All tokens in chunks of `chunk` rows.
+Answer answer(const Golden& golden, std::size_t chunk, LatentAttentionForm form = LatentAttentionForm::automatic) {
+  ChoiceRecorder recorder;
+  SessionOptions options;
+  options.observer = &recorder;
+  LoadOptions load;
+  load.latent_form = form;
+  Session session(Model::load(golden.directory, load), options);
+  Answer result{Tensor<float, 2>(golden.logits.shape()), {}};
+  for (std::size_t first = 0; first < golden.tokens.size(); first += chunk) {
+    const std::size_t count = std::min(chunk, golden.tokens.size() - first);
+    const View<const float, 2> rows = session.forward(std::span(golden.tokens).subspan(first, count), OutputRows::all);
+    std::ranges::copy(rows.span(), result.logits.view().slice(first, count).data());
+  }
+  result.experts = recorder.chosen;
+  return result;
+}
+
+float largest(const Tensor<float, 2>& logits) {
+  float value = 0.0F;
+  for (const float logit : logits.view().span()) value = std::max(value, std::abs(logit));
+  return value;
+}
+
+float distance(const Tensor<float, 2>& a, const Tensor<float, 2>& b) {
+  float worst = 0.0F;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const float error = std::abs(a.data()[i] - b.data()[i]);
+    if (!(error <= worst)) worst = error;  // a NaN stays
+  }
+  return worst;
+}
+
+class FamilyPerIsa : public testing::TestWithParam<std::string> {
+ protected:
+  const Golden golden_ = read_golden(kFamilies / GetParam());
+};
+
+// f32 arithmetic on both sides, and the same numbers: BF16, F16, FP8 and MXFP4 weights mean what they decode to.
+TEST_P(FamilyPerIsa, HasTheLogitsAndTheExpertsOfTransformers) {
+  if (is_beyond_its_positions(golden_)) {
+    // With "dynamic" rope the frequencies of transformers follow the length of a call, so that the cache of a longer
+    // sequence would not fit them. Up to max_position_embeddings nothing is scaled, and further ours do not go.
+    EXPECT_ERROR(answer(golden_, golden_.tokens.size()), CapacityError, "expected at most 16");
+    return;
+  }
+  const Answer found = answer(golden_, golden_.tokens.size());
+  ASSERT_EQ(found.logits.shape(), golden_.logits.shape());
+  const float error = distance(found.logits, golden_.logits) / largest(golden_.logits);
+  RecordProperty("relative_error", std::to_string(error));
+  EXPECT_LE(error, 1e-4F);
+  EXPECT_EQ(found.experts, golden_.experts);
+}
+
+TEST_P(FamilyPerIsa, AnswersAlikeHoweverThePromptIsCut) {
+  if (is_beyond_its_positions(golden_)) return;
+  const bool latent = has_latent_attention(GetParam());
+  for (const auto form : {LatentAttentionForm::naive, LatentAttentionForm::absorbed}) {
+    const Answer whole = answer(golden_, golden_.tokens.size(), form);
+    for (const std::size_t chunk : {1U, 5U}) {
+      const Answer cut = answer(golden_, chunk, form);
+      EXPECT_EQ(distance(whole.logits, cut.logits), 0.0F) << "chunks of " << chunk;
+      EXPECT_EQ(whole.experts, cut.experts) << "chunks of " << chunk;
+    }
+    if (!latent) return;  // the form changes nothing
+  }
+  // Decoding reads the latents as they are, prefill expands them: equal but for rounding.
+  const Answer naive = answer(golden_, golden_.tokens.size(), LatentAttentionForm::naive);
+  const Answer absorbed = answer(golden_, golden_.tokens.size(), LatentAttentionForm::absorbed);
+  EXPECT_LE(distance(naive.logits, absorbed.logits), 1e-5F * largest(golden_.logits));
+  EXPECT_EQ(naive.experts, absorbed.experts);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, FamilyPerIsa, testing::ValuesIn(families()),
+                         [](const auto& parameter) { return parameter.param; });
+
+}  // namespace
+}  // namespace trine::test
