@@ -19,6 +19,7 @@ from tokenizers import Tokenizer
 from evaluate import encode, evaluate
 from tokenizer import split_text
 from trine_reference import Config, Model
+from trine_reference.export import load_model
 
 
 class Muon(torch.optim.Optimizer):
@@ -90,6 +91,7 @@ def main():
     parser.add_argument("--text", required=True)
     parser.add_argument("--tokenizer", required=True)
     parser.add_argument("--out", required=True)
+    parser.add_argument("--start", help="a model directory to go on from; without it, weights are random")
     parser.add_argument("--steps", type=int, default=730)
     parser.add_argument("--minutes", type=float, default=math.inf, help="end the schedule by then, even with fewer steps")
     parser.add_argument("--batch", type=int, default=4)
@@ -113,6 +115,8 @@ def main():
     training, validation = split_text(args.text)
     ids, held_out = torch.tensor(tokenizer.encode(training).ids), encode(tokenizer, validation)
     model = Model(Config.load(args.config), args.dropout)
+    if args.start:
+        model.load_state_dict(load_model(args.start).state_dict())
     parameters = sum(p.numel() for p in model.parameters())
     batches = windows(ids, args.context, args.batch, torch.Generator().manual_seed(args.seed))
     opts = optimizers(model, args.lr, args.weight_decay)

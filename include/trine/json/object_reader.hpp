@@ -102,7 +102,9 @@ class ObjectReader {
   }
 
   /// Throws ConfigError for the first key that no getter asked for.
-  void finish() const { finish_but([](const Json&) { return false; }); }
+  void finish() const {
+    finish_but([](const Json&) { return false; });
+  }
   /// The same for files whose writers add keys of their own: a key that is null or false asks for nothing and may stay.
   void finish_but_unset() const {
     finish_but([](const Json& value) { return value.is_null() || value == false; });
