@@ -89,7 +89,7 @@ TEST_P(FamilyPerIsa, HasTheLogitsAndTheExpertsOfTransformers) {
   const Answer found = answer(golden_, golden_.tokens.size());
   ASSERT_EQ(found.logits.shape(), golden_.logits.shape());
   const float error = distance(found.logits, golden_.logits) / largest(golden_.logits);
-  RecordProperty("relative_error", std::to_string(error));
+  RecordProperty("relative_error", Json(error).dump());
   EXPECT_LE(error, 1e-4F);
   EXPECT_EQ(found.experts, golden_.experts);
 }
