@@ -39,6 +39,10 @@ class ShapeError : public Error {
 class TokenizerError : public Error {
   using Error::Error;
 };
+/// A chat template is damaged, asks for something that is not supported, or refuses the conversation.
+class TemplateError : public Error {
+  using Error::Error;
+};
 /// The machine lacks what was asked of it, such as an instruction set.
 class DeviceError : public Error {
   using Error::Error;

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// Chat templates: how a model wants a conversation written down.
+//
+// A template comes with the model, from a stranger, and so does what people say in it, from other strangers. Both are
+// handled: the template runs with limits (template_budget.hpp), and the text of the conversation is marked, so that no
+// control token is found in it (template_text.hpp, EncodeOptions::foreign).
+#pragma once
+
+#include <cstddef>
+#include <ctime>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <trine/json/object_reader.hpp>
+#include <trine/platform/mapped_file.hpp>
+#include <trine/text/template_engine.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+/// What a chat template is given: the arguments of `apply_chat_template` of Hugging Face transformers.
+struct ChatInput {
+  /// [{"role": "user", "content": "..."}, ...]; values of null are left out.
+  nlohmann::ordered_json messages = nlohmann::ordered_json::array();
+  /// JSON schemas of functions, in a list; null: none.
+  nlohmann::ordered_json tools = nullptr;
+  nlohmann::ordered_json documents = nullptr;
+  /// End with what begins an answer.
+  bool add_generation_prompt = true;
+  /// Further variables that a template may know, such as {"enable_thinking": false}; trusted.
+  nlohmann::ordered_json variables = nlohmann::ordered_json::object();
+  /// What strftime_now shows; none: the local time.
+  std::optional<std::tm> now = {};
+};
+
+/// A conversation as a model reads it.
+struct RenderedChat {
+  std::string text;
+  std::vector<ByteRange> foreign;  // what came from messages, tools and documents; sorted, without overlap
+};
+
+/// A value: copies share the parsed templates. Const and thread-safe.
+class ChatTemplate {
+ public:
+  /// Special tokens of a tokenizer by the names that templates use: {"bos_token", "<s>"}.
+  using SpecialTokens = std::vector<std::pair<std::string, std::string>>;
+
+  /// Reads chat_template.jinja in a model directory or, without one, "chat_template" in its tokenizer_config.json.
+  /// Throws TemplateError when there is neither or it is damaged; FileError, ConfigError.
+  [[nodiscard]] static ChatTemplate load(const std::filesystem::path& model_directory,
+                                         const TemplateLimits& limits = {}) {
+    const std::filesystem::path config_path = model_directory / "tokenizer_config.json";
+    const std::filesystem::path template_path = model_directory / "chat_template.jinja";
+    const Json config = exists(config_path) ? read_json_file(config_path) : Json::object();
+    ObjectReader reader(config, config_path.string());
+    SpecialTokens tokens = special_tokens(config, reader);
+    if (exists(template_path)) return from_file(template_path, std::move(tokens), limits);
+    if (!reader.has("chat_template"))
+      throw TemplateError(model_directory.string() +
+                          ": the model has no chat template: expected chat_template.jinja, or chat_template in "
+                          "tokenizer_config.json");
+    ChatTemplate result(std::move(tokens));
+    result.add_from(reader, config_path.string(), limits);
+    return result;
+  }
+
+  /// Reads a file that holds a template. Throws FileError, TemplateError.
+  [[nodiscard]] static ChatTemplate from_file(const std::filesystem::path& path, SpecialTokens tokens = {},
+                                              const TemplateLimits& limits = {}) {
+    return {read_text_file(path, limits.source_bytes), path.string(), std::move(tokens), limits};
+  }
+
+  /// `name` is the place in errors. Throws TemplateError.
+  ChatTemplate(std::string_view source, std::string name, SpecialTokens tokens = {}, const TemplateLimits& limits = {})
+      : ChatTemplate(std::move(tokens)) {
+    templates_.emplace("default", templates::Template(source, std::move(name), limits));
+  }
+
+  /// Throws TemplateError: what the template says with raise_exception, an operation that does not fit its values,
+  /// something that is not supported, or more work than the limits allow.
+  [[nodiscard]] RenderedChat render(const ChatInput& input) const {
+    const templates::Template& chosen = choose(!input.tools.is_null());
+    templates::Template::Context context;
+    try {
+      if (!input.messages.is_array() || input.messages.empty())
+        throw TemplateError("messages: expected a list of at least one message");
+      if (!input.variables.is_object()) throw TemplateError("variables: expected an object");
+      for (const auto& [name, text] : tokens_) context.emplace_back(name, templates::Value::text(text));
+      context.emplace_back("messages", value_of(prepared(input.messages), templates::Origin::foreign_but_roles));
+      context.emplace_back("tools", value_of(input.tools, templates::Origin::foreign));
+      context.emplace_back("documents", value_of(input.documents, templates::Origin::foreign));
+      context.emplace_back("add_generation_prompt", input.add_generation_prompt);
+      for (const auto& [name, value] : input.variables.items())
+        context.emplace_back(name, value_of(value, templates::Origin::trusted));
+    } catch (const TemplateError& error) {
+      throw TemplateError(chosen.name() + ": " + error.what());
+    }
+    templates::Text text = chosen.render(context, input.now ? *input.now : local_time());
+    return {text.bytes(), text.foreign()};
+  }
+
+  /// As in tokenizer_config.json.
+  [[nodiscard]] const SpecialTokens& special_tokens() const noexcept { return tokens_; }
+
+ private:
+  explicit ChatTemplate(SpecialTokens tokens) : tokens_(std::move(tokens)) {}
+
+  [[nodiscard]] static bool exists(const std::filesystem::path& path) {
+    std::error_code ignored;
+    return std::filesystem::exists(path, ignored);
+  }
+
+  /// "bos_token": "<s>", or an object with "content": all keys that end so, but null ones.
+  [[nodiscard]] static SpecialTokens special_tokens(const Json& config, ObjectReader& reader) {
+    SpecialTokens tokens;
+    for (const auto& [key, value] : config.items()) {
+      if (!key.ends_with("_token") || value.is_null()) continue;
+      if (key.starts_with("add_")) continue;  // add_bos_token: a flag
+      tokens.emplace_back(key, value.is_object() ? reader.object(key).string("content") : reader.string(key));
+    }
+    return tokens;
+  }
+
+  /// One template, or a list of {"name", "template"}.
+  void add_from(ObjectReader& reader, const std::string& place, const TemplateLimits& limits) {
+    const Json& value = reader.at("chat_template");
+    if (!value.is_array()) {
+      templates_.emplace("default",
+                         templates::Template(reader.string("chat_template"), place + ": chat_template", limits));
+      return;
+    }
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      ObjectReader one = reader.element("chat_template", i);
+      const std::string name = one.string("name");
+      templates_.emplace(
+          name, templates::Template(one.string("template"), place + ": chat_template " + in_quotes(name), limits));
+    }
+    if (!templates_.contains("default"))
+      throw TemplateError(place + ": chat_template: expected one with the name 'default', found none");
+  }
+
+  [[nodiscard]] const templates::Template& choose(bool with_tools) const {
+    const auto tool_use = templates_.find("tool_use");
+    return with_tools && tool_use != templates_.end() ? tool_use->second : templates_.at("default");
+  }
+
+  /// As transformers prepares messages: without null values, and with the reasoning of an answer under all names in
+  /// use.
+  [[nodiscard]] static nlohmann::ordered_json prepared(const nlohmann::ordered_json& messages) {
+    auto result = nlohmann::ordered_json::array();
+    for (const auto& message : messages) {
+      if (!message.is_object()) throw TemplateError("messages: expected objects");
+      auto kept = nlohmann::ordered_json::object();
+      nlohmann::ordered_json reasoning = nullptr;
+      for (const char* name : {"reasoning", "thinking", "reasoning_content"})  // the last one that is there counts
+        if (message.contains(name) && !message[name].is_null()) reasoning = message[name];
+      if (!reasoning.is_null()) kept["thinking"] = reasoning;
+      for (const auto& [key, value] : message.items())
+        if (!value.is_null()) kept[key] = value;
+      if (!reasoning.is_null()) kept["reasoning_content"] = reasoning;
+      result.push_back(std::move(kept));
+    }
+    return result;
+  }
+
+  [[nodiscard]] static std::tm local_time() {
+    const std::time_t now = std::time(nullptr);
+    std::tm result{};
+    ::localtime_r(&now, &result);
+    return result;
+  }
+
+  SpecialTokens tokens_;
+  std::map<std::string, templates::Template, std::less<>> templates_;
+};
+
+}  // namespace trine::inline TRINE_ABI

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a template may cost. A template comes with the model file, from a stranger: it can ask for endless work in a
+// line.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include <trine/core/abi.hpp>
+#include <trine/core/error.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+/// Far above what real templates need: the longest known one has 17 KiB, and takes a few hundred steps a message.
+struct TemplateLimits {
+  std::size_t source_bytes = std::size_t{1} << 20U;
+  std::size_t nesting = 100;                          // of blocks and of expressions in the source
+  std::size_t call_depth = 500;                       // nested evaluations, where macros that call themselves show
+  std::size_t steps = 10'000'000;                     // evaluated parts, made elements, and 16 made bytes are one each
+  std::size_t output_bytes = std::size_t{16} << 20U;  // of the result and of each string in between
+};
+
+namespace templates {
+
+/// Counts what one rendering costs, before it is paid.
+class Budget {
+ public:
+  explicit Budget(const TemplateLimits& limits) : limits_(limits), steps_left_(limits.steps) {}
+
+  void charge(std::size_t steps) {
+    if (steps > steps_left_) {
+      steps_left_ = 0;
+      throw TemplateError("the template needs more than " + std::to_string(limits_.steps) + " steps");
+    }
+    steps_left_ -= steps;
+  }
+
+  /// For a string of so many bytes.
+  void charge_bytes(std::size_t bytes) {
+    require_fits(bytes);
+    charge(bytes / 16 + 1);
+  }
+  void require_fits(std::size_t bytes) const {
+    if (bytes > limits_.output_bytes)
+      throw TemplateError("the template makes a text of more than " + std::to_string(limits_.output_bytes) + " bytes");
+  }
+
+  /// For a list or mapping of so many elements: memory, not time, is what these cost.
+  void charge_elements(std::size_t count) {
+    if (count > steps_left_) charge(count);
+    charge(4 * count);
+  }
+
+  /// While it lives, evaluation is one level deeper.
+  class Level {
+   public:
+    explicit Level(Budget& budget) : budget_(budget) {
+      if (budget_.level_ >= budget_.limits_.call_depth)
+        throw TemplateError("the template calls itself more than " + std::to_string(budget_.limits_.call_depth) +
+                            " levels deep");
+      ++budget_.level_;
+    }
+    ~Level() { --budget_.level_; }
+    Level(const Level&) = delete;
+    Level& operator=(const Level&) = delete;
+
+   private:
+    Budget& budget_;
+  };
+
+  [[nodiscard]] const TemplateLimits& limits() const noexcept { return limits_; }
+
+ private:
+  TemplateLimits limits_;
+  std::size_t steps_left_;
+  std::size_t level_ = 0;
+};
+
+}  // namespace templates
+
+}  // namespace trine::inline TRINE_ABI
