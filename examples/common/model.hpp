@@ -31,7 +31,7 @@ struct ModelOptions {
   std::size_t context = 0;
 
   void add_model(CLI::App& app) {
-    app.add_option("-m,--model", directory, "Model directory: config.json, weights.json, weights.bin, tokenizer.json")
+    app.add_option("-m,--model", directory, "Model directory: config.json, weights, tokenizer.json")
         ->required()
         ->type_name("DIR");
   }

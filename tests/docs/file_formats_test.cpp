@@ -11,8 +11,9 @@
 #include <trine/generate/self_test.hpp>
 #include <trine/model/architectures/trine_config.hpp>
 #include <trine/stats/routing_stats.hpp>
-#include <trine/weights/raw_blob.hpp>
+#include <trine/weights/open_weights.hpp>
 
+#include "support/safetensors_writer.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace trine {
@@ -59,6 +60,25 @@ TEST_F(FileFormats, TheManifestFitsItsBlob) {
   directory.write("weights.bin", std::string(1088, '\0'));
   const RawBlob blob(directory.path());
   EXPECT_THAT(blob.names(), testing::ElementsAre("lm_head.weight", "norm.weight"));
+}
+
+TEST_F(FileFormats, TheSafetensorsHeaderFitsItsData) {
+  const test::TemporaryDirectory directory;
+  const std::string header = block("## model.safetensors", "json");
+  const Safetensors file(directory.write("model.safetensors", test::safetensors_file(header, std::string(1088, '\0'))));
+  EXPECT_THAT(file.names(), testing::ElementsAre("lm_head.weight", "model.norm.weight"));
+}
+
+TEST_F(FileFormats, TheIndexFitsItsFiles) {
+  const test::TemporaryDirectory directory;
+  test::SafetensorsWriter one;
+  one.add("model.norm.weight", "F32", {16}, std::string(64, '\0'));
+  directory.write("model-00001-of-00002.safetensors", one.file());
+  test::SafetensorsWriter two;
+  two.add("lm_head.weight", "BF16", {32, 16}, std::string(1024, '\0'));
+  directory.write("model-00002-of-00002.safetensors", two.file());
+  directory.write("model.safetensors.index.json", block("### model.safetensors.index.json", "json"));
+  EXPECT_EQ(open_weights(directory.path())->names().size(), 2U);
 }
 
 TEST_F(FileFormats, TheSelfTestIsRead) {
