@@ -140,6 +140,17 @@ TEST(Safetensors, HasEmptyTensorsAndScalars) {
     EXPECT_TRUE(source.find(name)->bytes.empty()) << name;
 }
 
+// Of tensors that begin at the same byte the empty ones come first, whatever their names are.
+TEST(Safetensors, OrdersEmptyTensorsByTheirOffsets) {
+  std::string header = R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]})";
+  for (const char name : {'b', 'c', 'd'})
+    header += std::string(",\"") + name + R"(":{"dtype":"U8","shape":[0],"data_offsets":[0,0]})";
+  const TemporaryDirectory directory;
+  const Safetensors source = open(directory, safetensors_file(header + "}", "xy"));
+  EXPECT_EQ(text_of(*source.find("a")), "xy");
+  EXPECT_TRUE(source.find("d")->bytes.empty());
+}
+
 // A file cut at any byte is an error of ours.
 TEST(Safetensors, RefusesAFileCutAnywhere) {
   SafetensorsWriter writer;
