@@ -86,7 +86,9 @@ int main(int argc, char** argv) {
     const double standard_error = perplexity * std::sqrt(variance / n);  // d exp(m) = exp(m) dm
     const std::size_t first_bytes = tokenizer.is_special(ids[0]) ? 0 : tokenizer.token_bytes(ids[0]).size();
     const double bits_per_byte = sum / std::numbers::ln2 / static_cast<double>(text.size() - first_bytes);
-    const double utilization = routing.overall().utilization;
+    nlohmann::ordered_json utilization;  // null for a dense model
+    if (std::ranges::any_of(model.info().experts, [](std::size_t experts) { return experts > 0; }))
+      utilization = routing.overall().utilization;
     if (json) {
       nlohmann::ordered_json document = {{"perplexity", perplexity},       {"perplexity_error", standard_error},
                                          {"bits_per_byte", bits_per_byte}, {"utilization", utilization},
@@ -98,6 +100,10 @@ int main(int argc, char** argv) {
     std::printf("tokens         %zu, windows of %zu\n", ids.size(), window);
     std::printf("perplexity     %.4f +/- %.4f\n", perplexity, standard_error);
     std::printf("bits per byte  %.4f\n", bits_per_byte);
-    std::printf("utilization    %.4f\n", utilization);
+    if (utilization.is_null()) {
+      std::printf("utilization    none, the model is dense\n");
+    } else {
+      std::printf("utilization    %.4f\n", utilization.get<double>());
+    }
   });
 }
