@@ -14,7 +14,7 @@ import sys
 import unicodedata
 
 import tokenizers
-from tokenizers import AddedToken, Regex, Tokenizer, models, pre_tokenizers
+from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers
 
 CODE_POINTS = [c for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF]
 LETTER, NUMBER, SPACE, WORD = 1, 2, 4, 8
@@ -102,6 +102,69 @@ def unicode_since_14():
     print("\n}  // namespace trine::inline TRINE_ABI::detail")
 
 
+def combining_classes():
+    """The canonical combining classes that NFD of the package orders by: this Python's, where the package has one."""
+    nfd = normalizers.NFD()
+    result = {}
+    for c in CODE_POINTS:
+        known = unicodedata.combining(chr(c))
+        above = nfd.normalize_str("a\u0301" + chr(c))  # U+0301 has class 230
+        below = nfd.normalize_str("a" + chr(c) + "\u0323")  # U+0323 has class 220
+        moves = above == "a" + chr(c) + "\u0301" != "a\u0301" + chr(c) or below == "a\u0323" + chr(c) != "a" + chr(c) + "\u0323"
+        if len(nfd.normalize_str(chr(c))) == 1 and moves:
+            assert known, f"the package knows a class of {c:#x} and this Python does not"
+            result[c] = known
+    return result
+
+
+def normalization_table():
+    nfc, nfd, nfkd = normalizers.NFC(), normalizers.NFD(), normalizers.NFKD()
+    not_hangul = [c for c in CODE_POINTS if not 0xAC00 <= c < 0xAC00 + 11172]  # the algorithm has those
+    mappings = []  # code point, decomposition, is it a compatibility decomposition
+    for c in not_hangul:
+        canonical, compatible = nfd.normalize_str(chr(c)), nfkd.normalize_str(chr(c))
+        if canonical != chr(c):
+            mappings.append((c, canonical, 0))
+        if compatible != canonical:
+            mappings.append((c, compatible, 1))
+    pool, entries = "", []
+    for text in sorted({text for _, text, _ in mappings}, key=len, reverse=True):
+        if text not in pool:
+            pool += text
+    for c, text, kind in mappings:
+        entries.append(f"{{{c:#x}, {pool.index(text)}, {len(text)}, {kind}}}")
+    pairs = []
+    for c in not_hangul:
+        parts = unicodedata.decomposition(chr(c)).split()
+        if len(parts) == 2 and not parts[0].startswith("<"):
+            first, second = (int(part, 16) for part in parts)
+            if nfc.normalize_str(chr(first) + chr(second)) == chr(c):
+                pairs.append((first, second, c))
+    classes = runs(combining_classes())
+    print("// SPDX-License-Identifier: Apache-2.0")
+    print("// Decompositions, compositions and combining classes of Unicode, made by tests/oracle/make_unicode_tables.py from what")
+    print(f"// the normalizers inside Hugging Face tokenizers {tokenizers.__version__} do. Do not edit.")
+    print("#pragma once\n\n#include <array>\n#include <cstdint>\n\n#include <trine/core/abi.hpp>\n")
+    print("namespace trine::inline TRINE_ABI::detail {\n")
+    print("struct Decomposition {\n  char32_t character;\n  std::uint16_t begin;  // in kDecomposed\n  std::uint8_t length;\n"
+          "  std::uint8_t is_compatibility;\n};\n")
+    print("struct Composition {\n  char32_t first;\n  char32_t second;\n  char32_t result;\n};\n")
+    print("struct CombiningClassRun {\n  char32_t first;\n  char32_t last;\n  std::uint8_t combining_class;\n};\n")
+    print("// All of a character's decomposition, not only one step. Ascending; the canonical one first.")
+    print_array("inline constexpr std::array<Decomposition, {count}> kDecompositions = {{{{", entries)
+    print()
+    print_array("inline constexpr std::array<char32_t, {count}> kDecomposed = {{{{", [f"{ord(c):#x}" for c in pool])
+    print()
+    print_array("inline constexpr std::array<Composition, {count}> kCompositions = {{{{",
+                [f"{{{a:#x}, {b:#x}, {c:#x}}}" for a, b, c in sorted(pairs)])
+    print()
+    print_array("inline constexpr std::array<CombiningClassRun, {count}> kCombiningClasses = {{{{",
+                [f"{{{first:#x}, {last:#x}, {value}}}" for first, last, value in classes])
+    print("\n}  // namespace trine::inline TRINE_ABI::detail")
+    print(len(entries), "decompositions,", len(pool), "characters,", len(pairs), "compositions,", len(classes), "class runs",
+          file=sys.stderr)
+
+
 def unicode_table():
     letters, numbers, spaces, words = matched(r"\p{L}"), matched(r"\p{N}"), matched(r"\s"), word_characters()
     for c in CODE_POINTS:  # a code point of this Python must have the same category
@@ -140,4 +203,4 @@ def unicode_table():
 
 
 if __name__ == "__main__":
-    {f.__name__: f for f in (unicode_table, unicode_since_14)}[sys.argv[1]]()
+    {f.__name__: f for f in (unicode_table, unicode_since_14, normalization_table)}[sys.argv[1]]()

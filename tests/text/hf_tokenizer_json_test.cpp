@@ -91,6 +91,14 @@ TEST(HfTokenizerJson, ReadsTheTemplateOfSpecialTokens) {
   EXPECT_THAT(make_tokenizer(document).encode("a"), ElementsAre(300, 'a', 301, 300));
 }
 
+Json split_step(const Json& pattern) {
+  return {{"type", "Split"}, {"pattern", pattern}, {"behavior", "Isolated"}, {"invert", false}};
+}
+
+void prepend_step(Json& document, const Json& step) {
+  document["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", Json::array({step, document["pre_tokenizer"]})}};
+}
+
 struct Damage {
   const char* name;
   std::function<void(Json&)> apply;
@@ -111,8 +119,13 @@ const std::vector<Damage>& damages() {
       {"prefix of subwords", [](Json& d) { d["model"]["continuing_subword_prefix"] = "##"; },
        "model.continuing_subword_prefix: expected null or \"\", all that is supported, found '##'"},
       {"suffix of words", [](Json& d) { d["model"]["end_of_word_suffix"] = "</w>"; }, "model.end_of_word_suffix"},
-      {"byte fallback", [](Json& d) { d["model"]["byte_fallback"] = true; },
-       "model.byte_fallback: expected false, all that is supported, found true"},
+      {"byte fallback and not all bytes",
+       [](Json& d) {
+         d["model"]["byte_fallback"] = true;
+         d["model"]["unk_token"] = "a";
+         d["model"]["vocab"].erase("!");
+       },
+       "model.vocab: expected a token for each byte, or an unk_token, found neither for byte '!'"},
       {"a switch that is a number", [](Json& d) { d["model"]["ignore_merges"] = 1; },
        "model.ignore_merges: expected true or false, found 1"},
       {"unknown token outside the vocabulary", [](Json& d) { d["model"]["unk_token"] = "<unk>"; },
@@ -182,29 +195,91 @@ const std::vector<Damage>& damages() {
       {"two added tokens of one id", [](Json& d) { d["added_tokens"].push_back(added_token(300, "<t>")); },
        "added_tokens[1].id: expected an id of its own"},
 
-      {"a normalizer",
+      {"an unknown normalizer",
        [](Json& d) {
-         d["normalizer"] = {{"type", "NFC"}};
+         d["normalizer"] = {{"type", "Precompiled"}};
        },
-       "normalizer.type: expected \"Sequence\" without steps, all that is supported, found 'NFC'"},
-      {"a normalizer in a sequence",
+       "normalizer.type: expected one of \"NFC\", \"NFD\", \"NFKC\", \"NFKD\", \"Prepend\", \"Replace\", \"Strip\", "
+       "\"Sequence\", found 'Precompiled'"},
+      {"an unknown normalizer in a sequence",
        [](Json& d) {
          d["normalizer"] = {{"type", "Sequence"}, {"normalizers", Json::array({Json{{"type", "Lowercase"}}})}};
        },
        "normalizer.normalizers[0].type: expected"},
-      {"no pre-tokenizer", [](Json& d) { d["pre_tokenizer"] = nullptr; },
-       "pre_tokenizer: expected a value, found none"},
-      {"another pre-tokenizer",
+      {"a decoder for bytes alone", [](Json& d) { d["pre_tokenizer"] = nullptr; },
+       "decoder: expected a step \"ByteLevel\" in pre_tokenizer, too, found none"},
+      {"an unknown pre-tokenizer",
        [](Json& d) {
-         d["pre_tokenizer"] = {{"type", "Metaspace"}};
+         d["pre_tokenizer"] = {{"type", "BertPreTokenizer"}};
        },
-       "pre_tokenizer.type: expected one of \"ByteLevel\", \"Sequence\", found 'Metaspace'"},
-      {"a split by a pattern",
+       "pre_tokenizer.type: expected one of \"ByteLevel\", \"Digits\", \"Metaspace\", \"Split\", \"Whitespace\", "
+       "\"WhitespaceSplit\", \"Sequence\", found 'BertPreTokenizer'"},
+      {"a split without pattern",
        [](Json& d) {
-         d["pre_tokenizer"] = {{"type", "Sequence"},
-                               {"pretokenizers", Json::array({Json{{"type", "Split"}}, d["pre_tokenizer"]})}};
+         prepend_step(d, {{"type", "Split"}});
        },
-       "pre_tokenizer.pretokenizers[0].type: expected one of \"ByteLevel\", \"Sequence\", found 'Split'"},
+       "pre_tokenizer.pretokenizers[0].pattern: expected a value, found none"},
+      {"a split at nothing",
+       [](Json& d) {
+         prepend_step(d, split_step({{"String", ""}}));
+       },
+       "pre_tokenizer.pretokenizers[0].pattern.String: expected a text that is not empty"},
+      {"a split at something else",
+       [](Json& d) {
+         prepend_step(d, split_step({{"Glob", "*"}}));
+       },
+       "pre_tokenizer.pretokenizers[0].pattern.Regex: expected a value, found none"},
+      {"a split at two things",
+       [](Json& d) {
+         prepend_step(d, split_step({{"String", "a"}, {"Regex", "b"}}));
+       },
+       "pre_tokenizer.pretokenizers[0].pattern: unknown key 'Regex'"},
+      {"a pattern that is none",
+       [](Json& d) {
+         prepend_step(d, split_step({{"Regex", "(a"}}));
+       },
+       "pre_tokenizer.pretokenizers[0].pattern.Regex: pattern '(a': expected ')', found the end at byte 2"},
+      {"a pattern that is not supported",
+       [](Json& d) {
+         prepend_step(d, split_step({{"Regex", "\\b"}}));
+       },
+       "pre_tokenizer.pretokenizers[0].pattern.Regex: pattern '\\b': '\\b' is not supported at byte 2"},
+      {"an unknown behaviour",
+       [](Json& d) {
+         Json step = split_step({{"String", "a"}});
+         step["behavior"] = "Dropped";
+         prepend_step(d, step);
+       },
+       "pre_tokenizer.pretokenizers[0].behavior: expected one of \"Removed\", \"Isolated\""},
+      {"digits without switch",
+       [](Json& d) {
+         prepend_step(d, {{"type", "Digits"}});
+       },
+       "pre_tokenizer.pretokenizers[0].individual_digits: expected a value, found none"},
+      {"a metaspace of two characters",
+       [](Json& d) {
+         prepend_step(d, {{"type", "Metaspace"}, {"replacement", "__"}});
+       },
+       "pre_tokenizer.pretokenizers[0].replacement: expected one character, found '__'"},
+      {"a metaspace that contradicts itself",
+       [](Json& d) {
+         prepend_step(
+             d,
+             {{"type", "Metaspace"}, {"replacement", "_"}, {"add_prefix_space", false}, {"prepend_scheme", "first"}});
+       },
+       "pre_tokenizer.pretokenizers[0].prepend_scheme: expected \"never\", since add_prefix_space is false, found "
+       "'first'"},
+      {"a replacement by a long text",
+       [](Json& d) {
+         d["normalizer"] = {{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", std::string(65, 'x')}};
+       },
+       "normalizer.content: expected at most 64 bytes, found 65"},
+      {"too many normalizers",
+       [](Json& d) {
+         d["normalizer"] = {{"type", "Sequence"}, {"normalizers", Json::array()}};
+         for (int i = 0; i < 33; ++i) d["normalizer"]["normalizers"].push_back({{"type", "NFC"}});
+       },
+       "normalizer.normalizers[32]: expected at most 32 steps, found more"},
       {"pre-tokenizer twice",
        [](Json& d) {
          d["pre_tokenizer"] = {{"type", "Sequence"},
@@ -215,7 +290,7 @@ const std::vector<Damage>& damages() {
        [](Json& d) {
          d["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", Json::array()}};
        },
-       "pre_tokenizer: expected a step \"ByteLevel\", found none"},
+       "decoder: expected a step \"ByteLevel\" in pre_tokenizer, too, found none"},
       {"pre-tokenizer without switch", [](Json& d) { d["pre_tokenizer"].erase("add_prefix_space"); },
        "pre_tokenizer.add_prefix_space: expected a value, found none"},
       {"pre-tokenizer with an unknown key", [](Json& d) { d["pre_tokenizer"]["regex"] = "x"; },
@@ -225,7 +300,25 @@ const std::vector<Damage>& damages() {
        [](Json& d) {
          d["decoder"] = {{"type", "WordPiece"}};
        },
-       "decoder.type: expected one of \"ByteLevel\", \"Sequence\", found 'WordPiece'"},
+       "decoder.type: expected one of \"ByteFallback\", \"ByteLevel\", \"Fuse\", \"Metaspace\", \"Replace\", "
+       "\"Strip\", "
+       "\"Sequence\", found 'WordPiece'"},
+      {"a decoder for characters alone",
+       [](Json& d) {
+         d["decoder"] = {{"type", "ByteFallback"}};
+       },
+       "decoder: expected \"ByteLevel\", as in pre_tokenizer, found another"},
+      {"decoders in a strange order",
+       [](Json& d) {
+         d["decoder"] = {{"type", "Sequence"},
+                         {"decoders", Json::array({{{"type", "Fuse"}}, {{"type", "ByteFallback"}}})}};
+       },
+       "decoder.decoders[1]: expected another order of decoders"},
+      {"a strip of tokens",
+       [](Json& d) {
+         d["decoder"] = {{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}};
+       },
+       "decoder.type: expected \"Fuse\" right before \"Strip\", found none"},
       {"another post-processor",
        [](Json& d) {
          d["post_processor"] = {{"type", "BertProcessing"}};
@@ -308,7 +401,7 @@ TEST(HfTokenizerJson, DamagedBytesGiveATokenizerOrOneTypedError) {
         text.insert(at, original, static_cast<std::size_t>(random.uniform(1) * double(original.size())), 20);
     }
     try {
-      const Tokenizer tokenizer(parse_hf_tokenizer_json(text, "tokenizer.json"));
+      const Tokenizer tokenizer(parse_hf_tokenizer_json(text, "tokenizer.json", pcre2_regex));
       static_cast<void>(tokenizer.decode(tokenizer.encode("ab <s> \xFF", {.parse_special = true})));
       ++loaded;
     } catch (const TokenizerError&) {

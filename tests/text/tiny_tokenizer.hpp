@@ -8,6 +8,7 @@
 
 #include <trine/json/parse.hpp>
 #include <trine/text/byte_level.hpp>
+#include <trine/text/pcre2_regex.hpp>
 #include <trine/text/tokenizer.hpp>
 
 namespace trine::test {
@@ -58,7 +59,7 @@ inline Json added_token(unsigned id, const std::string& content, bool special = 
 }
 
 inline Tokenizer make_tokenizer(const Json& document) {
-  return Tokenizer(parse_hf_tokenizer_json(document.dump(), "tokenizer.json"));
+  return Tokenizer(parse_hf_tokenizer_json(document.dump(), "tokenizer.json", pcre2_regex));
 }
 
 }  // namespace trine::test

@@ -2,9 +2,9 @@
 // Reads tokenizer.json, the format of Hugging Face tokenizers (https://github.com/huggingface/tokenizers, version
 // "1.0").
 //
-// Supported: byte-level BPE as GPT-2 has it, with added tokens and a template of special tokens. Anything else is
-// refused by name, because an approximated tokenizer gives wrong answers. "truncation" and "padding" are for batches in
-// training and are ignored.
+// Supported: BPE, byte-level or with byte fallback, with the steps of hf_steps.hpp, added tokens and a template of
+// special tokens; docs/reference/tokenizers.md lists them. Anything else is refused by name, because an approximated
+// tokenizer gives wrong answers. "truncation" and "padding" are for batches in training and are ignored.
 #pragma once
 
 #include <algorithm>
@@ -22,6 +22,9 @@
 #include <trine/core/error.hpp>
 #include <trine/json/object_reader.hpp>
 #include <trine/json/parse.hpp>
+#include <trine/text/character_bpe.hpp>
+#include <trine/text/hf_steps.hpp>
+#include <trine/text/regex.hpp>
 #include <trine/text/tokenizer_parts.hpp>
 
 namespace trine::inline TRINE_ABI {
@@ -31,21 +34,21 @@ namespace detail {
 /// Walks one tokenizer.json. Errors are ConfigError here, "file: field: expected ..., found ...".
 class HfTokenizerReader {
  public:
-  HfTokenizerReader(const Json& document, std::string place) : document_(document), place_(std::move(place)) {}
+  HfTokenizerReader(const Json& document, std::string place, const RegexCompiler& compile)
+      : document_(document), place_(std::move(place)), steps_(place_, compile, parts_) {}
 
   [[nodiscard]] TokenizerParts read() {
     ObjectReader root(document_, place_);
     if (root.has("version")) static_cast<void>(root.choice<int>("version", {{"1.0", 1}}));
     static_cast<void>(root.has("truncation"));
     static_cast<void>(root.has("padding"));
+    const Json& model = root.at("model");
     const Json* added_tokens = root.has("added_tokens") ? &root.at("added_tokens") : nullptr;
-    read_model(root.at("model"), added_tokens != nullptr ? added_tokens->size() : 0);
+    if (root.has("normalizer")) steps_.read_normalizer(root.at("normalizer"));
+    if (root.has("pre_tokenizer")) steps_.read_pre_tokenizer(root.at("pre_tokenizer"));
+    steps_.read_decoder(root.at("decoder"));
+    read_model(model, added_tokens != nullptr ? added_tokens->size() : 0);
     if (added_tokens != nullptr) read_added_tokens(*added_tokens);
-    if (root.has("normalizer")) read_normalizer(root.at("normalizer"), "normalizer");
-    read_pre_tokenizer(root.at("pre_tokenizer"), "pre_tokenizer");
-    if (!byte_level_) fail("pre_tokenizer", "expected a step \"ByteLevel\", found none");
-    read_decoder(root.at("decoder"), "decoder");
-    if (!parts_.decoder) fail("decoder", "expected a step \"ByteLevel\", found none");
     if (root.has("post_processor")) read_post_processor(root.at("post_processor"), "post_processor");
     root.finish();
     return std::move(parts_);
@@ -64,21 +67,6 @@ class HfTokenizerReader {
     return value;
   }
 
-  /// Calls visit(reader, type, path) for a component, or for each of a "Sequence" of them, which may be nested (the
-  /// JSON parser limits how deeply).
-  template <class Visit>
-  void for_each_step(const Json& component, const std::string& path, std::string_view list_key,
-                     const Visit& visit) const {
-    ObjectReader reader(component, place_, path);
-    const std::string type = reader.string("type");
-    if (type != "Sequence") return visit(reader, type, path);
-    const Json& steps = list(reader, list_key);
-    reader.finish();
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-      for_each_step(steps[i], element(path + "." + std::string(list_key), i), list_key, visit);
-    }
-  }
-
   // ---- model
 
   void read_model(const Json& json, std::size_t added_tokens) {
@@ -87,21 +75,28 @@ class HfTokenizerReader {
     if (model.has("dropout")) static_cast<void>(model.number("dropout", 0.0, 0.0));
     require_empty(model, "continuing_subword_prefix");
     require_empty(model, "end_of_word_suffix");
-    if (model.boolean_or("byte_fallback", false)) model.fail("byte_fallback", "false, all that is supported", true);
-
-    const std::shared_ptr<const Vocabulary> vocabulary = read_vocabulary(model, added_tokens);
-    ByteLevelBpe::Options options;
+    CharacterBpe::Options options;
+    options.byte_fallback = model.boolean_or("byte_fallback", false);
     options.fuse_unknown = model.boolean_or("fuse_unk", false);
     options.ignore_merges = model.boolean_or("ignore_merges", false);
+    const std::shared_ptr<const Vocabulary> vocabulary = read_vocabulary(model, added_tokens);
     if (model.has("unk_token")) {
       options.unknown = vocabulary->find(model.string("unk_token"));
       if (!options.unknown) model.fail("unk_token", "a token of the vocabulary", model.at("unk_token"));
     }
-    std::vector<Merge> merges = read_merges(model, *vocabulary);
+    MergeTable merges(read_merges(model, *vocabulary));
     model.finish();
     parts_.vocabulary = vocabulary;
+    if (!steps_.is_byte_level()) {
+      parts_.model = std::make_unique<CharacterBpe>(vocabulary, std::move(merges), options);
+      return;
+    }
+    // Byte fallback never happens where each byte has a token, which ByteLevelBpe demands.
+    if (options.byte_fallback) options.unknown.reset();
     try {
-      parts_.model = std::make_unique<ByteLevelBpe>(vocabulary, MergeTable(std::move(merges)), options);
+      parts_.model = std::make_unique<ByteLevelBpe>(
+          vocabulary, std::move(merges),
+          ByteLevelBpe::Options{options.unknown, options.fuse_unknown, options.ignore_merges});
     } catch (const TokenizerError& error) {
       fail("model.vocab", error.what());
     }
@@ -216,42 +211,13 @@ class HfTokenizerReader {
     }
   }
 
-  // ---- steps
-
-  void read_normalizer(const Json& json, const std::string& path) const {
-    for_each_step(json, path, "normalizers", [](ObjectReader& reader, const std::string&, const std::string&) {
-      reader.fail("type", "\"Sequence\" without steps, all that is supported", reader.at("type"));
-    });
-  }
-
-  void read_pre_tokenizer(const Json& json, const std::string& path) {
-    for_each_step(
-        json, path, "pretokenizers", [&](ObjectReader& reader, const std::string& type, const std::string& step) {
-          if (type != "ByteLevel") reader.fail("type", "one of \"ByteLevel\", \"Sequence\"", reader.at("type"));
-          if (byte_level_) fail(step, "expected no step after \"ByteLevel\"");
-          byte_level_ = true;
-          const bool add_prefix_space = reader.boolean("add_prefix_space");
-          static_cast<void>(reader.boolean_or("trim_offsets", true));  // changes offsets only
-          const bool use_pattern = reader.boolean_or("use_regex", true);
-          reader.finish();
-          parts_.pre_tokenizers.push_back(std::make_unique<ByteLevelPreTokenizer>(add_prefix_space, use_pattern));
-        });
-  }
-
-  void read_decoder(const Json& json, const std::string& path) {
-    for_each_step(json, path, "decoders", [&](ObjectReader& reader, const std::string& type, const std::string& step) {
-      if (type != "ByteLevel") reader.fail("type", "one of \"ByteLevel\", \"Sequence\"", reader.at("type"));
-      if (parts_.decoder) fail(step, "expected no step after \"ByteLevel\"");
-      ignore_byte_level_fields(reader);
-      parts_.decoder = std::make_unique<ByteLevelDecoder>();
-    });
-  }
+  // ---- what stands around a text
 
   void read_post_processor(const Json& json, const std::string& path) {
     bool seen_template = false;
-    for_each_step(
+    steps_.for_each_step(
         json, path, "processors", [&](ObjectReader& reader, const std::string& type, const std::string& step) {
-          if (type == "ByteLevel") return ignore_byte_level_fields(reader);  // changes offsets only
+          if (type == "ByteLevel") return HfStepReader::ignore_byte_level_fields(reader);  // changes offsets only
           if (type != "TemplateProcessing") {
             reader.fail("type", "one of \"ByteLevel\", \"TemplateProcessing\", \"Sequence\"", reader.at("type"));
           }
@@ -259,13 +225,6 @@ class HfTokenizerReader {
           seen_template = true;
           read_template(reader, step);
         });
-  }
-
-  static void ignore_byte_level_fields(ObjectReader& reader) {
-    for (const std::string_view key : {"add_prefix_space", "trim_offsets", "use_regex"}) {
-      static_cast<void>(reader.boolean_or(key, true));
-    }
-    reader.finish();
   }
 
   /// "single" lists what stands around one text: {"SpecialToken": {"id": "<s>"}} and, once, {"Sequence": {"id": "A"}}.
@@ -326,25 +285,27 @@ class HfTokenizerReader {
   std::unordered_map<TokenId, std::string> added_;
   std::unordered_map<std::string, TokenId> added_texts_;
   std::uint64_t id_limit_ = 0;
-  bool byte_level_ = false;
+  HfStepReader steps_;  // borrows from the others
 };
 
 }  // namespace detail
 
-/// Reads the text of a tokenizer.json; `name` says in errors where it came from. Throws TokenizerError whatever is
-/// wrong with it, JSON included.
-[[nodiscard]] inline TokenizerParts parse_hf_tokenizer_json(std::string_view text, const std::string& name) {
+/// Reads the text of a tokenizer.json; `name` says in errors where it came from, `compile` makes its patterns ready.
+/// Throws TokenizerError whatever is wrong with it, JSON included.
+[[nodiscard]] inline TokenizerParts parse_hf_tokenizer_json(std::string_view text, const std::string& name,
+                                                            const RegexCompiler& compile = {}) {
   try {
     const Json document = parse_json(text, name);
-    return detail::HfTokenizerReader(document, name).read();
+    return detail::HfTokenizerReader(document, name, compile).read();
   } catch (const ConfigError& error) {
     throw TokenizerError(error.what());
   }
 }
 
 /// The same for a file of at most 256 MiB. Throws FileError when it cannot be read, and TokenizerError.
-[[nodiscard]] inline TokenizerParts read_hf_tokenizer_json(const std::filesystem::path& path) {
-  return parse_hf_tokenizer_json(read_text_file(path, kMaxJsonBytes), path.string());
+[[nodiscard]] inline TokenizerParts read_hf_tokenizer_json(const std::filesystem::path& path,
+                                                           const RegexCompiler& compile = {}) {
+  return parse_hf_tokenizer_json(read_text_file(path, kMaxJsonBytes), path.string(), compile);
 }
 
 }  // namespace trine::inline TRINE_ABI

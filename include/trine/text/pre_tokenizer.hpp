@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <trine/core/abi.hpp>
+#include <trine/text/regex.hpp>
 #include <trine/text/unicode_categories.hpp>
 #include <trine/text/utf8.hpp>
 
@@ -111,6 +112,21 @@ struct Gpt2Character {
   const bool gives_last_back = first.kind == detail::Gpt2Class::space && end < text.size() && last_begin > 0;
   return gives_last_back ? last_begin : end;
 }
+
+/// The GPT-2 pattern as a Regex, without an engine.
+class Gpt2Pattern final : public Regex {
+ public:
+  static constexpr std::string_view kText =
+      "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+
+  [[nodiscard]] std::vector<Match> find_all(std::string_view text) const override {
+    std::vector<Match> matches;
+    for (std::size_t at = 0; at < text.size(); at = matches.back().end) {
+      matches.push_back({at, at + match_gpt2_pattern(text.substr(at))});
+    }
+    return matches;
+  }
+};
 
 /// The pre-tokenizer "ByteLevel" of Hugging Face tokenizers, except that bytes stay bytes: the vocabulary, which is
 /// written in the byte-level alphabet, is translated once instead (see byte_level.hpp).

@@ -7,8 +7,10 @@
 #include <cstddef>
 #include <filesystem>
 #include <iterator>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,7 +22,11 @@
 #include <trine/core/abi.hpp>
 #include <trine/core/error.hpp>
 #include <trine/core/token_id.hpp>
+#include <trine/text/decoder.hpp>
 #include <trine/text/hf_tokenizer_json.hpp>
+#include <trine/text/normalizer.hpp>
+#include <trine/text/regex.hpp>
+#include <trine/text/tokenizer_config.hpp>
 #include <trine/text/tokenizer_parts.hpp>
 #include <trine/text/utf8.hpp>
 
@@ -28,36 +34,55 @@ namespace trine::inline TRINE_ABI {
 
 struct EncodeOptions {
   bool add_special_tokens = true;  // what the model expects around a text, such as <s> before it
-  bool parse_special =
-      false;  // find special tokens in the text; not for text of strangers, who could write control tokens
+  bool parse_special = false;  // find special tokens in the text; not for text of strangers, who could write control
+                               // tokens
+  bool replace_invalid_utf8 =
+      false;  // U+FFFD for what is not UTF-8, as Python's "replace"; otherwise its bytes are kept
+};
+
+struct TokenizerOptions {
+  RegexCompiler regex;  // for patterns in tokenizer.json: trine::pcre2_regex of trine/text/pcre2_regex.hpp
 };
 
 /// A value: copies share the vocabulary. Const and thread-safe.
 class Tokenizer {
  public:
-  /// Reads tokenizer.json in a model directory, or the file itself. Throws FileError, TokenizerError.
-  [[nodiscard]] static Tokenizer load(const std::filesystem::path& model_directory_or_file) {
+  /// Reads tokenizer.json and, if there is one, tokenizer_config.json in a model directory; or a tokenizer.json alone.
+  /// Throws FileError, TokenizerError.
+  [[nodiscard]] static Tokenizer load(const std::filesystem::path& model_directory_or_file,
+                                      const TokenizerOptions& options = {}) {
     std::error_code ignored;
-    const bool is_directory = std::filesystem::is_directory(model_directory_or_file, ignored);
-    return Tokenizer(
-        read_hf_tokenizer_json(is_directory ? model_directory_or_file / "tokenizer.json" : model_directory_or_file));
+    if (!std::filesystem::is_directory(model_directory_or_file, ignored)) {
+      return Tokenizer(read_hf_tokenizer_json(model_directory_or_file, options.regex));
+    }
+    TokenizerParts parts = read_hf_tokenizer_json(model_directory_or_file / "tokenizer.json", options.regex);
+    const std::filesystem::path config = model_directory_or_file / "tokenizer_config.json";
+    if (std::filesystem::exists(config, ignored)) parts.config = read_tokenizer_config(config);
+    return Tokenizer(std::move(parts));
   }
 
-  /// From parts that fit each other: see TokenizerParts.
+  /// From parts that fit each other: see TokenizerParts. Throws TokenizerError when a normalizer makes nothing of an
+  /// added token, or a decoder too much of a token.
   explicit Tokenizer(TokenizerParts parts) : state_(std::make_shared<const State>(std::move(parts))) {}
 
   /// The ids of any bytes: what is not valid UTF-8 is encoded byte by byte. Time is n log n in the bytes. Throws
-  /// InputError beyond 4 GiB.
+  /// InputError beyond 4 GiB, and TokenizerError when a pattern of the tokenizer takes too long.
   [[nodiscard]] std::vector<TokenId> encode(std::string_view text, EncodeOptions options = {}) const {
+    if (options.replace_invalid_utf8 && !is_valid_utf8(text)) {
+      options.replace_invalid_utf8 = false;
+      return encode(to_valid_utf8(std::string(text)), options);
+    }
     std::vector<TokenId> ids;
     if (options.add_special_tokens) ids = state_->parts.prefix;
     state_->plain_added.split(text, options.parse_special, [&](std::optional<TokenId> token, std::string_view part) {
       if (token) return ids.push_back(*token);
-      // Normalizers will stand here, between the two.
-      state_->normalized_added.split(part, options.parse_special,
+      bool at_text_start = part.data() == text.data();
+      const std::string normalized = normalize(state_->parts.normalizers, std::string(part));
+      state_->normalized_added.split(normalized, options.parse_special,
                                      [&](std::optional<TokenId> inner, std::string_view rest) {
+                                       const bool is_first = std::exchange(at_text_start, false);
                                        if (inner) return ids.push_back(*inner);
-                                       Pieces pieces = Pieces::whole(std::string(rest));
+                                       Pieces pieces = Pieces::whole(std::string(rest), is_first);
                                        for (const auto& step : state_->parts.pre_tokenizers)
                                          pieces = step->apply(std::move(pieces));
                                        state_->parts.model->encode(pieces, ids);
@@ -72,28 +97,45 @@ class Tokenizer {
   /// Valid UTF-8, U+FFFD for what the tokens do not complete. Ids without a token give no text, because models have
   /// more rows than tokens.
   [[nodiscard]] std::string decode(std::span<const TokenId> ids, bool skip_special_tokens = true) const {
-    std::string bytes;
+    std::string text;
+    TextAssembler assembler(*state_->parts.decoder, true);
     for (const TokenId id : ids) {
-      if (has_token(id) && !(skip_special_tokens && is_special(id))) bytes += token_bytes(id);
+      if (has_token(id) && !(skip_special_tokens && is_special(id))) decode_next(id, assembler, text);
     }
-    return to_valid_utf8(std::move(bytes));
+    assembler.flush(text);
+    return text;
   }
+
+  /// Appends to `text` what the token `id`, which must exist, adds to what `assembler` was given before.
+  void decode_next(TokenId id, TextAssembler& assembler, std::string& text) const {
+    const Token& token = state_->tokens[id];
+    if (assembler.at_start()) {
+      assembler.push(state_->parts.decoder->decode(token.text, true), text);
+    } else {
+      assembler.push(token.decoded, text);
+    }
+  }
+
+  /// How tokens become text.
+  [[nodiscard]] const TokenDecoder& decoder() const noexcept { return *state_->parts.decoder; }
 
   /// The largest id + 1, added tokens included. A model may have more rows.
   [[nodiscard]] std::size_t vocab_size() const noexcept { return state_->tokens.size(); }
   /// Is there a token with this id? Ids may have gaps.
-  [[nodiscard]] bool has_token(TokenId id) const noexcept { return id < vocab_size() && state_->tokens[id].exists; }
+  [[nodiscard]] bool has_token(TokenId id) const noexcept {
+    return id < vocab_size() && !state_->tokens[id].text.empty();
+  }
   /// A control token, which is not part of the text.
   [[nodiscard]] bool is_special(TokenId id) const noexcept { return id < vocab_size() && state_->tokens[id].special; }
 
-  /// The bytes that a token stands for: often only a part of a character. Borrowed. Throws InputError when there is no
-  /// such token.
+  /// The bytes that a token stands for, where it does not begin a text: often only a part of a character. Borrowed.
+  /// Throws InputError when there is no such token.
   [[nodiscard]] std::string_view token_bytes(TokenId id) const {
     if (!has_token(id)) {
       throw InputError("token id: expected one of the " + std::to_string(vocab_size()) + " of the vocabulary, found " +
                        std::to_string(id));
     }
-    return state_->tokens[id].bytes;
+    return state_->tokens[id].decoded.bytes;
   }
 
   /// The id of a token as the tokenizer file writes it: "\u0120the" for " the" in a byte-level vocabulary.
@@ -102,8 +144,14 @@ class Tokenizer {
     return added != state_->added_ids.end() ? added->second : state_->parts.vocabulary->find(token);
   }
 
-  /// Special tokens that by their name end a text or a turn, such as <|endoftext|> and </s>, ascending. A model's own
-  /// configuration, where it names them, is the better source.
+  /// The special tokens that tokenizer_config.json names, and their ids where the vocabulary has them.
+  [[nodiscard]] const TokenizerConfig& config() const noexcept { return state_->parts.config; }
+  [[nodiscard]] std::optional<TokenId> bos_id() const { return id_if_named(config().bos_token); }
+  [[nodiscard]] std::optional<TokenId> eos_id() const { return id_if_named(config().eos_token); }
+  [[nodiscard]] std::optional<TokenId> pad_id() const { return id_if_named(config().pad_token); }
+
+  /// Special tokens that by their name end a text or a turn, such as <|endoftext|> and </s>, and eos_id(), ascending. A
+  /// model's own configuration, where it names them, is the better source.
   [[nodiscard]] std::span<const TokenId> end_of_text_ids() const noexcept { return state_->end_of_text_ids; }
 
   /// What encode puts around a text with add_special_tokens.
@@ -111,34 +159,79 @@ class Tokenizer {
   [[nodiscard]] std::span<const TokenId> suffix_ids() const noexcept { return state_->parts.suffix; }
 
  private:
+  [[nodiscard]] std::optional<TokenId> id_if_named(const std::optional<std::string>& token) const {
+    return token ? id_of(std::string_view(*token)) : std::nullopt;
+  }
+
   struct Token {
-    std::string bytes;
+    std::string_view text;  // as the vocabulary writes it
+    DecodedToken decoded;   // where it does not begin a text
     bool exists = false;
     bool special = false;
   };
 
   struct State {
     explicit State(TokenizerParts from)
-        : parts(std::move(from)), plain_added(added(parts, false)), normalized_added(added(parts, true)) {
+        : parts(std::move(from)),
+          normalized_texts(normalize_added(parts)),
+          plain_added(plain(parts)),
+          normalized_added(normalized()) {
       tokens.resize(parts.vocabulary->id_limit());
       for (std::size_t i = 0; i < tokens.size(); ++i) {
         const auto id = static_cast<TokenId>(i);
-        if (parts.vocabulary->contains(id)) tokens[i] = {parts.decoder->bytes(parts.vocabulary->text(id)), true, false};
+        if (parts.vocabulary->contains(id)) tokens[i] = token(parts.vocabulary->text(id), false);
       }
-      for (const AddedToken& token : parts.added_tokens) {
-        if (token.id >= tokens.size()) tokens.resize(std::size_t{token.id} + 1);
-        tokens[token.id] = {parts.decoder->bytes(token.content), true, token.special};
-        added_ids.emplace(token.content, token.id);
-        if (token.special && ends_text(token.content)) end_of_text_ids.push_back(token.id);
+      for (const AddedToken& added : parts.added_tokens) {
+        if (added.id >= tokens.size()) tokens.resize(std::size_t{added.id} + 1);
+        const auto as_found = normalized_texts.find(added.id);
+        tokens[added.id] = token(as_found == normalized_texts.end() ? added.content : as_found->second, added.special);
+        added_ids.emplace(added.content, added.id);
+        if (added.special && ends_text(added.content)) end_of_text_ids.push_back(added.id);
       }
+      add_end_of_text(parts.config.eos_token);
       std::sort(end_of_text_ids.begin(), end_of_text_ids.end());
     }
 
-    [[nodiscard]] static AddedTokenSplitter added(const TokenizerParts& parts, bool normalized) {
+    [[nodiscard]] Token token(std::string_view text, bool special) const {
+      return {text, parts.decoder->decode(text, false), true, special};
+    }
+
+    void add_end_of_text(const std::optional<std::string>& eos) {
+      if (!eos) return;
+      const auto added = added_ids.find(*eos);
+      const auto id = added != added_ids.end() ? added->second : parts.vocabulary->find(*eos);
+      if (id && std::find(end_of_text_ids.begin(), end_of_text_ids.end(), *id) == end_of_text_ids.end()) {
+        end_of_text_ids.push_back(*id);
+      }
+    }
+
+    [[nodiscard]] static AddedTokenSplitter plain(const TokenizerParts& parts) {
       std::vector<AddedToken> tokens;
       std::copy_if(parts.added_tokens.begin(), parts.added_tokens.end(), std::back_inserter(tokens),
-                   [&](const AddedToken& token) { return token.normalized == normalized; });
+                   [&](const AddedToken& token) { return !token.normalized; });
       return AddedTokenSplitter(std::move(tokens));
+    }
+
+    // They are found, and decoded, as the normalizers write them. Where these make two equal, the first counts.
+    [[nodiscard]] static std::map<TokenId, std::string> normalize_added(const TokenizerParts& parts) {
+      std::map<TokenId, std::string> texts;
+      for (const AddedToken& token : parts.added_tokens) {
+        if (!token.normalized) continue;
+        const std::string& text = texts[token.id] = normalize(parts.normalizers, token.content);
+        if (text.empty()) throw TokenizerError("added token " + in_quotes(token.content) + " is nothing, normalized");
+      }
+      return texts;
+    }
+
+    [[nodiscard]] AddedTokenSplitter normalized() const {
+      std::vector<AddedToken> result;
+      std::set<std::string> seen;
+      for (AddedToken token : parts.added_tokens) {
+        if (!token.normalized) continue;
+        token.content = normalized_texts.at(token.id);
+        if (seen.insert(token.content).second) result.push_back(std::move(token));
+      }
+      return AddedTokenSplitter(std::move(result));
     }
 
     [[nodiscard]] static bool ends_text(std::string_view name) {
@@ -157,6 +250,7 @@ class Tokenizer {
     }
 
     TokenizerParts parts;
+    std::map<TokenId, std::string> normalized_texts;          // of added tokens that are found after normalization
     AddedTokenSplitter plain_added;                           // looked for in the text as it is
     AddedTokenSplitter normalized_added;                      // looked for in what normalizers made of the rest
     std::vector<Token> tokens;                                // by id

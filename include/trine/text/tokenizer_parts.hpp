@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a tokenizer is made of, whichever file format it came from.
 //
-//   text -> added tokens cut out -> pre-tokenizers -> model -> ids, between prefix and suffix
-//   ids  -> decoder -> bytes
+//   text -> added tokens cut out -> normalizers -> pre-tokenizers -> model -> ids, between prefix and suffix
+//   ids  -> decoder -> text
 #pragma once
 
 #include <memory>
@@ -13,7 +13,9 @@
 #include <trine/text/added_tokens.hpp>
 #include <trine/text/bpe.hpp>
 #include <trine/text/decoder.hpp>
+#include <trine/text/normalizer.hpp>
 #include <trine/text/pre_tokenizer.hpp>
+#include <trine/text/tokenizer_config.hpp>
 #include <trine/text/vocabulary.hpp>
 
 namespace trine::inline TRINE_ABI {
@@ -22,11 +24,13 @@ namespace trine::inline TRINE_ABI {
 struct TokenizerParts {
   std::shared_ptr<const Vocabulary> vocabulary;  // of the model
   std::vector<AddedToken> added_tokens;          // in the vocabulary under the same id, or not at all
+  Normalizers normalizers;                       // in order
   std::vector<std::unique_ptr<const PreTokenizer>> pre_tokenizers;  // in order
   std::unique_ptr<const TokenModel> model;
   std::unique_ptr<const TokenDecoder> decoder;
   std::vector<TokenId> prefix;  // special tokens that a text begins with
   std::vector<TokenId> suffix;  // special tokens that it ends with
+  TokenizerConfig config;
 };
 
 }  // namespace trine::inline TRINE_ABI

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads the steps around the model in a Hugging Face tokenizer.json: normalizer, pre_tokenizer and decoder.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <trine/core/error.hpp>
+#include <trine/json/object_reader.hpp>
+#include <trine/json/parse.hpp>
+#include <trine/text/character_splits.hpp>
+#include <trine/text/decoder.hpp>
+#include <trine/text/metaspace.hpp>
+#include <trine/text/normalizer.hpp>
+#include <trine/text/pre_tokenizer.hpp>
+#include <trine/text/regex.hpp>
+#include <trine/text/split.hpp>
+#include <trine/text/tokenizer_parts.hpp>
+#include <trine/text/unicode_normalization.hpp>
+
+namespace trine::inline TRINE_ABI::detail {
+
+/// Fills the steps of a TokenizerParts. Errors are ConfigError, "file: field: expected ..., found ...".
+class HfStepReader {
+ public:
+  /// Borrows all three.
+  HfStepReader(const std::string& place, const RegexCompiler& compile, TokenizerParts& parts)
+      : place_(place), compile_(compile), parts_(parts) {}
+
+  /// Does a pre-tokenizer write bytes in the byte-level alphabet?
+  [[nodiscard]] bool is_byte_level() const noexcept { return byte_level_; }
+
+  void read_normalizer(const Json& json) {
+    for_each_step(json, "normalizer", "normalizers",
+                  [&](ObjectReader& reader, const std::string& type, const std::string& path) {
+                    require_few(parts_.normalizers.size(), path);
+                    parts_.normalizers.push_back(normalizer(reader, type));
+                    reader.finish();
+                  });
+  }
+
+  void read_pre_tokenizer(const Json& json) {
+    for_each_step(json, "pre_tokenizer", "pretokenizers",
+                  [&](ObjectReader& reader, const std::string& type, const std::string& path) {
+                    require_few(parts_.pre_tokenizers.size(), path);
+                    if (byte_level_) fail(path, "expected no step after \"ByteLevel\"");
+                    parts_.pre_tokenizers.push_back(pre_tokenizer(reader, type));
+                    reader.finish();
+                  });
+  }
+
+  void read_decoder(const Json& json) {
+    CharacterDecoder::Steps steps;
+    Stage stage = Stage::none;
+    for_each_step(json, "decoder", "decoders",
+                  [&](ObjectReader& reader, const std::string& type, const std::string& path) {
+                    const Stage next = read_decoder_step(reader, type, stage, steps);
+                    const bool in_order = next > stage || (next == stage && stage == Stage::token);
+                    if (!in_order || stage == Stage::bytes) fail(path, "expected another order of decoders");
+                    require_few(steps.replacements.size(), path);
+                    stage = next;
+                    reader.finish();
+                  });
+    if (stage == Stage::none) fail("decoder", "expected a step, found none");
+    if (byte_level_ != (stage == Stage::bytes)) {
+      fail("decoder", byte_level_ ? "expected \"ByteLevel\", as in pre_tokenizer, found another"
+                                  : "expected a step \"ByteLevel\" in pre_tokenizer, too, found none");
+    }
+    if (stage == Stage::bytes) {
+      parts_.decoder = std::make_unique<ByteLevelDecoder>();
+    } else {
+      parts_.decoder = std::make_unique<CharacterDecoder>(std::move(steps));
+    }
+  }
+
+  /// Calls visit(reader, type, path) for a component, or for each of a "Sequence" of them, which may be nested (the
+  /// JSON parser limits how deeply).
+  template <class Visit>
+  void for_each_step(const Json& component, const std::string& path, std::string_view list_key,
+                     const Visit& visit) const {
+    ObjectReader reader(component, place_, path);
+    const std::string type = reader.string("type");
+    if (type != "Sequence") return visit(reader, type, path);
+    const Json& steps = reader.at(list_key);
+    if (!steps.is_array()) reader.fail(list_key, "a list", steps);
+    reader.finish();
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      for_each_step(steps[i], path + "." + std::string(list_key) + "[" + std::to_string(i) + "]", list_key, visit);
+    }
+  }
+
+  /// "ByteLevel" where its settings change nothing that matters here.
+  static void ignore_byte_level_fields(ObjectReader& reader) {
+    for (const std::string_view key : {"add_prefix_space", "trim_offsets", "use_regex"}) {
+      static_cast<void>(reader.boolean_or(key, true));
+    }
+    reader.finish();
+  }
+
+ private:
+  static constexpr std::size_t kMaxSteps = 32;
+  static constexpr std::size_t kMaxContent = 64;
+
+  [[noreturn]] void fail(const std::string& field, const std::string& problem) const {
+    throw ConfigError(place_ + ": " + field + ": " + problem);
+  }
+  void require_few(std::size_t steps, const std::string& path) const {
+    if (steps >= kMaxSteps) fail(path, "expected at most " + std::to_string(kMaxSteps) + " steps, found more");
+  }
+
+  // ---- fields
+
+  /// {"String": "x"} or {"Regex": "x"}
+  [[nodiscard]] std::unique_ptr<const Regex> pattern(ObjectReader& reader) const {
+    ObjectReader choice = reader.object("pattern");
+    const bool is_text = choice.has("String");
+    const std::string_view key = is_text ? "String" : "Regex";
+    std::string text = choice.string(key);
+    choice.finish();
+    if (is_text) {
+      if (text.empty()) choice.fail(key, "expected a text that is not empty");
+      return std::make_unique<LiteralPattern>(std::move(text));
+    }
+    if (text == Gpt2Pattern::kText) return std::make_unique<Gpt2Pattern>();
+    if (!compile_) {
+      choice.fail(key,
+                  "no engine for regular expressions; link trine::pcre2 and give trine::pcre2_regex of "
+                  "trine/text/pcre2_regex.hpp to Tokenizer::load");
+    }
+    try {
+      return compile_(text);
+    } catch (const TokenizerError& error) {
+      choice.fail(key, error.what());
+    }
+  }
+
+  /// A text that takes the place of others.
+  [[nodiscard]] static std::string content(ObjectReader& reader, std::string_view key) {
+    std::string text = reader.string(key);
+    if (text.size() > kMaxContent) {
+      reader.fail(key,
+                  "expected at most " + std::to_string(kMaxContent) + " bytes, found " + std::to_string(text.size()));
+    }
+    return text;
+  }
+
+  [[nodiscard]] static std::string character(ObjectReader& reader, std::string_view key) {
+    const std::string text = reader.string(key);
+    if (text.empty() || decode_utf8(text).bytes != text.size()) reader.fail(key, "one character", reader.at(key));
+    return text;
+  }
+
+  /// Older files have only "add_prefix_space", which newer ones repeat.
+  [[nodiscard]] static PrependScheme prepend_scheme(ObjectReader& reader) {
+    const bool adds = reader.boolean_or("add_prefix_space", true);
+    if (!reader.has("prepend_scheme")) return adds ? PrependScheme::always : PrependScheme::never;
+    const auto scheme = reader.choice<PrependScheme>(
+        "prepend_scheme",
+        {{"always", PrependScheme::always}, {"first", PrependScheme::first}, {"never", PrependScheme::never}});
+    if (!adds && scheme != PrependScheme::never) {
+      reader.fail("prepend_scheme", "\"never\", since add_prefix_space is false", reader.at("prepend_scheme"));
+    }
+    return scheme;
+  }
+
+  // ---- normalizer
+
+  [[nodiscard]] std::unique_ptr<const Normalizer> normalizer(ObjectReader& reader, const std::string& type) const {
+    if (type == "NFC") return std::make_unique<UnicodeNormalizer>(NormalizationForm::nfc);
+    if (type == "NFD") return std::make_unique<UnicodeNormalizer>(NormalizationForm::nfd);
+    if (type == "NFKC") return std::make_unique<UnicodeNormalizer>(NormalizationForm::nfkc);
+    if (type == "NFKD") return std::make_unique<UnicodeNormalizer>(NormalizationForm::nfkd);
+    if (type == "Prepend") return std::make_unique<PrependNormalizer>(content(reader, "prepend"));
+    if (type == "Replace") return replacement(reader);
+    if (type == "Strip") {
+      const bool left = reader.boolean("strip_left");
+      return std::make_unique<StripNormalizer>(left, reader.boolean("strip_right"));
+    }
+    reader.fail("type",
+                "one of \"NFC\", \"NFD\", \"NFKC\", \"NFKD\", \"Prepend\", \"Replace\", \"Strip\", \"Sequence\"",
+                reader.at("type"));
+  }
+
+  [[nodiscard]] std::unique_ptr<const Normalizer> replacement(ObjectReader& reader) const {
+    std::unique_ptr<const Regex> from = pattern(reader);
+    return std::make_unique<ReplaceNormalizer>(std::move(from), content(reader, "content"));
+  }
+
+  // ---- pre_tokenizer
+
+  [[nodiscard]] std::unique_ptr<const PreTokenizer> pre_tokenizer(ObjectReader& reader, const std::string& type) {
+    if (type == "ByteLevel") {
+      byte_level_ = true;
+      const bool add_prefix_space = reader.boolean("add_prefix_space");
+      static_cast<void>(reader.boolean_or("trim_offsets", true));  // changes offsets only
+      return std::make_unique<ByteLevelPreTokenizer>(add_prefix_space, reader.boolean_or("use_regex", true));
+    }
+    if (type == "Split") {
+      std::unique_ptr<const Regex> at = pattern(reader);
+      const auto behavior =
+          reader.choice<SplitBehavior>("behavior", {{"Removed", SplitBehavior::removed},
+                                                    {"Isolated", SplitBehavior::isolated},
+                                                    {"MergedWithPrevious", SplitBehavior::merged_with_previous},
+                                                    {"MergedWithNext", SplitBehavior::merged_with_next},
+                                                    {"Contiguous", SplitBehavior::contiguous}});
+      return std::make_unique<SplitPreTokenizer>(std::move(at), behavior, reader.boolean("invert"));
+    }
+    if (type == "Metaspace") {
+      static_cast<void>(reader.has("str_rep"));  // old files repeat the replacement
+      const PrependScheme scheme = prepend_scheme(reader);
+      return std::make_unique<MetaspacePreTokenizer>(character(reader, "replacement"), scheme,
+                                                     reader.boolean_or("split", true));
+    }
+    if (type == "Digits") {
+      return split(reader.boolean("individual_digits") ? CharacterSplit::individual_digits : CharacterSplit::digits);
+    }
+    if (type == "Whitespace") return split(CharacterSplit::whitespace);
+    if (type == "WhitespaceSplit") return split(CharacterSplit::whitespace_split);
+    reader.fail(
+        "type",
+        "one of \"ByteLevel\", \"Digits\", \"Metaspace\", \"Split\", \"Whitespace\", \"WhitespaceSplit\", \"Sequence\"",
+        reader.at("type"));
+  }
+
+  [[nodiscard]] static std::unique_ptr<const PreTokenizer> split(CharacterSplit how) {
+    return std::make_unique<CharacterSplitPreTokenizer>(how);
+  }
+
+  // ---- decoder
+
+  // What a decoder works on, in the only order that is supported; "ByteLevel" stands alone.
+  enum class Stage : std::uint8_t { none, token, byte_fallback, fuse, text, bytes };
+
+  [[nodiscard]] Stage read_decoder_step(ObjectReader& reader, const std::string& type, Stage stage,
+                                        CharacterDecoder::Steps& steps) const {
+    if (type == "ByteLevel") {
+      ignore_byte_level_fields(reader);
+      return stage == Stage::none ? Stage::bytes : Stage::none;
+    }
+    if (type == "Replace") {
+      steps.replacements.push_back(replacement(reader));
+      return steps.metaspace ? Stage::none : Stage::token;
+    }
+    if (type == "Metaspace") {
+      if (steps.metaspace) return Stage::none;
+      static_cast<void>(reader.has("str_rep"));
+      static_cast<void>(reader.boolean_or("split", true));
+      const PrependScheme scheme = prepend_scheme(reader);
+      steps.metaspace = {character(reader, "replacement"), scheme != PrependScheme::never};
+      return Stage::token;
+    }
+    if (type == "ByteFallback") {
+      steps.byte_fallback = true;
+      return Stage::byte_fallback;
+    }
+    if (type == "Fuse") return Stage::fuse;
+    if (type == "Strip") {
+      if (stage != Stage::fuse) reader.fail("type", "expected \"Fuse\" right before \"Strip\", found none");
+      steps.stripped = character(reader, "content");
+      steps.strip_count = reader.integer("start", 0, 1024);
+      static_cast<void>(reader.integer("stop", 0, 0));  // at the end, which a stream does not know
+      return Stage::text;
+    }
+    reader.fail("type",
+                "one of \"ByteFallback\", \"ByteLevel\", \"Fuse\", \"Metaspace\", \"Replace\", \"Strip\", \"Sequence\"",
+                reader.at("type"));
+  }
+
+  const std::string& place_;
+  const RegexCompiler& compile_;
+  TokenizerParts& parts_;
+  bool byte_level_ = false;
+};
+
+}  // namespace trine::inline TRINE_ABI::detail
