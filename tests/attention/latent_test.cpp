@@ -225,7 +225,7 @@ TEST(LatentAttention, CachesTheLatentAndTheRotaryKeyOnly) {
   EXPECT_EQ(attention.cache_bytes(129), 2 * attention.cache_bytes(128));
 }
 
-// 32 K tokens would have 12 MiB of keys and values a head here; blocks of them are made and dropped.
+// Keys and values of 32 K tokens would take 2.75 MiB a head here; blocks of them are made and dropped.
 TEST(LatentAttention, HoldsNoKeysAndValuesOfTheWholeContext) {
   Layer layer;
   const LatentAttention attention = layer.make(Form::naive);
