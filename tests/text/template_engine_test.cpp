@@ -70,7 +70,7 @@ TEST(TemplateEngine, RefusesAnUnknownFilterInABranchOnlyWhenItIsReached) {
 }
 
 TEST(TemplateEngine, BoundsTheNestingOfTheSource) {
-  constexpr std::size_t kMany = 50000;
+  constexpr std::size_t kMany = 40000;
   const auto expression = [](const std::string& text) { return "{{ " + text + " }}"; };
   const std::vector<std::string> sources = {
       expression(repeated("(", kMany) + "1" + repeated(")", kMany)),
