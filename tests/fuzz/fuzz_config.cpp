@@ -51,12 +51,12 @@ class Invention {
     return result;
   }
 
-  /// Makes up what the error, about the tensor that was looked for last, asks for. False when it asks for nothing that
-  /// can be made up.
+  /// Makes up what the error asks for. False when it asks for nothing that can be made up.
   [[nodiscard]] bool learn(std::string_view error) {
     const auto says = [&](const char* text) { return error.find(text) != std::string_view::npos; };
     if (error.starts_with("no tensor named "))
       return make(last_.ends_with("_proj.weight") ? matrix_ : trine::DType::f32, {});
+    last_ = error.substr(0, error.find(": expected"));
     const auto found = tensors_.find(last_);
     if (found == tensors_.end()) return false;
     const trine::StoredTensor tensor = found->second;
@@ -76,7 +76,7 @@ class Invention {
   }
 
   trine::DType matrix_;
-  std::string last_;
+  std::string last_;  // the name that was looked for last, which a missing tensor has
   std::map<std::string, trine::StoredTensor> tensors_;
 };
 
