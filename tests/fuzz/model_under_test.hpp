@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 
 #include <trine/json/parse.hpp>
 #include <trine/weights/weight_source.hpp>
@@ -12,7 +13,7 @@ namespace trine::test {
 /// Loads the directory and runs a few positions, if they are of a size that a fuzzer can afford. Throws Error.
 void load_and_run(const std::filesystem::path& directory);
 
-/// Builds the layers of the architecture that `config` names over `weights`, and forgets them. Throws Error.
-void build(const Json& config, const WeightSource& weights);
+/// The same for a configuration and weights that lie anywhere. Throws Error.
+void build_and_run(const Json& config, std::unique_ptr<const WeightSource> weights);
 
 }  // namespace trine::test
