@@ -65,7 +65,7 @@ namespace hf {
   std::vector<bool> sliding(config.num_hidden_layers);
   for (std::size_t layer = 0; layer < sliding.size(); ++layer) sliding[layer] = layer % 2 == 0;
   if (auto layer_types = reader.layer_types(config.num_hidden_layers)) sliding = std::move(*layer_types);
-  reader.ignore({"initial_context_length"});  // of training; rope's own field counts
+  reader.ignore({"initial_context_length"});                          // of training; rope's own field counts
   if (!reader.has("rope_scaling") && !reader.has("rope_parameters"))  // the class default is not to be guessed
     reader.fail("rope_scaling", "expected this or rope_parameters, found neither");
   const auto rotary = hf::read_rotary(reader, config, heads.head_dim, 150000.0);
