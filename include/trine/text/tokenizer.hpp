@@ -20,6 +20,7 @@
 #include <trine/core/abi.hpp>
 #include <trine/core/error.hpp>
 #include <trine/core/token_id.hpp>
+#include <trine/text/byte_range.hpp>
 #include <trine/text/hf_tokenizer_json.hpp>
 #include <trine/text/tokenizer_parts.hpp>
 #include <trine/text/utf8.hpp>
@@ -30,6 +31,8 @@ struct EncodeOptions {
   bool add_special_tokens = true;  // what the model expects around a text, such as <s> before it
   bool parse_special =
       false;  // find special tokens in the text; not for text of strangers, who could write control tokens
+  std::span<const ByteRange> foreign =
+      {};  // where a stranger wrote the text, and there are none: RenderedChat::foreign; sorted, without overlap
 };
 
 /// A value: copies share the vocabulary. Const and thread-safe.
@@ -51,18 +54,21 @@ class Tokenizer {
   [[nodiscard]] std::vector<TokenId> encode(std::string_view text, EncodeOptions options = {}) const {
     std::vector<TokenId> ids;
     if (options.add_special_tokens) ids = state_->parts.prefix;
-    state_->plain_added.split(text, options.parse_special, [&](std::optional<TokenId> token, std::string_view part) {
-      if (token) return ids.push_back(*token);
-      // Normalizers will stand here, between the two.
-      state_->normalized_added.split(part, options.parse_special,
-                                     [&](std::optional<TokenId> inner, std::string_view rest) {
-                                       if (inner) return ids.push_back(*inner);
-                                       Pieces pieces = Pieces::whole(std::string(rest));
-                                       for (const auto& step : state_->parts.pre_tokenizers)
-                                         pieces = step->apply(std::move(pieces));
-                                       state_->parts.model->encode(pieces, ids);
-                                     });
-    });
+    state_->plain_added.split(
+        text, options.parse_special, options.foreign, [&](std::optional<TokenId> token, std::string_view part) {
+          if (token) return ids.push_back(*token);
+          // Normalizers will stand here, between the two. They move bytes: the marks then hold for the whole part.
+          const auto begin = static_cast<std::size_t>(part.data() - text.data());
+          const bool is_foreign = overlaps({begin, begin + part.size()}, options.foreign);
+          state_->normalized_added.split(part, options.parse_special && !is_foreign, {},
+                                         [&](std::optional<TokenId> inner, std::string_view rest) {
+                                           if (inner) return ids.push_back(*inner);
+                                           Pieces pieces = Pieces::whole(std::string(rest));
+                                           for (const auto& step : state_->parts.pre_tokenizers)
+                                             pieces = step->apply(std::move(pieces));
+                                           state_->parts.model->encode(pieces, ids);
+                                         });
+        });
     if (options.add_special_tokens) {
       ids.insert(ids.end(), state_->parts.suffix.begin(), state_->parts.suffix.end());
     }
