@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,9 +19,10 @@ namespace {
 using testing::ElementsAre;
 
 // "text", and "id:text" for a token.
-std::vector<std::string> split(const AddedTokenSplitter& splitter, std::string_view text, bool parse_special = true) {
+std::vector<std::string> split(const AddedTokenSplitter& splitter, std::string_view text, bool parse_special = true,
+                               std::span<const ByteRange> foreign = {}) {
   std::vector<std::string> parts;
-  splitter.split(text, parse_special, [&](std::optional<TokenId> token, std::string_view part) {
+  splitter.split(text, parse_special, foreign, [&](std::optional<TokenId> token, std::string_view part) {
     parts.push_back((token ? std::to_string(*token) + ":" : "") + std::string(part));
   });
   return parts;
@@ -42,6 +44,20 @@ TEST(AddedTokens, SpecialTokensAreTextUnlessAskedFor) {
   const AddedTokenSplitter splitter({{.id = 1, .content = "<s>", .special = true}, plain(2, "<t>")});
   EXPECT_THAT(split(splitter, "a<s>b<t>", true), ElementsAre("a", "1:<s>", "b", "2:<t>"));
   EXPECT_THAT(split(splitter, "a<s>b<t>", false), ElementsAre("a<s>b", "2:<t>"));
+}
+
+TEST(AddedTokens, SpecialTokensAreTextWhereAStrangerWroteAByteOfThem) {
+  const AddedTokenSplitter splitter(
+      {{.id = 1, .content = "<s>", .special = true}, {.id = 2, .content = "x<s>", .special = true}, plain(3, "<t>")});
+  const auto split_with = [&](std::string_view text, std::vector<ByteRange> foreign) {
+    return split(splitter, text, true, foreign);
+  };
+  EXPECT_THAT(split_with("<s><s><s>", {{3, 6}}), ElementsAre("1:<s>", "<s>", "1:<s>"));
+  EXPECT_THAT(split_with("<s><s><s>", {{0, 1}, {8, 9}}), ElementsAre("<s>", "1:<s>", "<s>"));
+  EXPECT_THAT(split_with("<s><s>", {{2, 4}}), ElementsAre("<s><s>"));
+  EXPECT_THAT(split_with("a<t><s>", {{0, 4}}), ElementsAre("a", "3:<t>", "1:<s>"));  // <t> is no control token
+  EXPECT_THAT(split_with("x<s>", {}), ElementsAre("2:x<s>"));
+  EXPECT_THAT(split_with("x<s>", {{0, 1}}), ElementsAre("x", "1:<s>"));  // the stranger's x takes no token away
 }
 
 TEST(AddedTokens, SingleWordsStandAlone) {

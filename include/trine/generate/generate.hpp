@@ -24,8 +24,10 @@ struct GenerateOptions {
   std::size_t max_tokens = 256;  // at most; fewer when the context ends first
   SamplingOptions sampling = {};
   std::vector<std::string> stop_strings = {};  // the text ends before the first of them
+  std::vector<TokenId> end_tokens = {};        // end the text; empty: what the tokenizer knows to end one
   bool ignore_end_token = false;               // go on after the model has ended the text
-  std::stop_token stop = {};                   // ends within one layer with CancelledError
+  std::stop_token stop = {};                   // ends within one layer with CancelledError; the session needs a reset
+  std::stop_token finish = {};  // ends after the token that is being made (reason `none`); the session can go on
 };
 
 struct GenerateResult {
@@ -41,12 +43,13 @@ struct GenerateResult {
 /// `none`).
 using TextCallback = std::function<bool(std::string_view piece)>;
 
-/// Goes on with `session` by the prompt and then by what is sampled. The same seed gives the same text, on any number
-/// of threads. Throws what Session::forward throws; InputError when the prompt has no tokens or an option is out of
-/// range. The last token sampled is in the result but not in the session: to go on with the same text, forward it
-/// first.
-inline GenerateResult generate(Session& session, const Tokenizer& tokenizer, std::string_view prompt,
-                               const GenerateOptions& options = {}, const TextCallback& on_text = {}) {
+/// Goes on with `session` by the tokens of the prompt and then by what is sampled. The same seed gives the same text,
+/// on any number of threads. `before` are the tokens that the session has read already, which count for the repeat
+/// penalty. Throws what Session::forward throws; InputError when the prompt has no tokens or an option is out of range.
+/// The last token sampled is in the result but not in the session: to go on with the same text, forward it first.
+inline GenerateResult generate_from_tokens(Session& session, const Tokenizer& tokenizer, std::vector<TokenId> prompt,
+                                           const GenerateOptions& options = {}, const TextCallback& on_text = {},
+                                           std::span<const TokenId> before = {}) {
   using Clock = std::chrono::steady_clock;
   const auto seconds_since = [](Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
@@ -55,16 +58,19 @@ inline GenerateResult generate(Session& session, const Tokenizer& tokenizer, std
     throw InputError("generate: this model has no language model head");
 
   GenerateResult result;
-  result.prompt_tokens = tokenizer.encode(prompt);
+  result.prompt_tokens = std::move(prompt);
   Sampler sampler(options.sampling);
   Detokenizer detokenizer(tokenizer);
   StopOptions stop_options;
   stop_options.max_tokens = options.max_tokens;
   stop_options.stop_strings = options.stop_strings;
-  if (!options.ignore_end_token)
-    stop_options.end_tokens.assign(tokenizer.end_of_text_ids().begin(), tokenizer.end_of_text_ids().end());
+  if (!options.ignore_end_token) {
+    const std::span<const TokenId> known = tokenizer.end_of_text_ids();
+    stop_options.end_tokens = options.end_tokens.empty() ? std::vector(known.begin(), known.end()) : options.end_tokens;
+  }
   StopConditions conditions(std::move(stop_options));
-  std::vector<TokenId> history = result.prompt_tokens;
+  std::vector<TokenId> history(before.begin(), before.end());
+  history.insert(history.end(), result.prompt_tokens.begin(), result.prompt_tokens.end());
   bool wanted = true;
   const auto show = [&](const std::string& piece) {
     result.text += piece;
@@ -76,7 +82,7 @@ inline GenerateResult generate(Session& session, const Tokenizer& tokenizer, std
   result.prefill_seconds = seconds_since(start);
   if (options.max_tokens == 0) result.reason = StopReason::max_tokens;
   start = Clock::now();
-  while (wanted && result.tokens.size() < options.max_tokens) {
+  while (wanted && !options.finish.stop_requested() && result.tokens.size() < options.max_tokens) {
     // Models have more rows than tokens; the rows behind stand for nothing.
     const std::span<const float> known = logits.row(0).first(std::min(tokenizer.vocab_size(), logits.extent(1)));
     const TokenId next = sampler.sample(known, history);
@@ -99,6 +105,12 @@ inline GenerateResult generate(Session& session, const Tokenizer& tokenizer, std
   }
   result.decode_seconds = seconds_since(start);
   return result;
+}
+
+/// The same for a prompt that is text, encoded with what the model expects around it.
+inline GenerateResult generate(Session& session, const Tokenizer& tokenizer, std::string_view prompt,
+                               const GenerateOptions& options = {}, const TextCallback& on_text = {}) {
+  return generate_from_tokens(session, tokenizer, tokenizer.encode(prompt), options, on_text);
 }
 
 }  // namespace trine::inline TRINE_ABI

@@ -21,7 +21,8 @@
 namespace trine::inline TRINE_ABI {
 
 /// Defaults as in llama.cpp. The filters apply in the order of llama.cpp: repeat penalty, top-k, top-p, min-p,
-/// temperature; top-p and min-p thus look at the probabilities before the temperature changes them.
+/// temperature; top-p and min-p thus look at the probabilities before the temperature changes them. With
+/// `temperature_first` the order is that of transformers: repeat penalty, temperature, top-k, top-p, min-p.
 struct SamplingOptions {
   float temperature = 0.8F;        // 0: always the best token; 1: the probabilities of the model
   std::uint32_t top_k = 40;        // how many tokens are considered; 0: all
@@ -30,6 +31,7 @@ struct SamplingOptions {
   float repeat_penalty = 1.0F;     // above 1: tokens that occurred lately are less likely; 1: off
   std::size_t repeat_last_n = 64;  // how many tokens back "lately" is
   std::uint64_t seed = 0;
+  bool temperature_first = false;  // top-p and min-p look at the probabilities that the temperature made
 
   /// Throws InputError naming the option, what was expected, and what was found.
   void validate() const {
@@ -71,10 +73,11 @@ class Sampler {
     if (options_.temperature == 0.0F) {
       return std::min_element(candidates_.begin(), candidates_.end(), is_better)->id;
     }
+    if (options_.temperature_first) apply_temperature(candidates_, options_.temperature);
     keep_top_k(candidates_, options_.top_k);
     keep_top_p(candidates_, options_.top_p);
     keep_min_p(candidates_, options_.min_p);
-    apply_temperature(candidates_, options_.temperature);
+    if (!options_.temperature_first) apply_temperature(candidates_, options_.temperature);
     return draw(candidates_, uniform);
   }
 

@@ -17,6 +17,7 @@
 
 #include <trine/core/abi.hpp>
 #include <trine/core/token_id.hpp>
+#include <trine/text/byte_range.hpp>
 #include <trine/text/unicode_categories.hpp>
 #include <trine/text/utf8.hpp>
 
@@ -123,9 +124,10 @@ class AddedTokenSplitter {
       : tokens_(std::move(tokens)), matcher_(contents(tokens_)) {}
 
   /// Calls visit(std::optional<TokenId>, std::string_view) for each token and each text between, from left to right.
-  /// The text of a token includes the white space that it swallows. Without `parse_special`, special tokens are text.
+  /// The text of a token includes the white space that it swallows. Without `parse_special`, special tokens are text;
+  /// with it, those that share a byte with `foreign` are (sorted ranges without overlap: what a stranger wrote).
   template <class Visit>
-  void split(std::string_view text, bool parse_special, Visit&& visit) const {
+  void split(std::string_view text, bool parse_special, std::span<const ByteRange> foreign, Visit&& visit) const {
     std::size_t done = 0;       // all before is visited
     std::size_t match_end = 0;  // of the last match, whether it was accepted or not
     const auto matches = tokens_.empty() ? std::vector<LongestMatcher::Match>() : matcher_.find(text);
@@ -133,7 +135,9 @@ class AddedTokenSplitter {
       if (match->begin < std::max(match_end, done)) continue;  // what is swallowed is no token again
       const AddedToken& token = tokens_[match->pattern];
       std::size_t begin = match->begin;
-      std::size_t end = match_end = begin + token.content.size();
+      std::size_t end = begin + token.content.size();
+      if (token.special && overlaps({begin, end}, foreign)) continue;  // and so hides no token behind it
+      match_end = end;
       if (token.special && !parse_special) continue;
       if (token.single_word && !stands_alone(text, begin, end)) continue;
       if (token.lstrip) begin = before_spaces(text, begin, done);
@@ -143,6 +147,10 @@ class AddedTokenSplitter {
       done = end;
     }
     if (done < text.size()) visit(std::optional<TokenId>(), text.substr(done));
+  }
+  template <class Visit>
+  void split(std::string_view text, bool parse_special, Visit&& visit) const {
+    split(text, parse_special, {}, std::forward<Visit>(visit));
   }
 
  private:

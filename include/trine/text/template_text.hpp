@@ -14,18 +14,9 @@
 #include <utility>
 #include <vector>
 
-#include <trine/core/abi.hpp>
+#include <trine/text/byte_range.hpp>
 
-namespace trine::inline TRINE_ABI {
-
-/// Bytes [begin, end) of a text.
-struct ByteRange {
-  std::size_t begin = 0;
-  std::size_t end = 0;
-  friend bool operator==(const ByteRange&, const ByteRange&) = default;
-};
-
-namespace templates {
+namespace trine::inline TRINE_ABI::templates {
 
 /// Valid UTF-8 with marks. Every operation costs what it copies, and a logarithm of the number of marks.
 class Text {
@@ -93,6 +84,4 @@ class Text {
   bool html_ = false;
 };
 
-}  // namespace templates
-
-}  // namespace trine::inline TRINE_ABI
+}  // namespace trine::inline TRINE_ABI::templates

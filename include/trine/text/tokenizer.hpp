@@ -22,6 +22,7 @@
 #include <trine/core/abi.hpp>
 #include <trine/core/error.hpp>
 #include <trine/core/token_id.hpp>
+#include <trine/text/byte_range.hpp>
 #include <trine/text/decoder.hpp>
 #include <trine/text/hf_tokenizer_json.hpp>
 #include <trine/text/normalizer.hpp>
@@ -36,8 +37,10 @@ struct EncodeOptions {
   bool add_special_tokens = true;  // what the model expects around a text, such as <s> before it
   bool parse_special = false;  // find special tokens in the text; not for text of strangers, who could write control
                                // tokens
+  std::span<const ByteRange> foreign =
+      {};  // where a stranger wrote the text, and there are none: RenderedChat::foreign; sorted, without overlap
   bool replace_invalid_utf8 =
-      false;  // U+FFFD for what is not UTF-8, as Python's "replace"; otherwise its bytes are kept
+      false;  // U+FFFD for what is not UTF-8, as Python's "replace"; otherwise its bytes are kept. Not with `foreign`
 };
 
 struct TokenizerOptions {
@@ -68,26 +71,30 @@ class Tokenizer {
   /// The ids of any bytes: what is not valid UTF-8 is encoded byte by byte. Time is n log n in the bytes. Throws
   /// InputError beyond 4 GiB, and TokenizerError when a pattern of the tokenizer takes too long.
   [[nodiscard]] std::vector<TokenId> encode(std::string_view text, EncodeOptions options = {}) const {
-    if (options.replace_invalid_utf8 && !is_valid_utf8(text)) {
+    if (options.replace_invalid_utf8 && options.foreign.empty() && !is_valid_utf8(text)) {
       options.replace_invalid_utf8 = false;
       return encode(to_valid_utf8(std::string(text)), options);
     }
     std::vector<TokenId> ids;
     if (options.add_special_tokens) ids = state_->parts.prefix;
-    state_->plain_added.split(text, options.parse_special, [&](std::optional<TokenId> token, std::string_view part) {
-      if (token) return ids.push_back(*token);
-      bool at_text_start = part.data() == text.data();
-      const std::string normalized = normalize(state_->parts.normalizers, std::string(part));
-      state_->normalized_added.split(normalized, options.parse_special,
-                                     [&](std::optional<TokenId> inner, std::string_view rest) {
-                                       const bool is_first = std::exchange(at_text_start, false);
-                                       if (inner) return ids.push_back(*inner);
-                                       Pieces pieces = Pieces::whole(std::string(rest), is_first);
-                                       for (const auto& step : state_->parts.pre_tokenizers)
-                                         pieces = step->apply(std::move(pieces));
-                                       state_->parts.model->encode(pieces, ids);
-                                     });
-    });
+    state_->plain_added.split(
+        text, options.parse_special, options.foreign, [&](std::optional<TokenId> token, std::string_view part) {
+          if (token) return ids.push_back(*token);
+          // Normalizers move bytes, so the marks hold for the whole part.
+          const auto begin = static_cast<std::size_t>(part.data() - text.data());
+          const bool is_foreign = overlaps({begin, begin + part.size()}, options.foreign);
+          bool at_text_start = begin == 0;
+          const std::string normalized = normalize(state_->parts.normalizers, std::string(part));
+          state_->normalized_added.split(normalized, options.parse_special && !is_foreign, {},
+                                         [&](std::optional<TokenId> inner, std::string_view rest) {
+                                           const bool is_first = std::exchange(at_text_start, false);
+                                           if (inner) return ids.push_back(*inner);
+                                           Pieces pieces = Pieces::whole(std::string(rest), is_first);
+                                           for (const auto& step : state_->parts.pre_tokenizers)
+                                             pieces = step->apply(std::move(pieces));
+                                           state_->parts.model->encode(pieces, ids);
+                                         });
+        });
     if (options.add_special_tokens) {
       ids.insert(ids.end(), state_->parts.suffix.begin(), state_->parts.suffix.end());
     }

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// A part of a text.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+
+#include <trine/core/abi.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+/// Bytes [begin, end) of a text.
+struct ByteRange {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+  friend bool operator==(const ByteRange&, const ByteRange&) = default;
+};
+
+/// Has `range` a byte in common with one of `ranges`, which are sorted and do not overlap?
+[[nodiscard]] inline bool overlaps(ByteRange range, std::span<const ByteRange> ranges) noexcept {
+  const auto first = std::partition_point(ranges.begin(), ranges.end(),
+                                          [&](const ByteRange& candidate) { return candidate.end <= range.begin; });
+  return first != ranges.end() && first->begin < range.end;
+}
+
+}  // namespace trine::inline TRINE_ABI
