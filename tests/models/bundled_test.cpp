@@ -47,10 +47,14 @@ TEST_P(BundledModel, IsSmallAndHasItsTokenizer) {
   EXPECT_LE(Tokenizer::load(directory_of(GetParam())).vocab_size(), model.info().vocab_size);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, BundledModel, testing::ValuesIn(bundled_models()),
-                         [](const auto& parameter) { return parameter.param; });
-INSTANTIATE_TEST_SUITE_P(All, BundledModelPerIsa, testing::ValuesIn(bundled_models()),
-                         [](const auto& parameter) { return parameter.param; });
+// Names of tests have no dashes.
+std::string test_name(const testing::TestParamInfo<std::string>& parameter) {
+  std::string name = parameter.param;
+  std::ranges::replace(name, '-', '_');
+  return name;
+}
+INSTANTIATE_TEST_SUITE_P(All, BundledModel, testing::ValuesIn(bundled_models()), test_name);
+INSTANTIATE_TEST_SUITE_P(All, BundledModelPerIsa, testing::ValuesIn(bundled_models()), test_name);
 
 // 0.89 is what the architecture promises of its router; a whole corpus makes the load more even than one passage.
 TEST(BundledShakespeare, KeepsItsExpertsBusy) {
