@@ -12,7 +12,7 @@ from pathlib import Path
 
 import tokenizers
 from make_unicode_tables import matched
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "tests/golden/tokenizer"
@@ -151,7 +151,82 @@ def split_goldens():
     print(len(cases) * len(texts) + len(more) * len(few), "splits,", len(properties), "properties")
 
 
+def normalization_goldens():
+    """Every code point in the four forms, as hashes of blocks, and strings whose marks have to be ordered and joined."""
+    rng = random.Random(3)
+    alphabet = ("aAeEoOuUÅåñǖệ\u0301\u0300\u0323\u0308\u0304\u0327\u0328\u0345\u05b0\u05b7\u064b\u0651\u093c\u0f71\u0f72\u1100\u1102\u1161\u1175\u11a8\u11c2가각힣"
+                "ﬁ①½ｱﾞㅎ㍻ŉſẛΩKÅ\u0344\u0958\u2adc\ufb1d\u09c7\u09be\u0b47\u0b56\U000110a5\U000110ba\U0001d15e\u1e9b\u0f77\ufdfa \x00")
+    strings = ["".join(rng.choice(alphabet) for _ in range(rng.randint(1, 12))) for _ in range(400)] + SENTENCES
+    forms = {"nfc": normalizers.NFC(), "nfd": normalizers.NFD(), "nfkc": normalizers.NFKC(), "nfkd": normalizers.NFKD()}
+    characters = {}
+    for name, form in forms.items():
+        blocks = {}
+        for c in (c for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF):
+            blocks.setdefault(c >> 12, bytearray()).extend(form.normalize_str(chr(c)).encode())
+        characters[name] = {f"{block:x}": fnv1a(text) for block, text in blocks.items() if block < 0x31 or block >= 0xE0}
+    dump = lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    rows = ",\n".join(dump([text] + [form.normalize_str(text) for form in forms.values()]) for text in strings)
+    (OUT / "normalization.json").write_text('{"made_by": ' + json.dumps({"tokenizers": tokenizers.__version__, "script": "tests/oracle/make_tokenizer_goldens.py"})
+                                            + f',\n"characters": {dump(characters)},\n"strings": [\n{rows}\n]}}\n')
+
+
+def component_goldens():
+    """A small vocabulary of characters, and what each component around it makes of texts."""
+    base = Tokenizer(models.BPE(unk_token="<unk>"))
+    base.pre_tokenizer = pre_tokenizers.Metaspace()
+    base.train_from_iterator(SENTENCES[:5] + SENTENCES[7:10], trainers.BpeTrainer(
+        vocab_size=300, min_frequency=2, show_progress=False, special_tokens=["<unk>", "<s>"] + [f"<0x{byte:02X}>" for byte in range(256) if byte != 0xE9]))
+    document = json.loads(base.to_str())
+    document["added_tokens"] = [{**token, "normalized": False} for token in document["added_tokens"] if token["content"] in ("<unk>", "<s>")]
+    document["pre_tokenizer"], document["decoder"] = None, {"type": "Fuse"}
+    texts = ["", " ", "  ", "the dog", " the  dog ", "The quick brown fox jumps over the lazy dog.", "über den Straße", "12 345 6a7 ½٣", "a_b-c, d!  e\n\tf", "中文 été", "é", "\u0301e",
+             "😀😀 x", "ж ж", "<s>the dog<s> the", "a<s> b", " <s>", "▁the▁dog", "▁", "<0x41><0x0A>", "\u2028the\u00a0dog\u3000", "ﬁne Ångström e\u0301", "xéyéz", "<tool> a<tool>", "QuickÉ Brown", "the\r\nthe"]
+    replace = {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}
+    metaspace = lambda scheme, split=True: {"type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme, "split": split}
+    sequence = lambda key, *steps: {"type": "Sequence", key: list(steps)}
+    space = {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}
+    spm = sequence("decoders", space, {"type": "ByteFallback"}, {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0})
+    split = lambda behavior, invert=False, **pattern: {"type": "Split", "pattern": pattern, "behavior": behavior, "invert": invert}
+    tool = {"id": len(document["model"]["vocab"]), "content": "<tool>", "single_word": False, "lstrip": False, "rstrip": False, "normalized": True, "special": False}
+    patches = [{}]
+    patches += [{"model": {"fuse_unk": fuse, "byte_fallback": fallback, "unk_token": unknown}, "decoder": spm} for fuse in (False, True) for fallback in (False, True) for unknown in ("<unk>", None)]
+    patches += [{"model": {"ignore_merges": True}, "pre_tokenizer": metaspace("always")}]
+    patches += [{"pre_tokenizer": metaspace(scheme, split), "decoder": metaspace(scheme)} for scheme in ("always", "first", "never") for split in (True, False)]
+    patches += [{"pre_tokenizer": {"type": "Metaspace", "replacement": "▁", "add_prefix_space": True}, "decoder": {"type": "Metaspace", "replacement": "▁", "add_prefix_space": True}}]
+    patches += [{"pre_tokenizer": sequence("pretokenizers", first, metaspace(scheme))} for first in ({"type": "Whitespace"}, {"type": "WhitespaceSplit"}, {"type": "Digits", "individual_digits": True},
+                {"type": "Digits", "individual_digits": False}, split("Removed", Regex="\\s+"), split("MergedWithNext", String=" ")) for scheme in ("always", "first")]
+    patches += [{"pre_tokenizer": step} for step in ({"type": "Whitespace"}, {"type": "WhitespaceSplit"}, {"type": "Digits", "individual_digits": True}, {"type": "Digits", "individual_digits": False},
+                split("Isolated", Regex="\\p{L}+"), split("Removed", True, Regex="\\p{L}+"), split("Contiguous", String="o"))]
+    patches += [{"normalizer": step} for step in ({"type": "NFC"}, {"type": "NFD"}, {"type": "NFKC"}, {"type": "NFKD"}, {"type": "Prepend", "prepend": "▁"}, replace, {"type": "Strip", "strip_left": True, "strip_right": False},
+                {"type": "Strip", "strip_left": False, "strip_right": True}, {"type": "Strip", "strip_left": True, "strip_right": True}, {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "},
+                {"type": "Replace", "pattern": {"Regex": "(?=e)"}, "content": "o"}, {"type": "Replace", "pattern": {"String": "the"}, "content": ""})]
+    patches += [{"normalizer": sequence("normalizers", {"type": "Prepend", "prepend": "▁"}, replace), "model": {"byte_fallback": True, "fuse_unk": True}, "decoder": spm, "added_tokens": [tool]}]
+    patches += [{"normalizer": sequence("normalizers", {"type": "Strip", "strip_left": True, "strip_right": True}, {"type": "NFKC"}, replace), "pre_tokenizer": metaspace("always", False), "decoder": spm}]
+    patches += [{"normalizer": {"type": "NFC"}, "pre_tokenizer": metaspace("first", False), "decoder": spm}]
+    patches += [{"model": {"byte_fallback": True}, "decoder": steps} for steps in ({"type": "ByteFallback"}, sequence("decoders", {"type": "ByteFallback"}, {"type": "Fuse"}), space, sequence("decoders", space, {"type": "Fuse"}),
+                sequence("decoders", {"type": "Replace", "pattern": {"Regex": "e+"}, "content": "E"}, metaspace("always"), {"type": "ByteFallback"}),
+                sequence("decoders", {"type": "Fuse"}, {"type": "Strip", "content": "t", "start": 3, "stop": 0}))]
+    rng = random.Random(11)
+    dump = lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    rows = []
+    for patch in patches:
+        patched = {**document, **patch}
+        patched["model"] = {**document["model"], **patch.get("model", {})}
+        patched["added_tokens"] = document["added_tokens"] + patch.get("added_tokens", [])
+        tokenizer = Tokenizer.from_str(json.dumps(patched))
+        results = [[ids := tokenizer.encode(text).ids, tokenizer.decode(ids, skip_special_tokens=False), tokenizer.decode(ids)] for text in texts]
+        for _ in range(12):  # ids that no text gives: bytes that are no characters
+            ids = [rng.choice([rng.randint(0, 560), rng.randint(2 + 0x80, 2 + 0xFE), 2 + 0xC3, 2 + 0xA9, 1, 999]) for _ in range(rng.randint(1, 9))]
+            results.append([ids, tokenizer.decode(ids, skip_special_tokens=False), tokenizer.decode(ids)])
+        rows.append(dump([patch, results]))
+    (OUT / "components.json").write_text('{"made_by": ' + json.dumps({"tokenizers": tokenizers.__version__, "script": "tests/oracle/make_tokenizer_goldens.py"})
+                                         + f',\n"texts": {dump(texts)},\n"tokenizer": {dump(document)},\n"cases": [\n' + ",\n".join(rows) + "\n]}\n")
+    print(len(rows), "tokenizers of components")
+
+
 def main():
+    normalization_goldens()
+    component_goldens()
     split_goldens()
     shakespeare = ROOT / "examples/models/shakespeare/tokenizer.json"
     for name in ("shakespeare", "mixed"):

@@ -269,6 +269,13 @@ const std::vector<Damage>& damages() {
        },
        "pre_tokenizer.pretokenizers[0].prepend_scheme: expected \"never\", since add_prefix_space is false, found "
        "'first'"},
+      {"a metaspace that cannot know where the text began",
+       [](Json& d) {
+         d["normalizer"] = {{"type", "Strip"}, {"strip_left", true}, {"strip_right", true}};
+         prepend_step(d, {{"type", "Metaspace"}, {"replacement", "_"}, {"prepend_scheme", "first"}});
+       },
+       "pre_tokenizer.pretokenizers[0].prepend_scheme: \"first\" is not supported behind a normalizer \"Replace\" or "
+       "\"Strip\""},
       {"a replacement by a long text",
        [](Json& d) {
          d["normalizer"] = {{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", std::string(65, 'x')}};

@@ -170,12 +170,13 @@ class HfStepReader {
 
   // ---- normalizer
 
-  [[nodiscard]] std::unique_ptr<const Normalizer> normalizer(ObjectReader& reader, const std::string& type) const {
+  [[nodiscard]] std::unique_ptr<const Normalizer> normalizer(ObjectReader& reader, const std::string& type) {
     if (type == "NFC") return std::make_unique<UnicodeNormalizer>(NormalizationForm::nfc);
     if (type == "NFD") return std::make_unique<UnicodeNormalizer>(NormalizationForm::nfd);
     if (type == "NFKC") return std::make_unique<UnicodeNormalizer>(NormalizationForm::nfkc);
     if (type == "NFKD") return std::make_unique<UnicodeNormalizer>(NormalizationForm::nfkd);
     if (type == "Prepend") return std::make_unique<PrependNormalizer>(content(reader, "prepend"));
+    may_remove_beginning_ = may_remove_beginning_ || type == "Replace" || type == "Strip";
     if (type == "Replace") return replacement(reader);
     if (type == "Strip") {
       const bool left = reader.boolean("strip_left");
@@ -213,6 +214,9 @@ class HfStepReader {
     if (type == "Metaspace") {
       static_cast<void>(reader.has("str_rep"));  // old files repeat the replacement
       const PrependScheme scheme = prepend_scheme(reader);
+      if (scheme == PrependScheme::first && may_remove_beginning_) {
+        reader.fail("prepend_scheme", "\"first\" is not supported behind a normalizer \"Replace\" or \"Strip\"");
+      }
       return std::make_unique<MetaspacePreTokenizer>(character(reader, "replacement"), scheme,
                                                      reader.boolean_or("split", true));
     }
@@ -275,6 +279,7 @@ class HfStepReader {
   const RegexCompiler& compile_;
   TokenizerParts& parts_;
   bool byte_level_ = false;
+  bool may_remove_beginning_ = false;  // so that no piece begins where the text began: Metaspace would have to know
 };
 
 }  // namespace trine::inline TRINE_ABI::detail
