@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <trine/generate/session.hpp>
+#include <trine/text/pcre2_regex.hpp>
 #include <trine/text/tokenizer.hpp>
 
 #include "common/program.hpp"
@@ -48,7 +49,7 @@ struct ModelOptions {
     return read_from_model([&] { return trine::Model::load(directory); });
   }
   [[nodiscard]] trine::Tokenizer load_tokenizer() const {
-    return read_from_model([&] { return trine::Tokenizer::load(directory); });
+    return read_from_model([&] { return trine::Tokenizer::load(directory, {.regex = trine::pcre2_regex}); });
   }
 };
 

@@ -18,6 +18,7 @@
 #include <gmock/gmock.h>
 
 #include <trine/interop/eigen.hpp>
+#include <trine/text/pcre2_regex.hpp>
 #include <trine/trine.hpp>
 
 #include "support/expect_error.hpp"
@@ -34,6 +35,12 @@ const fs::path kModels = TRINE_TEST_DATA;
 std::vector<float> to_vector(std::span<const float> values) { return {values.begin(), values.end()}; }
 
 // ---- use-in-your-project.md
+
+TEST(UseInYourProject, ReadsTokenizersWithPatterns) {
+  const fs::path directory = fs::path(TRINE_TEST_UNPACKED) / "tokenizers" / "deepseek";
+  const trine::Tokenizer tokenizer = trine::Tokenizer::load(directory, {.regex = trine::pcre2_regex});
+  EXPECT_EQ(tokenizer.decode(tokenizer.encode("1234 words")), "1234 words");
+}
 
 TEST(UseInYourProject, SharesOneModelBetweenThreads) {
   const fs::path directory = kModels / "summary";

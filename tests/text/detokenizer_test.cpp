@@ -52,6 +52,51 @@ TEST(Detokenizer, SkipsSpecialTokensUnlessToldOtherwise) {
   EXPECT_EQ(loud.push(300), "<s>");
 }
 
+// Characters as SentencePiece has them: "<0x..>" for bytes, U+2581 for spaces.
+Tokenizer sentence_piece() {
+  Json document = tiny_tokenizer({});
+  Json vocab = {{"<unk>", 0},
+                {"\xE2\x96\x81", 1},
+                {"a", 2},
+                {"\xE2\x96\x81"
+                 "b",
+                 3}};
+  for (unsigned byte = 0; byte < 256; ++byte) vocab[byte_fallback_token(static_cast<std::uint8_t>(byte))] = 256 + byte;
+  document["model"].update({{"vocab", vocab}, {"merges", Json::array()}, {"byte_fallback", true}});
+  document["pre_tokenizer"] = nullptr;
+  document["decoder"] = Json::parse(R"({"type": "Sequence", "decoders": [
+      {"type": "Replace", "pattern": {"String": "\u2581"}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"},
+      {"type": "Strip", "content": " ", "start": 1, "stop": 0}]})");
+  return make_tokenizer(document);
+}
+
+TEST(Detokenizer, HoldsBytesOfACharacterBackAndTheFirstSpace) {
+  Detokenizer detokenizer(sentence_piece());
+  EXPECT_EQ(detokenizer.push(1), "");  // the one space that is stripped
+  EXPECT_EQ(detokenizer.push(3), " b");
+  EXPECT_EQ(detokenizer.push(256 + 0xC3), "");
+  EXPECT_EQ(detokenizer.push(256 + 0xA9), "\xC3\xA9");
+  EXPECT_EQ(detokenizer.push(256 + 0xC3), "");
+  EXPECT_EQ(detokenizer.push(2),
+            "\xEF\xBF\xBD"
+            "a");
+  EXPECT_EQ(detokenizer.push(256 + 0xE2), "");
+  EXPECT_EQ(detokenizer.push(256 + 0x82), "");
+  EXPECT_EQ(detokenizer.flush(), "\xEF\xBF\xBD\xEF\xBF\xBD");  // one for each byte
+  EXPECT_EQ(detokenizer.push(3), "b");                         // a new text
+}
+
+// Hugging Face tokenizers takes a run of byte tokens for one text; what a stream has shown, it has shown.
+TEST(Detokenizer, DiffersFromDecodeWhereARunOfBytesIsNotUtf8) {
+  const std::vector<TokenId> ids = {256 + 0xC3, 256 + 0xA9, 256 + 0xFF};
+  const Tokenizer tokenizer = sentence_piece();
+  EXPECT_EQ(tokenizer.decode(ids), "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
+  Detokenizer detokenizer(tokenizer);
+  std::string text;
+  for (const TokenId id : ids) text += detokenizer.push(id);
+  EXPECT_EQ(text, "\xC3\xA9\xEF\xBF\xBD");
+}
+
 TEST(Detokenizer, SaysInPartsWhatDecodeSaysAtOnce) {
   const Tokenizer tokenizer = make_tokenizer(tiny_tokenizer());
   for (std::uint64_t seed = 0; seed < 3000; ++seed) {

@@ -116,6 +116,76 @@ TEST(Tokenizer, KnowsItsTokens) {
   EXPECT_THAT(tokenizer.end_of_text_ids(), ElementsAre(300));
 }
 
+TEST(Tokenizer, KnowsWhatTokenizerConfigNames) {
+  Json document = tiny_tokenizer();
+  document["added_tokens"] = Json::array({added_token(300, "<s>", true), added_token(301, "<turn>", true)});
+  const test::TemporaryDirectory directory;
+  directory.write("tokenizer.json", document.dump());
+  EXPECT_EQ(Tokenizer::load(directory.path()).config().bos_token, std::nullopt);
+  EXPECT_EQ(Tokenizer::load(directory.path()).bos_id(), std::nullopt);
+  const std::filesystem::path config = directory.write(
+      "tokenizer_config.json",
+      R"({"add_bos_token": true, "bos_token": {"__type": "AddedToken", "content": "<s>", "lstrip": false},
+          "eos_token": "<turn>", "pad_token": "<none>", "unk_token": null, "chat_template": "{{ x }}"})");
+  const Tokenizer tokenizer = Tokenizer::load(directory.path());
+  EXPECT_EQ(tokenizer.config().bos_token, "<s>");
+  EXPECT_EQ(tokenizer.config().pad_token, "<none>");
+  EXPECT_EQ(tokenizer.config().unk_token, std::nullopt);
+  EXPECT_EQ(tokenizer.bos_id(), 300U);
+  EXPECT_EQ(tokenizer.eos_id(), 301U);
+  EXPECT_EQ(tokenizer.pad_id(), std::nullopt);  // not in the vocabulary
+  EXPECT_THAT(tokenizer.end_of_text_ids(), ElementsAre(301));
+  EXPECT_THAT(tokenizer.encode("a"), ElementsAre('a'));  // as transformers 5: the post_processor decides
+  EXPECT_EQ(Tokenizer::load(directory.path() / "tokenizer.json").config().bos_token, std::nullopt);
+
+  directory.write("tokenizer_config.json", R"({"bos_token": 7})");
+  EXPECT_ERROR(Tokenizer::load(directory.path()), TokenizerError,
+               config.string() + ": bos_token: expected a JSON object, found 7");
+  directory.write("tokenizer_config.json", R"({"bos_token": {"special": true}})");
+  EXPECT_ERROR(Tokenizer::load(directory.path()), TokenizerError, "bos_token.content: expected a value, found none");
+  directory.write("tokenizer_config.json", "[]");
+  EXPECT_ERROR(Tokenizer::load(directory.path()), TokenizerError, "expected a JSON object, found a list");
+  directory.write("tokenizer_config.json", "{");
+  EXPECT_ERROR(Tokenizer::load(directory.path()), TokenizerError, "not valid JSON");
+}
+
+TEST(Tokenizer, AsksForAnEngineWhenAPatternNeedsOne) {
+  Json document = tiny_tokenizer();
+  const auto with_pattern = [&](const std::string& pattern) {
+    document["pre_tokenizer"] = {
+        {"type", "Sequence"},
+        {"pretokenizers",
+         Json::array(
+             {{{"type", "Split"}, {"pattern", {{"Regex", pattern}}}, {"behavior", "Isolated"}, {"invert", false}},
+              {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}}})}};
+    return document.dump();
+  };
+  EXPECT_ERROR(parse_hf_tokenizer_json(with_pattern("\\p{L}+"), "tokenizer.json"), TokenizerError,
+               "pre_tokenizer.pretokenizers[0].pattern.Regex: no engine for regular expressions; link trine::pcre2");
+  const Tokenizer gpt2(parse_hf_tokenizer_json(with_pattern(std::string(Gpt2Pattern::kText)), "tokenizer.json"));
+  EXPECT_THAT(gpt2.encode("abc ab"), ElementsAre(257, ' ', 256));
+}
+
+TEST(Tokenizer, KeepsOrReplacesWhatIsNotUtf8) {
+  const Tokenizer tokenizer = make_tokenizer(tiny_tokenizer());
+  EXPECT_THAT(tokenizer.encode("a\xFF"), ElementsAre('a', 0xFF));
+  EXPECT_THAT(tokenizer.encode("a\xFF", {.replace_invalid_utf8 = true}), ElementsAre('a', 0xEF, 0xBF, 0xBD));
+}
+
+TEST(Tokenizer, NormalizersCannotMakeATextLargeWithoutBounds) {
+  Json document = tiny_tokenizer();
+  document["normalizer"] = {{"type", "Sequence"}, {"normalizers", Json::array()}};
+  for (int i = 0; i < 20; ++i) {
+    document["normalizer"]["normalizers"].push_back(
+        {{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", "aaaaaaaaaa"}});
+  }
+  EXPECT_ERROR(make_tokenizer(document).encode("aaaa"), TokenizerError,
+               "normalizer: expected at most 4352 bytes, found");
+  document["normalizer"] = {{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", std::string(64, 'b')}};
+  EXPECT_ERROR(make_tokenizer(document).encode(std::string(1000, 'a')), TokenizerError,
+               "expected at most 16 bytes for each byte of a text");
+}
+
 TEST(Tokenizer, DecodesWhatThereIs) {
   Json document = tiny_tokenizer();
   document["added_tokens"] = Json::array({added_token(300, "<s>", true), added_token(302, "<tool>")});
