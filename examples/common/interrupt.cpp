@@ -26,9 +26,21 @@ Interrupt::~Interrupt() {
 
 void Interrupt::wait() {
   for (int signal = 0; ::sigwait(&signals_, &signal) == 0 && !finished_;) {
-    if (source_.stop_requested()) ::_exit(kInterrupted);
+    const std::lock_guard lock(mutex_);
+    if (leaves_ || source_.stop_requested()) ::_exit(kInterrupted);
     source_.request_stop();
   }
+}
+
+std::stop_token Interrupt::token() const {
+  const std::lock_guard lock(mutex_);
+  return source_.get_token();
+}
+
+void Interrupt::rearm(bool leaves) {
+  const std::lock_guard lock(mutex_);
+  if (source_.stop_requested()) source_ = std::stop_source();
+  leaves_ = leaves;
 }
 
 }  // namespace example

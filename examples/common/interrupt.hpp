@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <csignal>
+#include <mutex>
 #include <stop_token>
 #include <thread>
 
@@ -18,12 +19,17 @@ class Interrupt {
   Interrupt(const Interrupt&) = delete;
   Interrupt& operator=(const Interrupt&) = delete;
 
-  [[nodiscard]] std::stop_token token() const { return source_.get_token(); }
+  [[nodiscard]] std::stop_token token() const;
+
+  /// The next signal is the first again; with `leaves`, it ends the process at once.
+  void rearm(bool leaves);
 
  private:
   void wait();
 
+  mutable std::mutex mutex_;  // for the two below
   std::stop_source source_;
+  bool leaves_ = false;
   std::atomic<bool> finished_ = false;
   sigset_t signals_{};
   sigset_t before_{};

@@ -11,6 +11,7 @@
 #include "common/interrupt.hpp"
 #include "common/model.hpp"
 #include "common/output_file.hpp"
+#include "common/sampling.hpp"
 #include "routing_table.hpp"
 
 namespace {
@@ -19,7 +20,7 @@ struct Options {
   example::ModelOptions model;
   std::string prompt;
   std::string prompt_file;
-  trine::GenerateOptions generate;
+  example::GenerationOptions generation;
   bool show_routing = false;
   bool json = false;
   bool display_prompt = true;
@@ -30,46 +31,11 @@ struct Options {
     app.add_option("-f,--file", prompt_file, "A file with the text to complete; -: standard input")
         ->type_name("FILE")
         ->excludes(prompt_option);
-    app.add_option("-n,--predict", generate.max_tokens, "Most tokens to add")
-        ->type_name("N")
-        ->check(example::whole_number());
+    generation.add_max_tokens(app, "Most tokens to add");
     model.add_context(app, "Most tokens in all; 0: what the model was made for");
     model.add_threads(app);
 
-    trine::SamplingOptions& sampling = generate.sampling;
-    const std::string group = "Sampling";
-    app.add_option("-s,--seed", sampling.seed, "Same seed, same text")
-        ->type_name("N")
-        ->check(example::whole_number())
-        ->group(group);
-    app.add_option("--temp", sampling.temperature, "Temperature; 0: always the best token")
-        ->type_name("T")
-        ->group(group);
-    app.add_option("--top-k", sampling.top_k, "Only the K best tokens; 0: all")
-        ->type_name("K")
-        ->check(example::whole_number())
-        ->group(group);
-    app.add_option("--top-p", sampling.top_p, "Only the best tokens that have this probability together; 1: all")
-        ->type_name("P")
-        ->group(group);
-    app.add_option("--min-p", sampling.min_p, "Only tokens with this share of the best one's probability; 0: all")
-        ->type_name("P")
-        ->group(group);
-    app.add_option("--repeat-penalty", sampling.repeat_penalty, "Makes tokens that occurred lately less likely; 1: off")
-        ->type_name("X")
-        ->group(group);
-    app.add_option("--repeat-last-n", sampling.repeat_last_n, "How many tokens back \"lately\" is")
-        ->type_name("N")
-        ->check(example::whole_number())
-        ->group(group);
-    app.add_option("--stop,-r,--reverse-prompt", generate.stop_strings,
-                   "End before this text; may be given several times")
-        ->type_name("STRING")
-        ->expected(1)
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-        ->group(group);
-    app.add_flag("--ignore-eos", generate.ignore_end_token, "Go on after the model has ended the text")->group(group);
-
+    generation.add_sampling(app);
     app.add_flag("--show-routing", show_routing, "Then print which experts served which token, and their load")
         ->group("Output");
     app.add_flag("!--no-display-prompt", display_prompt, "Do not print the prompt before its completion")
@@ -116,7 +82,7 @@ void complete(const Options& options) {
     waiting.clear();
     return std::fflush(stdout) == 0;
   };
-  trine::GenerateOptions generate = options.generate;
+  trine::GenerateOptions generate = options.generation.for_model(options.model.directory);
   generate.stop = interrupt.token();
   trine::GenerateResult result;
   try {
@@ -136,7 +102,7 @@ void complete(const Options& options) {
     nlohmann::ordered_json document = {
         {"prompt", trine::to_valid_utf8(prompt)},    {"text", result.text},
         {"prompt_tokens", result.prompt_tokens},     {"tokens", result.tokens},
-        {"stop_reason", to_string(result.reason)},   {"seed", options.generate.sampling.seed},
+        {"stop_reason", to_string(result.reason)},   {"seed", generate.sampling.seed},
         {"prefill_seconds", result.prefill_seconds}, {"decode_seconds", result.decode_seconds}};
     if (options.show_routing) {
       document["routing"] = trace.stats().to_json();

@@ -126,6 +126,30 @@ TEST(TrineGenerate, ShowsTheExpertsOfEveryToken) {
   EXPECT_THAT(finished.out, Not(HasSubstr("\033")));
 }
 
+TEST(TrineGenerate, TakesDefaultsFromGenerationConfig) {
+  const TinyModel model;
+  const auto text = [&](std::vector<std::string> more) {
+    std::vector<std::string> arguments = {"trine-generate", "-m", model.name(), "-p", "ROMEO", "--no-display-prompt"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_program(arguments);
+  };
+  const std::string greedy = text({"--temp", "0", "-n", "9"}).out;
+  model.write("generation_config.json", R"({"do_sample": false, "max_new_tokens": 3, "unknown": 1})");
+  EXPECT_EQ(text({}).out, greedy.substr(0, 3) + "\n");
+  EXPECT_EQ(text({"-n", "9"}).out, greedy);
+  EXPECT_NE(text({"-n", "9", "--temp", "3", "--top-k", "0", "--top-p", "1", "--min-p", "0"}).out, greedy);
+  model.write("generation_config.json",
+              nlohmann::json({{"do_sample", false}, {"eos_token_id", {60, kAlphabet.find(greedy[1])}}}).dump());
+  EXPECT_EQ(text({"-n", "9"}).out, greedy.substr(0, greedy[0] == greedy[1] ? 0 : 1) + "\n");
+  EXPECT_EQ(text({"-n", "9", "--ignore-eos"}).out, greedy);
+  model.write("generation_config.json", R"({"num_beams": 4})");
+  const Finished refused = text({"-n", "9", "--temp", "0"});
+  EXPECT_EQ(refused.exit_code, 3);
+  EXPECT_THAT(refused.err,
+              HasSubstr("generation_config.json: num_beams: expected off, all that is supported, found 4"));
+  EXPECT_EQ(text({"-n", "9", "--temp", "0", "--ignore-generation-config"}).out, greedy);
+}
+
 TEST(TrineGenerate, EndsCleanlyAtCtrlC) {
   const TinyModel model;
   auto config = model.config();

@@ -27,7 +27,8 @@ struct GenerateOptions {
   std::vector<TokenId> end_tokens = {};        // end the text; empty: what the tokenizer knows to end one
   bool ignore_end_token = false;               // go on after the model has ended the text
   std::stop_token stop = {};                   // ends within one layer with CancelledError; the session needs a reset
-  std::stop_token finish = {};  // ends after the token that is being made (reason `none`); the session can go on
+  std::stop_token finish = {};  // ends after the token that is being made (reason `none`), and the session can go on;
+                                // while the prompt is read, it is as `stop` if that is not given
 };
 
 struct GenerateResult {
@@ -78,7 +79,8 @@ inline GenerateResult generate_from_tokens(Session& session, const Tokenizer& to
   };
 
   auto start = Clock::now();
-  View<const float, 2> logits = session.forward(result.prompt_tokens, OutputRows::last, options.stop);
+  View<const float, 2> logits = session.forward(result.prompt_tokens, OutputRows::last,
+                                                options.stop.stop_possible() ? options.stop : options.finish);
   result.prefill_seconds = seconds_since(start);
   if (options.max_tokens == 0) result.reason = StopReason::max_tokens;
   start = Clock::now();

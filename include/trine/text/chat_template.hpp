@@ -71,6 +71,16 @@ class ChatTemplate {
     return result;
   }
 
+  /// The special tokens that tokenizer_config.json in a model directory names; none without that file. Throws
+  /// FileError, ConfigError.
+  [[nodiscard]] static SpecialTokens read_special_tokens(const std::filesystem::path& model_directory) {
+    const std::filesystem::path path = model_directory / "tokenizer_config.json";
+    if (!exists(path)) return {};
+    const Json config = read_json_file(path);
+    ObjectReader reader(config, path.string());
+    return special_tokens(config, reader);
+  }
+
   /// Reads a file that holds a template. Throws FileError, TemplateError.
   [[nodiscard]] static ChatTemplate from_file(const std::filesystem::path& path, SpecialTokens tokens = {},
                                               const TemplateLimits& limits = {}) {
@@ -105,9 +115,6 @@ class ChatTemplate {
     templates::Text text = chosen.render(context, input.now ? *input.now : local_time());
     return {text.bytes(), text.foreign()};
   }
-
-  /// As in tokenizer_config.json.
-  [[nodiscard]] const SpecialTokens& special_tokens() const noexcept { return tokens_; }
 
  private:
   explicit ChatTemplate(SpecialTokens tokens) : tokens_(std::move(tokens)) {}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+// A conversation with a model, in the form of its chat template.
+#include <algorithm>
+#include <cstdio>
+#include <iostream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include <trine/trine.hpp>
+
+#include "common/interrupt.hpp"
+#include "common/model.hpp"
+#include "common/sampling.hpp"
+#include "common/terminal.hpp"
+#include "conversation.hpp"
+
+namespace {
+
+struct Options {
+  example::ModelOptions model;
+  example::GenerationOptions generation{1024};
+  std::string system;
+  std::string template_file;
+  std::string variables = "{}";
+  bool stats = true;
+
+  void add_to(CLI::App& app) {
+    model.add_model(app);
+    app.add_option("--system", system, "A system message to begin with")->type_name("TEXT");
+    app.add_option("--template", template_file, "A file with a chat template, in place of the model's")
+        ->type_name("FILE");
+    app.add_option("--template-vars", variables, "Variables for the template, such as {\"enable_thinking\": false}")
+        ->type_name("JSON");
+    generation.add_max_tokens(app, "Most tokens of an answer");
+    model.add_context(app, "Most tokens of the conversation; 0: what the model was made for");
+    model.add_threads(app);
+    generation.add_sampling(app);
+    app.add_flag("!--no-stats", stats, "Do not print the speed after each answer")->group("Output");
+  }
+};
+
+constexpr const char* kHelp =
+    "  /help    this list\n"
+    "  /reset   forget the conversation\n"
+    "  /stats   tokens, speed, context, memory and load of the experts\n"
+    "  /quit    leave; Ctrl+D does, too\n"
+    "Ctrl+C stops an answer; a second one leaves.\n";
+
+class Chat {
+ public:
+  explicit Chat(const Options& options)
+      : options_(options),
+        generate_(options.generation.for_model(options.model.directory)),
+        conversation_(make_conversation()) {
+    // A model's own list of end tokens is often that of its base, which ends texts and not turns.
+    if (!generate_.end_tokens.empty()) {
+      const auto more = conversation_.tokenizer().end_of_text_ids();
+      generate_.end_tokens.insert(generate_.end_tokens.end(), more.begin(), more.end());
+    }
+  }
+
+  /// Until the input ends or the user leaves.
+  void run() {
+    if (terminal_) std::fprintf(stderr, "Type a message, or /help.\n");
+    for (std::string line; read(line);) {
+      if (line.empty()) continue;
+      if (line == "/quit" || line == "/exit") return;
+      if (line.front() == '/' && run_command(line)) continue;
+      answer(line);
+    }
+    if (terminal_) std::fprintf(stderr, "\n");
+  }
+
+ private:
+  [[nodiscard]] example::Conversation make_conversation() {
+    const trine::Model model = options_.model.load();
+    example::require_fit(model, options_.model.context);
+    trine::ChatTemplate chat_template = example::read_from_model([&] {
+      return options_.template_file.empty() ? trine::ChatTemplate::load(options_.model.directory)
+                                            : trine::ChatTemplate::from_file(options_.template_file, special_tokens());
+    });
+    auto variables = nlohmann::ordered_json::parse(options_.variables, nullptr, false);
+    if (!variables.is_object()) throw example::UsageError("--template-vars: expected a JSON object");
+    trine::Session session(
+        model, {.context = options_.model.context, .threads = options_.model.threads, .observer = &experts_});
+    return {std::move(session), options_.model.load_tokenizer(), std::move(chat_template), options_.system,
+            std::move(variables)};
+  }
+
+  /// A template given on the command line knows the tokens of the model, where these are written down.
+  [[nodiscard]] trine::ChatTemplate::SpecialTokens special_tokens() const {
+    return trine::ChatTemplate::read_special_tokens(options_.model.directory);
+  }
+
+  bool read(std::string& line) {
+    interrupt_.rearm(true);
+    if (terminal_) std::fprintf(stderr, "%s> %s", colored_ ? "\033[1;32m" : "", colored_ ? "\033[0m" : "");
+    return static_cast<bool>(std::getline(std::cin, line));
+  }
+
+  /// False when it is none, and so is a message.
+  bool run_command(const std::string& line) {
+    if (line == "/help") {
+      std::fprintf(stderr, "%s", kHelp);
+    } else if (line == "/reset") {
+      conversation_.reset();
+      std::fprintf(stderr, "The conversation is forgotten.\n");
+    } else if (line == "/stats") {
+      print_stats();
+    } else {
+      const std::vector<std::string> known = {"/help", "/reset", "/stats", "/quit"};
+      if (line.find(' ') != std::string::npos || line.find('/', 1) != std::string::npos) return false;  // /etc/passwd
+      std::fprintf(stderr, "no command %s: did you mean %s?\n", trine::in_quotes(line).c_str(),
+                   std::string(trine::nearest_name(line, known)).c_str());
+    }
+    return true;
+  }
+
+  void answer(const std::string& user) {
+    interrupt_.rearm(false);
+    generate_.finish = interrupt_.token();
+    try {
+      const trine::GenerateResult result = conversation_.answer(user, generate_, [](std::string_view text) {
+        std::fwrite(text.data(), 1, text.size(), stdout);
+        return std::fflush(stdout) == 0;
+      });
+      ++generate_.sampling.seed;  // or every answer would take the same chances
+      std::fprintf(stdout, "\n");
+      std::fflush(stdout);
+      count(result);
+    } catch (const trine::Error& error) {  // someone at a terminal can go on: with /reset, or other words
+      std::fprintf(stdout, "\n");
+      std::fflush(stdout);
+      if (!terminal_) throw;
+      const bool stopped = dynamic_cast<const trine::CancelledError*>(&error) != nullptr;
+      std::fprintf(stderr, stopped ? "stopped before the answer\n" : "error: %s\n", error.what());
+    }
+  }
+
+  void count(const trine::GenerateResult& result) {
+    read_tokens_ += result.prompt_tokens.size();
+    made_tokens_ += result.tokens.size();
+    read_seconds_ += result.prefill_seconds;
+    made_seconds_ += result.decode_seconds;
+    if (!options_.stats) return;
+    std::fprintf(stderr, "%s[%zu tokens read, %zu made, %.1f tokens/s; context %zu of %zu%s]%s\n",
+                 colored_ ? "\033[2m" : "", result.prompt_tokens.size(), result.tokens.size(),
+                 static_cast<double>(result.tokens.size()) / std::max(result.decode_seconds, 1e-9),
+                 conversation_.session().position(), conversation_.session().context(), how_it_ended(result.reason),
+                 colored_ ? "\033[0m" : "");
+  }
+
+  [[nodiscard]] const char* how_it_ended(trine::StopReason reason) const {
+    if (generate_.finish.stop_requested()) return "; stopped";
+    return reason == trine::StopReason::max_tokens ? "; not at its end: see -n and -c" : "";
+  }
+
+  void print_stats() const {
+    const trine::Session& session = conversation_.session();
+    const auto line = [](const char* what, std::size_t tokens, double seconds) {
+      std::fprintf(stderr, "%-10s %8zu tokens %9.2f s %9.1f tokens/s\n", what, tokens, seconds,
+                   static_cast<double>(tokens) / std::max(seconds, 1e-9));
+    };
+    line("read", read_tokens_, read_seconds_);
+    line("made", made_tokens_, made_seconds_);
+    std::fprintf(stderr, "%-10s %8zu of %zu tokens\n", "context", session.position(), session.context());
+    std::fprintf(stderr, "%-10s %11s\n", "caches",
+                 example::with_unit(static_cast<double>(session.cache_bytes())).c_str());
+    if (experts_.layers() == 0) return;
+    const trine::LoadBalance load = experts_.overall();
+    std::fprintf(stderr, "%-10s utilization %.3f (1 = even), %.0f %% of the experts used\n", "experts",
+                 load.utilization, 100.0 * load.experts_used);
+  }
+
+  const Options& options_;
+  bool terminal_ = ::isatty(STDIN_FILENO) == 1;
+  bool colored_ = example::shows_colors(stderr);
+  example::Interrupt interrupt_;  // before the session makes threads
+  trine::RoutingStats experts_;
+  trine::GenerateOptions generate_;
+  example::Conversation conversation_;
+  std::size_t read_tokens_ = 0;
+  std::size_t made_tokens_ = 0;
+  double read_seconds_ = 0.0;
+  double made_seconds_ = 0.0;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  example::Program program("trine-chat", "A conversation with a model, a line a turn.",
+                           "trine-chat -m MODEL_DIRECTORY");
+  Options options;
+  options.add_to(program);
+  return program.run(argc, argv, [&] { Chat(options).run(); });
+}
