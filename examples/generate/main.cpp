@@ -72,6 +72,8 @@ void complete(const Options& options) {
 
   const example::Interrupt interrupt;
   trine::RoutingTrace trace;
+  if (options.show_routing && !model.info().is_routed())
+    throw trine::InputError("--show-routing: this model is dense, it has no routers");
   trine::Session session(model, {.context = options.model.context,
                                  .threads = options.model.threads,
                                  .observer = options.show_routing ? &trace : nullptr});

@@ -87,8 +87,7 @@ int main(int argc, char** argv) {
     const std::size_t first_bytes = tokenizer.is_special(ids[0]) ? 0 : tokenizer.token_bytes(ids[0]).size();
     const double bits_per_byte = sum / std::numbers::ln2 / static_cast<double>(text.size() - first_bytes);
     nlohmann::ordered_json utilization;  // null for a dense model
-    if (std::ranges::any_of(model.info().experts, [](std::size_t experts) { return experts > 0; }))
-      utilization = routing.overall().utilization;
+    if (model.info().is_routed()) utilization = routing.overall().utilization;
     if (json) {
       nlohmann::ordered_json document = {{"perplexity", perplexity},       {"perplexity_error", standard_error},
                                          {"bits_per_byte", bits_per_byte}, {"utilization", utilization},

@@ -38,13 +38,13 @@ int main(int argc, char** argv) {
 
   return program.run(argc, argv, [&] {
     const trine::Model model = options.load();
+    if (!model.info().is_routed()) throw trine::InputError("this model is dense, it has no routers");
     const trine::Tokenizer tokenizer = options.load_tokenizer();
     const auto ids = tokenizer.encode(file.empty() ? prompt : example::read_text(file));
     const example::Interrupt interrupt;
     trine::RoutingTrace trace;
     trine::Session session(model, {.threads = options.threads, .observer = &trace});
     session.forward(ids, trine::OutputRows::last, interrupt.token());
-    if (trace.layers() == 0) throw trine::InputError("this model has no routers");
 
     for (const trine::TokenId id : ids)
       text.tokens.emplace_back(tokenizer.has_token(id) ? tokenizer.token_bytes(id) : "?");

@@ -2,6 +2,7 @@
 // What an architecture is to the rest of the library: a recipe from a config.json and its weights to a Transformer.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -45,6 +46,11 @@ struct ModelInfo {
   bool whole_frames = false;   // must every call bring whole frames?
   OutputKind output = OutputKind::language_model;
   std::vector<std::size_t> experts;  // [layers] 0 for a layer without a router
+
+  /// Is there a router in any layer? Otherwise the model is dense.
+  [[nodiscard]] bool is_routed() const noexcept {
+    return std::ranges::any_of(experts, [](std::size_t count) { return count > 0; });
+  }
 };
 
 /// Puts something around the router of a layer, or in its place; see routing/router_decorators.hpp.
