@@ -397,7 +397,9 @@ class Renderer {
                                                     std::vector<bool>& given) {
     std::vector<Dict::Entry> unlisted;
     if (macro.uses_caller) scopes_.current().set("caller", Value::undefined("no caller defined"));
-    for (const auto& [name, value] : arguments.named) {
+    for (const auto& argument : arguments.named) {
+      const std::string& name = argument.first;
+      const Value& value = argument.second;
       const auto parameter = std::find_if(macro.parameters.begin(), macro.parameters.end(),
                                           [&](const Macro::Parameter& candidate) { return candidate.name == name; });
       const auto i = static_cast<std::size_t>(parameter - macro.parameters.begin());
