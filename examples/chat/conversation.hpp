@@ -70,9 +70,7 @@ class Conversation {
   /// The tokens of the text from byte `begin` on. Control tokens come from the template alone: in what people and the
   /// model said, their names are text.
   [[nodiscard]] std::vector<trine::TokenId> encode(const trine::RenderedChat& chat, std::size_t begin) const {
-    std::vector<trine::ByteRange> foreign;
-    for (const trine::ByteRange& range : chat.foreign)
-      if (range.end > begin) foreign.push_back({std::max(range.begin, begin) - begin, range.end - begin});
+    const std::vector<trine::ByteRange> foreign = trine::within({begin, chat.text.size()}, chat.foreign);
     trine::EncodeOptions options;
     options.add_special_tokens = false;  // the template writes them
     options.parse_special = true;

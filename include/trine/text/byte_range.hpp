@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <span>
+#include <vector>
 
 #include <trine/core/abi.hpp>
 
@@ -22,6 +23,17 @@ struct ByteRange {
   const auto first = std::partition_point(ranges.begin(), ranges.end(),
                                           [&](const ByteRange& candidate) { return candidate.end <= range.begin; });
   return first != ranges.end() && first->begin < range.end;
+}
+
+/// What `ranges` have of `part`, counted from where it begins.
+[[nodiscard]] inline std::vector<ByteRange> within(ByteRange part, std::span<const ByteRange> ranges) {
+  std::vector<ByteRange> result;
+  for (const ByteRange& range : ranges) {
+    const std::size_t begin = std::max(range.begin, part.begin);
+    const std::size_t end = std::min(range.end, part.end);
+    if (begin < end) result.push_back({begin - part.begin, end - part.begin});
+  }
+  return result;
 }
 
 }  // namespace trine::inline TRINE_ABI

@@ -80,12 +80,15 @@ class Tokenizer {
     state_->plain_added.split(
         text, options.parse_special, options.foreign, [&](std::optional<TokenId> token, std::string_view part) {
           if (token) return ids.push_back(*token);
-          // Normalizers move bytes, so the marks hold for the whole part.
           const auto begin = static_cast<std::size_t>(part.data() - text.data());
-          const bool is_foreign = overlaps({begin, begin + part.size()}, options.foreign);
+          const ByteRange range{begin, begin + part.size()};
+          std::vector<ByteRange> foreign;
+          if (overlaps(range, options.foreign)) foreign = within(range, options.foreign);
           bool at_text_start = begin == 0;
           const std::string normalized = normalize(state_->parts.normalizers, std::string(part));
-          state_->normalized_added.split(normalized, options.parse_special && !is_foreign, {},
+          // Normalizers move bytes, so the marks hold for the whole part then.
+          if (!foreign.empty() && !state_->parts.normalizers.empty()) foreign = {{0, normalized.size()}};
+          state_->normalized_added.split(normalized, options.parse_special, foreign,
                                          [&](std::optional<TokenId> inner, std::string_view rest) {
                                            const bool is_first = std::exchange(at_text_start, false);
                                            if (inner) return ids.push_back(*inner);
