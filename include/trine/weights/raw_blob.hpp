@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <bit>
 #include <filesystem>
-#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,7 +25,7 @@ namespace trine::inline TRINE_ABI {
 
 static_assert(std::endian::native == std::endian::little, "weight files are little endian and used as they are");
 
-class RawBlob : public WeightSource {
+class RawBlob : public TensorMap {
  public:
   static constexpr std::uint64_t kAlignment = 64;
   static constexpr std::size_t kMaxRank = 4;
@@ -51,16 +50,6 @@ class RawBlob : public WeightSource {
     require_no_overlap();
   }
 
-  [[nodiscard]] const StoredTensor* find(std::string_view name) const override {
-    const auto found = tensors_.find(name);
-    return found == tensors_.end() ? nullptr : &found->second;
-  }
-  [[nodiscard]] std::vector<std::string_view> names() const override {
-    std::vector<std::string_view> result;
-    result.reserve(tensors_.size());
-    for (const auto& [name, tensor] : tensors_) result.emplace_back(name);
-    return result;
-  }
   [[nodiscard]] std::string place() const override { return manifest_; }
 
  private:
@@ -117,7 +106,6 @@ class RawBlob : public WeightSource {
 
   std::string manifest_;
   MappedFile blob_;
-  std::map<std::string, StoredTensor, std::less<>> tensors_;
 };
 
 }  // namespace trine::inline TRINE_ABI

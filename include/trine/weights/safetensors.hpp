@@ -16,7 +16,6 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
-#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -35,7 +34,7 @@ namespace trine::inline TRINE_ABI {
 
 static_assert(std::endian::native == std::endian::little, "weight files are little endian and used as they are");
 
-class Safetensors : public WeightSource {
+class Safetensors : public TensorMap {
  public:
   static constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // as in the reference implementation
   static constexpr std::size_t kMaxRank = 64;                    // as in PyTorch
@@ -52,16 +51,6 @@ class Safetensors : public WeightSource {
       range.tensor->bytes = aligned(data.subspan(range.begin, range.end - range.begin), range.tensor->dtype);
   }
 
-  [[nodiscard]] const StoredTensor* find(std::string_view name) const override {
-    const auto found = tensors_.find(name);
-    return found == tensors_.end() ? nullptr : &found->second;
-  }
-  [[nodiscard]] std::vector<std::string_view> names() const override {
-    std::vector<std::string_view> result;
-    result.reserve(tensors_.size());
-    for (const auto& [name, tensor] : tensors_) result.emplace_back(name);
-    return result;
-  }
   [[nodiscard]] std::string place() const override { return path_; }
 
  private:
@@ -198,7 +187,6 @@ class Safetensors : public WeightSource {
 
   std::string path_;
   MappedFile file_;
-  std::map<std::string, StoredTensor, std::less<>> tensors_;
   std::vector<AlignedBytes> copies_;  // of tensors that the file does not align; moving a copy keeps its address
 };
 

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -36,6 +38,24 @@ class WeightSource {
   [[nodiscard]] virtual std::string place() const = 0;
   /// The file that errors about one tensor name, where tensors come from several.
   [[nodiscard]] virtual std::string place_of(std::string_view /*name*/) const { return place(); }
+};
+
+/// The tensors of one file, by name. A format's constructor fills it.
+class TensorMap : public WeightSource {
+ public:
+  [[nodiscard]] const StoredTensor* find(std::string_view name) const override {
+    const auto found = tensors_.find(name);
+    return found == tensors_.end() ? nullptr : &found->second;
+  }
+  [[nodiscard]] std::vector<std::string_view> names() const override {
+    std::vector<std::string_view> result;
+    result.reserve(tensors_.size());
+    for (const auto& [name, tensor] : tensors_) result.emplace_back(name);
+    return result;
+  }
+
+ protected:
+  std::map<std::string, StoredTensor, std::less<>> tensors_;
 };
 
 }  // namespace trine::inline TRINE_ABI
