@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 
-#include <trine/kernels/dot.hpp>
+#include <trine/kernels/gemm.hpp>
 #include <trine/kernels/streaming_softmax.hpp>
 
 namespace trine::inline TRINE_ABI {
@@ -56,8 +56,8 @@ inline void attend_block(Isa isa, const CausalQueries& queries, const KeyBlock& 
   std::size_t row = keys.begin > queries.position ? (keys.begin - queries.position) * queries.heads : 0;
   for (; row < queries.rows; row += kQueryTile) {
     const std::size_t tile = std::min(kQueryTile, queries.rows - row);
-    kernels::dot(isa, queries.q + row * queries.ldq, queries.ldq, tile, keys.key, keys.ldk, seen(row + tile - 1),
-                 keys.key_width, queries.scores, keys.count);
+    kernels::gemm(isa, queries.q + row * queries.ldq, queries.ldq, tile, keys.key, keys.ldk, seen(row + tile - 1),
+                  keys.key_width, queries.scores, keys.count);
     for (std::size_t i = 0; i < tile; ++i)
       kernels::add_softmax_piece(isa, queries.softmax[row + i], {queries.scores + i * keys.count, seen(row + i)},
                                  queries.scale, keys.value, keys.ldv,

@@ -7,7 +7,7 @@
 #include <span>
 
 #include <trine/core/workspace.hpp>
-#include <trine/kernels/dot.hpp>
+#include <trine/kernels/gemm.hpp>
 #include <trine/kernels/vector_math.hpp>
 #include <trine/nn/linear.hpp>
 #include <trine/nn/rms_norm.hpp>
@@ -64,8 +64,8 @@ class ExpertAttention {
         const std::size_t column = h * head_dim_;
         for (std::size_t i = 0; i < chosen; ++i) {  // mixed += g_i Z_i = sum_j (g_i p_ij) v_j
           const std::span<float> p = scores.first(chosen);
-          kernels::dot(execution.isa, q.row(begin + i).data() + column, rank, 1, k.row(begin).data() + column, rank,
-                       chosen, head_dim_, p.data(), chosen);
+          kernels::gemm(execution.isa, q.row(begin + i).data() + column, rank, 1, k.row(begin).data() + column, rank,
+                        chosen, head_dim_, p.data(), chosen);
           kernels::softmax_row(execution.isa, p, scale);
           for (float& share : p) share *= weight[begin + i];
           kernels::weighted_sum(execution.isa, p, v.row(begin).data() + column, rank,

@@ -14,7 +14,7 @@
 
 #include <trine/attention/attention.hpp>
 #include <trine/attention/attention_axis.hpp>
-#include <trine/kernels/dot.hpp>
+#include <trine/kernels/gemm.hpp>
 #include <trine/kernels/vector_math.hpp>
 #include <trine/nn/linear.hpp>
 #include <trine/nn/rms_norm.hpp>
@@ -211,7 +211,7 @@ class GroupedQueryAttention : public Attention {
     for (const KeyRun& run : runs) total += run.count;
     std::size_t first = 0;
     for (const KeyRun& run : runs) {
-      kernels::dot(isa, q, head_dim_, group, run.key + offset, width, run.count, head_dim_, scores + first, total + 1);
+      kernels::gemm(isa, q, head_dim_, group, run.key + offset, width, run.count, head_dim_, scores + first, total + 1);
       first += run.count;
     }
     for (std::size_t g = 0; g < group; ++g) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Matrix products of activations with stored weights: y = x W^T. One kernel from one row to many.
 //
-// Every output is one chain of multiply-adds over the inner axis in order (generic/gemm.inl). So a row's result has the
-// same bits whether it is computed alone or among others, on one thread or several, and with AVX2 or AVX-512.
+// An output is summed in one order that depends on its two rows only (generic/gemm.inl). So a row's result has the same
+// bits whether it is computed alone or among others, on one thread or several.
 #pragma once
 
 #include <algorithm>
@@ -18,11 +18,8 @@
 #include <trine/platform/execution.hpp>
 
 namespace trine::inline TRINE_ABI::kernels {
-inline constexpr std::size_t kPanelFrom = 3;     // rows from which transposed weights are kept in panels
-inline constexpr std::size_t kPanelDepth = 128;  // rows of a panel: it stays in L1
-inline constexpr std::size_t kPanels = 3;        // panels worked on with one tile of activations
-inline constexpr std::size_t kTileStride = kPanelDepth + 16;
-inline constexpr std::size_t kRowBlock = 192;  // rows of activations that stay in L2 while weights stream past
+inline constexpr std::size_t kInnerBlock = 1024;  // products summed in registers: rows of a tile that long stay in L1
+inline constexpr std::size_t kRowBlock = 160;     // rows of activations that stay in L2 while weights stream past
 }  // namespace trine::inline TRINE_ABI::kernels
 
 #define TRINE_KERNEL <trine/kernels/generic/gemm.inl>

@@ -16,9 +16,9 @@ namespace trine::inline TRINE_ABI::kernels::avx2 {
 
 struct Vec {
   static constexpr std::size_t lanes = 8;
-  static constexpr std::size_t tile_rows = 6;  // 6 x 2 sums, 2 weights, 1 activation: 15 of 16 registers
-  static constexpr std::size_t tile_vectors = 2;
-  static constexpr std::size_t column_bytes = 16;
+  static constexpr std::size_t tile_rows = 4;  // 4 x 3 sums, 3 weights, 1 activation: all 16 registers
+  static constexpr std::size_t tile_columns = 3;
+  static constexpr std::size_t row_columns = 8;
   __m256 v;
 
   static TRINE_INLINE Vec zero() { return {_mm256_setzero_ps()}; }
@@ -37,62 +37,11 @@ struct Vec {
     for (std::size_t i = 0; i < count; ++i) part[i] = static_cast<float>(p[i]);
     return {_mm256_load_ps(part)};
   }
-  // Each register takes four numbers of rows r and r + 4; the quads are then transposed in place.
-  static TRINE_INLINE void load_quads(const void* w, std::size_t ld_bytes, __m256 (&quad)[4]) {
-    const char* p = static_cast<const char*>(w);
-    TRINE_UNROLL
-    for (std::size_t r = 0; r < 4; ++r) {
-      const __m128 low = _mm_loadu_ps(reinterpret_cast<const float*>(p + r * ld_bytes));
-      const __m128 high = _mm_loadu_ps(reinterpret_cast<const float*>(p + (r + 4) * ld_bytes));
-      quad[r] = _mm256_insertf128_ps(_mm256_castps128_ps256(low), high, 1);
-    }
-    const __m256 a = _mm256_unpacklo_ps(quad[0], quad[1]);
-    const __m256 b = _mm256_unpackhi_ps(quad[0], quad[1]);
-    const __m256 c = _mm256_unpacklo_ps(quad[2], quad[3]);
-    const __m256 d = _mm256_unpackhi_ps(quad[2], quad[3]);
-    quad[0] = _mm256_shuffle_ps(a, c, 0x44);
-    quad[1] = _mm256_shuffle_ps(a, c, 0xee);
-    quad[2] = _mm256_shuffle_ps(b, d, 0x44);
-    quad[3] = _mm256_shuffle_ps(b, d, 0xee);
-  }
-  static TRINE_INLINE void load_columns(const float* w, std::size_t ld, Vec (&column)[4]) {
-    __m256 quad[4];
-    load_quads(w, ld * sizeof(float), quad);
-    TRINE_UNROLL
-    for (std::size_t c = 0; c < 4; ++c) column[c].v = quad[c];
-  }
-  static TRINE_INLINE void load_columns(const bfloat16* w, std::size_t ld, Vec (&column)[8]) {
-    __m256 pair[4];
-    load_quads(w, ld * sizeof(bfloat16), pair);
-    TRINE_UNROLL
-    for (std::size_t c = 0; c < 4; ++c) {
-      const __m256i bits = _mm256_castps_si256(pair[c]);
-      column[2 * c].v = _mm256_castsi256_ps(_mm256_slli_epi32(bits, 16));
-      column[2 * c + 1].v = _mm256_castsi256_ps(_mm256_and_si256(bits, _mm256_set1_epi32(-65536)));
-    }
-  }
-  static TRINE_INLINE void load_columns(const float16* w, std::size_t ld, Vec (&column)[8]) {
-    __m256 pair[4];
-    load_quads(w, ld * sizeof(float16), pair);
-    TRINE_UNROLL
-    for (std::size_t c = 0; c < 4; ++c) {
-      const __m256i bits = _mm256_castps_si256(pair[c]);
-      column[2 * c].v = widen_low(_mm256_and_si256(bits, _mm256_set1_epi32(0xffff)));
-      column[2 * c + 1].v = widen_low(_mm256_srli_epi32(bits, 16));
-    }
-  }
   TRINE_INLINE void store(float* p) const { _mm256_storeu_ps(p, v); }
   TRINE_INLINE void store_part(float* p, std::size_t count) const {
     alignas(32) float part[lanes];
     _mm256_store_ps(part, v);
     for (std::size_t i = 0; i < count; ++i) p[i] = part[i];
-  }
-
- private:
-  // Eight binary16 numbers, one in each 32-bit lane.
-  static TRINE_INLINE __m256 widen_low(__m256i lanes32) {
-    const __m128i packed = _mm_packus_epi32(_mm256_castsi256_si128(lanes32), _mm256_extracti128_si256(lanes32, 1));
-    return _mm256_cvtph_ps(packed);
   }
 };
 
@@ -113,12 +62,12 @@ TRINE_INLINE float sum(Vec a) {
   const __m256 quad = _mm256_add_ps(pair, _mm256_permute_ps(pair, 0xb1));  // (0+2)+(1+3)
   return _mm_cvtss_f32(_mm_add_ss(_mm256_castps256_ps128(quad), _mm256_extractf128_ps(quad, 1)));
 }
-TRINE_INLINE void sum4(Vec a, Vec b, Vec c, Vec d, bool accumulate, float* out) {
+TRINE_INLINE void sum4(Vec a, Vec b, Vec c, Vec d, float* out) {
   const __m256 ab = _mm256_add_ps(_mm256_unpacklo_ps(a.v, b.v), _mm256_unpackhi_ps(a.v, b.v));  // a02 b02 a13 b13
   const __m256 cd = _mm256_add_ps(_mm256_unpacklo_ps(c.v, d.v), _mm256_unpackhi_ps(c.v, d.v));
   const __m256 quad = _mm256_add_ps(_mm256_shuffle_ps(ab, cd, 0x44), _mm256_shuffle_ps(ab, cd, 0xee));
   const __m128 sums = _mm_add_ps(_mm256_castps256_ps128(quad), _mm256_extractf128_ps(quad, 1));
-  _mm_storeu_ps(out, accumulate ? _mm_add_ps(_mm_loadu_ps(out), sums) : sums);
+  _mm_storeu_ps(out, sums);
 }
 TRINE_INLINE float max_of(Vec a) {
   const __m128 four = _mm_max_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));

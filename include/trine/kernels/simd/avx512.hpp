@@ -16,9 +16,9 @@ namespace trine::inline TRINE_ABI::kernels::avx512 {
 
 struct Vec {
   static constexpr std::size_t lanes = 16;
-  static constexpr std::size_t tile_rows = 12;  // 12 x 2 sums, 2 weights, activations from memory: 26 of 32 registers
-  static constexpr std::size_t tile_vectors = 2;
-  static constexpr std::size_t column_bytes = 64;
+  static constexpr std::size_t tile_rows = 5;  // 5 x 5 sums, 5 weights, 1 activation: 31 of 32 registers
+  static constexpr std::size_t tile_columns = 5;
+  static constexpr std::size_t row_columns = 8;
   __m512 v;
 
   static TRINE_INLINE __mmask16 first(std::size_t count) {
@@ -41,63 +41,6 @@ struct Vec {
   }
   static TRINE_INLINE Vec load_part(const float16* p, std::size_t count) {
     return {_mm512_cvtph_ps(_mm256_maskz_loadu_epi16(first(count), p))};
-  }
-  // line[c], lane r = 32-bit word c of row r: sixteen whole cache lines, each touched once, transposed in registers.
-  static TRINE_INLINE void load_words(const void* w, std::size_t ld_bytes, __m512 (&line)[16]) {
-    const char* p = static_cast<const char*>(w);
-    __m512 pair[16];  // words of rows 2i and 2i + 1 side by side
-    TRINE_UNROLL
-    for (std::size_t r = 0; r < 16; r += 2) {
-      const __m512 even = _mm512_loadu_ps(reinterpret_cast<const float*>(p + r * ld_bytes));
-      const __m512 odd = _mm512_loadu_ps(reinterpret_cast<const float*>(p + (r + 1) * ld_bytes));
-      pair[r] = _mm512_unpacklo_ps(even, odd);
-      pair[r + 1] = _mm512_unpackhi_ps(even, odd);
-    }
-    __m512 quad[16];  // quad[4 g + c], 128-bit lane l: word 4 l + c of rows 4 g .. 4 g + 3
-    TRINE_UNROLL
-    for (std::size_t g = 0; g < 16; g += 4) {
-      quad[g] = _mm512_shuffle_ps(pair[g], pair[g + 2], 0x44);
-      quad[g + 1] = _mm512_shuffle_ps(pair[g], pair[g + 2], 0xee);
-      quad[g + 2] = _mm512_shuffle_ps(pair[g + 1], pair[g + 3], 0x44);
-      quad[g + 3] = _mm512_shuffle_ps(pair[g + 1], pair[g + 3], 0xee);
-    }
-    TRINE_UNROLL
-    for (std::size_t c = 0; c < 4; ++c) {
-      const __m512 low01 = _mm512_shuffle_f32x4(quad[c], quad[4 + c], 0x44);
-      const __m512 low23 = _mm512_shuffle_f32x4(quad[8 + c], quad[12 + c], 0x44);
-      const __m512 high01 = _mm512_shuffle_f32x4(quad[c], quad[4 + c], 0xee);
-      const __m512 high23 = _mm512_shuffle_f32x4(quad[8 + c], quad[12 + c], 0xee);
-      line[c] = _mm512_shuffle_f32x4(low01, low23, 0x88);
-      line[4 + c] = _mm512_shuffle_f32x4(low01, low23, 0xdd);
-      line[8 + c] = _mm512_shuffle_f32x4(high01, high23, 0x88);
-      line[12 + c] = _mm512_shuffle_f32x4(high01, high23, 0xdd);
-    }
-  }
-  static TRINE_INLINE void load_columns(const float* w, std::size_t ld, Vec (&column)[16]) {
-    __m512 word[16];
-    load_words(w, ld * sizeof(float), word);
-    TRINE_UNROLL
-    for (std::size_t c = 0; c < 16; ++c) column[c].v = word[c];
-  }
-  static TRINE_INLINE void load_columns(const bfloat16* w, std::size_t ld, Vec (&column)[32]) {
-    __m512 word[16];
-    load_words(w, ld * sizeof(bfloat16), word);
-    TRINE_UNROLL
-    for (std::size_t c = 0; c < 16; ++c) {
-      const __m512i bits = _mm512_castps_si512(word[c]);
-      column[2 * c].v = _mm512_castsi512_ps(_mm512_slli_epi32(bits, 16));
-      column[2 * c + 1].v = _mm512_castsi512_ps(_mm512_and_si512(bits, _mm512_set1_epi32(-65536)));
-    }
-  }
-  static TRINE_INLINE void load_columns(const float16* w, std::size_t ld, Vec (&column)[32]) {
-    __m512 word[16];
-    load_words(w, ld * sizeof(float16), word);
-    TRINE_UNROLL
-    for (std::size_t c = 0; c < 16; ++c) {
-      const __m512i bits = _mm512_castps_si512(word[c]);
-      column[2 * c].v = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(bits));
-      column[2 * c + 1].v = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32(bits, 16)));
-    }
   }
   TRINE_INLINE void store(float* p) const { _mm512_storeu_ps(p, v); }
   TRINE_INLINE void store_part(float* p, std::size_t count) const { _mm512_mask_storeu_ps(p, first(count), v); }
@@ -129,11 +72,11 @@ TRINE_INLINE float sum(Vec a) {
   const __m512 quad = _mm512_add_ps(pair, _mm512_permute_ps(pair, 0xb1));  // (0+2)+(1+3)
   return _mm_cvtss_f32(fold_quads(quad));
 }
-TRINE_INLINE void sum4(Vec a, Vec b, Vec c, Vec d, bool accumulate, float* out) {
+TRINE_INLINE void sum4(Vec a, Vec b, Vec c, Vec d, float* out) {
   const __m512 ab = _mm512_add_ps(_mm512_unpacklo_ps(a.v, b.v), _mm512_unpackhi_ps(a.v, b.v));  // a02 b02 a13 b13
   const __m512 cd = _mm512_add_ps(_mm512_unpacklo_ps(c.v, d.v), _mm512_unpackhi_ps(c.v, d.v));
   const __m128 sums = fold_quads(_mm512_add_ps(_mm512_shuffle_ps(ab, cd, 0x44), _mm512_shuffle_ps(ab, cd, 0xee)));
-  _mm_storeu_ps(out, accumulate ? _mm_add_ps(_mm_loadu_ps(out), sums) : sums);
+  _mm_storeu_ps(out, sums);
 }
 TRINE_INLINE float max_of(Vec a) {
   const __m256 eight = _mm256_max_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));

@@ -15,9 +15,9 @@ namespace trine::inline TRINE_ABI::kernels::portable {
 
 struct Vec {
   static constexpr std::size_t lanes = 8;
-  static constexpr std::size_t tile_rows = 4;      // rows of activations whose sums gemm keeps in registers,
-  static constexpr std::size_t tile_vectors = 1;   // each for tile_vectors * lanes outputs
-  static constexpr std::size_t column_bytes = 16;  // how much of a weight row load_columns takes at once
+  static constexpr std::size_t tile_rows = 2;     // gemm keeps the sums of tile_rows activations with tile_columns
+  static constexpr std::size_t tile_columns = 2;  // weight rows in registers
+  static constexpr std::size_t row_columns = 2;   // the same for one row of activations
   float lane[lanes];
 
   static TRINE_INLINE Vec zero() { return broadcast(0.0F); }
@@ -47,12 +47,6 @@ struct Vec {
     Vec r = zero();
     for (std::size_t i = 0; i < count; ++i) r.lane[i] = static_cast<float>(p[i]);
     return r;
-  }
-  /// column[c], lane l = w[l * ld + c]: a block of `lanes` rows, transposed and widened.
-  template <std::size_t Columns, class T>
-  static TRINE_INLINE void load_columns(const T* w, std::size_t ld, Vec (&column)[Columns]) {
-    for (std::size_t c = 0; c < Columns; ++c)
-      for (std::size_t l = 0; l < lanes; ++l) column[c].lane[l] = static_cast<float>(w[l * ld + c]);
   }
   TRINE_INLINE void store(float* p) const {
     for (std::size_t i = 0; i < lanes; ++i) p[i] = lane[i];
@@ -100,10 +94,12 @@ TRINE_INLINE float sum(const Vec& a) {
   return low + high;
 }
 
-/// out[i] (+)= sum(of vector i), bit for bit what `sum` gives.
-TRINE_INLINE void sum4(const Vec& a, const Vec& b, const Vec& c, const Vec& d, bool accumulate, float* out) {
-  const float sums[4] = {sum(a), sum(b), sum(c), sum(d)};
-  for (std::size_t i = 0; i < 4; ++i) out[i] = accumulate ? out[i] + sums[i] : sums[i];
+/// out[i] = sum(of vector i), bit for bit what `sum` gives.
+TRINE_INLINE void sum4(const Vec& a, const Vec& b, const Vec& c, const Vec& d, float* out) {
+  out[0] = sum(a);
+  out[1] = sum(b);
+  out[2] = sum(c);
+  out[3] = sum(d);
 }
 
 TRINE_INLINE float max_of(const Vec& a) {
