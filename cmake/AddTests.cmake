@@ -26,7 +26,7 @@ function(trine_add_tests folder)
   trine_discover_tests(${target} NAME plain PREFIX ${folder}/ FILTER "*-*PerIsa*:*Concurrency*" LABELS ${folder})
   trine_discover_tests(${target} NAME concurrency PREFIX ${folder}/ FILTER "*Concurrency*-*PerIsa*"
                        LABELS "${folder}$<SEMICOLON>concurrency")
-  foreach(isa portable avx2 avx512)
+  foreach(isa portable avx2 avx512 avx512_vnni avx512_bf16)
     trine_discover_tests(${target} NAME ${isa} PREFIX ${folder}/${isa}/ FILTER "*PerIsa*"
                          LABELS "${folder}$<SEMICOLON>per_isa" ENVIRONMENT TRINE_ISA=${isa})
   endforeach()

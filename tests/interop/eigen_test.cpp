@@ -9,7 +9,7 @@
 #include <gmock/gmock.h>
 
 #include <trine/core/any_view.hpp>
-#include <trine/kernels/gemm.hpp>
+#include <trine/kernels/matmul.hpp>
 #include <trine/platform/cpu_features.hpp>
 
 #include "support/expect_error.hpp"
@@ -93,7 +93,8 @@ TEST(Eigen, AgreesWithOurMatrixProductPerIsa) {
     const auto weight = random_tensor({size.out, size.in}, 2);
     Tensor<float, 2> y({size.tokens, size.out});
     const AnyMatrix stored{reinterpret_cast<const std::byte*>(weight.data()), DType::f32, size.out, size.in};
-    kernels::matmul(execution, x.view(), stored, y.view());
+    Workspace workspace;
+    kernels::matmul(execution, workspace, x.view(), stored, y.view());
     const Eigen::MatrixXd dx = as_eigen(x.view()).cast<double>();
     const Eigen::MatrixXd dw = as_eigen(weight.view()).cast<double>();
     const Eigen::MatrixXd expected = dx * dw.transpose();

@@ -10,7 +10,7 @@
 
 #include <gtest/gtest.h>
 
-#include <trine/kernels/gemm.hpp>
+#include <trine/kernels/matmul.hpp>
 
 #include "support/random_tensor.hpp"
 
@@ -123,7 +123,8 @@ void check(const AnyMatrix& w, const std::vector<double>& values, const std::str
       ASSERT_TRUE(std::equal(alone.begin(), alone.end(), y.begin() + static_cast<std::ptrdiff_t>(r * w.rows))) << what;
     }
     Tensor<float, 2> parallel({rows, w.rows});
-    kernels::matmul(Execution{isa, 3, {}}, x.view(), w, parallel.view());
+    Workspace workspace;
+    kernels::matmul(Execution{isa, 3, {}}, workspace, x.view(), w, parallel.view());
     ASSERT_TRUE(std::equal(y.begin(), y.end(), parallel.view().span().begin())) << what;
   }
 }

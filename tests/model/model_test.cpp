@@ -37,7 +37,7 @@ std::vector<std::uint32_t> logits(const Golden& golden, const RouterWrapper& wra
                                   RoutingObserver* observer = nullptr) {
   LoadOptions options;
   options.wrap_router = wrap;
-  Session session(Model::load(golden.directory, options), {.observer = observer});
+  Session session(Model::load(golden.directory, options), {.activations = Activations::f32, .observer = observer});
   return bits_of(session.forward(golden.tokens, OutputRows::all));
 }
 

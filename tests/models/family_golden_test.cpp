@@ -44,6 +44,7 @@ struct Answer {
 Answer answer(const Golden& golden, std::size_t chunk, LatentAttentionForm form = LatentAttentionForm::automatic) {
   ChoiceRecorder recorder;
   SessionOptions options;
+  options.activations = Activations::f32;
   options.observer = &recorder;
   LoadOptions load;
   load.latent_form = form;

@@ -57,7 +57,8 @@ TEST(CpuFeatures, NamesReadBackAsThemselvesWhereTheyCanRun) {
 }
 
 TEST(CpuFeatures, RefusesAnUnknownName) {
-  EXPECT_ERROR(isa_named("sse9"), DeviceError, "instruction set: expected portable, avx2 or avx512, found 'sse9'");
+  EXPECT_ERROR(isa_named("sse9"), DeviceError,
+               "instruction set: expected portable, avx2, avx512, avx512_vnni or avx512_bf16, found 'sse9'");
   EXPECT_ERROR(isa_named(""), DeviceError, "found ''");
   EXPECT_ERROR(isa_named("AVX2\n"), DeviceError, "found 'AVX2\\x0a'");
 }

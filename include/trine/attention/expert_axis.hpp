@@ -47,9 +47,11 @@ class ExpertAttention {
     const View<float, 2> v = workspace.take_matrix<float>(assignments, rank);
     const View<float, 2> mixed = workspace.take_matrix<float>(update.extent(0), rank);
     norm_.forward(execution, outputs, outputs);
-    q_.forward(execution, outputs, q);
-    k_.forward(execution, outputs, k);
-    v_.forward(execution, outputs, v);
+    const kernels::ActivationRows rows =
+        kernels::prepare(execution, workspace, outputs, {&q_.weight(), &k_.weight(), &v_.weight()});
+    q_.forward(execution, rows, q);
+    k_.forward(execution, rows, k);
+    v_.forward(execution, rows, v);
 
     std::size_t most = 0;
     for (std::size_t t = 0; t + 1 < token_begin.size(); ++t)
@@ -73,7 +75,7 @@ class ExpertAttention {
         }
       }
     }
-    o_.forward(execution, mixed, update);
+    o_.forward(execution, workspace, mixed, update);
   }
 
  private:

@@ -101,9 +101,7 @@ class GroupedQueryAttention : public Attention {
     const View<float, 2> k = workspace.take_matrix<float>(rows, k_.out());
     const View<float, 2> v = workspace.take_matrix<float>(rows, v_.out());
     const View<float, 2> z = workspace.take_matrix<float>(rows, q_.out());
-    q_.forward(execution, x, q);
-    k_.forward(execution, x, k);
-    v_.forward(execution, x, v);
+    project(execution, workspace, x, q, k, v);
     if (q_norm_) {
       norm_parts(execution, *q_norm_, q);
       norm_parts(execution, *k_norm_, k);
@@ -123,10 +121,20 @@ class GroupedQueryAttention : public Attention {
         kv_head += axes_[a].num_kv_heads;
       }
     }
-    o_.forward(execution, z, y);
+    o_.forward(execution, workspace, z, y);
   }
 
  private:
+  void project(const Execution& execution, Workspace& workspace, View<const float, 2> x, View<float, 2> q,
+               View<float, 2> k, View<float, 2> v) const {
+    const Workspace::Scope scope(workspace);
+    const kernels::ActivationRows rows =
+        kernels::prepare(execution, workspace, x, {&q_.weight(), &k_.weight(), &v_.weight()});
+    q_.forward(execution, rows, q);
+    k_.forward(execution, rows, k);
+    v_.forward(execution, rows, v);
+  }
+
   struct Cache : AttentionCache {
     std::vector<KeyValuePages> axes;
     [[nodiscard]] std::size_t bytes() const override {

@@ -86,8 +86,7 @@ class LatentAttention : public Attention {
     const View<float, 2> q = workspace.take_matrix<float>(rows, q_.out());
     const View<float, 2> latent = workspace.take_matrix<float>(rows, width_);
     const View<float, 2> z = workspace.take_matrix<float>(rows, o_.in());
-    project_queries(execution, workspace, x, q);
-    kv_a_.forward(execution, x, latent);
+    project(execution, workspace, x, q, latent);
     for (const SequenceRows& sequence : sequences) {
       LatentCache& cache = static_cast<Cache&>(*sequence.cache).tokens;
       for (std::size_t r = 0; r < sequence.rows; ++r)
@@ -102,7 +101,7 @@ class LatentAttention : public Attention {
         attend_naive(execution, workspace, sequence, cache, q, z);
       }
     }
-    o_.forward(execution, z, y);
+    o_.forward(execution, workspace, z, y);
   }
 
  private:
@@ -125,14 +124,17 @@ class LatentAttention : public Attention {
         head * (options_.qk_nope_head_dim + options_.v_head_dim) + options_.qk_nope_head_dim, options_.v_head_dim);
   }
 
-  void project_queries(const Execution& execution, Workspace& workspace, View<const float, 2> x,
-                       View<float, 2> q) const {
-    if (!q_a_) return q_.forward(execution, x, q);
+  void project(const Execution& execution, Workspace& workspace, View<const float, 2> x, View<float, 2> q,
+               View<float, 2> latent) const {
     const Workspace::Scope scope(workspace);
+    const Linear& first = q_a_ ? *q_a_ : q_;
+    const kernels::ActivationRows rows = kernels::prepare(execution, workspace, x, {&first.weight(), &kv_a_.weight()});
+    kv_a_.forward(execution, rows, latent);
+    if (!q_a_) return q_.forward(execution, rows, q);
     const View<float, 2> low = workspace.take_matrix<float>(x.extent(0), q_a_->out());
-    q_a_->forward(execution, x, low);
+    q_a_->forward(execution, rows, low);
     q_norm_->forward(execution, low, low);
-    q_.forward(execution, low, q);
+    q_.forward(execution, workspace, low, q);
   }
 
   void rotate_queries(const Execution& execution, const SequenceRows& sequence, View<float, 2> q) const {

@@ -26,6 +26,7 @@ struct BlockScales {
 ///   f8_e4m3         a code, times its block's scale (DeepSeek: blocks of 128 x 128)
 ///   u8              two codes of FP4 E2M1, the first in the low four bits, times the scale of 32 in a row (MXFP4, OCP
 ///                   Microscaling Formats 1.0); `stride` counts codes
+///   q8, q4          packed in panels of 16 rows (quant/packed.hpp), `stride` bytes apart, with their scales
 struct AnyMatrix {
   const std::byte* data = nullptr;  // stored element (0, 0)
   DType dtype = DType::f32;
@@ -70,6 +71,12 @@ struct AnyMatrix {
   [[nodiscard]] const std::byte* begin() const noexcept {
     return data + (first[0] * stride + first[1]) * size_bytes(dtype);
   }
+  /// Is it packed, and rows from the beginning of a panel on?
+  [[nodiscard]] bool has_panels() const noexcept {
+    return is_packed(dtype) && !transposed && step[0] == 1 && first[0] % 16 == 0;
+  }
+  /// The first of its panels, which are `stride` bytes apart.
+  [[nodiscard]] const std::byte* panels() const noexcept { return data + first[0] / 16 * stride; }
   /// Calls `use(const T* rows)` with plain rows, row_stride() apart. Throws WeightError for any other dtype.
   template <class Use>
   decltype(auto) visit(Use&& use) const {

@@ -15,7 +15,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// The element types that weight files may hold. Kernels compute with the first three as they are; the others are codes
+/// The types that weight files may hold. Kernels compute with the first three as they are; the others are codes
 /// that need a scale (fp8, MXFP4 bytes), or belong to tensors that no layer reads.
 enum class DType : std::uint8_t {
   f32,
@@ -34,6 +34,8 @@ enum class DType : std::uint8_t {
   i64,
   u64,
   boolean,
+  q8,  // packed matrices (quant/packed.hpp), whose elements have no bytes of their own
+  q4,
 };
 
 struct DTypeInfo {
@@ -59,7 +61,11 @@ inline constexpr std::array<DTypeInfo, 16> kDTypes{{{DType::f32, "f32", 4},
                                                     {DType::u64, "u64", 8},
                                                     {DType::boolean, "bool", 1}}};
 
+/// Is it a format of whole matrices, of which no single element has an address?
+[[nodiscard]] constexpr bool is_packed(DType dtype) noexcept { return dtype == DType::q8 || dtype == DType::q4; }
+
 [[nodiscard]] constexpr std::string_view to_string(DType dtype) noexcept {
+  if (is_packed(dtype)) return dtype == DType::q8 ? "q8" : "q4";
   for (const DTypeInfo& info : kDTypes)
     if (info.dtype == dtype) return info.name;
   return "?";
@@ -68,10 +74,12 @@ inline constexpr std::array<DTypeInfo, 16> kDTypes{{{DType::f32, "f32", 4},
 [[nodiscard]] constexpr std::optional<DType> parse_dtype(std::string_view text) noexcept {
   for (const DTypeInfo& info : kDTypes)
     if (info.name == text) return info.dtype;
+  for (const DType packed : {DType::q8, DType::q4})
+    if (to_string(packed) == text) return packed;
   return std::nullopt;
 }
 
-/// Bytes of one element; 0 for a value that is no type.
+/// Bytes of one element; 0 for packed formats, and for a value that is no type.
 [[nodiscard]] constexpr std::size_t size_bytes(DType dtype) noexcept {
   for (const DTypeInfo& info : kDTypes)
     if (info.dtype == dtype) return info.bytes;

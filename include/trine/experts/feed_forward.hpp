@@ -7,7 +7,7 @@
 #include <utility>
 
 #include <trine/core/workspace.hpp>
-#include <trine/nn/gated_mlp.hpp>
+#include <trine/experts/gated_executor.hpp>
 #include <trine/routing/routing_observer.hpp>
 
 namespace trine::inline TRINE_ABI {
@@ -43,7 +43,8 @@ class DenseFeedForward : public FeedForward {
   DenseFeedForward(const WeightScope& scope, std::size_t hidden, std::size_t ffn) : mlp_(scope, hidden, ffn) {}
   explicit DenseFeedForward(GatedMlp mlp) : mlp_(std::move(mlp)) {}
   void forward(const FeedForwardContext& context, View<const float, 2> x, View<float, 2> y) const override {
-    mlp_.forward(context.execution, context.workspace, x, y);
+    const GatedRows all{&mlp_, 0, x.extent(0)};
+    GatedExecutor(context.execution, context.workspace, x, {&all, 1}).write(y);
   }
   [[nodiscard]] std::size_t parameters() const override { return mlp_.parameters(); }
 

@@ -55,15 +55,13 @@ class MoeLayer : public FeedForward {
     if (observer != nullptr) observer->on_routing({layer_, input, plan});
     plan.group();
 
-    const View<float, 2> outputs = workspace.take_matrix<float>(plan.assignments(), x.extent(1));
-    experts_.forward(execution, workspace, x, plan, outputs);
-    mix(execution, plan, outputs, y);
-    if (expert_attention_) add_expert_attention(execution, workspace, plan, outputs, y);
-    if (shared_experts_) {
-      const View<float, 2> shared = workspace.take_matrix<float>(x.extent(0), x.extent(1));
-      shared_experts_->forward(execution, workspace, x, shared);
-      kernels::add_to(execution.isa, shared.span(), y.span());
-    }
+    const std::span<float> weight = workspace.take<float>(plan.assignments());
+    for (std::size_t a = 0; a < plan.assignments(); ++a) weight[plan.slot[a]] = plan.weight[a];
+    if (expert_attention_) return forward_with_attention(execution, workspace, plan, weight, x, y);
+    std::ranges::fill(y.span(), 0.0F);
+    const std::span<GatedRows> parts = experts_.rows_of(workspace, plan, weight, shared_experts_ ? 1 : 0);
+    if (shared_experts_) parts.back() = shared_rows(execution, workspace, x, plan.assignments());
+    GatedExecutor(execution, workspace, x, parts).add(y);
   }
 
   [[nodiscard]] std::size_t parameters() const override {
@@ -81,14 +79,32 @@ class MoeLayer : public FeedForward {
            (shared_experts_ ? shared_experts_->parameters() : 0);
   }
 
-  // y_t = sum_i g_i Y_i in the order of the choice, so that it does not depend on the batch.
-  static void mix(const Execution& execution, const RoutingPlan& plan, View<const float, 2> outputs, View<float, 2> y) {
-    for (std::size_t t = 0; t < plan.tokens; ++t) {
-      std::ranges::fill(y.row(t), 0.0F);
-      for (std::size_t a = plan.token_begin[t]; a < plan.token_begin[t + 1]; ++a)
-        kernels::weighted_sum(execution.isa, std::span(plan.weight).subspan(a, 1), outputs.row(plan.slot[a]).data(), 0,
-                              y.row(t));
-    }
+  [[nodiscard]] GatedRows shared_rows(const Execution& execution, Workspace& workspace, View<const float, 2> x,
+                                      std::size_t first_slot) const {
+    const std::span<const float> weight = shared_experts_->weights(execution, workspace, x);
+    return {&shared_experts_->mlp(), first_slot, x.extent(0), nullptr, weight.empty() ? nullptr : weight.data()};
+  }
+
+  // Experts attend to each other's outputs, so these must all be there first.
+  void forward_with_attention(const Execution& execution, Workspace& workspace, const RoutingPlan& plan,
+                              std::span<const float> weight, View<const float, 2> x, View<float, 2> y) const {
+    const View<float, 2> outputs = workspace.take_matrix<float>(plan.assignments(), x.extent(1));
+    GatedExecutor(execution, workspace, x, experts_.rows_of(workspace, plan, {}, 0)).write(outputs);
+    mix(execution, plan, weight, outputs, y);
+    add_expert_attention(execution, workspace, plan, outputs, y);
+    if (!shared_experts_) return;
+    const GatedRows shared = shared_rows(execution, workspace, x, 0);
+    GatedExecutor(execution, workspace, x, {&shared, 1}).add(y);
+  }
+
+  // y_t = sum_i g_i Y_i, experts ascending: the order of GatedExecutor, so that attention that adds nothing changes
+  // nothing.
+  static void mix(const Execution& execution, const RoutingPlan& plan, std::span<const float> weight,
+                  View<const float, 2> outputs, View<float, 2> y) {
+    std::ranges::fill(y.span(), 0.0F);
+    for (std::size_t slot = 0; slot < plan.assignments(); ++slot)
+      kernels::weighted_sum(execution.isa, weight.subspan(slot, 1), outputs.row(slot).data(), 0,
+                            y.row(plan.slot_token[slot]));
   }
 
   void add_expert_attention(const Execution& execution, Workspace& workspace, const RoutingPlan& plan,

@@ -19,16 +19,17 @@ class SharedExperts {
   SharedExperts(GatedMlp mlp, std::optional<Linear> gate = std::nullopt)  // NOLINT: an MLP is shared experts
       : mlp_(std::move(mlp)), gate_(std::move(gate)) {}
 
-  /// x, y: [tokens, hidden], not aliasing
-  void forward(const Execution& execution, Workspace& workspace, View<const float, 2> x, View<float, 2> y) const {
-    mlp_.forward(execution, workspace, x, y);
-    if (!gate_) return;
-    const Workspace::Scope scope(workspace);
+  [[nodiscard]] const GatedMlp& mlp() const noexcept { return mlp_; }
+
+  /// sigmoid(gate . x) of each token, or nothing where they weigh 1.   x: [tokens, hidden]   The result is taken from
+  /// the workspace.
+  [[nodiscard]] std::span<const float> weights(const Execution& execution, Workspace& workspace,
+                                               View<const float, 2> x) const {
+    if (!gate_) return {};
     const View<float, 2> weight = workspace.take_matrix<float>(x.extent(0), 1);
-    gate_->forward(execution, x, weight);
+    gate_->forward(execution.exact(), workspace, x, weight);
     routing::sigmoid(weight.span());
-    for (std::size_t t = 0; t < y.extent(0); ++t)
-      for (float& value : y.row(t)) value *= weight(t, 0);
+    return weight.span();
   }
 
   [[nodiscard]] std::size_t parameters() const noexcept {

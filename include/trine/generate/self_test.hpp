@@ -139,6 +139,7 @@ struct SelfTestReport {
     const std::string place = "case " + std::to_string(c) + ": ";
     Recorder recorder;
     SessionOptions watched = options;
+    watched.activations = Activations::f32;  // the arithmetic of the reference
     watched.observer = &recorder;
     Session session(model, watched);
     const View<const float, 2> logits = session.forward(expected.tokens, OutputRows::all);

@@ -19,10 +19,11 @@
 namespace trine::inline TRINE_ABI {
 
 struct SessionOptions {
-  std::size_t context = 0;              // most positions; 0: what the model was made for
-  std::size_t threads = 0;              // 0: default_threads()
-  std::size_t batch_size = 512;         // rows of a long prompt computed at once; bounds the scratch memory
-  std::optional<Isa> isa = {};          // none: default_isa()
+  std::size_t context = 0;       // most positions; 0: what the model was made for
+  std::size_t threads = 0;       // 0: default_threads()
+  std::size_t batch_size = 512;  // rows of a long prompt computed at once; bounds the scratch memory
+  std::optional<Isa> isa = {};   // none: default_isa()
+  Activations activations = Activations::native;
   RoutingObserver* observer = nullptr;  // sees every routing decision; must outlive the session
 };
 
@@ -110,7 +111,7 @@ class Session {
   View<const float, 2> run(std::size_t count, std::span<const TokenId> tokens, View<const float, 2> features,
                            OutputRows rows, const std::stop_token& stop) {
     check(count);
-    const Execution execution{*options_.isa, options_.threads, stop};
+    const Execution execution{*options_.isa, options_.threads, stop, options_.activations};
     const Transformer& transformer = model_.transformer();
     const std::size_t pool = transformer.head().pool();
     const std::size_t wanted = rows == OutputRows::all ? count / pool : 1;

@@ -9,6 +9,7 @@
 #include <trine/core/any_view.hpp>
 #include <trine/core/float8_e4m3.hpp>
 #include <trine/quant/mxfp4.hpp>
+#include <trine/quant/packed.hpp>
 
 namespace trine::inline TRINE_ABI::kernels {
 
@@ -52,6 +53,11 @@ inline void decode_run(const AnyMatrix& w, std::size_t row, std::size_t column, 
       return widen(reinterpret_cast<const float16*>(w.data));
     default:
       break;
+  }
+  if (is_packed(w.dtype)) {
+    for (std::size_t k = 0; k < count; ++k)
+      out[k * out_step] = packed_value(w.dtype, w.data, w.stride, row, column + k * w.step[1]);
+    return;
   }
   for (std::size_t k = 0; k < count;) {
     const std::size_t at = column + k * w.step[1];

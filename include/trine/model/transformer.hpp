@@ -61,7 +61,7 @@ class Transformer {
   void forward(const Execution& execution, Workspace& workspace, const Batch& batch, RoutingPlan& plan,
                RoutingObserver* observer, View<float, 2> h) const {
     const Workspace::Scope scope(workspace);
-    embedding_->forward(execution, batch.token_ids, batch.features, h);
+    embedding_->forward(execution, workspace, batch.token_ids, batch.features, h);
     const View<float, 2> normed = workspace.take_matrix<float>(h.extent(0), h.extent(1));
     const View<float, 2> update = workspace.take_matrix<float>(h.extent(0), h.extent(1));
     const std::span<SequenceRows> sequences = workspace.take<SequenceRows>(batch.sequences.size());

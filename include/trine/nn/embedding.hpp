@@ -22,8 +22,8 @@ class Embedding {
   virtual ~Embedding() = default;
 
   /// y: [rows, hidden], is written.
-  virtual void forward(const Execution& execution, std::span<const TokenId> token_ids, View<const float, 2> features,
-                       View<float, 2> y) const = 0;
+  virtual void forward(const Execution& execution, Workspace& workspace, std::span<const TokenId> token_ids,
+                       View<const float, 2> features, View<float, 2> y) const = 0;
   [[nodiscard]] virtual std::size_t parameters() const = 0;
 };
 
@@ -35,7 +35,7 @@ class TokenEmbedding : public Embedding {
       : weight_(scope.matrix("weight", vocab, hidden)) {}
 
   /// Every id is below vocab (the session checks).
-  void forward(const Execution&, std::span<const TokenId> token_ids, View<const float, 2>,
+  void forward(const Execution&, Workspace&, std::span<const TokenId> token_ids, View<const float, 2>,
                View<float, 2> y) const override {
     for (std::size_t t = 0; t < token_ids.size(); ++t) kernels::decode_row(weight_, token_ids[t], y.row(t).data());
   }
@@ -59,9 +59,9 @@ class FeatureEmbedding : public Embedding {
   }
 
   /// The first row is site 0 of a frame.
-  void forward(const Execution& execution, std::span<const TokenId>, View<const float, 2> features,
-               View<float, 2> y) const override {
-    linear_.forward(execution, features, y);
+  void forward(const Execution& execution, Workspace& workspace, std::span<const TokenId>,
+               View<const float, 2> features, View<float, 2> y) const override {
+    linear_.forward(execution, workspace, features, y);
     const std::size_t hidden = y.extent(1);
     for (std::size_t n = 0; n < y.extent(0); ++n) {
       const std::size_t s = n % (site_.size() / hidden);

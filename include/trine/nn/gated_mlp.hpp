@@ -6,7 +6,6 @@
 #include <span>
 #include <utility>
 
-#include <trine/core/workspace.hpp>
 #include <trine/kernels/vector_math.hpp>
 #include <trine/nn/linear.hpp>
 
@@ -30,6 +29,7 @@ struct GatedActivation {
   }
 };
 
+/// y = down(activation(gate x, up x)). The weights; experts/gated_executor.hpp computes.
 class GatedMlp {
  public:
   /// Reads "gate_proj.weight", "up_proj.weight" [ffn, hidden] and "down_proj.weight" [hidden, ffn]. Throws WeightError.
@@ -41,18 +41,6 @@ class GatedMlp {
   /// Products that fit each other; gate and up: [ffn, hidden], down: [hidden, ffn].
   GatedMlp(Linear gate, Linear up, Linear down, GatedActivation activation = {})
       : gate_(std::move(gate)), up_(std::move(up)), down_(std::move(down)), activation_(activation) {}
-
-  /// y = down(activation(gate x, up x)).   x, y: [tokens, hidden]; y must not alias x. Throws ShapeError.
-  void forward(const Execution& execution, Workspace& workspace, View<const float, 2> x, View<float, 2> y) const {
-    const Workspace::Scope scope(workspace);
-    const std::size_t tokens = x.extent(0);
-    const View<float, 2> gate = workspace.take_matrix<float>(tokens, gate_.out());
-    const View<float, 2> up = workspace.take_matrix<float>(tokens, up_.out());
-    gate_.forward(execution, x, gate);
-    up_.forward(execution, x, up);
-    activation_.apply(execution.isa, gate.span(), up.span());
-    down_.forward(execution, gate, y);
-  }
 
   [[nodiscard]] const Linear& gate() const noexcept { return gate_; }
   [[nodiscard]] const Linear& up() const noexcept { return up_; }

@@ -7,7 +7,8 @@
 #include <utility>
 
 #include <trine/core/tensor.hpp>
-#include <trine/kernels/gemm.hpp>
+#include <trine/core/workspace.hpp>
+#include <trine/kernels/matmul.hpp>
 #include <trine/kernels/vector_math.hpp>
 #include <trine/weights/weight_scope.hpp>
 
@@ -26,19 +27,25 @@ class Linear {
   explicit Linear(const AnyMatrix& weight, std::optional<Tensor<float, 1>> bias = std::nullopt)
       : weight_(weight), bias_(std::move(bias)) {}
 
-  /// y = x W^T + b.   x: [tokens, in]   y: [tokens, out], not aliasing x. Allocates nothing. Throws ShapeError.
-  void forward(const Execution& execution, View<const float, 2> x, View<float, 2> y) const {
-    kernels::matmul(execution, x, weight_, y);
-    if (!bias_) return;
-    for (std::size_t t = 0; t < y.extent(0); ++t) kernels::add_to(execution.isa, bias_->view().span(), y.row(t));
+  /// y = x W^T + b.   x: [tokens, in]   y: [tokens, out], not aliasing x. Throws ShapeError.
+  void forward(const Execution& execution, Workspace& workspace, View<const float, 2> x, View<float, 2> y) const {
+    kernels::matmul(execution, workspace, x, weight_, y);
+    add_bias(execution.isa, y);
   }
-  /// Columns [first, first + count) of y in the calling thread; the same bits.   x: [tokens, in]   y: [tokens, out]
-  void forward_columns(Isa isa, View<const float, 2> x, std::size_t first, std::size_t count, View<float, 2> y) const {
-    kernels::gemm(isa, x.data(), x.extent(1), x.extent(0), weight_.row_range(first, count), y.data() + first,
-                  y.extent(1));
+  /// The same for rows that were prepared for this weight, and perhaps for others.
+  void forward(const Execution& execution, const kernels::ActivationRows& x, View<float, 2> y) const {
+    kernels::matmul(execution, x, weight_, y);
+    add_bias(execution.isa, y);
+  }
+  /// Columns [first, first + count) of rows index[0], index[1], ... in the calling thread; the same bits.
+  /// y: [rows, count] at distance ldy   first: a multiple of 16
+  void forward_columns(const Execution& execution, const kernels::ActivationRows& x, const std::uint32_t* index,
+                       std::size_t first_row, std::size_t rows, std::size_t first, std::size_t count, float* y,
+                       std::size_t ldy) const {
+    kernels::gemm(execution, x, index, first_row, rows, weight_.row_range(first, count), y, ldy);
     if (!bias_) return;
     const std::span<const float> bias = bias_->view().span().subspan(first, count);
-    for (std::size_t t = 0; t < y.extent(0); ++t) kernels::add_to(isa, bias, y.row(t).subspan(first, count));
+    for (std::size_t r = 0; r < rows; ++r) kernels::add_to(execution.isa, bias, {y + r * ldy, count});
   }
 
   [[nodiscard]] std::size_t in() const noexcept { return weight_.columns; }
@@ -47,6 +54,11 @@ class Linear {
   [[nodiscard]] std::size_t parameters() const noexcept { return weight_.parameters() + (bias_ ? bias_->size() : 0); }
 
  private:
+  void add_bias(Isa isa, View<float, 2> y) const {
+    if (!bias_) return;
+    for (std::size_t t = 0; t < y.extent(0); ++t) kernels::add_to(isa, bias_->view().span(), y.row(t));
+  }
+
   AnyMatrix weight_;                      // [out, in]
   std::optional<Tensor<float, 1>> bias_;  // [out]
 };

@@ -38,7 +38,7 @@ class OutputHead {
         }
       }
     }
-    linear_.forward(execution, normed.slice(0, out.extent(0)), out);
+    linear_.forward(execution, workspace, normed.slice(0, out.extent(0)), out);
   }
 
  private:

@@ -21,13 +21,18 @@ namespace trine::inline TRINE_ABI {
 
 /// Target regions that the kernels are compiled for, slowest first.
 enum class Isa : std::uint8_t {
-  portable,  // what the compiler assumes of the target anyway
-  avx2,      // x86-64-v3: AVX2, FMA, F16C
-  avx512,    // x86-64-v4: AVX-512 F, BW, DQ, VL
+  portable,     // what the compiler assumes of the target anyway
+  avx2,         // x86-64-v3: AVX2, FMA, F16C
+  avx512,       // x86-64-v4: AVX-512 F, BW, DQ, VL
+  avx512_vnni,  // with dot products of bytes
+  avx512_bf16,  // and of pairs of bf16
 };
 
-inline constexpr std::array<std::pair<Isa, std::string_view>, 3> kIsaNames{
-    {{Isa::portable, "portable"}, {Isa::avx2, "avx2"}, {Isa::avx512, "avx512"}}};
+inline constexpr std::array<std::pair<Isa, std::string_view>, 5> kIsaNames{{{Isa::portable, "portable"},
+                                                                            {Isa::avx2, "avx2"},
+                                                                            {Isa::avx512, "avx512"},
+                                                                            {Isa::avx512_vnni, "avx512_vnni"},
+                                                                            {Isa::avx512_bf16, "avx512_bf16"}}};
 
 [[nodiscard]] constexpr std::string_view to_string(Isa isa) noexcept {
   for (const auto& [value, name] : kIsaNames)
@@ -44,14 +49,21 @@ inline constexpr std::array<std::pair<Isa, std::string_view>, 3> kIsaNames{
   unsigned d = 0;
   const bool f16c = __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;  // not a name Clang 14's built-in knows
   const bool avx2 = f16c && __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
+                      __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512vl") != 0;
+  const bool vnni = avx512 && __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (c & 1U << 11U) != 0;
+  const bool bf16 = vnni && __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & 1U << 5U) != 0;
   switch (isa) {
     case Isa::portable:
       return true;
     case Isa::avx2:
       return avx2;
     case Isa::avx512:
-      return avx2 && __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
-             __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512vl") != 0;
+      return avx512;
+    case Isa::avx512_vnni:
+      return vnni;
+    case Isa::avx512_bf16:
+      return bf16;
   }
   return false;
 #else
@@ -74,7 +86,8 @@ inline constexpr std::array<std::pair<Isa, std::string_view>, 3> kIsaNames{
     if (!is_available(isa)) throw DeviceError("instruction set " + in_quotes(name) + ": this CPU does not have it");
     return isa;
   }
-  throw DeviceError("instruction set: expected portable, avx2 or avx512, found " + in_quotes(name));
+  throw DeviceError("instruction set: expected portable, avx2, avx512, avx512_vnni or avx512_bf16, found " +
+                    in_quotes(name));
 }
 
 /// TRINE_ISA when it is set and not empty, otherwise the best one. Throws DeviceError as `isa_named` does.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <stop_token>
 
 #include <trine/core/error.hpp>
@@ -12,12 +13,25 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// In what type products take activations.
+enum class Activations : std::uint8_t {
+  f32,     // as they are, whatever the weights are stored as: the arithmetic of the reference
+  native,  // as suits the weights: bytes with q8 and q4, bf16 with bf16 where the CPU multiplies it, otherwise f32
+};
+
 /// Results do not depend on `threads`; they may differ in the last bits between instruction sets.
 struct Execution {
   Isa isa = Isa::portable;
   std::size_t threads = 1;
   std::stop_token stop = {};
+  Activations activations = Activations::f32;
 
+  /// The same with activations as they are: for what decides (routers), not computes.
+  [[nodiscard]] Execution exact() const {
+    Execution other = *this;
+    other.activations = Activations::f32;
+    return other;
+  }
   /// Throws CancelledError when the caller asked for an end. Called between layers.
   void check_stop() const {
     if (stop.stop_requested()) throw CancelledError("cancelled by the caller");

@@ -49,8 +49,8 @@ class AttentionRouter : public AffinityRouter {
                   View<float, 2> p) const override {
     const Workspace::Scope scope(workspace);
     const View<float, 2> q = workspace.take_matrix<float>(x.extent(0), query_.out());
-    query_.forward(execution, x, q);
-    keys_.forward(execution, q, p);
+    query_.forward(execution.exact(), workspace, x, q);
+    keys_.forward(execution.exact(), workspace, q, p);
     const float scale = 1.0F / std::sqrt(static_cast<float>(query_.out()));
     for (float& a : p.span()) a *= scale;
     for (std::size_t t = 0; t < p.extent(0); ++t) routing::score(score_, p.row(t));

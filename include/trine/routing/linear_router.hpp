@@ -40,8 +40,9 @@ class LinearRouter : public AffinityRouter {
   [[nodiscard]] std::size_t parameters() const override { return weight_.parameters() + bias_parameters(); }
 
  protected:
-  void affinities(const Execution& execution, Workspace&, View<const float, 2> x, View<float, 2> p) const override {
-    weight_.forward(execution, x, p);
+  void affinities(const Execution& execution, Workspace& workspace, View<const float, 2> x,
+                  View<float, 2> p) const override {
+    weight_.forward(execution.exact(), workspace, x, p);
     for (std::size_t t = 0; t < p.extent(0); ++t) routing::score(score_, p.row(t));
   }
 

@@ -19,6 +19,7 @@
 #include <trine/core/shape.hpp>
 #include <trine/json/object_reader.hpp>
 #include <trine/platform/mapped_file.hpp>
+#include <trine/quant/packed.hpp>
 #include <trine/weights/weight_source.hpp>
 
 namespace trine::inline TRINE_ABI {
@@ -55,7 +56,8 @@ class RawBlob : public TensorMap {
  private:
   void read_tensor(const std::string& name, ObjectReader entry) {
     const auto dtype = parse_dtype(entry.string("dtype"));
-    if (!dtype || !is_plain_float(*dtype)) entry.fail("dtype", "one of \"f32\", \"bf16\", \"f16\"", entry.at("dtype"));
+    if (!dtype || !(is_plain_float(*dtype) || is_packed(*dtype)))
+      entry.fail("dtype", "one of \"f32\", \"bf16\", \"f16\", \"q8\", \"q4\"", entry.at("dtype"));
     StoredTensor tensor;
     tensor.dtype = *dtype;
     const Json& shape = entry.at("shape");
@@ -66,8 +68,9 @@ class RawBlob : public TensorMap {
         entry.fail("shape", "integers from 1 on", extent);
       tensor.shape.push_back(extent.get<std::size_t>());
     }
-    const auto elements = checked_product(tensor.shape);
-    const auto needed = elements ? checked_multiply(*elements, size_bytes(*dtype)) : std::nullopt;
+    if (is_packed(tensor.dtype) && tensor.shape.size() < 2)
+      entry.fail("shape", "at least two extents for a packed type", shape);
+    const auto needed = stored_bytes(tensor.dtype, tensor.shape);
     const std::uint64_t largest = std::numeric_limits<std::int64_t>::max();
     const std::uint64_t offset = entry.integer("offset", 0, largest);
     const std::uint64_t nbytes = entry.integer("nbytes", 0, largest);

@@ -14,6 +14,7 @@
 #include <trine/core/shape.hpp>
 #include <trine/core/tensor.hpp>
 #include <trine/quant/mxfp4.hpp>
+#include <trine/quant/packed.hpp>
 #include <trine/weights/weight_source.hpp>
 
 namespace trine::inline TRINE_ABI {
@@ -95,7 +96,8 @@ class WeightScope {
   /// "NAME_scale_inv" [blocks of rows, blocks of columns], by which they are multiplied. Throws WeightError.
   [[nodiscard]] AnyMatrix matrix(std::string_view name, std::size_t rows, std::size_t columns) const {
     const StoredTensor& tensor = fetch(name, {rows, columns});
-    AnyMatrix matrix{tensor.bytes.data(), tensor.dtype, rows, columns};
+    AnyMatrix matrix = matrix_of(tensor, rows, columns);
+    if (is_packed(tensor.dtype)) return matrix;
     if (tensor.dtype == DType::f8_e4m3) {
       const WeightReader::CodeBlock& block = reader_->fp8_block();
       const std::size_t across = (columns + block.columns - 1) / block.columns;
@@ -109,11 +111,12 @@ class WeightScope {
     return matrix;
   }
 
-  /// A tensor [count, rows, columns] of plain numbers as one matrix, [count * rows, columns]. Throws WeightError.
+  /// A tensor [count, rows, columns] of plain numbers, or packed, as one matrix, [count * rows, columns]. Throws
+  /// WeightError.
   [[nodiscard]] AnyMatrix stack(std::string_view name, std::size_t count, std::size_t rows, std::size_t columns) const {
     const StoredTensor& tensor = fetch(name, {count, rows, columns});
-    require_plain(name, tensor);
-    return {tensor.bytes.data(), tensor.dtype, count * rows, columns};
+    if (!is_packed(tensor.dtype)) require_plain(name, tensor);
+    return matrix_of(tensor, count * rows, columns);
   }
 
   /// The same for MXFP4: "NAME_blocks" [count, rows, columns / 32, 16] bytes of two codes, "NAME_scales" [count, rows,
@@ -152,6 +155,11 @@ class WeightScope {
   }
 
  private:
+  [[nodiscard]] static AnyMatrix matrix_of(const StoredTensor& tensor, std::size_t rows, std::size_t columns) {
+    AnyMatrix matrix{tensor.bytes.data(), tensor.dtype, rows, columns};
+    if (is_packed(tensor.dtype)) matrix.stride = panel_bytes(tensor.dtype, columns);
+    return matrix;
+  }
   [[nodiscard]] std::string name_of(std::string_view part) const {
     return prefix_.empty() ? std::string(part) : prefix_ + "." + std::string(part);
   }

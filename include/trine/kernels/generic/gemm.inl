@@ -8,11 +8,14 @@
 
 namespace trine::inline TRINE_ABI::kernels::TRINE_REGION {
 
-// y[r, c] (+)= the sum over one block, for Rows x Columns outputs. In says how many elements a step takes, how they are
-// loaded and how their products are added to lanes.
+// y[r, c] (+)= the sum over one block of columns from `begin` on, for Rows x Columns outputs. In says how many elements
+// a step takes, how they are loaded and how their products are added to lanes.
 template <class In, std::size_t Rows, std::size_t Columns, class X, class W>
-inline void inner_tile(const X* x, std::size_t ldx, const W* w, std::size_t ldw, std::size_t length, bool first,
-                       float* y, std::size_t ldy) {
+inline void inner_tile(const RowsOf<X>& rows, std::size_t first_row, std::size_t begin, const W* w, std::size_t ldw,
+                       std::size_t length, float* y, std::size_t ldy) {
+  const X* x[Rows];
+  TRINE_UNROLL
+  for (std::size_t r = 0; r < Rows; ++r) x[r] = rows[first_row + r] + begin;
   Vec acc[Rows * Columns];
   TRINE_UNROLL
   for (std::size_t a = 0; a < Rows * Columns; ++a) acc[a] = Vec::zero();
@@ -23,7 +26,7 @@ inline void inner_tile(const X* x, std::size_t ldx, const W* w, std::size_t ldw,
     for (std::size_t c = 0; c < Columns; ++c) weight[c] = In::load(w + c * ldw + i);
     TRINE_UNROLL
     for (std::size_t r = 0; r < Rows; ++r) {
-      const typename In::Lanes row = In::load(x + r * ldx + i);
+      const typename In::Lanes row = In::load(x[r] + i);
       TRINE_UNROLL
       for (std::size_t c = 0; c < Columns; ++c) acc[r * Columns + c] = In::add(row, weight[c], acc[r * Columns + c]);
     }
@@ -34,7 +37,7 @@ inline void inner_tile(const X* x, std::size_t ldx, const W* w, std::size_t ldw,
       const typename In::Lanes weight = In::load_part(w + c * ldw + i, length - i);
       TRINE_UNROLL
       for (std::size_t r = 0; r < Rows; ++r)
-        acc[r * Columns + c] = In::add(In::load_part(x + r * ldx + i, length - i), weight, acc[r * Columns + c]);
+        acc[r * Columns + c] = In::add(In::load_part(x[r] + i, length - i), weight, acc[r * Columns + c]);
     }
   }
   float sums[Rows * Columns];
@@ -45,28 +48,27 @@ inline void inner_tile(const X* x, std::size_t ldx, const W* w, std::size_t ldw,
   for (std::size_t a = fours; a < Rows * Columns; ++a) sums[a] = sum(acc[a]);
   for (std::size_t r = 0; r < Rows; ++r) {
     for (std::size_t c = 0; c < Columns; ++c)
-      y[r * ldy + c] = first ? sums[r * Columns + c] : y[r * ldy + c] + sums[r * Columns + c];
+      y[r * ldy + c] = begin == 0 ? sums[r * Columns + c] : y[r * ldy + c] + sums[r * Columns + c];
   }
 }
 
-// The last `rows` <= Rows rows against Columns weight rows.
+// The last `count` <= Rows rows against Columns weight rows.
 template <class In, std::size_t Rows, std::size_t Columns, class X, class W>
-inline void inner_rest(const X* x, std::size_t ldx, std::size_t rows, const W* w, std::size_t ldw, std::size_t length,
-                       bool first, float* y, std::size_t ldy) {
+inline void inner_rest(const RowsOf<X>& x, std::size_t row, std::size_t count, std::size_t begin, const W* w,
+                       std::size_t ldw, std::size_t length, float* y, std::size_t ldy) {
   if constexpr (Rows > 0) {
-    if (rows == Rows) return inner_tile<In, Rows, Columns>(x, ldx, w, ldw, length, first, y, ldy);
-    inner_rest<In, Rows - 1, Columns>(x, ldx, rows, w, ldw, length, first, y, ldy);
+    if (count == Rows) return inner_tile<In, Rows, Columns>(x, row, begin, w, ldw, length, y + row * ldy, ldy);
+    inner_rest<In, Rows - 1, Columns>(x, row, count, begin, w, ldw, length, y, ldy);
   }
 }
 
-// All rows, in tiles of Rows, against Columns weight rows.
+// Rows [row, end), in tiles of Rows, against Columns weight rows.
 template <class In, std::size_t Rows, std::size_t Columns, class X, class W>
-inline void inner_rows(const X* x, std::size_t ldx, std::size_t rows, const W* w, std::size_t ldw, std::size_t length,
-                       bool first, float* y, std::size_t ldy) {
-  std::size_t r = 0;
-  for (; r + Rows <= rows; r += Rows)
-    inner_tile<In, Rows, Columns>(x + r * ldx, ldx, w, ldw, length, first, y + r * ldy, ldy);
-  inner_rest<In, Rows - 1, Columns>(x + r * ldx, ldx, rows - r, w, ldw, length, first, y + r * ldy, ldy);
+inline void inner_rows(const RowsOf<X>& x, std::size_t row, std::size_t end, std::size_t begin, const W* w,
+                       std::size_t ldw, std::size_t length, float* y, std::size_t ldy) {
+  for (; row + Rows <= end; row += Rows)
+    inner_tile<In, Rows, Columns>(x, row, begin, w, ldw, length, y + row * ldy, ldy);
+  inner_rest<In, Rows - 1, Columns>(x, row, end - row, begin, w, ldw, length, y, ldy);
 }
 
 // Where weight rows come from: block(o, count, i, length) is `count` rows from o on, columns [i, i + length), `ld`
@@ -89,25 +91,25 @@ struct DecodedRows {
 
 // y[r, o] = sum_i x[r, i] w[o, i] in tiles of Rows x Columns.
 template <class In, std::size_t Rows, std::size_t Columns, class X, class Weights>
-inline void tiled_gemm(const X* x, std::size_t ldx, std::size_t rows, const Weights& weights, std::size_t outs,
-                       std::size_t k, float* y, std::size_t ldy) noexcept {
+inline void tiled_gemm(const RowsOf<X>& x, std::size_t rows, const Weights& weights, std::size_t outs, std::size_t k,
+                       float* y, std::size_t ldy) noexcept {
   // A few rows follow each weight row to its end, as memory likes it; for many, a block of them stays in L2.
   const std::size_t outs_at_a_time = rows <= Rows ? Columns : outs;
-  for (std::size_t begin = 0; begin < rows; begin += kRowBlock) {
-    const std::size_t count = rows - begin < kRowBlock ? rows - begin : kRowBlock;
+  for (std::size_t row = 0; row < rows; row += kRowBlock) {
+    const std::size_t end = rows - row < kRowBlock ? rows : row + kRowBlock;
     for (std::size_t o_begin = 0; o_begin < outs; o_begin += outs_at_a_time) {
       const std::size_t o_end = outs - o_begin < outs_at_a_time ? outs : o_begin + outs_at_a_time;
       for (std::size_t i = 0; i < k || i == 0; i += kInnerBlock) {  // once for k = 0: the sum of nothing is written
         const std::size_t length = k - i < kInnerBlock ? k - i : kInnerBlock;
-        const X* block = x + begin * ldx + i;
-        float* out = y + begin * ldy;
         std::size_t o = o_begin;
         for (; o + Columns <= o_end; o += Columns)
-          inner_rows<In, Rows, Columns>(block, ldx, count, weights.block(o, Columns, i, length), weights.ld, length,
-                                        i == 0, out + o, ldy);
+          inner_rows<In, Rows, Columns>(x, row, end, i, weights.block(o, Columns, i, length), weights.ld, length, y + o,
+                                        ldy);
+        for (; o + Columns / 2 < o_end; o += Columns / 2 + 1)  // what is left over
+          inner_rows<In, Rows, Columns / 2 + 1>(x, row, end, i, weights.block(o, Columns / 2 + 1, i, length),
+                                                weights.ld, length, y + o, ldy);
         for (; o < o_end; ++o)
-          inner_rows<In, Rows, 1>(block, ldx, count, weights.block(o, 1, i, length), weights.ld, length, i == 0,
-                                  out + o, ldy);
+          inner_rows<In, Rows, 1>(x, row, end, i, weights.block(o, 1, i, length), weights.ld, length, y + o, ldy);
       }
     }
   }
@@ -115,10 +117,10 @@ inline void tiled_gemm(const X* x, std::size_t ldx, std::size_t rows, const Weig
 
 // One row alone keeps more weight rows, streams of memory, under way.
 template <class In, class X, class Weights>
-inline void inner_gemm(const X* x, std::size_t ldx, std::size_t rows, const Weights& weights, std::size_t outs,
-                       std::size_t k, float* y, std::size_t ldy) noexcept {
-  if (rows == 1) return tiled_gemm<In, 1, Vec::row_columns>(x, ldx, rows, weights, outs, k, y, ldy);
-  tiled_gemm<In, Vec::tile_rows, Vec::tile_columns>(x, ldx, rows, weights, outs, k, y, ldy);
+inline void inner_gemm(const RowsOf<X>& x, std::size_t rows, const Weights& weights, std::size_t outs, std::size_t k,
+                       float* y, std::size_t ldy) noexcept {
+  if (rows == 1) return tiled_gemm<In, 1, Vec::row_columns>(x, rows, weights, outs, k, y, ldy);
+  tiled_gemm<In, Vec::tile_rows, Vec::tile_columns>(x, rows, weights, outs, k, y, ldy);
 }
 
 // Numbers widened to f32, one multiply-add a lane.
@@ -138,17 +140,17 @@ struct Widened {
 
 /// y[r, o] = sum_i x[r, i] w[o, i]; see kernels/gemm.hpp.
 template <class W>
-inline void gemm(const float* x, std::size_t ldx, std::size_t rows, const W* w, std::size_t ldw, std::size_t outs,
-                 std::size_t k, float* y, std::size_t ldy) noexcept {
-  inner_gemm<Widened>(x, ldx, rows, StoredRows<W>{w, ldw}, outs, k, y, ldy);
+inline void gemm(const RowsOf<float>& x, std::size_t rows, const W* w, std::size_t ldw, std::size_t outs, std::size_t k,
+                 float* y, std::size_t ldy) noexcept {
+  inner_gemm<Widened>(x, rows, StoredRows<W>{w, ldw}, outs, k, y, ldy);
 }
 
 /// The same for weights that are not rows of plain numbers: codes, columns.
-inline void gemm_decoded(const float* x, std::size_t ldx, std::size_t rows, const AnyMatrix& w, float* y,
+inline void gemm_decoded(const RowsOf<float>& x, std::size_t rows, const AnyMatrix& w, float* y,
                          std::size_t ldy) noexcept {
   constexpr std::size_t most = Vec::tile_columns < Vec::row_columns ? Vec::row_columns : Vec::tile_columns;
   alignas(64) float buffer[most * kInnerBlock];
-  inner_gemm<Widened>(x, ldx, rows, DecodedRows{w, buffer}, w.rows, w.columns, y, ldy);
+  inner_gemm<Widened>(x, rows, DecodedRows{w, buffer}, w.rows, w.columns, y, ldy);
 }
 
 }  // namespace trine::inline TRINE_ABI::kernels::TRINE_REGION

@@ -10,6 +10,7 @@
 #include <immintrin.h>
 
 #include <cstddef>
+#include <cstdint>
 
 TRINE_TARGET_BEGIN(TRINE_AVX2_FEATURES)
 namespace trine::inline TRINE_ABI::kernels::avx2 {
@@ -57,6 +58,57 @@ TRINE_INLINE Vec power_of_two(Vec n) {
   const __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n.v), _mm256_set1_epi32(127));
   return {_mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23))};
 }
+
+struct Ints {
+  static constexpr std::size_t lanes = 8;
+  static constexpr std::size_t tile_rows = 2;  // 2 x 4 sums (a panel is two registers), weights, activations
+  static constexpr std::size_t tile_panels = 2;
+  static constexpr std::int32_t code_offset = 0;
+  __m256i v;
+  static TRINE_INLINE Ints broadcast(std::int32_t value) { return {_mm256_set1_epi32(value)}; }
+  static TRINE_INLINE Ints load(const std::int8_t* p) {
+    return {_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)))};
+  }
+};
+struct Codes {
+  __m256i v;
+  static TRINE_INLINE Codes load(const std::byte* p) {
+    return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))};
+  }
+};
+TRINE_INLINE Codes low_bits(Codes codes) { return {_mm256_and_si256(codes.v, _mm256_set1_epi8(15))}; }
+TRINE_INLINE Codes high_bits(Codes codes) { return low_bits({_mm256_srli_epi16(codes.v, 4)}); }
+TRINE_INLINE void store_products(Codes codes, Ints factor, std::byte* p) {
+  const __m256i twice = _mm256_or_si256(_mm256_and_si256(factor.v, _mm256_set1_epi32(0xffff)),
+                                        _mm256_slli_epi32(factor.v, 16));  // in both halves of a lane
+  const __m256i even = _mm256_and_si256(codes.v, _mm256_set1_epi16(255));
+  const __m256i odd = _mm256_srli_epi16(codes.v, 8);
+  const __m256i eight = _mm256_set1_epi16(8);
+  const __m256i offset = _mm256_set1_epi16(128);
+  const __m256i a = _mm256_add_epi16(_mm256_mullo_epi16(_mm256_sub_epi16(even, eight), twice), offset);
+  const __m256i b = _mm256_add_epi16(_mm256_mullo_epi16(_mm256_sub_epi16(odd, eight), twice), offset);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_or_si256(a, _mm256_slli_epi16(b, 8)));
+}
+// Pairs of products in 16 bits: 2 * 15 * 128 and 2 * 127 * 127 fit.
+TRINE_INLINE Ints dot_small(Ints sum, Codes codes, std::int32_t x) {
+  const __m256i pairs = _mm256_maddubs_epi16(codes.v, _mm256_set1_epi32(x));
+  return {_mm256_add_epi32(sum.v, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))};
+}
+TRINE_INLINE Ints dot_signed(Ints sum, Codes codes, std::int32_t x) {
+  const __m256i weight = _mm256_xor_si256(codes.v, _mm256_set1_epi8(-128));  // code - 128
+  const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(weight), _mm256_sign_epi8(_mm256_set1_epi32(x), weight));
+  return {_mm256_add_epi32(sum.v, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))};
+}
+TRINE_INLINE Ints multiply_add(Ints a, Ints b, Ints sum) {
+  return {_mm256_add_epi32(sum.v, _mm256_mullo_epi32(a.v, b.v))};
+}
+TRINE_INLINE Vec to_float(Ints a) { return {_mm256_cvtepi32_ps(a.v)}; }
+TRINE_INLINE void store_bytes(Vec a, std::int8_t* p) {
+  const __m256i words = _mm256_cvtps_epi32(a.v);
+  const __m128i halves = _mm_packs_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(halves, halves));
+}
+
 TRINE_INLINE float sum(Vec a) {
   const __m256 pair = _mm256_add_ps(a.v, _mm256_permute_ps(a.v, 0x4e));    // 0+2, 1+3 in each quad
   const __m256 quad = _mm256_add_ps(pair, _mm256_permute_ps(pair, 0xb1));  // (0+2)+(1+3)

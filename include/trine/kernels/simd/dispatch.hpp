@@ -4,13 +4,18 @@
 
 #include <trine/kernels/simd/avx2.hpp>
 #include <trine/kernels/simd/avx512.hpp>
+#include <trine/kernels/simd/avx512_bf16.hpp>
+#include <trine/kernels/simd/avx512_vnni.hpp>
 #include <trine/kernels/simd/portable.hpp>
 #include <trine/platform/cpu_features.hpp>
 
 /// Returns REGION::call for the region that `isa` names. Every kernel of ours is `noexcept` and cheap to select.
+/// TRINE_DISPATCH_BYTES: the same for kernels that multiply bytes; AVX-512 without VNNI has no faster way than AVX2.
 #if TRINE_X86
 #define TRINE_DISPATCH(isa, call) \
   switch (isa) {                  \
+    case Isa::avx512_bf16:        \
+    case Isa::avx512_vnni:        \
     case Isa::avx512:             \
       return avx512::call;        \
     case Isa::avx2:               \
@@ -19,8 +24,21 @@
       break;                      \
   }                               \
   return portable::call
+#define TRINE_DISPATCH_BYTES(isa, call) \
+  switch (isa) {                        \
+    case Isa::avx512_bf16:              \
+    case Isa::avx512_vnni:              \
+      return avx512_vnni::call;         \
+    case Isa::avx512:                   \
+    case Isa::avx2:                     \
+      return avx2::call;                \
+    case Isa::portable:                 \
+      break;                            \
+  }                                     \
+  return portable::call
 #else
 #define TRINE_DISPATCH(isa, call) \
   static_cast<void>(isa);         \
   return portable::call
+#define TRINE_DISPATCH_BYTES(isa, call) TRINE_DISPATCH(isa, call)
 #endif

@@ -2,6 +2,7 @@
 // Eight floats in plain C++, for any CPU: the contract that every other Vec keeps.
 #pragma once
 
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstddef>
@@ -86,6 +87,84 @@ TRINE_INLINE Vec power_of_two(const Vec& n) {
       static_cast<std::uint32_t>((n.lane[i] >= -126.0F ? static_cast<std::int32_t>(n.lane[i]) : 0) + 127) << 23U));
 }
 #undef TRINE_LANEWISE_
+
+/// Eight 32-bit integers: sums of products of bytes, without rounding.
+struct Ints {
+  static constexpr std::size_t lanes = 8;
+  static constexpr std::size_t tile_rows = 1;     // packed_gemm keeps the sums of tile_rows activations with
+  static constexpr std::size_t tile_panels = 1;   // tile_panels panels in registers
+  static constexpr std::int32_t code_offset = 0;  // dot_signed multiplies with code - 128 + code_offset
+  std::int32_t lane[lanes];
+
+  static TRINE_INLINE Ints broadcast(std::int32_t value) {
+    Ints r;
+    for (std::int32_t& x : r.lane) x = value;
+    return r;
+  }
+  /// Bytes, one a lane.
+  static TRINE_INLINE Ints load(const std::int8_t* p) {
+    Ints r;
+    for (std::size_t i = 0; i < lanes; ++i) r.lane[i] = p[i];
+    return r;
+  }
+};
+
+/// Four unsigned bytes for each lane of Ints.
+struct Codes {
+  std::uint8_t byte[4 * Ints::lanes];
+  static TRINE_INLINE Codes load(const std::byte* p) {
+    Codes r;
+    for (std::size_t i = 0; i < sizeof r.byte; ++i) r.byte[i] = std::to_integer<std::uint8_t>(p[i]);
+    return r;
+  }
+};
+/// Bits 0 .. 3 and 4 .. 7 of each byte.
+TRINE_INLINE Codes low_bits(const Codes& codes) {
+  Codes r;
+  for (std::size_t i = 0; i < sizeof r.byte; ++i) r.byte[i] = codes.byte[i] & 15U;
+  return r;
+}
+TRINE_INLINE Codes high_bits(const Codes& codes) {
+  Codes r;
+  for (std::size_t i = 0; i < sizeof r.byte; ++i) r.byte[i] = static_cast<std::uint8_t>(codes.byte[i] >> 4U);
+  return r;
+}
+/// byte = 128 + factor * (code - 8), factor in [-15, 15] of the lane, code in [0, 15]
+TRINE_INLINE void store_products(const Codes& codes, const Ints& factor, std::byte* p) {
+  for (std::size_t i = 0; i < sizeof codes.byte; ++i)
+    p[i] = static_cast<std::byte>(128 + factor.lane[i / 4] * (codes.byte[i] - 8));
+}
+
+/// sum[l] += the four products of the lane's codes, at most 15, with the signed bytes of x in the order of memory.
+TRINE_INLINE Ints dot_small(const Ints& sum, const Codes& codes, std::int32_t x) {
+  Ints r = sum;
+  const auto bytes = std::bit_cast<std::array<std::int8_t, 4>>(x);
+  for (std::size_t i = 0; i < sizeof codes.byte; ++i) r.lane[i / 4] += codes.byte[i] * bytes[i % 4];
+  return r;
+}
+/// sum[l] += the four products of the lane's code - 128 + code_offset, code in [1, 255], with the bytes of x, none
+/// -128.
+TRINE_INLINE Ints dot_signed(const Ints& sum, const Codes& codes, std::int32_t x) {
+  Ints r = sum;
+  const auto bytes = std::bit_cast<std::array<std::int8_t, 4>>(x);
+  for (std::size_t i = 0; i < sizeof codes.byte; ++i) r.lane[i / 4] += (codes.byte[i] - 128) * bytes[i % 4];
+  return r;
+}
+/// sum + a * b
+TRINE_INLINE Ints multiply_add(const Ints& a, const Ints& b, const Ints& sum) {
+  Ints r;
+  for (std::size_t i = 0; i < Ints::lanes; ++i) r.lane[i] = sum.lane[i] + a.lane[i] * b.lane[i];
+  return r;
+}
+TRINE_INLINE Vec to_float(const Ints& a) {
+  Vec r;
+  for (std::size_t i = 0; i < Ints::lanes; ++i) r.lane[i] = static_cast<float>(a.lane[i]);
+  return r;
+}
+/// Integral lanes in [-128, 127] as bytes.
+TRINE_INLINE void store_bytes(const Vec& a, std::int8_t* p) {
+  for (std::size_t i = 0; i < Vec::lanes; ++i) p[i] = static_cast<std::int8_t>(a.lane[i]);
+}
 
 /// The sum of all lanes. Within each quad (0+2)+(1+3), then the two quads: the tree of `sum4`.
 TRINE_INLINE float sum(const Vec& a) {

@@ -49,6 +49,8 @@
 #define TRINE_X86 1
 #define TRINE_AVX2_FEATURES "avx2,fma,f16c"
 #define TRINE_AVX512_FEATURES "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl"
+#define TRINE_AVX512_VNNI_FEATURES TRINE_AVX512_FEATURES ",avx512vnni"
+#define TRINE_AVX512_BF16_FEATURES TRINE_AVX512_FEATURES ",avx512bf16"
 #else
 #define TRINE_X86 0
 #endif

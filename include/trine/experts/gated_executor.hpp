@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// Gated feed-forwards on the rows that want them, several at a time: what dense layers, routed experts and shared
+// experts have in common. Each weight is read once a batch.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include <trine/core/workspace.hpp>
+#include <trine/nn/gated_mlp.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+/// Some rows of x for one feed-forward. Slots number the rows of all feed-forwards of a call, one after the other.
+struct GatedRows {
+  const GatedMlp* mlp;
+  std::size_t first_slot;
+  std::size_t rows;
+  const std::uint32_t* row = nullptr;  // [rows] rows of x, or null: 0, 1, ...
+  const float* weight = nullptr;       // [rows] of the result, or null: 1
+};
+
+/// h_s = activation(gate x, up x), then down h_s, for the slots s of each part, in two parallel regions and one before
+/// them that rounds x. The bits of a slot depend on its row and its weights only.
+class GatedExecutor {
+ public:
+  /// x: [tokens, hidden]. All parts have the same hidden width. Borrows everything until it is destroyed.
+  GatedExecutor(const Execution& execution, Workspace& workspace, View<const float, 2> x,
+                std::span<const GatedRows> parts)
+      : scope_(workspace), workspace_(workspace), execution_(execution), parts_(parts) {
+    for (const GatedRows& part : parts) {
+      slots_ = std::max(slots_, part.first_slot + part.rows);
+      ffn_ = std::max(ffn_, part.mlp->gate().out());
+      work_ += part.rows * part.mlp->parameters();
+    }
+    if (work_ < 2 * kernels::kTaskWork) execution_.threads = 1;
+    compute_hidden(x);
+  }
+
+  /// outputs[s] = down h_s.   outputs: [slots, hidden]
+  void write(View<float, 2> outputs) const {
+    for_column_blocks([&](std::size_t first, std::size_t columns, std::size_t) {
+      for (const GatedRows& part : parts_)
+        part.mlp->down().forward_columns(execution_, hidden_.rows(), nullptr, part.first_slot, part.rows, first,
+                                         columns, outputs.row(part.first_slot).data() + first, outputs.extent(1));
+    });
+  }
+
+  /// y[row of s] += weight_s down h_s, part after part, so that a row's sum does not depend on the batch.
+  /// y: [tokens, hidden]
+  void add(View<float, 2> y) const {
+    const std::size_t team = std::clamp<std::size_t>(execution_.threads, 1, most_threads());
+    const View<float, 2> scratch = workspace_.take_matrix<float>(team, kRowsAtATime * kColumns);
+    for_column_blocks([&](std::size_t first, std::size_t columns, std::size_t worker) {
+      for (const GatedRows& part : parts_) {
+        for (std::size_t begin = 0; begin < part.rows; begin += kRowsAtATime) {
+          const std::size_t count = std::min(kRowsAtATime, part.rows - begin);
+          float* out = scratch.row(worker).data();
+          part.mlp->down().forward_columns(execution_, hidden_.rows(), nullptr, part.first_slot + begin, count, first,
+                                           columns, out, columns);
+          for (std::size_t r = begin; r < begin + count; ++r, out += columns) {
+            const float weight = part.weight == nullptr ? 1.0F : part.weight[r];
+            kernels::weighted_sum(execution_.isa, {&weight, 1}, out, 0,
+                                  y.row(part.row == nullptr ? r : part.row[r]).subspan(first, columns));
+          }
+        }
+      }
+    });
+  }
+
+ private:
+  static constexpr std::size_t kColumns = 160;      // most columns of a task
+  static constexpr std::size_t kRowsAtATime = 160;  // rows whose gate and up values are held at a time
+
+  // Columns of a task: whole groups of packed weights, or whole tiles of plain ones.
+  [[nodiscard]] static std::size_t columns_of(const Linear& linear) noexcept {
+    return is_packed(linear.weight().dtype) ? kPackedGroup : kColumns;
+  }
+
+  void compute_hidden(View<const float, 2> x) {
+    std::size_t tasks = 0;
+    const std::span<std::size_t> end = workspace_.take<std::size_t>(parts_.size());  // tasks up to each part
+    const std::span<const AnyMatrix*> weights = workspace_.take<const AnyMatrix*>(2 * parts_.size());
+    const std::span<const AnyMatrix*> downs = workspace_.take<const AnyMatrix*>(parts_.size());
+    for (std::size_t i = 0; i < parts_.size(); ++i) {
+      const GatedMlp& mlp = *parts_[i].mlp;
+      tasks += (mlp.gate().out() + kPackedGroup - 1) / kPackedGroup;
+      end[i] = tasks;
+      weights[2 * i] = &mlp.gate().weight();
+      weights[2 * i + 1] = &mlp.up().weight();
+      downs[i] = &mlp.down().weight();
+    }
+    const kernels::ActivationRows rows = kernels::prepare(execution_, workspace_, x, weights);
+    hidden_ = {execution_, workspace_, slots_, ffn_, downs, true};
+    const std::size_t team = std::clamp<std::size_t>(execution_.threads, 1, most_threads());
+    const View<float, 2> scratch = workspace_.take_matrix<float>(team, 2 * kRowsAtATime * kPackedGroup);
+    parallel_for(execution_.threads, tasks, [&](std::size_t task, std::size_t worker) {
+      const auto i = static_cast<std::size_t>(std::ranges::upper_bound(end, task) - end.begin());
+      const std::size_t before = i == 0 ? 0 : end[i - 1];
+      hidden_columns(rows, parts_[i], (task - before) * kPackedGroup, scratch.row(worker));
+    });
+  }
+
+  // Columns [first, first + 128) of h for all slots of a part.
+  void hidden_columns(const kernels::ActivationRows& x, const GatedRows& part, std::size_t first,
+                      std::span<float> scratch) {
+    const GatedMlp& mlp = *part.mlp;
+    const std::size_t columns = std::min(kPackedGroup, mlp.gate().out() - first);
+    float* gate = scratch.data();
+    float* up = gate + kRowsAtATime * kPackedGroup;
+    for (std::size_t begin = 0; begin < part.rows; begin += kRowsAtATime) {
+      const std::size_t count = std::min(kRowsAtATime, part.rows - begin);
+      const std::uint32_t* row = part.row == nullptr ? nullptr : part.row + begin;
+      const std::size_t first_row = part.row == nullptr ? begin : 0;
+      mlp.gate().forward_columns(execution_, x, row, first_row, count, first, columns, gate, columns);
+      mlp.up().forward_columns(execution_, x, row, first_row, count, first, columns, up, columns);
+      mlp.activation().apply(execution_.isa, {gate, count * columns}, {up, count * columns});
+      for (std::size_t r = 0; r < count; ++r)
+        hidden_.store(execution_.isa, part.first_slot + begin + r, first, {gate + r * columns, columns});
+    }
+  }
+
+  template <class Body>
+  void for_column_blocks(const Body& body) const {
+    if (parts_.empty()) return;
+    const Linear& down = parts_.front().mlp->down();
+    const std::size_t block = columns_of(down);
+    parallel_for(execution_.threads, (down.out() + block - 1) / block, [&](std::size_t task, std::size_t worker) {
+      body(task * block, std::min(block, down.out() - task * block), worker);
+    });
+  }
+
+  Workspace::Scope scope_;
+  Workspace& workspace_;
+  Execution execution_;
+  std::span<const GatedRows> parts_;
+  std::size_t slots_ = 0;
+  std::size_t ffn_ = 0;
+  std::size_t work_ = 0;
+  kernels::ActivationBuffer hidden_;  // [slots, ffn] in the types that the down products want
+};
+
+}  // namespace trine::inline TRINE_ABI

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+// Products of quantised activations with packed weights, written once and included once per instruction set
+// (kernels/packed_gemm.hpp).
+//
+// A lane is an output. Within a group of 128 columns all is exact in integers; then y = integer * (scale of the
+// activations) * (scale of the weights) + y, group after group. Which outputs are worked on at the same time does not
+// change that, so the bits of an output depend on its two rows only.
+
+namespace trine::inline TRINE_ABI::kernels::TRINE_REGION {
+
+inline constexpr std::size_t kParts = kPanelRows / Ints::lanes;  // registers of a panel
+
+// Some groups of neighbouring panels of weights: where codes and scales of panel p and group g lie.
+struct PanelGroups {
+  const std::byte* codes;
+  std::size_t code_panel;
+  std::size_t code_group;
+  const std::byte* scales;
+  std::size_t scale_panel;
+  std::size_t scale_group;
+};
+
+// Row r of a tile, from the first column of a block on.
+struct TileRow {
+  const std::int8_t* codes;
+  const float* scale;
+  const std::int32_t* sums;
+};
+
+TRINE_INLINE std::int32_t four_codes(const std::int8_t* codes) {
+  std::int32_t four;
+  std::memcpy(&four, codes, sizeof four);
+  return four;
+}
+
+// Asks for what comes later, too: the hardware looks ahead less far than so many streams need.
+TRINE_INLINE Codes load_codes(const std::byte* codes) {
+  __builtin_prefetch(codes + kPrefetchBytes);
+  return Codes::load(codes);
+}
+
+// y += integers * scales of one group, for Rows x Panels * 16 outputs.
+template <std::size_t Rows, std::size_t Panels>
+TRINE_INLINE void add_group(const Ints (&acc)[Rows][Panels * kParts], const TileRow (&x)[Rows], std::size_t group,
+                            const std::byte* scales, std::size_t scale_panel, bool first, float* y, std::size_t ldy) {
+  TRINE_UNROLL
+  for (std::size_t p = 0; p < Panels * kParts; ++p) {
+    const float* scale = reinterpret_cast<const float*>(scales + p / kParts * scale_panel) + p % kParts * Ints::lanes;
+    const Vec weight = Vec::load(scale);
+    TRINE_UNROLL
+    for (std::size_t r = 0; r < Rows; ++r) {
+      float* out = y + r * ldy + p * Ints::lanes;
+      const Vec value = mul(to_float(acc[r][p]), Vec::broadcast(x[r].scale[group]));
+      fma(value, weight, first ? Vec::zero() : Vec::load(out)).store(out);
+    }
+  }
+}
+
+// Codes of eight bits. y goes on unless `first`.
+template <std::size_t Rows, std::size_t Panels>
+inline void tile_q8(const TileRow (&x)[Rows], const PanelGroups& w, std::size_t columns, bool first, float* y,
+                    std::size_t ldy) {
+  for (std::size_t begin = 0, group = 0; begin < columns; begin += kPackedGroup, ++group) {
+    const std::size_t length = group_columns(begin, columns);
+    Ints acc[Rows][Panels * kParts];
+    TRINE_UNROLL
+    for (std::size_t r = 0; r < Rows; ++r) {
+      std::int32_t sum = 0;
+      for (std::size_t j = 0; j < length; j += kPackedSubgroup) sum += x[r].sums[(begin + j) / kPackedSubgroup];
+      TRINE_UNROLL
+      for (std::size_t p = 0; p < Panels * kParts; ++p) acc[r][p] = Ints::broadcast(-Ints::code_offset * sum);
+    }
+    const std::byte* codes = w.codes + group * w.code_group;
+    for (std::size_t i = 0; i < length; i += 4) {
+      Codes weight[Panels * kParts];
+      TRINE_UNROLL
+      for (std::size_t p = 0; p < Panels * kParts; ++p)
+        weight[p] = load_codes(codes + p / kParts * w.code_panel + i * kPanelRows + p % kParts * 4 * Ints::lanes);
+      TRINE_UNROLL
+      for (std::size_t r = 0; r < Rows; ++r) {
+        const std::int32_t four = four_codes(x[r].codes + begin + i);
+        TRINE_UNROLL
+        for (std::size_t p = 0; p < Panels * kParts; ++p) acc[r][p] = dot_signed(acc[r][p], weight[p], four);
+      }
+    }
+    add_group<Rows, Panels>(acc, x, group, w.scales + group * w.scale_group, w.scale_panel, first && group == 0, y,
+                            ldy);
+  }
+}
+
+// Codes of four bits and factors of subgroups, used as they are.
+template <std::size_t Rows, std::size_t Panels>
+inline void tile_q4(const TileRow (&x)[Rows], const std::byte* w, std::size_t panel, std::size_t columns, bool first,
+                    float* y, std::size_t ldy) {
+  for (std::size_t begin = 0, group = 0; begin < columns; begin += kPackedGroup, ++group) {
+    const std::size_t length = group_columns(begin, columns);
+    const std::byte* scales = w + group * group_bytes(DType::q4, kPackedGroup);
+    const auto* factors = reinterpret_cast<const std::int8_t*>(scales + kPanelScaleBytes);
+    const std::byte* codes = scales + group_header_bytes(DType::q4);
+    Ints total[Rows][Panels * kParts];
+    TRINE_UNROLL
+    for (std::size_t r = 0; r < Rows; ++r) {
+      TRINE_UNROLL
+      for (std::size_t p = 0; p < Panels * kParts; ++p) total[r][p] = Ints::broadcast(0);
+    }
+    for (std::size_t j = 0; j < length; j += kPackedSubgroup) {
+      Ints acc[Rows][Panels * kParts];
+      TRINE_UNROLL
+      for (std::size_t r = 0; r < Rows; ++r) {
+        TRINE_UNROLL
+        for (std::size_t p = 0; p < Panels * kParts; ++p)
+          acc[r][p] = Ints::broadcast(-8 * x[r].sums[(begin + j) / kPackedSubgroup]);
+      }
+      for (std::size_t i = j; i < j + kPackedSubgroup; i += 8) {
+        Codes weight[Panels * kParts];
+        TRINE_UNROLL
+        for (std::size_t p = 0; p < Panels * kParts; ++p)
+          weight[p] = load_codes(codes + p / kParts * panel + i / 2 * kPanelRows + p % kParts * 4 * Ints::lanes);
+        TRINE_UNROLL
+        for (std::size_t r = 0; r < Rows; ++r) {
+          const std::int32_t low = four_codes(x[r].codes + begin + i);
+          const std::int32_t high = four_codes(x[r].codes + begin + i + 4);
+          TRINE_UNROLL
+          for (std::size_t p = 0; p < Panels * kParts; ++p)
+            acc[r][p] = dot_small(dot_small(acc[r][p], low_bits(weight[p]), low), high_bits(weight[p]), high);
+        }
+      }
+      TRINE_UNROLL
+      for (std::size_t p = 0; p < Panels * kParts; ++p) {
+        const Ints factor =
+            Ints::load(factors + p / kParts * panel + j / kPackedSubgroup * kPanelRows + p % kParts * Ints::lanes);
+        TRINE_UNROLL
+        for (std::size_t r = 0; r < Rows; ++r) total[r][p] = multiply_add(acc[r][p], factor, total[r][p]);
+      }
+    }
+    add_group<Rows, Panels>(total, x, group, scales, panel, first && group == 0, y, ldy);
+  }
+}
+
+// q4 codes times their factors are q8 codes: [panels][groups] of them, each as long as a whole group.
+inline void unpack_q4(const std::byte* w, std::size_t panel, std::size_t panels, std::size_t columns, std::byte* out,
+                      std::size_t out_panel) {
+  for (std::size_t p = 0; p < panels; ++p) {
+    for (std::size_t begin = 0; begin < columns; begin += kPackedGroup) {
+      const std::byte* group = w + p * panel + begin / kPackedGroup * group_bytes(DType::q4, kPackedGroup);
+      const auto* factors = reinterpret_cast<const std::int8_t*>(group + kPanelScaleBytes);
+      const std::byte* codes = group + group_header_bytes(DType::q4);
+      std::byte* unpacked = out + p * out_panel + begin * kPanelRows;
+      for (std::size_t i = 0; i < group_columns(begin, columns); i += 8) {
+        for (std::size_t part = 0; part < kParts; ++part) {
+          const Ints factor = Ints::load(factors + i / kPackedSubgroup * kPanelRows + part * Ints::lanes);
+          const std::size_t at = part * 4 * Ints::lanes;
+          const Codes two = Codes::load(codes + i / 2 * kPanelRows + at);
+          store_products(low_bits(two), factor, unpacked + i * kPanelRows + at);
+          store_products(high_bits(two), factor, unpacked + (i + 4) * kPanelRows + at);
+        }
+      }
+    }
+  }
+}
+
+// One block of columns of some panels against all rows, in tiles; `tile` is called with the rows of each.
+struct PackedBlock {
+  const QuantizedRows& x;
+  const std::uint32_t* index;  // row of x for each row of y, or null: the same
+  std::size_t first;           // row of y
+  std::size_t rows;
+  const std::byte* w;  // first panel, at the first column of the block
+  std::size_t panel;   // bytes
+  std::size_t column;
+  std::size_t columns;
+  float* y;  // the first of these rows, the first output of the first panel
+  std::size_t ldy;
+
+  TRINE_INLINE TileRow row(std::size_t r) const {
+    const std::size_t at = index == nullptr ? first + r : index[first + r];
+    return {x.codes + at * x.ld + column, x.scale + at * x.groups + column / kPackedGroup,
+            x.sums + at * x.subgroups + column / kPackedSubgroup};
+  }
+};
+
+struct Q8Tiles {
+  template <std::size_t Rows, std::size_t Panels>
+  static TRINE_INLINE void tile(const PackedBlock& b, const PanelGroups& w, const TileRow (&x)[Rows], float* y) {
+    tile_q8<Rows, Panels>(x, w, b.columns, b.column == 0, y, b.ldy);
+  }
+};
+struct Q4Tiles {
+  template <std::size_t Rows, std::size_t Panels>
+  static TRINE_INLINE void tile(const PackedBlock& b, const PanelGroups&, const TileRow (&x)[Rows], float* y) {
+    if constexpr (Rows == 1 || Panels == 1) {
+      tile_q4<Rows, Panels>(x, b.w, b.panel, b.columns, b.column == 0, y, b.ldy);
+    } else {  // sums and totals of half the panels fit the registers
+      tile_q4<Rows, Panels / 2>(x, b.w, b.panel, b.columns, b.column == 0, y, b.ldy);
+      tile_q4<Rows, Panels / 2>(x, b.w + Panels / 2 * b.panel, b.panel, b.columns, b.column == 0,
+                                y + Panels / 2 * kPanelRows, b.ldy);
+    }
+  }
+};
+
+// The last `rows` <= Rows rows.
+template <class Tiles, std::size_t Rows, std::size_t Panels>
+inline void packed_rest(const PackedBlock& b, const PanelGroups& w, std::size_t r, std::size_t rows) {
+  if constexpr (Rows > 0) {
+    if (rows < Rows) return packed_rest<Tiles, Rows - 1, Panels>(b, w, r, rows);
+    TileRow x[Rows];
+    TRINE_UNROLL
+    for (std::size_t i = 0; i < Rows; ++i) x[i] = b.row(r + i);
+    Tiles::template tile<Rows, Panels>(b, w, x, b.y + r * b.ldy);
+  }
+}
+
+template <class Tiles, std::size_t Panels>
+inline void packed_rows(const PackedBlock& b, const PanelGroups& w) {
+  std::size_t r = 0;
+  for (; r + Ints::tile_rows <= b.rows; r += Ints::tile_rows)
+    packed_rest<Tiles, Ints::tile_rows, Panels>(b, w, r, Ints::tile_rows);
+  packed_rest<Tiles, Ints::tile_rows - 1, Panels>(b, w, r, b.rows - r);
+}
+
+// The block with as many panels as `Panels`: tile_panels, or one.
+template <std::size_t Panels>
+inline void packed_panels(DType dtype, const PackedBlock& b) {
+  const std::size_t group = group_bytes(dtype, kPackedGroup);
+  if (dtype == DType::q8)
+    return packed_rows<Q8Tiles, Panels>(b, {b.w + kPanelScaleBytes, b.panel, group, b.w, b.panel, group});
+  if (b.rows < kUnpackFrom) return packed_rows<Q4Tiles, Panels>(b, {});
+  alignas(64) std::byte unpacked[Panels * kPackedBlock * kPanelRows];
+  unpack_q4(b.w, b.panel, Panels, b.columns, unpacked, kPackedBlock * kPanelRows);
+  packed_rows<Q8Tiles, Panels>(b,
+                               {unpacked, kPackedBlock * kPanelRows, kPackedGroup * kPanelRows, b.w, b.panel, group});
+}
+
+// A last panel that has fewer outputs than 16 is computed whole beside y.
+inline void packed_edge(DType dtype, const PackedBlock& b, std::size_t outs) {
+  alignas(64) float whole[kPackedRows * kPanelRows];
+  for (std::size_t r = 0; r < b.rows; ++r)
+    for (std::size_t o = 0; o < outs; ++o) whole[r * kPanelRows + o] = b.column == 0 ? 0.0F : b.y[r * b.ldy + o];
+  PackedBlock beside = b;
+  beside.y = whole;
+  beside.ldy = kPanelRows;
+  packed_panels<1>(dtype, beside);
+  for (std::size_t r = 0; r < b.rows; ++r)
+    for (std::size_t o = 0; o < outs; ++o) b.y[r * b.ldy + o] = whole[r * kPanelRows + o];
+}
+
+/// See kernels/packed_gemm.hpp.
+inline void packed_gemm(const QuantizedRows& x, const std::uint32_t* index, std::size_t rows, DType dtype,
+                        const std::byte* w, std::size_t outs, std::size_t columns, float* y, std::size_t ldy) noexcept {
+  constexpr std::size_t width = Ints::tile_panels * kPanelRows;
+  const std::size_t panel = panel_bytes(dtype, columns);
+  // A few rows follow each panel to its end, as memory likes it; for many, a block of them stays in L2.
+  const bool few = rows < kUnpackFrom;
+  const std::size_t block = few ? columns : kPackedBlock;
+  const std::size_t outs_at_a_time = few ? width : outs;
+  PackedBlock b{x, index, 0, 0, nullptr, panel, 0, 0, nullptr, ldy};
+  for (b.first = 0; b.first < rows; b.first += kPackedRows) {
+    b.rows = rows - b.first < kPackedRows ? rows - b.first : kPackedRows;
+    for (std::size_t o_begin = 0; o_begin < outs; o_begin += outs_at_a_time) {
+      const std::size_t o_end = outs - o_begin < outs_at_a_time ? outs : o_begin + outs_at_a_time;
+      for (b.column = 0; b.column < columns; b.column += block) {
+        b.columns = columns - b.column < block ? columns - b.column : block;
+        for (std::size_t o = o_begin; o < o_end;) {
+          const std::size_t left = o_end - o;
+          b.w = w + o / kPanelRows * panel + b.column / kPackedGroup * group_bytes(dtype, kPackedGroup);
+          b.y = y + b.first * ldy + o;
+          if (left >= width) {
+            packed_panels<Ints::tile_panels>(dtype, b);
+            o += width;
+          } else if (left >= kPanelRows) {
+            packed_panels<1>(dtype, b);
+            o += kPanelRows;
+          } else {
+            packed_edge(dtype, b, left);
+            o = o_end;
+          }
+        }
+      }
+    }
+  }
+}
+
+}  // namespace trine::inline TRINE_ABI::kernels::TRINE_REGION

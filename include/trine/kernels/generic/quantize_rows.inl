@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rows of activations as bytes, written once and included once per instruction set (kernels/quantize_rows.hpp).
+
+namespace trine::inline TRINE_ABI::kernels::TRINE_REGION {
+
+// One group of `count` <= kPackedGroup numbers; codes and sums reach to the end of its last subgroup.
+TRINE_INLINE void quantize_group(const float* x, std::size_t count, std::int8_t* codes, float* scale,
+                                 std::int32_t* sums) {
+  alignas(64) float padded[kPackedGroup] = {};  // a whole group, however short the row ends
+  const std::size_t columns = group_columns(0, count);
+  if (count < columns) {
+    for (std::size_t i = 0; i < count; ++i) padded[i] = x[i];
+    x = padded;
+  }
+  Vec largest = Vec::zero();
+  Vec poison = Vec::zero();  // x - x is NaN for what is not finite
+  for (std::size_t i = 0; i < columns; i += Vec::lanes) {
+    const Vec v = Vec::load(x + i);
+    largest = max(largest, max(v, sub(Vec::zero(), v)));
+    poison = add(poison, sub(v, v));
+  }
+  const float most = max_of(largest);
+  const float bad = sum(poison);
+  const bool usable = bad == 0.0F && most >= 1e-30F;  // below, 127 / most could overflow; 0 is as good
+  *scale = bad == 0.0F ? (usable ? most / 127.0F : 0.0F) : bad;
+  const Vec inverse = Vec::broadcast(usable ? 127.0F / most : 0.0F);
+  for (std::size_t j = 0; j < columns; j += kPackedSubgroup) {
+    Vec total = Vec::zero();  // integers below 2^24: exact
+    for (std::size_t i = j; i < j + kPackedSubgroup; i += Vec::lanes) {
+      const Vec scaled = round(mul(Vec::load(x + i), inverse));
+      const Vec q = max(min(scaled, Vec::broadcast(127.0F)), Vec::broadcast(-127.0F));
+      store_bytes(q, codes + i);
+      total = add(total, q);
+    }
+    *sums++ = static_cast<std::int32_t>(sum(total));
+  }
+}
+
+/// See kernels/quantize_rows.hpp.
+inline void quantize_row(const float* x, std::size_t columns, std::int8_t* codes, float* scale,
+                         std::int32_t* sums) noexcept {
+  for (std::size_t i = 0; i < columns; i += kPackedGroup) {
+    const std::size_t count = columns - i < kPackedGroup ? columns - i : kPackedGroup;
+    quantize_group(x + i, count, codes + i, scale + i / kPackedGroup, sums + i / kPackedSubgroup);
+  }
+}
+
+}  // namespace trine::inline TRINE_ABI::kernels::TRINE_REGION

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+// Products on several threads, with activations in the type that suits the weights: y = x W^T.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <span>
+
+#include <trine/core/any_view.hpp>
+#include <trine/core/shape.hpp>
+#include <trine/core/tensor_view.hpp>
+#include <trine/core/workspace.hpp>
+#include <trine/kernels/gemm.hpp>
+#include <trine/kernels/packed_gemm.hpp>
+#include <trine/platform/execution.hpp>
+
+namespace trine::inline TRINE_ABI::kernels {
+
+enum class ActivationType : std::uint8_t { f32, bf16, q8 };
+
+/// What a product with these weights takes activations as:
+///   q8    with packed weights,
+///   bf16  with bf16 weights where the CPU multiplies pairs of them,
+///   f32   with all others, and with any where the execution asks for f32.
+[[nodiscard]] inline ActivationType activation_type(const Execution& execution, const AnyMatrix& w) noexcept {
+  if (execution.activations == Activations::f32) return ActivationType::f32;
+  if (w.has_panels()) return ActivationType::q8;
+  return w.dtype == DType::bf16 && w.has_plain_rows() && multiplies_bf16(execution.isa) ? ActivationType::bf16
+                                                                                        : ActivationType::f32;
+}
+
+/// Rows of activations in each of the types that products ahead want; the others are null.
+struct ActivationRows {
+  std::size_t rows = 0;
+  std::size_t columns = 0;
+  RowsOf<float> f32{nullptr, 0};
+  RowsOf<bfloat16> bf16{nullptr, 0};
+  QuantizedRows q8 = {};
+};
+
+/// Memory for such rows, valid as long as the scope of the workspace that it was made in.
+class ActivationBuffer {
+ public:
+  ActivationBuffer() = default;
+  /// Room for what products with these weights want, f32 among it only if asked.
+  ActivationBuffer(const Execution& execution, Workspace& workspace, std::size_t rows, std::size_t columns,
+                   std::span<const AnyMatrix* const> weights, bool with_f32)
+      : rows_{.rows = rows, .columns = columns} {
+    const auto wanted = [&](ActivationType type) {
+      return std::ranges::any_of(weights, [&](const AnyMatrix* w) { return activation_type(execution, *w) == type; });
+    };
+    if (with_f32 && wanted(ActivationType::f32)) {
+      f32_ = workspace.take<float>(rows * columns).data();
+      rows_.f32 = {f32_, columns};
+    }
+    if (wanted(ActivationType::bf16)) {
+      const std::size_t ld = ((columns + 31) / 32 | 1U) * 32;  // an odd number of cache lines
+      bf16_ = workspace.take<bfloat16>(rows * ld).data();
+      rows_.bf16 = {bf16_, ld};
+    }
+    if (!wanted(ActivationType::q8)) return;
+    QuantizedRows& q = rows_.q8;
+    q.ld = QuantizedRows::distance_of(columns);
+    q.groups = QuantizedRows::groups_of(columns);
+    q.subgroups = QuantizedRows::subgroups_of(columns);
+    q.codes = workspace.take<std::int8_t>(rows * q.ld).data();
+    q.scale = workspace.take<float>(rows * q.groups).data();
+    q.sums = workspace.take<std::int32_t>(rows * q.subgroups).data();
+  }
+
+  [[nodiscard]] bool rounds() const noexcept { return bf16_ != nullptr || rows_.q8.codes != nullptr; }
+  [[nodiscard]] const ActivationRows& rows() const noexcept { return rows_; }
+
+  /// Columns [first, first + count) of row r, in each type.   first: a multiple of 128
+  void store(Isa isa, std::size_t r, std::size_t first, std::span<const float> x) const noexcept {
+    if (f32_ != nullptr) std::ranges::copy(x, f32_ + r * rows_.f32.ld + first);
+    if (bf16_ != nullptr) round_to_bf16(isa, x.data(), x.size(), bf16_ + r * rows_.bf16.ld + first);
+    if (rows_.q8.codes != nullptr) quantize_row(isa, x.data(), x.size(), rows_.q8, r, first);
+  }
+
+ private:
+  ActivationRows rows_;
+  float* f32_ = nullptr;
+  bfloat16* bf16_ = nullptr;
+};
+
+/// Numbers that pay for a task of rounding them.
+inline constexpr std::size_t kRoundingWork = std::size_t{1} << 15U;
+
+/// x as products with these weights want it, rounded once for all of them.   x: [rows, columns], borrowed
+[[nodiscard]] inline ActivationRows prepare(const Execution& execution, Workspace& workspace, View<const float, 2> x,
+                                            std::span<const AnyMatrix* const> weights) {
+  const std::size_t rows = x.extent(0);
+  const std::size_t columns = x.extent(1);
+  const ActivationBuffer buffer(execution, workspace, rows, columns, weights, false);
+  if (buffer.rounds()) {
+    const std::size_t rows_per_task = std::max<std::size_t>(1, kRoundingWork / std::max<std::size_t>(columns, 1));
+    parallel_for(execution.threads, (rows + rows_per_task - 1) / rows_per_task, [&](std::size_t task) {
+      for (std::size_t r = task * rows_per_task; r < std::min(rows, (task + 1) * rows_per_task); ++r)
+        buffer.store(execution.isa, r, 0, x.row(r));
+    });
+  }
+  ActivationRows prepared = buffer.rows();
+  prepared.f32 = {x.data(), columns};
+  return prepared;
+}
+[[nodiscard]] inline ActivationRows prepare(const Execution& execution, Workspace& workspace, View<const float, 2> x,
+                                            std::initializer_list<const AnyMatrix*> weights) {
+  return prepare(execution, workspace, x, std::span(weights.begin(), weights.size()));
+}
+
+/// y[r, o] = sum_i x[index[r], i] w(o, i) in the calling thread, index[r] = first + r where `index` is null.
+/// y: [rows, w.rows] at distance ldy
+inline void gemm(const Execution& execution, const ActivationRows& x, const std::uint32_t* index, std::size_t first,
+                 std::size_t rows, const AnyMatrix& w, float* y, std::size_t ldy) {
+  switch (activation_type(execution, w)) {
+    case ActivationType::f32:
+      return gemm(execution.isa, x.f32.from(first, index), rows, w, y, ldy);
+    case ActivationType::bf16:
+      return gemm_bf16(execution.isa, x.bf16.from(first, index), rows, reinterpret_cast<const bfloat16*>(w.begin()),
+                       w.row_stride(), w.rows, w.columns, y, ldy);
+    case ActivationType::q8:
+      return packed_gemm(execution.isa, index == nullptr ? x.q8.from(first) : x.q8, index, rows, w.dtype, w.panels(),
+                         w.rows, w.columns, y, ldy);
+  }
+}
+
+/// Multiply-adds that pay for a task of its own: some microseconds, more than it takes to wake a thread.
+inline constexpr std::size_t kTaskWork = std::size_t{1} << 17U;
+
+/// Output columns of y = x W^T that one task computes: enough tasks for the threads, none too small to be worth it; all
+/// of them where the whole product is.
+[[nodiscard]] inline std::size_t columns_per_task(const Execution& execution, std::size_t rows, std::size_t outs,
+                                                  std::size_t k) noexcept {
+  if (execution.threads <= 1) return std::max<std::size_t>(outs, 1);
+  const std::size_t work_per_column = std::max<std::size_t>(rows * k, 1);
+  const std::size_t smallest = (kTaskWork + work_per_column - 1) / work_per_column;
+  const std::size_t fair = (outs + execution.threads * 4 - 1) / (execution.threads * 4);
+  return (std::max(smallest, fair) + 63) / 64 * 64;  // whole tiles of packed panels
+}
+
+/// y = x W^T.   x: [rows, in], prepared for w   w: [out, in]   y: [rows, out], not aliasing x. Throws ShapeError.
+inline void matmul(const Execution& execution, const ActivationRows& x, const AnyMatrix& w, View<float, 2> y) {
+  const std::size_t rows = x.rows;
+  require_shape("matmul input", {rows, w.columns}, std::array{x.rows, x.columns});
+  require_shape("matmul output", {rows, w.rows}, y.shape());
+  const std::size_t columns = columns_per_task(execution, rows, w.rows, w.columns);
+  parallel_for(execution.threads, (w.rows + columns - 1) / columns, [&](std::size_t task) {
+    const std::size_t first = task * columns;
+    gemm(execution, x, nullptr, 0, rows, w.row_range(first, std::min(columns, w.rows - first)), y.data() + first,
+         w.rows);
+  });
+}
+
+/// The same for x as it is. Throws ShapeError.
+inline void matmul(const Execution& execution, Workspace& workspace, View<const float, 2> x, const AnyMatrix& w,
+                   View<float, 2> y) {
+  const Workspace::Scope scope(workspace);
+  matmul(execution, prepare(execution, workspace, x, {&w}), w, y);
+}
+
+}  // namespace trine::inline TRINE_ABI::kernels

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Products of activations, quantised once a row, with packed weights: y = x W^T. One kernel from one row to many.
+//
+// Integers are exact, so what depends on the instruction set is only how few f32 operations a group are rounded: the
+// results of AVX2 and AVX-512 have the same bits (generic/packed_gemm.inl).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include <trine/kernels/quantize_rows.hpp>
+#include <trine/kernels/simd/dispatch.hpp>
+#include <trine/quant/packed.hpp>
+
+namespace trine::inline TRINE_ABI::kernels {
+inline constexpr std::size_t kPackedRows = 160;      // rows of activations that stay in L2 while weights stream past
+inline constexpr std::size_t kPackedBlock = 1024;    // columns that such rows work on at a time
+inline constexpr std::size_t kUnpackFrom = 20;       // rows that share unpacking q4 to q8
+inline constexpr std::size_t kPrefetchBytes = 2048;  // how far ahead of its use a panel is asked for
+}  // namespace trine::inline TRINE_ABI::kernels
+
+#define TRINE_KERNEL <trine/kernels/generic/packed_gemm.inl>
+#include <trine/kernels/simd/every_byte_region.inl>
+
+namespace trine::inline TRINE_ABI::kernels {
+
+/// y[r, o] = sum_i x[index[r], i] w[o, i] in the calling thread, index[r] = r where `index` is null. w: packed matrix
+/// of `columns` >= 1 columns, from a row that is a multiple of 16 on; y: `rows` rows of `outs` at distance ldy.
+inline void packed_gemm(Isa isa, const QuantizedRows& x, const std::uint32_t* index, std::size_t rows, DType dtype,
+                        const std::byte* w, std::size_t outs, std::size_t columns, float* y, std::size_t ldy) noexcept {
+  TRINE_DISPATCH_BYTES(isa, packed_gemm(x, index, rows, dtype, w, outs, columns, y, ldy));
+}
+
+}  // namespace trine::inline TRINE_ABI::kernels

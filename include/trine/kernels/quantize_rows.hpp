@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Activations as bytes, for products with packed weights: each group of 128 numbers of a row gets a scale of its own.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <trine/kernels/simd/dispatch.hpp>
+#include <trine/quant/packed.hpp>
+
+#define TRINE_KERNEL <trine/kernels/generic/quantize_rows.inl>
+#include <trine/kernels/simd/every_byte_region.inl>
+
+namespace trine::inline TRINE_ABI::kernels {
+
+/// Rows of x as x = scale * code. Padded with zeros to whole subgroups of 32.
+struct QuantizedRows {
+  std::int8_t* codes = nullptr;  // [rows, ld], in [-127, 127]
+  float* scale = nullptr;        // [rows, groups]
+  std::int32_t* sums = nullptr;  // [rows, subgroups] sum of the codes of each subgroup
+  std::size_t ld = 0;
+  std::size_t groups = 0;
+  std::size_t subgroups = 0;
+
+  /// Rows from `first` on.
+  [[nodiscard]] QuantizedRows from(std::size_t first) const noexcept {
+    return {codes + first * ld, scale + first * groups, sums + first * subgroups, ld, groups, subgroups};
+  }
+
+  [[nodiscard]] static constexpr std::size_t groups_of(std::size_t columns) noexcept {
+    return (columns + kPackedGroup - 1) / kPackedGroup;
+  }
+  [[nodiscard]] static constexpr std::size_t subgroups_of(std::size_t columns) noexcept {
+    return (columns + kPackedSubgroup - 1) / kPackedSubgroup;
+  }
+  /// Distance of rows: an odd number of cache lines, so that rows do not share sets of the cache.
+  [[nodiscard]] static constexpr std::size_t distance_of(std::size_t columns) noexcept {
+    return ((columns + 63) / 64 | 1U) * 64;
+  }
+};
+
+/// Columns [first, first + count) of row r, with first a multiple of 128: code = round(x / scale), scale = max |x| /
+/// 127 of each group. A number that is not finite makes its group's scale NaN.   x: [count]
+inline void quantize_row(Isa isa, const float* x, std::size_t count, const QuantizedRows& out, std::size_t r,
+                         std::size_t first = 0) noexcept {
+  TRINE_DISPATCH_BYTES(
+      isa, quantize_row(x, count, out.codes + r * out.ld + first, out.scale + r * out.groups + first / kPackedGroup,
+                        out.sums + r * out.subgroups + first / kPackedSubgroup));
+}
+
+}  // namespace trine::inline TRINE_ABI::kernels

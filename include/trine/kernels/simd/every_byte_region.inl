@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Includes the file that TRINE_KERNEL names once per instruction set that multiplies bytes, in namespace
+// trine::kernels::TRINE_REGION. No guard: a kernel header includes this once. Include the simd headers before.
+
+#define TRINE_REGION portable
+#include TRINE_KERNEL
+#undef TRINE_REGION
+
+#if TRINE_X86
+TRINE_TARGET_BEGIN(TRINE_AVX2_FEATURES)
+#define TRINE_REGION avx2
+#include TRINE_KERNEL
+#undef TRINE_REGION
+TRINE_TARGET_END
+
+TRINE_TARGET_BEGIN(TRINE_AVX512_VNNI_FEATURES)
+#define TRINE_REGION avx512_vnni
+#include TRINE_KERNEL
+#undef TRINE_REGION
+TRINE_TARGET_END
+#endif
+
+#undef TRINE_KERNEL

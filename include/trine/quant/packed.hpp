@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+// Packed weights, q8 and q4: matrices [out, in] of small integers in the order in which the kernels read them, the same
+// on disk and in memory. docs/reference/file-formats.md has the bits.
+//
+// A matrix is cut in panels of 16 rows (outputs), a panel in groups of 128 columns, the last of them shorter, a
+// multiple of 32. Rows and columns that are missing there hold zeros. Everything is a multiple of 64 bytes.
+//
+//   q8 group   f32 scale[16]                      one a row
+//              u8  code[columns / 4][16][4]       value = scale * (code - 128), code in [1, 255]
+//   q4 group   f32 scale[16]
+//              i8  factor[4][16]                  one a row and subgroup of 32 columns, in [-15, 15]
+//              u8  codes[columns / 8][16][4]      bits 0 .. 3: columns 8 b + j, bits 4 .. 7: columns 8 b + 4 + j
+//                                                 value = scale * factor * (code - 8), code in [0, 15]
+//
+// So 64 bytes are four columns (eight in q4) of 16 outputs: one load feeds a dot product of four bytes in each of 16
+// lanes. factor * (code - 8) fits eight bits, so that q4 may become q8 codes exactly where many rows share the work.
+// Bits a weight: 8.25 and 4.5.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <span>
+
+#include <trine/core/check.hpp>
+#include <trine/core/dtype.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+inline constexpr std::size_t kPanelRows = 16;
+inline constexpr std::size_t kPackedGroup = 128;
+inline constexpr std::size_t kPackedSubgroup = 32;
+inline constexpr std::size_t kPanelScaleBytes = kPanelRows * sizeof(float);
+
+/// Columns of a group that begins at `column`, with the zeros at its end.
+[[nodiscard]] constexpr std::size_t group_columns(std::size_t column, std::size_t columns) noexcept {
+  const std::size_t left = (columns - column + kPackedSubgroup - 1) / kPackedSubgroup * kPackedSubgroup;
+  return left < kPackedGroup ? left : kPackedGroup;
+}
+
+/// Bytes of a group before its codes.
+[[nodiscard]] constexpr std::size_t group_header_bytes(DType dtype) noexcept {
+  return dtype == DType::q4 ? 2 * kPanelScaleBytes : kPanelScaleBytes;
+}
+
+/// Bytes of a group of so many columns, 32 to 128.
+[[nodiscard]] constexpr std::size_t group_bytes(DType dtype, std::size_t group_columns) noexcept {
+  return group_header_bytes(dtype) + group_columns * kPanelRows / (dtype == DType::q4 ? 2 : 1);
+}
+
+/// Bytes of a panel of 16 rows. columns < 2^56
+[[nodiscard]] constexpr std::size_t panel_bytes(DType dtype, std::size_t columns) noexcept {
+  const std::size_t whole = columns / kPackedGroup;
+  const std::size_t rest = columns % kPackedGroup;
+  return whole * group_bytes(dtype, kPackedGroup) +
+         (rest == 0 ? 0 : group_bytes(dtype, group_columns(whole * kPackedGroup, columns)));
+}
+
+/// Bytes of a matrix [rows, columns], or nothing where 64 bits do not count them.
+[[nodiscard]] constexpr std::optional<std::uint64_t> packed_bytes(DType dtype, std::uint64_t rows,
+                                                                  std::uint64_t columns) noexcept {
+  if (columns >= std::uint64_t{1} << 56U) return std::nullopt;
+  return checked_multiply(rows / kPanelRows + (rows % kPanelRows == 0 ? 0 : 1), panel_bytes(dtype, columns));
+}
+
+/// Bytes of a tensor of any type, or nothing where 64 bits do not count them. Packed, the rows of a stack [count, rows,
+/// columns] are those of one matrix.   shape: at least two extents for a packed type
+[[nodiscard]] constexpr std::optional<std::uint64_t> stored_bytes(DType dtype,
+                                                                  std::span<const std::size_t> shape) noexcept {
+  if (!is_packed(dtype)) {
+    const auto elements = checked_product(shape);
+    return elements ? checked_multiply(*elements, size_bytes(dtype)) : std::nullopt;
+  }
+  const auto rows = checked_product(shape.first(shape.size() - 1));
+  return rows ? packed_bytes(dtype, *rows, shape.back()) : std::nullopt;
+}
+
+/// The number at (row, column) of a packed matrix whose panels have `panel` bytes.
+[[nodiscard]] inline float packed_value(DType dtype, const std::byte* packed, std::size_t panel, std::size_t row,
+                                        std::size_t column) noexcept {
+  const std::size_t lane = row % kPanelRows;
+  const std::size_t in_group = column % kPackedGroup;
+  const std::byte* group = packed + row / kPanelRows * panel + column / kPackedGroup * group_bytes(dtype, kPackedGroup);
+  const std::byte* codes = group + group_header_bytes(dtype);
+  float scale = 0.0F;
+  std::memcpy(&scale, group + lane * sizeof(float), sizeof scale);
+  if (dtype == DType::q8) {
+    const std::byte code = codes[in_group / 4 * 4 * kPanelRows + lane * 4 + in_group % 4];
+    return scale * static_cast<float>(std::to_integer<int>(code) - 128);
+  }
+  const auto factor = static_cast<std::int8_t>(
+      std::to_integer<std::uint8_t>(group[kPanelScaleBytes + in_group / kPackedSubgroup * kPanelRows + lane]));
+  const auto two = std::to_integer<int>(codes[in_group / 8 * 4 * kPanelRows + lane * 4 + in_group % 4]);
+  const int code = in_group % 8 < 4 ? two & 15 : two >> 4;
+  return scale * static_cast<float>(factor * (code - 8));
+}
+
+namespace detail {
+
+/// One row of a group as integers times a scale. Groups end in zeros where the matrix ends.
+struct PackedRow {
+  float scale = 0.0F;
+  std::array<int, kPackedGroup / kPackedSubgroup> factor{};
+  std::array<int, kPackedGroup> code{};  // of q8 in [-127, 127], of q4 in [-8, 7]
+};
+
+/// Symmetric, the largest magnitude becomes 127.
+[[nodiscard]] inline PackedRow round_q8(const std::array<float, kPackedGroup>& x) noexcept {
+  PackedRow row;
+  float largest = 0.0F;
+  for (const float value : x) largest = std::max(largest, std::abs(value));
+  row.scale = largest / 127.0F;
+  if (row.scale == 0.0F) return row;
+  for (std::size_t i = 0; i < kPackedGroup; ++i)
+    row.code[i] = std::clamp(static_cast<int>(std::lrint(x[i] / row.scale)), -127, 127);
+  return row;
+}
+
+/// The nearest integer, ties to even, of a number below 2^22: without a call into the mathematical library.
+[[nodiscard]] inline float nearest(float x) noexcept {
+  constexpr float kShift = 12582912.0F;  // 1.5 * 2^23: sums round where the last bit has the value 1
+  return (x + kShift) - kShift;
+}
+
+/// sum x q, sum q q and the codes q = round(x / step) in [-8, 7] of a subgroup.
+struct Fit {
+  float xq = 0.0F;
+  float qq = 0.0F;
+  std::array<float, kPackedSubgroup> q{};
+};
+[[nodiscard]] inline Fit fit_codes(const float* x, float inverse_step) noexcept {
+  Fit fit;
+  for (std::size_t i = 0; i < kPackedSubgroup; ++i) {
+    const float q = x[i] * inverse_step;
+    fit.q[i] = nearest(q < -8.0F ? -8.0F : q > 7.0F ? 7.0F : q);
+  }
+  std::array<float, 8> xq{};  // eight sums at a time
+  std::array<float, 8> qq{};
+  for (std::size_t i = 0; i < kPackedSubgroup; i += 8) {
+    for (std::size_t l = 0; l < 8; ++l) {
+      xq[l] += x[i + l] * fit.q[i + l];
+      qq[l] += fit.q[i + l] * fit.q[i + l];
+    }
+  }
+  for (std::size_t l = 0; l < 8; ++l) {
+    fit.xq += xq[l];
+    fit.qq += qq[l];
+  }
+  return fit;
+}
+
+/// The step whose best codes leave the least squared error: candidates around largest / -8, each refined to its least
+/// squares. Its sign puts the element of largest magnitude at -8, the longer side.
+[[nodiscard]] inline float best_step(const float* x) noexcept {
+  float largest = 0.0F;
+  for (std::size_t i = 0; i < kPackedSubgroup; ++i)
+    if (std::abs(x[i]) > std::abs(largest)) largest = x[i];
+  if (largest == 0.0F) return 0.0F;
+  float best = -1.0F;
+  float step = 0.0F;
+  for (const float lowest : {-7.2F, -7.6F, -8.0F, -8.3F, -8.6F, -8.9F}) {
+    const Fit fit = fit_codes(x, lowest / largest);
+    if (fit.qq == 0.0F || fit.xq * fit.xq <= best * fit.qq) continue;
+    best = fit.xq * fit.xq / fit.qq;  // the error is sum x^2 less this
+    step = fit.xq / fit.qq;
+  }
+  return step;
+}
+
+/// Codes and factors for a given scale, the factor of each subgroup being the best of three around step / scale; then
+/// the scale of least squares for them. Returns sum x v and sum v v with v = factor * code.
+struct GroupFit {
+  PackedRow row;
+  float xv = 0.0F;
+  float vv = 0.0F;
+};
+[[nodiscard]] inline GroupFit fit_group(const std::array<float, kPackedGroup>& x, const std::array<float, 4>& step,
+                                        float scale) noexcept {
+  GroupFit result;
+  for (std::size_t j = 0; j < step.size(); ++j) {
+    const float* part = x.data() + j * kPackedSubgroup;
+    const auto middle = static_cast<int>(nearest(step[j] / scale));
+    float best = -1.0F;
+    for (int factor = middle - 1; factor <= middle + 1; ++factor) {
+      if (factor == 0 || factor < -15 || factor > 15) continue;
+      const float size = scale * static_cast<float>(factor);
+      const Fit fit = fit_codes(part, 1.0F / size);
+      const float gain = 2.0F * size * fit.xq - size * size * fit.qq;  // by how much less than sum x^2 the error is
+      if (gain <= best) continue;
+      best = gain;
+      result.row.factor[j] = factor;
+      for (std::size_t i = 0; i < kPackedSubgroup; ++i)
+        result.row.code[j * kPackedSubgroup + i] = static_cast<int>(fit.q[i]);
+    }
+    for (std::size_t i = 0; i < kPackedSubgroup; ++i) {
+      const auto v = static_cast<float>(result.row.factor[j] * result.row.code[j * kPackedSubgroup + i]);
+      result.xv += part[i] * v;
+      result.vv += v * v;
+    }
+  }
+  result.row.scale = result.vv == 0.0F ? 0.0F : result.xv / result.vv;
+  return result;
+}
+
+/// Least squares over steps of subgroups, a common scale and factors of it.
+[[nodiscard]] inline PackedRow round_q4(const std::array<float, kPackedGroup>& x) noexcept {
+  std::array<float, 4> step{};
+  float largest = 0.0F;
+  for (std::size_t j = 0; j < step.size(); ++j) {
+    step[j] = best_step(x.data() + j * kPackedSubgroup);
+    largest = std::max(largest, std::abs(step[j]));
+  }
+  GroupFit best;
+  if (largest == 0.0F) return best.row;
+  float best_gain = -1.0F;
+  for (const float highest : {15.0F, 14.0F, 12.5F}) {
+    GroupFit fit = fit_group(x, step, largest / highest);
+    if (fit.row.scale != 0.0F) fit = fit_group(x, step, fit.row.scale);
+    const float gain = fit.vv == 0.0F ? 0.0F : fit.xv * fit.xv / fit.vv;
+    if (gain <= best_gain) continue;
+    best_gain = gain;
+    best = fit;
+  }
+  return best.row;
+}
+
+inline void write_row(DType dtype, const PackedRow& row, std::size_t lane, std::size_t columns,
+                      std::byte* group) noexcept {
+  std::memcpy(group + lane * sizeof(float), &row.scale, sizeof row.scale);
+  std::byte* codes = group + group_header_bytes(dtype);
+  if (dtype == DType::q8) {
+    for (std::size_t c = 0; c < columns; ++c)
+      codes[c / 4 * 4 * kPanelRows + lane * 4 + c % 4] = static_cast<std::byte>(row.code[c] + 128);
+    return;
+  }
+  for (std::size_t j = 0; j < row.factor.size(); ++j)
+    group[kPanelScaleBytes + j * kPanelRows + lane] = static_cast<std::byte>(row.factor[j]);
+  for (std::size_t c = 0; c < columns; c += 8) {
+    for (std::size_t j = 0; j < 4; ++j)
+      codes[c / 8 * 4 * kPanelRows + lane * 4 + j] =
+          static_cast<std::byte>((row.code[c + j] + 8) | (row.code[c + 4 + j] + 8) << 4);
+  }
+}
+
+}  // namespace detail
+
+/// Packs w, row-major [rows, columns], into packed_bytes(dtype, rows, columns) bytes. Panels are independent of each
+/// other: rows may be packed 16 at a time. q8 takes the scale of the largest magnitude in a group; q4 searches for the
+/// steps and the scale of least squared error. Numbers must be finite.
+inline void pack(DType dtype, const float* w, std::size_t ldw, std::size_t rows, std::size_t columns,
+                 std::byte* out) noexcept {
+  for (std::size_t first = 0; first < rows; first += kPanelRows) {
+    for (std::size_t column = 0; column < columns; column += kPackedGroup) {
+      const std::size_t length = group_columns(column, columns);
+      for (std::size_t lane = 0; lane < kPanelRows; ++lane) {
+        std::array<float, kPackedGroup> x{};
+        if (first + lane < rows)
+          std::copy_n(w + (first + lane) * ldw + column, std::min(kPackedGroup, columns - column), x.begin());
+        detail::write_row(dtype, dtype == DType::q8 ? detail::round_q8(x) : detail::round_q4(x), lane, length, out);
+      }
+      out += group_bytes(dtype, length);
+    }
+  }
+}
+
+}  // namespace trine::inline TRINE_ABI

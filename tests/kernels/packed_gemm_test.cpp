@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+// Quantised rows and their products with packed weights: quantize_rows.hpp, packed_gemm.hpp.
+#include <trine/kernels/packed_gemm.hpp>
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "kernels/page_end.hpp"
+#include "support/random_tensor.hpp"
+
+namespace trine {
+namespace {
+
+using kernels::QuantizedRows;
+using test::PageEnd;
+using test::random_tensor;
+
+// Memory of quantised rows that ends at a page, so that a step too far is a fault.
+struct Quantized {
+  Quantized(std::size_t rows, std::size_t columns)
+      : groups(QuantizedRows::groups_of(columns)),
+        subgroups(QuantizedRows::subgroups_of(columns)),
+        codes(rows * QuantizedRows::distance_of(columns)),
+        scale(rows * groups),
+        sums(rows * subgroups),
+        rows_of{codes.data(), scale.data(), sums.data(), QuantizedRows::distance_of(columns), groups, subgroups} {}
+  Quantized(Isa isa, View<const float, 2> x) : Quantized(x.extent(0), x.extent(1)) {
+    for (std::size_t r = 0; r < x.extent(0); ++r) kernels::quantize_row(isa, x.row(r).data(), x.extent(1), rows_of, r);
+  }
+  std::size_t groups;
+  std::size_t subgroups;
+  PageEnd<std::int8_t> codes;
+  PageEnd<float> scale;
+  PageEnd<std::int32_t> sums;
+  QuantizedRows rows_of;
+};
+
+std::vector<std::byte> packed(DType dtype, View<const float, 2> w) {
+  std::vector<std::byte> bytes(static_cast<std::size_t>(*packed_bytes(dtype, w.extent(0), w.extent(1))));
+  pack(dtype, w.data(), w.extent(1), w.extent(0), w.extent(1), bytes.data());
+  return bytes;
+}
+
+std::vector<std::uint32_t> bits_of(std::span<const float> values) {
+  std::vector<std::uint32_t> result;
+  for (const float value : values) result.push_back(std::bit_cast<std::uint32_t>(value));
+  return result;
+}
+
+TEST(QuantizeRowsPerIsa, RoundsToTheNearestCodeOfEachGroup) {
+  const Isa isa = default_isa();
+  for (const std::size_t columns : {1U, 31U, 32U, 100U, 128U, 129U, 300U}) {
+    const auto x = random_tensor({3, columns}, columns, -4.0F, 4.0F);
+    const Quantized q(isa, x.view());
+    for (std::size_t r = 0; r < 3; ++r) {
+      for (std::size_t g = 0; g < q.groups; ++g) {
+        float most = 0.0F;
+        for (std::size_t c = g * 128; c < std::min(columns, g * 128 + 128); ++c)
+          most = std::max(most, std::abs(x.view()(r, c)));
+        const float scale = q.rows_of.scale[r * q.groups + g];
+        ASSERT_FLOAT_EQ(scale, most / 127.0F);
+      }
+      for (std::size_t j = 0; j < q.subgroups; ++j) {
+        std::int32_t sum = 0;
+        for (std::size_t c = 32 * j; c < 32 * j + 32; ++c) {
+          const int code = q.rows_of.codes[r * q.rows_of.ld + c];
+          sum += code;
+          const float value = c < columns ? x.view()(r, c) : 0.0F;
+          const float scale = q.rows_of.scale[r * q.groups + c / 128];
+          ASSERT_NEAR(value / scale, code, 0.5001) << to_string(isa) << ", " << r << ", " << c;
+          ASSERT_LE(std::abs(code), 127);
+        }
+        ASSERT_EQ(q.rows_of.sums[r * q.subgroups + j], sum);
+      }
+    }
+  }
+}
+
+TEST(QuantizeRowsPerIsa, GivesZeroForZeroAndTinyAndNaNForWhatIsNotFinite) {
+  const Isa isa = default_isa();
+  Tensor<float, 2> x({1, 128 * 5});
+  x.view()(0, 130) = 1e-42F;
+  x.view()(0, 2 * 128 + 7) = std::numeric_limits<float>::infinity();
+  x.view()(0, 3 * 128 + 127) = std::numeric_limits<float>::quiet_NaN();
+  x.view()(0, 4 * 128) = -3e38F;
+  const Quantized q(isa, x.view());
+  EXPECT_EQ(q.rows_of.scale[0], 0.0F);
+  EXPECT_EQ(q.rows_of.scale[1], 0.0F);
+  EXPECT_TRUE(std::isnan(q.rows_of.scale[2]));
+  EXPECT_TRUE(std::isnan(q.rows_of.scale[3]));
+  EXPECT_EQ(q.rows_of.codes[4 * 128], -127);
+}
+
+// Against the sum in double precision of what the codes stand for, with nothing written beside y.
+TEST(PackedGemmPerIsa, IsTheProductForManySizes) {
+  const Isa isa = default_isa();
+  constexpr float kGuard = -12345.0F;
+  for (const DType dtype : {DType::q8, DType::q4}) {
+    for (const std::size_t rows : {1U, 2U, 3U, 4U, 5U, 8U, 19U, 20U, 23U, 161U}) {
+      for (const std::size_t outs : {1U, 16U, 33U, 64U, 70U, 144U}) {
+        for (const std::size_t k : {1U, 32U, 100U, 128U, 160U, 1024U, 1100U}) {
+          if (rows * outs * k > 2000000) continue;
+          const auto x = random_tensor({rows, k}, rows + k);
+          const auto w = random_tensor({outs, k}, outs + k);
+          const std::vector<std::byte> bytes = packed(dtype, w.view());
+          const Quantized q(isa, x.view());
+          const std::size_t ldy = outs + 3;
+          const PageEnd<float> y((rows - 1) * ldy + outs);
+          std::ranges::fill(y.span(), kGuard);
+          kernels::packed_gemm(isa, q.rows_of, nullptr, rows, dtype, bytes.data(), outs, k, y.data(), ldy);
+          for (std::size_t i = 0; i < y.span().size(); ++i) {
+            const std::size_t r = i / ldy;
+            const std::size_t o = i % ldy;
+            if (o >= outs) {
+              ASSERT_EQ(y.span()[i], kGuard);
+              continue;
+            }
+            double sum = 0;
+            double magnitude = 0;
+            for (std::size_t c = 0; c < k; ++c) {
+              const double product =
+                  static_cast<double>(q.rows_of.scale[r * q.groups + c / 128]) * q.rows_of.codes[r * q.rows_of.ld + c] *
+                  static_cast<double>(packed_value(dtype, bytes.data(), panel_bytes(dtype, k), o, c));
+              sum += product;
+              magnitude += std::abs(product);
+            }
+            // Five roundings a group of 128, and that of packed_value itself.
+            ASSERT_NEAR(y.span()[i], sum, (6 + static_cast<double>(k) / 128) * 0x1p-23 * magnitude)
+                << to_string(dtype) << " " << to_string(isa) << ", " << rows << " x " << outs << " x " << k << ", at "
+                << r << ", " << o;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(PackedGemmPerIsa, GivesARowTheSameBitsAloneAmongOthersAndByIndex) {
+  const Isa isa = default_isa();
+  constexpr std::size_t kRows = 170;
+  constexpr std::size_t kOuts = 83;
+  constexpr std::size_t kInner = 1320;
+  const auto x = random_tensor({kRows, kInner}, 1);
+  const auto w = random_tensor({kOuts, kInner}, 2);
+  const Quantized q(isa, x.view());
+  for (const DType dtype : {DType::q8, DType::q4}) {
+    const std::vector<std::byte> bytes = packed(dtype, w.view());
+    Tensor<float, 2> all({kRows, kOuts});
+    kernels::packed_gemm(isa, q.rows_of, nullptr, kRows, dtype, bytes.data(), kOuts, kInner, all.data(), kOuts);
+    for (const std::size_t rows : {1U, 2U, 3U, 4U, 7U, 19U, 20U, 21U, 169U}) {
+      Tensor<float, 2> some({rows, kOuts});
+      for (std::size_t first = 0; first + rows <= kRows; first += rows) {
+        std::vector<std::uint32_t> index;
+        for (std::size_t r = rows; r-- > 0;) index.push_back(static_cast<std::uint32_t>(first + r));
+        kernels::packed_gemm(isa, q.rows_of, index.data(), rows, dtype, bytes.data(), kOuts, kInner, some.data(),
+                             kOuts);
+        for (std::size_t r = 0; r < rows; ++r)
+          ASSERT_EQ(bits_of(some.view().row(r)), bits_of(all.view().row(index[r])))
+              << to_string(dtype) << " " << to_string(isa) << ", " << rows << " rows, row " << index[r];
+      }
+    }
+  }
+}
+
+TEST(PackedGemm, GivesTheSameBitsWithAvx2AndAvx512) {
+  if (!is_available(Isa::avx512_vnni)) GTEST_SKIP() << "this CPU does not have avx512_vnni";
+  const auto x = random_tensor({23, 700}, 1);
+  const auto w = random_tensor({48, 700}, 2);
+  const Quantized narrow_rows(Isa::avx2, x.view());
+  const Quantized wide_rows(Isa::avx512_vnni, x.view());
+  for (const DType dtype : {DType::q8, DType::q4}) {
+    const std::vector<std::byte> bytes = packed(dtype, w.view());
+    Tensor<float, 2> narrow({23, 48});
+    Tensor<float, 2> wide({23, 48});
+    kernels::packed_gemm(Isa::avx2, narrow_rows.rows_of, nullptr, 23, dtype, bytes.data(), 48, 700, narrow.data(), 48);
+    kernels::packed_gemm(Isa::avx512_vnni, wide_rows.rows_of, nullptr, 23, dtype, bytes.data(), 48, 700, wide.data(),
+                         48);
+    EXPECT_EQ(bits_of(wide.view().span()), bits_of(narrow.view().span())) << to_string(dtype);
+  }
+}
+
+// The largest sums that codes can make: nothing wraps or saturates.
+TEST(PackedGemmPerIsa, HoldsTheExtremesOfItsIntegers) {
+  const Isa isa = default_isa();
+  constexpr std::size_t kInner = 256;
+  for (const float sign : {1.0F, -1.0F}) {
+    Tensor<float, 2> x({1, kInner});
+    Tensor<float, 2> w({16, kInner});
+    std::ranges::fill(x.view().span(), sign * 127.0F);
+    std::ranges::fill(w.view().span(), -127.0F);
+    const Quantized q(isa, x.view());
+    for (const DType dtype : {DType::q8, DType::q4}) {
+      const std::vector<std::byte> bytes = packed(dtype, w.view());
+      Tensor<float, 2> y({1, 16});
+      kernels::packed_gemm(isa, q.rows_of, nullptr, 1, dtype, bytes.data(), 16, kInner, y.data(), 16);
+      for (const float value : y.view().span())
+        ASSERT_NEAR(value, -sign * 127.0F * 127.0F * kInner, 4.0F) << to_string(dtype) << " " << to_string(isa);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace trine
