@@ -177,6 +177,44 @@ TYPED_TEST(GemmPerIsa, OfMatmulGivesTheSameBitsOnAnyNumberOfThreads) {
   }
 }
 
+// Activations in bf16: exact products, sums in f32.
+TEST(GemmBf16, IsTheProductAndGivesARowTheSameBitsAloneAndAmongOthers) {
+  const Isa isa = best_isa();
+  if (!kernels::multiplies_bf16(isa)) GTEST_SKIP() << "this CPU does not multiply bf16";
+  for (const std::size_t k : {1U, 31U, 32U, 77U, 2100U}) {
+    constexpr std::size_t kRows = 23;
+    constexpr std::size_t kOuts = 29;
+    const auto x = random_tensor<bfloat16>({kRows, k}, 1);
+    const auto w = random_tensor<bfloat16>({kOuts, k}, 2);
+    Tensor<float, 2> all({kRows, kOuts});
+    kernels::gemm_bf16(isa, {x.data(), k}, kRows, w.data(), k, kOuts, k, all.data(), kOuts);
+    for (std::size_t r = 0; r < kRows; ++r) {
+      Tensor<float, 2> one({1, kOuts});
+      kernels::gemm_bf16(isa, {x.data() + r * k, k}, 1, w.data(), k, kOuts, k, one.data(), kOuts);
+      ASSERT_EQ(bits_of(one.view().span()), bits_of(all.view().row(r))) << k << ", " << r;
+      for (std::size_t o = 0; o < kOuts; ++o) {
+        double sum = 0;
+        double magnitude = 0;
+        for (std::size_t i = 0; i < k; ++i) {
+          const double product = static_cast<double>(static_cast<float>(x.data()[r * k + i])) *
+                                 static_cast<double>(static_cast<float>(w.data()[o * k + i]));
+          sum += product;
+          magnitude += std::abs(product);
+        }
+        ASSERT_NEAR(all.view()(r, o), sum, static_cast<double>(k + 1) * kRoundOff * magnitude)
+            << k << ", " << r << ", " << o;
+      }
+    }
+  }
+}
+
+TEST(RoundToBf16PerIsa, RoundsToNearestTiesToEven) {
+  const auto x = random_tensor({77}, 3, -100.0F, 100.0F);
+  std::vector<bfloat16> y(77);
+  kernels::round_to_bf16(default_isa(), x.data(), 77, y.data());
+  for (std::size_t i = 0; i < 77; ++i) EXPECT_EQ(y[i].bits, bfloat16(x.data()[i]).bits) << i;
+}
+
 TEST(Matmul, NamesTheShapeThatDoesNotFit) {
   const auto w = random_tensor({3, 4}, 1);
   const AnyMatrix stored{reinterpret_cast<const std::byte*>(w.data()), DType::f32, 3, 4};

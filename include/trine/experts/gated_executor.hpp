@@ -52,7 +52,7 @@ class GatedExecutor {
   /// y: [tokens, hidden]
   void add(View<float, 2> y) const {
     const std::size_t team = std::clamp<std::size_t>(execution_.threads, 1, most_threads());
-    const View<float, 2> scratch = workspace_.take_matrix<float>(team, kRowsAtATime * kColumns);
+    const View<float, 2> scratch = workspace_.take_matrix<float>(team, kRowsAtATime * kMostColumns);
     for_column_blocks([&](std::size_t first, std::size_t columns, std::size_t worker) {
       for (const GatedRows& part : parts_) {
         for (std::size_t begin = 0; begin < part.rows; begin += kRowsAtATime) {
@@ -71,13 +71,8 @@ class GatedExecutor {
   }
 
  private:
-  static constexpr std::size_t kColumns = 160;      // most columns of a task
-  static constexpr std::size_t kRowsAtATime = 160;  // rows whose gate and up values are held at a time
-
-  // Columns of a task: whole groups of packed weights, or whole tiles of plain ones.
-  [[nodiscard]] static std::size_t columns_of(const Linear& linear) noexcept {
-    return is_packed(linear.weight().dtype) ? kPackedGroup : kColumns;
-  }
+  static constexpr std::size_t kMostColumns = 2 * kPackedGroup;  // of a task
+  static constexpr std::size_t kRowsAtATime = 160;               // rows whose values are held at a time
 
   void compute_hidden(View<const float, 2> x) {
     std::size_t tasks = 0;
@@ -86,7 +81,7 @@ class GatedExecutor {
     const std::span<const AnyMatrix*> downs = workspace_.take<const AnyMatrix*>(parts_.size());
     for (std::size_t i = 0; i < parts_.size(); ++i) {
       const GatedMlp& mlp = *parts_[i].mlp;
-      tasks += (mlp.gate().out() + kPackedGroup - 1) / kPackedGroup;
+      tasks += (mlp.gate().out() + hidden_block(parts_[i]) - 1) / hidden_block(parts_[i]);
       end[i] = tasks;
       weights[2 * i] = &mlp.gate().weight();
       weights[2 * i + 1] = &mlp.up().weight();
@@ -95,21 +90,27 @@ class GatedExecutor {
     const kernels::ActivationRows rows = kernels::prepare(execution_, workspace_, x, weights);
     hidden_ = {execution_, workspace_, slots_, ffn_, downs, true};
     const std::size_t team = std::clamp<std::size_t>(execution_.threads, 1, most_threads());
-    const View<float, 2> scratch = workspace_.take_matrix<float>(team, 2 * kRowsAtATime * kPackedGroup);
+    const View<float, 2> scratch = workspace_.take_matrix<float>(team, 2 * kRowsAtATime * kMostColumns);
     parallel_for(execution_.threads, tasks, [&](std::size_t task, std::size_t worker) {
       const auto i = static_cast<std::size_t>(std::ranges::upper_bound(end, task) - end.begin());
       const std::size_t before = i == 0 ? 0 : end[i - 1];
-      hidden_columns(rows, parts_[i], (task - before) * kPackedGroup, scratch.row(worker));
+      hidden_columns(rows, parts_[i], (task - before) * hidden_block(parts_[i]), scratch.row(worker));
     });
   }
 
-  // Columns [first, first + 128) of h for all slots of a part.
+  // Columns of h that a task computes, whole groups: more of them for many rows, so that weights can be asked for
+  // early.
+  [[nodiscard]] static std::size_t hidden_block(const GatedRows& part) noexcept {
+    return part.rows < 16 ? kPackedGroup : kMostColumns;
+  }
+
+  // A block of columns of h, from `first` on, for all slots of a part.
   void hidden_columns(const kernels::ActivationRows& x, const GatedRows& part, std::size_t first,
                       std::span<float> scratch) {
     const GatedMlp& mlp = *part.mlp;
-    const std::size_t columns = std::min(kPackedGroup, mlp.gate().out() - first);
+    const std::size_t columns = std::min(hidden_block(part), mlp.gate().out() - first);
     float* gate = scratch.data();
-    float* up = gate + kRowsAtATime * kPackedGroup;
+    float* up = gate + kRowsAtATime * kMostColumns;
     for (std::size_t begin = 0; begin < part.rows; begin += kRowsAtATime) {
       const std::size_t count = std::min(kRowsAtATime, part.rows - begin);
       const std::uint32_t* row = part.row == nullptr ? nullptr : part.row + begin;
@@ -126,7 +127,7 @@ class GatedExecutor {
   void for_column_blocks(const Body& body) const {
     if (parts_.empty()) return;
     const Linear& down = parts_.front().mlp->down();
-    const std::size_t block = columns_of(down);
+    const std::size_t block = slots_ < 2 * kMostColumns ? kPackedGroup : kMostColumns;
     parallel_for(execution_.threads, (down.out() + block - 1) / block, [&](std::size_t task, std::size_t worker) {
       body(task * block, std::min(block, down.out() - task * block), worker);
     });

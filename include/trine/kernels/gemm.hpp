@@ -11,11 +11,12 @@
 #include <cstring>
 
 #include <trine/core/any_view.hpp>
+#include <trine/kernels/ahead.hpp>
 #include <trine/kernels/convert.hpp>
 #include <trine/kernels/simd/dispatch.hpp>
 
 namespace trine::inline TRINE_ABI::kernels {
-inline constexpr std::size_t kInnerBlock = 1024;  // products summed in registers: rows of a tile that long stay in L1
+inline constexpr std::size_t kInnerBlock = 2048;  // products summed in registers: rows of a tile that long stay near
 inline constexpr std::size_t kRowBlock = 160;     // rows of activations that stay in L2 while weights stream past
 
 /// Row r lies at x + index[r] * ld, or at x + r * ld where `index` is null.

@@ -12,7 +12,7 @@ namespace trine::inline TRINE_ABI::kernels::TRINE_REGION {
 // a step takes, how they are loaded and how their products are added to lanes.
 template <class In, std::size_t Rows, std::size_t Columns, class X, class W>
 inline void inner_tile(const RowsOf<X>& rows, std::size_t first_row, std::size_t begin, const W* w, std::size_t ldw,
-                       std::size_t length, float* y, std::size_t ldy) {
+                       const Ahead& ahead, std::size_t length, float* y, std::size_t ldy) {
   const X* x[Rows];
   TRINE_UNROLL
   for (std::size_t r = 0; r < Rows; ++r) x[r] = rows[first_row + r] + begin;
@@ -24,6 +24,10 @@ inline void inner_tile(const RowsOf<X>& rows, std::size_t first_row, std::size_t
     typename In::Lanes weight[Columns];
     TRINE_UNROLL
     for (std::size_t c = 0; c < Columns; ++c) weight[c] = In::load(w + c * ldw + i);
+    if (Rows > 1 && ahead.covers(i)) {
+      TRINE_UNROLL
+      for (std::size_t c = 0; c < Columns; ++c) __builtin_prefetch(w + c * ldw + i + ahead.distance);
+    }
     TRINE_UNROLL
     for (std::size_t r = 0; r < Rows; ++r) {
       const typename In::Lanes row = In::load(x[r] + i);
@@ -57,17 +61,22 @@ template <class In, std::size_t Rows, std::size_t Columns, class X, class W>
 inline void inner_rest(const RowsOf<X>& x, std::size_t row, std::size_t count, std::size_t begin, const W* w,
                        std::size_t ldw, std::size_t length, float* y, std::size_t ldy) {
   if constexpr (Rows > 0) {
-    if (count == Rows) return inner_tile<In, Rows, Columns>(x, row, begin, w, ldw, length, y + row * ldy, ldy);
+    if (count == Rows) return inner_tile<In, Rows, Columns>(x, row, begin, w, ldw, {}, length, y + row * ldy, ldy);
     inner_rest<In, Rows - 1, Columns>(x, row, count, begin, w, ldw, length, y, ldy);
   }
 }
 
-// Rows [row, end), in tiles of Rows, against Columns weight rows.
+// Rows [row, end), in tiles of Rows, against Columns weight rows. The first tile brings these to the caches; each of
+// the others asks for a part of the weight rows after them, which so come while it computes.
 template <class In, std::size_t Rows, std::size_t Columns, class X, class W>
 inline void inner_rows(const RowsOf<X>& x, std::size_t row, std::size_t end, std::size_t begin, const W* w,
                        std::size_t ldw, std::size_t length, float* y, std::size_t ldy) {
-  for (; row + Rows <= end; row += Rows)
-    inner_tile<In, Rows, Columns>(x, row, begin, w, ldw, length, y + row * ldy, ldy);
+  Ahead ahead{Columns * ldw, 0, 0};
+  const std::size_t part = length * Rows / (end - row) + In::step;
+  for (; row + Rows <= end; row += Rows) {
+    inner_tile<In, Rows, Columns>(x, row, begin, w, ldw, ahead, length, y + row * ldy, ldy);
+    ahead.next(part);
+  }
   inner_rest<In, Rows - 1, Columns>(x, row, end - row, begin, w, ldw, length, y, ldy);
 }
 

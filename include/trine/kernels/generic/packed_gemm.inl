@@ -18,6 +18,7 @@ struct PanelGroups {
   const std::byte* scales;
   std::size_t scale_panel;
   std::size_t scale_group;
+  Ahead ahead;  // in bytes, and columns of a group
 };
 
 // Row r of a tile, from the first column of a block on.
@@ -34,8 +35,8 @@ TRINE_INLINE std::int32_t four_codes(const std::int8_t* codes) {
 }
 
 // Asks for what comes later, too: the hardware looks ahead less far than so many streams need.
-TRINE_INLINE Codes load_codes(const std::byte* codes) {
-  __builtin_prefetch(codes + kPrefetchBytes);
+TRINE_INLINE Codes load_codes(const std::byte* codes, std::size_t ahead) {
+  __builtin_prefetch(codes + ahead);
   return Codes::load(codes);
 }
 
@@ -75,7 +76,12 @@ inline void tile_q8(const TileRow (&x)[Rows], const PanelGroups& w, std::size_t 
       Codes weight[Panels * kParts];
       TRINE_UNROLL
       for (std::size_t p = 0; p < Panels * kParts; ++p)
-        weight[p] = load_codes(codes + p / kParts * w.code_panel + i * kPanelRows + p % kParts * 4 * Ints::lanes);
+        weight[p] = Codes::load(codes + p / kParts * w.code_panel + i * kPanelRows + p % kParts * 4 * Ints::lanes);
+      if (Rows == 1 || w.ahead.covers(i)) {
+        TRINE_UNROLL
+        for (std::size_t p = 0; p < Panels; ++p)
+          __builtin_prefetch(codes + p * w.code_panel + i * kPanelRows + w.ahead.distance);
+      }
       TRINE_UNROLL
       for (std::size_t r = 0; r < Rows; ++r) {
         const std::int32_t four = four_codes(x[r].codes + begin + i);
@@ -115,7 +121,8 @@ inline void tile_q4(const TileRow (&x)[Rows], const std::byte* w, std::size_t pa
         Codes weight[Panels * kParts];
         TRINE_UNROLL
         for (std::size_t p = 0; p < Panels * kParts; ++p)
-          weight[p] = load_codes(codes + p / kParts * panel + i / 2 * kPanelRows + p % kParts * 4 * Ints::lanes);
+          weight[p] = load_codes(codes + p / kParts * panel + i / 2 * kPanelRows + p % kParts * 4 * Ints::lanes,
+                                 kPrefetchBytes);
         TRINE_UNROLL
         for (std::size_t r = 0; r < Rows; ++r) {
           const std::int32_t low = four_codes(x[r].codes + begin + i);
@@ -138,8 +145,8 @@ inline void tile_q4(const TileRow (&x)[Rows], const std::byte* w, std::size_t pa
 }
 
 // q4 codes times their factors are q8 codes: [panels][groups] of them, each as long as a whole group.
-inline void unpack_q4(const std::byte* w, std::size_t panel, std::size_t panels, std::size_t columns, std::byte* out,
-                      std::size_t out_panel) {
+inline void unpack_q4(const std::byte* w, std::size_t panel, std::size_t panels, std::size_t next, std::size_t columns,
+                      std::byte* out, std::size_t out_panel) {
   for (std::size_t p = 0; p < panels; ++p) {
     for (std::size_t begin = 0; begin < columns; begin += kPackedGroup) {
       const std::byte* group = w + p * panel + begin / kPackedGroup * group_bytes(DType::q4, kPackedGroup);
@@ -150,7 +157,7 @@ inline void unpack_q4(const std::byte* w, std::size_t panel, std::size_t panels,
         for (std::size_t part = 0; part < kParts; ++part) {
           const Ints factor = Ints::load(factors + i / kPackedSubgroup * kPanelRows + part * Ints::lanes);
           const std::size_t at = part * 4 * Ints::lanes;
-          const Codes two = Codes::load(codes + i / 2 * kPanelRows + at);
+          const Codes two = load_codes(codes + i / 2 * kPanelRows + at, next);
           store_products(low_bits(two), factor, unpacked + i * kPanelRows + at);
           store_products(high_bits(two), factor, unpacked + (i + 4) * kPanelRows + at);
         }
@@ -169,7 +176,8 @@ struct PackedBlock {
   std::size_t panel;   // bytes
   std::size_t column;
   std::size_t columns;
-  float* y;  // the first of these rows, the first output of the first panel
+  std::size_t next;  // bytes to the panels that come after these, or 0
+  float* y;          // the first of these rows, the first output of the first panel
   std::size_t ldy;
 
   TRINE_INLINE TileRow row(std::size_t r) const {
@@ -210,11 +218,16 @@ inline void packed_rest(const PackedBlock& b, const PanelGroups& w, std::size_t 
   }
 }
 
+// All rows, in tiles. The first tile brings its panels to the caches; each of the others asks for a part of the panels
+// after them, which so come while it computes.
 template <class Tiles, std::size_t Panels>
-inline void packed_rows(const PackedBlock& b, const PanelGroups& w) {
+inline void packed_rows(const PackedBlock& b, PanelGroups w) {
+  const std::size_t part = b.next == 0 ? 0 : kPackedGroup * Ints::tile_rows / b.rows + 4;
   std::size_t r = 0;
-  for (; r + Ints::tile_rows <= b.rows; r += Ints::tile_rows)
+  for (; r + Ints::tile_rows <= b.rows; r += Ints::tile_rows) {
     packed_rest<Tiles, Ints::tile_rows, Panels>(b, w, r, Ints::tile_rows);
+    w.ahead = {b.next, r == 0 ? 0 : w.ahead.end, r == 0 ? part : w.ahead.end + part};
+  }
   packed_rest<Tiles, Ints::tile_rows - 1, Panels>(b, w, r, b.rows - r);
 }
 
@@ -223,12 +236,13 @@ template <std::size_t Panels>
 inline void packed_panels(DType dtype, const PackedBlock& b) {
   const std::size_t group = group_bytes(dtype, kPackedGroup);
   if (dtype == DType::q8)
-    return packed_rows<Q8Tiles, Panels>(b, {b.w + kPanelScaleBytes, b.panel, group, b.w, b.panel, group});
+    return packed_rows<Q8Tiles, Panels>(
+        b, {b.w + kPanelScaleBytes, b.panel, group, b.w, b.panel, group, {kPrefetchBytes, 0, kPackedGroup}});
   if (b.rows < kUnpackFrom) return packed_rows<Q4Tiles, Panels>(b, {});
-  alignas(64) std::byte unpacked[Panels * kPackedBlock * kPanelRows];
-  unpack_q4(b.w, b.panel, Panels, b.columns, unpacked, kPackedBlock * kPanelRows);
-  packed_rows<Q8Tiles, Panels>(b,
-                               {unpacked, kPackedBlock * kPanelRows, kPackedGroup * kPanelRows, b.w, b.panel, group});
+  alignas(64) std::byte unpacked[Panels * kUnpackBlock * kPanelRows];
+  unpack_q4(b.w, b.panel, Panels, b.next, b.columns, unpacked, kUnpackBlock * kPanelRows);
+  packed_rows<Q8Tiles, Panels>(
+      b, {unpacked, kUnpackBlock * kPanelRows, kPackedGroup * kPanelRows, b.w, b.panel, group, {}});
 }
 
 // A last panel that has fewer outputs than 16 is computed whole beside y.
@@ -251,9 +265,9 @@ inline void packed_gemm(const QuantizedRows& x, const std::uint32_t* index, std:
   const std::size_t panel = panel_bytes(dtype, columns);
   // A few rows follow each panel to its end, as memory likes it; for many, a block of them stays in L2.
   const bool few = rows < kUnpackFrom;
-  const std::size_t block = few ? columns : kPackedBlock;
+  const std::size_t block = few ? columns : dtype == DType::q4 ? kUnpackBlock : kPackedBlock;
   const std::size_t outs_at_a_time = few ? width : outs;
-  PackedBlock b{x, index, 0, 0, nullptr, panel, 0, 0, nullptr, ldy};
+  PackedBlock b{x, index, 0, 0, nullptr, panel, 0, 0, 0, nullptr, ldy};
   for (b.first = 0; b.first < rows; b.first += kPackedRows) {
     b.rows = rows - b.first < kPackedRows ? rows - b.first : kPackedRows;
     for (std::size_t o_begin = 0; o_begin < outs; o_begin += outs_at_a_time) {
@@ -264,6 +278,7 @@ inline void packed_gemm(const QuantizedRows& x, const std::uint32_t* index, std:
           const std::size_t left = o_end - o;
           b.w = w + o / kPanelRows * panel + b.column / kPackedGroup * group_bytes(dtype, kPackedGroup);
           b.y = y + b.first * ldy + o;
+          b.next = left > width ? Ints::tile_panels * panel : 0;
           if (left >= width) {
             packed_panels<Ints::tile_panels>(dtype, b);
             o += width;
