@@ -64,7 +64,9 @@ struct AnyMatrix {
 
   /// Are rows contiguous numbers that kernels may read as they are?
   [[nodiscard]] bool has_plain_rows() const noexcept { return is_plain_float(dtype) && !transposed && step[1] == 1; }
-  /// Elements from one row to the next, where rows are plain.
+  /// The same of columns, where it is a transpose.
+  [[nodiscard]] bool has_plain_columns() const noexcept { return is_plain_float(dtype) && transposed && step[1] == 1; }
+  /// Elements from one row to the next, where rows are plain; from one column to the next, where columns are.
   [[nodiscard]] std::size_t row_stride() const noexcept { return stride * step[0]; }
 
   /// Where stored element (0, 0) of this view of plain floats lies.

@@ -66,6 +66,10 @@ inline void gemm(Isa isa, const float* x, std::size_t ldx, std::size_t rows, con
 inline void gemm(Isa isa, const RowsOf<float>& x, std::size_t rows, const AnyMatrix& w, float* y, std::size_t ldy) {
   if (w.has_plain_rows()) {
     w.visit([&](const auto* weights) { gemm(isa, x, rows, weights, w.row_stride(), w.rows, w.columns, y, ldy); });
+  } else if (w.has_plain_columns()) {
+    w.visit([&](const auto* weights) {
+      TRINE_DISPATCH(isa, gemm_columns(x, rows, weights, w.row_stride(), w.rows, w.columns, y, ldy));
+    });
   } else {
     TRINE_DISPATCH(isa, gemm_decoded(x, rows, w, y, ldy));
   }

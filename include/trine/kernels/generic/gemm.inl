@@ -154,7 +154,61 @@ inline void gemm(const RowsOf<float>& x, std::size_t rows, const W* w, std::size
   inner_gemm<Widened>(x, rows, StoredRows<W>{w, ldw}, outs, k, y, ldy);
 }
 
-/// The same for weights that are not rows of plain numbers: codes, columns.
+// y[r, 0 .. Vectors * lanes) for Rows rows: each output one chain of multiply-adds in ascending order.
+template <std::size_t Rows, std::size_t Vectors, class W>
+TRINE_INLINE void column_tile(const RowsOf<float>& x, std::size_t row, const W* w, std::size_t ldw, std::size_t k,
+                              float* y, std::size_t ldy) {
+  Vec acc[Rows][Vectors];
+  TRINE_UNROLL
+  for (std::size_t r = 0; r < Rows; ++r) {
+    TRINE_UNROLL
+    for (std::size_t v = 0; v < Vectors; ++v) acc[r][v] = Vec::zero();
+  }
+  for (std::size_t i = 0; i < k; ++i) {
+    TRINE_UNROLL
+    for (std::size_t v = 0; v < Vectors; ++v) {
+      const Vec weight = Vec::load(w + i * ldw + v * Vec::lanes);
+      TRINE_UNROLL
+      for (std::size_t r = 0; r < Rows; ++r) acc[r][v] = fma(Vec::broadcast(x[row + r][i]), weight, acc[r][v]);
+    }
+  }
+  TRINE_UNROLL
+  for (std::size_t r = 0; r < Rows; ++r) {
+    TRINE_UNROLL
+    for (std::size_t v = 0; v < Vectors; ++v) acc[r][v].store(y + r * ldy + v * Vec::lanes);
+  }
+}
+
+/// y[r, o] = sum_i x[r, i] w[i, o]: the rows of w are those of the sum. See kernels/gemm.hpp.
+template <class W>
+inline void gemm_columns(const RowsOf<float>& x, std::size_t rows, const W* w, std::size_t ldw, std::size_t outs,
+                         std::size_t k, float* y, std::size_t ldy) noexcept {
+  constexpr std::size_t width = 4 * Vec::lanes;
+  std::size_t o = 0;
+  for (; o + width <= outs; o += width) {
+    std::size_t r = 0;
+    for (; r + 2 <= rows; r += 2) column_tile<2, 4>(x, r, w + o, ldw, k, y + r * ldy + o, ldy);
+    if (r < rows) column_tile<1, 4>(x, r, w + o, ldw, k, y + r * ldy + o, ldy);
+  }
+  for (; o < outs; o += Vec::lanes) {
+    const std::size_t count = outs - o < Vec::lanes ? outs - o : Vec::lanes;
+    for (std::size_t r = 0; r < rows; ++r) {
+      Vec acc = Vec::zero();
+      for (std::size_t i = 0; i < k; ++i) {
+        const W* p = w + i * ldw + o;
+        const Vec weight = count == Vec::lanes ? Vec::load(p) : Vec::load_part(p, count);
+        acc = fma(Vec::broadcast(x[r][i]), weight, acc);
+      }
+      if (count == Vec::lanes) {
+        acc.store(y + r * ldy + o);
+      } else {
+        acc.store_part(y + r * ldy + o, count);
+      }
+    }
+  }
+}
+
+/// The same for weights that are neither rows nor columns of plain numbers.
 inline void gemm_decoded(const RowsOf<float>& x, std::size_t rows, const AnyMatrix& w, float* y,
                          std::size_t ldy) noexcept {
   constexpr std::size_t most = Vec::tile_columns < Vec::row_columns ? Vec::row_columns : Vec::tile_columns;
