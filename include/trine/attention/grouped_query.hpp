@@ -223,20 +223,16 @@ class GroupedQueryAttention : public Attention {
       first += run.count;
     }
     for (std::size_t g = 0; g < group; ++g) {
-      const std::span<float> weight(scores + g * (total + 1), total);
-      const std::span<float> out(z + g * head_dim_, head_dim_);
-      if (sinks_) {
-        scores[g * (total + 1) + total] = sinks_->view()[head + g] / scale;  // the sink itself is not scaled
-        kernels::softmax_row(isa, {weight.data(), total + 1}, scale);
-      } else {
-        kernels::softmax_row(isa, weight, scale);
-      }
-      std::ranges::fill(out, 0.0F);
-      first = 0;
-      for (const KeyRun& run : runs) {
-        kernels::weighted_sum(isa, weight.subspan(first, run.count), run.value + offset, width, out);
-        first += run.count;
-      }
+      const std::span<float> weight(scores + g * (total + 1), total + 1);
+      if (sinks_) weight[total] = sinks_->view()[head + g] / scale;  // the sink itself is not scaled
+      kernels::softmax_row(isa, weight.first(sinks_ ? total + 1 : total), scale);
+    }
+    std::fill_n(z, group * head_dim_, 0.0F);
+    first = 0;
+    for (const KeyRun& run : runs) {
+      kernels::add_gemm_columns(isa, {scores + first, total + 1}, group, run.value + offset, width, head_dim_,
+                                run.count, z, head_dim_);
+      first += run.count;
     }
   }
 

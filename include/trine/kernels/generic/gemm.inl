@@ -157,19 +157,21 @@ inline void gemm(const RowsOf<float>& x, std::size_t rows, const W* w, std::size
 // y[r, 0 .. Vectors * lanes) for Rows rows: each output one chain of multiply-adds in ascending order.
 template <std::size_t Rows, std::size_t Vectors, class W>
 TRINE_INLINE void column_tile(const RowsOf<float>& x, std::size_t row, const W* w, std::size_t ldw, std::size_t k,
-                              float* y, std::size_t ldy) {
+                              bool add, float* y, std::size_t ldy) {
   Vec acc[Rows][Vectors];
+  const float* from[Rows];
   TRINE_UNROLL
   for (std::size_t r = 0; r < Rows; ++r) {
+    from[r] = x[row + r];
     TRINE_UNROLL
-    for (std::size_t v = 0; v < Vectors; ++v) acc[r][v] = Vec::zero();
+    for (std::size_t v = 0; v < Vectors; ++v) acc[r][v] = add ? Vec::load(y + r * ldy + v * Vec::lanes) : Vec::zero();
   }
   for (std::size_t i = 0; i < k; ++i) {
     TRINE_UNROLL
     for (std::size_t v = 0; v < Vectors; ++v) {
       const Vec weight = Vec::load(w + i * ldw + v * Vec::lanes);
       TRINE_UNROLL
-      for (std::size_t r = 0; r < Rows; ++r) acc[r][v] = fma(Vec::broadcast(x[row + r][i]), weight, acc[r][v]);
+      for (std::size_t r = 0; r < Rows; ++r) acc[r][v] = fma(Vec::broadcast(from[r][i]), weight, acc[r][v]);
     }
   }
   TRINE_UNROLL
@@ -179,30 +181,32 @@ TRINE_INLINE void column_tile(const RowsOf<float>& x, std::size_t row, const W* 
   }
 }
 
-/// y[r, o] = sum_i x[r, i] w[i, o]: the rows of w are those of the sum. See kernels/gemm.hpp.
+/// y[r, o] (+)= sum_i x[r, i] w[i, o]: the rows of w are those of the sum. See kernels/gemm.hpp.
 template <class W>
 inline void gemm_columns(const RowsOf<float>& x, std::size_t rows, const W* w, std::size_t ldw, std::size_t outs,
-                         std::size_t k, float* y, std::size_t ldy) noexcept {
+                         std::size_t k, bool add, float* y, std::size_t ldy) noexcept {
+  constexpr std::size_t tile = Vec::tile_rows > 4 ? 4 : 2;  // 4 x 4 sums where there are registers
   constexpr std::size_t width = 4 * Vec::lanes;
   std::size_t o = 0;
   for (; o + width <= outs; o += width) {
     std::size_t r = 0;
-    for (; r + 2 <= rows; r += 2) column_tile<2, 4>(x, r, w + o, ldw, k, y + r * ldy + o, ldy);
-    if (r < rows) column_tile<1, 4>(x, r, w + o, ldw, k, y + r * ldy + o, ldy);
+    for (; r + tile <= rows; r += tile) column_tile<tile, 4>(x, r, w + o, ldw, k, add, y + r * ldy + o, ldy);
+    for (; r < rows; ++r) column_tile<1, 4>(x, r, w + o, ldw, k, add, y + r * ldy + o, ldy);
   }
   for (; o < outs; o += Vec::lanes) {
     const std::size_t count = outs - o < Vec::lanes ? outs - o : Vec::lanes;
     for (std::size_t r = 0; r < rows; ++r) {
-      Vec acc = Vec::zero();
+      float* out = y + r * ldy + o;
+      Vec acc = !add ? Vec::zero() : count == Vec::lanes ? Vec::load(out) : Vec::load_part(out, count);
       for (std::size_t i = 0; i < k; ++i) {
         const W* p = w + i * ldw + o;
         const Vec weight = count == Vec::lanes ? Vec::load(p) : Vec::load_part(p, count);
         acc = fma(Vec::broadcast(x[r][i]), weight, acc);
       }
       if (count == Vec::lanes) {
-        acc.store(y + r * ldy + o);
+        acc.store(out);
       } else {
-        acc.store_part(y + r * ldy + o, count);
+        acc.store_part(out, count);
       }
     }
   }
