@@ -49,10 +49,10 @@ std::vector<trine::QuantizationError> write(const trine::ModelQuantizer& quantiz
   std::uint64_t total = 0;
   for (const trine::PlannedTensor& tensor : plan) total += tensor.bytes_before;
   example::ProgressBar bar(arguments.type, static_cast<std::size_t>(total >> kMiB), "MiB");
-  trine::QuantizeOptions options{.stop = stop, .progress = [&bar](std::uint64_t done, std::uint64_t) {
-                                   bar.update(static_cast<std::size_t>(done >> kMiB));
-                                 }};
-  if (threads > 0) options.threads = threads;
+  trine::QuantizeOptions options{
+      .threads = threads, .stop = stop, .progress = [&bar](std::uint64_t done, std::uint64_t) {
+        bar.update(static_cast<std::size_t>(done >> kMiB));
+      }};
   try {
     return quantizer.write(plan, arguments.out, options);
   } catch (const trine::WeightError& error) {

@@ -216,6 +216,31 @@ TEST_F(QuantizeModel, FollowsAPlanThatWasChanged) {
   EXPECT_THAT(names_in(directory_.path()), UnorderedElementsAre("in", "out"));
 }
 
+TEST_F(QuantizeModel, ReadsWhatItWrote) {
+  write(DType::q8);
+  const ModelQuantizer packed(out_);
+  packed.write(packed.plan(DType::q8), directory_.path() / "same");
+  EXPECT_TRUE(read_text_file(directory_.path() / "same" / "weights.bin", 1U << 24U) ==
+              read_text_file(out_ / "weights.bin", 1U << 24U));
+  const auto plan = packed.plan(DType::f32);
+  const auto errors = packed.write(plan, directory_.path() / "plain");
+  const RawBlob plain(directory_.path() / "plain");
+  std::size_t decoded = 0;
+  for (std::size_t i = 0; i < plan.size(); ++i) {
+    EXPECT_EQ(errors[i].squared_error, 0.0) << "f32 holds what q8 says";
+    if (plan[i].from != DType::q8) continue;
+    const StoredTensor& from = *packed.model().weights().find(plan[i].name);
+    const std::size_t columns = from.shape.back();
+    const auto found = numbers(plain, plan[i].name);
+    ASSERT_EQ(found.size(), plan[i].parameters);
+    for (std::size_t k = 0; k < found.size(); ++k)
+      ASSERT_EQ(static_cast<float>(found[k]),
+                packed_value(DType::q8, from.bytes.data(), panel_bytes(DType::q8, columns), k / columns, k % columns));
+    ++decoded;
+  }
+  EXPECT_GT(decoded, 10U);
+}
+
 TEST_F(QuantizeModel, CopiesWhatBelongsToAModelAndIsNoWeight) {
   for (const char* file : {"tokenizer.json", "chat_template.jinja", "README.md", "LICENSE", "merges.txt"})
     directory_.write(fs::path("in") / file, std::string("content of ") + file);

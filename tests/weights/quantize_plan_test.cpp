@@ -194,7 +194,7 @@ TEST(QuantizePlan, NamesATensorThatCannotBeConverted) {
     return plan_of(source, DType::q8);
   };
   const std::string expected =
-      "model.layers.0.mlp.up_proj.weight: expected f32, bf16, f16, MXFP4 or a matrix of f8_e4m3, found ";
+      "model.layers.0.mlp.up_proj.weight: expected f32, bf16, f16, q8, q4, MXFP4 or a matrix of f8_e4m3, found ";
   EXPECT_ERROR(refused(DType::i64, {3}), WeightError, expected + "i64 [3] (model.safetensors)");
   EXPECT_ERROR(refused(DType::u8, {3, 4}), WeightError, expected + "u8 [3, 4]");
   EXPECT_ERROR(refused(DType::f8_e5m2, {3, 4}), WeightError, expected + "f8_e5m2 [3, 4]");

@@ -27,7 +27,7 @@
 namespace trine::inline TRINE_ABI {
 
 struct QuantizeOptions {
-  std::size_t threads = default_threads();
+  std::size_t threads = 0;    // 0: default_threads()
   std::stop_token stop = {};  // ends with CancelledError after the next few megabytes, and nothing is kept
   std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};  // bytes of the source
 };
@@ -130,7 +130,8 @@ class ModelQuantizer {
 
   std::vector<QuantizationError> write_weights(std::span<const PlannedTensor> plan, const OutputDirectory& output,
                                                const QuantizeOptions& options) const {
-    const Execution execution{.threads = std::max<std::size_t>(options.threads, 1), .stop = options.stop};
+    const std::size_t threads = options.threads == 0 ? default_threads() : std::min(options.threads, most_threads());
+    const Execution execution{.threads = threads, .stop = options.stop};
     std::uint64_t before = 0;
     std::uint64_t after = 0;
     for (const PlannedTensor& tensor : plan) {
@@ -163,13 +164,13 @@ class ModelQuantizer {
       copy_tensor(execution, tensor->bytes, sink);
       return {};
     }
-    const std::size_t columns = planned.shape.back();
-    const std::size_t rows = tensor->bytes.size() / size_bytes(tensor->dtype) / columns;
-    return convert_tensor(execution, planned.name,
-                          tensor->dtype == DType::f8_e4m3
-                              ? WeightScope(reader).matrix(planned.name, rows, columns)
-                              : AnyMatrix{tensor->bytes.data(), tensor->dtype, rows, columns},
-                          planned.to, sink);
+    const std::size_t columns = tensor->shape.back();
+    std::size_t rows = 1;  // of all matrices of a stack; a vector is one
+    for (std::size_t i = 0; i + 1 < tensor->shape.size(); ++i) rows *= tensor->shape[i];
+    AnyMatrix matrix{tensor->bytes.data(), tensor->dtype, rows, columns};
+    if (is_packed(tensor->dtype)) matrix.stride = panel_bytes(tensor->dtype, columns);
+    if (tensor->dtype == DType::f8_e4m3) matrix = WeightScope(reader).matrix(planned.name, rows, columns);
+    return convert_tensor(execution, planned.name, matrix, planned.to, sink);
   }
 
   void write_config(const OutputDirectory& output) const {

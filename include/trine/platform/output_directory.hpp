@@ -55,9 +55,9 @@ class OutputDirectory {
   void commit() {
     sync(partial_);
     require_no_target();
-    if (::unlink((partial_ / kMarker).c_str()) != 0) fail(partial_ / kMarker, "cannot be removed", errno);
     if (::rename(partial_.c_str(), target_.c_str()) != 0) fail(partial_, "cannot be renamed", errno);
     marker_.close();
+    ::unlink((target_ / kMarker).c_str());  // afterwards, so that what is complete is never without a name or a marker
     sync(target_.has_parent_path() ? target_.parent_path() : ".");
   }
 

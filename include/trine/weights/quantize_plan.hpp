@@ -98,8 +98,9 @@ inline constexpr std::string_view kMxfp4Scales = "_scales";
   const std::size_t rank = tensor.shape.size();
   const bool mxfp4 = is_mxfp4(source, name);
   const bool fp8 = tensor.dtype == DType::f8_e4m3 && rank == 2;
-  if ((!is_plain_float(tensor.dtype) && !fp8 && !mxfp4) || rank == 0 || rank > RawBlob::kMaxRank) {
-    throw WeightError(std::string(name) + ": expected f32, bf16, f16, MXFP4 or a matrix of f8_e4m3, found " +
+  const bool numbers = is_plain_float(tensor.dtype) || is_packed(tensor.dtype);
+  if ((!numbers && !fp8 && !mxfp4) || rank == 0 || rank > RawBlob::kMaxRank) {
+    throw WeightError(std::string(name) + ": expected f32, bf16, f16, q8, q4, MXFP4 or a matrix of f8_e4m3, found " +
                       std::string(to_string(tensor.dtype)) + " " + to_string(tensor.shape) + " (" +
                       source.place_of(name) + ")");
   }
@@ -107,7 +108,7 @@ inline constexpr std::string_view kMxfp4Scales = "_scales";
   planned.kind = class_of(name, rank);
   planned.to = fp8 ? DType::bf16 : tensor.dtype;
   planned.bytes_before = tensor.bytes.size();
-  planned.parameters = tensor.bytes.size() / size_bytes(tensor.dtype);
+  planned.parameters = checked_product(tensor.shape).value_or(0);  // the source has counted them
   if (mxfp4) planned.parameters = name.ends_with(kMxfp4Blocks) ? 2 * planned.parameters : 0;
   if (const StoredTensor* scales = fp8 ? source.find(planned.name + std::string(kFp8Scales)) : nullptr)
     planned.bytes_before += scales->bytes.size();
