@@ -136,7 +136,7 @@ TEST(QuantizeModelFamilies, GiveModelsWithTheSameNumbersRounded) {
 TEST(QuantizeModelFamilies, GiveModelsWithTheSameNumbersPacked) {
   std::vector<fs::path> models = test::golden_directories();
   for (const fs::path& family : test::golden_directories(kData / "families")) models.push_back(family);
-  std::size_t stacks = 0;
+  std::size_t packed = 0;
   for (const fs::path& directory : models) {
     for (const DType type : {DType::q8, DType::q4}) {
       SCOPED_TRACE(directory.filename().string() + " " + std::string(to_string(type)));
@@ -149,7 +149,7 @@ TEST(QuantizeModelFamilies, GiveModelsWithTheSameNumbersPacked) {
         const StoredTensor& stored = *model.weights().find(plan[i].name);
         ASSERT_EQ(stored.dtype, plan[i].to);
         if (!is_packed(stored.dtype)) continue;
-        stacks += stored.shape.size() == 3 ? 1U : 0U;
+        ++packed;
         const std::size_t columns = stored.shape.back();
         const auto exact = numbers(quantizer.model().weights(), plan[i].name);
         double squares = 0.0;
@@ -174,14 +174,14 @@ TEST(QuantizeModelFamilies, GiveModelsWithTheSameNumbersPacked) {
       for (const float logit : session.forward(ids, OutputRows::last).span()) ASSERT_TRUE(std::isfinite(logit));
     }
   }
-  EXPECT_GT(stacks, 0U) << "fused experts are among them";
+  EXPECT_GT(packed, 500U);
 }
 
 TEST_F(QuantizeModel, ComputesTheSameBitsWithNumbersThatAreTheSame) {
   write(DType::f32);
   const auto tokens = test::read_golden(kData / "summary_expert_attention").tokens;
   const auto logits = [&](const fs::path& directory) {
-    Session session(Model::load(directory), {.threads = 1});
+    Session session(Model::load(directory), {.threads = 1, .activations = Activations::f32});
     std::vector<std::uint32_t> bits;
     for (const float value : session.forward(tokens, OutputRows::all).span())
       bits.push_back(std::bit_cast<std::uint32_t>(value));
