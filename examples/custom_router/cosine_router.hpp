@@ -49,8 +49,8 @@ class CosineRouter : public trine::Router {
     const auto ranking = workspace.take<float>(num_experts());
     const auto chosen = workspace.take<std::uint32_t>(k_);
     const auto weight = workspace.take<float>(k_);
-    query_.forward(execution, input.hidden, q);
-    keys_.forward(execution, q, p);
+    query_.forward(execution.exact(), workspace, input.hidden, q);
+    keys_.forward(execution.exact(), workspace, q, p);
     for (std::size_t t = 0; t < tokens; ++t) {
       float q_norm = 0.0F;
       for (const float value : q.row(t)) q_norm += value * value;

@@ -31,6 +31,11 @@ class RawBlob : public TensorMap {
   static constexpr std::uint64_t kAlignment = 64;
   static constexpr std::size_t kMaxRank = 4;
 
+  /// Has the format tensors of that type? u8: codes of MXFP4 and their scales.
+  [[nodiscard]] static constexpr bool holds(DType dtype) noexcept {
+    return is_plain_float(dtype) || is_packed(dtype) || dtype == DType::u8;
+  }
+
   /// Opens `directory`/weights.json and `directory`/weights.bin and checks every range against the blob's size.
   /// Throws FileError, ConfigError (not the JSON it should be) or WeightError (the manifest does not fit the blob).
   explicit RawBlob(const std::filesystem::path& directory, FileAccess access = FileAccess::map)
@@ -56,8 +61,8 @@ class RawBlob : public TensorMap {
  private:
   void read_tensor(const std::string& name, ObjectReader entry) {
     const auto dtype = parse_dtype(entry.string("dtype"));
-    if (!dtype || !(is_plain_float(*dtype) || is_packed(*dtype)))
-      entry.fail("dtype", "one of \"f32\", \"bf16\", \"f16\", \"q8\", \"q4\"", entry.at("dtype"));
+    if (!dtype || !holds(*dtype))
+      entry.fail("dtype", "one of \"f32\", \"bf16\", \"f16\", \"q8\", \"q4\", \"u8\"", entry.at("dtype"));
     StoredTensor tensor;
     tensor.dtype = *dtype;
     const Json& shape = entry.at("shape");

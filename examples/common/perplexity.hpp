@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// How well a model predicts a text: what trine-perplexity prints, and trine-quantize before and after.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <numbers>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include <trine/generate/session.hpp>
+#include <trine/text/tokenizer.hpp>
+
+#include "common/model.hpp"
+#include "common/terminal.hpp"
+
+namespace example {
+
+/// A text as tokens, cut in windows that do not overlap: every token but the very first is predicted from those before
+/// it in its window.
+struct ScoredText {
+  std::vector<trine::TokenId> ids;
+  std::size_t window = 0;
+  std::size_t bytes = 0;  // of the tokens that are predicted
+
+  /// `window` 0: 512 tokens, or as many as the model can. `place` names the text in errors. Throws InputError,
+  /// CapacityError.
+  ScoredText(const trine::Model& model, const trine::Tokenizer& tokenizer, const std::string& text,
+             const std::string& place, std::size_t tokens_of_window)
+      : ids(tokenizer.encode(text)), window(tokens_of_window) {
+    require_fit(model, window);
+    if (window == 0) window = std::min<std::size_t>(512, model.info().max_position_embeddings);
+    if (model.info().output != trine::OutputKind::language_model)
+      throw trine::InputError("this model has no language model head");
+    if (ids.size() < 2)
+      throw trine::InputError(place + ": expected at least 2 tokens, found " + std::to_string(ids.size()));
+    bytes = text.size() - (tokenizer.is_special(ids[0]) ? 0 : tokenizer.token_bytes(ids[0]).size());
+  }
+
+  [[nodiscard]] std::size_t scored() const { return ids.size() - 1; }
+};
+
+struct Perplexity {
+  double perplexity = 0.0;      // exp(mean of -ln p)
+  double standard_error = 0.0;  // of the perplexity
+  double bits_per_byte = 0.0;
+};
+
+/// -ln softmax(logits)[target], in double precision.
+[[nodiscard]] inline double negative_log_likelihood(std::span<const float> logits, trine::TokenId target) {
+  const auto largest = static_cast<double>(*std::ranges::max_element(logits));
+  double sum = 0.0;
+  for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - largest);
+  return largest + std::log(sum) - static_cast<double>(logits[target]);
+}
+
+/// Scores the text, with a bar named `label` meanwhile. `observer` may be null. Throws CancelledError.
+[[nodiscard]] inline Perplexity measure_perplexity(const trine::Model& model, const ScoredText& text,
+                                                   std::size_t threads, const std::stop_token& stop,
+                                                   const std::string& label,
+                                                   trine::RoutingObserver* observer = nullptr) {
+  trine::Session session(model, {.context = text.window, .threads = threads, .observer = observer});
+  ProgressBar progress(label, text.scored(), "tokens");
+  double sum = 0.0;
+  double sum_of_squares = 0.0;
+  for (std::size_t begin = 0; begin < text.scored(); begin += text.window) {
+    const std::size_t count = std::min(text.window, text.scored() - begin);
+    session.reset();
+    const auto logits = session.forward(std::span(text.ids).subspan(begin, count), trine::OutputRows::all, stop);
+    for (std::size_t i = 0; i < count; ++i) {
+      const double nll = negative_log_likelihood(logits.row(i), text.ids[begin + i + 1]);
+      sum += nll;
+      sum_of_squares += nll * nll;
+    }
+    progress.update(begin + count);
+  }
+  const auto n = static_cast<double>(text.scored());
+  const double mean = sum / n;
+  const double variance = std::max(0.0, (sum_of_squares / n - mean * mean) * n / std::max(n - 1.0, 1.0));
+  const double perplexity = std::exp(mean);
+  return {perplexity, perplexity * std::sqrt(variance / n),  // d exp(m) = exp(m) dm
+          sum / std::numbers::ln2 / static_cast<double>(text.bytes)};
+}
+
+}  // namespace example

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writes a model directory with its weights in another type.
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <trine/model/quantize_model.hpp>
+
+#include "common/interrupt.hpp"
+#include "common/model.hpp"
+#include "common/output_file.hpp"
+#include "common/perplexity.hpp"
+#include "common/terminal.hpp"
+#include "summary.hpp"
+
+namespace {
+
+struct Arguments {
+  std::string in;
+  std::string out;
+  std::string type = "q8";
+  std::vector<std::string> rules;
+  bool dry_run = false;
+  std::string text;
+  bool json = false;
+};
+
+/// What the rules say is the user's fault, what the tensors are the model's.
+std::vector<trine::PlannedTensor> make_plan(const trine::ModelQuantizer& quantizer, const Arguments& arguments) {
+  std::vector<trine::QuantizeRule> rules;
+  for (const std::string& rule : arguments.rules) rules.push_back(trine::parse_quantize_rule(rule));
+  const trine::DType type = trine::parse_quantize_type(arguments.type);
+  try {
+    return quantizer.plan(type, rules);
+  } catch (const trine::WeightError& error) {
+    throw example::UnreadableModel(error.what());
+  }
+}
+
+std::vector<trine::QuantizationError> write(const trine::ModelQuantizer& quantizer,
+                                            const std::vector<trine::PlannedTensor>& plan, const Arguments& arguments,
+                                            std::size_t threads, const std::stop_token& stop) {
+  constexpr unsigned kMiB = 20;
+  std::uint64_t total = 0;
+  for (const trine::PlannedTensor& tensor : plan) total += tensor.bytes_before;
+  example::ProgressBar bar(arguments.type, static_cast<std::size_t>(total >> kMiB), "MiB");
+  trine::QuantizeOptions options{
+      .threads = threads, .stop = stop, .progress = [&bar](std::uint64_t done, std::uint64_t) {
+        bar.update(static_cast<std::size_t>(done >> kMiB));
+      }};
+  try {
+    return quantizer.write(plan, arguments.out, options);
+  } catch (const trine::WeightError& error) {
+    throw example::UnreadableModel(error.what());
+  }
+}
+
+bool is_exact(const std::vector<trine::QuantizationError>& errors) {
+  for (const trine::QuantizationError& error : errors)
+    if (error.squared_error > 0.0) return false;
+  return true;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  example::Program program("trine-quantize",
+                           "Writes the model directory OUT: the model of IN with its weights in another type.\n"
+                           "Routers, norms and biases keep theirs. OUT appears when all of it is on the disk.",
+                           "trine-quantize examples/models/shakespeare shakespeare-q8 --type q8");
+  Arguments arguments;
+  example::ModelOptions options;
+  program.add_option("IN", arguments.in, "The model directory to read")->required();
+  program.add_option("OUT", arguments.out, "The directory to make; not needed with --dry-run");
+  program.add_option("--type", arguments.type, "Type of the matrices: q8, q4, bf16, f16 or f32")->type_name("TYPE");
+  program
+      .add_option("--rule", arguments.rules,
+                  "Another type, or keep, for tensors in whose name PATTERN is found: experts.*=q4;\n"
+                  "may be given several times, of those that match the last one counts")
+      ->type_name("PATTERN=TYPE")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  program.add_flag("--dry-run", arguments.dry_run, "Only print what would become of the tensors");
+  options.add_threads(program);
+  program.add_option("--perplexity", arguments.text, "Then score this text with both; -: standard input")
+      ->type_name("FILE");
+  options.add_context(program, "Tokens of a window of --perplexity; 0: 512, or as many as the model can");
+  program.add_flag("--json", arguments.json, "One JSON document instead of text");
+
+  return program.run(argc, argv, [&] {
+    if (arguments.out.empty() && !arguments.dry_run)
+      throw example::UsageError("OUT: expected a directory to make, found none");
+    options.directory = arguments.in;
+    const example::Interrupt interrupt;
+    const trine::ModelQuantizer quantizer =
+        example::read_from_model([&] { return trine::ModelQuantizer(arguments.in); });
+    const std::vector<trine::PlannedTensor> plan = make_plan(quantizer, arguments);
+    if (arguments.dry_run) {
+      const example::QuantizeSummary summary(plan);
+      arguments.json ? static_cast<void>(std::printf("%s\n", summary.to_json().dump(2).c_str())) : summary.print();
+      return;
+    }
+    std::optional<example::ScoredText> text;  // before the work: a text that cannot be read is known at once
+    if (!arguments.text.empty()) {
+      text.emplace(quantizer.model(), options.load_tokenizer(), example::read_text(arguments.text), arguments.text,
+                   options.context);
+    }
+
+    const auto errors = write(quantizer, plan, arguments, options.threads, interrupt.token());
+    const example::QuantizeSummary summary(plan, errors);
+    if (!arguments.json) summary.print();
+    nlohmann::ordered_json document = summary.to_json();
+    if (text) {
+      const auto score = [&](const trine::Model& model, const std::string& label) {
+        return example::measure_perplexity(model, *text, options.threads, interrupt.token(), label);
+      };
+      const example::Perplexity before = score(quantizer.model(), "scoring IN");
+      const example::Perplexity after = score(trine::Model::load(arguments.out), "scoring OUT");
+      const double change = after.perplexity / before.perplexity - 1.0;
+      document["perplexity"] = {{"before", before.perplexity}, {"after", after.perplexity}, {"change", change}};
+      if (!arguments.json)
+        std::printf("perplexity     %.4f before, %.4f after, %+.3f %%\n", before.perplexity, after.perplexity,
+                    100.0 * change);
+    }
+    if (arguments.json) std::printf("%s\n", document.dump(2).c_str());
+    if (!is_exact(errors) && std::filesystem::exists(std::filesystem::path(arguments.out) / "self_test.json"))
+      std::fprintf(stderr, "self_test.json was copied: it tells what the weights of %s compute\n",
+                   arguments.in.c_str());
+  });
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// One tensor from the type it is stored in to another, some rows at a time.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <trine/core/any_view.hpp>
+#include <trine/core/error.hpp>
+#include <trine/core/tensor.hpp>
+#include <trine/kernels/convert.hpp>
+#include <trine/platform/execution.hpp>
+#include <trine/quant/packed.hpp>
+#include <trine/quant/quantization_error.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+/// Takes the bytes of a tensor in their order; `done` is the share of the tensor that they end, from 0 to 1.
+using TensorSink = std::function<void(std::span<const std::byte> bytes, double done)>;
+
+namespace detail {
+
+inline constexpr std::size_t kBandElements = std::size_t{1} << 18U;  // of which a thread has one at a time
+
+// Scratch of one thread: rows as numbers, and as numbers again after they were stored.
+struct ConvertScratch {
+  std::vector<float> exact;
+  std::vector<float> rounded;
+};
+
+// Stores rows [first, first + rows) of `from` as `to` at `out`.
+inline QuantizationError convert_rows(const AnyMatrix& from, std::size_t first, std::size_t rows, DType to,
+                                      std::byte* out, ConvertScratch& scratch) {
+  const std::size_t count = rows * from.columns;
+  scratch.exact.resize(count);
+  scratch.rounded.resize(count);
+  float* exact = scratch.exact.data();
+  float* rounded = scratch.rounded.data();
+  kernels::decode(from, first, rows, 0, from.columns, exact, from.columns, 1);
+  if (is_packed(to)) {
+    pack(to, exact, from.columns, rows, from.columns, out);
+    AnyMatrix packed{out, to, rows, from.columns};
+    packed.stride = panel_bytes(to, from.columns);
+    kernels::decode(packed, 0, rows, 0, from.columns, rounded, from.columns, 1);
+  } else {
+    visit_dtype(to, [&]<class T>(const T*) {
+      T* stored = reinterpret_cast<T*>(out);
+      for (std::size_t i = 0; i < count; ++i) {
+        stored[i] = static_cast<T>(exact[i]);
+        rounded[i] = static_cast<float>(stored[i]);
+      }
+    });
+  }
+  QuantizationError error;
+  error.add(exact, rounded, count);
+  return error;
+}
+
+}  // namespace detail
+
+/// Gives `from` as `to` to `sink` and returns what it cost. What is asked for is done: rows in panels of 16 are packed
+/// whatever matrix of a stack they belong to. Bits do not depend on the threads. Memory: a few megabytes a thread, or
+/// 16 rows where those are more. Throws WeightError for numbers that are not finite, or not with the new type,
+/// CancelledError, and what `sink` throws.
+[[nodiscard]] inline QuantizationError convert_tensor(const Execution& execution, const std::string& name,
+                                                      const AnyMatrix& from, DType to, const TensorSink& sink) {
+  const std::size_t panels = detail::kBandElements / (kPanelRows * from.columns);
+  const std::size_t band = kPanelRows * std::max<std::size_t>(panels, 1);
+  const std::size_t at_once = std::max<std::size_t>(execution.threads, 1) * 4;
+  std::vector<detail::ConvertScratch> scratch(std::max<std::size_t>(execution.threads, 1));
+  std::vector<std::vector<std::byte, CacheLineAllocator<std::byte>>> stored(at_once);
+  std::vector<QuantizationError> errors(at_once);
+  QuantizationError total;
+  for (std::size_t begin = 0; begin < from.rows; begin += at_once * band) {
+    execution.check_stop();
+    const std::size_t bands = std::min(at_once, (from.rows - begin + band - 1) / band);
+    parallel_for(execution.threads, bands, [&](std::size_t i, std::size_t worker) {
+      const std::size_t first = begin + i * band;
+      const std::size_t rows = std::min(band, from.rows - first);
+      stored[i].resize(*stored_bytes(to, std::array{rows, from.columns}));
+      errors[i] = detail::convert_rows(from, first, rows, to, stored[i].data(), scratch[worker]);
+    });
+    for (std::size_t i = 0; i < bands; ++i) {
+      if (!std::isfinite(errors[i].squared_weight))
+        throw WeightError(name + ": expected finite numbers, found another");
+      if (!std::isfinite(errors[i].squared_error))
+        throw WeightError(name + ": expected numbers that " + std::string(to_string(to)) +
+                          " can hold, found a larger one");
+      total += errors[i];
+      const std::size_t end = std::min(begin + (i + 1) * band, from.rows);
+      sink(stored[i], static_cast<double>(end) / static_cast<double>(from.rows));
+    }
+  }
+  return total;
+}
+
+/// Gives the bytes to `sink` as they are. Throws CancelledError and what `sink` throws.
+inline void copy_tensor(const Execution& execution, std::span<const std::byte> bytes, const TensorSink& sink) {
+  constexpr std::size_t kPart = std::size_t{16} << 20U;
+  for (std::size_t begin = 0; begin < bytes.size(); begin += kPart) {
+    execution.check_stop();
+    const std::size_t count = std::min(kPart, bytes.size() - begin);
+    sink(bytes.subspan(begin, count), static_cast<double>(begin + count) / static_cast<double>(bytes.size()));
+  }
+}
+
+}  // namespace trine::inline TRINE_ABI

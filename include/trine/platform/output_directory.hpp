@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// A directory of files that is there whole or not at all.
+#pragma once
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>  // rename
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include <trine/core/error.hpp>
+#include <trine/platform/output_file.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+/// Files are written to `target`.partial; `commit` renames that to `target`, once the disk keeps all of it. Without
+/// `commit`, an exception among the reasons, it is removed again.
+///
+/// What a killed run leaves is a `target`.partial with the file kMarker in it, on which a live run holds a lock: the
+/// next run for the same target takes such a directory over and empties it. One without a marker, or whose marker is
+/// locked, is somebody else's, and an error.
+class OutputDirectory {
+ public:
+  static constexpr const char* kMarker = ".trine-partial";
+
+  /// Throws FileError when `target` exists, whatever it is: nothing is ever overwritten.
+  explicit OutputDirectory(const std::filesystem::path& target)
+      : target_(without_trailing_slash(target)), partial_(target_.string() + ".partial") {
+    require_no_target();
+    const bool made = ::mkdir(partial_.c_str(), 0777) == 0;
+    if (!made && errno != EEXIST) fail(partial_, "cannot be made", errno);
+    lock(made);
+    if (!made) remove_files();
+  }
+  OutputDirectory(const OutputDirectory&) = delete;
+  OutputDirectory& operator=(const OutputDirectory&) = delete;
+  ~OutputDirectory() {
+    if (marker_.value >= 0) remove_partial();
+  }
+
+  /// Where the files are until `commit`.
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return partial_; }
+
+  /// A new file in it, to be finished before `commit`. Throws FileError.
+  [[nodiscard]] OutputFile create(std::string_view name) const { return OutputFile(partial_ / name); }
+
+  /// Throws FileError when it cannot be kept, or `target` has appeared in the meantime.
+  void commit() {
+    sync(partial_);
+    require_no_target();
+    if (::rename(partial_.c_str(), target_.c_str()) != 0) fail(partial_, "cannot be renamed", errno);
+    marker_.close();
+    ::unlink((target_ / kMarker).c_str());  // afterwards, so that what is complete is never without a name or a marker
+    sync(target_.has_parent_path() ? target_.parent_path() : ".");
+  }
+
+ private:
+  struct Descriptor {
+    ~Descriptor() { close(); }
+    void close() noexcept {
+      if (value >= 0) ::close(std::exchange(value, -1));
+    }
+    int value = -1;
+  };
+
+  static std::filesystem::path without_trailing_slash(const std::filesystem::path& path) {
+    return path.has_filename() ? path : path.parent_path();
+  }
+  [[noreturn]] static void fail(const std::filesystem::path& path, const char* what, int code) {
+    throw FileError(path.string() + ": " + what + ": " + std::generic_category().message(code));
+  }
+
+  void require_no_target() const {
+    std::error_code ignored;  // what cannot be examined cannot be made either
+    if (std::filesystem::exists(std::filesystem::symlink_status(target_, ignored)))
+      throw FileError(target_.string() + ": expected a name that is free, found something there; it stays as it is");
+  }
+
+  void lock(bool made) {
+    const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | (made ? O_CREAT | O_EXCL : 0);
+    const std::filesystem::path marker = partial_ / kMarker;
+    marker_.value = ::open(marker.c_str(), flags, 0666);
+    const int code = marker_.value < 0 || ::flock(marker_.value, LOCK_EX | LOCK_NB) != 0 ? errno : 0;
+    if (code == EWOULDBLOCK) throw FileError(partial_.string() + ": another run is writing it");
+    if (code == 0) return;
+    if (made) {
+      ::unlink(marker.c_str());
+      ::rmdir(partial_.c_str());
+      fail(marker, "cannot be made and locked", code);
+    }
+    if (marker_.value >= 0) fail(marker, "cannot be locked", code);
+    throw FileError(partial_.string() +
+                    ": expected nothing, or what an interrupted run left; found neither: remove it");
+  }
+
+  // All but the marker; no folder that holds something: we make none.
+  void remove_files() const {
+    for (const auto& entry : std::filesystem::directory_iterator(partial_)) {
+      std::error_code error;
+      if (entry.path().filename() != kMarker) std::filesystem::remove(entry.path(), error);
+      if (error) fail(entry.path(), "cannot be removed", error.value());
+    }
+  }
+  void remove_partial() const noexcept {
+    try {
+      remove_files();
+      ::unlink((partial_ / kMarker).c_str());
+      ::rmdir(partial_.c_str());
+    } catch (...) {  // what cannot be removed stays, under a name that says so
+    }
+  }
+
+  static void sync(const std::filesystem::path& directory) {
+    const Descriptor descriptor{::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    if (descriptor.value < 0) fail(directory, "cannot be opened", errno);
+    if (::fsync(descriptor.value) != 0 && errno != EINVAL)  // EINVAL: a file system that has nothing to sync
+      fail(directory, "cannot be synced", errno);
+  }
+
+  std::filesystem::path target_;
+  std::filesystem::path partial_;
+  Descriptor marker_;  // its lock ends with us, however we end
+};
+
+}  // namespace trine::inline TRINE_ABI

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// A new file, written from its first byte to its last, of which every write is checked.
+#pragma once
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include <trine/core/error.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+/// Owns the descriptor, not the file: what was written stays when it is destroyed (OutputDirectory removes it).
+class OutputFile {
+ public:
+  /// Throws FileError when a file of that name exists or none can be made.
+  explicit OutputFile(std::filesystem::path path)
+      : path_(std::move(path)), descriptor_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)) {
+    if (descriptor_ < 0) fail("cannot be made", errno);
+  }
+  OutputFile(OutputFile&& other) noexcept
+      : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)), size_(other.size_) {}
+  OutputFile& operator=(OutputFile&&) = delete;
+  ~OutputFile() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+
+  /// Has the file system set `bytes` aside, where it can, so that a disk that is too small is found out before the work
+  /// and not after it. Throws FileError when there are not so many.
+  void reserve(std::uint64_t bytes) const {
+#if defined(__linux__)
+    if (bytes == 0 || ::fallocate(descriptor_, FALLOC_FL_KEEP_SIZE, 0, static_cast<::off_t>(bytes)) == 0) return;
+    if (errno == ENOSPC || errno == EFBIG || errno == EDQUOT)
+      fail("cannot set " + std::to_string(bytes) + " bytes aside", errno);
+#else
+    static_cast<void>(bytes);
+#endif
+  }
+
+  /// Throws FileError; the message says how many bytes were wanted where.
+  void write(std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+      const ::ssize_t count = ::write(descriptor_, bytes.data(), bytes.size());
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0)
+        fail("cannot write " + std::to_string(bytes.size()) + " bytes at offset " + std::to_string(size_), errno);
+      bytes = bytes.subspan(static_cast<std::size_t>(count));
+      size_ += static_cast<std::uint64_t>(count);
+    }
+  }
+  void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+
+  /// Has the disk keep it, and closes it: nothing is written after this. Throws FileError.
+  void finish() {
+    if (::fsync(descriptor_) != 0) fail("cannot be synced", errno);
+    if (::close(std::exchange(descriptor_, -1)) != 0) fail("cannot be closed", errno);
+  }
+
+  [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+
+ private:
+  [[noreturn]] void fail(const std::string& what, int code) const {
+    throw FileError(path_.string() + ": " + what + ": " + std::generic_category().message(code));
+  }
+
+  std::filesystem::path path_;
+  int descriptor_;
+  std::uint64_t size_ = 0;
+};
+
+}  // namespace trine::inline TRINE_ABI
