@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+// trine-bench: how fast a model runs here, as a share of what the machine allows.
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "common/interrupt.hpp"
+#include "common/model.hpp"
+#include "common/program.hpp"
+#include "common/terminal.hpp"
+#include "program/measure.hpp"
+#include "program/print_limits.hpp"
+#include "program/random_weights.hpp"
+#include "program/report.hpp"
+#include "program/serve.hpp"
+#include "program/shapes.hpp"
+
+namespace trine::bench {
+namespace {
+
+/// Accepts one of `names`, and says which one may have been meant.
+CLI::Validator one_of(std::vector<std::string_view> names) {
+  const auto check = [names = std::move(names)](const std::string& text) -> std::string {
+    if (std::ranges::count(names, text) != 0) return {};
+    return "no such value: " + in_quotes(text) + "; did you mean " + std::string(nearest_name(text, names)) + "?";
+  };
+  return CLI::Validator(check, "");
+}
+
+std::vector<std::string_view> shape_names() {
+  std::vector<std::string_view> names;
+  for (const NamedShape& shape : kShapes) names.push_back(shape.name);
+  return names;
+}
+
+struct Options {
+  std::string directory;
+  std::string shape;
+  std::size_t layers = 0;
+  std::string type = "bf16";
+  bool tiny = false;
+  std::vector<std::size_t> prompts{512};
+  std::vector<std::size_t> generated{64};
+  std::vector<std::size_t> batches;
+  std::vector<std::size_t> threads{0};
+  std::size_t depth = 0;
+  std::size_t repetitions = 5;
+  std::string activations = "native";
+  std::string output = "md";
+  bool limits = false;
+  bool serve = false;
+
+  void add_to(CLI::App& app) {
+    app.add_option("-m,--model", directory, "Model directory: config.json and weights")->type_name("DIR");
+    CLI::Option* synthetic =
+        app.add_option("--synthetic", shape,
+                       "Random weights in memory in place of -m, in the shape of deepseek-v2-lite, qwen3-30b-a3b or "
+                       "mixtral-8x7b")
+            ->type_name("SHAPE")
+            ->check(one_of(shape_names()))
+            ->excludes("--model");
+    app.add_option("--layers", layers, "Layers of --synthetic; 0: all that the model has")
+        ->type_name("N")
+        ->check(whole_number(1024))
+        ->needs(synthetic);
+    app.add_option("--type", type, "Weights of --synthetic: f32, bf16, q8 or q4")
+        ->type_name("TYPE")
+        ->check(one_of({"f32", "bf16", "q8", "q4"}))
+        ->needs(synthetic);
+    app.add_flag("--tiny", tiny,
+                 "A small model that has the structure of --synthetic, and hasty limits: to see that "
+                 "all works")
+        ->needs(synthetic);
+    add_list(app, "-p,--n-prompt", prompts, "Tokens of a prefill; 0: none", kMostTokens);
+    add_list(app, "-n,--n-gen", generated, "Tokens to decode; 0: none", kMostTokens);
+    add_list(app, "-b,--batch", batches, "Rows of small batches: calls of so many rows, 64 tokens in all", kMostTokens);
+    add_list(app, "-t,--threads", threads, "Threads; 0: one a core", 1024);
+    app.add_option("-d,--n-depth", depth, "Tokens before those that are timed")
+        ->type_name("N")
+        ->check(whole_number(kMostTokens));
+    app.add_option("-r,--repetitions", repetitions, "Runs of a test, after one to warm up")
+        ->type_name("N")
+        ->check(whole_number(1000) & CLI::Range(1, 1000).description(""));
+    app.add_option("--activations", activations,
+                   "Type of activations in products: native, as suits the weights, or f32")
+        ->type_name("TYPE")
+        ->check(one_of({"native", "f32"}));
+    app.add_option("-o,--output", output, "md: a markdown table; json: one JSON document")
+        ->type_name("FORMAT")
+        ->check(one_of({"md", "json"}));
+    app.add_flag("--limits", limits, "Measure the machine alone: stream read and arithmetic peaks");
+    app.add_flag("--serve", serve, "Answer requests on standard input, a JSON object a line, with the model loaded");
+  }
+
+  void check() {
+    if (!limits && directory.empty() && shape.empty())
+      throw example::UsageError("a model is missing: -m DIR or --synthetic SHAPE (--help explains)");
+    for (std::size_t& count : threads)
+      if (count == 0) count = default_threads();
+  }
+
+  [[nodiscard]] std::vector<Test> tests() const {
+    std::vector<Test> result;
+    for (const std::size_t count : threads) {
+      const auto add = [&](Test test) {
+        if (test.tokens == 0) return;
+        test.depth = depth;
+        test.threads = count;
+        result.push_back(test);
+      };
+      for (const std::size_t tokens : prompts) add(Test::prefill(tokens));
+      for (const std::size_t tokens : generated) add(Test::decode(tokens));
+      for (const std::size_t rows : batches)
+        if (rows > 0) add(Test::batch(rows, 64));
+    }
+    return result;
+  }
+
+  [[nodiscard]] MeasureOptions measure_options() const {
+    return {.repetitions = repetitions,
+            .limit_passes = tiny ? std::size_t{1} : 3,
+            .activations = activations == "f32" ? Activations::f32 : Activations::native};
+  }
+
+ private:
+  static constexpr std::size_t kMostTokens = std::size_t{1} << 20U;
+
+  static CLI::Validator whole_number(std::size_t most) {
+    return example::whole_number() & CLI::Range(std::size_t{0}, most).description("");
+  }
+  static void add_list(CLI::App& app, const char* name, std::vector<std::size_t>& list, const std::string& help,
+                       std::size_t most) {
+    app.add_option(name, list, help + "; a list: 1,2")->type_name("N")->delimiter(',')->check(whole_number(most));
+  }
+};
+
+Model make_synthetic(const Options& options) {
+  const NamedShape& shape = *std::ranges::find(kShapes, options.shape, &NamedShape::name);
+  const Json config = config_of(shape, options.layers, options.tiny);
+  const std::vector<TensorSpec> tensors = tensors_of(config);
+  const DType type = parse_dtype(options.type).value();
+  const std::size_t bytes = RandomWeights::bytes_of(tensors, type);
+  if (bytes > memory_bytes()) {
+    throw CapacityError(options.shape + ": the weights need " + std::to_string(bytes >> 20U) +
+                        " MiB, this machine has " + std::to_string(memory_bytes() >> 20U) +
+                        " MiB: expected fewer --layers or a smaller --type");
+  }
+  example::ProgressBar progress("filling", bytes >> 20U, "MiB");
+  auto weights = std::make_unique<RandomWeights>(tensors, type, default_threads(),
+                                                 [&](std::size_t done) { progress.update(done >> 20U); });
+  return Model::build(config, options.shape, std::move(weights));
+}
+
+void measure_all(const Options& options, Meter& meter, const Subject& subject, const std::stop_token& stop) {
+  const std::vector<Test> tests = options.tests();
+  for (const Test& test : tests) example::require_fit(meter.model(), test.positions());
+  const bool json = options.output == "json";
+  OrderedJson document = {{"machine", machine_json()}, {"model", to_json(subject)}, {"results", OrderedJson::array()}};
+  if (!json) std::printf("%s", table_head(subject).c_str());
+  std::size_t done = 0;
+  std::optional<example::ProgressBar> progress;
+  const std::size_t runs = tests.size() * (options.repetitions + 1);
+  for (const Test& test : tests) {
+    if (!progress) progress.emplace("measuring", runs, "runs");
+    const Result result = meter.run(test, stop, [&] { progress->update(++done); });
+    document["results"].push_back(to_json(result, subject.arithmetic));
+    if (json) continue;
+    progress.reset();  // off the line of the table
+    std::printf("%s", table_row(result, subject.arithmetic).c_str());
+    std::fflush(stdout);
+  }
+  progress.reset();
+  if (json) std::printf("%s\n", document.dump(2).c_str());
+}
+
+void run(Options& options) {
+  options.check();
+  if (options.limits) return print_limits(options.threads, options.output == "json");
+  example::Interrupt interrupt;
+  const bool synthetic = !options.shape.empty();
+  Model model =
+      synthetic ? make_synthetic(options) : example::read_from_model([&] { return Model::load(options.directory); });
+  if (model.info().vocab_size == 0) throw InputError("this model takes features, not tokens: it cannot be measured");
+  const std::size_t buffer = options.tiny ? std::size_t{64} << 20U : stream_bytes();
+  Meter meter(std::move(model), options.measure_options(), buffer);
+  if (options.serve) return serve(meter, interrupt);
+  const std::string name =
+      synthetic ? options.shape + (options.tiny ? " (tiny)" : "") : meter.model().info().model_type;
+  measure_all(options, meter, Subject(name, meter), interrupt.token());
+}
+
+}  // namespace
+}  // namespace trine::bench
+
+int main(int argc, char** argv) {
+  example::Program program(
+      "trine-bench",
+      "Measures prefill (pp), decode (tg) and small batches (b) of a model in tokens a second, and what share\n"
+      "that is of the machine's limit: prefill of the peak of arithmetic, decode of the best stream read,\n"
+      "a batch of what allows less. Limits are measured right before and after each result.",
+      "trine-bench --synthetic deepseek-v2-lite --layers 6 --type bf16 -p 128,512 -n 64 -b 2,4,8 -t 1,2");
+  trine::bench::Options options;
+  options.add_to(program);
+  return program.run(argc, argv, [&] { trine::bench::run(options); });
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tokens a second of a model, beside what the machine allows.
+//
+// Two limits: a pass cannot take less time than its operations need at the peak of arithmetic, nor than the weights
+// that it touches need from memory. Prefill is compared with the first, decode with the second, a small batch with the
+// higher of both.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <trine/core/random.hpp>
+#include <trine/generate/session.hpp>
+
+#include "program/machine.hpp"
+#include "program/statistics.hpp"
+#include "program/touched_bytes.hpp"
+
+namespace trine::bench {
+
+/// `tokens` tokens in calls of `rows` rows, behind `depth` tokens that are not timed.
+struct Test {
+  enum class Kind : unsigned char { prefill, decode, batch };
+
+  Kind kind = Kind::prefill;
+  std::size_t tokens = 0;
+  std::size_t rows = 0;  // a divisor of tokens
+  std::size_t depth = 0;
+  std::size_t threads = 1;
+
+  [[nodiscard]] static Test prefill(std::size_t tokens) { return {Kind::prefill, tokens, tokens}; }
+  [[nodiscard]] static Test decode(std::size_t tokens) { return {Kind::decode, tokens, 1}; }
+  /// About `tokens` tokens.
+  [[nodiscard]] static Test batch(std::size_t rows, std::size_t tokens) {
+    return {Kind::batch, std::max<std::size_t>(tokens / rows, 1) * rows, rows};
+  }
+
+  /// As llama-bench has them: "pp512", "tg64"; and "b8".
+  [[nodiscard]] std::string name() const {
+    if (kind == Kind::batch) return "b" + std::to_string(rows);
+    return (kind == Kind::prefill ? "pp" : "tg") + std::to_string(tokens);
+  }
+  [[nodiscard]] std::size_t positions() const { return depth + tokens; }
+};
+
+struct Result {
+  Test test;
+  std::vector<double> tokens_per_second = {};  // of each repetition
+  Limits before = {};
+  Limits after = {};
+  double giga_operations = 0.0;  // of all the tokens: 2 for each active weight and token, attention not counted
+  double touched_gb = 0.0;       // weights read for all the tokens
+  std::size_t peak_memory = 0;   // bytes
+
+  [[nodiscard]] Statistics statistics() const { return statistics_of(tokens_per_second); }
+  /// Mean of before and after.
+  [[nodiscard]] Limits limits() const {
+    return {(before.read_gb_per_second + after.read_gb_per_second) / 2.0,
+            (before.giga_operations_per_second + after.giga_operations_per_second) / 2.0};
+  }
+  [[nodiscard]] bool bound_by_memory() const {
+    if (test.kind != Test::Kind::batch) return test.kind == Test::Kind::decode;
+    return memory_seconds() > arithmetic_seconds();
+  }
+  /// Tokens a second that the limit allows.
+  [[nodiscard]] double most_tokens_per_second() const {
+    return static_cast<double>(test.tokens) / (bound_by_memory() ? memory_seconds() : arithmetic_seconds());
+  }
+  /// Of the limit, by the median.
+  [[nodiscard]] double share() const { return statistics().median / most_tokens_per_second(); }
+  [[nodiscard]] double touched_bytes_per_token() const { return touched_gb * 1e9 / static_cast<double>(test.tokens); }
+
+ private:
+  [[nodiscard]] double memory_seconds() const { return touched_gb / limits().read_gb_per_second; }
+  [[nodiscard]] double arithmetic_seconds() const { return giga_operations / limits().giga_operations_per_second; }
+};
+
+struct MeasureOptions {
+  std::size_t repetitions = 5;
+  std::size_t limit_passes = 3;
+  Activations activations = Activations::native;
+};
+
+/// Measures one model. Keeps the memory that its limits are read from all the time, so that it can be told from the
+/// model's in the peak of memory.
+class Meter {
+ public:
+  using Tick = std::function<void()>;  // after each run of a test
+
+  Meter(Model model, const MeasureOptions& options, std::size_t stream_bytes)
+      : model_(std::move(model)), options_(options), reader_(stream_bytes), weights_(model_) {}
+
+  [[nodiscard]] const Model& model() const noexcept { return model_; }
+  [[nodiscard]] const WeightBytes& weights() const noexcept { return weights_; }
+  [[nodiscard]] std::string_view arithmetic() const { return arithmetic_of(weights_.dtype()); }
+
+  /// A warm-up, which counts what is touched, then the repetitions between two measurements of the limits. Throws what
+  /// sessions throw; CancelledError.
+  [[nodiscard]] Result run(const Test& test, const std::stop_token& stop, const Tick& tick) {
+    TouchedBytes touched(weights_);
+    Session session(model_, {.context = test.positions(),
+                             .threads = test.threads,
+                             .batch_size = kBatchSize,
+                             .activations = options_.activations,
+                             .observer = &touched});
+    const std::vector<TokenId> tokens = some_tokens(test.positions());
+    Result result{.test = test};
+    static_cast<void>(run_once(session, test, tokens, stop, &touched, result));
+    tick();
+    result.giga_operations = giga_operations(test);
+    result.before = measure_limits(reader_, arithmetic(), test.threads, options_.limit_passes);
+    for (std::size_t i = 0; i < options_.repetitions; ++i) {
+      const double seconds = run_once(session, test, tokens, stop, nullptr, result);
+      result.tokens_per_second.push_back(static_cast<double>(test.tokens) / seconds);
+      tick();
+    }
+    result.after = measure_limits(reader_, arithmetic(), test.threads, options_.limit_passes);
+    result.peak_memory = peak_memory_bytes() - reader_.bytes();
+    return result;
+  }
+
+ private:
+  static constexpr std::size_t kBatchSize = 512;
+  using Clock = std::chrono::steady_clock;
+
+  [[nodiscard]] std::vector<TokenId> some_tokens(std::size_t count) const {
+    std::vector<TokenId> tokens(count);
+    const std::size_t vocab = std::max<std::size_t>(model_.info().vocab_size, 1);
+    for (std::size_t i = 0; i < count; ++i) tokens[i] = static_cast<TokenId>(splitmix64(i) % vocab);
+    return tokens;
+  }
+
+  // Seconds of the timed calls.
+  static double run_once(Session& session, const Test& test, std::span<const TokenId> tokens,
+                         const std::stop_token& stop, TouchedBytes* touched, Result& result) {
+    session.reset();
+    if (test.depth > 0) session.forward(tokens.first(test.depth), OutputRows::last, stop);
+    const OutputRows rows = test.kind == Test::Kind::prefill ? OutputRows::last : OutputRows::all;
+    if (touched != nullptr) touched->start();
+    const Clock::time_point start = Clock::now();
+    for (std::size_t done = 0; done < test.tokens; done += test.rows)
+      session.forward(tokens.subspan(test.depth + done, test.rows), rows, stop);
+    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    const std::size_t passes = test.tokens / test.rows * ((test.rows + kBatchSize - 1) / kBatchSize);
+    if (touched != nullptr) result.touched_gb = static_cast<double>(touched->stop(passes)) * 1e-9;
+    return seconds;
+  }
+
+  // The head works for the last row of a prefill only.
+  [[nodiscard]] double giga_operations(const Test& test) const {
+    const std::size_t head = model_.transformer().head().linear().parameters();
+    const std::size_t others = model_.transformer().active_parameters() - head;
+    const std::size_t head_rows = test.kind == Test::Kind::prefill ? 1 : test.tokens;
+    return 2e-9 * (static_cast<double>(others) * static_cast<double>(test.tokens) +
+                   static_cast<double>(head) * static_cast<double>(head_rows));
+  }
+
+  Model model_;
+  MeasureOptions options_;
+  StreamReader reader_;
+  WeightBytes weights_;
+};
+
+}  // namespace trine::bench

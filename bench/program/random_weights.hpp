@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// Weights of the true size in memory that cost little to make: one random block of rows for each width, repeated.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstddef>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <memory>
+#include <new>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <trine/core/random.hpp>
+#include <trine/platform/parallel_for.hpp>
+#include <trine/quant/packed.hpp>
+#include <trine/weights/weight_source.hpp>
+
+#include "program/shapes.hpp"
+
+namespace trine::bench {
+
+/// Uniform in +-sqrt(3 / columns): a product keeps the mean square of its input. Norms are ones. Tensors begin at
+/// different rows of their block, so that experts and layers differ.
+class RandomWeights : public TensorMap {
+ public:
+  using Progress = std::function<void(std::size_t done_bytes)>;
+
+  /// Bytes that they will take. type: f32, bf16, q8 or q4
+  [[nodiscard]] static std::size_t bytes_of(std::span<const TensorSpec> specs, DType type) {
+    std::size_t total = 0;
+    for (const TensorSpec& spec : specs) total += aligned_bytes(spec, type);
+    return total;
+  }
+
+  /// Fills memory with `threads` threads; calls `progress` from one of them at a time. Throws std::bad_alloc.
+  RandomWeights(std::span<const TensorSpec> specs, DType type, std::size_t threads, const Progress& progress)
+      : memory_(static_cast<std::byte*>(::operator new(bytes_of(specs, type), kAlignment))) {
+    std::byte* next = memory_.get();
+    for (const TensorSpec& spec : specs) {
+      const DType dtype = dtype_of(spec, type);
+      tensors_.emplace(spec.name, StoredTensor{dtype, spec.shape, {next, bytes_of(spec, type)}});
+      if (spec.shape.size() == 2) blocks_.try_emplace({dtype, spec.shape[1]});
+      next += aligned_bytes(spec, type);
+    }
+    make_blocks(threads);
+    std::atomic<std::size_t> done{0};
+    parallel_for(threads, specs.size(), [&](std::size_t i, std::size_t worker) {
+      fill(specs[i]);
+      const std::size_t sum = done += tensors_.find(specs[i].name)->second.bytes.size();
+      if (worker == 0) progress(sum);
+    });
+  }
+
+  [[nodiscard]] std::string place() const override { return "random weights"; }
+
+ private:
+  static constexpr std::align_val_t kAlignment{4096};
+  static constexpr std::size_t kValuesOfBlock = std::size_t{1} << 20U;
+  struct Free {
+    void operator()(std::byte* memory) const { ::operator delete(memory, kAlignment); }
+  };
+
+  // What trine-quantize keeps in bf16 is bf16 here.
+  [[nodiscard]] static DType dtype_of(const TensorSpec& spec, DType type) {
+    return spec.kind != TensorSpec::Kind::matrix && is_packed(type) ? DType::bf16 : type;
+  }
+  [[nodiscard]] static std::size_t bytes_of(const TensorSpec& spec, DType type) {
+    return static_cast<std::size_t>(stored_bytes(dtype_of(spec, type), spec.shape).value());
+  }
+  [[nodiscard]] static std::size_t aligned_bytes(const TensorSpec& spec, DType type) {
+    return (bytes_of(spec, type) + kCacheLineBytes - 1) / kCacheLineBytes * kCacheLineBytes;
+  }
+  // Rows, packed in panels of 16, and their bytes.
+  [[nodiscard]] static std::size_t panel_size(DType dtype, std::size_t columns) {
+    return is_packed(dtype) ? panel_bytes(dtype, columns) : kPanelRows * columns * size_bytes(dtype);
+  }
+
+  void make_blocks(std::size_t threads) {
+    for (auto& [key, block] : blocks_) {
+      const auto [dtype, columns] = key;
+      const std::size_t panels = std::max<std::size_t>(kValuesOfBlock / (kPanelRows * columns), 1);
+      const std::size_t size = panel_size(dtype, columns);
+      block.resize(panels * size);
+      parallel_for(threads, panels, [&, dtype = dtype, columns = columns](std::size_t panel) {
+        make_panel(dtype, columns, panel, block.data() + panel * size);
+      });
+    }
+  }
+  static void make_panel(DType dtype, std::size_t columns, std::size_t panel, std::byte* out) {
+    const CounterRandom random{columns};
+    const double bound = std::sqrt(3.0 / static_cast<double>(columns));
+    std::vector<float> values(kPanelRows * columns);
+    for (std::size_t i = 0; i < values.size(); ++i)
+      values[i] = static_cast<float>((2.0 * random.uniform(panel * values.size() + i) - 1.0) * bound);
+    if (is_packed(dtype)) return pack(dtype, values.data(), columns, kPanelRows, columns, out);
+    store(dtype, values, out);
+  }
+  static void store(DType dtype, std::span<const float> values, std::byte* out) {
+    visit_dtype(dtype, [&]<class T>(const T*) {
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        const T value(values[i]);
+        std::memcpy(out + i * sizeof(T), &value, sizeof(T));
+      }
+    });
+  }
+
+  void fill(const TensorSpec& spec) {
+    const StoredTensor& tensor = tensors_.find(spec.name)->second;
+    std::byte* out = memory_.get() + (tensor.bytes.data() - memory_.get());
+    if (spec.kind == TensorSpec::Kind::norm) return store(tensor.dtype, std::vector<float>(spec.shape[0], 1.0F), out);
+    const std::size_t size = panel_size(tensor.dtype, spec.shape[1]);
+    const std::vector<std::byte>& block = blocks_.at({tensor.dtype, spec.shape[1]});
+    std::size_t from = std::hash<std::string>()(spec.name) % (block.size() / size) * size;
+    for (std::size_t done = 0; done < tensor.bytes.size();) {
+      const std::size_t count = std::min(block.size() - from, tensor.bytes.size() - done);
+      std::memcpy(out + done, block.data() + from, count);
+      done += count;
+      from = 0;
+    }
+  }
+
+  std::unique_ptr<std::byte, Free> memory_;
+  std::map<std::pair<DType, std::size_t>, std::vector<std::byte>> blocks_;  // by type and columns
+};
+
+}  // namespace trine::bench

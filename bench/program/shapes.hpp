@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+// Shapes of published models: their config.json, as far as it matters for speed, and what tensors their checkpoints
+// have. Names and shapes are those of the checkpoints on Hugging Face, experts one by one.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <trine/json/parse.hpp>
+
+namespace trine::bench {
+
+struct NamedShape {
+  std::string_view name;
+  const char* config;  // JSON, "model_type" and all
+  const char* tiny;    // what makes it small enough for a test
+};
+
+inline constexpr std::array<NamedShape, 3> kShapes{{
+    {"deepseek-v2-lite", R"({"model_type": "deepseek_v2", "vocab_size": 102400, "hidden_size": 2048,
+      "intermediate_size": 10944, "moe_intermediate_size": 1408, "num_hidden_layers": 27, "num_attention_heads": 16,
+      "num_key_value_heads": 16, "n_shared_experts": 2, "n_routed_experts": 64, "num_experts_per_tok": 6,
+      "routed_scaling_factor": 1.0, "kv_lora_rank": 512, "q_lora_rank": null, "qk_rope_head_dim": 64,
+      "qk_nope_head_dim": 128, "v_head_dim": 128, "n_group": 1, "topk_group": 1, "topk_method": "greedy",
+      "scoring_func": "softmax", "norm_topk_prob": false, "first_k_dense_replace": 1, "moe_layer_freq": 1,
+      "rms_norm_eps": 1e-6, "max_position_embeddings": 163840, "rope_theta": 10000, "rope_scaling": {"type": "yarn",
+      "beta_fast": 32, "beta_slow": 1, "factor": 40, "mscale": 0.707, "mscale_all_dim": 0.707,
+      "original_max_position_embeddings": 4096}, "attention_bias": false, "tie_word_embeddings": false})",
+     R"({"vocab_size": 512, "hidden_size": 128, "intermediate_size": 256, "moe_intermediate_size": 64,
+      "num_attention_heads": 4, "num_key_value_heads": 4, "n_routed_experts": 8, "num_experts_per_tok": 3,
+      "kv_lora_rank": 64, "qk_rope_head_dim": 16, "qk_nope_head_dim": 32, "v_head_dim": 32,
+      "max_position_embeddings": 4096, "rope_scaling": null})"},
+    {"qwen3-30b-a3b", R"({"model_type": "qwen3_moe", "vocab_size": 151936, "hidden_size": 2048,
+      "intermediate_size": 6144, "moe_intermediate_size": 768, "num_hidden_layers": 48, "num_attention_heads": 32,
+      "num_key_value_heads": 4, "head_dim": 128, "num_experts": 128, "num_experts_per_tok": 8, "norm_topk_prob": true,
+      "decoder_sparse_step": 1, "mlp_only_layers": [], "rms_norm_eps": 1e-6, "max_position_embeddings": 40960,
+      "rope_theta": 1000000.0, "rope_scaling": null, "attention_bias": false, "use_sliding_window": false,
+      "sliding_window": null, "tie_word_embeddings": false})",
+     R"({"vocab_size": 512, "hidden_size": 128, "intermediate_size": 256, "moe_intermediate_size": 64,
+      "num_attention_heads": 8, "num_key_value_heads": 2, "head_dim": 32, "num_experts": 16, "num_experts_per_tok": 4,
+      "max_position_embeddings": 4096})"},
+    {"mixtral-8x7b", R"({"model_type": "mixtral", "vocab_size": 32000, "hidden_size": 4096,
+      "intermediate_size": 14336, "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8,
+      "num_local_experts": 8, "num_experts_per_tok": 2, "rms_norm_eps": 1e-5, "max_position_embeddings": 32768,
+      "rope_theta": 1000000.0, "sliding_window": null, "tie_word_embeddings": false})",
+     R"({"vocab_size": 512, "hidden_size": 128, "intermediate_size": 256, "num_attention_heads": 4,
+      "num_key_value_heads": 2, "num_local_experts": 4, "max_position_embeddings": 4096})"},
+}};
+
+/// layers: 0 for all that the model has
+[[nodiscard]] inline Json config_of(const NamedShape& shape, std::size_t layers, bool tiny) {
+  Json config = Json::parse(shape.config);
+  if (tiny) config.update(Json::parse(shape.tiny));
+  if (layers > 0) config["num_hidden_layers"] = layers;
+  return config;
+}
+
+struct TensorSpec {
+  /// What decides about the type that a tensor is stored as.
+  enum class Kind : unsigned char {
+    matrix,  // the type of the model
+    exact,   // routers, and what is read by head: not packed
+    norm,    // not packed, and ones
+  };
+
+  std::string name;
+  std::vector<std::size_t> shape;
+  Kind kind = Kind::matrix;
+};
+
+namespace detail {
+
+/// Lists the tensors of a configuration.
+class TensorLister {
+ public:
+  explicit TensorLister(const Json& config) : config_(config) {}
+
+  [[nodiscard]] std::vector<TensorSpec> list() {
+    add("model.embed_tokens.weight", {number("vocab_size"), hidden_});
+    for (std::size_t index = 0; index < number("num_hidden_layers"); ++index) {
+      const std::string layer = "model.layers." + std::to_string(index) + ".";
+      norm(layer + "input_layernorm.weight", hidden_);
+      norm(layer + "post_attention_layernorm.weight", hidden_);
+      if (type_ == "deepseek_v2") {
+        latent_attention(layer + "self_attn.");
+        deepseek_mlp(layer + "mlp.", index);
+      } else {
+        grouped_query_attention(layer + "self_attn.");
+        const bool mixtral = type_ == "mixtral";
+        const std::string mlp = layer + (mixtral ? "block_sparse_moe." : "mlp.");
+        moe(mlp, number(mixtral ? "num_local_experts" : "num_experts"),
+            number(mixtral ? "intermediate_size" : "moe_intermediate_size"),
+            mixtral ? Names{"w1", "w3", "w2"} : Names{"gate_proj", "up_proj", "down_proj"});
+      }
+    }
+    norm("model.norm.weight", hidden_);
+    add("lm_head.weight", {number("vocab_size"), hidden_});
+    return std::move(tensors_);
+  }
+
+ private:
+  using Names = std::array<const char*, 3>;  // gate, up, down
+
+  [[nodiscard]] std::size_t number(const char* key) const { return config_.at(key).get<std::size_t>(); }
+  void add(const std::string& name, std::vector<std::size_t> shape, TensorSpec::Kind kind = TensorSpec::Kind::matrix) {
+    tensors_.push_back({name, std::move(shape), kind});
+  }
+  void norm(const std::string& name, std::size_t width) { add(name, {width}, TensorSpec::Kind::norm); }
+
+  void mlp(const std::string& scope, std::size_t ffn, const Names& names = {"gate_proj", "up_proj", "down_proj"}) {
+    add(scope + names[0] + ".weight", {ffn, hidden_});
+    add(scope + names[1] + ".weight", {ffn, hidden_});
+    add(scope + names[2] + ".weight", {hidden_, ffn});
+  }
+  void moe(const std::string& scope, std::size_t experts, std::size_t ffn, const Names& names) {
+    add(scope + "gate.weight", {experts, hidden_}, TensorSpec::Kind::exact);
+    for (std::size_t e = 0; e < experts; ++e) mlp(scope + "experts." + std::to_string(e) + ".", ffn, names);
+  }
+  void deepseek_mlp(const std::string& scope, std::size_t layer) {
+    if (layer < number("first_k_dense_replace")) return mlp(scope, number("intermediate_size"));
+    const std::size_t ffn = number("moe_intermediate_size");
+    moe(scope, number("n_routed_experts"), ffn, {"gate_proj", "up_proj", "down_proj"});
+    mlp(scope + "shared_experts.", number("n_shared_experts") * ffn);
+  }
+
+  void latent_attention(const std::string& scope) {
+    const std::size_t heads = number("num_attention_heads");
+    const std::size_t rank = number("kv_lora_rank");
+    const std::size_t rope = number("qk_rope_head_dim");
+    const std::size_t nope = number("qk_nope_head_dim");
+    const std::size_t value = number("v_head_dim");
+    add(scope + "q_proj.weight", {heads * (nope + rope), hidden_});
+    add(scope + "kv_a_proj_with_mqa.weight", {rank + rope, hidden_});
+    norm(scope + "kv_a_layernorm.weight", rank);
+    add(scope + "kv_b_proj.weight", {heads * (nope + value), rank}, TensorSpec::Kind::exact);
+    add(scope + "o_proj.weight", {hidden_, heads * value});
+  }
+  void grouped_query_attention(const std::string& scope) {
+    const std::size_t heads = number("num_attention_heads");
+    const std::size_t kv_heads = number("num_key_value_heads");
+    const std::size_t head_dim = config_.contains("head_dim") ? number("head_dim") : hidden_ / heads;
+    add(scope + "q_proj.weight", {heads * head_dim, hidden_});
+    add(scope + "k_proj.weight", {kv_heads * head_dim, hidden_});
+    add(scope + "v_proj.weight", {kv_heads * head_dim, hidden_});
+    add(scope + "o_proj.weight", {hidden_, heads * head_dim});
+    if (type_ != "qwen3_moe") return;
+    norm(scope + "q_norm.weight", head_dim);
+    norm(scope + "k_norm.weight", head_dim);
+  }
+
+  const Json& config_;
+  std::string type_ = config_.at("model_type").get<std::string>();
+  std::size_t hidden_ = number("hidden_size");
+  std::vector<TensorSpec> tensors_;
+};
+
+}  // namespace detail
+
+[[nodiscard]] inline std::vector<TensorSpec> tensors_of(const Json& config) {
+  return detail::TensorLister(config).list();
+}
+
+}  // namespace trine::bench
