@@ -33,6 +33,7 @@ class GatedExecutor {
     for (const GatedRows& part : parts) {
       slots_ = std::max(slots_, part.first_slot + part.rows);
       ffn_ = std::max(ffn_, part.mlp->gate().out());
+      rows_ = std::max(rows_, part.rows);
       work_ += part.rows * part.mlp->parameters();
     }
     if (work_ < 2 * kernels::kTaskWork) execution_.threads = 1;
@@ -52,7 +53,8 @@ class GatedExecutor {
   /// y: [tokens, hidden]
   void add(View<float, 2> y) const {
     const std::size_t team = std::clamp<std::size_t>(execution_.threads, 1, most_threads());
-    const View<float, 2> scratch = workspace_.take_matrix<float>(team, kRowsAtATime * kMostColumns);
+    const std::size_t block = block_of(parts_.empty() ? 0 : parts_.front().mlp->down().out());
+    const View<float, 2> scratch = workspace_.take_matrix<float>(team, std::min(rows_, kRowsAtATime) * block);
     for_column_blocks([&](std::size_t first, std::size_t columns, std::size_t worker) {
       for (const GatedRows& part : parts_) {
         for (std::size_t begin = 0; begin < part.rows; begin += kRowsAtATime) {
@@ -71,17 +73,27 @@ class GatedExecutor {
   }
 
  private:
-  static constexpr std::size_t kMostColumns = 2 * kPackedGroup;  // of a task
-  static constexpr std::size_t kRowsAtATime = 160;               // rows whose values are held at a time
+  static constexpr std::size_t kRowsAtATime = 160;  // rows whose values are held at a time
+
+  // Columns of a task, whole groups, of so many in all: a few rows want long pieces of weights, which memory then
+  // streams, and many rows want their values to stay in cache; either way there are tasks for all threads.
+  [[nodiscard]] std::size_t block_of(std::size_t columns) const noexcept {
+    const std::size_t most = (rows_ < 16 ? 4 : 2) * kPackedGroup;
+    const std::size_t fair = columns / (2 * std::max<std::size_t>(execution_.threads, 1));
+    return std::clamp(fair / kPackedGroup * kPackedGroup, kPackedGroup, most);
+  }
 
   void compute_hidden(View<const float, 2> x) {
+    std::size_t columns = 0;
+    for (const GatedRows& part : parts_) columns += part.mlp->gate().out();
+    const std::size_t block = block_of(columns);
     std::size_t tasks = 0;
     const std::span<std::size_t> end = workspace_.take<std::size_t>(parts_.size());  // tasks up to each part
     const std::span<const AnyMatrix*> weights = workspace_.take<const AnyMatrix*>(2 * parts_.size());
     const std::span<const AnyMatrix*> downs = workspace_.take<const AnyMatrix*>(parts_.size());
     for (std::size_t i = 0; i < parts_.size(); ++i) {
       const GatedMlp& mlp = *parts_[i].mlp;
-      tasks += (mlp.gate().out() + hidden_block(parts_[i]) - 1) / hidden_block(parts_[i]);
+      tasks += (mlp.gate().out() + block - 1) / block;
       end[i] = tasks;
       weights[2 * i] = &mlp.gate().weight();
       weights[2 * i + 1] = &mlp.up().weight();
@@ -90,27 +102,21 @@ class GatedExecutor {
     const kernels::ActivationRows rows = kernels::prepare(execution_, workspace_, x, weights);
     hidden_ = {execution_, workspace_, slots_, ffn_, downs, true};
     const std::size_t team = std::clamp<std::size_t>(execution_.threads, 1, most_threads());
-    const View<float, 2> scratch = workspace_.take_matrix<float>(team, 2 * kRowsAtATime * kMostColumns);
+    const View<float, 2> scratch = workspace_.take_matrix<float>(team, 2 * std::min(rows_, kRowsAtATime) * block);
     parallel_for(execution_.threads, tasks, [&](std::size_t task, std::size_t worker) {
       const auto i = static_cast<std::size_t>(std::ranges::upper_bound(end, task) - end.begin());
       const std::size_t before = i == 0 ? 0 : end[i - 1];
-      hidden_columns(rows, parts_[i], (task - before) * hidden_block(parts_[i]), scratch.row(worker));
+      hidden_columns(rows, parts_[i], (task - before) * block, block, scratch.row(worker));
     });
   }
 
-  // Columns of h that a task computes, whole groups: more of them for many rows, so that weights can be asked for
-  // early.
-  [[nodiscard]] static std::size_t hidden_block(const GatedRows& part) noexcept {
-    return part.rows < 16 ? kPackedGroup : kMostColumns;
-  }
-
   // A block of columns of h, from `first` on, for all slots of a part.
-  void hidden_columns(const kernels::ActivationRows& x, const GatedRows& part, std::size_t first,
+  void hidden_columns(const kernels::ActivationRows& x, const GatedRows& part, std::size_t first, std::size_t block,
                       std::span<float> scratch) {
     const GatedMlp& mlp = *part.mlp;
-    const std::size_t columns = std::min(hidden_block(part), mlp.gate().out() - first);
+    const std::size_t columns = std::min(block, mlp.gate().out() - first);
     float* gate = scratch.data();
-    float* up = gate + kRowsAtATime * kMostColumns;
+    float* up = gate + scratch.size() / 2;
     for (std::size_t begin = 0; begin < part.rows; begin += kRowsAtATime) {
       const std::size_t count = std::min(kRowsAtATime, part.rows - begin);
       const std::uint32_t* row = part.row == nullptr ? nullptr : part.row + begin;
@@ -127,7 +133,7 @@ class GatedExecutor {
   void for_column_blocks(const Body& body) const {
     if (parts_.empty()) return;
     const Linear& down = parts_.front().mlp->down();
-    const std::size_t block = slots_ < 2 * kMostColumns ? kPackedGroup : kMostColumns;
+    const std::size_t block = block_of(down.out());
     parallel_for(execution_.threads, (down.out() + block - 1) / block, [&](std::size_t task, std::size_t worker) {
       body(task * block, std::min(block, down.out() - task * block), worker);
     });
@@ -138,6 +144,7 @@ class GatedExecutor {
   Execution execution_;
   std::span<const GatedRows> parts_;
   std::size_t slots_ = 0;
+  std::size_t rows_ = 0;  // of the largest part
   std::size_t ffn_ = 0;
   std::size_t work_ = 0;
   kernels::ActivationBuffer hidden_;  // [slots, ffn] in the types that the down products want

@@ -72,6 +72,9 @@ inline void tile_q8(const TileRow (&x)[Rows], const PanelGroups& w, std::size_t 
       for (std::size_t p = 0; p < Panels * kParts; ++p) acc[r][p] = Ints::broadcast(-Ints::code_offset * sum);
     }
     const std::byte* codes = w.codes + group * w.code_group;
+    // One row alone looks ahead in its own panels, and from their ends on to the beginnings of the next.
+    const bool last = Rows == 1 && begin + length == columns;
+    const std::size_t distance = w.ahead.distance + (last ? (Panels - 1) * w.code_panel : 0);
     for (std::size_t i = 0; i < length; i += 4) {
       Codes weight[Panels * kParts];
       TRINE_UNROLL
@@ -80,7 +83,7 @@ inline void tile_q8(const TileRow (&x)[Rows], const PanelGroups& w, std::size_t 
       if (Rows == 1 || w.ahead.covers(i)) {
         TRINE_UNROLL
         for (std::size_t p = 0; p < Panels; ++p)
-          __builtin_prefetch(codes + p * w.code_panel + i * kPanelRows + w.ahead.distance);
+          __builtin_prefetch(codes + p * w.code_panel + i * kPanelRows + distance);
       }
       TRINE_UNROLL
       for (std::size_t r = 0; r < Rows; ++r) {
