@@ -64,7 +64,7 @@ TRINE_INLINE Vec power_of_two(Vec n) {
 
 struct Ints {
   static constexpr std::size_t lanes = 4;
-  static constexpr std::size_t tile_rows = 4;  // 4 x 4 sums (a panel is four registers), 4 weights, 4 activations
+  static constexpr std::size_t tile_rows = 5;  // 5 x 4 sums (a panel is four registers), 4 weights, 5 activations
   static constexpr std::size_t tile_panels = 1;
   static constexpr std::int32_t code_offset = 0;
   int32x4_t v;

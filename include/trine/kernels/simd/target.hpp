@@ -56,11 +56,6 @@
 #endif
 #if defined(__aarch64__)
 #define TRINE_ARM64 1
-#if defined(__clang__)
-#define TRINE_NEON_DOTPROD_FEATURES "dotprod"
-#else
-#define TRINE_NEON_DOTPROD_FEATURES "+dotprod"
-#endif
 #else
 #define TRINE_ARM64 0
 #endif
