@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // How far results of one instruction set may be from those of another (docs/design/determinism.md).
 #include <trine/kernels/gemm.hpp>
+#include <trine/kernels/quantize_rows.hpp>
 #include <trine/kernels/vector_math.hpp>
 
 #include <bit>
 #include <cmath>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -115,6 +117,27 @@ TEST(InstructionSets, AgreeAboutNaNInfinitiesAndZeros) {
       EXPECT_TRUE(std::isnan(a[i]) || a[i] == b[i] || std::abs(a[i] - b[i]) <= 1e-6F * std::abs(a[i])) << special[i];
     }
   });
+}
+
+// What is not finite becomes the same bytes everywhere, and never an undefined conversion.
+TEST(InstructionSets, RoundRowsToTheSameBytesWhateverIsInThem) {
+  constexpr std::size_t kCount = 256;
+  for (const float value : {0.25F, 0.0F, 1e-38F, 3e38F, HUGE_VALF, -HUGE_VALF, NAN}) {
+    auto x = random_tensor({kCount}, 1);
+    x.view()[0] = 127.0F;  // the scale becomes 1, and what follows are ties
+    for (std::size_t i = 1; i < 5; ++i) x.view()[i] = static_cast<float>(i) + 0.5F;
+    x.view()[5] = value;
+    x.view()[131] = -value;
+    const auto rounded = [&](Isa isa) {
+      std::vector<std::int8_t> codes(kCount);
+      std::vector<float> scale(kernels::QuantizedRows::groups_of(kCount));
+      std::vector<std::int32_t> sums(kernels::QuantizedRows::subgroups_of(kCount));
+      kernels::quantize_row(isa, x.data(), kCount, {codes.data(), scale.data(), sums.data(), kCount, 2, 8}, 0);
+      for (float& s : scale) s = std::isnan(s) ? -1.0F : s;  // of either sign
+      return std::tuple(codes, scale, sums);
+    };
+    for_each_pair(available(), [&](Isa one, Isa other) { EXPECT_EQ(rounded(one), rounded(other)) << value; });
+  }
 }
 
 }  // namespace
