@@ -5,6 +5,12 @@
 # Every test also has the label FOLDER.
 include(GoogleTest)
 
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
+  set(trine_isas portable neon neon_dotprod)
+else()
+  set(trine_isas portable avx2 avx512 avx512_vnni avx512_bf16)
+endif()
+
 function(trine_discover_tests target)
   cmake_parse_arguments(ARG "" "NAME;PREFIX;FILTER;LABELS;ENVIRONMENT" "" ${ARGN})
   gtest_discover_tests(${target} TEST_LIST ${target}_${ARG_NAME} TEST_PREFIX ${ARG_PREFIX} TEST_FILTER ${ARG_FILTER}
@@ -26,7 +32,7 @@ function(trine_add_tests folder)
   trine_discover_tests(${target} NAME plain PREFIX ${folder}/ FILTER "*-*PerIsa*:*Concurrency*" LABELS ${folder})
   trine_discover_tests(${target} NAME concurrency PREFIX ${folder}/ FILTER "*Concurrency*-*PerIsa*"
                        LABELS "${folder}$<SEMICOLON>concurrency")
-  foreach(isa portable avx2 avx512 avx512_vnni avx512_bf16)
+  foreach(isa IN LISTS trine_isas)
     trine_discover_tests(${target} NAME ${isa} PREFIX ${folder}/${isa}/ FILTER "*PerIsa*"
                          LABELS "${folder}$<SEMICOLON>per_isa" ENVIRONMENT TRINE_ISA=${isa})
   endforeach()

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs what is missing on Debian or Ubuntu; with everything there it needs neither root nor the network.
 #
-#   . cmake/install_dependencies.sh SET...      sets: build (the programs), tests, format, clang
+#   . cmake/install_dependencies.sh SET...      sets: build (the programs), tests, format, clang, arm (cross build)
 #
 # Sourced, because it also chooses the tools: CXX (GCC 12 or newer unless already set) and CMAKE_GENERATOR (Ninja if there).
 
@@ -29,6 +29,8 @@ trine_has() {  # PACKAGE
     libbenchmark-dev) header=benchmark/benchmark.h ;;
     libcli11-dev) header=CLI/CLI.hpp ;;
     libpcre2-dev) header=pcre2.h ;;
+    g++-aarch64-linux-gnu) command -v aarch64-linux-gnu-g++ >/dev/null && return ;;
+    qemu-user) command -v qemu-aarch64 >/dev/null && return ;;
   esac
   [[ -n "$header" && (-e /usr/local/include/$header || -e /usr/include/$header) ]] && return
   [[ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" == installed ]]
@@ -44,6 +46,14 @@ trine_apt_get() {
     as_root=(sudo env)
   fi
   "${as_root[@]}" DEBIAN_FRONTEND=noninteractive apt-get -q "$@" </dev/null >&2
+}
+
+# Could PACKAGE be installed? Also yes where the lists of packages cannot be read: then installing it says why not.
+trine_release_has() {  # PACKAGE
+  trine_has "$1" && return
+  command -v apt-cache >/dev/null || return 0
+  trine_apt_get update || return 0
+  [[ -n "$(apt-cache madison "$1")" || -z "$(apt-cache madison g++)" ]]
 }
 
 # Installs the missing ones of PACKAGE...; of "a|b" the first that this release has.
@@ -89,6 +99,7 @@ for trine_set in "$@"; do
     build) trine_packages+=(g++ cmake ninja-build libeigen3-dev nlohmann-json3-dev libcli11-dev libpcre2-dev) ;;
     tests) trine_packages+=(libgtest-dev libgmock-dev libbenchmark-dev) ;;
     format) trine_packages+=('clang-format-14|clang-format') ;;
+    arm) trine_packages+=(g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user googletest libeigen3-dev nlohmann-json3-dev) ;;
     clang) trine_packages+=('clang-14|clang' 'libomp-14-dev|libomp-dev') ;;
     *)
       echo "install_dependencies.sh: unknown set $trine_set" >&2

@@ -38,6 +38,12 @@ TEST(CpuFeatures, PortableRunsEverywhere) { EXPECT_TRUE(is_available(Isa::portab
 
 TEST(CpuFeatures, AWiderSetHasAllTheNarrowerOnes) {
   EXPECT_TRUE(is_available(Isa::avx2) || !is_available(Isa::avx512));
+  EXPECT_TRUE(is_available(Isa::neon) || !is_available(Isa::neon_dotprod));
+}
+
+TEST(CpuFeatures, WhatRunsHereIsCompiled) {
+  for (const auto& [isa, name] : kIsaNames) EXPECT_TRUE(is_compiled(isa) || !is_available(isa)) << name;
+  EXPECT_FALSE(is_compiled(Isa::avx2) && is_compiled(Isa::neon));
 }
 
 TEST(CpuFeatures, TheBestIsAvailableAndNoneAboveItIs) {
@@ -56,9 +62,15 @@ TEST(CpuFeatures, NamesReadBackAsThemselvesWhereTheyCanRun) {
   }
 }
 
-TEST(CpuFeatures, RefusesAnUnknownName) {
-  EXPECT_ERROR(isa_named("sse9"), DeviceError,
-               "instruction set: expected portable, avx2, avx512, avx512_vnni or avx512_bf16, found 'sse9'");
+TEST(CpuFeatures, RefusesAnUnknownNameAndSaysWhichThereAre) {
+#if defined(__x86_64__)
+  const std::string choices = "portable, avx2, avx512, avx512_vnni, avx512_bf16";
+#elif defined(__aarch64__)
+  const std::string choices = "portable, neon, neon_dotprod";
+#else
+  const std::string choices = "portable";
+#endif
+  EXPECT_ERROR(isa_named("sse9"), DeviceError, "instruction set: expected one of " + choices + ", found 'sse9'");
   EXPECT_ERROR(isa_named(""), DeviceError, "found ''");
   EXPECT_ERROR(isa_named("AVX2\n"), DeviceError, "found 'AVX2\\x0a'");
 }

@@ -15,29 +15,46 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
 #endif
 
 namespace trine::inline TRINE_ABI {
 
-/// Target regions that the kernels are compiled for, slowest first.
+/// Target regions that the kernels are compiled for, slowest first on each architecture.
 enum class Isa : std::uint8_t {
-  portable,     // what the compiler assumes of the target anyway
-  avx2,         // x86-64-v3: AVX2, FMA, F16C
-  avx512,       // x86-64-v4: AVX-512 F, BW, DQ, VL
-  avx512_vnni,  // with dot products of bytes
-  avx512_bf16,  // and of pairs of bf16
+  portable,      // what the compiler assumes of the target anyway
+  avx2,          // x86-64-v3: AVX2, FMA, F16C
+  avx512,        // x86-64-v4: AVX-512 F, BW, DQ, VL
+  avx512_vnni,   // with dot products of bytes
+  avx512_bf16,   // and of pairs of bf16
+  neon,          // AArch64: Advanced SIMD, which it always has
+  neon_dotprod,  // with dot products of bytes
 };
 
-inline constexpr std::array<std::pair<Isa, std::string_view>, 5> kIsaNames{{{Isa::portable, "portable"},
+inline constexpr std::array<std::pair<Isa, std::string_view>, 7> kIsaNames{{{Isa::portable, "portable"},
                                                                             {Isa::avx2, "avx2"},
                                                                             {Isa::avx512, "avx512"},
                                                                             {Isa::avx512_vnni, "avx512_vnni"},
-                                                                            {Isa::avx512_bf16, "avx512_bf16"}}};
+                                                                            {Isa::avx512_bf16, "avx512_bf16"},
+                                                                            {Isa::neon, "neon"},
+                                                                            {Isa::neon_dotprod, "neon_dotprod"}}};
 
 [[nodiscard]] constexpr std::string_view to_string(Isa isa) noexcept {
   for (const auto& [value, name] : kIsaNames)
     if (value == isa) return name;
   return "?";
+}
+
+/// Do programs for this architecture hold such a region?
+[[nodiscard]] constexpr bool is_compiled(Isa isa) noexcept {
+#if defined(__x86_64__)
+  return isa < Isa::neon;
+#elif defined(__aarch64__)
+  return isa == Isa::portable || isa >= Isa::neon;
+#else
+  return isa == Isa::portable;
+#endif
 }
 
 /// Can this machine run it? The compiler's built-in also asks whether the operating system saves the wide registers.
@@ -64,10 +81,17 @@ inline constexpr std::array<std::pair<Isa, std::string_view>, 5> kIsaNames{{{Isa
       return vnni;
     case Isa::avx512_bf16:
       return bf16;
+    case Isa::neon:
+    case Isa::neon_dotprod:
+      return false;
   }
   return false;
+#elif defined(__ARM_FEATURE_DOTPROD)  // the whole program is for CPUs that have it
+  return is_compiled(isa);
+#elif defined(__aarch64__) && defined(__linux__)
+  return is_compiled(isa) && (isa != Isa::neon_dotprod || (::getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0);
 #else
-  return isa == Isa::portable;
+  return is_compiled(isa) && isa != Isa::neon_dotprod;
 #endif
 }
 
@@ -86,8 +110,10 @@ inline constexpr std::array<std::pair<Isa, std::string_view>, 5> kIsaNames{{{Isa
     if (!is_available(isa)) throw DeviceError("instruction set " + in_quotes(name) + ": this CPU does not have it");
     return isa;
   }
-  throw DeviceError("instruction set: expected portable, avx2, avx512, avx512_vnni or avx512_bf16, found " +
-                    in_quotes(name));
+  std::string choices = "portable";
+  for (const auto& [isa, known] : kIsaNames)
+    if (is_compiled(isa) && isa != Isa::portable) choices += ", " + std::string(known);
+  throw DeviceError("instruction set: expected one of " + choices + ", found " + in_quotes(name));
 }
 
 /// TRINE_ISA when it is set and not empty, otherwise the best one. Throws DeviceError as `isa_named` does.

@@ -6,6 +6,8 @@
 #include <trine/kernels/simd/avx512.hpp>
 #include <trine/kernels/simd/avx512_bf16.hpp>
 #include <trine/kernels/simd/avx512_vnni.hpp>
+#include <trine/kernels/simd/neon.hpp>
+#include <trine/kernels/simd/neon_dotprod.hpp>
 #include <trine/kernels/simd/portable.hpp>
 #include <trine/platform/cpu_features.hpp>
 
@@ -20,6 +22,8 @@
       return avx512::call;        \
     case Isa::avx2:               \
       return avx2::call;          \
+    case Isa::neon:               \
+    case Isa::neon_dotprod:       \
     case Isa::portable:           \
       break;                      \
   }                               \
@@ -32,10 +36,19 @@
     case Isa::avx512:                   \
     case Isa::avx2:                     \
       return avx2::call;                \
+    case Isa::neon:                     \
+    case Isa::neon_dotprod:             \
     case Isa::portable:                 \
       break;                            \
   }                                     \
   return portable::call
+#elif TRINE_ARM64
+#define TRINE_DISPATCH(isa, call)            \
+  if ((isa) >= Isa::neon) return neon::call; \
+  return portable::call
+#define TRINE_DISPATCH_BYTES(isa, call)                      \
+  if ((isa) == Isa::neon_dotprod) return neon_dotprod::call; \
+  TRINE_DISPATCH(isa, call)
 #else
 #define TRINE_DISPATCH(isa, call) \
   static_cast<void>(isa);         \

@@ -20,4 +20,14 @@ TRINE_TARGET_BEGIN(TRINE_AVX512_VNNI_FEATURES)
 TRINE_TARGET_END
 #endif
 
+#if TRINE_ARM64
+#define TRINE_REGION neon  // what the target has anyway
+#include TRINE_KERNEL
+#undef TRINE_REGION
+
+#define TRINE_REGION neon_dotprod  // and one instruction more, which no compiler has to know
+#include TRINE_KERNEL
+#undef TRINE_REGION
+#endif
+
 #undef TRINE_KERNEL

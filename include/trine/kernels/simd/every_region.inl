@@ -20,4 +20,10 @@ TRINE_TARGET_BEGIN(TRINE_AVX512_FEATURES)
 TRINE_TARGET_END
 #endif
 
+#if TRINE_ARM64
+#define TRINE_REGION neon  // what the target has anyway
+#include TRINE_KERNEL
+#undef TRINE_REGION
+#endif
+
 #undef TRINE_KERNEL

@@ -54,3 +54,8 @@
 #else
 #define TRINE_X86 0
 #endif
+#if defined(__aarch64__)
+#define TRINE_ARM64 1
+#else
+#define TRINE_ARM64 0
+#endif

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// Four floats, or four integers, in a register of AArch64's Advanced SIMD, which every such CPU has. The contract of
+// each operation stands in portable.hpp.
+#pragma once
+
+#include <trine/core/bfloat16.hpp>
+#include <trine/core/float16.hpp>
+#include <trine/kernels/simd/target.hpp>
+
+#if TRINE_ARM64
+#include <arm_neon.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace trine::inline TRINE_ABI::kernels::neon {
+
+struct Vec {
+  static constexpr std::size_t lanes = 4;
+  static constexpr std::size_t tile_rows = 5;     // 5 x 4 sums, 4 weights, 5 activations: 29 of 32 registers, because
+  static constexpr std::size_t tile_columns = 4;  // GCC 12 loads a whole step before it multiplies, and spills at 5 x 5
+  static constexpr std::size_t row_columns = 8;
+  float32x4_t v;
+
+  static TRINE_INLINE Vec zero() { return broadcast(0.0F); }
+  static TRINE_INLINE Vec broadcast(float value) { return {vdupq_n_f32(value)}; }
+  static TRINE_INLINE Vec load(const float* p) { return {vld1q_f32(p)}; }
+  static TRINE_INLINE Vec load(const bfloat16* p) { return {vreinterpretq_f32_u32(vshll_n_u16(load_bits(p), 16))}; }
+  static TRINE_INLINE Vec load(const float16* p) { return {vcvt_f32_f16(vreinterpret_f16_u16(load_bits(p)))}; }
+  template <class T>
+  static TRINE_INLINE Vec load_part(const T* p, std::size_t count) {
+    alignas(16) float part[lanes] = {};
+    for (std::size_t i = 0; i < count; ++i) part[i] = static_cast<float>(p[i]);
+    return {vld1q_f32(part)};
+  }
+  TRINE_INLINE void store(float* p) const { vst1q_f32(p, v); }
+  TRINE_INLINE void store_part(float* p, std::size_t count) const {
+    alignas(16) float part[lanes];
+    vst1q_f32(part, v);
+    for (std::size_t i = 0; i < count; ++i) p[i] = part[i];
+  }
+
+ private:
+  template <class T>
+  static TRINE_INLINE uint16x4_t load_bits(const T* p) {
+    return vld1_u16(reinterpret_cast<const std::uint16_t*>(p));
+  }
+};
+
+TRINE_INLINE Vec add(Vec a, Vec b) { return {vaddq_f32(a.v, b.v)}; }
+TRINE_INLINE Vec sub(Vec a, Vec b) { return {vsubq_f32(a.v, b.v)}; }
+TRINE_INLINE Vec mul(Vec a, Vec b) { return {vmulq_f32(a.v, b.v)}; }
+TRINE_INLINE Vec div(Vec a, Vec b) { return {vdivq_f32(a.v, b.v)}; }
+// A comparison and a choice: the instructions for it give a NaN whichever operand is one, the contract gives b.
+TRINE_INLINE Vec max(Vec a, Vec b) { return {vbslq_f32(vcgtq_f32(a.v, b.v), a.v, b.v)}; }
+TRINE_INLINE Vec min(Vec a, Vec b) { return {vbslq_f32(vcltq_f32(a.v, b.v), a.v, b.v)}; }
+TRINE_INLINE Vec fma(Vec a, Vec b, Vec c) { return {vfmaq_f32(c.v, a.v, b.v)}; }
+TRINE_INLINE Vec round(Vec a) { return {vrndnq_f32(a.v)}; }
+TRINE_INLINE Vec power_of_two(Vec n) {
+  const int32x4_t exponent = vaddq_s32(vcvtq_s32_f32(n.v), vdupq_n_s32(127));
+  return {vreinterpretq_f32_s32(vshlq_n_s32(exponent, 23))};
+}
+
+struct Ints {
+  static constexpr std::size_t lanes = 4;
+  static constexpr std::size_t tile_rows = 5;  // 5 x 4 sums (a panel is four registers), 4 weights, 5 activations
+  static constexpr std::size_t tile_panels = 1;
+  static constexpr std::int32_t code_offset = 0;
+  int32x4_t v;
+  static TRINE_INLINE Ints broadcast(std::int32_t value) { return {vdupq_n_s32(value)}; }
+  static TRINE_INLINE Ints load(const std::int8_t* p) {
+    std::int32_t four;
+    std::memcpy(&four, p, sizeof four);
+    return {vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_s32(vdup_n_s32(four)))))};
+  }
+};
+struct Codes {
+  uint8x16_t v;
+  static TRINE_INLINE Codes load(const std::byte* p) { return {vld1q_u8(reinterpret_cast<const std::uint8_t*>(p))}; }
+};
+TRINE_INLINE Codes low_bits(Codes codes) { return {vandq_u8(codes.v, vdupq_n_u8(15))}; }
+TRINE_INLINE Codes high_bits(Codes codes) { return {vshrq_n_u8(codes.v, 4)}; }
+TRINE_INLINE int8x16_t as_signed(Codes codes) {  // code - 128
+  return vreinterpretq_s8_u8(veorq_u8(codes.v, vdupq_n_u8(128)));
+}
+TRINE_INLINE void store_products(Codes codes, Ints factor, std::byte* p) {
+  const int32x4_t byte = vandq_s32(factor.v, vdupq_n_s32(255));
+  const int8x16_t factors = vreinterpretq_s8_s32(vmulq_n_s32(byte, 0x01010101));  // in all four bytes of a lane
+  const int8x16_t product = vmulq_s8(vsubq_s8(vreinterpretq_s8_u8(codes.v), vdupq_n_s8(8)), factors);
+  vst1q_u8(reinterpret_cast<std::uint8_t*>(p), veorq_u8(vreinterpretq_u8_s8(product), vdupq_n_u8(128)));
+}
+// Pairs of products in 16 bits: 2 * 15 * 128 and 2 * 128 * 127 fit.
+TRINE_INLINE Ints dot(Ints sum, int8x16_t weights, std::int32_t x) {
+  const int8x16_t four = vreinterpretq_s8_s32(vdupq_n_s32(x));
+  const int16x8_t low = vmull_s8(vget_low_s8(weights), vget_low_s8(four));
+  const int16x8_t high = vmull_high_s8(weights, four);
+  return {vpadalq_s16(sum.v, vpaddq_s16(low, high))};
+}
+TRINE_INLINE Ints dot_small(Ints sum, Codes codes, std::int32_t x) { return dot(sum, vreinterpretq_s8_u8(codes.v), x); }
+TRINE_INLINE Ints dot_signed(Ints sum, Codes codes, std::int32_t x) { return dot(sum, as_signed(codes), x); }
+TRINE_INLINE Ints multiply_add(Ints a, Ints b, Ints sum) { return {vmlaq_s32(sum.v, a.v, b.v)}; }
+TRINE_INLINE Vec to_float(Ints a) { return {vcvtq_f32_s32(a.v)}; }
+TRINE_INLINE void store_bytes(Vec a, std::int8_t* p) {
+  const int16x4_t halves = vmovn_s32(vcvtq_s32_f32(a.v));
+  const int8x8_t bytes = vmovn_s16(vcombine_s16(halves, halves));
+  const std::int32_t four = vget_lane_s32(vreinterpret_s32_s8(bytes), 0);
+  std::memcpy(p, &four, sizeof four);
+}
+
+TRINE_INLINE float sum(Vec a) {
+  const float32x4_t pairs = vpaddq_f32(a.v, a.v);  // 0+1, 2+3
+  return vpadds_f32(vget_low_f32(pairs));
+}
+TRINE_INLINE void sum4(Vec a, Vec b, Vec c, Vec d, float* out) {
+  vst1q_f32(out, vpaddq_f32(vpaddq_f32(a.v, b.v), vpaddq_f32(c.v, d.v)));
+}
+TRINE_INLINE float max_of(Vec a) {
+  const Vec two = max(a, {vextq_f32(a.v, a.v, 2)});
+  const float low = vgetq_lane_f32(two.v, 0);
+  const float high = vgetq_lane_f32(two.v, 1);
+  return low > high ? low : high;
+}
+
+}  // namespace trine::inline TRINE_ABI::kernels::neon
+#endif
