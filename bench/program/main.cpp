@@ -102,19 +102,19 @@ struct Options {
       if (count == 0) count = default_threads();
   }
 
-  [[nodiscard]] std::vector<Test> tests() const {
-    std::vector<Test> result;
+  [[nodiscard]] std::vector<Workload> tests() const {
+    std::vector<Workload> result;
     for (const std::size_t count : threads) {
-      const auto add = [&](Test test) {
+      const auto add = [&](Workload test) {
         if (test.tokens == 0) return;
         test.depth = depth;
         test.threads = count;
         result.push_back(test);
       };
-      for (const std::size_t tokens : prompts) add(Test::prefill(tokens));
-      for (const std::size_t tokens : generated) add(Test::decode(tokens));
+      for (const std::size_t tokens : prompts) add(Workload::prefill(tokens));
+      for (const std::size_t tokens : generated) add(Workload::decode(tokens));
       for (const std::size_t rows : batches)
-        if (rows > 0) add(Test::batch(rows, 64));
+        if (rows > 0) add(Workload::batch(rows, 64));
     }
     return result;
   }
@@ -155,15 +155,15 @@ Model make_synthetic(const Options& options) {
 }
 
 void measure_all(const Options& options, Meter& meter, const Subject& subject, const std::stop_token& stop) {
-  const std::vector<Test> tests = options.tests();
-  for (const Test& test : tests) example::require_fit(meter.model(), test.positions());
+  const std::vector<Workload> tests = options.tests();
+  for (const Workload& test : tests) example::require_fit(meter.model(), test.positions());
   const bool json = options.output == "json";
   OrderedJson document = {{"machine", machine_json()}, {"model", to_json(subject)}, {"results", OrderedJson::array()}};
   if (!json) std::printf("%s", table_head(subject).c_str());
   std::size_t done = 0;
   std::optional<example::ProgressBar> progress;
   const std::size_t runs = tests.size() * (options.repetitions + 1);
-  for (const Test& test : tests) {
+  for (const Workload& test : tests) {
     if (!progress) progress.emplace("measuring", runs, "runs");
     const Result result = meter.run(test, stop, [&] { progress->update(++done); });
     document["results"].push_back(to_json(result, subject.arithmetic));

@@ -26,7 +26,7 @@
 namespace trine::bench {
 
 /// `tokens` tokens in calls of `rows` rows, behind `depth` tokens that are not timed.
-struct Test {
+struct Workload {
   enum class Kind : unsigned char { prefill, decode, batch };
 
   Kind kind = Kind::prefill;
@@ -35,10 +35,10 @@ struct Test {
   std::size_t depth = 0;
   std::size_t threads = 1;
 
-  [[nodiscard]] static Test prefill(std::size_t tokens) { return {Kind::prefill, tokens, tokens}; }
-  [[nodiscard]] static Test decode(std::size_t tokens) { return {Kind::decode, tokens, 1}; }
+  [[nodiscard]] static Workload prefill(std::size_t tokens) { return {Kind::prefill, tokens, tokens}; }
+  [[nodiscard]] static Workload decode(std::size_t tokens) { return {Kind::decode, tokens, 1}; }
   /// About `tokens` tokens.
-  [[nodiscard]] static Test batch(std::size_t rows, std::size_t tokens) {
+  [[nodiscard]] static Workload batch(std::size_t rows, std::size_t tokens) {
     return {Kind::batch, std::max<std::size_t>(tokens / rows, 1) * rows, rows};
   }
 
@@ -51,7 +51,7 @@ struct Test {
 };
 
 struct Result {
-  Test test;
+  Workload test;
   std::vector<double> tokens_per_second = {};  // of each repetition
   Limits before = {};
   Limits after = {};
@@ -66,7 +66,7 @@ struct Result {
             (before.giga_operations_per_second + after.giga_operations_per_second) / 2.0};
   }
   [[nodiscard]] bool bound_by_memory() const {
-    if (test.kind != Test::Kind::batch) return test.kind == Test::Kind::decode;
+    if (test.kind != Workload::Kind::batch) return test.kind == Workload::Kind::decode;
     return memory_seconds() > arithmetic_seconds();
   }
   /// Tokens a second that the limit allows.
@@ -103,7 +103,7 @@ class Meter {
 
   /// A warm-up, which counts what is touched, then the repetitions between two measurements of the limits. Throws what
   /// sessions throw; CancelledError.
-  [[nodiscard]] Result run(const Test& test, const std::stop_token& stop, const Tick& tick) {
+  [[nodiscard]] Result run(const Workload& test, const std::stop_token& stop, const Tick& tick) {
     TouchedBytes touched(weights_);
     Session session(model_, {.context = test.positions(),
                              .threads = test.threads,
@@ -138,11 +138,11 @@ class Meter {
   }
 
   // Seconds of the timed calls.
-  static double run_once(Session& session, const Test& test, std::span<const TokenId> tokens,
+  static double run_once(Session& session, const Workload& test, std::span<const TokenId> tokens,
                          const std::stop_token& stop, TouchedBytes* touched, Result& result) {
     session.reset();
     if (test.depth > 0) session.forward(tokens.first(test.depth), OutputRows::last, stop);
-    const OutputRows rows = test.kind == Test::Kind::prefill ? OutputRows::last : OutputRows::all;
+    const OutputRows rows = test.kind == Workload::Kind::prefill ? OutputRows::last : OutputRows::all;
     if (touched != nullptr) touched->start();
     const Clock::time_point start = Clock::now();
     for (std::size_t done = 0; done < test.tokens; done += test.rows)
@@ -154,10 +154,10 @@ class Meter {
   }
 
   // The head works for the last row of a prefill only.
-  [[nodiscard]] double giga_operations(const Test& test) const {
+  [[nodiscard]] double giga_operations(const Workload& test) const {
     const std::size_t head = model_.transformer().head().linear().parameters();
     const std::size_t others = model_.transformer().active_parameters() - head;
-    const std::size_t head_rows = test.kind == Test::Kind::prefill ? 1 : test.tokens;
+    const std::size_t head_rows = test.kind == Workload::Kind::prefill ? 1 : test.tokens;
     return 2e-9 * (static_cast<double>(others) * static_cast<double>(test.tokens) +
                    static_cast<double>(head) * static_cast<double>(head_rows));
   }

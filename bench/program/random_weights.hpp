@@ -45,7 +45,7 @@ class RandomWeights : public TensorMap {
     for (const TensorSpec& spec : specs) {
       const DType dtype = dtype_of(spec, type);
       tensors_.emplace(spec.name, StoredTensor{dtype, spec.shape, {next, bytes_of(spec, type)}});
-      if (spec.shape.size() == 2) blocks_.try_emplace({dtype, spec.shape[1]});
+      if (spec.shape.size() == 2) reserve_block(dtype, spec.shape[0], spec.shape[1]);
       next += aligned_bytes(spec, type);
     }
     make_blocks(threads);
@@ -81,13 +81,18 @@ class RandomWeights : public TensorMap {
     return is_packed(dtype) ? panel_bytes(dtype, columns) : kPanelRows * columns * size_bytes(dtype);
   }
 
+  // As many panels as the largest matrix of that width has, up to about a million numbers.
+  void reserve_block(DType dtype, std::size_t rows, std::size_t columns) {
+    const std::size_t most = std::max<std::size_t>(kValuesOfBlock / (kPanelRows * columns), 1);
+    const std::size_t panels = std::min((rows + kPanelRows - 1) / kPanelRows, most);
+    std::vector<std::byte>& block = blocks_[{dtype, columns}];
+    block.resize(std::max(block.size(), panels * panel_size(dtype, columns)));
+  }
   void make_blocks(std::size_t threads) {
     for (auto& [key, block] : blocks_) {
       const auto [dtype, columns] = key;
-      const std::size_t panels = std::max<std::size_t>(kValuesOfBlock / (kPanelRows * columns), 1);
       const std::size_t size = panel_size(dtype, columns);
-      block.resize(panels * size);
-      parallel_for(threads, panels, [&, dtype = dtype, columns = columns](std::size_t panel) {
+      parallel_for(threads, block.size() / size, [&, dtype = dtype, columns = columns](std::size_t panel) {
         make_panel(dtype, columns, panel, block.data() + panel * size);
       });
     }

@@ -20,16 +20,16 @@
 namespace trine::bench {
 
 /// Throws ConfigError.
-[[nodiscard]] inline Test parse_test(const Json& request) {
+[[nodiscard]] inline Workload parse_test(const Json& request) {
   constexpr std::size_t kMost = std::size_t{1} << 20U;
   ObjectReader reader(request, "request");
-  using Kind = Test::Kind;
+  using Kind = Workload::Kind;
   const Kind kind = reader.choice<Kind>("test", {{"pp", Kind::prefill}, {"tg", Kind::decode}, {"batch", Kind::batch}});
-  Test test;
-  if (kind == Kind::prefill) test = Test::prefill(reader.integer("tokens", 1, kMost));
-  if (kind == Kind::decode) test = Test::decode(reader.integer("tokens", 1, kMost));
+  Workload test;
+  if (kind == Kind::prefill) test = Workload::prefill(reader.integer("tokens", 1, kMost));
+  if (kind == Kind::decode) test = Workload::decode(reader.integer("tokens", 1, kMost));
   if (kind == Kind::batch)
-    test = Test::batch(reader.integer("rows", 1, kMost), reader.integer_or("tokens", 1, kMost, 64));
+    test = Workload::batch(reader.integer("rows", 1, kMost), reader.integer_or("tokens", 1, kMost, 64));
   test.threads = reader.integer_or("threads", 0, 1024, 0);
   if (test.threads == 0) test.threads = default_threads();
   test.depth = reader.integer_or("depth", 0, kMost, 0);
@@ -44,7 +44,7 @@ inline void serve(Meter& meter, example::Interrupt& interrupt) {
     interrupt.rearm(false);
     OrderedJson answer;
     try {
-      const Test test = parse_test(parse_json(line, "request"));
+      const Workload test = parse_test(parse_json(line, "request"));
       example::require_fit(meter.model(), test.positions());
       answer = to_json(meter.run(test, interrupt.token(), [] {}), meter.arithmetic());
     } catch (const CancelledError&) {
