@@ -39,6 +39,7 @@ struct Options {
     generation.add_max_tokens(app, "Most tokens of an answer");
     model.add_context(app, "Most tokens of the conversation; 0: what the model was made for");
     model.add_threads(app);
+    model.add_activations(app);
     generation.add_sampling(app);
     app.add_flag("!--no-stats", stats, "Do not print the speed after each answer")->group("Output");
   }
@@ -86,8 +87,10 @@ class Chat {
     });
     auto variables = nlohmann::ordered_json::parse(options_.variables, nullptr, false);
     if (!variables.is_object()) throw example::UsageError("--template-vars: expected a JSON object");
-    trine::Session session(
-        model, {.context = options_.model.context, .threads = options_.model.threads, .observer = &experts_});
+    trine::Session session(model, {.context = options_.model.context,
+                                   .threads = options_.model.threads,
+                                   .activations = options_.model.activations,
+                                   .observer = &experts_});
     return {std::move(session), options_.model.load_tokenizer(), std::move(chat_template), options_.system,
             std::move(variables)};
   }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <map>
 #include <string>
 
 #include <unistd.h>
@@ -30,6 +31,7 @@ struct ModelOptions {
   std::string directory;
   std::size_t threads = 0;
   std::size_t context = 0;
+  trine::Activations activations = trine::Activations::automatic;
 
   void add_model(CLI::App& app) {
     app.add_option("-m,--model", directory, "Model directory: config.json, weights, tokenizer.json")
@@ -40,6 +42,15 @@ struct ModelOptions {
     app.add_option("-t,--threads", threads, "Threads; 0: one a core")
         ->type_name("N")
         ->check(whole_number() & CLI::Range(0, 1024).description(""));
+  }
+  void add_activations(CLI::App& app) {
+    std::map<std::string, trine::Activations> names;
+    for (const auto& [value, name] : trine::kActivationsNames) names.emplace(name, value);
+    app.add_option("--activations", activations,
+                   "Activations in products: f32; automatic: bytes with q8 and q4; native: bf16 with bf16, too")
+        ->type_name("TYPE")
+        ->default_str("automatic")
+        ->transform(CLI::Transformer(names).description("") & CLI::IsMember(names).description(""));
   }
   void add_context(CLI::App& app, const std::string& help) {
     app.add_option("-c,--ctx-size", context, help)->type_name("N")->check(whole_number());

@@ -58,12 +58,12 @@ struct Perplexity {
   return largest + std::log(sum) - static_cast<double>(logits[target]);
 }
 
-/// Scores the text, with a bar named `label` meanwhile. `observer` may be null. Throws CancelledError.
+/// Scores the text, with a bar named `label` meanwhile. Throws CancelledError.
 [[nodiscard]] inline Perplexity measure_perplexity(const trine::Model& model, const ScoredText& text,
-                                                   std::size_t threads, const std::stop_token& stop,
-                                                   const std::string& label,
-                                                   trine::RoutingObserver* observer = nullptr) {
-  trine::Session session(model, {.context = text.window, .threads = threads, .observer = observer});
+                                                   trine::SessionOptions options, const std::stop_token& stop,
+                                                   const std::string& label) {
+  options.context = text.window;
+  trine::Session session(model, options);
   ProgressBar progress(label, text.scored(), "tokens");
   double sum = 0.0;
   double sum_of_squares = 0.0;

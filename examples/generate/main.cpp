@@ -34,6 +34,7 @@ struct Options {
     generation.add_max_tokens(app, "Most tokens to add");
     model.add_context(app, "Most tokens in all; 0: what the model was made for");
     model.add_threads(app);
+    model.add_activations(app);
 
     generation.add_sampling(app);
     app.add_flag("--show-routing", show_routing, "Then print which experts served which token, and their load")
@@ -76,6 +77,7 @@ void complete(const Options& options) {
     throw trine::InputError("--show-routing: this model is dense, it has no routers");
   trine::Session session(model, {.context = options.model.context,
                                  .threads = options.model.threads,
+                                 .activations = options.model.activations,
                                  .observer = options.show_routing ? &trace : nullptr});
   std::string waiting = options.display_prompt ? trine::to_valid_utf8(prompt) : "";  // until the model has taken it
   const auto show = [&](std::string_view text) {

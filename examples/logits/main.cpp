@@ -40,6 +40,7 @@ int main(int argc, char** argv) {
                   "Where the chosen experts go, as JSON: {\"LAYER\": [[experts of token 0, best first], ...], ...}")
       ->type_name("FILE");
   options.add_threads(program);
+  options.add_activations(program);
   options.add_context(program, "Most positions; 0: what the model was made for");
 
   return program.run(argc, argv, [&] {
@@ -47,9 +48,10 @@ int main(int argc, char** argv) {
     example::require_fit(model, options.context);
     const example::Interrupt interrupt;
     trine::RoutingTrace trace;
-    trine::Session session(
-        model,
-        {.context = options.context, .threads = options.threads, .observer = experts.empty() ? nullptr : &trace});
+    trine::Session session(model, {.context = options.context,
+                                   .threads = options.threads,
+                                   .activations = options.activations,
+                                   .observer = experts.empty() ? nullptr : &trace});
 
     trine::View<const float, 2> logits;
     if (!features.empty()) {

@@ -26,6 +26,7 @@ int main(int argc, char** argv) {
   program.add_option("-f,--file", file, "The text; -: standard input")->required()->type_name("FILE");
   options.add_context(program, "Tokens of a window; 0: 512, or as many as the model can");
   options.add_threads(program);
+  options.add_activations(program);
   program.add_flag("--json", json, "One JSON document instead of text");
 
   return program.run(argc, argv, [&] {
@@ -34,8 +35,9 @@ int main(int argc, char** argv) {
     const example::ScoredText text(model, tokenizer, example::read_text(file), file, options.context);
     const example::Interrupt interrupt;
     trine::RoutingStats routing;
-    const example::Perplexity found =
-        example::measure_perplexity(model, text, options.threads, interrupt.token(), "scoring", &routing);
+    const example::Perplexity found = example::measure_perplexity(
+        model, text, {.threads = options.threads, .activations = options.activations, .observer = &routing},
+        interrupt.token(), "scoring");
     nlohmann::ordered_json utilization;  // null for a dense model
     if (model.info().is_routed()) utilization = routing.overall().utilization;
     if (json) {

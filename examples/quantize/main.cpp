@@ -117,7 +117,7 @@ int main(int argc, char** argv) {
     nlohmann::ordered_json document = summary.to_json();
     if (text) {
       const auto score = [&](const trine::Model& model, const std::string& label) {
-        return example::measure_perplexity(model, *text, options.threads, interrupt.token(), label);
+        return example::measure_perplexity(model, *text, {.threads = options.threads}, interrupt.token(), label);
       };
       const example::Perplexity before = score(quantizer.model(), "scoring IN");
       const example::Perplexity after = score(trine::Model::load(arguments.out), "scoring OUT");

@@ -23,7 +23,7 @@ struct SessionOptions {
   std::size_t threads = 0;       // 0: default_threads()
   std::size_t batch_size = 512;  // rows of a long prompt computed at once; bounds the scratch memory
   std::optional<Isa> isa = {};   // none: default_isa()
-  Activations activations = Activations::native;
+  Activations activations = Activations::automatic;
   RoutingObserver* observer = nullptr;  // sees every routing decision; must outlive the session
 };
 

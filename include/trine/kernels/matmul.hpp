@@ -23,13 +23,13 @@ enum class ActivationType : std::uint8_t { f32, bf16, q8 };
 
 /// What a product with these weights takes activations as:
 ///   q8    with packed weights,
-///   bf16  with bf16 weights where the CPU multiplies pairs of them,
-///   f32   with all others, and with any where the execution asks for f32.
+///   bf16  with bf16 weights, if the execution says native and the CPU multiplies pairs of them,
+///   f32   with all others, and with any if the execution says f32.
 [[nodiscard]] inline ActivationType activation_type(const Execution& execution, const AnyMatrix& w) noexcept {
   if (execution.activations == Activations::f32) return ActivationType::f32;
   if (w.has_panels()) return ActivationType::q8;
-  return w.dtype == DType::bf16 && w.has_plain_rows() && multiplies_bf16(execution.isa) ? ActivationType::bf16
-                                                                                        : ActivationType::f32;
+  const bool pairs = execution.activations == Activations::native && multiplies_bf16(execution.isa);
+  return pairs && w.dtype == DType::bf16 && w.has_plain_rows() ? ActivationType::bf16 : ActivationType::f32;
 }
 
 /// Rows of activations in each of the types that products ahead want; the others are null.

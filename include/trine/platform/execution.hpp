@@ -3,9 +3,12 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <stop_token>
+#include <string_view>
+#include <utility>
 
 #include <trine/core/error.hpp>
 #include <trine/platform/cpu_features.hpp>
@@ -15,9 +18,13 @@ namespace trine::inline TRINE_ABI {
 
 /// In what type products take activations.
 enum class Activations : std::uint8_t {
-  f32,     // as they are, whatever the weights are stored as: the arithmetic of the reference
-  native,  // as suits the weights: bytes with q8 and q4, bf16 with bf16 where the CPU multiplies it, otherwise f32
+  f32,        // as they are, whatever the weights are stored as: the arithmetic of the reference
+  automatic,  // bytes with q8 and q4, whose values are rounded anyway; otherwise as they are
+  native,     // also bf16 with bf16 weights where the CPU multiplies pairs of them: faster for many rows, less exact
 };
+
+inline constexpr std::array<std::pair<Activations, std::string_view>, 3> kActivationsNames{
+    {{Activations::f32, "f32"}, {Activations::automatic, "automatic"}, {Activations::native, "native"}}};
 
 /// Results do not depend on `threads`; they may differ in the last bits between instruction sets.
 struct Execution {
