@@ -77,7 +77,11 @@ inline void inner_rows(const RowsOf<X>& x, std::size_t row, std::size_t end, std
     inner_tile<In, Rows, Columns>(x, row, begin, w, ldw, ahead, length, y + row * ldy, ldy);
     ahead.next(part);
   }
-  inner_rest<In, Rows - 1, Columns>(x, row, end - row, begin, w, ldw, length, y, ldy);
+  if constexpr (Columns > 1) {
+    inner_rest<In, Rows - 1, Columns>(x, row, end - row, begin, w, ldw, length, y, ldy);
+  } else {  // a weight row that is left over, rare enough for two sizes to do
+    for (; row < end; ++row) inner_tile<In, 1, 1>(x, row, begin, w, ldw, {}, length, y + row * ldy, ldy);
+  }
 }
 
 // Where weight rows come from: block(o, count, i, length) is `count` rows from o on, columns [i, i + length), `ld`
@@ -114,9 +118,6 @@ inline void tiled_gemm(const RowsOf<X>& x, std::size_t rows, const Weights& weig
         for (; o + Columns <= o_end; o += Columns)
           inner_rows<In, Rows, Columns>(x, row, end, i, weights.block(o, Columns, i, length), weights.ld, length, y + o,
                                         ldy);
-        for (; o + Columns / 2 < o_end; o += Columns / 2 + 1)  // what is left over
-          inner_rows<In, Rows, Columns / 2 + 1>(x, row, end, i, weights.block(o, Columns / 2 + 1, i, length),
-                                                weights.ld, length, y + o, ldy);
         for (; o < o_end; ++o)
           inner_rows<In, Rows, 1>(x, row, end, i, weights.block(o, 1, i, length), weights.ld, length, y + o, ldy);
       }
