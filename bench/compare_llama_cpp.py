@@ -76,6 +76,9 @@ def parse_options():
                         help=f"rows at once, {BATCH_TOKENS} tokens in all; default: 2,4,8,16,32")
     parser.add_argument("--depth", type=int, default=16, metavar="N",
                         help="tokens before those of decode and batch; default: %(default)s")
+    parser.add_argument("--activations", choices=["native", "f32"], default="native",
+                        help="of trine, as in trine-bench: native, as suits the weights (bf16 with bf16, bytes with q8 and "
+                             "q4), or f32; default: %(default)s")
     parser.add_argument("--threads", type=some, default=[1, 2], metavar="LIST", help="default: 1,2")
     parser.add_argument("--repetitions", type=one, default=5, metavar="N", help="default: %(default)s")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures here too")
@@ -180,7 +183,7 @@ def table_row(pair, row):
 
 
 def trine_command(options, kind):
-    command = [str(options.trine), "--synthetic", options.shape, "--type", kind]
+    command = [str(options.trine), "--synthetic", options.shape, "--type", kind, "--activations", options.activations]
     if options.layers:
         command += ["--layers", str(options.layers)]
     return command + (["--tiny"] if options.tiny else [])
@@ -194,7 +197,8 @@ def machine_of(options):
         result = subprocess.run(command, capture_output=True, text=True, check=True)
         return json.loads(result.stdout)["machine"]
     except OSError as error:
-        raise PeerError(f"cannot start {options.trine}: {error.strerror}; build it, or say where it is: --trine") from error
+        raise PeerError(f"cannot start {options.trine}: {error.strerror}; build it, or say where it is: "
+                        "--trine") from error
     except subprocess.CalledProcessError as error:
         raise PeerError(f"{options.trine} ended with code {error.returncode}: {error.stderr.strip()[-400:]}") from error
     except (ValueError, KeyError) as error:
@@ -218,7 +222,8 @@ def peer_command(options, python, counterpart, positions):
     if options.peer == "transformers":
         return [str(python), str(PEERS / "transformers_peer.py"), options.shape, str(options.layers or 0),
                 *(["tiny"] if options.tiny else [])]
-    return [str(python), str(PEERS / "llama_cpp_peer.py"), str(model_file(options, python, counterpart)), str(positions)]
+    model = model_file(options, python, counterpart)
+    return [str(python), str(PEERS / "llama_cpp_peer.py"), str(model), str(positions)]
 
 
 def peer_work(options, python, counterpart):
@@ -300,9 +305,10 @@ def run(options):
     python = python_for(options.peer, options.cache / "venv", not options.no_install)
     layers = options.layers or config_of(options.shape, None)["num_hidden_layers"]
     document = {"machine": {**machine, "system": platform.platform()}, "shape": options.shape, "layers": layers,
-                "tiny": options.tiny, "peer": options.peer, "repetitions": options.repetitions, "pairs": []}
+                "tiny": options.tiny, "activations": options.activations, "peer": options.peer,
+                "repetitions": options.repetitions, "pairs": []}
     print(f"{options.shape}{' (tiny)' if options.tiny else ''}, {layers} layers; trine {machine['version']}, "
-          f"{machine['isa']}; {machine['cpu']}\n")
+          f"{machine['isa']}, {options.activations} activations; {machine['cpu']}\n")
     print(f"| trine : {options.peer} | test | threads | trine tokens/s | {options.peer} tokens/s | ratio | "
           "bits a weight | of the limit |\n|---|---|---:|---:|---:|---:|---:|---:|", flush=True)
     failed = False
@@ -328,7 +334,7 @@ def main():
     except PeerError as error:
         print(f"error: {error}", file=sys.stderr)
     except OSError as error:
-        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        print(f"error: {f'{error.filename}: ' if error.filename else ''}{error.strerror}", file=sys.stderr)
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 130
