@@ -82,7 +82,7 @@ TYPED_TEST(GemmPerIsa, IsTheProductForEverySmallSize) {
 
 TYPED_TEST(GemmPerIsa, IsTheProductAroundItsTilesPanelsAndBlocks) {
   const Isa isa = default_isa();
-  constexpr std::size_t kDepth = kernels::kInnerBlock;
+  constexpr std::size_t kDepth = kernels::kInnerBlock<float>;
   for (const std::size_t rows : {1U, 2U, 3U, 11U, 12U, 13U, 25U}) {
     for (const std::size_t outs : {1U, 31U, 32U, 63U, 65U}) {
       for (const std::size_t k : {kDepth - 1, kDepth, kDepth + 1, 2 * kDepth + 5})
@@ -98,7 +98,7 @@ TYPED_TEST(GemmPerIsa, GivesARowTheSameBitsAloneAndAmongOthers) {
   const Isa isa = default_isa();
   constexpr std::size_t kRows = 200;
   constexpr std::size_t kOuts = 77;
-  constexpr std::size_t kInner = 2 * kernels::kInnerBlock + 37;
+  constexpr std::size_t kInner = 2 * kernels::kInnerBlock<float> + 37;
   const auto x = random_tensor({kRows, kInner}, 1);
   const auto w = random_tensor<TypeParam>({kOuts, kInner}, 2);
   Tensor<float, 2> all({kRows, kOuts});
@@ -116,7 +116,7 @@ TYPED_TEST(GemmPerIsa, GivesARowTheSameBitsAloneAndAmongOthers) {
 TYPED_TEST(GemmPerIsa, GivesTheSameBitsForAnySplitOfTheOutputs) {
   const Isa isa = default_isa();
   constexpr std::size_t kOuts = 77;
-  constexpr std::size_t kInner = kernels::kInnerBlock + 9;
+  constexpr std::size_t kInner = kernels::kInnerBlock<float> + 9;
   for (const std::size_t rows : {1U, 2U, 5U, 14U}) {
     const auto x = random_tensor({rows, kInner}, 3);
     const auto w = random_tensor<TypeParam>({kOuts, kInner}, 4);

@@ -16,8 +16,10 @@
 #include <trine/kernels/simd/dispatch.hpp>
 
 namespace trine::inline TRINE_ABI::kernels {
-inline constexpr std::size_t kInnerBlock = 2048;  // products summed in registers: rows of a tile that long stay near
-inline constexpr std::size_t kRowBlock = 160;     // rows of activations that stay in L2 while weights stream past
+/// Products summed in registers: rows of a tile that long, 4 KiB of activations of type X, stay in L1.
+template <class X>
+inline constexpr std::size_t kInnerBlock = 4096 / sizeof(X);
+inline constexpr std::size_t kRowBlock = 160;  // rows of activations that stay in L2 while weights stream past
 
 /// Row r lies at x + index[r] * ld, or at x + r * ld where `index` is null.
 template <class T>

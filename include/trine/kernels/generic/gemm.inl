@@ -95,7 +95,7 @@ struct StoredRows {
 struct DecodedRows {
   const AnyMatrix& w;
   float* buffer;  // [most columns of a tile, ld]
-  static constexpr std::size_t ld = kInnerBlock;
+  static constexpr std::size_t ld = kInnerBlock<float>;
   TRINE_INLINE const float* block(std::size_t o, std::size_t count, std::size_t i, std::size_t length) const {
     decode(w, o, count, i, length, buffer, ld, 1);
     return buffer;
@@ -112,8 +112,8 @@ inline void tiled_gemm(const RowsOf<X>& x, std::size_t rows, const Weights& weig
     const std::size_t end = rows - row < kRowBlock ? rows : row + kRowBlock;
     for (std::size_t o_begin = 0; o_begin < outs; o_begin += outs_at_a_time) {
       const std::size_t o_end = outs - o_begin < outs_at_a_time ? outs : o_begin + outs_at_a_time;
-      for (std::size_t i = 0; i < k || i == 0; i += kInnerBlock) {  // once for k = 0: the sum of nothing is written
-        const std::size_t length = k - i < kInnerBlock ? k - i : kInnerBlock;
+      for (std::size_t i = 0; i < k || i == 0; i += kInnerBlock<X>) {  // once for k = 0: the sum of nothing is written
+        const std::size_t length = k - i < kInnerBlock<X> ? k - i : kInnerBlock<X>;
         std::size_t o = o_begin;
         for (; o + Columns <= o_end; o += Columns)
           inner_rows<In, Rows, Columns>(x, row, end, i, weights.block(o, Columns, i, length), weights.ld, length, y + o,
@@ -217,7 +217,7 @@ inline void gemm_columns(const RowsOf<float>& x, std::size_t rows, const W* w, s
 inline void gemm_decoded(const RowsOf<float>& x, std::size_t rows, const AnyMatrix& w, float* y,
                          std::size_t ldy) noexcept {
   constexpr std::size_t most = Vec::tile_columns < Vec::row_columns ? Vec::row_columns : Vec::tile_columns;
-  alignas(64) float buffer[most * kInnerBlock];
+  alignas(64) float buffer[most * kInnerBlock<float>];
   inner_gemm<Widened>(x, rows, DecodedRows{w, buffer}, w.rows, w.columns, y, ldy);
 }
 
