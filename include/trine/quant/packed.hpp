@@ -183,7 +183,7 @@ struct GroupFit {
   GroupFit result;
   for (std::size_t j = 0; j < step.size(); ++j) {
     const float* part = x.data() + j * kPackedSubgroup;
-    const auto middle = static_cast<int>(nearest(step[j] / scale));
+    const auto middle = static_cast<int>(nearest(std::clamp(step[j] / scale, -15.0F, 15.0F)));
     float best = -1.0F;
     for (int factor = middle - 1; factor <= middle + 1; ++factor) {
       if (factor == 0 || factor < -15 || factor > 15) continue;
@@ -215,7 +215,7 @@ struct GroupFit {
     largest = std::max(largest, std::abs(step[j]));
   }
   GroupFit best;
-  if (largest == 0.0F) return best.row;
+  if (largest < 1e-30F) return best.row;  // a fifteenth of less may be no number at all; zero is as good
   float best_gain = -1.0F;
   for (const float highest : {15.0F, 14.0F, 12.5F}) {
     GroupFit fit = fit_group(x, step, largest / highest);
