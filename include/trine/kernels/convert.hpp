@@ -29,14 +29,6 @@ namespace detail {
   }
 }
 
-/// The code at (row, column) of a stored matrix, without its scale.
-[[nodiscard]] inline float code_value(const AnyMatrix& w, std::size_t row, std::size_t column) noexcept {
-  const std::size_t index = row * w.stride + column;
-  if (w.dtype == DType::f8_e4m3) return kFloat8E4M3Values[std::to_integer<std::size_t>(w.data[index])];
-  const auto two = std::to_integer<unsigned>(w.data[index / 2]);
-  return kFloat4E2M1Values[index % 2 == 0 ? two & 15U : two >> 4U];
-}
-
 /// out[k * out_step] = stored element (row, column + k * w.step[1]) for k < count.
 inline void decode_run(const AnyMatrix& w, std::size_t row, std::size_t column, std::size_t count, float* out,
                        std::size_t out_step) noexcept {
@@ -59,12 +51,23 @@ inline void decode_run(const AnyMatrix& w, std::size_t row, std::size_t column, 
       out[k * out_step] = packed_value(w.dtype, w.data, w.stride, row, column + k * w.step[1]);
     return;
   }
-  for (std::size_t k = 0; k < count;) {
-    const std::size_t at = column + k * w.step[1];
-    const std::size_t left = w.scales.block_columns - at % w.scales.block_columns;  // columns of this block
-    const std::size_t end = std::min(count, k + (left + w.step[1] - 1) / w.step[1]);
-    const float scale = block_scale(w.scales, row, at);
-    for (; k < end; ++k) out[k * out_step] = code_value(w, row, column + k * w.step[1]) * scale;
+  // value(i) is code i of the matrix, without its scale.
+  const auto scaled = [&](const auto& value) {
+    for (std::size_t k = 0; k < count;) {
+      const std::size_t at = column + k * w.step[1];
+      const std::size_t left = w.scales.block_columns - at % w.scales.block_columns;  // columns of this block
+      const std::size_t end = std::min(count, k + (left + w.step[1] - 1) / w.step[1]);
+      const float scale = block_scale(w.scales, row, at);
+      for (std::size_t i = row * w.stride + at; k < end; ++k, i += w.step[1]) out[k * out_step] = value(i) * scale;
+    }
+  };
+  if (w.dtype == DType::f8_e4m3) {
+    scaled([codes = w.data](std::size_t i) { return kFloat8E4M3Values[std::to_integer<std::size_t>(codes[i])]; });
+  } else {
+    scaled([codes = w.data](std::size_t i) {
+      const auto two = std::to_integer<unsigned>(codes[i / 2]);
+      return kFloat4E2M1Values[i % 2 == 0 ? two & 15U : two >> 4U];
+    });
   }
 }
 
