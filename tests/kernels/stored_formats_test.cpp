@@ -185,5 +185,28 @@ TEST(StoredFormats, AnExponentOf255IsNoNumber) {
   EXPECT_EQ(float8_e8m0_value(0), std::ldexp(1.0F, -127));
 }
 
+// Row c holds code c in one place: its product with that place is the number that the code stands for.
+TEST(StoredFormatsPerIsa, Fp8HasTheValueOfEachOfIts256Codes) {
+  constexpr std::size_t kColumns = 40;  // a whole vector of any set, and some more
+  for (const std::size_t place : {3U, 37U}) {
+    std::vector<std::byte> codes(256 * kColumns);
+    for (std::size_t c = 0; c < 256; ++c) codes[c * kColumns + place] = static_cast<std::byte>(c);
+    const float scale = 1.0F;
+    AnyMatrix w{codes.data(), DType::f8_e4m3, 256, kColumns};
+    w.scales = {reinterpret_cast<const std::byte*>(&scale), DType::f32, 1, 256, kColumns};
+    std::vector<float> x(kColumns);
+    x[place] = 1.0F;
+    std::vector<float> y(256);
+    kernels::gemm(default_isa(), x.data(), kColumns, 1, w, y.data(), 256);
+    for (std::size_t c = 0; c < 256; ++c) {
+      if ((c & 127U) == 127) {
+        EXPECT_TRUE(std::isnan(y[c])) << c;
+      } else {
+        EXPECT_EQ(y[c], kFloat8E4M3Values[c]) << c << ", " << to_string(default_isa());
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace trine

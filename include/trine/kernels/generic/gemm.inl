@@ -92,13 +92,38 @@ struct StoredRows {
   std::size_t ld;
   TRINE_INLINE const W* block(std::size_t o, std::size_t, std::size_t i, std::size_t) const { return w + o * ld + i; }
 };
+// A run of FP8 codes times their scale, for instruction sets that load them as numbers.
+template <class V = Vec>
+TRINE_INLINE void decode_f8(const std::byte* codes, std::size_t count, float scale, float* out) {
+  std::size_t k = 0;
+  if constexpr (requires { V::load_f8_e4m3(codes); }) {
+    for (; k + V::lanes <= count; k += V::lanes) mul(V::load_f8_e4m3(codes + k), V::broadcast(scale)).store(out + k);
+  }
+  for (; k < count; ++k) out[k] = kFloat8E4M3Values[std::to_integer<std::size_t>(codes[k])] * scale;
+}
+
 struct DecodedRows {
   const AnyMatrix& w;
   float* buffer;  // [most columns of a tile, ld]
   static constexpr std::size_t ld = kInnerBlock<float>;
   TRINE_INLINE const float* block(std::size_t o, std::size_t count, std::size_t i, std::size_t length) const {
-    decode(w, o, count, i, length, buffer, ld, 1);
+    if (w.dtype == DType::f8_e4m3 && !w.transposed && w.step[1] == 1) {
+      for (std::size_t r = 0; r < count; ++r)
+        decode_f8_row(w.first[0] + (o + r) * w.step[0], i, length, buffer + r * ld);
+    } else {
+      decode(w, o, count, i, length, buffer, ld, 1);
+    }
     return buffer;
+  }
+  // Columns [i, i + length) of a stored row, block of scales by block.
+  TRINE_INLINE void decode_f8_row(std::size_t row, std::size_t i, std::size_t length, float* out) const {
+    for (std::size_t k = 0; k < length;) {
+      const std::size_t at = w.first[1] + i + k;
+      const std::size_t left = w.scales.block_columns - at % w.scales.block_columns;
+      const std::size_t count = length - k < left ? length - k : left;
+      decode_f8(w.data + row * w.stride + at, count, detail::block_scale(w.scales, row, at), out + k);
+      k += count;
+    }
   }
 };
 

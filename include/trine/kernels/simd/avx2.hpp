@@ -38,6 +38,15 @@ struct Vec {
     for (std::size_t i = 0; i < count; ++i) part[i] = static_cast<float>(p[i]);
     return {_mm256_load_ps(part)};
   }
+  /// Codes of FP8 E4M3: as binary16 with the same fraction their exponents are 8 too low.
+  static TRINE_INLINE Vec load_f8_e4m3(const std::byte* p) {
+    const __m128i codes = _mm_cvtepu8_epi16(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+    const __m128i size = _mm_and_si128(codes, _mm_set1_epi16(0x7f));
+    const __m128i sign = _mm_slli_epi16(_mm_and_si128(codes, _mm_set1_epi16(0x80)), 8);
+    const __m128i nan = _mm_slli_epi16(_mm_cmpeq_epi16(size, _mm_set1_epi16(0x7f)), 9);  // 0xfe00, or 0
+    const __m128i half = _mm_or_si128(_mm_or_si128(sign, _mm_slli_epi16(size, 7)), nan);
+    return {_mm256_mul_ps(_mm256_cvtph_ps(half), _mm256_set1_ps(256.0F))};
+  }
   TRINE_INLINE void store(float* p) const { _mm256_storeu_ps(p, v); }
   TRINE_INLINE void store_part(float* p, std::size_t count) const {
     alignas(32) float part[lanes];
