@@ -135,5 +135,15 @@ TEST(Packed, SurvivesExtremeNumbers) {
   }
 }
 
+// Beside numbers of size 1 those of 1e-42, whose reciprocals are no numbers.
+TEST(Packed, SurvivesTinyNumbersBesideLargeOnes) {
+  auto w = normal_numbers(16 * 128, 6);
+  for (std::size_t i = 0; i < w.size(); ++i)
+    if (i / 32 % 2 == 1) w[i] *= 1e-42F;
+  const auto bytes = packed(DType::q4, w, 16, 128);
+  for (std::size_t i = 0; i < w.size(); ++i)
+    ASSERT_NEAR(packed_value(DType::q4, bytes.data(), panel_bytes(DType::q4, 128), i / 128, i % 128), w[i], 0.35) << i;
+}
+
 }  // namespace
 }  // namespace trine

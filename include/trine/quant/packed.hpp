@@ -159,7 +159,7 @@ struct Fit {
   float largest = 0.0F;
   for (std::size_t i = 0; i < kPackedSubgroup; ++i)
     if (std::abs(x[i]) > std::abs(largest)) largest = x[i];
-  if (largest == 0.0F) return 0.0F;
+  if (std::abs(largest) < 1e-30F) return 0.0F;
   float best = -1.0F;
   float step = 0.0F;
   for (const float lowest : {-7.2F, -7.6F, -8.0F, -8.3F, -8.6F, -8.9F}) {
@@ -206,25 +206,31 @@ struct GroupFit {
   return result;
 }
 
-/// Least squares over steps of subgroups, a common scale and factors of it.
+/// Least squares over steps of subgroups, a common scale and factors of it. Works on numbers up to 1, whose squares
+/// neither overflow nor vanish.
 [[nodiscard]] inline PackedRow round_q4(const std::array<float, kPackedGroup>& x) noexcept {
+  float most = 0.0F;
+  for (const float value : x) most = std::max(most, std::abs(value));
+  GroupFit best;
+  if (most < 1e-30F) return best.row;  // a part of less may be no number at all; zero is as good
+  std::array<float, kPackedGroup> unit;
+  for (std::size_t i = 0; i < x.size(); ++i) unit[i] = x[i] / most;
   std::array<float, 4> step{};
   float largest = 0.0F;
   for (std::size_t j = 0; j < step.size(); ++j) {
-    step[j] = best_step(x.data() + j * kPackedSubgroup);
+    step[j] = best_step(unit.data() + j * kPackedSubgroup);
     largest = std::max(largest, std::abs(step[j]));
   }
-  GroupFit best;
-  if (largest < 1e-30F) return best.row;  // a fifteenth of less may be no number at all; zero is as good
   float best_gain = -1.0F;
   for (const float highest : {15.0F, 14.0F, 12.5F}) {
-    GroupFit fit = fit_group(x, step, largest / highest);
-    if (fit.row.scale != 0.0F) fit = fit_group(x, step, fit.row.scale);
+    GroupFit fit = fit_group(unit, step, largest / highest);
+    if (fit.row.scale != 0.0F) fit = fit_group(unit, step, fit.row.scale);
     const float gain = fit.vv == 0.0F ? 0.0F : fit.xv * fit.xv / fit.vv;
     if (gain <= best_gain) continue;
     best_gain = gain;
     best = fit;
   }
+  best.row.scale *= most;
   return best.row;
 }
 
