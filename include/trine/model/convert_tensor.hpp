@@ -35,14 +35,16 @@ struct ConvertScratch {
 };
 
 // Stores rows [first, first + rows) of `from` as `to` at `out`.
-inline QuantizationError convert_rows(const AnyMatrix& from, std::size_t first, std::size_t rows, DType to,
-                                      std::byte* out, ConvertScratch& scratch) {
+inline QuantizationError convert_rows(const std::string& name, const AnyMatrix& from, std::size_t first,
+                                      std::size_t rows, DType to, std::byte* out, ConvertScratch& scratch) {
   const std::size_t count = rows * from.columns;
   scratch.exact.resize(count);
   scratch.rounded.resize(count);
   float* exact = scratch.exact.data();
   float* rounded = scratch.rounded.data();
   kernels::decode(from, first, rows, 0, from.columns, exact, from.columns, 1);
+  if (!std::all_of(exact, exact + count, [](float w) { return std::isfinite(w); }))
+    throw WeightError(name + ": expected finite numbers, found another");
   if (is_packed(to)) {
     pack(to, exact, from.columns, rows, from.columns, out);
     AnyMatrix packed{out, to, rows, from.columns};
@@ -84,11 +86,9 @@ inline QuantizationError convert_rows(const AnyMatrix& from, std::size_t first, 
       const std::size_t first = begin + i * band;
       const std::size_t rows = std::min(band, from.rows - first);
       stored[i].resize(*stored_bytes(to, std::array{rows, from.columns}));
-      errors[i] = detail::convert_rows(from, first, rows, to, stored[i].data(), scratch[worker]);
+      errors[i] = detail::convert_rows(name, from, first, rows, to, stored[i].data(), scratch[worker]);
     });
     for (std::size_t i = 0; i < bands; ++i) {
-      if (!std::isfinite(errors[i].squared_weight))
-        throw WeightError(name + ": expected finite numbers, found another");
       if (!std::isfinite(errors[i].squared_error))
         throw WeightError(name + ": expected numbers that " + std::string(to_string(to)) +
                           " can hold, found a larger one");
