@@ -5,8 +5,6 @@
 // time. So a thread reads 1, 2, 4, 8 or 16 streams in turns, and the best count is the limit.
 #pragma once
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -14,11 +12,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <memory>
-#include <new>
 
 #include <trine/core/tensor.hpp>
 #include <trine/kernels/simd/target.hpp>
+#include <trine/platform/anonymous_memory.hpp>
 #include <trine/platform/cpu_features.hpp>
 #include <trine/platform/parallel_for.hpp>
 
@@ -115,10 +112,8 @@ struct StreamRead {
 class StreamReader {
  public:
   /// bytes: a multiple of the 4 MiB that a thread takes at a time. Asks for large pages.
-  explicit StreamReader(std::size_t bytes = std::size_t{256} << 20U)
-      : slabs_(bytes / kPart), memory_(static_cast<std::byte*>(::operator new(this->bytes(), kLargePage))) {
-    ::madvise(memory_.get(), this->bytes(), MADV_HUGEPAGE);  // a wish
-    std::memset(memory_.get(), 1, this->bytes());
+  explicit StreamReader(std::size_t bytes = std::size_t{256} << 20U) : slabs_(bytes / kPart), memory_(this->bytes()) {
+    std::memset(memory_.data(), 1, this->bytes());
   }
 
   [[nodiscard]] std::size_t bytes() const noexcept { return slabs_ * kPart; }
@@ -135,17 +130,13 @@ class StreamReader {
 
  private:
   static constexpr std::size_t kPart = std::size_t{4} << 20U;
-  static constexpr std::align_val_t kLargePage{std::size_t{2} << 20U};
-  struct Free {
-    void operator()(std::byte* memory) const { ::operator delete(memory, kLargePage); }
-  };
   using Clock = std::chrono::steady_clock;
 
   [[nodiscard]] double pass_gb_per_second(std::size_t threads, std::size_t streams) const {
     std::atomic<std::uint64_t> sink{0};
     const Clock::time_point start = Clock::now();
     parallel_for(threads, slabs_, [&](std::size_t slab) {
-      sink.fetch_or(read(memory_.get() + slab * kPart, streams), std::memory_order_relaxed);
+      sink.fetch_or(read(memory_.data() + slab * kPart, streams), std::memory_order_relaxed);
     });
     const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
     return static_cast<double>(bytes()) / seconds * 1e-9;
@@ -176,7 +167,7 @@ class StreamReader {
 
   Isa isa_ = best_isa();
   std::size_t slabs_;
-  std::unique_ptr<std::byte, Free> memory_;
+  AnonymousMemory memory_;
 };
 
 }  // namespace trine::bench

@@ -9,14 +9,13 @@
 #include <cstring>
 #include <functional>
 #include <map>
-#include <memory>
-#include <new>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <trine/core/random.hpp>
+#include <trine/platform/anonymous_memory.hpp>
 #include <trine/platform/parallel_for.hpp>
 #include <trine/quant/packed.hpp>
 #include <trine/weights/weight_source.hpp>
@@ -40,8 +39,8 @@ class RandomWeights : public TensorMap {
 
   /// Fills memory with `threads` threads; calls `progress` from one of them at a time. Throws std::bad_alloc.
   RandomWeights(std::span<const TensorSpec> specs, DType type, std::size_t threads, const Progress& progress)
-      : memory_(static_cast<std::byte*>(::operator new(bytes_of(specs, type), kAlignment))) {
-    std::byte* next = memory_.get();
+      : memory_(bytes_of(specs, type)) {
+    std::byte* next = memory_.data();
     for (const TensorSpec& spec : specs) {
       const DType dtype = dtype_of(spec, type);
       tensors_.emplace(spec.name, StoredTensor{dtype, spec.shape, {next, bytes_of(spec, type)}});
@@ -60,11 +59,7 @@ class RandomWeights : public TensorMap {
   [[nodiscard]] std::string place() const override { return "random weights"; }
 
  private:
-  static constexpr std::align_val_t kAlignment{4096};
   static constexpr std::size_t kValuesOfBlock = std::size_t{1} << 20U;
-  struct Free {
-    void operator()(std::byte* memory) const { ::operator delete(memory, kAlignment); }
-  };
 
   // What trine-quantize keeps in bf16 is bf16 here.
   [[nodiscard]] static DType dtype_of(const TensorSpec& spec, DType type) {
@@ -117,7 +112,7 @@ class RandomWeights : public TensorMap {
 
   void fill(const TensorSpec& spec) {
     const StoredTensor& tensor = tensors_.find(spec.name)->second;
-    std::byte* out = memory_.get() + (tensor.bytes.data() - memory_.get());
+    std::byte* out = memory_.data() + (tensor.bytes.data() - memory_.data());
     if (spec.kind == TensorSpec::Kind::norm) return store(tensor.dtype, std::vector<float>(spec.shape[0], 1.0F), out);
     const std::size_t size = panel_size(tensor.dtype, spec.shape[1]);
     const std::vector<std::byte>& block = blocks_.at({tensor.dtype, spec.shape[1]});
@@ -130,7 +125,7 @@ class RandomWeights : public TensorMap {
     }
   }
 
-  std::unique_ptr<std::byte, Free> memory_;
+  AnonymousMemory memory_;
   std::map<std::pair<DType, std::size_t>, std::vector<std::byte>> blocks_;  // by type and columns
 };
 

@@ -79,6 +79,8 @@ struct AnyMatrix {
   }
   /// The first of its panels, which are `stride` bytes apart.
   [[nodiscard]] const std::byte* panels() const noexcept { return data + first[0] / 16 * stride; }
+  /// Where the first of its rows begins in memory.
+  [[nodiscard]] const void* place() const noexcept { return is_packed(dtype) ? panels() : begin(); }
   /// Calls `use(const T* rows)` with plain rows, row_stride() apart. Throws WeightError for any other dtype.
   template <class Use>
   decltype(auto) visit(Use&& use) const {

@@ -56,12 +56,14 @@ class GatedExecutor {
     const std::size_t block = block_of(parts_.empty() ? 0 : parts_.front().mlp->down().out());
     const View<float, 2> scratch = workspace_.take_matrix<float>(team, std::min(rows_, kRowsAtATime) * block);
     for_column_blocks([&](std::size_t first, std::size_t columns, std::size_t worker) {
-      for (const GatedRows& part : parts_) {
+      for (std::size_t p = 0; p < parts_.size(); ++p) {
+        const GatedRows& part = parts_[p];
+        const void* after = p + 1 < parts_.size() ? parts_[p + 1].mlp->down().place(first) : nullptr;
         for (std::size_t begin = 0; begin < part.rows; begin += kRowsAtATime) {
           const std::size_t count = std::min(kRowsAtATime, part.rows - begin);
           float* out = scratch.row(worker).data();
           part.mlp->down().forward_columns(execution_, hidden_.rows(), nullptr, part.first_slot + begin, count, first,
-                                           columns, out, columns);
+                                           columns, out, columns, after);
           for (std::size_t r = begin; r < begin + count; ++r, out += columns) {
             const float weight = part.weight == nullptr ? 1.0F : part.weight[r];
             kernels::weighted_sum(execution_.isa, {&weight, 1}, out, 0,
@@ -105,14 +107,19 @@ class GatedExecutor {
     const View<float, 2> scratch = workspace_.take_matrix<float>(team, 2 * std::min(rows_, kRowsAtATime) * block);
     parallel_for(execution_.threads, tasks, [&](std::size_t task, std::size_t worker) {
       const auto i = static_cast<std::size_t>(std::ranges::upper_bound(end, task) - end.begin());
-      const std::size_t before = i == 0 ? 0 : end[i - 1];
-      hidden_columns(rows, parts_[i], (task - before) * block, block, scratch.row(worker));
+      const std::size_t first = (task - (i == 0 ? 0 : end[i - 1])) * block;
+      // Likely for this thread: the task after those that the others begin now.
+      const std::size_t next = task + std::max<std::size_t>(execution_.threads, 1);
+      const auto j = static_cast<std::size_t>(std::ranges::upper_bound(end, next) - end.begin());
+      const void* after =
+          next < tasks ? parts_[j].mlp->gate().place((next - (j == 0 ? 0 : end[j - 1])) * block) : nullptr;
+      hidden_columns(rows, parts_[i], first, block, scratch.row(worker), after);
     });
   }
 
   // A block of columns of h, from `first` on, for all slots of a part.
   void hidden_columns(const kernels::ActivationRows& x, const GatedRows& part, std::size_t first, std::size_t block,
-                      std::span<float> scratch) {
+                      std::span<float> scratch, const void* after) {
     const GatedMlp& mlp = *part.mlp;
     const std::size_t columns = std::min(block, mlp.gate().out() - first);
     float* gate = scratch.data();
@@ -121,8 +128,9 @@ class GatedExecutor {
       const std::size_t count = std::min(kRowsAtATime, part.rows - begin);
       const std::uint32_t* row = part.row == nullptr ? nullptr : part.row + begin;
       const std::size_t first_row = part.row == nullptr ? begin : 0;
-      mlp.gate().forward_columns(execution_, x, row, first_row, count, first, columns, gate, columns);
-      mlp.up().forward_columns(execution_, x, row, first_row, count, first, columns, up, columns);
+      mlp.gate().forward_columns(execution_, x, row, first_row, count, first, columns, gate, columns,
+                                 mlp.up().place(first));
+      mlp.up().forward_columns(execution_, x, row, first_row, count, first, columns, up, columns, after);
       mlp.activation().apply(execution_.isa, {gate, count * columns}, {up, count * columns});
       for (std::size_t r = 0; r < count; ++r)
         hidden_.store(execution_.isa, part.first_slot + begin + r, first, {gate + r * columns, columns});

@@ -52,11 +52,11 @@ TRINE_TARGET_END
 namespace trine::inline TRINE_ABI::kernels {
 
 /// y[r, o] = sum_i x[r, i] w[o, i] in the calling thread. w: `outs` rows of k at distance ldw; y: `rows` rows at
-/// distance ldy; all distances in elements. y must not alias x or w.
+/// distance ldy; all distances in elements. y must not alias x or w. after: weights that will be read next, or null.
 template <class W>
 inline void gemm(Isa isa, const RowsOf<float>& x, std::size_t rows, const W* w, std::size_t ldw, std::size_t outs,
-                 std::size_t k, float* y, std::size_t ldy) noexcept {
-  TRINE_DISPATCH(isa, gemm(x, rows, w, ldw, outs, k, y, ldy));
+                 std::size_t k, float* y, std::size_t ldy, const void* after = nullptr) noexcept {
+  TRINE_DISPATCH(isa, gemm(x, rows, w, ldw, outs, k, after, y, ldy));
 }
 template <class W>
 inline void gemm(Isa isa, const float* x, std::size_t ldx, std::size_t rows, const W* w, std::size_t ldw,
@@ -72,9 +72,11 @@ inline void add_gemm_columns(Isa isa, const RowsOf<float>& x, std::size_t rows, 
 }
 
 /// y[r, o] = sum_i x[r, i] w(o, i) in the calling thread, for weights stored in any way.
-inline void gemm(Isa isa, const RowsOf<float>& x, std::size_t rows, const AnyMatrix& w, float* y, std::size_t ldy) {
+inline void gemm(Isa isa, const RowsOf<float>& x, std::size_t rows, const AnyMatrix& w, float* y, std::size_t ldy,
+                 const void* after = nullptr) {
   if (w.has_plain_rows()) {
-    w.visit([&](const auto* weights) { gemm(isa, x, rows, weights, w.row_stride(), w.rows, w.columns, y, ldy); });
+    w.visit(
+        [&](const auto* weights) { gemm(isa, x, rows, weights, w.row_stride(), w.rows, w.columns, y, ldy, after); });
   } else if (w.has_plain_columns()) {
     w.visit([&](const auto* weights) {
       TRINE_DISPATCH(isa, gemm_columns(x, rows, weights, w.row_stride(), w.rows, w.columns, false, y, ldy));
@@ -103,10 +105,10 @@ inline void round_to_bf16([[maybe_unused]] Isa isa, const float* x, std::size_t 
 inline void gemm_bf16([[maybe_unused]] Isa isa, [[maybe_unused]] const RowsOf<bfloat16>& x,
                       [[maybe_unused]] std::size_t rows, [[maybe_unused]] const bfloat16* w,
                       [[maybe_unused]] std::size_t ldw, [[maybe_unused]] std::size_t outs,
-                      [[maybe_unused]] std::size_t k, [[maybe_unused]] float* y,
-                      [[maybe_unused]] std::size_t ldy) noexcept {
+                      [[maybe_unused]] std::size_t k, [[maybe_unused]] float* y, [[maybe_unused]] std::size_t ldy,
+                      [[maybe_unused]] const void* after = nullptr) noexcept {
 #if TRINE_X86
-  avx512_bf16::gemm_bf16(x, rows, w, ldw, outs, k, y, ldy);
+  avx512_bf16::gemm_bf16(x, rows, w, ldw, outs, k, after, y, ldy);
 #endif
 }
 

@@ -113,18 +113,18 @@ inline constexpr std::size_t kRoundingWork = std::size_t{1} << 15U;
 }
 
 /// y[r, o] = sum_i x[index[r], i] w(o, i) in the calling thread, index[r] = first + r where `index` is null.
-/// y: [rows, w.rows] at distance ldy
+/// y: [rows, w.rows] at distance ldy   after: weights that will be read next, or null
 inline void gemm(const Execution& execution, const ActivationRows& x, const std::uint32_t* index, std::size_t first,
-                 std::size_t rows, const AnyMatrix& w, float* y, std::size_t ldy) {
+                 std::size_t rows, const AnyMatrix& w, float* y, std::size_t ldy, const void* after = nullptr) {
   switch (activation_type(execution, w)) {
     case ActivationType::f32:
-      return gemm(execution.isa, x.f32.from(first, index), rows, w, y, ldy);
+      return gemm(execution.isa, x.f32.from(first, index), rows, w, y, ldy, after);
     case ActivationType::bf16:
       return gemm_bf16(execution.isa, x.bf16.from(first, index), rows, reinterpret_cast<const bfloat16*>(w.begin()),
-                       w.row_stride(), w.rows, w.columns, y, ldy);
+                       w.row_stride(), w.rows, w.columns, y, ldy, after);
     case ActivationType::q8:
       return packed_gemm(execution.isa, index == nullptr ? x.q8.from(first) : x.q8, index, rows, w.dtype, w.panels(),
-                         w.rows, w.columns, y, ldy);
+                         w.rows, w.columns, y, ldy, static_cast<const std::byte*>(after));
   }
 }
 
@@ -150,8 +150,9 @@ inline void matmul(const Execution& execution, const ActivationRows& x, const An
   const std::size_t columns = columns_per_task(execution, rows, w.rows, w.columns);
   parallel_for(execution.threads, (w.rows + columns - 1) / columns, [&](std::size_t task) {
     const std::size_t first = task * columns;
+    const std::size_t next = first + std::max<std::size_t>(execution.threads, 1) * columns;  // likely for this thread
     gemm(execution, x, nullptr, 0, rows, w.row_range(first, std::min(columns, w.rows - first)), y.data() + first,
-         w.rows);
+         w.rows, next < w.rows ? w.row_range(next, 1).place() : nullptr);
   });
 }
 

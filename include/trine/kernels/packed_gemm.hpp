@@ -28,10 +28,12 @@ inline constexpr std::size_t kPrefetchBytes = 2048;  // how far ahead of its use
 namespace trine::inline TRINE_ABI::kernels {
 
 /// y[r, o] = sum_i x[index[r], i] w[o, i] in the calling thread, index[r] = r where `index` is null. w: packed matrix
-/// of `columns` >= 1 columns, from a row that is a multiple of 16 on; y: `rows` rows of `outs` at distance ldy.
+/// of `columns` >= 1 columns, from a row that is a multiple of 16 on; y: `rows` rows of `outs` at distance ldy. after:
+/// the panels of the product that comes next, to be asked for, or null.
 inline void packed_gemm(Isa isa, const QuantizedRows& x, const std::uint32_t* index, std::size_t rows, DType dtype,
-                        const std::byte* w, std::size_t outs, std::size_t columns, float* y, std::size_t ldy) noexcept {
-  TRINE_DISPATCH_BYTES(isa, packed_gemm(x, index, rows, dtype, w, outs, columns, y, ldy));
+                        const std::byte* w, std::size_t outs, std::size_t columns, float* y, std::size_t ldy,
+                        const std::byte* after = nullptr) noexcept {
+  TRINE_DISPATCH_BYTES(isa, packed_gemm(x, index, rows, dtype, w, outs, columns, after, y, ldy));
 }
 
 }  // namespace trine::inline TRINE_ABI::kernels

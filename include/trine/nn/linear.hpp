@@ -38,14 +38,19 @@ class Linear {
     add_bias(execution.isa, y);
   }
   /// Columns [first, first + count) of rows index[0], index[1], ... in the calling thread; the same bits.
-  /// y: [rows, count] at distance ldy   first: a multiple of 16
+  /// y: [rows, count] at distance ldy   first: a multiple of 16   after: weights that will be read next, or null
   void forward_columns(const Execution& execution, const kernels::ActivationRows& x, const std::uint32_t* index,
                        std::size_t first_row, std::size_t rows, std::size_t first, std::size_t count, float* y,
-                       std::size_t ldy) const {
-    kernels::gemm(execution, x, index, first_row, rows, weight_.row_range(first, count), y, ldy);
+                       std::size_t ldy, const void* after = nullptr) const {
+    kernels::gemm(execution, x, index, first_row, rows, weight_.row_range(first, count), y, ldy, after);
     if (!bias_) return;
     const std::span<const float> bias = bias_->view().span().subspan(first, count);
     for (std::size_t r = 0; r < rows; ++r) kernels::add_to(execution.isa, bias, {y + r * ldy, count});
+  }
+
+  /// Where the weights of column `first` and those behind it lie, or null where there are none.
+  [[nodiscard]] const void* place(std::size_t first) const noexcept {
+    return first < out() ? weight_.row_range(first, out() - first).place() : nullptr;
   }
 
   [[nodiscard]] std::size_t in() const noexcept { return weight_.columns; }

@@ -15,16 +15,15 @@
 #include <string>
 #include <system_error>
 #include <utility>
-#include <vector>
 
 #include <trine/core/error.hpp>
-#include <trine/core/tensor.hpp>
+#include <trine/platform/anonymous_memory.hpp>
 
 namespace trine::inline TRINE_ABI {
 
 enum class FileAccess : std::uint8_t {
   map,   // pages come from the file when touched; the file must not shrink while it is mapped (SIGBUS)
-  read,  // one copy in memory; nothing that happens to the file later matters
+  read,  // one copy in memory, in huge pages; nothing that happens to the file later matters
 };
 
 /// Owns the bytes of one regular file. Movable; the bytes keep their address.
@@ -88,7 +87,7 @@ class MappedFile {
   }
 
   void read_all(int file) {
-    owned_.resize(size_);
+    owned_ = AnonymousMemory(size_);
     for (std::size_t done = 0; done < size_;) {
       const ::ssize_t count = ::read(file, owned_.data() + done, size_ - done);
       if (count < 0 && errno == EINTR) continue;
@@ -101,7 +100,7 @@ class MappedFile {
   }
 
   std::filesystem::path path_;
-  std::vector<std::byte, CacheLineAllocator<std::byte>> owned_;
+  AnonymousMemory owned_;
   const std::byte* mapped_ = nullptr;
   std::size_t size_ = 0;
 };

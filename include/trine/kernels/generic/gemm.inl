@@ -26,7 +26,7 @@ inline void inner_tile(const RowsOf<X>& rows, std::size_t first_row, std::size_t
     for (std::size_t c = 0; c < Columns; ++c) weight[c] = In::load(w + c * ldw + i);
     if (Rows > 1 && ahead.covers(i)) {
       TRINE_UNROLL
-      for (std::size_t c = 0; c < Columns; ++c) __builtin_prefetch(w + c * ldw + i + ahead.distance);
+      for (std::size_t c = 0; c < Columns; ++c) ahead.ask(w + c * ldw + i);
     }
     TRINE_UNROLL
     for (std::size_t r = 0; r < Rows; ++r) {
@@ -70,8 +70,8 @@ inline void inner_rest(const RowsOf<X>& x, std::size_t row, std::size_t count, s
 // the others asks for a part of the weight rows after them, which so come while it computes.
 template <class In, std::size_t Rows, std::size_t Columns, class X, class W>
 inline void inner_rows(const RowsOf<X>& x, std::size_t row, std::size_t end, std::size_t begin, const W* w,
-                       std::size_t ldw, std::size_t length, float* y, std::size_t ldy) {
-  Ahead ahead{Columns * ldw, 0, 0};
+                       std::size_t ldw, const void* next, std::size_t length, float* y, std::size_t ldy) {
+  Ahead ahead{distance_to(next, w)};
   const std::size_t part = length * Rows / (end - row) + In::step;
   for (; row + Rows <= end; row += Rows) {
     inner_tile<In, Rows, Columns>(x, row, begin, w, ldw, ahead, length, y + row * ldy, ldy);
@@ -85,11 +85,13 @@ inline void inner_rows(const RowsOf<X>& x, std::size_t row, std::size_t end, std
 }
 
 // Where weight rows come from: block(o, count, i, length) is `count` rows from o on, columns [i, i + length), `ld`
-// apart.
+// apart; at(o, i) is what to ask memory for long before that, `after` the same for the product that comes next.
 template <class W>
 struct StoredRows {
   const W* w;
   std::size_t ld;
+  const void* after;
+  TRINE_INLINE const void* at(std::size_t o, std::size_t i) const { return w + o * ld + i; }
   TRINE_INLINE const W* block(std::size_t o, std::size_t, std::size_t i, std::size_t) const { return w + o * ld + i; }
 };
 // A run of FP8 codes times their scale, for instruction sets that load them as numbers.
@@ -106,6 +108,8 @@ struct DecodedRows {
   const AnyMatrix& w;
   float* buffer;  // [most columns of a tile, ld]
   static constexpr std::size_t ld = kInnerBlock<float>;
+  static constexpr const void* after = nullptr;
+  TRINE_INLINE const void* at(std::size_t, std::size_t) const { return nullptr; }
   TRINE_INLINE const float* block(std::size_t o, std::size_t count, std::size_t i, std::size_t length) const {
     if (w.dtype == DType::f8_e4m3 && !w.transposed && w.step[1] == 1) {
       for (std::size_t r = 0; r < count; ++r)
@@ -139,12 +143,17 @@ inline void tiled_gemm(const RowsOf<X>& x, std::size_t rows, const Weights& weig
       const std::size_t o_end = outs - o_begin < outs_at_a_time ? outs : o_begin + outs_at_a_time;
       for (std::size_t i = 0; i < k || i == 0; i += kInnerBlock<X>) {  // once for k = 0: the sum of nothing is written
         const std::size_t length = k - i < kInnerBlock<X> ? k - i : kInnerBlock<X>;
+        const void* last = i + length < k ? weights.at(o_begin, i + length)
+                           : o_end < outs ? weights.at(o_end, 0)
+                                          : weights.after;  // what follows the last columns of the block
         std::size_t o = o_begin;
-        for (; o + Columns <= o_end; o += Columns)
-          inner_rows<In, Rows, Columns>(x, row, end, i, weights.block(o, Columns, i, length), weights.ld, length, y + o,
-                                        ldy);
+        for (; o + Columns <= o_end; o += Columns) {
+          const void* next = o + Columns < o_end ? weights.at(o + Columns, i) : last;
+          inner_rows<In, Rows, Columns>(x, row, end, i, weights.block(o, Columns, i, length), weights.ld, next, length,
+                                        y + o, ldy);
+        }
         for (; o < o_end; ++o)
-          inner_rows<In, Rows, 1>(x, row, end, i, weights.block(o, 1, i, length), weights.ld, length, y + o, ldy);
+          inner_rows<In, Rows, 1>(x, row, end, i, weights.block(o, 1, i, length), weights.ld, last, length, y + o, ldy);
       }
     }
   }
@@ -176,8 +185,8 @@ struct Widened {
 /// y[r, o] = sum_i x[r, i] w[o, i]; see kernels/gemm.hpp.
 template <class W>
 inline void gemm(const RowsOf<float>& x, std::size_t rows, const W* w, std::size_t ldw, std::size_t outs, std::size_t k,
-                 float* y, std::size_t ldy) noexcept {
-  inner_gemm<Widened>(x, rows, StoredRows<W>{w, ldw}, outs, k, y, ldy);
+                 const void* after, float* y, std::size_t ldy) noexcept {
+  inner_gemm<Widened>(x, rows, StoredRows<W>{w, ldw, after}, outs, k, y, ldy);
 }
 
 // y[r, 0 .. Vectors * lanes) for Rows rows: each output one chain of multiply-adds in ascending order.

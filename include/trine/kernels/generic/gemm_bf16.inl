@@ -10,8 +10,8 @@ inline void round_to_bf16(const float* x, std::size_t count, bfloat16* y) noexce
 }
 
 inline void gemm_bf16(const RowsOf<bfloat16>& x, std::size_t rows, const bfloat16* w, std::size_t ldw, std::size_t outs,
-                      std::size_t k, float* y, std::size_t ldy) noexcept {
-  inner_gemm<Pairs>(x, rows, StoredRows<bfloat16>{w, ldw}, outs, k, y, ldy);
+                      std::size_t k, const void* after, float* y, std::size_t ldy) noexcept {
+  inner_gemm<Pairs>(x, rows, StoredRows<bfloat16>{w, ldw, after}, outs, k, y, ldy);
 }
 
 }  // namespace trine::inline TRINE_ABI::kernels::TRINE_REGION

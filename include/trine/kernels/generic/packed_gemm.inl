@@ -72,18 +72,16 @@ inline void tile_q8(const TileRow (&x)[Rows], const PanelGroups& w, std::size_t 
       for (std::size_t p = 0; p < Panels * kParts; ++p) acc[r][p] = Ints::broadcast(-Ints::code_offset * sum);
     }
     const std::byte* codes = w.codes + group * w.code_group;
-    // One row alone looks ahead in its own panels, and from their ends on to the beginnings of the next.
-    const bool last = Rows == 1 && begin + length == columns;
-    const std::size_t distance = w.ahead.distance + (last ? (Panels - 1) * w.code_panel : 0);
+    Ahead ahead = w.ahead;  // one row alone looks ahead in its panels, from their ends on to the beginnings of the next
+    if (Rows == 1 && begin + length == columns) ahead.distance += (Panels - 1) * w.code_panel;
     for (std::size_t i = 0; i < length; i += 4) {
       Codes weight[Panels * kParts];
       TRINE_UNROLL
       for (std::size_t p = 0; p < Panels * kParts; ++p)
         weight[p] = Codes::load(codes + p / kParts * w.code_panel + i * kPanelRows + p % kParts * 4 * Ints::lanes);
-      if (Rows == 1 || w.ahead.covers(i)) {
+      if (Rows == 1 || ahead.covers(i)) {
         TRINE_UNROLL
-        for (std::size_t p = 0; p < Panels; ++p)
-          __builtin_prefetch(codes + p * w.code_panel + i * kPanelRows + distance);
+        for (std::size_t p = 0; p < Panels; ++p) ahead.ask(codes + p * w.code_panel + i * kPanelRows);
       }
       TRINE_UNROLL
       for (std::size_t r = 0; r < Rows; ++r) {
@@ -148,8 +146,9 @@ inline void tile_q4(const TileRow (&x)[Rows], const std::byte* w, std::size_t pa
 }
 
 // q4 codes times their factors are q8 codes: [panels][groups] of them, each as long as a whole group.
-inline void unpack_q4(const std::byte* w, std::size_t panel, std::size_t panels, std::size_t next, std::size_t columns,
-                      std::byte* out, std::size_t out_panel) {
+inline void unpack_q4(const std::byte* w, std::size_t panel, std::size_t panels, const std::byte* next,
+                      std::size_t columns, std::byte* out, std::size_t out_panel) {
+  const Ahead ahead{distance_to(next, w)};
   for (std::size_t p = 0; p < panels; ++p) {
     for (std::size_t begin = 0; begin < columns; begin += kPackedGroup) {
       const std::byte* group = w + p * panel + begin / kPackedGroup * group_bytes(DType::q4, kPackedGroup);
@@ -160,13 +159,20 @@ inline void unpack_q4(const std::byte* w, std::size_t panel, std::size_t panels,
         for (std::size_t part = 0; part < kParts; ++part) {
           const Ints factor = Ints::load(factors + i / kPackedSubgroup * kPanelRows + part * Ints::lanes);
           const std::size_t at = part * 4 * Ints::lanes;
-          const Codes two = load_codes(codes + i / 2 * kPanelRows + at, next);
+          ahead.ask(codes + i / 2 * kPanelRows + at);
+          const Codes two = Codes::load(codes + i / 2 * kPanelRows + at);
           store_products(low_bits(two), factor, unpacked + i * kPanelRows + at);
           store_products(high_bits(two), factor, unpacked + (i + 4) * kPanelRows + at);
         }
       }
     }
   }
+}
+
+// Where the block of columns from `column` on of the panel of output `o` begins.
+TRINE_INLINE const std::byte* packed_block(DType dtype, const std::byte* w, std::size_t panel, std::size_t o,
+                                           std::size_t column) {
+  return w + o / kPanelRows * panel + column / kPackedGroup * group_bytes(dtype, kPackedGroup);
 }
 
 // One block of columns of some panels against all rows, in tiles; `tile` is called with the rows of each.
@@ -179,8 +185,8 @@ struct PackedBlock {
   std::size_t panel;   // bytes
   std::size_t column;
   std::size_t columns;
-  std::size_t next;  // bytes to the panels that come after these, or 0
-  float* y;          // the first of these rows, the first output of the first panel
+  const std::byte* next;  // the panels that come after these, or null
+  float* y;               // the first of these rows, the first output of the first panel
   std::size_t ldy;
 
   TRINE_INLINE TileRow row(std::size_t r) const {
@@ -225,11 +231,12 @@ inline void packed_rest(const PackedBlock& b, const PanelGroups& w, std::size_t 
 // after them, which so come while it computes.
 template <class Tiles, std::size_t Panels>
 inline void packed_rows(const PackedBlock& b, PanelGroups w) {
-  const std::size_t part = b.next == 0 ? 0 : kPackedGroup * Ints::tile_rows / b.rows + 4;
+  const std::uintptr_t distance = distance_to(b.next, b.w);
+  const std::size_t part = kPackedGroup * Ints::tile_rows / b.rows + 4;
   std::size_t r = 0;
   for (; r + Ints::tile_rows <= b.rows; r += Ints::tile_rows) {
     packed_rest<Tiles, Ints::tile_rows, Panels>(b, w, r, Ints::tile_rows);
-    w.ahead = {b.next, r == 0 ? 0 : w.ahead.end, r == 0 ? part : w.ahead.end + part};
+    w.ahead = {distance, r == 0 ? 0 : w.ahead.end, r == 0 ? part : w.ahead.end + part};
   }
   packed_rest<Tiles, Ints::tile_rows - 1, Panels>(b, w, r, b.rows - r);
 }
@@ -263,14 +270,15 @@ inline void packed_edge(DType dtype, const PackedBlock& b, std::size_t outs) {
 
 /// See kernels/packed_gemm.hpp.
 inline void packed_gemm(const QuantizedRows& x, const std::uint32_t* index, std::size_t rows, DType dtype,
-                        const std::byte* w, std::size_t outs, std::size_t columns, float* y, std::size_t ldy) noexcept {
+                        const std::byte* w, std::size_t outs, std::size_t columns, const std::byte* after, float* y,
+                        std::size_t ldy) noexcept {
   constexpr std::size_t width = Ints::tile_panels * kPanelRows;
   const std::size_t panel = panel_bytes(dtype, columns);
   // A few rows follow each panel to its end, as memory likes it; for many, a block of them stays in L2.
   const bool few = rows < kUnpackFrom;
   const std::size_t block = few ? columns : dtype == DType::q4 ? kUnpackBlock : kPackedBlock;
   const std::size_t outs_at_a_time = few ? width : outs;
-  PackedBlock b{x, index, 0, 0, nullptr, panel, 0, 0, 0, nullptr, ldy};
+  PackedBlock b{x, index, 0, 0, nullptr, panel, 0, 0, nullptr, nullptr, ldy};
   for (b.first = 0; b.first < rows; b.first += kPackedRows) {
     b.rows = rows - b.first < kPackedRows ? rows - b.first : kPackedRows;
     for (std::size_t o_begin = 0; o_begin < outs; o_begin += outs_at_a_time) {
@@ -279,9 +287,11 @@ inline void packed_gemm(const QuantizedRows& x, const std::uint32_t* index, std:
         b.columns = columns - b.column < block ? columns - b.column : block;
         for (std::size_t o = o_begin; o < o_end;) {
           const std::size_t left = o_end - o;
-          b.w = w + o / kPanelRows * panel + b.column / kPackedGroup * group_bytes(dtype, kPackedGroup);
+          b.w = packed_block(dtype, w, panel, o, b.column);
           b.y = y + b.first * ldy + o;
-          b.next = left > width ? Ints::tile_panels * panel : 0;
+          b.next = left > width                     ? b.w + Ints::tile_panels * panel
+                   : b.column + b.columns < columns ? packed_block(dtype, w, panel, o_begin, b.column + block)
+                                                    : after;
           if (left >= width) {
             packed_panels<Ints::tile_panels>(dtype, b);
             o += width;
