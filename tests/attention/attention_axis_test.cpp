@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -56,55 +59,71 @@ std::vector<AxisCase> cases() {
   return result;
 }
 
-constexpr std::size_t kWidth = 3;
+// What lies where: which position was remembered last at each place.
+using Memory = std::map<std::pair<std::size_t, std::size_t>, std::size_t>;
 
-// Keys hold their position, values its negative, so that what a query sees can be read off.
-std::vector<float> key_of(std::size_t n) { return std::vector<float>(kWidth, static_cast<float>(n)); }
-std::vector<float> value_of(std::size_t n) { return std::vector<float>(kWidth, -static_cast<float>(n)); }
-
-std::vector<std::size_t> positions_seen(const AttentionAxis& axis, const KeyValuePages& pages, std::size_t n) {
-  const std::vector<float> key = key_of(n);
-  const std::vector<float> value = value_of(n);
-  std::vector<KeyRun> runs;
-  axis.keys(pages, n, key.data(), value.data(), runs);
+// The positions that query i of a tile sees.
+std::vector<std::size_t> positions_seen(const AttentionAxis& axis, const Memory& memory, const QueryTile& tile,
+                                        std::size_t i) {
+  const Sight sight = axis.sight(tile);
+  const std::size_t block = axis.page_shape().block_rows;
   std::vector<std::size_t> seen;
-  for (const KeyRun& run : runs) {
+  for (std::size_t index = sight.begin(i); index < sight.end(i);) {
+    const KeyRun run = axis.run(tile, index, sight.end(i));
+    EXPECT_GE(run.count, 1U);
+    EXPECT_LE(run.place.row % block + run.count, block) << "a run lies in one block";
     for (std::size_t j = 0; j < run.count; ++j) {
-      for (std::size_t i = 0; i < kWidth; ++i) {
-        EXPECT_EQ(run.key[j * kWidth + i], run.key[j * kWidth]);
-        EXPECT_EQ(run.value[j * kWidth + i], -run.key[j * kWidth]) << "the value belongs to its key";
-      }
-      seen.push_back(static_cast<std::size_t>(run.key[j * kWidth]));
+      const auto found = memory.find({run.place.page, run.place.row + j});
+      EXPECT_TRUE(found != memory.end()) << "a place that nothing was stored at";
+      if (found != memory.end()) seen.push_back(found->second);
     }
+    index += run.count;
   }
+  if (sight.itself) seen.push_back(tile.position(i));
   return seen;
 }
 
 // Goes through `end` positions in calls of `rows`, in passes as long as the axis allows, as an attention layer does.
-void expect_the_mask(const AxisCase& c, std::size_t end, std::size_t rows) {
+void expect_the_mask(const AxisCase& c, std::size_t end, std::size_t rows, std::size_t most) {
   const std::unique_ptr<AttentionAxis> axis = c.make();
-  KeyValuePages pages = axis->make_pages(kWidth);
+  Memory memory;
+  std::set<std::size_t> pages;
   for (std::size_t begin = 0; begin < end; begin += rows) {
     const std::size_t stop = std::min(begin + rows, end);
     for (std::size_t n = begin; n < stop;) {
       const std::size_t count = axis->pass(n, stop - n);
       ASSERT_GE(count, 1U);
       ASSERT_LE(count, stop - n);
-      for (std::size_t m = n; m < n + count; ++m) axis->remember(pages, m, key_of(m).data(), value_of(m).data());
-      for (std::size_t q = n; q < n + count; ++q) {
-        std::vector<std::size_t> expected;
-        // Keys beyond this pass exist for no axis that looks ahead: those demand whole frames.
-        for (std::size_t m = 0; m < end; ++m)
-          if (c.allowed(q, m)) expected.push_back(m);
-        const std::vector<std::size_t> seen = positions_seen(*axis, pages, q);
-        ASSERT_EQ(seen, expected) << c.name << ", query " << q << ", calls of " << rows;
-        ASSERT_LE(seen.size(), axis->most_keys(stop)) << c.name << ", query " << q;
-        ASSERT_EQ(axis->rotary_position(q), c.rotary(q)) << c.name;
+      for (std::size_t m = n; m < n + count; ++m) {
+        const std::optional<KeyPlace> place = axis->place(m);
+        if (!place) continue;
+        ASSERT_LT(place->row, axis->page_shape().page_rows());
+        memory[{place->page, place->row}] = m;
+        pages.insert(place->page);
       }
+      std::vector<QueryTile> tiles;
+      axis->tiles(n, n + count, most, tiles);
+      std::set<std::size_t> queries;
+      for (const QueryTile& tile : tiles) {
+        ASSERT_LE(tile.count, most);
+        for (std::size_t i = 0; i < tile.count; ++i) {
+          const std::size_t q = tile.position(i);
+          ASSERT_TRUE(queries.insert(q).second) << "query " << q << " twice";
+          std::vector<std::size_t> expected;
+          // Keys beyond this pass exist for no axis that looks ahead: those demand whole frames.
+          for (std::size_t m = 0; m < end; ++m)
+            if (c.allowed(q, m)) expected.push_back(m);
+          ASSERT_EQ(positions_seen(*axis, memory, tile, i), expected)
+              << c.name << ", query " << q << ", calls of " << rows;
+          ASSERT_EQ(axis->rotary_position(q), c.rotary(q)) << c.name;
+        }
+      }
+      ASSERT_EQ(queries.size(), count) << c.name;
+      ASSERT_EQ(*queries.begin(), n);
+      ASSERT_EQ(*queries.rbegin(), n + count - 1);
       n += count;
     }
-    ASSERT_EQ(pages.bytes(), axis->pages(stop) * KeyValuePages::page_bytes(pages.page_rows(), kWidth))
-        << c.name << " after " << stop;
+    ASSERT_EQ(pages.size(), axis->pages(stop)) << c.name << " after " << stop;
   }
 }
 
@@ -112,11 +131,11 @@ TEST(AttentionAxis, ShowsEveryQueryTheKeysOfItsMaskInAscendingOrder) {
   for (const AxisCase& c : cases()) {
     const std::size_t end = std::max<std::size_t>(c.frame_size * 7, 150) / c.frame_size * c.frame_size;
     if (c.whole_frames) {
-      for (const std::size_t frames : {1U, 3U}) expect_the_mask(c, end, frames * c.frame_size);
-      expect_the_mask(c, end, end);
+      for (const std::size_t frames : {1U, 3U}) expect_the_mask(c, end, frames * c.frame_size, 8);
+      expect_the_mask(c, end, end, 3);
     } else {
       for (const std::size_t rows : {std::size_t{1}, std::size_t{7}, std::size_t{64}, end})
-        expect_the_mask(c, end, rows);
+        for (const std::size_t most : {1U, 8U, 64U}) expect_the_mask(c, end, rows, most);
     }
   }
 }
@@ -126,16 +145,39 @@ TEST(AttentionAxis, RemembersNoMoreThanItMust) {
   constexpr std::size_t kTokens = 6400;
   for (const AxisCase& c : cases()) {
     const std::unique_ptr<AttentionAxis> axis = c.make();
-    const KeyValuePages pages = axis->make_pages(kWidth);
-    const std::size_t remembered = axis->pages(kTokens) * pages.page_rows();
+    const std::size_t remembered = axis->pages(kTokens) * axis->page_shape().page_rows();
     if (c.most_remembered != 0) {
       EXPECT_EQ(remembered, c.most_remembered) << c.name;
     } else if (c.name.starts_with("summary")) {
-      EXPECT_LE(remembered, kTokens / c.frame_size + 16) << c.name;
+      EXPECT_LE(remembered, kTokens / c.frame_size + 32) << c.name;
       EXPECT_GE(remembered, kTokens / c.frame_size) << c.name;
     } else {
       EXPECT_GE(remembered, kTokens) << c.name;
       EXPECT_LE(remembered, kTokens + 16 * 64) << c.name;
+    }
+  }
+}
+
+// Going back is allowed if and only if all that the next query would see is still where it was.
+TEST(AttentionAxis, KnowsHowFarItCanGoBack) {
+  for (const AxisCase& c : cases()) {
+    if (c.whole_frames) continue;
+    const std::unique_ptr<AttentionAxis> axis = c.make();
+    Memory memory;
+    const std::size_t end = std::max<std::size_t>(c.frame_size * 5, 300);
+    for (std::size_t tokens = 1; tokens <= end; ++tokens) {
+      if (const std::optional<KeyPlace> place = axis->place(tokens - 1)) memory[{place->page, place->row}] = tokens - 1;
+      if (tokens % 7 != 0 && tokens < end - 3) continue;
+      for (std::size_t to = 0; to < tokens; ++to) {
+        Memory then = memory;
+        if (const std::optional<KeyPlace> place = axis->place(to)) then[{place->page, place->row}] = to;
+        const QueryTile tile{to, 1, 1};
+        std::vector<std::size_t> expected;
+        for (std::size_t m = 0; m <= to; ++m)
+          if (c.allowed(to, m)) expected.push_back(m);
+        ASSERT_EQ(axis->can_go_back(tokens, to), positions_seen(*axis, then, tile, 0) == expected)
+            << c.name << ", from " << tokens << " to " << to;
+      }
     }
   }
 }

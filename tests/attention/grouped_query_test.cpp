@@ -121,11 +121,11 @@ void add_axis(const Layer& layer, const Matrix& x, std::size_t first_head, std::
 Tensor<float, 2> run(const GroupedQueryAttention& attention, View<const float, 2> x, std::size_t chunk,
                      std::size_t threads = 1) {
   Workspace workspace;
-  const std::unique_ptr<AttentionCache> cache = attention.make_cache();
+  AttentionCache cache = attention.make_cache();
   Tensor<float, 2> y({x.extent(0), x.extent(1)});
   for (std::size_t done = 0; done < x.extent(0); done += chunk) {
     const std::size_t count = std::min(chunk, x.extent(0) - done);
-    const SequenceRows rows{0, count, done, cache.get()};
+    const SequenceRows rows{0, count, done, &cache};
     attention.forward({default_isa(), threads, {}}, workspace, x.slice(done, count), std::span(&rows, 1),
                       y.view().slice(done, count));
   }
@@ -256,16 +256,16 @@ TEST(GroupedQueryAttentionPerIsa, GivesSequencesOfOneBatchWhatTheyGetAlone) {
 
   // Both together: 9 and 7 rows, then the other 4 of the first.
   Workspace workspace;
-  const auto cache = attention.make_cache();
-  const auto other = attention.make_cache();
+  AttentionCache cache = attention.make_cache();
+  AttentionCache other = attention.make_cache();
   Tensor<float, 2> mixed({16, kHidden});
   std::copy_n(x.data(), 9 * kHidden, mixed.data());
   std::copy_n(x.data() + 13 * kHidden, 7 * kHidden, mixed.data() + 9 * kHidden);
   Tensor<float, 2> y({16, kHidden});
-  const std::vector<SequenceRows> both{{0, 9, 0, cache.get()}, {9, 7, 0, other.get()}};
+  const std::vector<SequenceRows> both{{0, 9, 0, &cache}, {9, 7, 0, &other}};
   attention.forward({default_isa(), 2, {}}, workspace, mixed.view(), both, y.view());
   Tensor<float, 2> rest({4, kHidden});
-  const std::vector<SequenceRows> one{{0, 4, 9, cache.get()}};
+  const std::vector<SequenceRows> one{{0, 4, 9, &cache}};
   attention.forward({default_isa(), 2, {}}, workspace, x.view().slice(9, 4), one, rest.view());
   for (std::size_t i = 0; i < kHidden; ++i) {
     for (std::size_t n = 0; n < 9; ++n) EXPECT_EQ(y.view()(n, i), first.view()(n, i));
@@ -283,16 +283,17 @@ TEST(GroupedQueryAttention, ForetellsTheBytesOfItsCache) {
   const auto x = test::random_tensor({1, kHidden}, 8);
   Tensor<float, 2> y({1, kHidden});
   Workspace workspace;
-  const auto cache = attention.make_cache();
+  AttentionCache cache = attention.make_cache();
   for (std::size_t n = 0; n < 200; ++n) {
-    ASSERT_EQ(cache->bytes(), attention.cache_bytes(n)) << n;
-    const SequenceRows rows{0, 1, n, cache.get()};
+    ASSERT_EQ(cache.bytes(), attention.cache_bytes(n)) << n;
+    const SequenceRows rows{0, 1, n, &cache};
     attention.forward({default_isa(), 1, {}}, workspace, x.view(), std::span(&rows, 1), y.view());
   }
-  // The window holds two frames of five, whatever the length; f32 keys and values of one head.
+  // The window holds two frames of five, whatever the length: keys and values of two heads, each in whole cache lines.
   std::vector<AxisHeads> window;
   window.push_back({std::make_unique<WindowAxis>(5, 1, true), 4, 2});
-  EXPECT_EQ(layer.make(std::move(window)).cache_bytes(1000000), 2U * 5 * 2 * (2 * kHeadDim) * sizeof(float));
+  const std::size_t lines = (5 * kHeadDim * sizeof(float) + 63) / 64 * 64;
+  EXPECT_EQ(layer.make(std::move(window)).cache_bytes(1000000), 2 * 2 * 2 * lines);
 }
 
 TEST(GroupedQueryAttention, NamesTheProjectionThatIsMissing) {

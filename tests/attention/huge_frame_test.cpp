@@ -2,6 +2,8 @@
 // Memory follows what is written, not what a configuration says a frame could hold.
 #include <trine/attention/attention_axis.hpp>
 
+#include <map>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -13,10 +15,13 @@ constexpr std::size_t kHuge = std::size_t{1} << 22U;
 constexpr std::size_t kWidth = 4;
 
 std::size_t bytes_after_one_token(const AttentionAxis& axis) {
-  KeyValuePages pages = axis.make_pages(kWidth);
+  KeyValueShape shape = axis.page_shape();
+  shape.heads = 1;
+  shape.head_dim = kWidth;
+  CachePages pages(shape.page_bytes());
   const std::vector<float> row(kWidth);
-  axis.remember(pages, 0, row.data(), row.data());
-  EXPECT_EQ(pages.bytes(), axis.pages(1) * KeyValuePages::page_bytes(pages.page_rows(), kWidth));
+  if (const auto place = axis.place(0)) store_key_value(shape, pages, *place, row, row);
+  EXPECT_EQ(pages.bytes(), axis.pages(1) * shape.page_bytes());
   return pages.bytes();
 }
 
@@ -26,19 +31,21 @@ TEST(HugeFrame, CostsTheFirstTokenSomePagesOnly) {
   EXPECT_LE(bytes_after_one_token(StridedAxis(kHuge)), 2 * 16 * 64 * kWidth * sizeof(float));
 }
 
-TEST(HugeFrame, PlansScratchForTheKeysThatThereAre) { EXPECT_EQ(WindowAxis(kHuge, 1, true).most_keys(10), 10U); }
-
 TEST(HugeFrame, IsSeenWholeAcrossItsPages) {
   const WindowAxis axis(150, 1, true);  // three pages of 50 a frame
-  KeyValuePages pages = axis.make_pages(1);
+  std::map<std::pair<std::size_t, std::size_t>, std::size_t> memory;
   for (std::size_t n = 0; n < 500; ++n) {
-    const float value = static_cast<float>(n);
-    axis.remember(pages, n, &value, &value);
-    std::vector<KeyRun> runs;
-    axis.keys(pages, n, &value, &value, runs);
+    const KeyPlace place = axis.place(n).value();
+    memory[{place.page, place.row}] = n;
+    const QueryTile tile{n, 1, 1};
+    const Sight sight = axis.sight(tile);
     std::size_t expected = n < 150 ? 0 : (n / 150 - 1) * 150;
-    for (const KeyRun& run : runs)
-      for (std::size_t j = 0; j < run.count; ++j) EXPECT_EQ(run.key[j], static_cast<float>(expected++));
+    for (std::size_t index = sight.begin(0); index < sight.end(0);) {
+      const KeyRun run = axis.run(tile, index, sight.end(0));
+      for (std::size_t j = 0; j < run.count; ++j)
+        EXPECT_EQ((memory.at({run.place.page, run.place.row + j})), expected++);
+      index += run.count;
+    }
     EXPECT_EQ(expected, n + 1);
   }
 }

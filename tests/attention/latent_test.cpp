@@ -98,11 +98,11 @@ struct Layer {
 Tensor<float, 2> run(const LatentAttention& attention, View<const float, 2> x, std::size_t chunk,
                      std::size_t threads = 1) {
   Workspace workspace;
-  const std::unique_ptr<AttentionCache> cache = attention.make_cache();
+  AttentionCache cache = attention.make_cache();
   Tensor<float, 2> y({x.extent(0), x.extent(1)});
   for (std::size_t done = 0; done < x.extent(0); done += chunk) {
     const std::size_t count = std::min(chunk, x.extent(0) - done);
-    const SequenceRows rows{0, count, done, cache.get()};
+    const SequenceRows rows{0, count, done, &cache};
     attention.forward({default_isa(), threads, {}}, workspace, x.slice(done, count), std::span(&rows, 1),
                       y.view().slice(done, count));
   }
@@ -177,13 +177,13 @@ TEST(LatentAttention, GivesSequencesOfOneBatchWhatTheyGetAlone) {
 
   // 19 rows of the first, then its last row beside all of the second.
   Workspace workspace;
-  const auto cache = attention.make_cache();
-  const auto other = attention.make_cache();
+  AttentionCache cache = attention.make_cache();
+  AttentionCache other = attention.make_cache();
   Tensor<float, 2> y({30, kHidden});
-  const SequenceRows begin{0, 19, 0, cache.get()};
+  const SequenceRows begin{0, 19, 0, &cache};
   attention.forward({default_isa(), 2, {}}, workspace, x.view().slice(0, 19), std::span(&begin, 1),
                     y.view().slice(0, 19));
-  const std::vector<SequenceRows> both{{0, 1, 19, cache.get()}, {1, 10, 0, other.get()}};
+  const std::vector<SequenceRows> both{{0, 1, 19, &cache}, {1, 10, 0, &other}};
   attention.forward({default_isa(), 2, {}}, workspace, x.view().slice(19, 11), both, y.view().slice(19, 11));
   EXPECT_TRUE(std::ranges::equal(y.view().slice(0, 20).span(), first.view().span()));
   EXPECT_TRUE(std::ranges::equal(y.view().slice(20, 10).span(), second.view().span()));
@@ -196,12 +196,12 @@ TEST(LatentAttention, ForgetsWhatIsWrittenOver) {
   const auto x = test::random_tensor({10, kHidden}, 15);
   const auto drafted = test::random_tensor({4, kHidden}, 16);
   Workspace workspace;
-  const auto cache = attention.make_cache();
+  AttentionCache cache = attention.make_cache();
   Tensor<float, 2> y({10, kHidden});
   Tensor<float, 2> ignored({4, kHidden});
-  const SequenceRows begin{0, 5, 0, cache.get()};
-  const SequenceRows draft{0, 4, 5, cache.get()};
-  const SequenceRows rest{0, 5, 5, cache.get()};
+  const SequenceRows begin{0, 5, 0, &cache};
+  const SequenceRows draft{0, 4, 5, &cache};
+  const SequenceRows rest{0, 5, 5, &cache};
   const Execution execution{default_isa(), 1, {}};
   attention.forward(execution, workspace, x.view().slice(0, 5), std::span(&begin, 1), y.view().slice(0, 5));
   attention.forward(execution, workspace, drafted.view(), std::span(&draft, 1), ignored.view());
@@ -215,10 +215,10 @@ TEST(LatentAttention, CachesTheLatentAndTheRotaryKeyOnly) {
   const auto x = test::random_tensor({1, kHidden}, 17);
   Tensor<float, 2> y({1, kHidden});
   Workspace workspace;
-  const auto cache = attention.make_cache();
+  AttentionCache cache = attention.make_cache();
   for (std::size_t n = 0; n < 270; ++n) {
-    ASSERT_EQ(cache->bytes(), attention.cache_bytes(n)) << n;
-    const SequenceRows rows{0, 1, n, cache.get()};
+    ASSERT_EQ(cache.bytes(), attention.cache_bytes(n)) << n;
+    const SequenceRows rows{0, 1, n, &cache};
     attention.forward({default_isa(), 1, {}}, workspace, x.view(), std::span(&rows, 1), y.view());
   }
   EXPECT_EQ(attention.cache_bytes(128), 128 * (Layer::kLatent + Layer::kRope) * sizeof(float));
@@ -231,11 +231,11 @@ TEST(LatentAttention, HoldsNoKeysAndValuesOfTheWholeContext) {
   const LatentAttention attention = layer.make(Form::naive);
   const auto x = test::random_tensor({64, kHidden}, 18);
   Tensor<float, 2> y({64, kHidden});
-  const auto cache = attention.make_cache();
+  AttentionCache cache = attention.make_cache();
   Workspace workspace;
   std::size_t early = 0;
   for (std::size_t n = 0; n < kTokens - 64; n += 64) {
-    const SequenceRows rows{0, 64, n, cache.get()};
+    const SequenceRows rows{0, 64, n, &cache};
     attention.forward({default_isa(), 1, {}}, workspace, x.view(), std::span(&rows, 1), y.view());
     if (n == 64) early = workspace.capacity_bytes();
   }

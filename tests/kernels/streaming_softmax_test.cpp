@@ -22,10 +22,11 @@ std::vector<float> stream(std::vector<float> scores, float scale, View<const flo
   std::vector<float> z(values.extent(1));
   for (std::size_t j = 0; j < scores.size(); j += piece) {
     const std::size_t count = std::min(piece, scores.size() - j);
-    kernels::add_softmax_piece(isa, state, std::span(scores).subspan(j, count), scale, values.row(j).data(),
-                               values.extent(1), z);
+    const std::span<float> part = std::span(scores).subspan(j, count);
+    kernels::multiply(isa, z, kernels::softmax_piece(isa, state, part, scale));
+    kernels::weighted_sum(isa, part, values.row(j).data(), values.extent(1), z);
   }
-  kernels::end_softmax(isa, state, z);
+  kernels::multiply(isa, z, 1.0F / state.total);
   return z;
 }
 
@@ -67,15 +68,10 @@ TEST(StreamingSoftmaxPerIsa, ReadsAndWritesNothingBeyondItsRows) {
   const Isa isa = default_isa();
   for (std::size_t n = 1; n <= 33; ++n) {
     const test::PageEnd<float> scores(n);
-    const test::PageEnd<float> values(n * n);
-    const test::PageEnd<float> z(n);
     test::fill_random(scores.span(), n);
-    test::fill_random(values.span(), n + 1);
-    std::ranges::fill(z.span(), 0.0F);
     kernels::StreamingSoftmax state;
-    kernels::add_softmax_piece(isa, state, scores.span(), 1.0F, values.span().data(), n, z.span());
-    kernels::end_softmax(isa, state, z.span());
-    for (const float value : z.span()) EXPECT_LE(std::abs(value), 1.0F + 1e-6F);
+    kernels::multiply(isa, scores.span(), kernels::softmax_piece(isa, state, scores.span(), 1.0F));
+    for (const float value : scores.span()) EXPECT_LE(std::abs(value), 1.0F);
   }
 }
 
@@ -83,14 +79,6 @@ TEST(StreamingSoftmaxPerIsa, KeepsNaN) {
   const auto values = test::random_tensor({3, 4}, 4);
   for (const std::size_t piece : {1U, 3U})
     for (const float z : stream({1.0F, kNaN, 2.0F}, 1.0F, values.view(), piece)) EXPECT_TRUE(std::isnan(z));
-}
-
-TEST(StreamingSoftmax, AddsNothingWithoutScores) {
-  kernels::StreamingSoftmax state;
-  std::vector<float> z(3, 5.0F);
-  kernels::add_softmax_piece(default_isa(), state, {}, 1.0F, nullptr, 3, z);
-  EXPECT_EQ(state.total, 0.0F);
-  EXPECT_THAT(z, testing::Each(5.0F));
 }
 
 }  // namespace

@@ -3,23 +3,28 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
 #include <span>
+#include <vector>
 
+#include <trine/cache/cache_pages.hpp>
 #include <trine/core/tensor_view.hpp>
 #include <trine/core/workspace.hpp>
 #include <trine/platform/execution.hpp>
+#include <trine/quant/cache_type.hpp>
 
 namespace trine::inline TRINE_ABI {
 
-/// What one attention layer remembers of one sequence.
-class AttentionCache {
- public:
-  AttentionCache() = default;
-  AttentionCache(const AttentionCache&) = delete;
-  AttentionCache& operator=(const AttentionCache&) = delete;
-  virtual ~AttentionCache() = default;
-  [[nodiscard]] virtual std::size_t bytes() const = 0;
+/// What one attention layer remembers of one sequence, in tables of pages whose meaning is the layer's. A copy shares
+/// the pages until one of both writes to them.
+struct AttentionCache {
+  CacheType type = CacheType::f32;
+  std::vector<CachePages> tables;
+
+  [[nodiscard]] std::size_t bytes() const noexcept {
+    std::size_t total = 0;
+    for (const CachePages& table : tables) total += table.bytes();
+    return total;
+  }
 };
 
 /// Rows [first_row, first_row + rows) of a batch are the positions from `position` on of one sequence.
@@ -37,9 +42,12 @@ class Attention {
   Attention& operator=(const Attention&) = delete;
   virtual ~Attention() = default;
 
-  [[nodiscard]] virtual std::unique_ptr<AttentionCache> make_cache() const = 0;
+  [[nodiscard]] virtual AttentionCache make_cache(CacheType type = CacheType::f32) const = 0;
   /// Bytes that a cache holds once it has seen `tokens` tokens.
-  [[nodiscard]] virtual std::size_t cache_bytes(std::size_t tokens) const = 0;
+  [[nodiscard]] virtual std::size_t cache_bytes(std::size_t tokens, CacheType type = CacheType::f32) const = 0;
+  /// Makes a cache that has seen `tokens` tokens one that has seen the first `to` of them only, and returns true; or
+  /// returns false where it has forgotten what the next token would look at, and leaves the cache as it is.
+  [[nodiscard]] virtual bool truncate(AttentionCache& cache, std::size_t tokens, std::size_t to) const = 0;
   [[nodiscard]] virtual std::size_t parameters() const = 0;
 
   /// y = attention(x), and the caches go on by the new rows.   x, y: [rows, hidden], not aliasing.

@@ -9,23 +9,49 @@
 //   Summary    the last site of every earlier frame, and n itself                one token a frame
 //   Strided    the same site of this and every earlier frame                     every token
 //
+// Keys have an index along their axis: the position, or for Summary and Strided the frame. What a query sees is a range
+// of indices.
+//
 // Summary and Strided: Child et al. 2019, arXiv:1904.10509. Divided space and time: Bertasius et al. 2021,
 // arXiv:2102.05095.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
+#include <limits>
+#include <optional>
 #include <vector>
 
 #include <trine/cache/key_value_pages.hpp>
 
 namespace trine::inline TRINE_ABI {
 
-/// `count` keys and values in consecutive rows.
+/// Queries at the positions n, n + step, ... that see much the same keys.
+struct QueryTile {
+  std::size_t n = 0;
+  std::size_t step = 1;
+  std::size_t count = 0;
+  [[nodiscard]] std::size_t position(std::size_t i) const noexcept { return n + i * step; }
+};
+
+/// The indices [begin(i), end(i)) that query i of a tile sees. Both ascend with i.
+struct Sight {
+  std::size_t first = 0;                                         // no index below it
+  std::size_t last = 0;                                          // end of query 0
+  std::size_t advance = 0;                                       // of the end from query to query
+  std::size_t window = std::numeric_limits<std::size_t>::max();  // at most so many
+  bool itself = false;                                           // behind these each query sees its own key
+
+  [[nodiscard]] std::size_t end(std::size_t i) const noexcept { return last + i * advance; }
+  [[nodiscard]] std::size_t begin(std::size_t i) const noexcept {
+    return std::max(first, end(i) - std::min(end(i), window));
+  }
+};
+
+/// `count` keys that lie one after the other in one block.
 struct KeyRun {
-  const float* key;
-  const float* value;
-  std::size_t count;
+  KeyPlace place;
+  std::size_t count = 0;
 };
 
 class AttentionAxis {
@@ -35,55 +61,59 @@ class AttentionAxis {
   AttentionAxis& operator=(const AttentionAxis&) = delete;
   virtual ~AttentionAxis() = default;
 
-  [[nodiscard]] virtual KeyValuePages make_pages(std::size_t width) const = 0;
+  /// How a page is cut: heads, their width and the type are those of the cache.
+  [[nodiscard]] virtual KeyValueShape page_shape() const = 0;
   /// Pages in use once `tokens` tokens were seen.
   [[nodiscard]] virtual std::size_t pages(std::size_t tokens) const = 0;
   /// The position that query and key n rotate by.
-  [[nodiscard]] virtual std::size_t rotary_position(std::size_t n) const = 0;
+  [[nodiscard]] virtual std::size_t rotary_position(std::size_t n) const { return n; }
   /// How many of the `rows` positions from n on may be remembered before one of them is attended to: remembering may
   /// forget.
   [[nodiscard]] virtual std::size_t pass(std::size_t n, std::size_t rows) const {
     static_cast<void>(n);
     return rows;
   }
-  /// Remembers position n.
-  virtual void remember(KeyValuePages& pages, std::size_t n, const float* key, const float* value) const = 0;
-  /// Appends the keys of query n to `runs`, in ascending order of position. `key` and `value` are those of n itself.
-  virtual void keys(const KeyValuePages& pages, std::size_t n, const float* key, const float* value,
-                    std::vector<KeyRun>& runs) const = 0;
-  /// Most keys that a query below position `end` sees: what scratch memory is planned for.
-  [[nodiscard]] virtual std::size_t most_keys(std::size_t end) const = 0;
+  /// Where position n is remembered, if it is.
+  [[nodiscard]] virtual std::optional<KeyPlace> place(std::size_t n) const = 0;
+  /// Cuts the queries [n, end) into tiles of at most `most`.
+  virtual void tiles(std::size_t n, std::size_t end, std::size_t most, std::vector<QueryTile>& tiles) const = 0;
+  [[nodiscard]] virtual Sight sight(const QueryTile& tile) const = 0;
+  /// The keys of indices [index, end) that the tile sees, or the first of them that lie together.
+  [[nodiscard]] virtual KeyRun run(const QueryTile& tile, std::size_t index, std::size_t end) const = 0;
+  /// Is all that position `to` and those behind it will look at still there, once `tokens` tokens were seen?
+  [[nodiscard]] virtual bool can_go_back(std::size_t tokens, std::size_t to) const {
+    static_cast<void>(tokens);
+    static_cast<void>(to);
+    return true;
+  }
 
  protected:
-  static void store(KeyValuePages& pages, std::size_t page, std::size_t row, const float* key, const float* value) {
-    pages.require(page);
-    std::copy_n(key, pages.width(), pages.key(page, row));
-    std::copy_n(value, pages.width(), pages.value(page, row));
+  // Tiles of neighbours, none across a multiple of `period`.
+  static void cut(std::size_t n, std::size_t end, std::size_t most, std::size_t period, std::vector<QueryTile>& tiles) {
+    while (n < end) {
+      const std::size_t count = std::min({most, end - n, period - n % period});
+      tiles.push_back({n, 1, count});
+      n += count;
+    }
   }
-  // A list of `count` rows: `per_page` of them from row `first_row` on in each of the pages first_page, first_page +
-  // step, ...
-  static void list_runs(const KeyValuePages& pages, std::size_t first_page, std::size_t step, std::size_t first_row,
-                        std::size_t per_page, std::size_t count, std::vector<KeyRun>& runs) {
-    for (std::size_t done = 0, page = first_page; done < count; done += per_page, page += step)
-      runs.push_back({pages.key(page, first_row), pages.value(page, first_row), std::min(per_page, count - done)});
-  }
+  static constexpr std::size_t kNever = std::numeric_limits<std::size_t>::max();
 };
 
 class FullAxis : public AttentionAxis {
  public:
-  [[nodiscard]] KeyValuePages make_pages(std::size_t width) const override { return {kPageRows, width}; }
+  [[nodiscard]] KeyValueShape page_shape() const override { return {.blocks = 1, .block_rows = kPageRows}; }
   [[nodiscard]] std::size_t pages(std::size_t tokens) const override { return (tokens + kPageRows - 1) / kPageRows; }
-  [[nodiscard]] std::size_t rotary_position(std::size_t n) const override { return n; }
-  void remember(KeyValuePages& pages, std::size_t n, const float* key, const float* value) const override {
-    store(pages, n / kPageRows, n % kPageRows, key, value);
+  [[nodiscard]] std::optional<KeyPlace> place(std::size_t n) const override { return at(n); }
+  void tiles(std::size_t n, std::size_t end, std::size_t most, std::vector<QueryTile>& tiles) const override {
+    cut(n, end, most, kNever, tiles);
   }
-  void keys(const KeyValuePages& pages, std::size_t n, const float*, const float*,
-            std::vector<KeyRun>& runs) const override {
-    list_runs(pages, 0, 1, 0, kPageRows, n + 1, runs);
+  [[nodiscard]] Sight sight(const QueryTile& tile) const override { return {.last = tile.n + 1, .advance = 1}; }
+  [[nodiscard]] KeyRun run(const QueryTile&, std::size_t index, std::size_t end) const override {
+    return {at(index), std::min(end - index, kPageRows - index % kPageRows)};
   }
-  [[nodiscard]] std::size_t most_keys(std::size_t end) const override { return end; }
 
  private:
+  [[nodiscard]] static KeyPlace at(std::size_t index) noexcept { return {index / kPageRows, index % kPageRows}; }
   static constexpr std::size_t kPageRows = 64;
 };
 
@@ -95,31 +125,32 @@ class SlidingAxis : public AttentionAxis {
   explicit SlidingAxis(std::size_t window)
       : window_(window), ring_pages_((window + kPageRows - 1) / kPageRows + 1), capacity_(ring_pages_ * kPageRows) {}
 
-  [[nodiscard]] KeyValuePages make_pages(std::size_t width) const override { return {kPageRows, width}; }
+  [[nodiscard]] KeyValueShape page_shape() const override { return {.blocks = 1, .block_rows = kPageRows}; }
   [[nodiscard]] std::size_t pages(std::size_t tokens) const override {
     return std::min(ring_pages_, (tokens + kPageRows - 1) / kPageRows);
   }
-  [[nodiscard]] std::size_t rotary_position(std::size_t n) const override { return n; }
   [[nodiscard]] std::size_t pass(std::size_t, std::size_t rows) const override {
     return std::min(rows, capacity_ - window_ + 1);  // the first of them still sees window - 1 tokens before it
   }
-  void remember(KeyValuePages& pages, std::size_t n, const float* key, const float* value) const override {
-    const std::size_t slot = n % capacity_;
-    store(pages, slot / kPageRows, slot % kPageRows, key, value);
+  [[nodiscard]] std::optional<KeyPlace> place(std::size_t n) const override { return at(n); }
+  void tiles(std::size_t n, std::size_t end, std::size_t most, std::vector<QueryTile>& tiles) const override {
+    cut(n, end, most, kNever, tiles);
   }
-  void keys(const KeyValuePages& pages, std::size_t n, const float*, const float*,
-            std::vector<KeyRun>& runs) const override {
-    for (std::size_t m = n + 1 - std::min(n + 1, window_); m <= n;) {
-      const std::size_t slot = m % capacity_;
-      const std::size_t row = slot % kPageRows;
-      const std::size_t count = std::min(kPageRows - row, n + 1 - m);
-      runs.push_back({pages.key(slot / kPageRows, row), pages.value(slot / kPageRows, row), count});
-      m += count;
-    }
+  [[nodiscard]] Sight sight(const QueryTile& tile) const override {
+    return {.last = tile.n + 1, .advance = 1, .window = window_};
   }
-  [[nodiscard]] std::size_t most_keys(std::size_t end) const override { return std::min(window_, end); }
+  [[nodiscard]] KeyRun run(const QueryTile&, std::size_t index, std::size_t end) const override {
+    return {at(index), std::min(end - index, kPageRows - index % kPageRows)};
+  }
+  [[nodiscard]] bool can_go_back(std::size_t tokens, std::size_t to) const override {
+    const std::size_t first = to + 1 - std::min(to + 1, window_);  // the first that position `to` sees
+    return first == to || first + capacity_ >= tokens;
+  }
 
  private:
+  [[nodiscard]] KeyPlace at(std::size_t n) const noexcept {
+    return {n % capacity_ / kPageRows, n % capacity_ % kPageRows};
+  }
   static constexpr std::size_t kPageRows = 64;
   std::size_t window_;
   std::size_t ring_pages_;
@@ -146,34 +177,40 @@ class WindowAxis : public AttentionAxis {
   WindowAxis(std::size_t frame_size, std::size_t lookback, bool causal)
       : frame_size_(frame_size), lookback_(lookback), causal_(causal), frame_pages_(frame_size) {}
 
-  [[nodiscard]] KeyValuePages make_pages(std::size_t width) const override { return {frame_pages_.rows, width}; }
+  [[nodiscard]] KeyValueShape page_shape() const override { return {.blocks = 1, .block_rows = frame_pages_.rows}; }
   [[nodiscard]] std::size_t pages(std::size_t tokens) const override {
     const std::size_t rest = (tokens % frame_size_ + frame_pages_.rows - 1) / frame_pages_.rows;
     return std::min((lookback_ + 1) * frame_pages_.number, tokens / frame_size_ * frame_pages_.number + rest);
   }
-  [[nodiscard]] std::size_t rotary_position(std::size_t n) const override { return n; }
   [[nodiscard]] std::size_t pass(std::size_t n, std::size_t rows) const override {
     return std::min(rows, frame_size_ - n % frame_size_);
   }
-  void remember(KeyValuePages& pages, std::size_t n, const float* key, const float* value) const override {
-    const std::size_t site = n % frame_size_;
-    store(pages, first_page(n / frame_size_) + site / frame_pages_.rows, site % frame_pages_.rows, key, value);
+  [[nodiscard]] std::optional<KeyPlace> place(std::size_t n) const override { return at(n); }
+  void tiles(std::size_t n, std::size_t end, std::size_t most, std::vector<QueryTile>& tiles) const override {
+    cut(n, end, most, frame_size_, tiles);
   }
-  void keys(const KeyValuePages& pages, std::size_t n, const float*, const float*,
-            std::vector<KeyRun>& runs) const override {
-    const std::size_t frame = n / frame_size_;
-    for (std::size_t t = frame - std::min(frame, lookback_); t <= frame; ++t) {
-      const std::size_t count = t == frame && causal_ ? n % frame_size_ + 1 : frame_size_;
-      list_runs(pages, first_page(t), 1, 0, frame_pages_.rows, count, runs);
-    }
+  [[nodiscard]] Sight sight(const QueryTile& tile) const override {
+    const std::size_t frame = tile.n / frame_size_;
+    const std::size_t first = (frame - std::min(frame, lookback_)) * frame_size_;
+    if (causal_) return {.first = first, .last = tile.n + 1, .advance = 1};
+    return {.first = first, .last = (frame + 1) * frame_size_, .advance = 0};
   }
-  [[nodiscard]] std::size_t most_keys(std::size_t end) const override {
-    return std::min((lookback_ + 1) * frame_size_, end);
+  [[nodiscard]] KeyRun run(const QueryTile&, std::size_t index, std::size_t end) const override {
+    const std::size_t site = index % frame_size_;
+    const std::size_t in_page = std::min(frame_pages_.rows - site % frame_pages_.rows, frame_size_ - site);
+    return {at(index), std::min(end - index, in_page)};
+  }
+  [[nodiscard]] bool can_go_back(std::size_t tokens, std::size_t to) const override {
+    if (to == 0 || to >= tokens) return true;
+    const std::size_t kept = (tokens - 1) / frame_size_;  // the last frame that was begun
+    return to / frame_size_ == kept || kept <= lookback_ || (lookback_ == 0 && to % frame_size_ == 0);
   }
 
  private:
-  [[nodiscard]] std::size_t first_page(std::size_t frame) const noexcept {
-    return frame % (lookback_ + 1) * frame_pages_.number;
+  [[nodiscard]] KeyPlace at(std::size_t n) const noexcept {
+    const std::size_t site = n % frame_size_;
+    return {n / frame_size_ % (lookback_ + 1) * frame_pages_.number + site / frame_pages_.rows,
+            site % frame_pages_.rows};
   }
 
   std::size_t frame_size_;
@@ -186,35 +223,38 @@ class SummaryAxis : public AttentionAxis {
  public:
   explicit SummaryAxis(std::size_t frame_size) : frame_size_(frame_size) {}
 
-  [[nodiscard]] KeyValuePages make_pages(std::size_t width) const override { return {kPageFrames, width}; }
+  [[nodiscard]] KeyValueShape page_shape() const override { return {.blocks = 1, .block_rows = kPageFrames}; }
   [[nodiscard]] std::size_t pages(std::size_t tokens) const override {
     return (tokens / frame_size_ + kPageFrames - 1) / kPageFrames;
   }
   [[nodiscard]] std::size_t rotary_position(std::size_t n) const override { return n / frame_size_; }
-  void remember(KeyValuePages& pages, std::size_t n, const float* key, const float* value) const override {
-    if (n % frame_size_ + 1 != frame_size_) return;
-    const std::size_t frame = n / frame_size_;
-    store(pages, frame / kPageFrames, frame % kPageFrames, key, value);
+  [[nodiscard]] std::optional<KeyPlace> place(std::size_t n) const override {
+    if (n % frame_size_ + 1 != frame_size_) return std::nullopt;
+    return at(n / frame_size_);
   }
-  void keys(const KeyValuePages& pages, std::size_t n, const float* key, const float* value,
-            std::vector<KeyRun>& runs) const override {
-    list_runs(pages, 0, 1, 0, kPageFrames, n / frame_size_, runs);
-    runs.push_back({key, value, 1});
+  void tiles(std::size_t n, std::size_t end, std::size_t most, std::vector<QueryTile>& tiles) const override {
+    cut(n, end, most, frame_size_, tiles);
   }
-  [[nodiscard]] std::size_t most_keys(std::size_t end) const override { return end / frame_size_ + 1; }
+  [[nodiscard]] Sight sight(const QueryTile& tile) const override {
+    return {.last = tile.n / frame_size_, .advance = 0, .itself = true};
+  }
+  [[nodiscard]] KeyRun run(const QueryTile&, std::size_t index, std::size_t end) const override {
+    return {at(index), std::min(end - index, kPageFrames - index % kPageFrames)};
+  }
 
  private:
-  static constexpr std::size_t kPageFrames = 16;
+  [[nodiscard]] static KeyPlace at(std::size_t frame) noexcept { return {frame / kPageFrames, frame % kPageFrames}; }
+  static constexpr std::size_t kPageFrames = 32;
   std::size_t frame_size_;
 };
 
-/// A page holds some sites of kPageFrames frames, site by site, so that a site's keys lie one after the other.
+/// A page holds some sites of kPageFrames frames, a block a site, so that a site's keys lie together.
 class StridedAxis : public AttentionAxis {
  public:
   explicit StridedAxis(std::size_t frame_size) : frame_size_(frame_size), frame_pages_(frame_size) {}
 
-  [[nodiscard]] KeyValuePages make_pages(std::size_t width) const override {
-    return {kPageFrames * frame_pages_.rows, width};
+  [[nodiscard]] KeyValueShape page_shape() const override {
+    return {.blocks = frame_pages_.rows, .block_rows = kPageFrames};
   }
   [[nodiscard]] std::size_t pages(std::size_t tokens) const override {
     const std::size_t frames = tokens / frame_size_;
@@ -223,22 +263,28 @@ class StridedAxis : public AttentionAxis {
     return frames / kPageFrames * frame_pages_.number + last_group;
   }
   [[nodiscard]] std::size_t rotary_position(std::size_t n) const override { return n / frame_size_; }
-  void remember(KeyValuePages& pages, std::size_t n, const float* key, const float* value) const override {
-    const std::size_t frame = n / frame_size_;
-    store(pages, frame / kPageFrames * frame_pages_.number + page_of_site(n), row_of_site(n) + frame % kPageFrames, key,
-          value);
+  [[nodiscard]] std::optional<KeyPlace> place(std::size_t n) const override {
+    return at(n % frame_size_, n / frame_size_);
   }
-  void keys(const KeyValuePages& pages, std::size_t n, const float*, const float*,
-            std::vector<KeyRun>& runs) const override {
-    list_runs(pages, page_of_site(n), frame_pages_.number, row_of_site(n), kPageFrames, n / frame_size_ + 1, runs);
+  void tiles(std::size_t n, std::size_t end, std::size_t most, std::vector<QueryTile>& tiles) const override {
+    for (std::size_t first = n; first < std::min(end, n + frame_size_); ++first) {  // the queries of one site each
+      const std::size_t queries = (end - first + frame_size_ - 1) / frame_size_;
+      for (std::size_t done = 0; done < queries; done += most)
+        tiles.push_back({first + done * frame_size_, frame_size_, std::min(most, queries - done)});
+    }
   }
-  [[nodiscard]] std::size_t most_keys(std::size_t end) const override { return end / frame_size_ + 1; }
+  [[nodiscard]] Sight sight(const QueryTile& tile) const override {
+    return {.last = tile.n / frame_size_ + 1, .advance = 1};
+  }
+  [[nodiscard]] KeyRun run(const QueryTile& tile, std::size_t index, std::size_t end) const override {
+    return {at(tile.n % frame_size_, index), std::min(end - index, kPageFrames - index % kPageFrames)};
+  }
 
  private:
   static constexpr std::size_t kPageFrames = 16;
-  [[nodiscard]] std::size_t page_of_site(std::size_t n) const noexcept { return n % frame_size_ / frame_pages_.rows; }
-  [[nodiscard]] std::size_t row_of_site(std::size_t n) const noexcept {
-    return n % frame_size_ % frame_pages_.rows * kPageFrames;
+  [[nodiscard]] KeyPlace at(std::size_t site, std::size_t frame) const noexcept {
+    return {frame / kPageFrames * frame_pages_.number + site / frame_pages_.rows,
+            site % frame_pages_.rows * kPageFrames + frame % kPageFrames};
   }
 
   std::size_t frame_size_;

@@ -5,17 +5,21 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <optional>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include <trine/attention/attention.hpp>
-#include <trine/attention/causal_stream.hpp>
 #include <trine/attention/latent_form.hpp>
-#include <trine/cache/latent_cache.hpp>
-#include <trine/kernels/gemm.hpp>
+#include <trine/attention/streamed_attention.hpp>
+#include <trine/cache/latent_rows.hpp>
+#include <trine/kernels/cache_rows.hpp>
+#include <trine/kernels/matmul.hpp>
+#include <trine/kernels/transpose.hpp>
 #include <trine/nn/linear.hpp>
 #include <trine/nn/rms_norm.hpp>
 #include <trine/nn/rotary.hpp>
@@ -44,7 +48,7 @@ struct LatentAttentionOptions {
 ///   W_o
 /// with U_h [N, C] and V_h [D, C] the rows of kv_b_proj for head h. The absorbed form moves U_h and V_h out of the sum:
 ///   score_h(m) = softmax_scale * ((U_h^T q_n) . c_m + q_r . k_m)        z_h = V_h sum_m softmax_m(score_h(m)) c_m
-/// Softmax in f32, in pieces that end at multiples of LatentCache::kPageRows, keys ascending: the bits of a row depend
+/// Softmax in f32, in pieces that end at multiples of kKeyPiece, keys ascending: the bits of a row depend
 /// on the form and what it sees, not on the batch or on threads.
 class LatentAttention : public Attention {
  public:
@@ -68,10 +72,17 @@ class LatentAttention : public Attention {
     q_norm_.emplace(scope / "q_a_layernorm", *options.q_lora_rank, options.norm_epsilon);
   }
 
-  [[nodiscard]] std::unique_ptr<AttentionCache> make_cache() const override { return std::make_unique<Cache>(width_); }
+  [[nodiscard]] AttentionCache make_cache(CacheType type = CacheType::f32) const override {
+    return {type, {CachePages(LatentShape{width_, type}.page_bytes())}};
+  }
 
-  [[nodiscard]] std::size_t cache_bytes(std::size_t tokens) const override {
-    return LatentCache::bytes(tokens, width_);
+  [[nodiscard]] std::size_t cache_bytes(std::size_t tokens, CacheType type = CacheType::f32) const override {
+    return LatentShape::pages(tokens) * LatentShape{width_, type}.page_bytes();
+  }
+
+  [[nodiscard]] bool truncate(AttentionCache& cache, std::size_t, std::size_t to) const override {
+    cache.tables[0].truncate(LatentShape::pages(to));
+    return true;
   }
 
   [[nodiscard]] std::size_t parameters() const override {
@@ -88,9 +99,12 @@ class LatentAttention : public Attention {
     const View<float, 2> z = workspace.take_matrix<float>(rows, o_.in());
     project(execution, workspace, x, q, latent);
     for (const SequenceRows& sequence : sequences) {
-      LatentCache& cache = static_cast<Cache&>(*sequence.cache).tokens;
-      for (std::size_t r = 0; r < sequence.rows; ++r)
-        remember(execution, latent.row(sequence.first_row + r), sequence.position + r, cache);
+      const Tokens cache{{width_, sequence.cache->type}, sequence.cache->tables[0]};
+      for (std::size_t r = 0; r < sequence.rows; ++r) {
+        const std::span<float> row = latent.row(sequence.first_row + r);
+        norm_and_rotate(execution, row, sequence.position + r);
+        store_latent(cache.shape, sequence.cache->tables[0], sequence.position + r, row);
+      }
       rotate_queries(execution, sequence, q);
       const LatentAttentionForm one_row =
           sequence.rows == 1 ? LatentAttentionForm::absorbed : LatentAttentionForm::naive;
@@ -105,10 +119,24 @@ class LatentAttention : public Attention {
   }
 
  private:
-  struct Cache : AttentionCache {
-    explicit Cache(std::size_t width) : tokens(width) {}
-    LatentCache tokens;
-    [[nodiscard]] std::size_t bytes() const override { return tokens.bytes(); }
+  // What is remembered.
+  struct Tokens {
+    LatentShape shape;
+    const CachePages& pages;
+
+    // Numbers of scratch that `page` wants.
+    [[nodiscard]] std::size_t scratch() const noexcept {
+      return shape.type == CacheType::f32 ? 0 : kBlock * shape.width;
+    }
+    // The first `count` rows of a page as f32, [count, width].
+    const float* page(Isa isa, std::size_t page, std::size_t count, std::span<float> loaded) const noexcept {
+      const std::byte* stored = pages.read(page);
+      if (shape.type == CacheType::f32) return reinterpret_cast<const float*>(stored);
+      const float* scales = reinterpret_cast<const float*>(stored + shape.element_bytes());
+      kernels::load_cache_rows(isa, {shape.type, stored, shape.width, scales, shape.groups()}, count, shape.width,
+                               loaded.data(), shape.width);
+      return loaded.data();
+    }
   };
 
   [[nodiscard]] Linear::Bias bias() const noexcept {
@@ -145,59 +173,77 @@ class LatentAttention : public Attention {
   }
 
   // The norm covers the latent alone.   latent: [C + R]
-  void remember(const Execution& execution, std::span<const float> latent, std::size_t position,
-                LatentCache& cache) const {
-    const std::span<float> row = cache.row(position);
-    const std::size_t rank = options_.kv_lora_rank;
-    kv_norm_.forward(execution, View<const float, 2>(latent.data(), {1, rank}), View<float, 2>(row.data(), {1, rank}));
-    std::copy(latent.begin() + static_cast<std::ptrdiff_t>(rank), latent.end(), row.data() + rank);
-    rotary_->rotate(position, row.subspan(rank));
+  void norm_and_rotate(const Execution& execution, std::span<float> latent, std::size_t position) const {
+    const View<float, 2> low(latent.data(), {1, options_.kv_lora_rank});
+    kv_norm_.forward(execution, low, low);
+    rotary_->rotate(position, latent.subspan(options_.kv_lora_rank));
   }
 
   // A task is a head. Its keys and values live for one page of the cache, which serves all rows.
-  void attend_naive(const Execution& execution, Workspace& workspace, const SequenceRows& sequence,
-                    const LatentCache& cache, View<const float, 2> q, View<float, 2> z) const {
+  void attend_naive(const Execution& execution, Workspace& workspace, const SequenceRows& sequence, const Tokens& cache,
+                    View<const float, 2> q, View<float, 2> z) const {
     const Workspace::Scope scope(workspace);
     const std::size_t value_width = options_.v_head_dim;
     const std::size_t end = sequence.position + sequence.rows;
     const std::size_t threads = threads_for(execution, end * (kv_b_.parameters() + sequence.rows * q.extent(1)));
     const std::size_t team = team_of(threads, options_.num_heads);
+    const View<float, 2> rows = workspace.take_matrix<float>(team, kBlock * head_dim_);
     const View<float, 2> keys = workspace.take_matrix<float>(team, kBlock * head_dim_);
     const View<float, 2> values = workspace.take_matrix<float>(team, kBlock * value_width);
-    const View<float, 2> scores = workspace.take_matrix<float>(team, kQueryTile * kBlock);
+    const View<float, 2> scores = workspace.take_matrix<float>(team, kQueryTile * kKeyPiece);
+    const View<float, 2> loaded = workspace.take_matrix<float>(team, cache.scratch());
     const auto softmax = workspace.take_matrix<kernels::StreamingSoftmax>(team, sequence.rows);
+    const std::array<const AnyMatrix*, 1> weight{&kv_b_.weight()};
+    std::vector<kernels::ActivationBuffer> latents;
+    for (std::size_t worker = 0; worker < team; ++worker)
+      latents.emplace_back(execution, workspace, kBlock, options_.kv_lora_rank, weight, false);
     parallel_for(threads, options_.num_heads, [&](std::size_t head, std::size_t worker) {
-      float* key = keys.row(worker).data();
-      float* value = values.row(worker).data();
-      const CausalQueries queries{.q = q.row(sequence.first_row).data() + head * head_dim_,
-                                  .ldq = q.extent(1),
-                                  .rows = sequence.rows,
-                                  .position = sequence.position,
-                                  .heads = 1,
-                                  .scale = options_.softmax_scale,
-                                  .z = z.row(sequence.first_row).data() + head * value_width,
-                                  .ldz = z.extent(1),
-                                  .softmax = softmax.row(worker).data(),
-                                  .scores = scores.row(worker).data()};
-      begin_stream(queries, value_width);
+      const StreamedRows queries{.q = q.row(sequence.first_row).data() + head * head_dim_,
+                                 .ldq = q.extent(1),
+                                 .rows = sequence.rows,
+                                 .heads = 1,
+                                 .sight = {.last = sequence.position + 1, .advance = 1},
+                                 .scale = options_.softmax_scale,
+                                 .z = z.row(sequence.first_row).data() + head * value_width,
+                                 .ldz = z.extent(1),
+                                 .softmax = softmax.row(worker).data(),
+                                 .scores = scores.row(worker).data()};
+      begin_stream(queries, nullptr, value_width);
       for (std::size_t first = 0; first < end; first += kBlock) {
         const std::size_t count = std::min(kBlock, end - first);
-        const float* page = cache.page(first / kBlock);
-        kernels::gemm(execution.isa, page, width_, count, key_rows(head), key, head_dim_);
+        const float* page = cache.page(execution.isa, first / kBlock, count, loaded.row(worker));
+        const kernels::ActivationRows latent = prepare_page(execution, latents[worker], page, count);
+        float* row = rows.row(worker).data();
+        kernels::gemm(execution, latent, nullptr, 0, count, key_rows(head), row, head_dim_);
         for (std::size_t m = 0; m < count; ++m)
           std::copy_n(page + m * width_ + options_.kv_lora_rank, options_.qk_rope_head_dim,
-                      key + m * head_dim_ + options_.qk_nope_head_dim);
-        kernels::gemm(execution.isa, page, width_, count, value_rows(head), value, value_width);
-        attend_block(execution.isa, queries,
-                     {first, count, key, head_dim_, head_dim_, value, value_width, value_width});
+                      row + m * head_dim_ + options_.qk_nope_head_dim);
+        float* key = keys.row(worker).data();
+        kernels::transpose(row, head_dim_, count, head_dim_, key, kBlock);
+        float* value = values.row(worker).data();
+        kernels::gemm(execution, latent, nullptr, 0, count, value_rows(head), value, value_width);
+        const KeyPart<float> part{key, kBlock, true, value, value_width, count};
+        attend_block(execution.isa, queries, KeyBlock<float>{first, {&part, 1}, head_dim_, value_width});
       }
       end_stream(execution.isa, queries, value_width);
     });
   }
 
+  // The latents of a page as the products with kv_b_proj want them.
+  [[nodiscard]] kernels::ActivationRows prepare_page(const Execution& execution,
+                                                     const kernels::ActivationBuffer& buffer, const float* page,
+                                                     std::size_t count) const noexcept {
+    if (buffer.rounds())
+      for (std::size_t m = 0; m < count; ++m)
+        buffer.store(execution.isa, m, 0, {page + m * width_, options_.kv_lora_rank});
+    kernels::ActivationRows rows = buffer.rows();
+    rows.f32 = {page, width_};
+    return rows;
+  }
+
   // A task is a few rows and a few heads, which share each page of the cache while it is at hand.
   void attend_absorbed(const Execution& execution, Workspace& workspace, const SequenceRows& sequence,
-                       const LatentCache& cache, View<const float, 2> q, View<float, 2> z) const {
+                       const Tokens& cache, View<const float, 2> q, View<float, 2> z) const {
     const Workspace::Scope scope(workspace);
     const std::size_t rank = options_.kv_lora_rank;
     const std::size_t end = sequence.position + sequence.rows;
@@ -210,7 +256,8 @@ class LatentAttention : public Attention {
     const std::size_t most = heads * std::min(kMostRows, sequence.rows);
     const View<float, 2> absorbed = workspace.take_matrix<float>(team, most * width_);
     const View<float, 2> mixed = workspace.take_matrix<float>(team, most * rank);
-    const View<float, 2> scores = workspace.take_matrix<float>(team, kQueryTile * kBlock);
+    const View<float, 2> scores = workspace.take_matrix<float>(team, kQueryTile * kKeyPiece);
+    const View<float, 2> loaded = workspace.take_matrix<float>(team, cache.scratch());
     const auto softmax = workspace.take_matrix<kernels::StreamingSoftmax>(team, most);
     parallel_for(threads, groups * tiles, [&](std::size_t task, std::size_t worker) {
       const std::size_t first_head = task % groups * heads;
@@ -219,16 +266,16 @@ class LatentAttention : public Attention {
       const std::size_t rows = std::min(kMostRows, sequence.rows - first_row);
       const std::size_t row = sequence.first_row + first_row;
       float* query = absorbed.row(worker).data();  // [rows, my_heads, C + R]
-      const CausalQueries queries{.q = query,
-                                  .ldq = width_,
-                                  .rows = rows * my_heads,
-                                  .position = sequence.position + first_row,
-                                  .heads = my_heads,
-                                  .scale = options_.softmax_scale,
-                                  .z = mixed.row(worker).data(),  // [rows, my_heads, C]
-                                  .ldz = rank,
-                                  .softmax = softmax.row(worker).data(),
-                                  .scores = scores.row(worker).data()};
+      const StreamedRows queries{.q = query,
+                                 .ldq = width_,
+                                 .rows = rows * my_heads,
+                                 .heads = my_heads,
+                                 .sight = {.last = sequence.position + first_row + 1, .advance = 1},
+                                 .scale = options_.softmax_scale,
+                                 .z = mixed.row(worker).data(),  // [rows, my_heads, C]
+                                 .ldz = rank,
+                                 .softmax = softmax.row(worker).data(),
+                                 .scores = scores.row(worker).data()};
       for (std::size_t h = 0; h < my_heads; ++h) {
         const float* head = q.row(row).data() + (first_head + h) * head_dim_;
         kernels::gemm(execution.isa, head, q.extent(1), rows, key_rows(first_head + h).transpose(), query + h * width_,
@@ -237,12 +284,13 @@ class LatentAttention : public Attention {
           std::copy_n(head + r * q.extent(1) + options_.qk_nope_head_dim, options_.qk_rope_head_dim,
                       query + (r * my_heads + h) * width_ + rank);
       }
-      begin_stream(queries, rank);
-      const std::size_t my_end = queries.position + rows;
+      begin_stream(queries, nullptr, rank);
+      const std::size_t my_end = queries.sight.end(rows - 1);
       for (std::size_t first = 0; first < my_end; first += kBlock) {
-        const float* page = cache.page(first / kBlock);  // values are the beginnings of the keys
-        attend_block(execution.isa, queries,
-                     {first, std::min(kBlock, my_end - first), page, width_, width_, page, width_, rank});
+        const std::size_t count = std::min(kBlock, my_end - first);
+        const float* page = cache.page(execution.isa, first / kBlock, count, loaded.row(worker));
+        const KeyPart<float> part{page, width_, false, page, width_, count};  // values are the beginnings of the keys
+        attend_block(execution.isa, queries, KeyBlock<float>{first, {&part, 1}, width_, rank});
       }
       end_stream(execution.isa, queries, rank);
       for (std::size_t h = 0; h < my_heads; ++h)
@@ -259,8 +307,9 @@ class LatentAttention : public Attention {
     return std::max<std::size_t>(1, std::min({threads, most_threads(), tasks}));
   }
 
-  static constexpr std::size_t kBlock = LatentCache::kPageRows;  // keys of a piece of softmax
-  static constexpr std::size_t kMostHeads = 8;                   // heads and rows of an absorbed task
+  static constexpr std::size_t kBlock = LatentShape::kPageRows;  // keys of a piece of softmax
+  static_assert(kBlock == kKeyPiece);
+  static constexpr std::size_t kMostHeads = 8;  // heads and rows of an absorbed task
   static constexpr std::size_t kMostRows = 16;
 
   LatentAttentionOptions options_;

@@ -1,54 +1,96 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keys and values of past tokens in pages that are allocated when first written.
+// Keys and values of past tokens in pages, in the order in which attention reads them.
+//
+// A page holds `blocks` blocks of `block_rows` rows; what a row stands for is its user's affair. Head after head, and
+// for each block after block:
+//
+//   keys     [head_dim][block_rows]               a column a row: the same number of neighbouring keys lies together
+//   scales   f32 [groups][block_rows]             q8 only
+//   values   [block_rows][head_dim]
+//   scales   f32 [block_rows][groups]             q8 only
+//
+// Each of the four begins at a multiple of 64 bytes.
 #pragma once
 
 #include <cstddef>
-#include <vector>
+#include <span>
 
-#include <trine/core/tensor.hpp>
+#include <trine/cache/cache_pages.hpp>
+#include <trine/cache/cache_row.hpp>
 
 namespace trine::inline TRINE_ABI {
 
-/// Rows of `width` floats for keys and as many for values, addressed by (page, row). What a row stands for is its
-/// user's affair. A page is one block of memory: [page_rows, width] keys, then [page_rows, width] values. Pages never
-/// move.
-class KeyValuePages {
- public:
-  KeyValuePages(std::size_t page_rows, std::size_t width) : page_rows_(page_rows), width_(width) {}
+struct KeyValueShape {
+  std::size_t blocks = 1;  // of a page
+  std::size_t block_rows = 0;
+  std::size_t heads = 0;
+  std::size_t head_dim = 0;
+  CacheType type = CacheType::f32;
 
-  [[nodiscard]] std::size_t page_rows() const noexcept { return page_rows_; }
-  [[nodiscard]] std::size_t width() const noexcept { return width_; }
-
-  /// Makes page `page` exist. Throws std::bad_alloc.
-  void require(std::size_t page) {
-    if (page >= pages_.size()) pages_.resize(page + 1);
-    if (pages_[page].size() == 0) pages_[page] = Tensor<float, 1>({page_bytes(page_rows_, width_) / sizeof(float)});
+  [[nodiscard]] constexpr std::size_t page_rows() const noexcept { return blocks * block_rows; }
+  [[nodiscard]] constexpr std::size_t groups() const noexcept { return cache_scales(type, head_dim); }
+  [[nodiscard]] constexpr std::size_t element_bytes() const noexcept {
+    return lines(head_dim * block_rows * size_bytes(type));
   }
-
-  [[nodiscard]] float* key(std::size_t page, std::size_t row) noexcept { return pages_[page].data() + row * width_; }
-  [[nodiscard]] float* value(std::size_t page, std::size_t row) noexcept {
-    return key(page, row) + page_rows_ * width_;
+  [[nodiscard]] constexpr std::size_t scale_bytes() const noexcept {
+    return lines(groups() * block_rows * sizeof(float));
   }
-  [[nodiscard]] const float* key(std::size_t page, std::size_t row) const noexcept {
-    return pages_[page].data() + row * width_;
-  }
-  [[nodiscard]] const float* value(std::size_t page, std::size_t row) const noexcept {
-    return key(page, row) + page_rows_ * width_;
-  }
-
-  [[nodiscard]] std::size_t bytes() const noexcept {
-    std::size_t total = 0;
-    for (const auto& page : pages_) total += page.size() * sizeof(float);
-    return total;
-  }
-  [[nodiscard]] static std::size_t page_bytes(std::size_t page_rows, std::size_t width) noexcept {
-    return 2 * page_rows * width * sizeof(float);
+  [[nodiscard]] constexpr std::size_t block_bytes() const noexcept { return 2 * (element_bytes() + scale_bytes()); }
+  [[nodiscard]] constexpr std::size_t page_bytes() const noexcept { return heads * blocks * block_bytes(); }
+  /// Where the block of a row begins in its page.
+  [[nodiscard]] constexpr std::size_t block_offset(std::size_t head, std::size_t row) const noexcept {
+    return (head * blocks + row / block_rows) * block_bytes();
   }
 
  private:
-  std::size_t page_rows_;
-  std::size_t width_;
-  std::vector<Tensor<float, 1>> pages_;
+  [[nodiscard]] static constexpr std::size_t lines(std::size_t bytes) noexcept {
+    return (bytes + kCacheLineBytes - 1) / kCacheLineBytes * kCacheLineBytes;
+  }
 };
+
+/// A row of all heads.
+struct KeyPlace {
+  std::size_t page = 0;
+  std::size_t row = 0;
+};
+
+/// Where the rows from a place on lie, up to the end of their block.
+struct KeyRows {
+  const std::byte* keys;      // first element of the first row
+  const float* key_scales;    // q8: of the first row
+  const std::byte* values;    // first row
+  const float* value_scales;  // q8: of the first row
+};
+
+/// Stores a row of all heads.   key, value: [heads * head_dim]. Throws std::bad_alloc.
+inline void store_key_value(const KeyValueShape& shape, CachePages& pages, KeyPlace place, std::span<const float> key,
+                            std::span<const float> value) {
+  std::byte* page = pages.write(place.page);
+  const std::size_t row = place.row % shape.block_rows;
+  for (std::size_t head = 0; head < shape.heads; ++head) {
+    std::byte* keys = page + shape.block_offset(head, place.row);
+    std::byte* key_scales = keys + shape.element_bytes();
+    std::byte* values = key_scales + shape.scale_bytes();
+    std::byte* value_scales = values + shape.element_bytes();
+    store_cache_row(shape.type, key.subspan(head * shape.head_dim, shape.head_dim), keys + row * size_bytes(shape.type),
+                    shape.block_rows, reinterpret_cast<float*>(key_scales) + row, shape.block_rows);
+    store_cache_row(shape.type, value.subspan(head * shape.head_dim, shape.head_dim),
+                    values + row * shape.head_dim * size_bytes(shape.type), 1,
+                    reinterpret_cast<float*>(value_scales) + row * shape.groups(), 1);
+  }
+}
+
+/// The rows of one head from `place` on.
+[[nodiscard]] inline KeyRows key_rows(const KeyValueShape& shape, const CachePages& pages, std::size_t head,
+                                      KeyPlace place) noexcept {
+  const std::size_t row = place.row % shape.block_rows;
+  const std::byte* keys = pages.read(place.page) + shape.block_offset(head, place.row);
+  const std::byte* key_scales = keys + shape.element_bytes();
+  const std::byte* values = key_scales + shape.scale_bytes();
+  const std::byte* value_scales = values + shape.element_bytes();
+  return {keys + row * size_bytes(shape.type), reinterpret_cast<const float*>(key_scales) + row,
+          values + row * shape.head_dim * size_bytes(shape.type),
+          reinterpret_cast<const float*>(value_scales) + row * shape.groups()};
+}
 
 }  // namespace trine::inline TRINE_ABI

@@ -97,7 +97,7 @@ class Session {
   /// Bytes that the caches of this sequence hold.
   [[nodiscard]] std::size_t cache_bytes() const {
     std::size_t total = 0;
-    for (const auto& layer : cache_) total += layer->bytes();
+    for (const AttentionCache& layer : cache_) total += layer.bytes();
     return total;
   }
   /// Bytes of scratch memory.

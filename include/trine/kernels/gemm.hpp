@@ -64,11 +64,12 @@ inline void gemm(Isa isa, const float* x, std::size_t ldx, std::size_t rows, con
   gemm(isa, RowsOf<float>{x, ldx}, rows, w, ldw, outs, k, y, ldy);
 }
 
-/// y[r, o] += sum_i x[r, i] w[i, o], i ascending for every output, so that a long sum may be added in pieces: the rows
-/// of w are those of the sum, as values are in attention. w: k rows of `outs` at distance ldw.
-inline void add_gemm_columns(Isa isa, const RowsOf<float>& x, std::size_t rows, const float* w, std::size_t ldw,
-                             std::size_t outs, std::size_t k, float* y, std::size_t ldy) noexcept {
-  TRINE_DISPATCH(isa, gemm_columns(x, rows, w, ldw, outs, k, true, y, ldy));
+/// y[r, o] = sum_i x[r, i] w[i, o], or with `add` += it: the rows of w are those of the sum, i ascending for every
+/// output, so that a long sum may be added in pieces. w: k rows of `outs` at distance ldw.
+template <class W>
+inline void gemm_columns(Isa isa, const RowsOf<float>& x, std::size_t rows, const W* w, std::size_t ldw,
+                         std::size_t outs, std::size_t k, bool add, float* y, std::size_t ldy) noexcept {
+  TRINE_DISPATCH(isa, gemm_columns(x, rows, w, ldw, outs, k, add, y, ldy));
 }
 
 /// y[r, o] = sum_i x[r, i] w(o, i) in the calling thread, for weights stored in any way.
@@ -79,7 +80,7 @@ inline void gemm(Isa isa, const RowsOf<float>& x, std::size_t rows, const AnyMat
         [&](const auto* weights) { gemm(isa, x, rows, weights, w.row_stride(), w.rows, w.columns, y, ldy, after); });
   } else if (w.has_plain_columns()) {
     w.visit([&](const auto* weights) {
-      TRINE_DISPATCH(isa, gemm_columns(x, rows, weights, w.row_stride(), w.rows, w.columns, false, y, ldy));
+      gemm_columns(isa, x, rows, weights, w.row_stride(), w.rows, w.columns, false, y, ldy);
     });
   } else {
     TRINE_DISPATCH(isa, gemm_decoded(x, rows, w, y, ldy));

@@ -26,18 +26,17 @@ struct StreamingSoftmax {
 
 namespace trine::inline TRINE_ABI::kernels {
 
-/// Goes on with z[i] = sum_j e^(s_j - m) values[j, i] by some more j, s = scale * scores; `scores` are overwritten.
-/// Before the first piece `state` is new and z is zero. Bits depend on where pieces end, so cut them at fixed places.
-///   scores: [n]   values: n rows at distance `ld`   z: [columns], not aliasing the others   scale >= 0
-inline void add_softmax_piece(Isa isa, StreamingSoftmax& state, std::span<float> scores, float scale,
-                              const float* values, std::size_t ld, std::span<float> z) noexcept {
-  if (scores.empty()) return;
-  TRINE_DISPATCH(isa, add_softmax_piece(state, scores.data(), scores.size(), scale, values, ld, z.size(), z.data()));
+/// Goes on by some more scores: each becomes e^(scale score - m), and `state` knows of them. Returns by what
+/// sum_j e^(s_j - m) v_j of the pieces before is to be multiplied, as m may have grown: 1 if not. Bits depend on where
+/// pieces end, so cut them at fixed places.   scores: [n], n >= 1   scale >= 0
+[[nodiscard]] inline float softmax_piece(Isa isa, StreamingSoftmax& state, std::span<float> scores,
+                                         float scale) noexcept {
+  TRINE_DISPATCH(isa, softmax_piece(state, scores.data(), scores.size(), scale));
 }
 
-/// After the last piece: z[i] = sum_j softmax_j(s) values[j, i].
-inline void end_softmax(Isa isa, const StreamingSoftmax& state, std::span<float> z) noexcept {
-  TRINE_DISPATCH(isa, end_softmax(state, z.size(), z.data()));
+/// z[i] = factor z[i]
+inline void multiply(Isa isa, std::span<float> z, float factor) noexcept {
+  TRINE_DISPATCH(isa, multiply(z.data(), z.size(), factor));
 }
 
 }  // namespace trine::inline TRINE_ABI::kernels

@@ -57,9 +57,9 @@ class Model {
   [[nodiscard]] std::size_t weight_bytes() const noexcept { return state_->weight_bytes; }
 
   /// Bytes of the caches of one sequence of `tokens` tokens.
-  [[nodiscard]] std::size_t cache_bytes(std::size_t tokens) const {
+  [[nodiscard]] std::size_t cache_bytes(std::size_t tokens, CacheType type = CacheType::f32) const {
     std::size_t total = 0;
-    for (const Block& block : transformer().blocks()) total += block.attention->cache_bytes(tokens);
+    for (const Block& block : transformer().blocks()) total += block.attention->cache_bytes(tokens, type);
     return total;
   }
 

@@ -24,7 +24,7 @@ struct Block {
 };
 
 /// What a model remembers of one sequence: a cache for each layer.
-using SequenceCache = std::vector<std::unique_ptr<AttentionCache>>;
+using SequenceCache = std::vector<AttentionCache>;
 
 /// Rows of one or more sequences: prefill, decode and any mixture of them are the same call with other numbers of rows.
 struct Batch {
@@ -50,9 +50,9 @@ class Transformer {
   [[nodiscard]] const std::vector<Block>& blocks() const noexcept { return blocks_; }
   [[nodiscard]] const OutputHead& head() const noexcept { return head_; }
 
-  [[nodiscard]] SequenceCache make_cache() const {
+  [[nodiscard]] SequenceCache make_cache(CacheType type = CacheType::f32) const {
     SequenceCache cache;
-    for (const Block& block : blocks_) cache.push_back(block.attention->make_cache());
+    for (const Block& block : blocks_) cache.push_back(block.attention->make_cache(type));
     return cache;
   }
 
@@ -72,7 +72,7 @@ class Transformer {
       const Block& block = blocks_[layer];
       for (std::size_t i = 0; i < sequences.size(); ++i) {
         const Batch::Sequence& s = batch.sequences[i];
-        sequences[i] = {s.first_row, s.rows, s.position, (*s.cache)[layer].get()};
+        sequences[i] = {s.first_row, s.rows, s.position, &(*s.cache)[layer]};
       }
       execution.check_stop();
       block.attention_norm.forward(execution, h, normed);

@@ -189,62 +189,75 @@ inline void gemm(const RowsOf<float>& x, std::size_t rows, const W* w, std::size
   inner_gemm<Widened>(x, rows, StoredRows<W>{w, ldw, after}, outs, k, y, ldy);
 }
 
-// y[r, 0 .. Vectors * lanes) for Rows rows: each output one chain of multiply-adds in ascending order.
-template <std::size_t Rows, std::size_t Vectors, class W>
-TRINE_INLINE void column_tile(const RowsOf<float>& x, std::size_t row, const W* w, std::size_t ldw, std::size_t k,
-                              bool add, float* y, std::size_t ldy) {
+// Vectors of lanes, or one with `count` lanes.
+template <bool Part, class T>
+TRINE_INLINE Vec load_lanes(const T* p, std::size_t count) {
+  if constexpr (Part) {
+    return Vec::load_part(p, count);
+  } else {
+    return Vec::load(p);
+  }
+}
+
+// y[r, 0 .. Vectors * lanes) for Rows rows, or the first `count` of these outputs if Part: each output one chain of
+// multiply-adds in ascending order.
+template <std::size_t Rows, std::size_t Vectors, bool Part, class W>
+inline void column_tile(const RowsOf<float>& x, std::size_t row, const W* w, std::size_t ldw, std::size_t count,
+                        std::size_t k, bool add, float* y, std::size_t ldy) {
   Vec acc[Rows][Vectors];
   const float* from[Rows];
   TRINE_UNROLL
   for (std::size_t r = 0; r < Rows; ++r) {
     from[r] = x[row + r];
     TRINE_UNROLL
-    for (std::size_t v = 0; v < Vectors; ++v) acc[r][v] = add ? Vec::load(y + r * ldy + v * Vec::lanes) : Vec::zero();
+    for (std::size_t v = 0; v < Vectors; ++v)
+      acc[r][v] = add ? load_lanes<Part>(y + r * ldy + v * Vec::lanes, count) : Vec::zero();
   }
   for (std::size_t i = 0; i < k; ++i) {
+    Vec weight[Vectors];
     TRINE_UNROLL
-    for (std::size_t v = 0; v < Vectors; ++v) {
-      const Vec weight = Vec::load(w + i * ldw + v * Vec::lanes);
+    for (std::size_t v = 0; v < Vectors; ++v) weight[v] = load_lanes<Part>(w + i * ldw + v * Vec::lanes, count);
+    TRINE_UNROLL
+    for (std::size_t r = 0; r < Rows; ++r) {
+      const Vec value = Vec::broadcast(from[r][i]);
       TRINE_UNROLL
-      for (std::size_t r = 0; r < Rows; ++r) acc[r][v] = fma(Vec::broadcast(from[r][i]), weight, acc[r][v]);
+      for (std::size_t v = 0; v < Vectors; ++v) acc[r][v] = fma(value, weight[v], acc[r][v]);
     }
   }
   TRINE_UNROLL
   for (std::size_t r = 0; r < Rows; ++r) {
     TRINE_UNROLL
-    for (std::size_t v = 0; v < Vectors; ++v) acc[r][v].store(y + r * ldy + v * Vec::lanes);
+    for (std::size_t v = 0; v < Vectors; ++v) {
+      if constexpr (Part) {
+        acc[r][v].store_part(y + r * ldy + v * Vec::lanes, count);
+      } else {
+        acc[r][v].store(y + r * ldy + v * Vec::lanes);
+      }
+    }
   }
+}
+
+// All rows of some outputs.
+template <std::size_t Vectors, bool Part, class W>
+inline void column_rows(const RowsOf<float>& x, std::size_t rows, const W* w, std::size_t ldw, std::size_t count,
+                        std::size_t k, bool add, float* y, std::size_t ldy) {
+  constexpr std::size_t tile = Vec::tile_rows > 4 ? 6 : 2;  // 6 x 4 sums where there are registers
+  std::size_t r = 0;
+  for (; r + tile <= rows; r += tile) column_tile<tile, Vectors, Part>(x, r, w, ldw, count, k, add, y + r * ldy, ldy);
+  for (; r + 2 <= rows; r += 2) column_tile<2, Vectors, Part>(x, r, w, ldw, count, k, add, y + r * ldy, ldy);
+  for (; r < rows; ++r) column_tile<1, Vectors, Part>(x, r, w, ldw, count, k, add, y + r * ldy, ldy);
 }
 
 /// y[r, o] (+)= sum_i x[r, i] w[i, o]: the rows of w are those of the sum. See kernels/gemm.hpp.
 template <class W>
 inline void gemm_columns(const RowsOf<float>& x, std::size_t rows, const W* w, std::size_t ldw, std::size_t outs,
                          std::size_t k, bool add, float* y, std::size_t ldy) noexcept {
-  constexpr std::size_t tile = Vec::tile_rows > 4 ? 4 : 2;  // 4 x 4 sums where there are registers
-  constexpr std::size_t width = 4 * Vec::lanes;
   std::size_t o = 0;
-  for (; o + width <= outs; o += width) {
-    std::size_t r = 0;
-    for (; r + tile <= rows; r += tile) column_tile<tile, 4>(x, r, w + o, ldw, k, add, y + r * ldy + o, ldy);
-    for (; r < rows; ++r) column_tile<1, 4>(x, r, w + o, ldw, k, add, y + r * ldy + o, ldy);
-  }
-  for (; o < outs; o += Vec::lanes) {
-    const std::size_t count = outs - o < Vec::lanes ? outs - o : Vec::lanes;
-    for (std::size_t r = 0; r < rows; ++r) {
-      float* out = y + r * ldy + o;
-      Vec acc = !add ? Vec::zero() : count == Vec::lanes ? Vec::load(out) : Vec::load_part(out, count);
-      for (std::size_t i = 0; i < k; ++i) {
-        const W* p = w + i * ldw + o;
-        const Vec weight = count == Vec::lanes ? Vec::load(p) : Vec::load_part(p, count);
-        acc = fma(Vec::broadcast(x[r][i]), weight, acc);
-      }
-      if (count == Vec::lanes) {
-        acc.store(out);
-      } else {
-        acc.store_part(out, count);
-      }
-    }
-  }
+  for (; o + 4 * Vec::lanes <= outs; o += 4 * Vec::lanes)
+    column_rows<4, false>(x, rows, w + o, ldw, Vec::lanes, k, add, y + o, ldy);
+  for (; o + Vec::lanes <= outs; o += Vec::lanes)
+    column_rows<1, false>(x, rows, w + o, ldw, Vec::lanes, k, add, y + o, ldy);
+  if (o < outs) column_rows<1, true>(x, rows, w + o, ldw, outs - o, k, add, y + o, ldy);
 }
 
 /// The same for weights that are neither rows nor columns of plain numbers.

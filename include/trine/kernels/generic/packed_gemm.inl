@@ -74,6 +74,10 @@ inline void tile_q8(const TileRow (&x)[Rows], const PanelGroups& w, std::size_t 
     const std::byte* codes = w.codes + group * w.code_group;
     Ahead ahead = w.ahead;  // one row alone looks ahead in its panels, from their ends on to the beginnings of the next
     if (Rows == 1 && begin + length == columns) ahead.distance += (Panels - 1) * w.code_panel;
+    if (Rows == 1 || ahead.covers(0)) {
+      TRINE_UNROLL
+      for (std::size_t p = 0; p < Panels; ++p) ahead.ask(w.scales + group * w.scale_group + p * w.scale_panel);
+    }
     for (std::size_t i = 0; i < length; i += 4) {
       Codes weight[Panels * kParts];
       TRINE_UNROLL
@@ -155,6 +159,8 @@ inline void unpack_q4(const std::byte* w, std::size_t panel, std::size_t panels,
       const auto* factors = reinterpret_cast<const std::int8_t*>(group + kPanelScaleBytes);
       const std::byte* codes = group + group_header_bytes(DType::q4);
       std::byte* unpacked = out + p * out_panel + begin * kPanelRows;
+      ahead.ask(group);
+      ahead.ask(factors);
       for (std::size_t i = 0; i < group_columns(begin, columns); i += 8) {
         for (std::size_t part = 0; part < kParts; ++part) {
           const Ints factor = Ints::load(factors + i / kPackedSubgroup * kPanelRows + part * Ints::lanes);

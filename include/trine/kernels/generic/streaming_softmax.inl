@@ -5,28 +5,26 @@
 namespace trine::inline TRINE_ABI::kernels::TRINE_REGION {
 
 /// z[i] = factor z[i]
-TRINE_INLINE void multiply(float* z, std::size_t n, float factor) {
+inline void multiply(float* z, std::size_t n, float factor) noexcept {
   const Vec f = Vec::broadcast(factor);
   std::size_t i = 0;
   for (; i + Vec::lanes <= n; i += Vec::lanes) mul(Vec::load(z + i), f).store(z + i);
   if (i < n) mul(Vec::load_part(z + i, n - i), f).store_part(z + i, n - i);
 }
 
-/// Goes on by `n` >= 1 scores x and rows `values`; see kernels/streaming_softmax.hpp. x is overwritten.
-inline void add_softmax_piece(StreamingSoftmax& state, float* x, std::size_t n, float scale, const float* values,
-                              std::size_t ld, std::size_t columns, float* z) noexcept {
+/// Goes on by `n` >= 1 scores x; see kernels/streaming_softmax.hpp.
+inline float softmax_piece(StreamingSoftmax& state, float* x, std::size_t n, float scale) noexcept {
   Vec best = Vec::broadcast(x[0]);
   std::size_t i = 0;
   for (; i + Vec::lanes <= n; i += Vec::lanes) best = max(best, Vec::load(x + i));
   float largest = max_of(best);
   for (; i < n; ++i) largest = x[i] > largest ? x[i] : largest;
   largest = scale * largest;
+  float factor = 1.0F;
   if (largest > state.largest) {
-    // At the beginning e^(-infinity), some tiny number, meets zeros.
-    const float factor = max_of(exp(Vec::broadcast(state.largest - largest)));
+    factor = max_of(exp(Vec::broadcast(state.largest - largest)));  // at the beginning some tiny number meets zeros
     state.largest = largest;
     state.total *= factor;
-    multiply(z, columns, factor);
   }
   const Vec by = Vec::broadcast(scale);
   const Vec shift = Vec::broadcast(-state.largest);
@@ -41,12 +39,7 @@ inline void add_softmax_piece(StreamingSoftmax& state, float* x, std::size_t n, 
     total = add(total, Vec::load_part(x + i, n - i));
   }
   state.total += sum(total);
-  weighted_sum(x, values, ld, n, columns, z);
-}
-
-/// z[i] /= total
-inline void end_softmax(const StreamingSoftmax& state, std::size_t columns, float* z) noexcept {
-  multiply(z, columns, 1.0F / state.total);
+  return factor;
 }
 
 }  // namespace trine::inline TRINE_ABI::kernels::TRINE_REGION
