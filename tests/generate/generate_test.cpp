@@ -184,7 +184,7 @@ TEST_F(Generate, IsCancelledByItsStopToken) {
   };
   EXPECT_ERROR(generate(session, tokenizer_, "abc", cancelled, stop_at_the_third), CancelledError, "cancelled");
   EXPECT_EQ(pieces, 3U);
-  EXPECT_ERROR(generate(session, tokenizer_, "abc", options(1)), InputError, "call reset() first");
+  EXPECT_ERROR(generate(session, tokenizer_, "abc", options(1)), InputError, "call truncate() or reset() first");
   session.reset();
   EXPECT_EQ(generate(session, tokenizer_, "abc", options(1)).tokens.size(), 1U);
 }

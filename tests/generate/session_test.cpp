@@ -17,6 +17,7 @@
 
 #include <trine/core/random.hpp>
 
+#include "generate/golden_input.hpp"
 #include "model/random_model.hpp"
 #include "support/expect_error.hpp"
 #include "support/golden.hpp"
@@ -26,57 +27,13 @@ namespace trine {
 namespace {
 
 namespace fs = std::filesystem;
+using test::Bits;
+using test::bits_of;
 using test::Golden;
+using test::golden_models;
+using test::golden_path;
+using test::Input;
 using test::read_golden;
-using Bits = std::vector<std::uint32_t>;
-
-fs::path golden_path(const std::string& name) { return fs::path(TRINE_TEST_DATA) / name; }
-
-std::vector<std::string> golden_models() {
-  std::vector<std::string> names;
-  for (const fs::path& directory : test::golden_directories()) names.push_back(directory.filename().string());
-  return names;
-}
-
-Bits bits_of(std::span<const float> values) {
-  Bits result;
-  for (const float value : values) result.push_back(std::bit_cast<std::uint32_t>(value));
-  return result;
-}
-
-// The input of a golden model in the smallest pieces that a call may bring: tokens, or whole frames.
-class Input {
- public:
-  Input(Golden golden, const ModelInfo& info)
-      : golden_(std::move(golden)), positions_(info.whole_frames ? info.frame_size : 1) {}
-
-  [[nodiscard]] std::size_t pieces() const {
-    return golden_.tokens.empty() ? golden_.features.shape()[0] : golden_.tokens.size() / positions_;
-  }
-  [[nodiscard]] std::size_t positions_of_a_piece() const { return positions_; }
-  [[nodiscard]] Golden& golden() { return golden_; }
-
-  Bits forward(Session& session, std::size_t first, std::size_t count, OutputRows rows = OutputRows::all) const {
-    if (golden_.tokens.empty())
-      return bits_of(session.forward_features(golden_.features.view().slice(first, count), rows).span());
-    const std::span<const TokenId> tokens(golden_.tokens);
-    return bits_of(session.forward(tokens.subspan(first * positions_, count * positions_), rows).span());
-  }
-  Bits forward(Session& session) const { return forward(session, 0, pieces()); }
-
-  // Another value in the last piece.
-  void change_the_last_piece() {
-    if (golden_.tokens.empty()) {
-      golden_.features.view().span().back() += 1.0F;
-    } else {
-      golden_.tokens.back() = (golden_.tokens.back() + 1) % 64;
-    }
-  }
-
- private:
-  Golden golden_;
-  std::size_t positions_;
-};
 
 class SessionPerIsa : public testing::TestWithParam<std::string> {
  protected:
@@ -318,8 +275,9 @@ TEST(Session, StopsBeforeTheNextLayerWhenItIsCancelled) {
     EXPECT_EQ(observer.layers.back(), layer) << "no layer after the one that asked for the end";
 
     armed = false;
-    EXPECT_ERROR(session.forward(golden.tokens), InputError, "interrupted in the middle of a pass: call reset() first");
-    EXPECT_ERROR(session.forward(golden.tokens), InputError, "call reset() first");
+    EXPECT_ERROR(session.forward(golden.tokens), InputError,
+                 "interrupted in the middle of a pass: call truncate() or reset() first");
+    EXPECT_ERROR(session.forward(golden.tokens), InputError, "call truncate() or reset() first");
     session.reset();
     EXPECT_EQ(bits_of(session.forward(golden.tokens).span()), expected);
   }
@@ -344,7 +302,7 @@ TEST(Session, LetsTheExceptionOfAnObserverThroughAndAsksForAReset) {
   Session session(Model::load(golden.directory), {.observer = &observer});
   EXPECT_THROW(static_cast<void>(session.forward(golden.tokens)), std::domain_error);
   armed = false;
-  EXPECT_ERROR(session.forward(golden.tokens), InputError, "call reset() first");
+  EXPECT_ERROR(session.forward(golden.tokens), InputError, "call truncate() or reset() first");
   session.reset();
   Session fresh(session.model());
   EXPECT_EQ(bits_of(session.forward(golden.tokens).span()), bits_of(fresh.forward(golden.tokens).span()));

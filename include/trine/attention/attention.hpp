@@ -43,8 +43,16 @@ class Attention {
   virtual ~Attention() = default;
 
   [[nodiscard]] virtual AttentionCache make_cache(CacheType type = CacheType::f32) const = 0;
-  /// Bytes that a cache holds once it has seen `tokens` tokens.
-  [[nodiscard]] virtual std::size_t cache_bytes(std::size_t tokens, CacheType type = CacheType::f32) const = 0;
+  /// Pages that each table of a cache has once it has seen `tokens` tokens: the first so many.
+  [[nodiscard]] virtual std::vector<std::size_t> cache_pages(std::size_t tokens) const = 0;
+  /// The bytes of these.
+  [[nodiscard]] std::size_t cache_bytes(std::size_t tokens, CacheType type = CacheType::f32) const {
+    const AttentionCache cache = make_cache(type);
+    const std::vector<std::size_t> pages = cache_pages(tokens);
+    std::size_t total = 0;
+    for (std::size_t i = 0; i < pages.size(); ++i) total += pages[i] * cache.tables[i].page_bytes();
+    return total;
+  }
   /// Makes a cache that has seen `tokens` tokens one that has seen the first `to` of them only, and returns true; or
   /// returns false where it has forgotten what the next token would look at, and leaves the cache as it is.
   [[nodiscard]] virtual bool truncate(AttentionCache& cache, std::size_t tokens, std::size_t to) const = 0;

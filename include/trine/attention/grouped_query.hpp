@@ -80,10 +80,10 @@ class GroupedQueryAttention : public Attention {
     return cache;
   }
 
-  [[nodiscard]] std::size_t cache_bytes(std::size_t tokens, CacheType type = CacheType::f32) const override {
-    std::size_t total = 0;
-    for (const AxisHeads& heads : axes_) total += heads.axis->pages(tokens) * shape_of(heads, type).page_bytes();
-    return total;
+  [[nodiscard]] std::vector<std::size_t> cache_pages(std::size_t tokens) const override {
+    std::vector<std::size_t> pages;
+    for (const AxisHeads& heads : axes_) pages.push_back(heads.axis->pages(tokens));
+    return pages;
   }
 
   [[nodiscard]] bool truncate(AttentionCache& cache, std::size_t tokens, std::size_t to) const override {

@@ -76,8 +76,8 @@ class LatentAttention : public Attention {
     return {type, {CachePages(LatentShape{width_, type}.page_bytes())}};
   }
 
-  [[nodiscard]] std::size_t cache_bytes(std::size_t tokens, CacheType type = CacheType::f32) const override {
-    return LatentShape::pages(tokens) * LatentShape{width_, type}.page_bytes();
+  [[nodiscard]] std::vector<std::size_t> cache_pages(std::size_t tokens) const override {
+    return {LatentShape::pages(tokens)};
   }
 
   [[nodiscard]] bool truncate(AttentionCache& cache, std::size_t, std::size_t to) const override {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <numeric>
 #include <optional>
 #include <span>
@@ -14,7 +15,9 @@
 #include <vector>
 
 #include <trine/core/tensor.hpp>
+#include <trine/generate/session_file.hpp>
 #include <trine/model/model.hpp>
+#include <trine/platform/available_memory.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -24,23 +27,28 @@ struct SessionOptions {
   std::size_t batch_size = 512;  // rows of a long prompt computed at once; bounds the scratch memory
   std::optional<Isa> isa = {};   // none: default_isa()
   Activations activations = Activations::automatic;
+  CacheType cache_type =
+      CacheType::f32;                   // how keys and values are kept: bf16 and q8 take less memory and lose a little
   RoutingObserver* observer = nullptr;  // sees every routing decision; must outlive the session
 };
 
 enum class OutputRows : std::uint8_t { last, all };
 
-/// Movable, not copyable; one thread at a time. Results depend neither on `threads`, nor on how the input is cut into
-/// calls.
+/// Movable, not copyable but by fork(); one thread at a time. Results depend neither on `threads`, nor on how the input
+/// is cut into calls.
 class Session {
  public:
-  /// Throws InputError when an option is out of range, DeviceError when the instruction set is not there.
-  explicit Session(Model model, const SessionOptions& options = {})
-      : model_(std::move(model)), options_(options), cache_(model_.transformer().make_cache()) {
+  /// Throws InputError when an option is out of range, DeviceError when the instruction set is not there, CapacityError
+  /// when the caches of a `context` that was asked for do not fit the memory that is left.
+  explicit Session(Model model, const SessionOptions& options = {}) : model_(std::move(model)), options_(options) {
+    state_.cache_type = options_.cache_type;
+    state_.cache = model_.transformer().make_cache(state_.cache_type);
     const std::size_t most = model_.info().max_position_embeddings;
     if (options_.context > most) {
       throw InputError("context: expected at most " + std::to_string(most) +
                        ", the max_position_embeddings of the model, found " + std::to_string(options_.context));
     }
+    if (options_.context != 0) require_memory(options_.context);
     if (options_.context == 0) options_.context = most;
     if (options_.threads > kMaxThreads)
       throw InputError("threads: expected at most " + std::to_string(kMaxThreads) + ", found " +
@@ -54,7 +62,10 @@ class Session {
 
   [[nodiscard]] const Model& model() const noexcept { return model_; }
   /// Positions seen so far.
-  [[nodiscard]] std::size_t position() const noexcept { return position_; }
+  [[nodiscard]] std::size_t position() const noexcept { return state_.position; }
+  /// The tokens seen so far; none of a model that takes features.
+  [[nodiscard]] std::span<const TokenId> tokens() const noexcept { return state_.tokens; }
+  [[nodiscard]] CacheType cache_type() const noexcept { return state_.cache_type; }
   [[nodiscard]] std::size_t context() const noexcept { return options_.context; }
   [[nodiscard]] std::size_t threads() const noexcept { return options_.threads; }
   [[nodiscard]] Isa isa() const noexcept { return *options_.isa; }
@@ -89,15 +100,70 @@ class Session {
 
   /// Forgets the sequence and gives the memory of its caches back.
   void reset() {
-    cache_ = model_.transformer().make_cache();
-    position_ = 0;
+    state_ = {state_.cache_type, 0, {}, model_.transformer().make_cache(state_.cache_type)};
+    seen_ = 0;
+    interrupted_ = false;
+  }
+
+  /// A session that goes on from the same sequence, with the same options. Both share the caches' pages until one of
+  /// them writes to them.
+  [[nodiscard]] Session fork() const {
+    Session other(model_, options_, state_);
+    other.seen_ = seen_;
+    other.interrupted_ = interrupted_;
+    return other;
+  }
+
+  /// Forgets all but the first `length` positions, also after an interruption. Where caches have forgotten what comes
+  /// before, as windows do, the sequence is computed again. Throws InputError when there are not so many positions, or
+  /// they would have to be computed again from features; CancelledError.
+  void truncate(std::size_t length, const std::stop_token& stop = {}) {
+    if (length > state_.position)
+      throw InputError("length: expected at most " + std::to_string(state_.position) + ", the positions seen, found " +
+                       std::to_string(length));
+    const ModelInfo& info = model_.info();
+    if (info.whole_frames && length % info.frame_size != 0)
+      throw InputError("length: expected whole frames of " + std::to_string(info.frame_size) + " positions, found " +
+                       std::to_string(length));
+    const std::vector<Block>& blocks = model_.transformer().blocks();
+    SequenceCache shorter = state_.cache;
+    bool whole = true;
+    for (std::size_t layer = 0; layer < blocks.size() && whole; ++layer)
+      whole = blocks[layer].attention->truncate(shorter[layer], seen_, length);
+    if (whole) {
+      state_.cache = std::move(shorter);
+      state_.position = length;
+      state_.tokens.resize(std::min(state_.tokens.size(), length));
+      seen_ = length;
+      interrupted_ = false;
+      return;
+    }
+    if (info.num_features != 0)
+      throw InputError("length: " + std::to_string(length) +
+                       " positions would have to be computed again from features, which are not kept");
+    const std::vector<TokenId> again(state_.tokens.begin(),
+                                     state_.tokens.begin() + static_cast<std::ptrdiff_t>(length));
+    reset();
+    run(length, again, {}, OutputRows::last, stop);
+  }
+
+  /// Writes the sequence to a file, beside it first. Throws FileError; InputError after an interruption.
+  void save(const std::filesystem::path& path) const {
+    require_whole();
+    write_session_file(path, model_, state_);
+  }
+  /// Goes on from a sequence that was saved with the same model. Throws FileError, CapacityError; this session is then
+  /// as it was.
+  void restore(const std::filesystem::path& path) {
+    state_ = read_session_file(path, model_, options_.context);
+    seen_ = state_.position;
     interrupted_ = false;
   }
 
   /// Bytes that the caches of this sequence hold.
   [[nodiscard]] std::size_t cache_bytes() const {
     std::size_t total = 0;
-    for (const AttentionCache& layer : cache_) total += layer.bytes();
+    for (const AttentionCache& layer : state_.cache) total += layer.bytes();
     return total;
   }
   /// Bytes of scratch memory.
@@ -107,6 +173,25 @@ class Session {
 
  private:
   static constexpr std::size_t kMaxThreads = 1024;
+  static constexpr std::size_t kWorthAsking = std::size_t{16} << 20U;  // bytes for which the system is asked
+
+  Session(Model model, const SessionOptions& options, SequenceState state)
+      : model_(std::move(model)), options_(options), state_(std::move(state)) {}
+
+  // Is there memory for caches of so many positions?
+  void require_memory(std::size_t positions) const {
+    const std::size_t needed = model_.cache_bytes(positions, state_.cache_type);
+    const std::size_t held = cache_bytes();
+    if (needed < held + kWorthAsking) return;
+    const std::optional<std::uint64_t> available = available_memory();
+    if (available && needed - held > *available)
+      throw CapacityError("the caches of " + std::to_string(positions) + " positions need " +
+                          std::to_string(needed - held) + " bytes more, available are " + std::to_string(*available));
+  }
+  void require_whole() const {
+    if (interrupted_)
+      throw InputError("the session was interrupted in the middle of a pass: call truncate() or reset() first");
+  }
 
   View<const float, 2> run(std::size_t count, std::span<const TokenId> tokens, View<const float, 2> features,
                            OutputRows rows, const std::stop_token& stop) {
@@ -126,12 +211,14 @@ class Session {
       const Workspace::Scope scope(workspace_);
       const View<float, 2> h = workspace_.take_matrix<float>(batch_rows, model_.info().hidden_size);
       const std::span<std::size_t> positions = workspace_.take<std::size_t>(batch_rows);
-      std::iota(positions.begin(), positions.end(), position_);
-      const Batch::Sequence sequence{0, batch_rows, position_, &cache_};
+      std::iota(positions.begin(), positions.end(), state_.position);
+      const Batch::Sequence sequence{0, batch_rows, state_.position, &state_.cache};
+      seen_ = state_.position + batch_rows;
       const Batch batch{std::span(&sequence, 1), positions, tokens.empty() ? tokens : tokens.subspan(done, batch_rows),
                         features.data() == nullptr ? features : features.slice(done, batch_rows)};
       transformer.forward(execution, workspace_, batch, plan_, options_.observer, h);
-      position_ += batch_rows;
+      if (!tokens.empty()) state_.tokens.insert(state_.tokens.end(), batch.token_ids.begin(), batch.token_ids.end());
+      state_.position += batch_rows;
       done += batch_rows;
       execution.check_stop();
       if (rows == OutputRows::all) {
@@ -146,27 +233,29 @@ class Session {
   }
 
   void check(std::size_t count) const {
-    if (interrupted_) throw InputError("the session was interrupted in the middle of a pass: call reset() first");
+    require_whole();
     if (count == 0) throw InputError("expected at least one token or frame, found none");
     const ModelInfo& info = model_.info();
     if (info.whole_frames && count % info.frame_size != 0) {
       throw InputError("expected whole frames of " + std::to_string(info.frame_size) + " positions, found " +
                        std::to_string(count) + " positions");
     }
-    if (count > options_.context - position_) {
-      throw CapacityError("the sequence is " + std::to_string(count - (options_.context - position_)) +
-                          " positions too long: expected at most " + std::to_string(options_.context) + ", found " +
-                          std::to_string(position_) + " and " + std::to_string(count) + " more");
+    const std::size_t left = options_.context - state_.position;
+    if (count > left) {
+      throw CapacityError("the sequence is " + std::to_string(count - left) + " positions too long: expected at most " +
+                          std::to_string(options_.context) + ", found " + std::to_string(state_.position) + " and " +
+                          std::to_string(count) + " more");
     }
+    require_memory(state_.position + count);
   }
 
   Model model_;
   SessionOptions options_;
-  SequenceCache cache_;
+  SequenceState state_;
   Workspace workspace_;
   RoutingPlan plan_;
   Tensor<float, 2> outputs_;
-  std::size_t position_ = 0;
+  std::size_t seen_ = 0;  // positions that a layer has seen: more than state_.position after an interruption
   bool interrupted_ = false;
 };
 

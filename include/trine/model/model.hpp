@@ -2,13 +2,17 @@
 // A loaded model: weights and layers, const and shareable between threads. Sessions run it (generate/session.hpp).
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include <trine/core/hash.hpp>
 #include <trine/model/architectures/all.hpp>
 #include <trine/model/quantization_config.hpp>
 #include <trine/weights/open_weights.hpp>
@@ -46,6 +50,9 @@ class Model {
     state->built =
         architecture({config, place, options.routers, options.wrap_router, options.latent_form}, WeightScope(reader));
     reader.require_all_fetched();
+    Hash hash;
+    hash.add(config.dump());
+    state->config_hash = hash.value();
     for (const std::string_view name : state->source->names())
       state->weight_bytes += state->source->find(name)->bytes.size();
     return Model(std::move(state));
@@ -55,6 +62,26 @@ class Model {
   [[nodiscard]] const Transformer& transformer() const noexcept { return *state_->built.transformer; }
   [[nodiscard]] const WeightSource& weights() const noexcept { return *state_->source; }
   [[nodiscard]] std::size_t weight_bytes() const noexcept { return state_->weight_bytes; }
+
+  /// Tells models apart: a hash of the configuration, of the names, types and shapes of all tensors, and of some bytes
+  /// of each. Reads a few pages a tensor.
+  [[nodiscard]] std::uint64_t fingerprint() const {
+    constexpr std::size_t kSample = 1024;  // bytes at the beginning, in the middle and at the end
+    Hash hash;
+    hash.add(state_->config_hash);
+    for (const std::string_view name : weights().names()) {
+      const StoredTensor& tensor = *weights().find(name);
+      hash.add(name);
+      hash.add(to_string(tensor.dtype));
+      for (const std::size_t extent : tensor.shape) hash.add(std::uint64_t{extent});
+      const std::span<const std::byte> bytes = tensor.bytes;
+      const std::size_t count = std::min(kSample, bytes.size());
+      hash.add(bytes.first(count));
+      hash.add(bytes.subspan((bytes.size() - count) / 2, count));
+      hash.add(bytes.last(count));
+    }
+    return hash.value();
+  }
 
   /// Bytes of the caches of one sequence of `tokens` tokens.
   [[nodiscard]] std::size_t cache_bytes(std::size_t tokens, CacheType type = CacheType::f32) const {
@@ -68,6 +95,7 @@ class Model {
     std::unique_ptr<const WeightSource> source;  // before `built`, whose layers borrow from it
     BuiltModel built;
     std::size_t weight_bytes = 0;
+    std::uint64_t config_hash = 0;
   };
 
   explicit Model(std::shared_ptr<const State> state) : state_(std::move(state)) {}
