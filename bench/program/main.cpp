@@ -49,6 +49,7 @@ struct Options {
   std::size_t depth = 0;
   std::size_t repetitions = 5;
   std::string activations = "native";
+  std::string cache_type = "f32";
   std::string output = "md";
   bool limits = false;
   bool serve = false;
@@ -88,6 +89,9 @@ struct Options {
                    "Type of activations in products: native, as suits the weights, or f32")
         ->type_name("TYPE")
         ->check(one_of({"native", "f32"}));
+    app.add_option("--cache-type", cache_type, "How keys and values are kept: f32, bf16 or q8")
+        ->type_name("TYPE")
+        ->check(one_of({"f32", "bf16", "q8"}));
     app.add_option("-o,--output", output, "md: a markdown table; json: one JSON document")
         ->type_name("FORMAT")
         ->check(one_of({"md", "json"}));
@@ -122,7 +126,8 @@ struct Options {
   [[nodiscard]] MeasureOptions measure_options() const {
     return {.repetitions = repetitions,
             .limit_passes = tiny ? std::size_t{1} : 3,
-            .activations = activations == "f32" ? Activations::f32 : Activations::native};
+            .activations = activations == "f32" ? Activations::f32 : Activations::native,
+            .cache_type = *parse_cache_type(cache_type)};
   }
 
  private:

@@ -86,6 +86,7 @@ struct MeasureOptions {
   std::size_t repetitions = 5;
   std::size_t limit_passes = 3;
   Activations activations = Activations::native;
+  CacheType cache_type = CacheType::f32;
 };
 
 /// Measures one model. Keeps the memory that its limits are read from all the time, so that it can be told from the
@@ -109,6 +110,7 @@ class Meter {
                              .threads = test.threads,
                              .batch_size = kBatchSize,
                              .activations = options_.activations,
+                             .cache_type = options_.cache_type,
                              .observer = &touched});
     const std::vector<TokenId> tokens = some_tokens(test.positions());
     Result result{.test = test};

@@ -40,6 +40,7 @@ struct Options {
     model.add_context(app, "Most tokens of the conversation; 0: what the model was made for");
     model.add_threads(app);
     model.add_activations(app);
+    model.add_cache_type(app);
     generation.add_sampling(app);
     app.add_flag("!--no-stats", stats, "Do not print the speed after each answer")->group("Output");
   }
@@ -90,6 +91,7 @@ class Chat {
     trine::Session session(model, {.context = options_.model.context,
                                    .threads = options_.model.threads,
                                    .activations = options_.model.activations,
+                                   .cache_type = options_.model.cache_type(),
                                    .observer = &experts_});
     return {std::move(session), options_.model.load_tokenizer(), std::move(chat_template), options_.system,
             std::move(variables)};

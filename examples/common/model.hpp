@@ -6,8 +6,7 @@
 #include <cstddef>
 #include <map>
 #include <string>
-
-#include <unistd.h>
+#include <vector>
 
 #include <trine/generate/session.hpp>
 #include <trine/text/pcre2_regex.hpp>
@@ -32,6 +31,7 @@ struct ModelOptions {
   std::size_t threads = 0;
   std::size_t context = 0;
   trine::Activations activations = trine::Activations::automatic;
+  std::string cache_type_name = "f32";
 
   void add_model(CLI::App& app) {
     app.add_option("-m,--model", directory, "Model directory: config.json, weights, tokenizer.json")
@@ -52,10 +52,18 @@ struct ModelOptions {
         ->default_str("automatic")
         ->transform(CLI::Transformer(names).description("") & CLI::IsMember(names).description(""));
   }
+  void add_cache_type(CLI::App& app) {
+    std::vector<std::string> names;
+    for (const auto& [value, name] : trine::kCacheTypeNames) names.emplace_back(name);
+    app.add_option("--cache-type", cache_type_name, "How keys and values are kept: f32, bf16 or q8 (8.5 bits)")
+        ->type_name("TYPE")
+        ->check(CLI::IsMember(names).description(""));
+  }
   void add_context(CLI::App& app, const std::string& help) {
     app.add_option("-c,--ctx-size", context, help)->type_name("N")->check(whole_number());
   }
 
+  [[nodiscard]] trine::CacheType cache_type() const { return *trine::parse_cache_type(cache_type_name); }
   [[nodiscard]] trine::Model load() const {
     return read_from_model([&] { return trine::Model::load(directory); });
   }
@@ -64,20 +72,12 @@ struct ModelOptions {
   }
 };
 
-/// Throws CapacityError when `model` was not made for so many positions, or their caches do not fit the memory.
+/// Throws CapacityError when `model` was not made for so many positions.
 inline void require_fit(const trine::Model& model, std::size_t positions) {
   const std::size_t most = model.info().max_position_embeddings;
   if (positions > most) {
     throw trine::CapacityError("context: expected at most " + std::to_string(most) +
                                ", the max_position_embeddings of the model, found " + std::to_string(positions));
-  }
-  const std::size_t memory =
-      static_cast<std::size_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  const std::size_t cache = model.cache_bytes(positions);
-  if (cache > memory) {
-    throw trine::CapacityError("context: the caches of " + std::to_string(positions) + " positions need " +
-                               std::to_string(cache >> 20U) + " MiB, this machine has " +
-                               std::to_string(memory >> 20U) + " MiB");
   }
 }
 

@@ -35,6 +35,7 @@ struct Options {
     model.add_context(app, "Most tokens in all; 0: what the model was made for");
     model.add_threads(app);
     model.add_activations(app);
+    model.add_cache_type(app);
 
     generation.add_sampling(app);
     app.add_flag("--show-routing", show_routing, "Then print which experts served which token, and their load")
@@ -78,6 +79,7 @@ void complete(const Options& options) {
   trine::Session session(model, {.context = options.model.context,
                                  .threads = options.model.threads,
                                  .activations = options.model.activations,
+                                 .cache_type = options.model.cache_type(),
                                  .observer = options.show_routing ? &trace : nullptr});
   std::string waiting = options.display_prompt ? trine::to_valid_utf8(prompt) : "";  // until the model has taken it
   const auto show = [&](std::string_view text) {

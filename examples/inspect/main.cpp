@@ -32,6 +32,7 @@ int main(int argc, char** argv) {
   bool json = false;
   options.add_model(program);
   options.add_context(program, "Positions to count the caches for; 0: what the model was made for");
+  options.add_cache_type(program);
   program.add_flag("--json", json, "One JSON document instead of text");
 
   return program.run(argc, argv, [&] {
@@ -55,7 +56,7 @@ int main(int argc, char** argv) {
       sum.bytes += tensor.bytes.size();
     }
     const std::size_t weight_bytes = model.weight_bytes();
-    const std::size_t cache_bytes = model.cache_bytes(context);
+    const std::size_t cache_bytes = model.cache_bytes(context, options.cache_type());
     const std::size_t parameters = model.transformer().parameters();
     const std::size_t active = model.transformer().active_parameters();
 

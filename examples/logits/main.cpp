@@ -41,6 +41,7 @@ int main(int argc, char** argv) {
       ->type_name("FILE");
   options.add_threads(program);
   options.add_activations(program);
+  options.add_cache_type(program);
   options.add_context(program, "Most positions; 0: what the model was made for");
 
   return program.run(argc, argv, [&] {
@@ -51,6 +52,7 @@ int main(int argc, char** argv) {
     trine::Session session(model, {.context = options.context,
                                    .threads = options.threads,
                                    .activations = options.activations,
+                                   .cache_type = options.cache_type(),
                                    .observer = experts.empty() ? nullptr : &trace});
 
     trine::View<const float, 2> logits;

@@ -27,6 +27,7 @@ int main(int argc, char** argv) {
   options.add_context(program, "Tokens of a window; 0: 512, or as many as the model can");
   options.add_threads(program);
   options.add_activations(program);
+  options.add_cache_type(program);
   program.add_flag("--json", json, "One JSON document instead of text");
 
   return program.run(argc, argv, [&] {
@@ -35,9 +36,12 @@ int main(int argc, char** argv) {
     const example::ScoredText text(model, tokenizer, example::read_text(file), file, options.context);
     const example::Interrupt interrupt;
     trine::RoutingStats routing;
-    const example::Perplexity found = example::measure_perplexity(
-        model, text, {.threads = options.threads, .activations = options.activations, .observer = &routing},
-        interrupt.token(), "scoring");
+    const example::Perplexity found = example::measure_perplexity(model, text,
+                                                                  {.threads = options.threads,
+                                                                   .activations = options.activations,
+                                                                   .cache_type = options.cache_type(),
+                                                                   .observer = &routing},
+                                                                  interrupt.token(), "scoring");
     nlohmann::ordered_json utilization;  // null for a dense model
     if (model.info().is_routed()) utilization = routing.overall().utilization;
     if (json) {
