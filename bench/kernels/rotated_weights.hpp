@@ -19,9 +19,9 @@
 namespace trine::bench {
 
 /// Uniform in [-1, 1).
-[[nodiscard]] inline std::vector<float> random_values(std::size_t count) {
+[[nodiscard]] inline std::vector<float> random_values(std::size_t count, std::uint64_t seed = 1) {
   std::vector<float> values(count);
-  for (std::size_t i = 0; i < count; ++i) values[i] = static_cast<float>(2.0 * CounterRandom{1}.uniform(i) - 1.0);
+  for (std::size_t i = 0; i < count; ++i) values[i] = static_cast<float>(2.0 * CounterRandom{seed}.uniform(i) - 1.0);
   return values;
 }
 
