@@ -104,6 +104,18 @@ TRINE_INLINE void decode_f8(const std::byte* codes, std::size_t count, float sca
   for (; k < count; ++k) out[k] = kFloat8E4M3Values[std::to_integer<std::size_t>(codes[k])] * scale;
 }
 
+// Codes [at, at + count) of MXFP4 times their scale. A vector begins with the low bits of a byte.
+template <class V = Vec>
+TRINE_INLINE void decode_f4(const std::byte* codes, std::size_t at, std::size_t count, float scale, float* out) {
+  std::size_t k = 0;
+  if constexpr (requires { V::load_f4_e2m1(codes); }) {
+    for (; k < count && (at + k) % 2 != 0; ++k) out[k] = detail::f4_e2m1_value(codes, at + k) * scale;
+    for (; k + V::lanes <= count; k += V::lanes)
+      mul(V::load_f4_e2m1(codes + (at + k) / 2), V::broadcast(scale)).store(out + k);
+  }
+  for (; k < count; ++k) out[k] = detail::f4_e2m1_value(codes, at + k) * scale;
+}
+
 struct DecodedRows {
   const AnyMatrix& w;
   float* buffer;  // [most columns of a tile, ld]
@@ -111,22 +123,30 @@ struct DecodedRows {
   static constexpr const void* after = nullptr;
   TRINE_INLINE const void* at(std::size_t, std::size_t) const { return nullptr; }
   TRINE_INLINE const float* block(std::size_t o, std::size_t count, std::size_t i, std::size_t length) const {
-    if (w.dtype == DType::f8_e4m3 && !w.transposed && w.step[1] == 1) {
+    const bool codes = w.dtype == DType::f8_e4m3 || w.dtype == DType::u8;
+    if (codes && !w.transposed && w.step[1] == 1) {
       for (std::size_t r = 0; r < count; ++r)
-        decode_f8_row(w.first[0] + (o + r) * w.step[0], i, length, buffer + r * ld);
+        decode_codes(w.first[0] + (o + r) * w.step[0], w.first[1] + i, length, buffer + r * ld);
     } else {
       decode(w, o, count, i, length, buffer, ld, 1);
     }
     return buffer;
   }
-  // Columns [i, i + length) of a stored row, block of scales by block.
-  TRINE_INLINE void decode_f8_row(std::size_t row, std::size_t i, std::size_t length, float* out) const {
+  // Columns [column, column + length) of a stored row, block of scales by block.
+  TRINE_INLINE void decode_codes(std::size_t row, std::size_t column, std::size_t length, float* out) const {
+    std::size_t scale = detail::block_index(w.scales, row, column);
+    std::size_t left = w.scales.block_columns - column % w.scales.block_columns;  // columns of this block
     for (std::size_t k = 0; k < length;) {
-      const std::size_t at = w.first[1] + i + k;
-      const std::size_t left = w.scales.block_columns - at % w.scales.block_columns;
       const std::size_t count = length - k < left ? length - k : left;
-      decode_f8(w.data + row * w.stride + at, count, detail::block_scale(w.scales, row, at), out + k);
+      const std::size_t at = row * w.stride + column + k;
+      if (w.dtype == DType::f8_e4m3) {
+        decode_f8(w.data + at, count, detail::block_scale(w.scales, scale), out + k);
+      } else {
+        decode_f4(w.data, at, count, detail::block_scale(w.scales, scale), out + k);
+      }
       k += count;
+      left = w.scales.block_columns;
+      ++scale;
     }
   }
 };
