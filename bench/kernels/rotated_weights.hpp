@@ -13,6 +13,7 @@
 #include <trine/core/any_view.hpp>
 #include <trine/core/random.hpp>
 #include <trine/core/tensor.hpp>
+#include <trine/platform/anonymous_memory.hpp>
 #include <trine/quant/mxfp4.hpp>
 #include <trine/quant/packed.hpp>
 
@@ -40,7 +41,7 @@ class RotatedWeights {
     const std::size_t distance = whole_lines(code_bytes) + whole_lines(scales.size());
     bytes_ = code_bytes + scales.size();
     matrices_.resize((kMemory + distance - 1) / distance, matrix);
-    memory_.resize(matrices_.size() * distance);
+    memory_ = AnonymousMemory(matrices_.size() * distance);
     std::byte* next = memory_.data();
     for (AnyMatrix& one : matrices_) {
       for (std::size_t done = 0; done < code_bytes; done += block.size())
@@ -100,7 +101,7 @@ class RotatedWeights {
 
   std::size_t bytes_ = 0;
   std::size_t turn_ = 0;
-  std::vector<std::byte, CacheLineAllocator<std::byte>> memory_;
+  AnonymousMemory memory_;
   std::vector<AnyMatrix> matrices_;
 };
 

@@ -119,18 +119,32 @@ TRINE_INLINE void decode_f4(const std::byte* codes, std::size_t at, std::size_t 
 struct DecodedRows {
   const AnyMatrix& w;
   float* buffer;  // [most columns of a tile, ld]
+  bool along;     // is the next block that of the next columns, or that of the next rows?
   static constexpr std::size_t ld = kInnerBlock<float>;
   static constexpr const void* after = nullptr;
   TRINE_INLINE const void* at(std::size_t, std::size_t) const { return nullptr; }
   TRINE_INLINE const float* block(std::size_t o, std::size_t count, std::size_t i, std::size_t length) const {
     const bool codes = w.dtype == DType::f8_e4m3 || w.dtype == DType::u8;
     if (codes && !w.transposed && w.step[1] == 1) {
-      for (std::size_t r = 0; r < count; ++r)
+      const bool row_ends = i + length == w.columns;
+      const std::size_t next_row = along && !row_ends ? o : o + count;
+      const std::size_t next_column = !along ? i : row_ends ? 0 : i + length;
+      for (std::size_t r = 0; r < count; ++r) {
+        if (next_row + r < w.rows) ask(next_row + r, next_column);
         decode_codes(w.first[0] + (o + r) * w.step[0], w.first[1] + i, length, buffer + r * ld);
+      }
     } else {
       decode(w, o, count, i, length, buffer, ld, 1);
     }
     return buffer;
+  }
+  // Asks memory for codes that are decoded after as many as a block has: too short runs for the CPU to notice.
+  TRINE_INLINE void ask(std::size_t row, std::size_t column) const {
+    const std::size_t length = w.columns - column < ld ? w.columns - column : ld;
+    const std::size_t first = (w.first[0] + row * w.step[0]) * w.stride + w.first[1] + column;
+    const std::size_t per_byte = w.dtype == DType::u8 ? 2 : 1;
+    for (std::size_t at = 0; at < length; at += 64 * per_byte)
+      __builtin_prefetch(w.data + (first + at) / per_byte);
   }
   // Columns [column, column + length) of a stored row, block of scales by block.
   TRINE_INLINE void decode_codes(std::size_t row, std::size_t column, std::size_t length, float* out) const {
@@ -272,7 +286,7 @@ inline void gemm_decoded(const RowsOf<float>& x, std::size_t rows, const AnyMatr
                          std::size_t ldy) noexcept {
   constexpr std::size_t most = Vec::tile_columns < Vec::row_columns ? Vec::row_columns : Vec::tile_columns;
   alignas(64) float buffer[most * kInnerBlock<float>];
-  inner_gemm<Widened>(x, rows, DecodedRows{w, buffer}, w.rows, w.columns, y, ldy);
+  inner_gemm<Widened>(x, rows, DecodedRows{w, buffer, rows <= Vec::tile_rows}, w.rows, w.columns, y, ldy);
 }
 
 }  // namespace trine::inline TRINE_ABI::kernels::TRINE_REGION
