@@ -229,7 +229,7 @@ TEST(StoredFormatsPerIsa, Mxfp4HasTheValuesOfEachOfIts256Bytes) {
   }
 }
 
-// Vectors begin and end anywhere in a block of scales, and scales are anything, infinite products and NaN among them.
+// Columns begin and end anywhere in a block of scales, and scales are anything, with infinite products and NaN.
 TEST(StoredFormatsPerIsa, CodesMultiplyLikeTheNumbersThatDecodeMakesOfThem) {
   std::mt19937 random(4);
   constexpr std::size_t kRows = 9;

@@ -15,10 +15,8 @@ namespace trine::inline TRINE_ABI::kernels {
 
 namespace detail {
 
-[[nodiscard]] inline std::size_t block_index(const BlockScales& scales, std::size_t row, std::size_t column) noexcept {
-  return row / scales.block_rows * scales.stride + column / scales.block_columns;
-}
-[[nodiscard]] inline float block_scale(const BlockScales& scales, std::size_t index) noexcept {
+[[nodiscard]] inline float block_scale(const BlockScales& scales, std::size_t row, std::size_t column) noexcept {
+  const std::size_t index = row / scales.block_rows * scales.stride + column / scales.block_columns;
   switch (scales.dtype) {
     case DType::f32:
       return reinterpret_cast<const float*>(scales.data)[index];
@@ -29,12 +27,6 @@ namespace detail {
     default:
       return float8_e8m0_value(reinterpret_cast<const std::uint8_t*>(scales.data)[index]);
   }
-}
-
-/// Code i of MXFP4 as a number, without its scale.
-[[nodiscard]] inline float f4_e2m1_value(const std::byte* codes, std::size_t i) noexcept {
-  const auto two = std::to_integer<unsigned>(codes[i / 2]);
-  return kFloat4E2M1Values[i % 2 == 0 ? two & 15U : two >> 4U];
 }
 
 /// out[k * out_step] = stored element (row, column + k * w.step[1]) for k < count.
@@ -65,14 +57,17 @@ inline void decode_run(const AnyMatrix& w, std::size_t row, std::size_t column, 
       const std::size_t at = column + k * w.step[1];
       const std::size_t left = w.scales.block_columns - at % w.scales.block_columns;  // columns of this block
       const std::size_t end = std::min(count, k + (left + w.step[1] - 1) / w.step[1]);
-      const float scale = block_scale(w.scales, block_index(w.scales, row, at));
+      const float scale = block_scale(w.scales, row, at);
       for (std::size_t i = row * w.stride + at; k < end; ++k, i += w.step[1]) out[k * out_step] = value(i) * scale;
     }
   };
   if (w.dtype == DType::f8_e4m3) {
     scaled([codes = w.data](std::size_t i) { return kFloat8E4M3Values[std::to_integer<std::size_t>(codes[i])]; });
   } else {
-    scaled([codes = w.data](std::size_t i) { return f4_e2m1_value(codes, i); });
+    scaled([codes = w.data](std::size_t i) {
+      const auto two = std::to_integer<unsigned>(codes[i / 2]);
+      return kFloat4E2M1Values[i % 2 == 0 ? two & 15U : two >> 4U];
+    });
   }
 }
 

@@ -104,16 +104,12 @@ TRINE_INLINE void decode_f8(const std::byte* codes, std::size_t count, float sca
   for (; k < count; ++k) out[k] = kFloat8E4M3Values[std::to_integer<std::size_t>(codes[k])] * scale;
 }
 
-// Codes [at, at + count) of MXFP4 times their scale. A vector begins with the low bits of a byte.
+// A group of MXFP4 codes times its scale.
 template <class V = Vec>
-TRINE_INLINE void decode_f4(const std::byte* codes, std::size_t at, std::size_t count, float scale, float* out) {
-  std::size_t k = 0;
-  if constexpr (requires { V::load_f4_e2m1(codes); }) {
-    for (; k < count && (at + k) % 2 != 0; ++k) out[k] = detail::f4_e2m1_value(codes, at + k) * scale;
-    for (; k + V::lanes <= count; k += V::lanes)
-      mul(V::load_f4_e2m1(codes + (at + k) / 2), V::broadcast(scale)).store(out + k);
-  }
-  for (; k < count; ++k) out[k] = detail::f4_e2m1_value(codes, at + k) * scale;
+TRINE_INLINE void decode_f4(const std::byte* codes, float scale, float* out) {
+  const V factor = V::broadcast(scale);
+  TRINE_UNROLL
+  for (std::size_t k = 0; k < kMxfp4Group; k += V::lanes) mul(V::load_f4_e2m1(codes + k / 2), factor).store(out + k);
 }
 
 struct DecodedRows {
@@ -131,7 +127,12 @@ struct DecodedRows {
       const std::size_t next_column = !along ? i : row_ends ? 0 : i + length;
       for (std::size_t r = 0; r < count; ++r) {
         if (next_row + r < w.rows) ask(next_row + r, next_column);
-        decode_codes(w.first[0] + (o + r) * w.step[0], w.first[1] + i, length, buffer + r * ld);
+        const std::size_t row = w.first[0] + (o + r) * w.step[0];
+        if (w.dtype == DType::u8) {
+          decode_f4_row(row, w.first[1] + i, length, buffer + r * ld);
+        } else {
+          decode_f8_row(row, w.first[1] + i, length, buffer + r * ld);
+        }
       }
     } else {
       decode(w, o, count, i, length, buffer, ld, 1);
@@ -146,22 +147,29 @@ struct DecodedRows {
     for (std::size_t at = 0; at < length; at += 64 * per_byte)
       __builtin_prefetch(w.data + (first + at) / per_byte);
   }
-  // Columns [column, column + length) of a stored row, block of scales by block.
-  TRINE_INLINE void decode_codes(std::size_t row, std::size_t column, std::size_t length, float* out) const {
-    std::size_t scale = detail::block_index(w.scales, row, column);
-    std::size_t left = w.scales.block_columns - column % w.scales.block_columns;  // columns of this block
+  // Columns [column, column + length) of a stored row of FP8, block of scales by block.
+  TRINE_INLINE void decode_f8_row(std::size_t row, std::size_t column, std::size_t length, float* out) const {
     for (std::size_t k = 0; k < length;) {
+      const std::size_t at = column + k;
+      const std::size_t left = w.scales.block_columns - at % w.scales.block_columns;
       const std::size_t count = length - k < left ? length - k : left;
-      const std::size_t at = row * w.stride + column + k;
-      if (w.dtype == DType::f8_e4m3) {
-        decode_f8(w.data + at, count, detail::block_scale(w.scales, scale), out + k);
-      } else {
-        decode_f4(w.data, at, count, detail::block_scale(w.scales, scale), out + k);
-      }
+      decode_f8(w.data + row * w.stride + at, count, detail::block_scale(w.scales, row, at), out + k);
       k += count;
-      left = w.scales.block_columns;
-      ++scale;
     }
+  }
+  // The same of MXFP4, whole groups by vectors.
+  template <class V = Vec>
+  TRINE_INLINE void decode_f4_row(std::size_t row, std::size_t column, std::size_t length, float* out) const {
+    std::size_t k = 0;
+    if constexpr (requires { V::load_f4_e2m1(w.data); }) {
+      if (column % kMxfp4Group == 0) {
+        const std::byte* codes = w.data + (row * w.stride + column) / 2;
+        const std::byte* scale = w.scales.data + row * w.scales.stride + column / kMxfp4Group;
+        for (; k + kMxfp4Group <= length; k += kMxfp4Group, codes += kMxfp4Group / 2, ++scale)
+          decode_f4(codes, float8_e8m0_value(std::to_integer<std::uint8_t>(*scale)), out + k);
+      }
+    }
+    if (k < length) detail::decode_run(w, row, column + k, length - k, out + k, 1);
   }
 };
 
