@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Matrix products at real shapes: trine in f32 and bf16 beside Eigen in f32, one thread each, GFLOP/s and GB/s of
 // weights. For a fair comparison on a machine that drifts, interleave:
-//   trine_kernels_bench --benchmark_filter=expert --benchmark_enable_random_interleaving=true --benchmark_repetitions=5
-//                       --benchmark_report_aggregates_only=true
+//   trine_kernels_bench --benchmark_filter='(trine|eigen)_' --benchmark_enable_random_interleaving=true
+//                       --benchmark_repetitions=5 --benchmark_report_aggregates_only=true
 #include <benchmark/benchmark.h>
 
 #include <algorithm>

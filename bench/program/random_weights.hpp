@@ -87,9 +87,10 @@ class RandomWeights : public TensorMap {
     for (auto& [key, block] : blocks_) {
       const auto [dtype, columns] = key;
       const std::size_t size = panel_size(dtype, columns);
-      parallel_for(threads, block.size() / size, [&, dtype = dtype, columns = columns](std::size_t panel) {
-        make_panel(dtype, columns, panel, block.data() + panel * size);
-      });
+      parallel_for(threads, block.size() / size,
+                   [=, dtype = dtype, columns = columns, to = block.data()](std::size_t panel) {
+                     make_panel(dtype, columns, panel, to + panel * size);
+                   });
     }
   }
   static void make_panel(DType dtype, std::size_t columns, std::size_t panel, std::byte* out) {

@@ -208,5 +208,58 @@ TEST(StoredFormatsPerIsa, Fp8HasTheValueOfEachOfIts256Codes) {
   }
 }
 
+// Row b holds byte b in one place: its products with the two columns of that place are what its four low and its four
+// high bits stand for.
+TEST(StoredFormatsPerIsa, Mxfp4HasTheValuesOfEachOfIts256Bytes) {
+  constexpr std::array<float, 16> kValues = {0, 0.5, 1, 1.5, 2, 3, 4, 6, 0, -0.5, -1, -1.5, -2, -3, -4, -6};
+  constexpr std::size_t kColumns = 64;
+  const std::vector<std::uint8_t> scales(256 * kColumns / 32, 128);  // 2
+  for (std::size_t column = 0; column < kColumns; ++column) {
+    std::vector<std::byte> codes(256 * kColumns / 2);
+    for (std::size_t b = 0; b < 256; ++b) codes[(b * kColumns + column) / 2] = static_cast<std::byte>(b);
+    AnyMatrix w{codes.data(), DType::u8, 256, kColumns};
+    w.scales = {reinterpret_cast<const std::byte*>(scales.data()), DType::u8, kColumns / 32, 1, 32};
+    std::vector<float> x(kColumns);
+    x[column] = 1.0F;
+    std::vector<float> y(256);
+    kernels::gemm(default_isa(), x.data(), kColumns, 1, w, y.data(), 256);
+    for (std::size_t b = 0; b < 256; ++b)
+      ASSERT_EQ(y[b], 2 * kValues[column % 2 == 0 ? b % 16 : b / 16])
+          << "byte " << b << ", column " << column << ", " << to_string(default_isa());
+  }
+}
+
+// Columns begin and end anywhere in a block of scales, and scales are anything, with infinite products and NaN.
+TEST(StoredFormatsPerIsa, CodesMultiplyLikeTheNumbersThatDecodeMakesOfThem) {
+  std::mt19937 random(4);
+  constexpr std::size_t kRows = 9;
+  constexpr std::size_t kColumns = 160;
+  Stored extreme = mxfp4(kRows, kColumns, random);
+  for (std::size_t i = 0; i < extreme.scale_bytes.size(); ++i)
+    extreme.scale_bytes[i] = std::array<std::uint8_t, 5>{0, 120, 253, 254, 255}[i / 5 % 5];
+  for (Stored stored : {mxfp4(kRows, kColumns, random), extreme, fp8<float>(DType::f32, kRows, kColumns, random)}) {
+    point_to(stored);
+    const AnyMatrix columns = stored.matrix.transpose();
+    for (const std::size_t first : {0U, 1U, 2U, 5U, 31U, 33U, 64U}) {
+      for (const std::size_t count : {1U, 2U, 7U, 15U, 16U, 17U, 33U, 47U, 65U, 96U}) {
+        const AnyMatrix part = columns.row_range(first, count).transpose();
+        std::vector<float> numbers(kRows * count);
+        kernels::decode(part, 0, kRows, 0, count, numbers.data(), count, 1);
+        for (const std::size_t rows : {1U, 3U}) {
+          const auto x = test::random_tensor({rows, count}, count);
+          std::vector<float> a(rows * kRows);
+          std::vector<float> b(rows * kRows);
+          kernels::gemm(default_isa(), x.data(), count, rows, part, a.data(), kRows);
+          kernels::gemm(default_isa(), x.data(), count, rows, numbers.data(), count, kRows, count, b.data(), kRows);
+          for (std::size_t i = 0; i < a.size(); ++i)
+            ASSERT_TRUE(a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i])))
+                << to_string(stored.matrix.dtype) << ", columns " << first << " + " << count << ", output " << i << ": "
+                << a[i] << " and " << b[i] << ", " << to_string(default_isa());
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace trine

@@ -5,12 +5,14 @@
 #include <trine/core/bfloat16.hpp>
 #include <trine/core/float16.hpp>
 #include <trine/kernels/simd/target.hpp>
+#include <trine/quant/mxfp4.hpp>
 
 #if TRINE_X86
 #include <immintrin.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 TRINE_TARGET_BEGIN(TRINE_AVX2_FEATURES)
 namespace trine::inline TRINE_ABI::kernels::avx2 {
@@ -46,6 +48,16 @@ struct Vec {
     const __m128i nan = _mm_slli_epi16(_mm_cmpeq_epi16(size, _mm_set1_epi16(0x7f)), 9);  // 0xfe00, or 0
     const __m128i half = _mm_or_si128(_mm_or_si128(sign, _mm_slli_epi16(size, 7)), nan);
     return {_mm256_mul_ps(_mm256_cvtph_ps(half), _mm256_set1_ps(256.0F))};
+  }
+  /// Codes of FP4 E2M1, two a byte: the table looks at the lowest three bits of each lane, the fourth is the sign.
+  static TRINE_INLINE Vec load_f4_e2m1(const std::byte* p) {
+    std::int32_t four = 0;
+    std::memcpy(&four, p, sizeof four);
+    const __m256i bytes = _mm256_cvtepu8_epi64(_mm_cvtsi32_si128(four));
+    const __m256i codes = _mm256_or_si256(bytes, _mm256_slli_epi64(bytes, 28));  // the upper four to the odd lane
+    const __m256 size = _mm256_permutevar8x32_ps(_mm256_loadu_ps(kFloat4E2M1Values.data()), codes);
+    const __m256 sign = _mm256_and_ps(_mm256_castsi256_ps(_mm256_slli_epi32(codes, 28)), _mm256_set1_ps(-0.0F));
+    return {_mm256_xor_ps(size, sign)};
   }
   TRINE_INLINE void store(float* p) const { _mm256_storeu_ps(p, v); }
   TRINE_INLINE void store_part(float* p, std::size_t count) const {

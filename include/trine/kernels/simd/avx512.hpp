@@ -5,6 +5,7 @@
 #include <trine/core/bfloat16.hpp>
 #include <trine/core/float16.hpp>
 #include <trine/kernels/simd/target.hpp>
+#include <trine/quant/mxfp4.hpp>
 
 #if TRINE_X86
 #include <immintrin.h>
@@ -50,6 +51,12 @@ struct Vec {
     const __m256i nan = _mm256_slli_epi16(_mm256_cmpeq_epi16(size, _mm256_set1_epi16(0x7f)), 9);  // 0xfe00, or 0
     const __m256i half = _mm256_or_si256(_mm256_or_si256(sign, _mm256_slli_epi16(size, 7)), nan);
     return {_mm512_mul_ps(_mm512_cvtph_ps(half), _mm512_set1_ps(256.0F))};
+  }
+  /// Codes of FP4 E2M1, two a byte: the table looks at the lowest four bits of each lane.
+  static TRINE_INLINE Vec load_f4_e2m1(const std::byte* p) {
+    const __m512i bytes = _mm512_cvtepu8_epi64(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+    const __m512i codes = _mm512_or_si512(bytes, _mm512_slli_epi64(bytes, 28));  // the upper four to the odd lane
+    return {_mm512_permutexvar_ps(codes, _mm512_loadu_ps(kFloat4E2M1Values.data()))};
   }
   TRINE_INLINE void store(float* p) const { _mm512_storeu_ps(p, v); }
   TRINE_INLINE void store_part(float* p, std::size_t count) const { _mm512_mask_storeu_ps(p, first(count), v); }

@@ -34,6 +34,18 @@ struct Vec {
     for (std::size_t i = 0; i < count; ++i) part[i] = static_cast<float>(p[i]);
     return {vld1q_f32(part)};
   }
+  /// Codes of FP4 E2M1, two a byte, by a table of the upper halves of their values, whose lower halves are zero.
+  static TRINE_INLINE Vec load_f4_e2m1(const std::byte* p) {
+    std::uint16_t two = 0;
+    std::memcpy(&two, p, sizeof two);
+    const int16x4_t places = vcreate_s16(0xfff4'fff8'fffc'0000U);  // of the codes: shifts by 0, -4, -8, -12
+    const uint16x4_t codes = vand_u16(vshl_u16(vdup_n_u16(two), places), vdup_n_u16(15));
+    const uint16x4_t bytes = vadd_u16(vmul_n_u16(codes, 0x0202), vdup_n_u16(0x0100));  // 2 code, 2 code + 1
+    const uint8x16x2_t table = {
+        {vreinterpretq_u8_u16(vld1q_u16(kF4Halves)), vreinterpretq_u8_u16(vld1q_u16(kF4Halves + 8))}};
+    const uint16x4_t halves = vreinterpret_u16_u8(vqtbl2_u8(table, vreinterpret_u8_u16(bytes)));
+    return {vreinterpretq_f32_u32(vshll_n_u16(halves, 16))};
+  }
   TRINE_INLINE void store(float* p) const { vst1q_f32(p, v); }
   TRINE_INLINE void store_part(float* p, std::size_t count) const {
     alignas(16) float part[lanes];
@@ -42,6 +54,8 @@ struct Vec {
   }
 
  private:
+  static constexpr std::uint16_t kF4Halves[16] = {0x0000, 0x3f00, 0x3f80, 0x3fc0, 0x4000, 0x4040, 0x4080, 0x40c0,
+                                                  0x8000, 0xbf00, 0xbf80, 0xbfc0, 0xc000, 0xc040, 0xc080, 0xc0c0};
   template <class T>
   static TRINE_INLINE uint16x4_t load_bits(const T* p) {
     return vld1_u16(reinterpret_cast<const std::uint16_t*>(p));
