@@ -106,7 +106,7 @@ class Run {
       x_ = random_values(rows * hidden_);
       y_.resize(x_.size());
     }
-    const SequenceRows sequence{.first_row = 0, .rows = rows, .position = position, .cache = cache_.get()};
+    const SequenceRows sequence{.first_row = 0, .rows = rows, .position = position, .cache = &cache_};
     layer_.attention->forward(execution_, workspace_, {x_.data(), {rows, hidden_}}, {&sequence, 1},
                               {y_.data(), {rows, hidden_}});
     benchmark::DoNotOptimize(y_.data());
@@ -118,7 +118,7 @@ class Run {
   Layer layer_;
   std::size_t hidden_;
   Workspace workspace_;
-  std::unique_ptr<AttentionCache> cache_;
+  AttentionCache cache_;
   std::vector<float> x_;
   std::vector<float> y_;
 };
