@@ -41,6 +41,7 @@ struct Options {
     model.add_threads(app);
     model.add_activations(app);
     model.add_cache_type(app);
+    model.add_attention(app);
     generation.add_sampling(app);
     app.add_flag("!--no-stats", stats, "Do not print the speed after each answer")->group("Output");
   }

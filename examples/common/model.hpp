@@ -32,6 +32,7 @@ struct ModelOptions {
   std::size_t context = 0;
   trine::Activations activations = trine::Activations::automatic;
   std::string cache_type_name = "f32";
+  std::string attention = "full";
 
   void add_model(CLI::App& app) {
     app.add_option("-m,--model", directory, "Model directory: config.json, weights, tokenizer.json")
@@ -59,13 +60,20 @@ struct ModelOptions {
         ->type_name("TYPE")
         ->check(CLI::IsMember(names).description(""));
   }
+  void add_attention(CLI::App& app) {
+    app.add_option("--attention", attention,
+                   "full, or chunked:SIZE[:OVERLAP]: an approximation in which tokens see their chunk and an overlap")
+        ->type_name("KIND");
+  }
   void add_context(CLI::App& app, const std::string& help) {
     app.add_option("-c,--ctx-size", context, help)->type_name("N")->check(whole_number());
   }
 
   [[nodiscard]] trine::CacheType cache_type() const { return *trine::parse_cache_type(cache_type_name); }
   [[nodiscard]] trine::Model load() const {
-    return read_from_model([&] { return trine::Model::load(directory); });
+    trine::LoadOptions options;
+    options.chunking = trine::parse_chunking(attention);
+    return read_from_model([&] { return trine::Model::load(directory, options); });
   }
   [[nodiscard]] trine::Tokenizer load_tokenizer() const {
     return read_from_model([&] { return trine::Tokenizer::load(directory, {.regex = trine::pcre2_regex}); });

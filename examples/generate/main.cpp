@@ -36,6 +36,7 @@ struct Options {
     model.add_threads(app);
     model.add_activations(app);
     model.add_cache_type(app);
+    model.add_attention(app);
 
     generation.add_sampling(app);
     app.add_flag("--show-routing", show_routing, "Then print which experts served which token, and their load")

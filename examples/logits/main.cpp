@@ -42,6 +42,7 @@ int main(int argc, char** argv) {
   options.add_threads(program);
   options.add_activations(program);
   options.add_cache_type(program);
+  options.add_attention(program);
   options.add_context(program, "Most positions; 0: what the model was made for");
 
   return program.run(argc, argv, [&] {

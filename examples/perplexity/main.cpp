@@ -28,6 +28,7 @@ int main(int argc, char** argv) {
   options.add_threads(program);
   options.add_activations(program);
   options.add_cache_type(program);
+  options.add_attention(program);
   program.add_flag("--json", json, "One JSON document instead of text");
 
   return program.run(argc, argv, [&] {

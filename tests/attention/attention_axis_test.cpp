@@ -38,6 +38,14 @@ std::vector<AxisCase> cases() {
                       [=](std::size_t n, std::size_t m) { return m <= n && n - m < window; }, index, 1, false,
                       (window + 63) / 64 * 64 + 64});
   }
+  for (const Chunking chunks :
+       {Chunking{1, 0}, Chunking{1, 1}, Chunking{5, 2}, Chunking{64, 0}, Chunking{40, 40}, Chunking{100, 30}}) {
+    result.push_back(
+        {"chunks of " + std::to_string(chunks.size) + " and " + std::to_string(chunks.overlap),
+         [=] { return std::make_unique<ChunkAxis>(chunks); },
+         [=](std::size_t n, std::size_t m) { return m <= n && m + chunks.overlap >= n / chunks.size * chunks.size; },
+         index, 1, false, (chunks.size + chunks.overlap + 63) / 64 * 64});
+  }
   for (const std::size_t s : {1U, 2U, 5U, 64U}) {
     const auto frame = [s](std::size_t n) { return n / s; };
     for (const std::size_t lookback : {0U, 1U, 2U, 3U}) {

@@ -142,6 +142,24 @@ TEST(LatentAttentionPerIsa, EqualsTheTextbookInBothForms) {
   }
 }
 
+TEST(LatentAttentionPerIsa, SeesAChunkAndItsOverlapIfAsked) {
+  const auto x = test::random_tensor({kTokens, kHidden}, 19);
+  for (const Chunking chunking : {Chunking{50, 0}, Chunking{64, 10}, Chunking{130, 130}, Chunking{kTokens, 7}}) {
+    Layer layer;
+    layer.naive.chunk = chunking.size;
+    layer.naive.overlap = chunking.overlap;
+    layer.options.chunking = chunking;
+    const Matrix expected = test::naive::latent_attention(layer.naive, Matrix::from(x.view()));
+    for (const Form form : {Form::naive, Form::absorbed}) {
+      const LatentAttention attention = layer.make(form);
+      const Tensor<float, 2> whole = run(attention, x.view(), kTokens, 2);
+      EXPECT_LT(difference(whole, expected), kRoundOff) << chunking.size;
+      for (const std::size_t chunk : {std::size_t{1}, std::size_t{37}})
+        ASSERT_TRUE(std::ranges::equal(run(attention, x.view(), chunk).view().span(), whole.view().span()));
+    }
+  }
+}
+
 TEST(LatentAttentionPerIsa, GivesTheSameBitsHoweverAPromptIsCutAndOnAnyNumberOfThreads) {
   const auto x = test::random_tensor({kTokens, kHidden}, 12);
   Layer layer({17, 5, false, RotaryPairs::interleaved});  // three groups of heads share an absorbed task

@@ -32,6 +32,8 @@ struct Latent {
   std::vector<double> frequencies = {};  // [rope / 2]
   double amplitude = 1;
   bool interleaved = true;
+  std::size_t chunk = 0;  // positions n and m are strangers if m < n / chunk * chunk - overlap; 0: none are
+  std::size_t overlap = 0;
   enum class Norm { latent, latent_and_rotary_key } norm_covers = Norm::latent;  // the second is wrong
 };
 
@@ -98,6 +100,7 @@ inline void add_bias(Matrix& x, const std::vector<double>& bias) {
         for (std::size_t i = 0; i < layer.nope; ++i) scores[m] += query(n, i) * key(m, i);
         for (std::size_t i = 0; i < layer.rope; ++i) scores[m] += rotary_query(n, i) * rotary_key(m, i);
         scores[m] *= layer.softmax_scale;
+        if (layer.chunk != 0 && m + layer.overlap < n / layer.chunk * layer.chunk) scores[m] = -1e30;
       }
       const std::vector<double> p = softmax(scores);
       for (std::size_t m = 0; m <= n; ++m)

@@ -5,6 +5,7 @@
 //   axis       keys of query n                                                   remembered
 //   Full       m <= n                                                            every token
 //   Sliding    n - window < m <= n                                                window tokens
+//   Chunk      m <= n, from the beginning of the chunk of n less an overlap on     a chunk and an overlap
 //   Window     m <= n, or the whole frame if not causal; t(n) - t(m) <= L        L + 1 frames
 //   Summary    the last site of every earlier frame, and n itself                one token a frame
 //   Strided    the same site of this and every earlier frame                     every token
@@ -19,9 +20,11 @@
 #include <algorithm>
 #include <cstddef>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <vector>
 
+#include <trine/attention/chunking.hpp>
 #include <trine/cache/key_value_pages.hpp>
 
 namespace trine::inline TRINE_ABI {
@@ -157,6 +160,41 @@ class SlidingAxis : public AttentionAxis {
   std::size_t capacity_;  // tokens of the ring
 };
 
+/// Full attention in chunks. A ring of pages holds a chunk and what it sees of the one before.
+class ChunkAxis : public AttentionAxis {
+ public:
+  explicit ChunkAxis(const Chunking& chunking)
+      : chunking_(chunking), ring_pages_((chunking.size + chunking.overlap + kPageRows - 1) / kPageRows) {}
+
+  [[nodiscard]] KeyValueShape page_shape() const override { return {.blocks = 1, .block_rows = kPageRows}; }
+  [[nodiscard]] std::size_t pages(std::size_t tokens) const override {
+    return std::min(ring_pages_, (tokens + kPageRows - 1) / kPageRows);
+  }
+  [[nodiscard]] std::size_t pass(std::size_t n, std::size_t rows) const override {
+    return std::min(rows, chunking_.left(n));
+  }
+  [[nodiscard]] std::optional<KeyPlace> place(std::size_t n) const override { return at(n); }
+  void tiles(std::size_t n, std::size_t end, std::size_t most, std::vector<QueryTile>& tiles) const override {
+    cut(n, end, most, chunking_.size, tiles);
+  }
+  [[nodiscard]] Sight sight(const QueryTile& tile) const override {
+    return {.first = chunking_.first(tile.n), .last = tile.n + 1, .advance = 1};
+  }
+  [[nodiscard]] KeyRun run(const QueryTile&, std::size_t index, std::size_t end) const override {
+    return {at(index), std::min(end - index, kPageRows - index % kPageRows)};
+  }
+  [[nodiscard]] bool can_go_back(std::size_t tokens, std::size_t to) const override {
+    const std::size_t first = chunking_.first(to);
+    return first == to || first + ring_pages_ * kPageRows >= tokens;
+  }
+
+ private:
+  [[nodiscard]] KeyPlace at(std::size_t n) const noexcept { return {n / kPageRows % ring_pages_, n % kPageRows}; }
+  static constexpr std::size_t kPageRows = 64;
+  Chunking chunking_;
+  std::size_t ring_pages_;
+};
+
 /// The rows of a frame in equal pages of at most kMostRows, so that memory follows what is written.
 class FramePages {
  public:
@@ -218,6 +256,12 @@ class WindowAxis : public AttentionAxis {
   bool causal_;
   FramePages frame_pages_;
 };
+
+/// The axis of full attention, in chunks if that is wished.
+[[nodiscard]] inline std::unique_ptr<const AttentionAxis> full_axis(const std::optional<Chunking>& chunking) {
+  if (chunking) return std::make_unique<ChunkAxis>(*chunking);
+  return std::make_unique<FullAxis>();
+}
 
 class SummaryAxis : public AttentionAxis {
  public:

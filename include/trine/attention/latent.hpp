@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <trine/attention/attention.hpp>
+#include <trine/attention/chunking.hpp>
 #include <trine/attention/latent_form.hpp>
 #include <trine/attention/streamed_attention.hpp>
 #include <trine/cache/latent_rows.hpp>
@@ -38,6 +39,7 @@ struct LatentAttentionOptions {
   bool attention_bias = false;  // of q_a_proj, kv_a_proj_with_mqa and o_proj
   float norm_epsilon = 1e-6F;   // of both latent norms; rms_norm_eps does not change it in transformers
   LatentAttentionForm form = LatentAttentionForm::automatic;
+  std::optional<Chunking> chunking = std::nullopt;
 };
 
 /// For a token x, position n, and head h:
@@ -109,10 +111,17 @@ class LatentAttention : public Attention {
       const LatentAttentionForm one_row =
           sequence.rows == 1 ? LatentAttentionForm::absorbed : LatentAttentionForm::naive;
       const auto form = options_.form == LatentAttentionForm::automatic ? one_row : options_.form;
-      if (form == LatentAttentionForm::absorbed) {
-        attend_absorbed(execution, workspace, sequence, cache, q, z);
-      } else {
-        attend_naive(execution, workspace, sequence, cache, q, z);
+      for (SequenceRows part = sequence; part.position < sequence.position + sequence.rows;) {
+        const std::size_t left = sequence.position + sequence.rows - part.position;
+        part.rows = options_.chunking ? std::min(left, options_.chunking->left(part.position)) : left;
+        const std::size_t first = options_.chunking ? options_.chunking->first(part.position) : 0;
+        if (form == LatentAttentionForm::absorbed) {
+          attend_absorbed(execution, workspace, part, first, cache, q, z);
+        } else {
+          attend_naive(execution, workspace, part, first, cache, q, z);
+        }
+        part.first_row += part.rows;
+        part.position += part.rows;
       }
     }
     o_.forward(execution, workspace, z, y);
@@ -179,13 +188,14 @@ class LatentAttention : public Attention {
     rotary_->rotate(position, latent.subspan(options_.kv_lora_rank));
   }
 
-  // A task is a head. Its keys and values live for one page of the cache, which serves all rows.
-  void attend_naive(const Execution& execution, Workspace& workspace, const SequenceRows& sequence, const Tokens& cache,
-                    View<const float, 2> q, View<float, 2> z) const {
+  // Keys from `begin` on. A task is a head. Its keys and values live for one page of the cache, which serves all rows.
+  void attend_naive(const Execution& execution, Workspace& workspace, const SequenceRows& sequence, std::size_t begin,
+                    const Tokens& cache, View<const float, 2> q, View<float, 2> z) const {
     const Workspace::Scope scope(workspace);
     const std::size_t value_width = options_.v_head_dim;
     const std::size_t end = sequence.position + sequence.rows;
-    const std::size_t threads = threads_for(execution, end * (kv_b_.parameters() + sequence.rows * q.extent(1)));
+    const std::size_t threads =
+        threads_for(execution, (end - begin) * (kv_b_.parameters() + sequence.rows * q.extent(1)));
     const std::size_t team = team_of(threads, options_.num_heads);
     const View<float, 2> rows = workspace.take_matrix<float>(team, kBlock * head_dim_);
     const View<float, 2> keys = workspace.take_matrix<float>(team, kBlock * head_dim_);
@@ -202,14 +212,14 @@ class LatentAttention : public Attention {
                                  .ldq = q.extent(1),
                                  .rows = sequence.rows,
                                  .heads = 1,
-                                 .sight = {.last = sequence.position + 1, .advance = 1},
+                                 .sight = {.first = begin, .last = sequence.position + 1, .advance = 1},
                                  .scale = options_.softmax_scale,
                                  .z = z.row(sequence.first_row).data() + head * value_width,
                                  .ldz = z.extent(1),
                                  .softmax = softmax.row(worker).data(),
                                  .scores = scores.row(worker).data()};
       begin_stream(queries, nullptr, value_width);
-      for (std::size_t first = 0; first < end; first += kBlock) {
+      for (std::size_t first = begin / kBlock * kBlock; first < end; first += kBlock) {
         const std::size_t count = std::min(kBlock, end - first);
         const float* page = cache.page(execution.isa, first / kBlock, count, loaded.row(worker));
         const kernels::ActivationRows latent = prepare_page(execution, latents[worker], page, count);
@@ -241,14 +251,14 @@ class LatentAttention : public Attention {
     return rows;
   }
 
-  // A task is a few rows and a few heads, which share each page of the cache while it is at hand.
+  // Keys from `begin` on. A task is a few rows and a few heads, which share each page of the cache while it is at hand.
   void attend_absorbed(const Execution& execution, Workspace& workspace, const SequenceRows& sequence,
-                       const Tokens& cache, View<const float, 2> q, View<float, 2> z) const {
+                       std::size_t begin, const Tokens& cache, View<const float, 2> q, View<float, 2> z) const {
     const Workspace::Scope scope(workspace);
     const std::size_t rank = options_.kv_lora_rank;
     const std::size_t end = sequence.position + sequence.rows;
     const std::size_t threads =
-        threads_for(execution, sequence.rows * (kv_b_.parameters() + end * options_.num_heads * width_));
+        threads_for(execution, sequence.rows * (kv_b_.parameters() + (end - begin) * options_.num_heads * width_));
     const std::size_t heads = std::clamp<std::size_t>(options_.num_heads / threads, 1, kMostHeads);
     const std::size_t groups = (options_.num_heads + heads - 1) / heads;
     const std::size_t tiles = (sequence.rows + kMostRows - 1) / kMostRows;
@@ -270,7 +280,7 @@ class LatentAttention : public Attention {
                                  .ldq = width_,
                                  .rows = rows * my_heads,
                                  .heads = my_heads,
-                                 .sight = {.last = sequence.position + first_row + 1, .advance = 1},
+                                 .sight = {.first = begin, .last = sequence.position + first_row + 1, .advance = 1},
                                  .scale = options_.softmax_scale,
                                  .z = mixed.row(worker).data(),  // [rows, my_heads, C]
                                  .ldz = rank,
@@ -286,7 +296,7 @@ class LatentAttention : public Attention {
       }
       begin_stream(queries, nullptr, rank);
       const std::size_t my_end = queries.sight.end(rows - 1);
-      for (std::size_t first = 0; first < my_end; first += kBlock) {
+      for (std::size_t first = begin / kBlock * kBlock; first < my_end; first += kBlock) {
         const std::size_t count = std::min(kBlock, my_end - first);
         const float* page = cache.page(execution.isa, first / kBlock, count, loaded.row(worker));
         const KeyPart<float> part{page, width_, false, page, width_, count};  // values are the beginnings of the keys

@@ -7,9 +7,11 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include <trine/attention/chunking.hpp>
 #include <trine/attention/latent_form.hpp>
 #include <trine/json/parse.hpp>
 #include <trine/model/transformer.hpp>
@@ -68,6 +70,7 @@ struct BuildContext {
   const RouterRegistry& routers;
   const RouterWrapper& wrap_router;  // may be empty
   LatentAttentionForm latent_form = LatentAttentionForm::automatic;
+  std::optional<Chunking> chunking = std::nullopt;  // of what would be full attention
 };
 
 /// Checks the whole configuration, then fetches every tensor. Throws ConfigError, WeightError.

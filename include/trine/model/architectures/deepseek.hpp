@@ -31,7 +31,7 @@ struct DeepseekConfig {
 };
 
 [[nodiscard]] inline DeepseekConfig parse_deepseek(HfConfigReader& reader, const HfConfig& common,
-                                                   LatentAttentionForm form) {
+                                                   const BuildContext& context) {
   DeepseekConfig config;
   LatentAttentionOptions& attention = config.attention;
   attention.hidden_size = common.hidden_size;
@@ -45,7 +45,8 @@ struct DeepseekConfig {
     reader.fail("qk_rope_head_dim", "expected an even number, found " + std::to_string(attention.qk_rope_head_dim));
   attention.v_head_dim = reader.integer("v_head_dim", 1, config_limits::kHeadDim);
   attention.attention_bias = reader.boolean_or("attention_bias", false);
-  attention.form = form;
+  attention.form = context.latent_form;
+  attention.chunking = context.chunking;
   reader.ignore({"head_dim", "qk_head_dim"});  // transformers 5 writes what follows from the others
   const bool interleaved = reader.boolean_or("rope_interleave", true);
   const RopeOptions rope = read_rope(
@@ -126,7 +127,7 @@ struct DeepseekConfig {
 [[nodiscard]] inline BuiltModel build_deepseek_v3(const BuildContext& context, const WeightScope& weights) {
   HfConfigReader reader(context.config, context.place);
   const HfConfig common = reader.common();
-  hf::DeepseekConfig config = hf::parse_deepseek(reader, common, context.latent_form);
+  hf::DeepseekConfig config = hf::parse_deepseek(reader, common, context);
   config.groups = hf::read_groups(reader, config, 2);
   config.mixing.normalize = reader.boolean_or("norm_topk_prob", true);
   if (reader.has("scoring_func")) static_cast<void>(reader.choice<bool>("scoring_func", {{"sigmoid", true}}));
@@ -143,7 +144,7 @@ struct DeepseekConfig {
 [[nodiscard]] inline BuiltModel build_deepseek_v2(const BuildContext& context, const WeightScope& weights) {
   HfConfigReader reader(context.config, context.place);
   const HfConfig common = reader.common();
-  hf::DeepseekConfig config = hf::parse_deepseek(reader, common, context.latent_form);
+  hf::DeepseekConfig config = hf::parse_deepseek(reader, common, context);
   config.groups = hf::read_groups(reader, config, 1);
   const bool limited = reader.has("topk_method") &&
                        reader.choice<bool>("topk_method", {{"greedy", false}, {"group_limited_greedy", true}});

@@ -79,7 +79,7 @@ namespace hf {
                                                  RouterScore::logit, ExpertChoice{.k = k, .threshold = {}},
                                                  MixingRule{.normalize = false, .softmax = true});
     return hf::DecoderLayer{
-        hf::grouped_query(scope, config.hidden_size, heads, rotary,
+        hf::grouped_query(context, scope, config.hidden_size, heads, rotary,
                           sliding[layer] ? std::optional(window) : std::nullopt, attention),
         hf::moe_layer(context, layer, std::move(router),
                       hf::read_gpt_oss_experts(mlp / "experts", experts, config.hidden_size, ffn, activation))};

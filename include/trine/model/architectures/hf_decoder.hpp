@@ -70,28 +70,27 @@ using LayerRecipe = std::function<DecoderLayer(const WeightScope& scope, std::si
                                         config.max_position_embeddings);
 }
 
-/// Causal heads over the whole past, or over a window of it.
-[[nodiscard]] inline std::vector<AxisHeads> causal_heads(const HfConfigReader::Heads& heads,
+/// Causal heads over the whole past, a chunk of it if the caller wishes so, or a window of it.
+[[nodiscard]] inline std::vector<AxisHeads> causal_heads(const BuildContext& context,
+                                                         const HfConfigReader::Heads& heads,
                                                          std::optional<std::size_t> window) {
   std::vector<AxisHeads> axes;
   std::unique_ptr<const AttentionAxis> axis;
   if (window) {
     axis = std::make_unique<SlidingAxis>(*window);
   } else {
-    axis = std::make_unique<FullAxis>();
+    axis = full_axis(context.chunking);
   }
   axes.push_back({std::move(axis), heads.num_attention_heads, heads.num_key_value_heads});
   return axes;
 }
 
 /// Grouped-query attention below "self_attn".
-[[nodiscard]] inline std::unique_ptr<const Attention> grouped_query(const WeightScope& layer, std::size_t hidden_size,
-                                                                    const HfConfigReader::Heads& heads,
-                                                                    std::shared_ptr<const Rotary> rotary,
-                                                                    std::optional<std::size_t> window,
-                                                                    const GroupedQueryOptions& options = {}) {
+[[nodiscard]] inline std::unique_ptr<const Attention> grouped_query(
+    const BuildContext& context, const WeightScope& layer, std::size_t hidden_size, const HfConfigReader::Heads& heads,
+    std::shared_ptr<const Rotary> rotary, std::optional<std::size_t> window, const GroupedQueryOptions& options = {}) {
   return std::make_unique<GroupedQueryAttention>(layer / "self_attn", hidden_size, heads.head_dim,
-                                                 causal_heads(heads, window), std::move(rotary), options);
+                                                 causal_heads(context, heads, window), std::move(rotary), options);
 }
 
 /// What the products of an expert are called.

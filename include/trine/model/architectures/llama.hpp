@@ -24,8 +24,8 @@ struct DenseDecoder {
 };
 
 /// Reads the rest of the configuration and builds it.
-[[nodiscard]] inline BuiltModel build_dense(const HfConfig& config, HfConfigReader& reader, const WeightScope& weights,
-                                            const DenseDecoder& parts) {
+[[nodiscard]] inline BuiltModel build_dense(const BuildContext& context, const HfConfig& config, HfConfigReader& reader,
+                                            const WeightScope& weights, const DenseDecoder& parts) {
   const HfConfigReader::Heads heads = reader.heads(config.hidden_size);
   const std::size_t ffn = reader.integer("intermediate_size", 1, config_limits::kFfn);
   const auto rotary = read_rotary(reader, config, heads.head_dim);
@@ -40,9 +40,9 @@ struct DenseDecoder {
     };
     GatedMlp feed_forward(product("gate_proj", config.hidden_size, ffn), product("up_proj", config.hidden_size, ffn),
                           product("down_proj", ffn, config.hidden_size));
-    return DecoderLayer{
-        grouped_query(scope, config.hidden_size, heads, rotary, slides ? parts.window : std::nullopt, parts.attention),
-        std::make_unique<DenseFeedForward>(std::move(feed_forward))};
+    return DecoderLayer{grouped_query(context, scope, config.hidden_size, heads, rotary,
+                                      slides ? parts.window : std::nullopt, parts.attention),
+                        std::make_unique<DenseFeedForward>(std::move(feed_forward))};
   });
 }
 
@@ -68,7 +68,7 @@ inline void read_qwen_windows(HfConfigReader& reader, std::size_t layers, DenseD
   hf::DenseDecoder parts;
   if (reader.boolean_or("attention_bias", false)) parts.attention.qkv_bias = parts.attention.o_bias = Linear::Bias::yes;
   if (reader.boolean_or("mlp_bias", false)) parts.mlp_bias = Linear::Bias::yes;
-  return hf::build_dense(config, reader, weights, parts);
+  return hf::build_dense(context, config, reader, weights, parts);
 }
 
 /// Recipe of "model_type": "mistral". Throws ConfigError, WeightError.
@@ -78,7 +78,7 @@ inline void read_qwen_windows(HfConfigReader& reader, std::size_t layers, DenseD
   hf::DenseDecoder parts;
   // A missing key means the class default; null means none.
   parts.window = context.config.contains("sliding_window") ? reader.sliding_window() : std::optional<std::size_t>(4096);
-  return hf::build_dense(config, reader, weights, parts);
+  return hf::build_dense(context, config, reader, weights, parts);
 }
 
 /// Recipe of "model_type": "qwen2". Throws ConfigError, WeightError.
@@ -88,7 +88,7 @@ inline void read_qwen_windows(HfConfigReader& reader, std::size_t layers, DenseD
   hf::DenseDecoder parts;
   parts.attention.qkv_bias = Linear::Bias::yes;
   hf::read_qwen_windows(reader, config.num_hidden_layers, parts);
-  return hf::build_dense(config, reader, weights, parts);
+  return hf::build_dense(context, config, reader, weights, parts);
 }
 
 /// Recipe of "model_type": "qwen3". Throws ConfigError, WeightError.
@@ -100,7 +100,7 @@ inline void read_qwen_windows(HfConfigReader& reader, std::size_t layers, DenseD
   parts.attention.norm_epsilon = config.rms_norm_eps;
   if (reader.boolean_or("attention_bias", false)) parts.attention.qkv_bias = parts.attention.o_bias = Linear::Bias::yes;
   hf::read_qwen_windows(reader, config.num_hidden_layers, parts);
-  return hf::build_dense(config, reader, weights, parts);
+  return hf::build_dense(context, config, reader, weights, parts);
 }
 
 }  // namespace trine::inline TRINE_ABI

@@ -33,7 +33,7 @@ namespace trine::inline TRINE_ABI {
     auto router =
         std::make_unique<LinearRouter>(Linear(moe / "gate", config.hidden_size, experts), RouterScore::softmax,
                                        ExpertChoice{.k = k, .threshold = {}}, MixingRule{.normalize = true});
-    return hf::DecoderLayer{hf::grouped_query(scope, config.hidden_size, heads, rotary, window),
+    return hf::DecoderLayer{hf::grouped_query(context, scope, config.hidden_size, heads, rotary, window),
                             hf::moe_layer(context, layer, std::move(router),
                                           hf::read_experts(moe / "experts", experts, config.hidden_size, ffn,
                                                            {.gate = "w1", .up = "w3", .down = "w2"}))};

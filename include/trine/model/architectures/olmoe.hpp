@@ -32,9 +32,10 @@ namespace trine::inline TRINE_ABI {
     const WeightScope moe = scope / "mlp";
     auto router = std::make_unique<LinearRouter>(Linear(moe / "gate", config.hidden_size, experts),
                                                  RouterScore::softmax, ExpertChoice{.k = k, .threshold = {}}, mixing);
-    return hf::DecoderLayer{hf::grouped_query(scope, config.hidden_size, heads, rotary, std::nullopt, attention),
-                            hf::moe_layer(context, layer, std::move(router),
-                                          hf::read_experts(moe / "experts", experts, config.hidden_size, ffn))};
+    return hf::DecoderLayer{
+        hf::grouped_query(context, scope, config.hidden_size, heads, rotary, std::nullopt, attention),
+        hf::moe_layer(context, layer, std::move(router),
+                      hf::read_experts(moe / "experts", experts, config.hidden_size, ffn))};
   });
 }
 

@@ -93,7 +93,7 @@ struct QwenMoeConfig {
                         ", softmax top-k, a gated shared expert";
   return hf::build_decoder(config, std::move(summary), weights, [&](const WeightScope& scope, std::size_t layer) {
     const bool slides = layer_types && (*layer_types)[layer];
-    auto self = hf::grouped_query(scope, hidden, heads, rotary, slides ? window : std::nullopt, attention);
+    auto self = hf::grouped_query(context, scope, hidden, heads, rotary, slides ? window : std::nullopt, attention);
     const WeightScope mlp = scope / "mlp";
     if (moe.is_dense(layer))
       return hf::DecoderLayer{std::move(self), std::make_unique<DenseFeedForward>(mlp, hidden, moe.intermediate_size)};
@@ -122,7 +122,7 @@ struct QwenMoeConfig {
   std::string summary = "grouped-query attention, q/k norm; " +
                         hf::count_of_experts(moe.num_experts_per_tok, moe.num_experts) + ", softmax top-k";
   return hf::build_decoder(config, std::move(summary), weights, [&](const WeightScope& scope, std::size_t layer) {
-    auto self = hf::grouped_query(scope, hidden, heads, rotary, window, attention);
+    auto self = hf::grouped_query(context, scope, hidden, heads, rotary, window, attention);
     const WeightScope mlp = scope / "mlp";
     if (moe.is_dense(layer))
       return hf::DecoderLayer{std::move(self), std::make_unique<DenseFeedForward>(mlp, hidden, moe.intermediate_size)};

@@ -17,14 +17,15 @@ namespace trine::inline TRINE_ABI {
 
 namespace detail {
 
-inline std::vector<AxisHeads> trine_axes(const TrineConfig::AttentionOptions& options) {
+inline std::vector<AxisHeads> trine_axes(const TrineConfig::AttentionOptions& options,
+                                         const std::optional<Chunking>& chunking) {
   std::vector<AxisHeads> axes;
   const auto add = [&axes](std::unique_ptr<const AttentionAxis> axis, const TrineConfig::Heads& heads) {
     axes.push_back({std::move(axis), heads.num_heads, heads.num_kv_heads});
   };
   switch (options.kind) {
     case AttentionKind::full:
-      add(std::make_unique<FullAxis>(), options.heads);
+      add(full_axis(chunking), options.heads);
       break;
     case AttentionKind::chunked:
       add(std::make_unique<WindowAxis>(options.frame_size, 0, true), options.heads);
@@ -106,17 +107,21 @@ inline std::string trine_summary(const TrineConfig& config) {
     embedding =
         std::make_unique<const FeatureEmbedding>(weights, config.num_features, config.attention.frame_size, hidden);
   }
+  if (context.chunking && config.attention.kind != AttentionKind::full)
+    throw InputError("attention: only full attention can be approximated by chunks, that of " + context.place +
+                     " is none");
   const auto rotary =
       std::make_shared<const Rotary>(config.attention.head_dim, config.rope_theta, config.max_position_embeddings);
   std::vector<Block> blocks;
   BuiltModel built;
   for (std::size_t layer = 0; layer < config.num_hidden_layers; ++layer) {
     const WeightScope scope = weights / "layers" / layer;
-    blocks.push_back({RmsNorm(scope / "attention_norm", hidden, config.rms_norm_eps),
-                      std::make_unique<GroupedQueryAttention>(scope / "attention", hidden, config.attention.head_dim,
-                                                              detail::trine_axes(config.attention), rotary),
-                      RmsNorm(scope / "moe_norm", hidden, config.rms_norm_eps),
-                      detail::trine_feed_forward(config, context.wrap_router, scope, layer)});
+    blocks.push_back(
+        {RmsNorm(scope / "attention_norm", hidden, config.rms_norm_eps),
+         std::make_unique<GroupedQueryAttention>(scope / "attention", hidden, config.attention.head_dim,
+                                                 detail::trine_axes(config.attention, context.chunking), rotary),
+         RmsNorm(scope / "moe_norm", hidden, config.rms_norm_eps),
+         detail::trine_feed_forward(config, context.wrap_router, scope, layer)});
     built.info.experts.push_back(blocks.back().feed_forward->num_experts());
   }
   const bool language_model = config.output == OutputKind::language_model;
