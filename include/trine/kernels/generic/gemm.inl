@@ -144,8 +144,7 @@ struct DecodedRows {
     const std::size_t length = w.columns - column < ld ? w.columns - column : ld;
     const std::size_t first = (w.first[0] + row * w.step[0]) * w.stride + w.first[1] + column;
     const std::size_t per_byte = w.dtype == DType::u8 ? 2 : 1;
-    for (std::size_t at = 0; at < length; at += 64 * per_byte)
-      __builtin_prefetch(w.data + (first + at) / per_byte);
+    for (std::size_t at = 0; at < length; at += 64 * per_byte) __builtin_prefetch(w.data + (first + at) / per_byte);
   }
   // Columns [column, column + length) of a stored row of FP8, block of scales by block.
   TRINE_INLINE void decode_f8_row(std::size_t row, std::size_t column, std::size_t length, float* out) const {
