@@ -13,10 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include <trine/attention/attend_axis.hpp>
 #include <trine/attention/attention.hpp>
-#include <trine/attention/attention_axis.hpp>
-#include <trine/attention/streamed_attention.hpp>
-#include <trine/kernels/cache_rows.hpp>
 #include <trine/nn/linear.hpp>
 #include <trine/nn/rms_norm.hpp>
 #include <trine/nn/rotary.hpp>
@@ -120,7 +118,20 @@ class GroupedQueryAttention : public Attention {
       std::size_t head = 0;
       std::size_t kv_head = 0;
       for (std::size_t a = 0; a < axes_.size(); ++a) {
-        attend(execution, workspace, a, sequence, head, kv_head, q, k, v, z);
+        CachePages& pages = sequence.cache->tables[a];
+        attend_axis(execution, workspace,
+                    {.axis = *axes_[a].axis,
+                     .shape = shape_of(axes_[a], sequence.cache->type),
+                     .pages = pages,
+                     .sequence = sequence,
+                     .head = head,
+                     .kv_head = kv_head,
+                     .group = axes_[a].num_heads / axes_[a].num_kv_heads,
+                     .sinks = sinks_ ? sinks_->data() + head : nullptr,
+                     .q = q,
+                     .k = k,
+                     .v = v,
+                     .z = z});
         head += axes_[a].num_heads;
         kv_head += axes_[a].num_kv_heads;
       }
@@ -177,178 +188,6 @@ class GroupedQueryAttention : public Attention {
       }
     });
   }
-
-  // Where the heads of one axis lie in rows of queries and of keys and values.
-  struct AxisRows {
-    const AttentionAxis& axis;
-    const KeyValueShape& shape;
-    const CachePages& pages;
-    const SequenceRows& sequence;
-    std::size_t head;     // first query head
-    std::size_t kv_head;  // first key/value head
-    std::size_t group;    // query heads of a key/value head
-    View<const float, 2> q;
-    View<const float, 2> k;
-    View<const float, 2> v;
-    View<float, 2> z;
-
-    [[nodiscard]] std::size_t row(std::size_t position) const {
-      return sequence.first_row + position - sequence.position;
-    }
-  };
-
-  // Scratch of one thread.
-  struct Scratch {
-    Scratch(Workspace& workspace, std::size_t rows, std::size_t head_dim, CacheType type)
-        : q(workspace.take_matrix<float>(rows, head_dim)),
-          z(workspace.take_matrix<float>(rows, head_dim)),
-          scores(workspace.take<float>(kQueryTile * kKeyPiece)),
-          softmax(workspace.take<kernels::StreamingSoftmax>(rows)),
-          parts(workspace.take<KeyPart<float>>(kKeyPiece)),
-          bf16_parts(workspace.take<KeyPart<bfloat16>>(type == CacheType::bf16 ? kKeyPiece : 0)),
-          loaded(workspace.take<float>(type == CacheType::f32 ? 0 : 2 * head_dim * kKeyPiece)) {}
-    View<float, 2> q;
-    View<float, 2> z;
-    std::span<float> scores;
-    std::span<kernels::StreamingSoftmax> softmax;
-    std::span<KeyPart<float>> parts;
-    std::span<KeyPart<bfloat16>> bf16_parts;
-    std::span<float> loaded;  // keys [head_dim][kKeyPiece], values [kKeyPiece][head_dim]
-  };
-
-  // The heads of axis a, from `head` and `kv_head` on, for the rows of one sequence.
-  void attend(const Execution& execution, Workspace& workspace, std::size_t a, const SequenceRows& sequence,
-              std::size_t head, std::size_t kv_head, View<const float, 2> q, View<const float, 2> k,
-              View<const float, 2> v, View<float, 2> z) const {
-    const Workspace::Scope scope(workspace);
-    const AttentionAxis& axis = *axes_[a].axis;
-    const KeyValueShape shape = shape_of(axes_[a], sequence.cache->type);
-    CachePages& pages = sequence.cache->tables[a];
-    const std::size_t group = axes_[a].num_heads / axes_[a].num_kv_heads;
-    const std::size_t most = std::max<std::size_t>(kQueryTile / group, 1);  // queries of a tile
-    const AxisRows rows{axis, shape, pages, sequence, head, kv_head, group, q, k, v, z};
-    const std::size_t team = std::clamp<std::size_t>(execution.threads, 1, most_threads());
-    std::vector<Scratch> scratch;
-    for (std::size_t worker = 0; worker < (sequence.rows > 1 ? team : std::min(team, shape.heads)); ++worker)
-      scratch.emplace_back(workspace, std::min(most, sequence.rows) * group, head_dim_, shape.type);
-    std::vector<QueryTile> tiles;
-    const std::size_t end = sequence.position + sequence.rows;
-    for (std::size_t n = sequence.position; n < end;) {
-      const std::size_t count = axis.pass(n, end - n);
-      for (std::size_t m = n; m < n + count; ++m) {
-        const std::optional<KeyPlace> place = axis.place(m);
-        if (!place) continue;
-        store_key_value(shape, pages, *place, k.row(rows.row(m)).subspan(kv_head * head_dim_, shape.heads * head_dim_),
-                        v.row(rows.row(m)).subspan(kv_head * head_dim_, shape.heads * head_dim_));
-      }
-      tiles.clear();
-      axis.tiles(n, n + count, most, tiles);
-      std::size_t pairs = 0;
-      for (const QueryTile& tile : tiles)
-        pairs += tile.count * (axis.sight(tile).end(tile.count - 1) - axis.sight(tile).begin(0) + 1);
-      // A task is a tile and a key/value head; the last tiles, which see most, come first.
-      const std::size_t threads = pairs * axes_[a].num_heads < kWorthThreads ? 1 : scratch.size();
-      parallel_for(threads, tiles.size() * shape.heads, [&](std::size_t task, std::size_t worker) {
-        attend_tile(execution.isa, rows, tiles[tiles.size() - 1 - task / shape.heads], task % shape.heads,
-                    scratch[worker]);
-      });
-      n += count;
-    }
-  }
-
-  // The queries of a tile and the heads that share key/value head j of the axis.
-  void attend_tile(Isa isa, const AxisRows& rows, const QueryTile& tile, std::size_t j, Scratch& scratch) const {
-    const std::size_t first_head = rows.head + j * rows.group;
-    const StreamedRows stream{.q = scratch.q.data(),
-                              .ldq = head_dim_,
-                              .rows = tile.count * rows.group,
-                              .heads = rows.group,
-                              .sight = rows.axis.sight(tile),
-                              .scale = 1.0F / std::sqrt(static_cast<float>(head_dim_)),
-                              .z = scratch.z.data(),
-                              .ldz = head_dim_,
-                              .softmax = scratch.softmax.data(),
-                              .scores = scratch.scores.data()};
-    for (std::size_t i = 0; i < tile.count; ++i)
-      std::copy_n(rows.q.row(rows.row(tile.position(i))).data() + first_head * head_dim_, rows.group * head_dim_,
-                  scratch.q.data() + i * rows.group * head_dim_);
-    begin_stream(stream, sinks_ ? sinks_->data() + first_head : nullptr, head_dim_);
-    const std::size_t end = stream.sight.end(tile.count - 1);
-    for (std::size_t index = stream.sight.begin(0); index < end;) {
-      const std::size_t next = std::min(end, (index / kKeyPiece + 1) * kKeyPiece);
-      attend_piece(isa, rows, tile, j, index, next, stream, scratch);
-      index = next;
-    }
-    if (stream.sight.itself) attend_itself(isa, rows, tile, j, stream);
-    end_stream(isa, stream, head_dim_);
-    for (std::size_t i = 0; i < tile.count; ++i)
-      std::copy_n(scratch.z.data() + i * rows.group * head_dim_, rows.group * head_dim_,
-                  rows.z.row(rows.row(tile.position(i))).data() + first_head * head_dim_);
-  }
-
-  // The keys of indices [index, end). What is not f32 becomes it once for many rows, or in registers for a few.
-  void attend_piece(Isa isa, const AxisRows& rows, const QueryTile& tile, std::size_t j, std::size_t index,
-                    std::size_t end, const StreamedRows& stream, Scratch& scratch) const {
-    const CacheType type = rows.shape.type;
-    if (type == CacheType::f32) {
-      attend_block(isa, stream, block_of(rows, tile, j, index, end, scratch.parts));
-    } else if (type == CacheType::bf16 && stream.rows <= kFewRows) {
-      attend_block(isa, stream, block_of(rows, tile, j, index, end, scratch.bf16_parts));
-    } else {
-      float* keys = scratch.loaded.data();
-      float* values = keys + head_dim_ * kKeyPiece;
-      for (std::size_t at = index; at < end;) {
-        const KeyRun run = rows.axis.run(tile, at, end);
-        const KeyRows stored = key_rows(rows.shape, rows.pages, j, run.place);
-        const std::size_t block_rows = rows.shape.block_rows;
-        kernels::load_cache_columns(isa, {type, stored.keys, block_rows, stored.key_scales, block_rows}, run.count,
-                                    head_dim_, keys + (at - index), kKeyPiece);
-        kernels::load_cache_rows(isa, {type, stored.values, head_dim_, stored.value_scales, rows.shape.groups()},
-                                 run.count, head_dim_, values + (at - index) * head_dim_, head_dim_);
-        at += run.count;
-      }
-      const KeyPart<float> part{keys, kKeyPiece, true, values, head_dim_, end - index};
-      attend_block(isa, stream, KeyBlock<float>{index, {&part, 1}, head_dim_, head_dim_});
-    }
-  }
-
-  template <class T>
-  [[nodiscard]] KeyBlock<T> block_of(const AxisRows& rows, const QueryTile& tile, std::size_t j, std::size_t index,
-                                     std::size_t end, std::span<KeyPart<T>> parts) const {
-    std::size_t count = 0;
-    for (std::size_t at = index; at < end; ++count) {
-      const KeyRun run = rows.axis.run(tile, at, end);
-      const KeyRows stored = key_rows(rows.shape, rows.pages, j, run.place);
-      parts[count] = {reinterpret_cast<const T*>(stored.keys),
-                      rows.shape.block_rows,
-                      true,
-                      reinterpret_cast<const T*>(stored.values),
-                      head_dim_,
-                      run.count};
-      at += run.count;
-    }
-    return {index, parts.first(count), head_dim_, head_dim_};
-  }
-
-  // Each query's own key, behind those that it shares with others.
-  void attend_itself(Isa isa, const AxisRows& rows, const QueryTile& tile, std::size_t j,
-                     const StreamedRows& stream) const {
-    const std::size_t first = (rows.kv_head + j) * head_dim_;
-    for (std::size_t i = 0; i < tile.count; ++i) {
-      const std::size_t row = rows.row(tile.position(i));
-      StreamedRows own = stream;
-      own.q += i * rows.group * head_dim_;
-      own.z += i * rows.group * head_dim_;
-      own.softmax += i * rows.group;
-      own.rows = rows.group;
-      own.sight = {.last = 1};
-      const KeyPart<float> part{rows.k.row(row).data() + first, 1, true, rows.v.row(row).data() + first, head_dim_, 1};
-      attend_block(isa, own, KeyBlock<float>{0, {&part, 1}, head_dim_, head_dim_});
-    }
-  }
-
-  static constexpr std::size_t kWorthThreads = 4096;  // query-key pairs from which threads pay
-  static constexpr std::size_t kFewRows = 16;         // rows for which widening in registers is cheaper
 
   std::size_t head_dim_;
   std::vector<AxisHeads> axes_;
