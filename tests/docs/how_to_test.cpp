@@ -125,6 +125,36 @@ TEST(UseInYourProject, AsksWhatFits) {
   EXPECT_GT(bytes, model.weight_bytes());
 }
 
+// ---- long-contexts.md
+
+TEST(LongContexts, ForkGoBackAndSave) {
+  const trine::Model model = trine::Model::load(kModels / "summary");
+  const trine::test::TemporaryDirectory directory;
+  const fs::path file = directory.path() / "prefix.session";
+  const std::vector<trine::TokenId> prefix{1, 2, 3, 4, 5, 6, 7};
+  const std::vector<trine::TokenId> first{8, 9};
+  const std::vector<trine::TokenId> second{10};
+
+  trine::Session session(model, {.cache_type = trine::CacheType::bf16});
+  session.forward(prefix);
+  session.save(file);  // for another day: session.restore(file)
+
+  trine::Session fork = session.fork();  // shares the pages of the prefix
+  session.forward(first);
+  fork.forward(second);
+
+  session.truncate(prefix.size());  // as if `first` had never been
+  session.forward(second);
+
+  EXPECT_EQ(session.position(), fork.position());
+  trine::Session other(model);
+  other.restore(file);
+  other.forward(second);
+  const auto expected = to_vector(fork.forward(first).span());
+  EXPECT_EQ(to_vector(session.forward(first).span()), expected);
+  EXPECT_EQ(to_vector(other.forward(first).span()), expected);
+}
+
 // ---- watch-and-control-routing.md
 
 TEST(WatchAndControlRouting, CountsTheLoad) {
