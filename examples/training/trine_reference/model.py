@@ -99,11 +99,13 @@ class Attention(nn.Module):
             ks = rotate(k[:, kv_begin:kv_begin + axis.num_kv_heads], position, self.theta)
             vs = v[:, kv_begin:kv_begin + axis.num_kv_heads]
             group = axis.num_heads // axis.num_kv_heads                          # query heads to a key/value head
-            ks, vs = ks.repeat_interleave(group, 1), vs.repeat_interleave(group, 1)
-            # softmax(q k^T / sqrt(head_dim)) v over the allowed keys
-            out.append(F.scaled_dot_product_attention(qs, ks, vs, attn_mask=self.mask(name, axis, tokens)))
+            out.append(self.mix(name, axis, qs, ks.repeat_interleave(group, 1), vs.repeat_interleave(group, 1)))
             q_begin, kv_begin = q_begin + axis.num_heads, kv_begin + axis.num_kv_heads
         return self.o_proj(torch.cat(out, 1).transpose(1, 2).flatten(2))
+
+    def mix(self, name, axis, q, k, v):                                          # [batch, heads, tokens, head_dim]
+        """softmax(q k^T / sqrt(head_dim)) v over the allowed keys"""
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=self.mask(name, axis, q.shape[2]))
 
 
 # --- experts -----------------------------------------------------------------------------------------------------------
@@ -199,10 +201,10 @@ class MoE(nn.Module):
 # --- the whole model ---------------------------------------------------------------------------------------------------
 
 class Layer(nn.Module):
-    def __init__(self, config, index, dropout):
+    def __init__(self, config, index, dropout, attention):
         super().__init__()
         self.attention_norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
-        self.attention = Attention(config)
+        self.attention = attention(config)
         self.moe_norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         if index < config.moe.first_dense_layers:
             self.mlp, self.moe = MLP(config.hidden_size, config.moe.dense_intermediate_size), None
@@ -218,7 +220,7 @@ class Layer(nn.Module):
 
 
 class Model(nn.Module):
-    def __init__(self, config, dropout=0.0):
+    def __init__(self, config, dropout=0.0, attention=Attention):
         super().__init__()
         self.config = config
         hidden = config.hidden_size
@@ -229,7 +231,7 @@ class Model(nn.Module):
             self.embed_features = nn.Linear(config.input.num_features, hidden)
             self.embed_sites = nn.Embedding(config.sites, hidden)
         self.dropout = nn.Dropout(dropout)
-        self.layers = nn.ModuleList(Layer(config, i, dropout) for i in range(config.num_hidden_layers))
+        self.layers = nn.ModuleList(Layer(config, i, dropout, attention) for i in range(config.num_hidden_layers))
         self.norm = RMSNorm(hidden, config.rms_norm_eps)
         if config.output.kind == "language_model":
             self.lm_head = None if config.tie_word_embeddings else linear(hidden, config.vocab_size)
