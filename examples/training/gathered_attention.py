@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The attention of the reference without its masks [tokens, tokens]: each query meets only keys gathered for its frame.
+"""The attention of the reference without its masks [tokens, tokens]: queries meet only keys gathered for their frame.
 
-The same sums as Attention in trine_reference/model.py, for long sequences: `full` costs half as much, `chunked` and `3d`
-cost what their tables allow. test_recall.py holds the two beside each other.
+The same sums as Attention in trine_reference/model.py, for long sequences: `full` costs half as much, `chunked` and
+`3d` cost what their tables allow. test_recall.py holds the two beside each other.
 """
 import torch
 import torch.nn.functional as F

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Can a kind of attention carry a fact across 4096 tokens? Trains a small model on associative recall, measures by distance.
+"""Can a kind of attention carry a fact across 4096 tokens? Trains a small model on associative recall, then measures.
 
     python recall.py --config configs/recall_full.json --out runs/recall_full
 
 Every configuration gets the same data in the same order: STAGES, from short to long sequences, 4096 tokens a step.
-Writes OUT/result.json: accuracy by the distance from a question to its pair, beside `reachable`, the share of questions whose
-pair can be reached at all by as many hops through the attention tables as the model has layers. OUT/model is a model
-directory with a self test; OUT/questions.json holds a few sequences with their answers.
+Writes OUT/result.json: accuracy by the distance from a question to its pair, beside `reachable`, the share of questions
+whose pair can be reached at all by as many hops through the attention tables as the model has layers. OUT/model is a
+model directory with a self test; OUT/questions.json holds two sequences with their answers.
 """
 import argparse
 import json
@@ -19,16 +19,17 @@ import torch
 import torch.nn.functional as F
 
 from gathered_attention import GatheredAttention
-from recall_data import IGNORED, VOCABULARY, draw
+from recall_data import FIRST_QUESTION, IGNORED, VOCABULARY, draw
 from train import optimizers
 from trine_reference import Config, Model
-from trine_reference.export import save_model, self_test
+from trine_reference.export import load_model, save_model, self_test
 from trine_reference.model import allowed_keys
 
 TOKENS = 4096
 STAGES = [                                       # tokens, sequences a step, pairs, questions, steps
     (512, 8, 16, 64, 400), (2048, 2, 32, 256, 300), (TOKENS, 1, 64, 512, 800)]
 EDGES = [1, 64, 128, 256, 512, 1024, 2048, TOKENS]       # distances d with EDGES[i] <= d < EDGES[i + 1] are one bucket
+MOST_CROWDED = 4                                 # pairs in 64 tokens; more count as so many
 
 
 def reach(config, tokens):
@@ -85,23 +86,54 @@ def train(model, lr, weight_decay, warmup, seed, scale):
     return total
 
 
+class Tally:
+    """Questions, right answers and reachable pairs, counted in groups."""
+
+    def __init__(self, groups):
+        self.asked, self.right, self.seen = (torch.zeros(groups) for _ in range(3))
+
+    def add(self, group, right, seen):                                           # each [questions]
+        for total, what in ((self.asked, torch.ones(len(group))), (self.right, right), (self.seen, seen)):
+            total.index_add_(0, group, what.float())
+
+    def rows(self, names):
+        counts = zip(names, self.asked.tolist(), self.right.tolist(), self.seen.tolist())
+        return [{**name, "questions": int(asked), "accuracy": right / max(asked, 1), "reachable": seen / max(asked, 1)}
+                for name, asked, right, seen in counts]
+
+
 @torch.no_grad()
 def evaluate(model, seed, sequences):
-    """Rows {from, to, questions, accuracy, reachable} by distance, over sequences that training never drew."""
-    generator = torch.Generator().manual_seed(seed)
-    reached = reach(model.config, TOKENS)
-    asked, right, seen = (torch.zeros(len(EDGES) - 1) for _ in range(3))
+    """Accuracy over sequences that training never drew: in all, by distance, and by how crowded the pair stands.
+
+    Crowded: pairs in the same 64 tokens as the pair asked for; of questions 128 tokens or more behind it.
+    """
+    generator, reached = torch.Generator().manual_seed(seed), reach(model.config, TOKENS)
+    whole, distances, crowds = Tally(1), Tally(len(EDGES) - 1), Tally(MOST_CROWDED)
     for _ in range(sequences):
         batch = draw(generator, 1, TOKENS, *STAGES[-1][2:4])
         n = (batch.targets[0] != IGNORED).nonzero().flatten()
         m = batch.source[0, n]
-        bucket = torch.bucketize(n - m, torch.tensor(EDGES), right=True) - 1
-        add = lambda total, what: total.index_add_(0, bucket, what.float())
-        add(asked, torch.ones(len(n)))
-        add(right, answers(model, batch)[1])
-        add(seen, reached[n, m])
-    rows = zip(EDGES, EDGES[1:], asked.tolist(), right.tolist(), seen.tolist())
-    return [{"from": a, "to": b, "questions": int(q), "accuracy": r / q, "reachable": s / q} for a, b, q, r, s in rows]
+        right, seen = answers(model, batch)[1], reached[n, m]
+        pairs = (batch.tokens[0] < FIRST_QUESTION).unflatten(0, (-1, 64)).sum(1)[m // 64].clamp(max=MOST_CROWDED)
+        far = n - m >= 128
+        whole.add(torch.zeros_like(n), right, seen)
+        distances.add(torch.bucketize(n - m, torch.tensor(EDGES), right=True) - 1, right, seen)
+        crowds.add(pairs[far] - 1, right[far], seen[far])
+    return {**whole.rows([{}])[0],
+            "distances": distances.rows({"from": a, "to": b - 1} for a, b in zip(EDGES, EDGES[1:])),
+            "crowds": crowds.rows({"pairs": i + 1} for i in range(MOST_CROWDED))}
+
+
+def save(model, text, out, seed):
+    """OUT/model with its self test, and OUT/questions.json: two sequences, their answers and where they stand."""
+    generator = torch.Generator().manual_seed(seed)
+    drawn = [draw(generator, 1, TOKENS, *STAGES[-1][2:4]) for _ in range(2)]
+    cases = [{name: ids[0].tolist() for name, ids in vars(batch).items()} for batch in drawn]
+    stored = save_model(model, text, out / "model", "f32")
+    test = self_test(stored, [case["tokens"] for case in cases], "examples/training/recall.py", seed)
+    (out / "model" / "self_test.json").write_text(json.dumps(test) + "\n")
+    (out / "questions.json").write_text(json.dumps(cases) + "\n")
 
 
 def main():
@@ -113,6 +145,7 @@ def main():
     parser.add_argument("--warmup", type=int, default=30)
     parser.add_argument("--weight-decay", type=float, default=0.1)
     parser.add_argument("--sequences", type=int, default=48, help=f"of {TOKENS} tokens, to measure")
+    parser.add_argument("--measure-only", action="store_true", help="do not train: measure OUT/model again")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
@@ -125,24 +158,21 @@ def main():
         parser.error(f"{args.config}: expected vocab_size {VOCABULARY}, found {config.vocab_size}")
     out.mkdir(parents=True, exist_ok=True)
     model = Model(config, attention=GatheredAttention)
-    steps = train(model, args.lr, args.weight_decay, args.warmup, args.seed, args.scale)
-    seconds = time.process_time()
-    rows = evaluate(model, args.seed + 1_000_000, args.sequences)
-    stored = save_model(model, text, out / "model", "f32")
-    generator = torch.Generator().manual_seed(args.seed + 2_000_000)
-    cases = [draw(generator, 1, TOKENS, *STAGES[-1][2:4]) for _ in range(2)]
-    test = self_test(stored, [batch.tokens[0].tolist() for batch in cases], "examples/training/recall.py", args.seed)
-    (out / "model" / "self_test.json").write_text(json.dumps(test) + "\n")
-    (out / "questions.json").write_text(json.dumps([{"tokens": batch.tokens[0].tolist(), "targets": batch.targets[0].tolist(),
-                                                     "source": batch.source[0].tolist()} for batch in cases]) + "\n")
-    result = {"config": args.config, "args": vars(args), "stages": STAGES, "steps": steps, "training_cpu_seconds": seconds,
-              "parameters": sum(p.numel() for p in model.parameters()), "torch": torch.__version__,
-              "accuracy": sum(r["accuracy"] * r["questions"] for r in rows) / sum(r["questions"] for r in rows),
-              "distances": rows}
+    if args.measure_only:
+        model.load_state_dict(load_model(out / "model").state_dict())
+        result = json.loads((out / "result.json").read_text())
+    else:
+        steps = train(model, args.lr, args.weight_decay, args.warmup, args.seed, args.scale)
+        result = {"args": vars(args), "stages": STAGES, "steps": steps, "cpu_seconds": time.process_time(),
+                  "parameters": sum(p.numel() for p in model.parameters()), "torch": torch.__version__}
+        save(model, text, out, args.seed + 2_000_000)
+    result |= evaluate(model, args.seed + 1_000_000, args.sequences)
     (out / "result.json").write_text(json.dumps(result, indent=1) + "\n")
-    for row in rows:
-        print(f"distance {row['from']:5} to {row['to'] - 1:5}: accuracy {row['accuracy']:.4f} of {row['questions']} questions, "
-              f"reachable {row['reachable']:.4f}")
+    shown = "accuracy {accuracy:.4f} of {questions} questions, reachable {reachable:.4f}"
+    for row in result["distances"]:
+        print(f"distance {row['from']:4} to {row['to']:4}: {shown.format(**row)}")
+    for row in result["crowds"]:
+        print(f"{row['pairs']} in the frame of the pair: {shown.format(**row)}")
 
 
 if __name__ == "__main__":

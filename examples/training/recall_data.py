@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Associative recall over a long past: pairs of a key and its value lie scattered in filler, later a key alone is asked.
+"""Associative recall over a long past: pairs of a key and its value lie scattered in filler, later keys are asked for.
 
     . . 7=2 . . . . . . . 3=5 . . . . . . . . 7? . . . 3? .        the answers: 2 at "7?", 5 at "3?"
 
-After the multi-query associative recall of Arora et al. 2023, "Zoology", arXiv:2312.04927, with two changes. A pair is one
-token: joining a key to the token behind it is local work, and what is tested here is the way from the pair to the question.
-And a question prefers no distance: its pair is drawn in proportion to 1 / distance, evenly on a logarithmic scale.
+After the multi-query associative recall of Arora et al. 2023, "Zoology", arXiv:2312.04927, with two changes. A pair is
+one token: joining a key to the token behind it is local work, and what is tested here is the way from the pair to the
+question. And the pair of a question is drawn in proportion to 1 / distance, evenly on a logarithmic scale.
 """
 from dataclasses import dataclass
 
@@ -32,7 +32,8 @@ def draw(generator, batch, tokens, pairs, questions):
     A question with no pair before it is replaced by filler.
     """
     if not 1 <= pairs <= KEYS or questions < 1 or pairs + questions > tokens:
-        raise ValueError(f"expected 1 to {KEYS} pairs and 1 or more questions in {tokens} tokens, found {pairs} and {questions}")
+        raise ValueError(f"{tokens} tokens: expected 1 to {KEYS} pairs and room for at least one question, "
+                         f"found {pairs} and {questions}")
     places = torch.rand(batch, tokens, generator=generator).argsort(1)           # all positions, shuffled
     pair_at, ask_at = places[:, :pairs], places[:, pairs:pairs + questions]
     key = torch.rand(batch, KEYS, generator=generator).argsort(1)[:, :pairs]

@@ -7,7 +7,7 @@ import torch
 
 from gathered_attention import GatheredAttention
 from recall import EDGES, STAGES, TOKENS, reach
-from recall_data import (FIRST_ANSWER, FIRST_FILLER, FIRST_QUESTION, IGNORED, KEYS, VALUES, VOCABULARY, draw)
+from recall_data import FIRST_ANSWER, FIRST_FILLER, FIRST_QUESTION, IGNORED, KEYS, VALUES, VOCABULARY, draw
 from trine_reference import Config, Model
 
 CONFIGS = sorted((Path(__file__).parent / "configs").glob("recall_*.json"))
@@ -24,7 +24,7 @@ def small_configs():
     axis = {"num_heads": 2, "num_kv_heads": 1}
     three = lambda pattern, lookback: {"kind": "3d", "spatial": {**axis, "lookback": lookback},
                                        "temporal": {**axis, "pattern": pattern}}
-    kinds = [{"kind": "full", "num_heads": 2, "num_kv_heads": 1}, {"kind": "chunked", "num_heads": 2, "num_kv_heads": 1}]
+    kinds = [{"kind": kind, **axis} for kind in ("full", "chunked")]
     kinds += [three(pattern, lookback) for pattern in ("summary", "strided") for lookback in (0, 1, 3)]
     for kind in kinds:
         values = json.loads(CONFIGS[0].read_text())
