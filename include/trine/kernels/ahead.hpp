@@ -15,21 +15,23 @@ namespace trine::inline TRINE_ABI::kernels {
   return next == nullptr ? 0 : reinterpret_cast<std::uintptr_t>(next) - reinterpret_cast<std::uintptr_t>(weights);
 }
 
-/// What lies `distance` bytes behind columns [begin, end) of the weights in use: modulo 2^64, so it may lie before
-/// them.
+/// Of some streams of weights (rows, panels) those that a tile asks for: [begin, end), each `distance` bytes behind the
+/// one in use: modulo 2^64, so it may lie before it. A stream is asked for as evenly as the tile reads, since memory
+/// takes few requests at a time.
 struct Ahead {
   std::uintptr_t distance = 0;
   std::size_t begin = 0;
   std::size_t end = 0;
-  [[nodiscard]] TRINE_INLINE bool covers(std::size_t column) const noexcept { return column - begin < end - begin; }
   TRINE_INLINE void ask(const void* weights) const noexcept {
     __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(weights) + distance));
   }
-  /// The columns after them, for the next tile.
-  TRINE_INLINE void next(std::size_t count) noexcept {
-    begin = end;
-    end += count;
-  }
 };
+
+/// The part of tile `tile` of `tiles`, which together ask for all streams.
+[[nodiscard]] TRINE_INLINE Ahead ahead_of_tile(std::uintptr_t distance, std::size_t streams, std::size_t tile,
+                                               std::size_t tiles) noexcept {
+  if (distance == 0) return {};
+  return {distance, streams * tile / tiles, streams * (tile + 1) / tiles};
+}
 
 }  // namespace trine::inline TRINE_ABI::kernels

@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <cstring>
 
-#include <trine/kernels/ahead.hpp>
 #include <trine/kernels/quantize_rows.hpp>
 #include <trine/kernels/simd/dispatch.hpp>
 #include <trine/quant/packed.hpp>

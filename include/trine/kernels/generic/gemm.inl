@@ -24,10 +24,7 @@ inline void inner_tile(const RowsOf<X>& rows, std::size_t first_row, std::size_t
     typename In::Lanes weight[Columns];
     TRINE_UNROLL
     for (std::size_t c = 0; c < Columns; ++c) weight[c] = In::load(w + c * ldw + i);
-    if (Rows > 1 && ahead.covers(i)) {
-      TRINE_UNROLL
-      for (std::size_t c = 0; c < Columns; ++c) ahead.ask(w + c * ldw + i);
-    }
+    for (std::size_t c = ahead.begin; c < ahead.end; ++c) ahead.ask(w + c * ldw + i);
     TRINE_UNROLL
     for (std::size_t r = 0; r < Rows; ++r) {
       const typename In::Lanes row = In::load(x[r] + i);
@@ -66,16 +63,15 @@ inline void inner_rest(const RowsOf<X>& x, std::size_t row, std::size_t count, s
   }
 }
 
-// Rows [row, end), in tiles of Rows, against Columns weight rows. The first tile brings these to the caches; each of
-// the others asks for a part of the weight rows after them, which so come while it computes.
+// Rows [row, end), in tiles of Rows, against Columns weight rows. Each tile asks for some of the weight rows after
+// them, which so come while it computes.
 template <class In, std::size_t Rows, std::size_t Columns, class X, class W>
 inline void inner_rows(const RowsOf<X>& x, std::size_t row, std::size_t end, std::size_t begin, const W* w,
                        std::size_t ldw, const void* next, std::size_t length, float* y, std::size_t ldy) {
-  Ahead ahead{distance_to(next, w)};
-  const std::size_t part = length * Rows / (end - row) + In::step;
-  for (; row + Rows <= end; row += Rows) {
+  const std::size_t tiles = (end - row) / Rows;
+  for (std::size_t t = 0; t < tiles; ++t, row += Rows) {
+    const Ahead ahead = Rows == 1 ? Ahead{} : ahead_of_tile(distance_to(next, w), Columns, t, tiles);
     inner_tile<In, Rows, Columns>(x, row, begin, w, ldw, ahead, length, y + row * ldy, ldy);
-    ahead.next(part);
   }
   if constexpr (Columns > 1) {
     inner_rest<In, Rows - 1, Columns>(x, row, end - row, begin, w, ldw, length, y, ldy);

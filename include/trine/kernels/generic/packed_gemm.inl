@@ -10,6 +10,21 @@ namespace trine::inline TRINE_ABI::kernels::TRINE_REGION {
 
 inline constexpr std::size_t kParts = kPanelRows / Ints::lanes;  // registers of a panel
 
+// What a tile asks memory for while it works on the group of the same index: that of panels [begin, end) of those that
+// come next, as evenly as it goes on, since memory takes few requests at a time.
+struct NextPanels {
+  const std::byte* first = nullptr;
+  std::size_t panel = 0;  // bytes
+  std::size_t group = 0;
+  std::size_t header = 0;  // of a group
+  std::size_t column = 0;  // of a panel
+  std::size_t begin = 0;
+  std::size_t end = 0;
+  TRINE_INLINE void ask(const std::byte* at) const {
+    for (std::size_t p = begin; p < end; ++p) __builtin_prefetch(at + p * panel);
+  }
+};
+
 // Some groups of neighbouring panels of weights: where codes and scales of panel p and group g lie.
 struct PanelGroups {
   const std::byte* codes;
@@ -18,8 +33,15 @@ struct PanelGroups {
   const std::byte* scales;
   std::size_t scale_panel;
   std::size_t scale_group;
-  Ahead ahead;  // in bytes, and columns of a group
+  std::size_t ahead = 0;  // bytes that the panels themselves are asked for before use, or 0: no more
+  NextPanels next{};
 };
+
+template <std::size_t Panels>
+TRINE_INLINE void ask_panels(const std::byte* at, std::size_t panel) {
+  TRINE_UNROLL
+  for (std::size_t p = 0; p < Panels; ++p) __builtin_prefetch(at + p * panel);
+}
 
 // Row r of a tile, from the first column of a block on.
 struct TileRow {
@@ -72,21 +94,19 @@ inline void tile_q8(const TileRow (&x)[Rows], const PanelGroups& w, std::size_t 
       for (std::size_t p = 0; p < Panels * kParts; ++p) acc[r][p] = Ints::broadcast(-Ints::code_offset * sum);
     }
     const std::byte* codes = w.codes + group * w.code_group;
-    Ahead ahead = w.ahead;  // one row alone looks ahead in its panels, from their ends on to the beginnings of the next
-    if (Rows == 1 && begin + length == columns) ahead.distance += (Panels - 1) * w.code_panel;
-    if (Rows == 1 || ahead.covers(0)) {
-      TRINE_UNROLL
-      for (std::size_t p = 0; p < Panels; ++p) ahead.ask(w.scales + group * w.scale_group + p * w.scale_panel);
-    }
+    std::size_t ahead = w.ahead;  // one row alone goes on, at the ends of its panels, with the beginnings of the next
+    if (Rows == 1 && begin + length == columns) ahead += (Panels - 1) * w.code_panel;
+    if (Rows == 1 || ahead != 0) ask_panels<Panels>(w.scales + group * w.scale_group + ahead, w.scale_panel);
+    const std::byte* next = w.next.first + group * w.next.group;
+    for (std::size_t at = 0; at < w.next.header; at += 64) w.next.ask(next + at);  // cache lines
+    next += w.next.header;
     for (std::size_t i = 0; i < length; i += 4) {
       Codes weight[Panels * kParts];
       TRINE_UNROLL
       for (std::size_t p = 0; p < Panels * kParts; ++p)
         weight[p] = Codes::load(codes + p / kParts * w.code_panel + i * kPanelRows + p % kParts * 4 * Ints::lanes);
-      if (Rows == 1 || ahead.covers(i)) {
-        TRINE_UNROLL
-        for (std::size_t p = 0; p < Panels; ++p) ahead.ask(codes + p * w.code_panel + i * kPanelRows);
-      }
+      if (Rows == 1 || ahead != 0) ask_panels<Panels>(codes + i * kPanelRows + ahead, w.code_panel);
+      if (Rows > 1) w.next.ask(next + i * w.next.column);
       TRINE_UNROLL
       for (std::size_t r = 0; r < Rows; ++r) {
         const std::int32_t four = four_codes(x[r].codes + begin + i);
@@ -150,22 +170,18 @@ inline void tile_q4(const TileRow (&x)[Rows], const std::byte* w, std::size_t pa
 }
 
 // q4 codes times their factors are q8 codes: [panels][groups] of them, each as long as a whole group.
-inline void unpack_q4(const std::byte* w, std::size_t panel, std::size_t panels, const std::byte* next,
-                      std::size_t columns, std::byte* out, std::size_t out_panel) {
-  const Ahead ahead{distance_to(next, w)};
+inline void unpack_q4(const std::byte* w, std::size_t panel, std::size_t panels, std::size_t columns, std::byte* out,
+                      std::size_t out_panel) {
   for (std::size_t p = 0; p < panels; ++p) {
     for (std::size_t begin = 0; begin < columns; begin += kPackedGroup) {
       const std::byte* group = w + p * panel + begin / kPackedGroup * group_bytes(DType::q4, kPackedGroup);
       const auto* factors = reinterpret_cast<const std::int8_t*>(group + kPanelScaleBytes);
       const std::byte* codes = group + group_header_bytes(DType::q4);
       std::byte* unpacked = out + p * out_panel + begin * kPanelRows;
-      ahead.ask(group);
-      ahead.ask(factors);
       for (std::size_t i = 0; i < group_columns(begin, columns); i += 8) {
         for (std::size_t part = 0; part < kParts; ++part) {
           const Ints factor = Ints::load(factors + i / kPackedSubgroup * kPanelRows + part * Ints::lanes);
           const std::size_t at = part * 4 * Ints::lanes;
-          ahead.ask(codes + i / 2 * kPanelRows + at);
           const Codes two = Codes::load(codes + i / 2 * kPanelRows + at);
           store_products(low_bits(two), factor, unpacked + i * kPanelRows + at);
           store_products(high_bits(two), factor, unpacked + (i + 4) * kPanelRows + at);
@@ -233,18 +249,26 @@ inline void packed_rest(const PackedBlock& b, const PanelGroups& w, std::size_t 
   }
 }
 
-// All rows, in tiles. The first tile brings its panels to the caches; each of the others asks for a part of the panels
-// after them, which so come while it computes.
+// All rows, in tiles. Each of many asks for some of the panels after these, which so come while it computes; of a few,
+// the first looks ahead in its own.
 template <class Tiles, std::size_t Panels>
-inline void packed_rows(const PackedBlock& b, PanelGroups w) {
-  const std::uintptr_t distance = distance_to(b.next, b.w);
-  const std::size_t part = kPackedGroup * Ints::tile_rows / b.rows + 4;
-  std::size_t r = 0;
-  for (; r + Ints::tile_rows <= b.rows; r += Ints::tile_rows) {
-    packed_rest<Tiles, Ints::tile_rows, Panels>(b, w, r, Ints::tile_rows);
-    w.ahead = {distance, r == 0 ? 0 : w.ahead.end, r == 0 ? part : w.ahead.end + part};
+inline void packed_rows(DType dtype, const PackedBlock& b, PanelGroups w) {
+  const std::size_t tiles = b.rows / Ints::tile_rows;
+  if (b.rows < kUnpackFrom) {
+    w.ahead = kPrefetchBytes;
+  } else if (b.next != nullptr) {
+    const std::size_t header = group_header_bytes(dtype);
+    const std::size_t group = group_bytes(dtype, kPackedGroup);
+    w.next = {b.next, b.panel, group, header, (group - header) / kPackedGroup};
   }
-  packed_rest<Tiles, Ints::tile_rows - 1, Panels>(b, w, r, b.rows - r);
+  for (std::size_t t = 0; t < tiles; ++t) {
+    w.next.begin = w.next.end;
+    w.next.end = w.next.first == nullptr ? 0 : Panels * (t + 1) / tiles;
+    packed_rest<Tiles, Ints::tile_rows, Panels>(b, w, t * Ints::tile_rows, Ints::tile_rows);
+    w.ahead = 0;
+  }
+  w.next = {};
+  packed_rest<Tiles, Ints::tile_rows - 1, Panels>(b, w, tiles * Ints::tile_rows, b.rows % Ints::tile_rows);
 }
 
 // The block with as many panels as `Panels`: tile_panels, or one.
@@ -252,13 +276,12 @@ template <std::size_t Panels>
 inline void packed_panels(DType dtype, const PackedBlock& b) {
   const std::size_t group = group_bytes(dtype, kPackedGroup);
   if (dtype == DType::q8)
-    return packed_rows<Q8Tiles, Panels>(
-        b, {b.w + kPanelScaleBytes, b.panel, group, b.w, b.panel, group, {kPrefetchBytes, 0, kPackedGroup}});
-  if (b.rows < kUnpackFrom) return packed_rows<Q4Tiles, Panels>(b, {});
+    return packed_rows<Q8Tiles, Panels>(dtype, b, {b.w + kPanelScaleBytes, b.panel, group, b.w, b.panel, group});
+  if (b.rows < kUnpackFrom) return packed_rows<Q4Tiles, Panels>(dtype, b, {});
   alignas(64) std::byte unpacked[Panels * kUnpackBlock * kPanelRows];
-  unpack_q4(b.w, b.panel, Panels, b.next, b.columns, unpacked, kUnpackBlock * kPanelRows);
-  packed_rows<Q8Tiles, Panels>(
-      b, {unpacked, kUnpackBlock * kPanelRows, kPackedGroup * kPanelRows, b.w, b.panel, group, {}});
+  unpack_q4(b.w, b.panel, Panels, b.columns, unpacked, kUnpackBlock * kPanelRows);
+  packed_rows<Q8Tiles, Panels>(dtype, b,
+                               {unpacked, kUnpackBlock * kPanelRows, kPackedGroup * kPanelRows, b.w, b.panel, group});
 }
 
 // A last panel that has fewer outputs than 16 is computed whole beside y.
