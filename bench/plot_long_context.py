@@ -21,11 +21,12 @@ LABELS = {
 
 
 def read(path):
-    """{kind: [(tokens, prefill s, decode ms, cache MiB)]}, ascending."""
+    """{kind: [(tokens, prefill s, decode ms, cache MiB, peak MiB)]}, ascending."""
     series = collections.defaultdict(list)
     for run in json.loads(path.read_text())["benchmarks"]:
         kind = run["name"].split("/")[0]
-        series[kind].append((run["tokens"], run["real_time"] / 1e3, run["decode_ms"], run["cache_MiB"]))
+        series[kind].append((run["tokens"], run["real_time"] / 1e3, run["decode_ms"], run["cache_MiB"],
+                             run["peak_MiB"]))
     return {kind: sorted(points) for kind, points in series.items()}
 
 
@@ -36,8 +37,8 @@ def plot(series, out):
     matplotlib.rcParams["svg.hashsalt"] = "trine"  # the same picture from the same numbers
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, 3, figsize=(13, 4.2), layout="constrained")
-    titles = ["prefill, seconds", "decode, milliseconds a token", "cache, MiB"]
+    figure, axes = pyplot.subplots(1, 4, figsize=(16, 4.2), layout="constrained")
+    titles = ["prefill, seconds", "decode, milliseconds a token", "cache, MiB", "peak of memory, MiB"]
     for column, (axis, title) in enumerate(zip(axes, titles), start=1):
         for kind, points in series.items():
             axis.plot([p[0] for p in points], [p[column] for p in points], marker="o", markersize=4,
@@ -55,10 +56,18 @@ def plot(series, out):
 
 
 def table(series):
-    lines = ["| kind | tokens | prefill s | decode ms | cache MiB |", "|---|---:|---:|---:|---:|"]
+    """Markdown; how many times as fast as full attention the prompt is, and how much smaller the cache."""
+    lines = ["| kind | tokens | prefill s | times as fast | decode ms | cache MiB | smaller by | peak MiB |",
+             "|---|---:|---:|---:|---:|---:|---:|---:|"]
+    full = {point[0]: point for point in series.get("full", [])}
     for kind, points in series.items():
-        for tokens, prefill, decode, cache in points:
-            lines.append(f"| {LABELS.get(kind, kind)} | {int(tokens) // 1024}K | {prefill:.3g} | {decode:.3g} | {cache:.3g} |")
+        for tokens, prefill, decode, cache, peak in points:
+            faster = smaller = ""
+            if kind != "full" and tokens in full:
+                faster = f"{full[tokens][1] / prefill:.1f}"
+                smaller = f"{100 * (1 - cache / full[tokens][3]):.1f} %"
+            lines.append(f"| {LABELS.get(kind, kind)} | {int(tokens) // 1024}K | {prefill:.3g} | {faster} | {decode:.3g} | "
+                         f"{cache:.3g} | {smaller} | {peak:.0f} |")
     return "\n".join(lines)
 
 

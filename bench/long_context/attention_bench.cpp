@@ -8,10 +8,12 @@
 //   strided    4 heads over this frame of 64 and the one before, 4 over the same site of all frames
 //   latent     8 heads over latents of 128 + 32; one row at a time in the absorbed form
 #include <benchmark/benchmark.h>
+#include <malloc.h>
 
 #include <chrono>
 #include <cmath>
 #include <cstddef>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <utility>
@@ -105,7 +107,24 @@ Layer make(const std::string& kind) {
   return latent();
 }
 
-/// The time is that of the prompt; decode_ms is the mean of the tokens behind it.
+/// From here on, the peak of memory is counted anew (Linux: proc(5), clear_refs).
+void forget_peak_memory() {
+  ::malloc_trim(0);
+  std::ofstream("/proc/self/clear_refs") << "5";
+}
+
+/// The most memory that this process held since then, MiB; 0 if it cannot be known.
+double peak_memory_mib() {
+  std::ifstream file("/proc/self/status");
+  for (std::string word; file >> word;) {
+    double kib = 0.0;
+    if (word == "VmHWM:" && file >> kib) return kib / 1024;
+  }
+  return 0.0;
+}
+
+/// The time is that of the prompt; decode_ms is the mean of the tokens behind it, peak_MiB the peak of the whole
+/// process's memory.
 void attend(benchmark::State& state, const std::string& kind, std::size_t tokens, CacheType type) {
   const Layer layer = make(kind);
   const Execution execution{.isa = default_isa(), .threads = default_threads()};
@@ -114,6 +133,7 @@ void attend(benchmark::State& state, const std::string& kind, std::size_t tokens
   std::vector<float> y(x.size());
   double decode = 0.0;
   for (auto _ : state) {
+    forget_peak_memory();
     Workspace workspace;
     AttentionCache cache = layer.attention->make_cache(type);
     const auto forward = [&](std::size_t position, std::size_t rows) {
@@ -133,6 +153,7 @@ void attend(benchmark::State& state, const std::string& kind, std::size_t tokens
     for (std::size_t i = 1; i <= kDecoded; ++i) forward(tokens + i, 1);
     decode += 1e3 * seconds(behind) / kDecoded;
     state.counters["cache_MiB"] = static_cast<double>(cache.bytes()) / (1 << 20);
+    state.counters["peak_MiB"] = peak_memory_mib();
     state.counters["scratch_MiB"] = static_cast<double>(workspace.capacity_bytes()) / (1 << 20);
   }
   state.counters["tokens"] = static_cast<double>(tokens);

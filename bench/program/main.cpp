@@ -49,6 +49,7 @@ struct Options {
   std::size_t depth = 0;
   std::size_t repetitions = 5;
   std::string activations = "native";
+  std::string attention = "full";
   std::string cache_type = "f32";
   std::string output = "md";
   bool limits = false;
@@ -58,8 +59,8 @@ struct Options {
     app.add_option("-m,--model", directory, "Model directory: config.json and weights")->type_name("DIR");
     CLI::Option* synthetic =
         app.add_option("--synthetic", shape,
-                       "Random weights in memory in place of -m, in the shape of deepseek-v2-lite, qwen3-30b-a3b or "
-                       "mixtral-8x7b")
+                       "Random weights in memory in place of -m, in the shape of deepseek-v2-lite, qwen3-30b-a3b, "
+                       "mixtral-8x7b, trine-3d, trine-3d-strided or trine-full")
             ->type_name("SHAPE")
             ->check(one_of(shape_names()))
             ->excludes("--model");
@@ -89,6 +90,9 @@ struct Options {
                    "Type of activations in products: native, as suits the weights, or f32")
         ->type_name("TYPE")
         ->check(one_of({"native", "f32"}));
+    app.add_option("--attention", attention,
+                   "full, or chunked:SIZE[:OVERLAP]: an approximation in which tokens see their chunk and an overlap")
+        ->type_name("KIND");
     app.add_option("--cache-type", cache_type, "How keys and values are kept: f32, bf16 or q8")
         ->type_name("TYPE")
         ->check(one_of({"f32", "bf16", "q8"}));
@@ -121,6 +125,12 @@ struct Options {
         if (rows > 0) add(Workload::batch(rows, 64));
     }
     return result;
+  }
+
+  [[nodiscard]] LoadOptions load_options() const {
+    LoadOptions options;
+    options.chunking = parse_chunking(attention);
+    return options;
   }
 
   [[nodiscard]] MeasureOptions measure_options() const {
@@ -156,7 +166,7 @@ Model make_synthetic(const Options& options) {
   example::ProgressBar progress("filling", bytes >> 20U, "MiB");
   auto weights = std::make_unique<RandomWeights>(tensors, type, default_threads(),
                                                  [&](std::size_t done) { progress.update(done >> 20U); });
-  return Model::build(config, options.shape, std::move(weights));
+  return Model::build(config, options.shape, std::move(weights), options.load_options());
 }
 
 void measure_all(const Options& options, Meter& meter, const Subject& subject, const std::stop_token& stop) {
@@ -186,8 +196,9 @@ void run(Options& options) {
   if (options.limits) return print_limits(options.threads, options.output == "json");
   example::Interrupt interrupt;
   const bool synthetic = !options.shape.empty();
-  Model model =
-      synthetic ? make_synthetic(options) : example::read_from_model([&] { return Model::load(options.directory); });
+  Model model = synthetic
+                    ? make_synthetic(options)
+                    : example::read_from_model([&] { return Model::load(options.directory, options.load_options()); });
   if (model.info().vocab_size == 0) throw InputError("this model takes features, not tokens: it cannot be measured");
   const std::size_t buffer = options.tiny ? std::size_t{64} << 20U : stream_bytes();
   Meter meter(std::move(model), options.measure_options(), buffer);

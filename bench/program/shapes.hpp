@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Shapes of published models: their config.json, as far as it matters for speed, and what tensors their checkpoints
-// have. Names and shapes are those of the checkpoints on Hugging Face, experts one by one.
+// have. Names and shapes are those of the checkpoints on Hugging Face, experts one by one. And one shape of the native
+// architecture with each kind of attention.
 #pragma once
 
 #include <array>
@@ -15,11 +16,26 @@ namespace trine::bench {
 
 struct NamedShape {
   std::string_view name;
-  const char* config;  // JSON, "model_type" and all
-  const char* tiny;    // what makes it small enough for a test
+  const char* config;            // JSON, "model_type" and all
+  const char* tiny;              // what makes it small enough for a test
+  const char* attention = "{}";  // what differs from `config`
 };
 
-inline constexpr std::array<NamedShape, 3> kShapes{{
+// 131 M parameters, 29 M of them active; 16 heads of 64 for 4 key/value heads, whatever the kind of attention.
+inline constexpr const char* kTrineShape = R"({"model_type": "trine", "vocab_size": 32000, "hidden_size": 1024,
+    "num_hidden_layers": 8, "max_position_embeddings": 262144, "rms_norm_eps": 1e-6, "rope_theta": 1000000.0,
+    "tie_word_embeddings": false, "attention": {"kind": "3d", "head_dim": 64, "frame_size": 64,
+      "spatial": {"num_heads": 8, "num_kv_heads": 2, "lookback": 1, "causal": true},
+      "temporal": {"num_heads": 8, "num_kv_heads": 2, "pattern": "summary"}},
+    "moe": {"num_experts": 32, "intermediate_size": 512, "num_shared_experts": 0, "first_dense_layers": 0,
+      "router": {"kind": "attention", "key_dim": 64, "score": "sigmoid", "normalize": true, "routed_scale": 1.0,
+        "choice": {"kind": "top_k", "k": 4}}},
+    "input": {"kind": "tokens"}, "output": {"kind": "language_model"}})";
+inline constexpr const char* kTinyTrineShape = R"({"vocab_size": 512, "hidden_size": 128,
+    "max_position_embeddings": 4096, "attention": {"head_dim": 32, "frame_size": 16},
+    "moe": {"num_experts": 8, "intermediate_size": 64}})";
+
+inline constexpr std::array<NamedShape, 6> kShapes{{
     {"deepseek-v2-lite", R"({"model_type": "deepseek_v2", "vocab_size": 102400, "hidden_size": 2048,
       "intermediate_size": 10944, "moe_intermediate_size": 1408, "num_hidden_layers": 27, "num_attention_heads": 16,
       "num_key_value_heads": 16, "n_shared_experts": 2, "n_routed_experts": 64, "num_experts_per_tok": 6,
@@ -48,12 +64,18 @@ inline constexpr std::array<NamedShape, 3> kShapes{{
       "rope_theta": 1000000.0, "sliding_window": null, "tie_word_embeddings": false})",
      R"({"vocab_size": 512, "hidden_size": 128, "intermediate_size": 256, "num_attention_heads": 4,
       "num_key_value_heads": 2, "num_local_experts": 4, "max_position_embeddings": 4096})"},
+    {"trine-3d", kTrineShape, kTinyTrineShape},
+    {"trine-3d-strided", kTrineShape, kTinyTrineShape, R"({"attention": {"temporal": {"pattern": "strided"}}})"},
+    {"trine-full", kTrineShape, kTinyTrineShape,
+     R"({"attention": {"kind": "full", "num_heads": 16, "num_kv_heads": 4, "spatial": null, "temporal": null,
+      "frame_size": null}})"},
 }};
 
 /// layers: 0 for all that the model has
 [[nodiscard]] inline Json config_of(const NamedShape& shape, std::size_t layers, bool tiny) {
   Json config = Json::parse(shape.config);
-  if (tiny) config.update(Json::parse(shape.tiny));
+  if (tiny) config.merge_patch(Json::parse(shape.tiny));
+  config.merge_patch(Json::parse(shape.attention));
   if (layers > 0) config["num_hidden_layers"] = layers;
   return config;
 }
@@ -79,6 +101,10 @@ class TensorLister {
   explicit TensorLister(const Json& config) : config_(config) {}
 
   [[nodiscard]] std::vector<TensorSpec> list() {
+    if (type_ == "trine") {
+      list_trine();
+      return std::move(tensors_);
+    }
     add("model.embed_tokens.weight", {number("vocab_size"), hidden_});
     for (std::size_t index = 0; index < number("num_hidden_layers"); ++index) {
       const std::string layer = "model.layers." + std::to_string(index) + ".";
@@ -110,6 +136,32 @@ class TensorLister {
   }
   void norm(const std::string& name, std::size_t width) { add(name, {width}, TensorSpec::Kind::norm); }
 
+  void list_trine() {
+    const Json& attention = config_.at("attention");
+    const Json& moe = config_.at("moe");
+    const auto heads = [&](const char* key) {
+      if (attention.at("kind") != "3d") return attention.at(key).get<std::size_t>();
+      return attention.at("spatial").at(key).get<std::size_t>() + attention.at("temporal").at(key).get<std::size_t>();
+    };
+    const auto head_dim = attention.at("head_dim").get<std::size_t>();
+    const auto experts = moe.at("num_experts").get<std::size_t>();
+    const auto key_dim = moe.at("router").at("key_dim").get<std::size_t>();
+    add("embed_tokens.weight", {number("vocab_size"), hidden_});
+    for (std::size_t index = 0; index < number("num_hidden_layers"); ++index) {
+      const std::string layer = "layers." + std::to_string(index) + ".";
+      norm(layer + "attention_norm.weight", hidden_);
+      norm(layer + "moe_norm.weight", hidden_);
+      projections(layer + "attention.", heads("num_heads") * head_dim, heads("num_kv_heads") * head_dim);
+      add(layer + "moe.router.keys", {experts, key_dim}, TensorSpec::Kind::exact);
+      add(layer + "moe.router.query.weight", {key_dim, hidden_}, TensorSpec::Kind::exact);
+      norm(layer + "moe.router.balance_bias", experts);
+      for (std::size_t e = 0; e < experts; ++e)
+        mlp(layer + "moe.experts." + std::to_string(e) + ".", moe.at("intermediate_size").get<std::size_t>());
+    }
+    norm("norm.weight", hidden_);
+    add("lm_head.weight", {number("vocab_size"), hidden_});
+  }
+
   void mlp(const std::string& scope, std::size_t ffn, const Names& names = {"gate_proj", "up_proj", "down_proj"}) {
     add(scope + names[0] + ".weight", {ffn, hidden_});
     add(scope + names[1] + ".weight", {ffn, hidden_});
@@ -138,14 +190,17 @@ class TensorLister {
     add(scope + "kv_b_proj.weight", {heads * (nope + value), rank}, TensorSpec::Kind::exact);
     add(scope + "o_proj.weight", {hidden_, heads * value});
   }
+  void projections(const std::string& scope, std::size_t queries, std::size_t keys) {
+    add(scope + "q_proj.weight", {queries, hidden_});
+    add(scope + "k_proj.weight", {keys, hidden_});
+    add(scope + "v_proj.weight", {keys, hidden_});
+    add(scope + "o_proj.weight", {hidden_, queries});
+  }
   void grouped_query_attention(const std::string& scope) {
     const std::size_t heads = number("num_attention_heads");
     const std::size_t kv_heads = number("num_key_value_heads");
     const std::size_t head_dim = config_.contains("head_dim") ? number("head_dim") : hidden_ / heads;
-    add(scope + "q_proj.weight", {heads * head_dim, hidden_});
-    add(scope + "k_proj.weight", {kv_heads * head_dim, hidden_});
-    add(scope + "v_proj.weight", {kv_heads * head_dim, hidden_});
-    add(scope + "o_proj.weight", {hidden_, heads * head_dim});
+    projections(scope, heads * head_dim, kv_heads * head_dim);
     if (type_ != "qwen3_moe") return;
     norm(scope + "q_norm.weight", head_dim);
     norm(scope + "k_norm.weight", head_dim);

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Completes a prompt, and shows which experts did it.
+#include <algorithm>
 #include <cstdio>
+#include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -21,6 +25,7 @@ struct Options {
   std::string prompt;
   std::string prompt_file;
   example::GenerationOptions generation;
+  std::string prompt_cache;
   bool show_routing = false;
   bool json = false;
   bool display_prompt = true;
@@ -37,9 +42,15 @@ struct Options {
     model.add_activations(app);
     model.add_cache_type(app);
     model.add_attention(app);
+    CLI::Option* cache_option =
+        app.add_option(
+               "--prompt-cache", prompt_cache,
+               "A file that keeps what the model has read: what a prompt has in common with it is not read again")
+            ->type_name("FILE");
 
     generation.add_sampling(app);
     app.add_flag("--show-routing", show_routing, "Then print which experts served which token, and their load")
+        ->excludes(cache_option)
         ->group("Output");
     app.add_flag("!--no-display-prompt", display_prompt, "Do not print the prompt before its completion")
         ->group("Output");
@@ -67,6 +78,17 @@ const char* to_string(trine::StopReason reason) {
   return "none";
 }
 
+// Goes on from the file of --prompt-cache as far as `prompt` begins with its tokens; one is left to be read.
+std::vector<trine::TokenId> take_from_cache(const std::string& file, trine::Session& session,
+                                            std::span<const trine::TokenId> prompt, const std::stop_token& stop) {
+  if (file.empty() || prompt.empty() || !std::filesystem::exists(file)) return {};
+  session.restore(file);
+  const auto same = std::ranges::mismatch(session.tokens(), prompt.first(prompt.size() - 1)).in2;
+  const std::vector<trine::TokenId> known(prompt.begin(), same);
+  session.truncate(known.size(), stop);
+  return known;
+}
+
 void complete(const Options& options) {
   const trine::Model model = options.model.load();
   const trine::Tokenizer tokenizer = options.model.load_tokenizer();
@@ -92,8 +114,16 @@ void complete(const Options& options) {
   trine::GenerateOptions generate = options.generation.for_model(options.model.directory);
   generate.stop = interrupt.token();
   trine::GenerateResult result;
+  std::size_t read = 0;  // tokens of the prompt that the model had to read
   try {
-    result = trine::generate(session, tokenizer, prompt, generate, show);
+    std::vector<trine::TokenId> prompt_tokens = tokenizer.encode(prompt);
+    const std::vector<trine::TokenId> known =
+        take_from_cache(options.prompt_cache, session, prompt_tokens, interrupt.token());
+    const auto rest = prompt_tokens.begin() + static_cast<std::ptrdiff_t>(known.size());
+    result = trine::generate_from_tokens(session, tokenizer, {rest, prompt_tokens.end()}, generate, show, known);
+    read = result.prompt_tokens.size();
+    result.prompt_tokens = std::move(prompt_tokens);
+    if (!options.prompt_cache.empty()) session.save(options.prompt_cache);
     if (options.show_routing && !result.tokens.empty() && session.position() < session.context())
       session.forward(std::span(result.tokens).last(1), trine::OutputRows::last,
                       interrupt.token());  // to be routed, too
@@ -121,7 +151,10 @@ void complete(const Options& options) {
     std::fwrite(table.data(), 1, table.size(), stdout);
     std::fflush(stdout);  // before the speed, should both go to one file
   }
-  print_speed("prefill", result.prompt_tokens.size(), result.prefill_seconds);
+  if (read < result.prompt_tokens.size())
+    std::fprintf(stderr, "%zu of %zu tokens of the prompt were in the cache\n", result.prompt_tokens.size() - read,
+                 result.prompt_tokens.size());
+  print_speed("prefill", read, result.prefill_seconds);
   print_speed("decode", result.tokens.empty() ? 0 : result.tokens.size() - 1, result.decode_seconds);
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifdef TRINE_PROGRAMS_DIR
 #include <chrono>
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -49,6 +51,36 @@ TEST(TrineGenerate, TakesTheBestTokenAtTemperatureZero) {
   const Finished finished = run_program(
       {"trine-generate", "-m", model.name(), "-f", "-", "-n", "1", "--temp", "0", "--no-display-prompt"}, model.text());
   EXPECT_EQ(finished.out, kAlphabet[static_cast<std::size_t>(best)] + std::string("\n"));
+}
+
+TEST(TrineGenerate, ReadsOnlyWhatIsNotInThePromptCache) {
+  const TinyModel model;
+  const std::string file = (std::filesystem::path(model.name()) / "prompt.cache").string();
+  const auto generate = [&](const std::string& prompt, bool cached) {
+    std::vector<std::string> arguments{"trine-generate", "-m", model.name(), "-p", prompt, "-n", "8"};
+    if (cached) arguments.insert(arguments.end(), {"--prompt-cache", file});
+    return run_program(arguments);
+  };
+  EXPECT_EQ(generate("ROMEO AND", true).out, generate("ROMEO AND", false).out);
+  const Finished longer = generate("ROMEO AND JULIET", true);
+  EXPECT_EQ(longer.out, generate("ROMEO AND JULIET", false).out);
+  EXPECT_THAT(longer.err, HasSubstr("9 of 16 tokens of the prompt were in the cache"));
+  const Finished same = generate("ROMEO AND JULIET", true);  // the last one is read, for its logits
+  EXPECT_EQ(same.out, longer.out);
+  EXPECT_THAT(same.err, HasSubstr("15 of 16 tokens of the prompt were in the cache"));
+  const Finished other = generate("NONE", true);
+  EXPECT_EQ(other.out, generate("NONE", false).out);
+}
+
+TEST(TrineGenerate, RefusesADamagedPromptCacheAndKeepsIt) {
+  const TinyModel model;
+  const std::filesystem::path file = std::filesystem::path(model.name()) / "prompt.cache";
+  std::ofstream(file) << "no session";
+  const Finished finished =
+      run_program({"trine-generate", "-m", model.name(), "-p", "R", "--prompt-cache", file.string()});
+  EXPECT_EQ(finished.exit_code, 3);
+  EXPECT_THAT(finished.err, HasSubstr("prompt.cache: expected a session of at least 56 bytes, found 10"));
+  EXPECT_EQ(std::filesystem::file_size(file), 10U);
 }
 
 TEST(TrineGenerate, OnlyReadsThePromptWhenNoTokensAreAskedFor) {

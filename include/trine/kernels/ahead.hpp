@@ -22,6 +22,7 @@ struct Ahead {
   std::uintptr_t distance = 0;
   std::size_t begin = 0;
   std::size_t end = 0;
+  bool own = false;  // a few rows of activations do not cover the way of others: all streams look ahead in themselves
   TRINE_INLINE void ask(const void* weights) const noexcept {
     __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(weights) + distance));
   }

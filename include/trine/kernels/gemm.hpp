@@ -19,7 +19,8 @@ namespace trine::inline TRINE_ABI::kernels {
 /// Products summed in registers: rows of a tile that long, 4 KiB of activations of type X, stay in L1.
 template <class X>
 inline constexpr std::size_t kInnerBlock = 4096 / sizeof(X);
-inline constexpr std::size_t kRowBlock = 160;  // rows of activations that stay in L2 while weights stream past
+inline constexpr std::size_t kOwnAhead = 1024;  // bytes that a weight row is asked for before its use
+inline constexpr std::size_t kRowBlock = 160;   // rows of activations that stay in L2 while weights stream past
 
 /// Row r lies at x + index[r] * ld, or at x + r * ld where `index` is null.
 template <class T>

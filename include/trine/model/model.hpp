@@ -54,6 +54,10 @@ class Model {
     reader.require_all_fetched();
     Hash hash;
     hash.add(config.dump());
+    if (options.chunking) {
+      hash.add(std::uint64_t{options.chunking->size});
+      hash.add(std::uint64_t{options.chunking->overlap});
+    }
     state->config_hash = hash.value();
     for (const std::string_view name : state->source->names())
       state->weight_bytes += state->source->find(name)->bytes.size();
@@ -65,8 +69,8 @@ class Model {
   [[nodiscard]] const WeightSource& weights() const noexcept { return *state_->source; }
   [[nodiscard]] std::size_t weight_bytes() const noexcept { return state_->weight_bytes; }
 
-  /// Tells models apart: a hash of the configuration, of the names, types and shapes of all tensors, and of some bytes
-  /// of each. Reads a few pages a tensor.
+  /// Tells models apart: a hash of the configuration, of the chunks if attention is approximated, of the names, types
+  /// and shapes of all tensors, and of some bytes of each. Reads a few pages a tensor.
   [[nodiscard]] std::uint64_t fingerprint() const {
     constexpr std::size_t kSample = 1024;  // bytes at the beginning, in the middle and at the end
     Hash hash;
