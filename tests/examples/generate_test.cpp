@@ -78,7 +78,7 @@ TEST(TrineGenerate, RefusesADamagedPromptCacheAndKeepsIt) {
   std::ofstream(file) << "no session";
   const Finished finished =
       run_program({"trine-generate", "-m", model.name(), "-p", "R", "--prompt-cache", file.string()});
-  EXPECT_EQ(finished.exit_code, 3);
+  EXPECT_EQ(finished.exit_code, 1);
   EXPECT_THAT(finished.err, HasSubstr("prompt.cache: expected a session of at least 56 bytes, found 10"));
   EXPECT_EQ(std::filesystem::file_size(file), 10U);
 }
