@@ -213,6 +213,27 @@ TEST_F(Sequence, RefusesFilesOfOtherModels) {
   EXPECT_EQ(model_.fingerprint(), Model::load(files_.path()).fingerprint());
 }
 
+// Chunks change what a model remembers, though not its weights.
+TEST_F(Sequence, RefusesFilesOfTheSameModelInOtherChunks) {
+  Json full = config();
+  full["attention"] = {{"kind", "full"}, {"head_dim", 8}, {"num_heads", 2}, {"num_kv_heads", 1}};
+  const test::RandomModel files(full, 1);
+  const auto load = [&](std::optional<Chunking> chunking) {
+    LoadOptions options;
+    options.chunking = chunking;
+    return Model::load(files.path(), options);
+  };
+  Session session(load(Chunking{16, 4}));
+  session.forward(tokens(5));
+  session.save(directory_.path() / "a.session");
+  Session same(load(Chunking{16, 4}));
+  same.restore(directory_.path() / "a.session");
+  for (const std::optional<Chunking> other : {std::optional<Chunking>(), std::optional(Chunking{16, 0})}) {
+    Session session_of_other(load(other));
+    EXPECT_ERROR(session_of_other.restore(directory_.path() / "a.session"), FileError, "that of the model, found");
+  }
+}
+
 TEST_F(Sequence, RefusesWhatDoesNotFitTheContext) {
   Session session(model_);
   session.forward(tokens(50));
