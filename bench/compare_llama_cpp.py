@@ -183,7 +183,8 @@ def table_row(pair, row):
 
 
 def trine_command(options, kind):
-    command = [str(options.trine), "--synthetic", options.shape, "--type", kind, "--activations", options.activations]
+    stored = "bf16_panels" if kind == "bf16" else kind  # as trine-quantize writes it
+    command = [str(options.trine), "--synthetic", options.shape, "--type", stored, "--activations", options.activations]
     if options.layers:
         command += ["--layers", str(options.layers)]
     return command + (["--tiny"] if options.tiny else [])

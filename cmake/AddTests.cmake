@@ -8,7 +8,7 @@ include(GoogleTest)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
   set(trine_isas portable neon neon_dotprod)
 else()
-  set(trine_isas portable avx2 avx512 avx512_vnni avx512_bf16)
+  set(trine_isas portable avx2 avx512 avx512_vnni avx512_bf16 amx)
 endif()
 
 function(trine_discover_tests target)

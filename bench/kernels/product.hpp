@@ -31,10 +31,12 @@ struct ProductType {
   Activations activations = Activations::automatic;
 };
 inline constexpr ProductType kNativeBf16{"bf16_native", DType::bf16, Activations::native};
+inline constexpr ProductType kNativePanels{"bf16_panels_native", DType::bf16_panels, Activations::native};
 
 /// Does this CPU have a product of this type, or would it be another's?
 [[nodiscard]] inline bool exists(const ProductType& type) {
-  return type.activations != Activations::native || kernels::multiplies_bf16(default_isa());
+  return type.activations != Activations::native ||
+         kernels::multiplies_bf16(default_isa(), AnyMatrix{nullptr, type.weights, 16, 32});
 }
 
 class Product {

@@ -14,6 +14,7 @@
 #include <cstdint>
 
 #include <trine/core/dtype.hpp>
+#include <trine/kernels/simd/amx.hpp>
 #include <trine/kernels/simd/target.hpp>
 #include <trine/platform/cpu_features.hpp>
 #include <trine/platform/parallel_for.hpp>
@@ -162,6 +163,57 @@ inline Work bf16_avx512(std::size_t rounds) {
 
 }  // namespace trine::bench::detail
 TRINE_TARGET_END
+
+TRINE_TARGET_BEGIN(TRINE_AMX_FEATURES)
+namespace trine::bench::detail {
+
+// Four sums of 16 x 16, each of two tiles of activations with each of two tiles of weights.
+inline Work int8_amx(std::size_t rounds) {
+  alignas(64) std::int32_t tile[kernels::amx::kTileBytes / 4] = {};
+  tile[0] = 0x01010101;
+  const kernels::amx::Tiles tiles;
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  TRINE_TILE_LOAD(4, tile, 64);
+  TRINE_TILE_LOAD(5, tile, 64);
+  TRINE_TILE_LOAD(6, tile, 64);
+  TRINE_TILE_LOAD(7, tile, 64);
+  for (std::size_t round = 0; round < rounds; ++round) {
+    _tile_dpbsud(0, 4, 6);
+    _tile_dpbsud(1, 4, 7);
+    _tile_dpbsud(2, 5, 6);
+    _tile_dpbsud(3, 5, 7);
+  }
+  TRINE_TILE_STORE(3, tile, 64);
+  return {static_cast<double>(4 * 2 * 16 * 16 * 64 * rounds), static_cast<float>(tile[0])};
+}
+inline Work bf16_amx(std::size_t rounds) {
+  alignas(64) std::uint32_t tile[kernels::amx::kTileBytes / 4] = {};
+  tile[0] = 0x3f003f00;  // two halves
+  const kernels::amx::Tiles tiles;
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  TRINE_TILE_LOAD(4, tile, 64);
+  TRINE_TILE_LOAD(5, tile, 64);
+  TRINE_TILE_LOAD(6, tile, 64);
+  TRINE_TILE_LOAD(7, tile, 64);
+  for (std::size_t round = 0; round < rounds; ++round) {
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+  float sums[kernels::amx::kTileBytes / 4];
+  TRINE_TILE_STORE(3, sums, 64);
+  return {static_cast<double>(4 * 2 * 16 * 16 * 32 * rounds), sums[0]};
+}
+
+}  // namespace trine::bench::detail
+TRINE_TARGET_END
 #endif
 
 namespace trine::bench {
@@ -187,12 +239,14 @@ using Loop = Work (*)(std::size_t rounds);
 }
 [[nodiscard]] inline Loop bf16_loop([[maybe_unused]] Isa isa) {
 #if TRINE_X86
+  if (is_available(Isa::amx)) return bf16_amx;
   if (is_available(Isa::avx512_bf16)) return bf16_avx512;
 #endif
   return f32_loop(isa);
 }
 [[nodiscard]] inline Loop int8_loop([[maybe_unused]] Isa isa) {
 #if TRINE_X86
+  if (is_available(Isa::amx)) return int8_amx;
   if (is_available(Isa::avx512_vnni)) return int8_vnni;
   if (isa >= Isa::avx2) return int8_avx2;
 #endif

@@ -48,8 +48,8 @@ namespace trine::bench {
 
 /// What products of weights of that type are limited by: fp8 and MXFP4 are widened to f32, as f16 is.
 [[nodiscard]] inline std::string_view arithmetic_of(DType weights) {
-  if (is_packed(weights)) return "int8";
-  return weights == DType::bf16 ? "bf16" : "f32";
+  if (weights == DType::q8 || weights == DType::q4) return "int8";
+  return weights == DType::bf16 || weights == DType::bf16_panels ? "bf16" : "f32";
 }
 
 /// Both limits of results.

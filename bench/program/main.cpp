@@ -68,9 +68,10 @@ struct Options {
         ->type_name("N")
         ->check(whole_number(1024))
         ->needs(synthetic);
-    app.add_option("--type", type, "Weights of --synthetic: f32, bf16, q8 or q4")
+    app.add_option("--type", type,
+                   "Weights of --synthetic: f32, bf16, bf16_panels (what trine-quantize makes of bf16), q8 or q4")
         ->type_name("TYPE")
-        ->check(one_of({"f32", "bf16", "q8", "q4"}))
+        ->check(one_of({"f32", "bf16", "bf16_panels", "q8", "q4"}))
         ->needs(synthetic);
     app.add_flag("--tiny", tiny,
                  "A small model that has the structure of --synthetic, and hasty limits: to see that "
@@ -152,7 +153,7 @@ struct Options {
   }
 };
 
-Model make_synthetic(const Options& options) {
+Model make_synthetic(const Options& options, const LoadOptions& load) {
   const NamedShape& shape = *std::ranges::find(kShapes, options.shape, &NamedShape::name);
   const Json config = config_of(shape, options.layers, options.tiny);
   const std::vector<TensorSpec> tensors = tensors_of(config);
@@ -166,7 +167,7 @@ Model make_synthetic(const Options& options) {
   example::ProgressBar progress("filling", bytes >> 20U, "MiB");
   auto weights = std::make_unique<RandomWeights>(tensors, type, default_threads(),
                                                  [&](std::size_t done) { progress.update(done >> 20U); });
-  return Model::build(config, options.shape, std::move(weights), options.load_options());
+  return Model::build(config, options.shape, std::move(weights), load);
 }
 
 void measure_all(const Options& options, Meter& meter, const Subject& subject, const std::stop_token& stop) {
@@ -196,9 +197,9 @@ void run(Options& options) {
   if (options.limits) return print_limits(options.threads, options.output == "json");
   example::Interrupt interrupt;
   const bool synthetic = !options.shape.empty();
-  Model model = synthetic
-                    ? make_synthetic(options)
-                    : example::read_from_model([&] { return Model::load(options.directory, options.load_options()); });
+  const LoadOptions load = options.load_options();  // before anything large is filled
+  Model model = synthetic ? make_synthetic(options, load)
+                          : example::read_from_model([&] { return Model::load(options.directory, load); });
   if (model.info().vocab_size == 0) throw InputError("this model takes features, not tokens: it cannot be measured");
   const std::size_t buffer = options.tiny ? std::size_t{64} << 20U : stream_bytes();
   Meter meter(std::move(model), options.measure_options(), buffer);

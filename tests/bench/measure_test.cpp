@@ -87,6 +87,12 @@ TEST(Limits, LoopsEndWithTheValueThatTheirArithmeticHas) {
     for (int i = 0; i < 24; ++i) sums += static_cast<float>(i) + 50.0F;
     EXPECT_FLOAT_EQ(detail::bf16_avx512(100).result, sums);
   }
+  if (is_available(Isa::amx)) {
+    EXPECT_FLOAT_EQ(detail::int8_amx(100).result, 400.0F) << "four products of ones a round";
+    EXPECT_DOUBLE_EQ(detail::int8_amx(100).operations, 100.0 * 4 * 16 * 16 * 64 * 2);
+    EXPECT_FLOAT_EQ(detail::bf16_amx(100).result, 50.0F) << "two products of halves a round";
+    EXPECT_DOUBLE_EQ(detail::bf16_amx(100).operations, 100.0 * 4 * 16 * 16 * 32 * 2);
+  }
 #endif
 }
 

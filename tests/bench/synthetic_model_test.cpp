@@ -17,7 +17,7 @@
 namespace trine::bench {
 namespace {
 
-constexpr DType kTypes[] = {DType::f32, DType::bf16, DType::q8, DType::q4};
+constexpr DType kTypes[] = {DType::f32, DType::bf16, DType::bf16_panels, DType::q8, DType::q4};
 
 std::unique_ptr<RandomWeights> weights_of(const Json& config, DType type) {
   return std::make_unique<RandomWeights>(tensors_of(config), type, 2, [](std::size_t) {});

@@ -19,6 +19,16 @@ TEST(DType, NamesReadBackAsThemselves) {
   }
 }
 
+TEST(DType, OfAPackedFormatHasNoBytesOfAnElement) {
+  for (const DTypeInfo& info : kPackedDTypes) {
+    EXPECT_TRUE(is_packed(info.dtype));
+    EXPECT_EQ(to_string(info.dtype), info.name);
+    EXPECT_EQ(parse_dtype(info.name), info.dtype);
+    EXPECT_EQ(size_bytes(info.dtype), 0U);
+  }
+  for (const DTypeInfo& info : kDTypes) EXPECT_FALSE(is_packed(info.dtype));
+}
+
 TEST(DType, OfAnUnknownNameIsNothing) {
   for (const char* name : {"", "F32", "f32 ", "f128", "float32", "?"})
     EXPECT_EQ(parse_dtype(name), std::nullopt) << name;

@@ -39,9 +39,27 @@ void expect_measured(const nlohmann::json& result) {
   }
 }
 
+TEST(TrineBench, TakesFullAttentionInChunks) {
+  const std::vector<std::string> little{"-p", "0", "-n", "2", "-d", "64", "-t", "1", "-r", "1", "--attention"};
+  const auto run = [&](const std::string& shape, const std::string& attention) {
+    std::vector<std::string> options = little;
+    options.push_back(attention);
+    return run_program(tiny(shape, options));
+  };
+  EXPECT_EQ(run("trine-full", "chunked:16:4").exit_code, 0);
+  EXPECT_THAT(run("trine-3d", "chunked:16").err, HasSubstr("that of trine-3d is none"));
+  // Before weights of a size are filled that would take a while.
+  const Finished wrong = run_program({"trine-bench", "--synthetic", "mixtral-8x7b", "--attention", "chunky"});
+  EXPECT_EQ(wrong.exit_code, 2);
+  EXPECT_THAT(wrong.err, HasSubstr("attention: expected full, chunked:SIZE"));
+}
+
 TEST(TrineBench, MeasuresRandomWeightsOfEveryShapeAndType) {
-  const std::vector<std::pair<std::string, std::string>> cases = {
-      {"deepseek-v2-lite", "bf16"}, {"qwen3-30b-a3b", "q8"}, {"mixtral-8x7b", "q4"}, {"qwen3-30b-a3b", "f32"}};
+  const std::vector<std::pair<std::string, std::string>> cases = {{"deepseek-v2-lite", "bf16"},
+                                                                  {"qwen3-30b-a3b", "q8"},
+                                                                  {"mixtral-8x7b", "q4"},
+                                                                  {"qwen3-30b-a3b", "f32"},
+                                                                  {"trine-3d", "bf16"}};
   for (const auto& [shape, type] : cases) {
     SCOPED_TRACE(shape + " " + type);
     const Finished finished = run_program(

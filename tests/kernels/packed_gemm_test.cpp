@@ -144,21 +144,20 @@ TEST(PackedGemmPerIsa, GivesARowTheSameBitsAloneAmongOthersAndByIndex) {
   const Isa isa = default_isa();
   constexpr std::size_t kRows = 170;
   constexpr std::size_t kOuts = 83;
-  constexpr std::size_t kInner = 1320;
-  const auto x = random_tensor({kRows, kInner}, 1);
-  const auto w = random_tensor({kOuts, kInner}, 2);
-  const Quantized q(isa, x.view());
-  for (const DType dtype : {DType::q8, DType::q4}) {
+  for (const auto& [dtype, inner] : {std::pair(DType::q8, 1320UL), std::pair(DType::q8, 1344UL),     // multiples of 64,
+                                     std::pair(DType::q4, 1320UL), std::pair(DType::q4, 1344UL)}) {  // which tiles want
+    const auto x = random_tensor({kRows, inner}, 1);
+    const auto w = random_tensor({kOuts, inner}, 2);
+    const Quantized q(isa, x.view());
     const std::vector<std::byte> bytes = packed(dtype, w.view());
     Tensor<float, 2> all({kRows, kOuts});
-    kernels::packed_gemm(isa, q.rows_of, nullptr, kRows, dtype, bytes.data(), kOuts, kInner, all.data(), kOuts);
+    kernels::packed_gemm(isa, q.rows_of, nullptr, kRows, dtype, bytes.data(), kOuts, inner, all.data(), kOuts);
     for (const std::size_t rows : {1U, 2U, 3U, 4U, 7U, 19U, 20U, 21U, 169U}) {
       Tensor<float, 2> some({rows, kOuts});
       for (std::size_t first = 0; first + rows <= kRows; first += rows) {
         std::vector<std::uint32_t> index;
         for (std::size_t r = rows; r-- > 0;) index.push_back(static_cast<std::uint32_t>(first + r));
-        kernels::packed_gemm(isa, q.rows_of, index.data(), rows, dtype, bytes.data(), kOuts, kInner, some.data(),
-                             kOuts);
+        kernels::packed_gemm(isa, q.rows_of, index.data(), rows, dtype, bytes.data(), kOuts, inner, some.data(), kOuts);
         for (std::size_t r = 0; r < rows; ++r)
           ASSERT_EQ(bits_of(some.view().row(r)), bits_of(all.view().row(index[r])))
               << to_string(dtype) << " " << to_string(isa) << ", " << rows << " rows, row " << index[r];
@@ -169,15 +168,16 @@ TEST(PackedGemmPerIsa, GivesARowTheSameBitsAloneAmongOthersAndByIndex) {
 
 // All but the portable one round a multiply-add once.
 TEST(PackedGemm, GivesTheSameBitsOnEveryInstructionSetThatFuses) {
-  const auto x = random_tensor({23, 700}, 1);
-  const auto w = random_tensor({48, 700}, 2);
   const Isa best = best_isa();
-  for (const DType dtype : {DType::q8, DType::q4}) {
+  for (const auto& [dtype, k] : {std::pair(DType::q8, 700UL), std::pair(DType::q8, 704UL), std::pair(DType::q4, 700UL),
+                                 std::pair(DType::q4, 704UL)}) {
+    const auto x = random_tensor({23, k}, 1);
+    const auto w = random_tensor({48, k}, 2);
     const std::vector<std::byte> bytes = packed(dtype, w.view());
-    const auto product = [&](Isa isa) {
+    const auto product = [&, dtype = dtype, k = k](Isa isa) {
       const Quantized rows(isa, x.view());
       Tensor<float, 2> y({23, 48});
-      kernels::packed_gemm(isa, rows.rows_of, nullptr, 23, dtype, bytes.data(), 48, 700, y.data(), 48);
+      kernels::packed_gemm(isa, rows.rows_of, nullptr, 23, dtype, bytes.data(), 48, k, y.data(), 48);
       return bits_of(y.view().span());
     };
     for (const auto& [isa, name] : kIsaNames) {

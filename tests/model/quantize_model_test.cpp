@@ -76,6 +76,13 @@ std::vector<double> numbers(const WeightSource& source, const std::string& name)
     }
     return result;
   }
+  if (is_packed(tensor.dtype)) {
+    const std::size_t columns = tensor.shape.back();
+    for (std::size_t k = 0; k < *checked_product(tensor.shape); ++k)
+      result.push_back(packed_value(tensor.dtype, tensor.bytes.data(), panel_bytes(tensor.dtype, columns), k / columns,
+                                    k % columns));
+    return result;
+  }
   visit_dtype(tensor.dtype, [&]<class T>(const T*) {
     for (std::size_t i = 0; i < tensor.bytes.size() / sizeof(T); ++i) {
       T element;
@@ -130,6 +137,7 @@ TEST(QuantizeModelFamilies, GiveModelsWithTheSameNumbersRounded) {
   EXPECT_GT(converted[DType::f32], 0U);
   EXPECT_GT(converted[DType::f8_e4m3], 0U);
   EXPECT_GT(converted[DType::f16], 0U);
+  EXPECT_GT(converted[DType::bf16], 0U) << "rows that become panels, without a loss";
 }
 
 // The same in packed groups: what is packed is near, all else is as it was, and the model runs.

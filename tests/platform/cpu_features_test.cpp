@@ -64,7 +64,7 @@ TEST(CpuFeatures, NamesReadBackAsThemselvesWhereTheyCanRun) {
 
 TEST(CpuFeatures, RefusesAnUnknownNameAndSaysWhichThereAre) {
 #if defined(__x86_64__)
-  const std::string choices = "portable, avx2, avx512, avx512_vnni, avx512_bf16";
+  const std::string choices = "portable, avx2, avx512, avx512_vnni, avx512_bf16, amx";
 #elif defined(__aarch64__)
   const std::string choices = "portable, neon, neon_dotprod";
 #else

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <cstring>
 #include <limits>
 #include <random>
 #include <vector>
@@ -47,9 +48,26 @@ TEST(Packed, TakesTheBitsAWeightThatTheFormatPromises) {
   EXPECT_EQ(packed_bytes(DType::q4, 1408, 2048), 1408U * 2048 * 9 / 8 / 2);    // 4.5 bits
   EXPECT_EQ(packed_bytes(DType::q8, 1, 1), 64U + 32 * 16);                     // one panel of one subgroup
   EXPECT_EQ(packed_bytes(DType::q4, 17, 129), 2U * (128 + 1024 + 128 + 256));  // two panels of a group and a bit
+  EXPECT_EQ(packed_bytes(DType::bf16_panels, 1408, 2048), 1408U * 2048 * 2);
+  EXPECT_EQ(packed_bytes(DType::bf16_panels, 17, 129), 2U * 160 * 16 * 2);
   EXPECT_EQ(packed_bytes(DType::q8, 0, 128), 0U);
   EXPECT_EQ(packed_bytes(DType::q8, std::uint64_t{1} << 60U, 1U << 20U), std::nullopt);
   EXPECT_EQ(packed_bytes(DType::q8, 1, std::uint64_t{1} << 56U), std::nullopt);
+}
+
+TEST(Packed, Bf16PanelsHoldTheNearestNumbersAndZerosBesideThem) {
+  const auto w = normal_numbers(17 * 129, 3);
+  const std::vector<std::byte> bytes = packed(DType::bf16_panels, w, 17, 129);
+  for (std::size_t r = 0; r < 32; ++r) {
+    for (std::size_t c = 0; c < 160; ++c) {
+      const float expected = r < 17 && c < 129 ? static_cast<float>(bfloat16(w[r * 129 + c])) : 0.0F;
+      ASSERT_EQ(packed_value(DType::bf16_panels, bytes.data(), panel_bytes(DType::bf16_panels, 129), r, c), expected);
+      // [columns / 2][16][2] of each panel
+      bfloat16 stored;
+      std::memcpy(&stored, bytes.data() + (r / 16 * 160 * 16 + c / 2 * 32 + r % 16 * 2 + c % 2) * 2, 2);
+      ASSERT_EQ(static_cast<float>(stored), expected) << r << ", " << c;
+    }
+  }
 }
 
 // q8: a step is largest / 127, an error at most half of it; of 128 normal numbers the largest is about 2.7, so the
@@ -87,7 +105,7 @@ TEST(Packed, KeepsWhatItCanHoldExactly) {
 }
 
 TEST(Packed, HoldsZerosAndRaggedEdges) {
-  for (const DType dtype : {DType::q8, DType::q4}) {
+  for (const DType dtype : {DType::q8, DType::q4, DType::bf16_panels}) {
     const std::size_t rows = 19;
     const std::size_t columns = 167;
     auto w = normal_numbers(rows * columns, 3);
@@ -100,7 +118,7 @@ TEST(Packed, HoldsZerosAndRaggedEdges) {
         if (r == 5 || r >= rows || c >= columns) {
           ASSERT_EQ(value, 0.0F) << to_string(dtype) << ", " << r << ", " << c;
         } else {
-          ASSERT_NEAR(value, w[r * columns + c], dtype == DType::q8 ? 0.02 : 0.35) << r << ", " << c;
+          ASSERT_NEAR(value, w[r * columns + c], dtype == DType::q4 ? 0.35 : 0.02) << r << ", " << c;
         }
       }
     }
@@ -110,7 +128,7 @@ TEST(Packed, HoldsZerosAndRaggedEdges) {
 // Sixteen rows at a time give the same bytes as all at once: what a tool that streams relies on.
 TEST(Packed, PanelsAreIndependent) {
   const auto w = normal_numbers(40 * 96, 4);
-  for (const DType dtype : {DType::q8, DType::q4}) {
+  for (const DType dtype : {DType::q8, DType::q4, DType::bf16_panels}) {
     const auto whole = packed(dtype, w, 40, 96);
     std::vector<std::byte> pieces(whole.size());
     for (std::size_t r = 0; r < 40; r += 16)
@@ -121,7 +139,7 @@ TEST(Packed, PanelsAreIndependent) {
 }
 
 TEST(Packed, SurvivesExtremeNumbers) {
-  for (const DType dtype : {DType::q8, DType::q4}) {
+  for (const DType dtype : {DType::q8, DType::q4, DType::bf16_panels}) {
     for (const float size : {1e-44F, 1e-38F, 1e-20F, 1e20F, 1e37F}) {
       auto w = normal_numbers(16 * 128, 5);
       for (float& value : w) value *= size;

@@ -85,6 +85,17 @@ TEST(QuantizePlan, GivesPlainTypesToEveryShape) {
   EXPECT_EQ(plan.at("layers.1.mlp.up_proj.bias").to, DType::f16) << "biases keep theirs";
 }
 
+TEST(QuantizePlan, MeansPanelsByBf16WhereKernelsReadThem) {
+  const auto plan = plan_of(Native(), DType::bf16, {"router=bf16"});
+  EXPECT_EQ(plan.at("embed_tokens.weight").to, DType::bf16_panels);
+  EXPECT_EQ(plan.at("layers.0.attention.q_proj.weight").to, DType::bf16_panels);
+  EXPECT_EQ(plan.at("layers.0.moe.experts.0.up_proj.weight").to, DType::bf16_panels);
+  EXPECT_EQ(plan.at("layers.0.moe.experts.0.up_proj.weight").note, "");
+  EXPECT_EQ(plan.at("layers.0.moe.experts.0.down_proj.weight").to, DType::bf16) << "columns not in groups of 32";
+  EXPECT_EQ(plan.at("layers.0.moe.router.weight").to, DType::bf16) << "read as numbers";
+  EXPECT_EQ(plan.at("layers.1.mlp.up_proj.bias").to, DType::f16);
+}
+
 TEST(QuantizePlan, FollowsTheLastRuleThatMatches) {
   const auto plan = plan_of(Native(), DType::q8,
                             {"layers.*=q4", "experts.0.up=f32", "layers.?.attention.=keep", "norm=bf16", "router=q8"});
@@ -194,7 +205,8 @@ TEST(QuantizePlan, NamesATensorThatCannotBeConverted) {
     return plan_of(source, DType::q8);
   };
   const std::string expected =
-      "model.layers.0.mlp.up_proj.weight: expected f32, bf16, f16, q8, q4, MXFP4 or a matrix of f8_e4m3, found ";
+      "model.layers.0.mlp.up_proj.weight: expected f32, bf16, f16, q8, q4, bf16_panels, MXFP4 or a matrix of f8_e4m3, "
+      "found ";
   EXPECT_ERROR(refused(DType::i64, {3}), WeightError, expected + "i64 [3] (model.safetensors)");
   EXPECT_ERROR(refused(DType::u8, {3, 4}), WeightError, expected + "u8 [3, 4]");
   EXPECT_ERROR(refused(DType::f8_e5m2, {3, 4}), WeightError, expected + "f8_e5m2 [3, 4]");

@@ -34,8 +34,9 @@ enum class DType : std::uint8_t {
   i64,
   u64,
   boolean,
-  q8,  // packed matrices (quant/packed.hpp), whose elements have no bytes of their own
+  q8,  // packed matrices (quant/packed.hpp), of which no single element has an address
   q4,
+  bf16_panels,
 };
 
 struct DTypeInfo {
@@ -61,12 +62,20 @@ inline constexpr std::array<DTypeInfo, 16> kDTypes{{{DType::f32, "f32", 4},
                                                     {DType::u64, "u64", 8},
                                                     {DType::boolean, "bool", 1}}};
 
-/// Is it a format of whole matrices, of which no single element has an address?
-[[nodiscard]] constexpr bool is_packed(DType dtype) noexcept { return dtype == DType::q8 || dtype == DType::q4; }
+/// The packed formats, which have no bytes of an element.
+inline constexpr std::array<DTypeInfo, 3> kPackedDTypes{
+    {{DType::q8, "q8", 0}, {DType::q4, "q4", 0}, {DType::bf16_panels, "bf16_panels", 0}}};
+
+[[nodiscard]] constexpr bool is_packed(DType dtype) noexcept {
+  for (const DTypeInfo& info : kPackedDTypes)
+    if (info.dtype == dtype) return true;
+  return false;
+}
 
 [[nodiscard]] constexpr std::string_view to_string(DType dtype) noexcept {
-  if (is_packed(dtype)) return dtype == DType::q8 ? "q8" : "q4";
   for (const DTypeInfo& info : kDTypes)
+    if (info.dtype == dtype) return info.name;
+  for (const DTypeInfo& info : kPackedDTypes)
     if (info.dtype == dtype) return info.name;
   return "?";
 }
@@ -74,8 +83,8 @@ inline constexpr std::array<DTypeInfo, 16> kDTypes{{{DType::f32, "f32", 4},
 [[nodiscard]] constexpr std::optional<DType> parse_dtype(std::string_view text) noexcept {
   for (const DTypeInfo& info : kDTypes)
     if (info.name == text) return info.dtype;
-  for (const DType packed : {DType::q8, DType::q4})
-    if (to_string(packed) == text) return packed;
+  for (const DTypeInfo& info : kPackedDTypes)
+    if (info.name == text) return info.dtype;
   return std::nullopt;
 }
 

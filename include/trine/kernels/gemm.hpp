@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Matrix products of activations with stored weights: y = x W^T. One kernel from one row to many.
 //
-// An output is summed in one order that depends on its two rows only (generic/gemm.inl, generic/packed_gemm.inl). So a
-// row's result has the same bits whether it is computed alone or among others, on one thread or several.
+// An output is summed in one order that depends on its two rows only (generic/gemm.inl, generic/gemm_panels.inl,
+// generic/packed_gemm.inl). So a row's result has the same bits whether it is computed alone or among others, on one
+// thread or several.
 #pragma once
 
 #include <algorithm>
@@ -19,8 +20,9 @@ namespace trine::inline TRINE_ABI::kernels {
 /// Products summed in registers: rows of a tile that long, 4 KiB of activations of type X, stay in L1.
 template <class X>
 inline constexpr std::size_t kInnerBlock = 4096 / sizeof(X);
-inline constexpr std::size_t kOwnAhead = 1024;  // bytes that a weight row is asked for before its use
-inline constexpr std::size_t kRowBlock = 160;   // rows of activations that stay in L2 while weights stream past
+inline constexpr std::size_t kOwnAhead = 1024;   // bytes that a weight row is asked for before its use
+inline constexpr std::size_t kRowBlock = 160;    // rows of activations that stay in L2 while weights stream past
+inline constexpr std::size_t kPanelBlock = 128;  // columns of panels that stay in L1 while rows of activations pass
 
 /// Row r lies at x + index[r] * ld, or at x + r * ld where `index` is null.
 template <class T>
@@ -40,14 +42,18 @@ struct RowsOf {
 
 #define TRINE_KERNEL <trine/kernels/generic/gemm.inl>
 #include <trine/kernels/simd/every_region.inl>
+#define TRINE_KERNEL <trine/kernels/generic/gemm_panels.inl>
+#include <trine/kernels/simd/every_region.inl>
 
 #if TRINE_X86
 TRINE_TARGET_BEGIN(TRINE_AVX512_BF16_FEATURES)
 #define TRINE_REGION avx512_bf16
 #include <trine/kernels/generic/gemm.inl>
 #include <trine/kernels/generic/gemm_bf16.inl>
+#include <trine/kernels/generic/gemm_panels.inl>
 #undef TRINE_REGION
 TRINE_TARGET_END
+#include <trine/kernels/amx/gemm_panels.inl>
 #endif
 
 namespace trine::inline TRINE_ABI::kernels {
@@ -76,6 +82,11 @@ inline void gemm_columns(Isa isa, const RowsOf<float>& x, std::size_t rows, cons
 /// y[r, o] = sum_i x[r, i] w(o, i) in the calling thread, for weights stored in any way.
 inline void gemm(Isa isa, const RowsOf<float>& x, std::size_t rows, const AnyMatrix& w, float* y, std::size_t ldy,
                  const void* after = nullptr) {
+  if (w.dtype == DType::bf16_panels && w.has_panels()) {
+    const auto* panels = reinterpret_cast<const bfloat16*>(w.panels());
+    TRINE_DISPATCH(isa,
+                   gemm_widened_panels(x, rows, panels, w.stride / sizeof(bfloat16), w.rows, w.columns, after, y, ldy));
+  }
   if (w.has_plain_rows()) {
     w.visit(
         [&](const auto* weights) { gemm(isa, x, rows, weights, w.row_stride(), w.rows, w.columns, y, ldy, after); });
@@ -92,8 +103,13 @@ inline void gemm(Isa isa, const float* x, std::size_t ldx, std::size_t rows, con
   gemm(isa, RowsOf<float>{x, ldx}, rows, w, y, ldy);
 }
 
-/// Can pairs of bf16 be multiplied? Otherwise `round_to_bf16` and `gemm_bf16` must not be called.
-[[nodiscard]] constexpr bool multiplies_bf16(Isa isa) noexcept { return isa == Isa::avx512_bf16; }
+/// Has the CPU products of bf16 that are faster than those of f32? Otherwise `gemm_bf16` must not be called.
+[[nodiscard]] constexpr bool multiplies_bf16(Isa isa) noexcept { return isa == Isa::avx512_bf16 || isa == Isa::amx; }
+/// With such weights, too? Tiles need panels.
+[[nodiscard]] constexpr bool multiplies_bf16(Isa isa, const AnyMatrix& w) noexcept {
+  if (w.dtype == DType::bf16_panels) return multiplies_bf16(isa) && w.has_panels();
+  return isa == Isa::avx512_bf16 && w.dtype == DType::bf16 && w.has_plain_rows();
+}
 
 /// y[i] = x[i] as bf16, ties to even.
 inline void round_to_bf16([[maybe_unused]] Isa isa, const float* x, std::size_t count, bfloat16* y) noexcept {
@@ -103,14 +119,21 @@ inline void round_to_bf16([[maybe_unused]] Isa isa, const float* x, std::size_t 
   for (std::size_t i = 0; i < count; ++i) y[i] = bfloat16(x[i]);
 }
 
-/// y[r, o] = sum_i x[r, i] w[o, i] with both sides in bf16 and sums in f32, two products at a time.
+/// y[r, o] = sum_i x[r, i] w[o, i] with both sides in bf16 and sums in f32, two or more products at a time.   w: one
+/// that `multiplies_bf16` says yes to
 inline void gemm_bf16([[maybe_unused]] Isa isa, [[maybe_unused]] const RowsOf<bfloat16>& x,
-                      [[maybe_unused]] std::size_t rows, [[maybe_unused]] const bfloat16* w,
-                      [[maybe_unused]] std::size_t ldw, [[maybe_unused]] std::size_t outs,
-                      [[maybe_unused]] std::size_t k, [[maybe_unused]] float* y, [[maybe_unused]] std::size_t ldy,
-                      [[maybe_unused]] const void* after = nullptr) noexcept {
+                      [[maybe_unused]] std::size_t rows, [[maybe_unused]] const AnyMatrix& w, [[maybe_unused]] float* y,
+                      [[maybe_unused]] std::size_t ldy, [[maybe_unused]] const void* after = nullptr) noexcept {
 #if TRINE_X86
-  avx512_bf16::gemm_bf16(x, rows, w, ldw, outs, k, after, y, ldy);
+  const auto* weights = static_cast<const bfloat16*>(w.place());
+  if (isa == Isa::amx) {
+    amx::gemm_panels(x, rows, w.panels(), w.stride, w.rows, w.columns, after, y, ldy);
+  } else if (is_packed(w.dtype)) {
+    avx512_bf16::gemm_panels<avx512_bf16::PanelPairs>(x, rows, weights, w.stride / sizeof(bfloat16), w.rows, w.columns,
+                                                      after, y, ldy);
+  } else {
+    avx512_bf16::gemm_bf16(x, rows, weights, w.row_stride(), w.rows, w.columns, after, y, ldy);
+  }
 #endif
 }
 

@@ -22,14 +22,13 @@ namespace trine::inline TRINE_ABI::kernels {
 enum class ActivationType : std::uint8_t { f32, bf16, q8 };
 
 /// What a product with these weights takes activations as:
-///   q8    with packed weights,
-///   bf16  with bf16 weights, if the execution says native and the CPU multiplies pairs of them,
+///   q8    with weights of packed bytes,
+///   bf16  with bf16 weights, if the execution says native and the CPU multiplies bf16 faster than f32,
 ///   f32   with all others, and with any if the execution says f32.
 [[nodiscard]] inline ActivationType activation_type(const Execution& execution, const AnyMatrix& w) noexcept {
   if (execution.activations == Activations::f32) return ActivationType::f32;
-  if (w.has_panels()) return ActivationType::q8;
-  const bool pairs = execution.activations == Activations::native && multiplies_bf16(execution.isa);
-  return pairs && w.dtype == DType::bf16 && w.has_plain_rows() ? ActivationType::bf16 : ActivationType::f32;
+  if (execution.activations == Activations::native && multiplies_bf16(execution.isa, w)) return ActivationType::bf16;
+  return w.dtype != DType::bf16_panels && w.has_panels() ? ActivationType::q8 : ActivationType::f32;
 }
 
 /// Rows of activations in each of the types that products ahead want; the others are null.
@@ -120,8 +119,7 @@ inline void gemm(const Execution& execution, const ActivationRows& x, const std:
     case ActivationType::f32:
       return gemm(execution.isa, x.f32.from(first, index), rows, w, y, ldy, after);
     case ActivationType::bf16:
-      return gemm_bf16(execution.isa, x.bf16.from(first, index), rows, reinterpret_cast<const bfloat16*>(w.begin()),
-                       w.row_stride(), w.rows, w.columns, y, ldy, after);
+      return gemm_bf16(execution.isa, x.bf16.from(first, index), rows, w, y, ldy, after);
     case ActivationType::q8:
       return packed_gemm(execution.isa, index == nullptr ? x.q8.from(first) : x.q8, index, rows, w.dtype, w.panels(),
                          w.rows, w.columns, y, ldy, static_cast<const std::byte*>(after));

@@ -15,6 +15,10 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #elif defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>
 #endif
@@ -28,15 +32,17 @@ enum class Isa : std::uint8_t {
   avx512,        // x86-64-v4: AVX-512 F, BW, DQ, VL
   avx512_vnni,   // with dot products of bytes
   avx512_bf16,   // and of pairs of bf16
+  amx,           // and the tile registers of AMX, for bytes and bf16
   neon,          // AArch64: Advanced SIMD, which it always has
   neon_dotprod,  // with dot products of bytes
 };
 
-inline constexpr std::array<std::pair<Isa, std::string_view>, 7> kIsaNames{{{Isa::portable, "portable"},
+inline constexpr std::array<std::pair<Isa, std::string_view>, 8> kIsaNames{{{Isa::portable, "portable"},
                                                                             {Isa::avx2, "avx2"},
                                                                             {Isa::avx512, "avx512"},
                                                                             {Isa::avx512_vnni, "avx512_vnni"},
                                                                             {Isa::avx512_bf16, "avx512_bf16"},
+                                                                            {Isa::amx, "amx"},
                                                                             {Isa::neon, "neon"},
                                                                             {Isa::neon_dotprod, "neon_dotprod"}}};
 
@@ -56,6 +62,30 @@ inline constexpr std::array<std::pair<Isa, std::string_view>, 7> kIsaNames{{{Isa
   return isa == Isa::portable;
 #endif
 }
+
+#if defined(__x86_64__)
+namespace detail {
+
+/// AMX in the CPU, and the kernel's leave for this process to use its registers, which Linux wants to be asked for: it
+/// makes room for them where signals are handled (Documentation/arch/x86/xstate.rst).
+[[nodiscard]] inline bool may_use_tiles() noexcept {
+#if defined(__linux__)
+  unsigned a = 0;
+  unsigned b = 0;
+  unsigned c = 0;
+  unsigned d = 0;
+  constexpr unsigned kBf16TilesAndBytes = 1U << 22U | 1U << 24U | 1U << 25U;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & kBf16TilesAndBytes) != kBf16TilesAndBytes) return false;
+  constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
+  constexpr long kTileData = 18;               // XFEATURE_XTILEDATA
+  return ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+
+}  // namespace detail
+#endif
 
 /// Can this machine run it? The compiler's built-in also asks whether the operating system saves the wide registers.
 [[nodiscard]] inline bool is_available(Isa isa) noexcept {
@@ -81,6 +111,8 @@ inline constexpr std::array<std::pair<Isa, std::string_view>, 7> kIsaNames{{{Isa
       return vnni;
     case Isa::avx512_bf16:
       return bf16;
+    case Isa::amx:
+      return bf16 && detail::may_use_tiles();
     case Isa::neon:
     case Isa::neon_dotprod:
       return false;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packed weights, q8 and q4: matrices [out, in] of small integers in the order in which the kernels read them, the same
-// on disk and in memory. docs/reference/file-formats.md has the bits.
+// Packed weights, q8, q4 and bf16_panels: matrices [out, in] in the order in which the kernels read them, the same on
+// disk and in memory. docs/reference/file-formats.md has the bits.
 //
 // A matrix is cut in panels of 16 rows (outputs), a panel in groups of 128 columns, the last of them shorter, a
 // multiple of 32. Rows and columns that are missing there hold zeros. Everything is a multiple of 64 bytes.
@@ -11,10 +11,12 @@
 //              i8  factor[4][16]                  one a row and subgroup of 32 columns, in [-15, 15]
 //              u8  codes[columns / 8][16][4]      bits 0 .. 3: columns 8 b + j, bits 4 .. 7: columns 8 b + 4 + j
 //                                                 value = scale * factor * (code - 8), code in [0, 15]
+//   bf16_panels group
+//              bf16 value[columns / 2][16][2]
 //
-// So 64 bytes are four columns (eight in q4) of 16 outputs: one load feeds a dot product of four bytes in each of 16
-// lanes. factor * (code - 8) fits eight bits, so that q4 may become q8 codes exactly where many rows share the work.
-// Bits a weight: 8.25 and 4.5.
+// So 64 bytes are four columns (eight in q4, two in bf16_panels) of 16 outputs: one load feeds a dot product of four
+// bytes, or of two bf16, in each of 16 lanes. factor * (code - 8) fits eight bits, so that q4 may become q8 codes
+// exactly where many rows share the work. Bits a weight: 8.25, 4.5 and 16.
 #pragma once
 
 #include <algorithm>
@@ -26,6 +28,7 @@
 #include <optional>
 #include <span>
 
+#include <trine/core/bfloat16.hpp>
 #include <trine/core/check.hpp>
 #include <trine/core/dtype.hpp>
 
@@ -44,12 +47,13 @@ inline constexpr std::size_t kPanelScaleBytes = kPanelRows * sizeof(float);
 
 /// Bytes of a group before its codes.
 [[nodiscard]] constexpr std::size_t group_header_bytes(DType dtype) noexcept {
-  return dtype == DType::q4 ? 2 * kPanelScaleBytes : kPanelScaleBytes;
+  return dtype == DType::bf16_panels ? 0 : dtype == DType::q4 ? 2 * kPanelScaleBytes : kPanelScaleBytes;
 }
 
 /// Bytes of a group of so many columns, 32 to 128.
 [[nodiscard]] constexpr std::size_t group_bytes(DType dtype, std::size_t group_columns) noexcept {
-  return group_header_bytes(dtype) + group_columns * kPanelRows / (dtype == DType::q4 ? 2 : 1);
+  const std::size_t bits = dtype == DType::bf16_panels ? 16 : dtype == DType::q4 ? 4 : 8;
+  return group_header_bytes(dtype) + group_columns * kPanelRows * bits / 8;
 }
 
 /// Bytes of a panel of 16 rows. columns < 2^56
@@ -79,6 +83,15 @@ inline constexpr std::size_t kPanelScaleBytes = kPanelRows * sizeof(float);
   return rows ? packed_bytes(dtype, *rows, shape.back()) : std::nullopt;
 }
 
+namespace detail {
+
+/// Bytes from the beginning of a group of bf16_panels to an element.
+[[nodiscard]] constexpr std::size_t place_in_pairs(std::size_t lane, std::size_t column) noexcept {
+  return (column / 2 * 2 * kPanelRows + lane * 2 + column % 2) * sizeof(bfloat16);
+}
+
+}  // namespace detail
+
 /// The number at (row, column) of a packed matrix whose panels have `panel` bytes.
 [[nodiscard]] inline float packed_value(DType dtype, const std::byte* packed, std::size_t panel, std::size_t row,
                                         std::size_t column) noexcept {
@@ -86,6 +99,11 @@ inline constexpr std::size_t kPanelScaleBytes = kPanelRows * sizeof(float);
   const std::size_t in_group = column % kPackedGroup;
   const std::byte* group = packed + row / kPanelRows * panel + column / kPackedGroup * group_bytes(dtype, kPackedGroup);
   const std::byte* codes = group + group_header_bytes(dtype);
+  if (dtype == DType::bf16_panels) {
+    bfloat16 value;
+    std::memcpy(&value, codes + detail::place_in_pairs(lane, in_group), sizeof value);
+    return static_cast<float>(value);
+  }
   float scale = 0.0F;
   std::memcpy(&scale, group + lane * sizeof(float), sizeof scale);
   if (dtype == DType::q8) {
@@ -234,6 +252,14 @@ struct GroupFit {
   return best.row;
 }
 
+inline void write_bf16(const std::array<float, kPackedGroup>& x, std::size_t lane, std::size_t columns,
+                       std::byte* group) noexcept {
+  for (std::size_t c = 0; c < columns; ++c) {
+    const bfloat16 value(x[c]);
+    std::memcpy(group + place_in_pairs(lane, c), &value, sizeof value);
+  }
+}
+
 inline void write_row(DType dtype, const PackedRow& row, std::size_t lane, std::size_t columns,
                       std::byte* group) noexcept {
   std::memcpy(group + lane * sizeof(float), &row.scale, sizeof row.scale);
@@ -256,7 +282,7 @@ inline void write_row(DType dtype, const PackedRow& row, std::size_t lane, std::
 
 /// Packs w, row-major [rows, columns], into packed_bytes(dtype, rows, columns) bytes. Panels are independent of each
 /// other: rows may be packed 16 at a time. q8 takes the scale of the largest magnitude in a group; q4 searches for the
-/// steps and the scale of least squared error. Numbers must be finite.
+/// steps and the scale of least squared error; bf16_panels round to the nearest. Numbers must be finite.
 inline void pack(DType dtype, const float* w, std::size_t ldw, std::size_t rows, std::size_t columns,
                  std::byte* out) noexcept {
   for (std::size_t first = 0; first < rows; first += kPanelRows) {
@@ -266,7 +292,11 @@ inline void pack(DType dtype, const float* w, std::size_t ldw, std::size_t rows,
         std::array<float, kPackedGroup> x{};
         if (first + lane < rows)
           std::copy_n(w + (first + lane) * ldw + column, std::min(kPackedGroup, columns - column), x.begin());
-        detail::write_row(dtype, dtype == DType::q8 ? detail::round_q8(x) : detail::round_q4(x), lane, length, out);
+        if (dtype == DType::bf16_panels) {
+          detail::write_bf16(x, lane, length, out);
+        } else {
+          detail::write_row(dtype, dtype == DType::q8 ? detail::round_q8(x) : detail::round_q4(x), lane, length, out);
+        }
       }
       out += group_bytes(dtype, length);
     }

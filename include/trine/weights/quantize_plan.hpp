@@ -100,9 +100,9 @@ inline constexpr std::string_view kMxfp4Scales = "_scales";
   const bool fp8 = tensor.dtype == DType::f8_e4m3 && rank == 2;
   const bool numbers = is_plain_float(tensor.dtype) || is_packed(tensor.dtype);
   if ((!numbers && !fp8 && !mxfp4) || rank == 0 || rank > RawBlob::kMaxRank) {
-    throw WeightError(std::string(name) + ": expected f32, bf16, f16, q8, q4, MXFP4 or a matrix of f8_e4m3, found " +
-                      std::string(to_string(tensor.dtype)) + " " + to_string(tensor.shape) + " (" +
-                      source.place_of(name) + ")");
+    throw WeightError(
+        std::string(name) + ": expected f32, bf16, f16, q8, q4, bf16_panels, MXFP4 or a matrix of f8_e4m3, found " +
+        std::string(to_string(tensor.dtype)) + " " + to_string(tensor.shape) + " (" + source.place_of(name) + ")");
   }
   PlannedTensor planned{.name = std::string(name), .shape = tensor.shape, .from = tensor.dtype};
   planned.kind = class_of(name, rank);
@@ -133,10 +133,10 @@ inline constexpr std::string_view kMxfp4Scales = "_scales";
 /// The plan for all tensors that the source has, in the order of their names.
 ///
 /// Matrices of experts, attention, MLPs, embedding and head get `type`, all else keeps its own. Then the rules: of
-/// those that match a tensor the last one decides. A tensor that cannot have the type keeps its own, with a note. FP8
-/// codes have no place in weights.bin: where they would be kept they become bf16. MXFP4 is always kept. Tensors without
-/// elements are left out. Throws InputError for a rule that matches no tensor that could follow it, WeightError for an
-/// element type that is not converted.
+/// those that match a tensor the last one decides. bf16 means bf16_panels where kernels read them. A tensor that cannot
+/// have the type keeps its own, with a note. FP8 codes have no place in weights.bin: where they would be kept they
+/// become bf16. MXFP4 is always kept. Tensors without elements are left out. Throws InputError for a rule that matches
+/// no tensor that could follow it, WeightError for an element type that is not converted.
 [[nodiscard]] inline std::vector<PlannedTensor> plan_quantization(const WeightSource& source, DType type,
                                                                   std::span<const QuantizeRule> rules = {}) {
   std::vector<PlannedTensor> plan;
@@ -147,6 +147,7 @@ inline constexpr std::string_view kMxfp4Scales = "_scales";
     PlannedTensor& tensor = plan.emplace_back(detail::describe(source, name));
     const bool codes = tensor.to == DType::u8;
     const std::string obstacle = codes ? "MXFP4 already" : detail::obstacle_to_packing(source, tensor);
+    const bool in_panels = obstacle.empty() && is_quantized_by_default(tensor.kind);
     const auto can_be = [&](DType wanted) { return !codes && (obstacle.empty() || !is_packed(wanted)); };
 
     std::optional<DType> wanted;
@@ -159,6 +160,7 @@ inline constexpr std::string_view kMxfp4Scales = "_scales";
     }
     if (wanted && can_be(*wanted)) tensor.to = *wanted;
     if (wanted && tensor.to != *wanted) tensor.note = obstacle;
+    if (wanted == DType::bf16 && tensor.to == DType::bf16 && in_panels) tensor.to = DType::bf16_panels;
     tensor.bytes_after = stored_bytes(tensor.to, tensor.shape).value_or(0);
   }
   for (std::size_t i = 0; i < rules.size(); ++i) {

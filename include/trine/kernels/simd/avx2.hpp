@@ -22,6 +22,9 @@ struct Vec {
   static constexpr std::size_t tile_rows = 4;  // 4 x 3 sums, 3 weights, 1 activation: all 16 registers
   static constexpr std::size_t tile_columns = 3;
   static constexpr std::size_t row_columns = 8;
+  static constexpr std::size_t panel_tile_rows = 4;  // 4 x 2 sums, 2 x 2 weights, 2 activations
+  static constexpr std::size_t tile_panels = 1;
+  static constexpr std::size_t row_panels = 4;
   __m256 v;
 
   static TRINE_INLINE Vec zero() { return {_mm256_setzero_ps()}; }
@@ -33,6 +36,14 @@ struct Vec {
   }
   static TRINE_INLINE Vec load(const float16* p) {
     return {_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
+  }
+  static TRINE_INLINE Vec load_even(const bfloat16* p) {
+    const __m256i pairs = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    return {_mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16))};
+  }
+  static TRINE_INLINE Vec load_odd(const bfloat16* p) {
+    const __m256i pairs = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    return {_mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32(-65536)))};
   }
   template <class T>
   static TRINE_INLINE Vec load_part(const T* p, std::size_t count) {

@@ -20,6 +20,9 @@ struct Vec {
   static constexpr std::size_t tile_rows = 5;  // 5 x 5 sums, 5 weights, 1 activation: 31 of 32 registers
   static constexpr std::size_t tile_columns = 5;
   static constexpr std::size_t row_columns = 8;
+  static constexpr std::size_t panel_tile_rows = 5;  // 5 x 4 sums, 4 x 2 weights, 2 activations: 30
+  static constexpr std::size_t tile_panels = 4;
+  static constexpr std::size_t row_panels = 8;
   __m512 v;
 
   static TRINE_INLINE __mmask16 first(std::size_t count) {
@@ -33,6 +36,12 @@ struct Vec {
   }
   static TRINE_INLINE Vec load(const float16* p) {
     return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+  }
+  static TRINE_INLINE Vec load_even(const bfloat16* p) {
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_loadu_si512(p), 16))};
+  }
+  static TRINE_INLINE Vec load_odd(const bfloat16* p) {
+    return {_mm512_castsi512_ps(_mm512_and_si512(_mm512_loadu_si512(p), _mm512_set1_epi32(-65536)))};
   }
   static TRINE_INLINE Vec load_part(const float* p, std::size_t count) {
     return {_mm512_maskz_loadu_ps(first(count), p)};

@@ -6,6 +6,9 @@
 #include <trine/kernels/simd/avx512.hpp>
 
 #if TRINE_X86
+#include <bit>
+#include <cstdint>
+#include <cstring>
 
 TRINE_TARGET_BEGIN(TRINE_AVX512_BF16_FEATURES)
 namespace trine::inline TRINE_ABI::kernels::avx512_bf16 {
@@ -24,6 +27,25 @@ struct Pairs {
   }
   static TRINE_INLINE Vec add(Lanes a, Lanes b, Vec sum) {
     return {_mm512_dpbf16_ps(sum.v, reinterpret_cast<__m512bh>(a.v), reinterpret_cast<__m512bh>(b.v))};
+  }
+};
+
+/// Two columns of panels of weights with two numbers of a row of activations: lane l takes elements 2 l and 2 l + 1.
+struct PanelPairs {
+  using X = bfloat16;
+  static constexpr std::size_t tile_rows = 6;  // 6 x 4 sums, 4 weights, 1 activation: 29 of 32 registers
+  static constexpr std::size_t tile_panels = 4;
+  static constexpr std::size_t row_panels = 8;
+  using Weights = Pairs::Lanes;
+  static TRINE_INLINE Weights load(const bfloat16* p) { return Pairs::load(p); }
+  static TRINE_INLINE Vec add(Weights w, const bfloat16* x, Vec sum) {
+    std::int32_t pair;
+    std::memcpy(&pair, x, sizeof pair);
+    return Pairs::add({_mm512_set1_epi32(pair)}, w, sum);
+  }
+  /// The last column of an odd number of them.
+  static TRINE_INLINE Vec add_last(Weights w, const bfloat16* x, Vec sum) {
+    return Pairs::add({_mm512_set1_epi32(std::bit_cast<std::uint16_t>(*x))}, w, sum);
   }
 };
 

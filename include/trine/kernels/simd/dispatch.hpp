@@ -2,6 +2,7 @@
 // From an Isa known at run time to the region compiled for it: the one switch over instruction sets.
 #pragma once
 
+#include <trine/kernels/simd/amx.hpp>
 #include <trine/kernels/simd/avx2.hpp>
 #include <trine/kernels/simd/avx512.hpp>
 #include <trine/kernels/simd/avx512_bf16.hpp>
@@ -16,6 +17,7 @@
 #if TRINE_X86
 #define TRINE_DISPATCH(isa, call) \
   switch (isa) {                  \
+    case Isa::amx:                \
     case Isa::avx512_bf16:        \
     case Isa::avx512_vnni:        \
     case Isa::avx512:             \
@@ -30,6 +32,7 @@
   return portable::call
 #define TRINE_DISPATCH_BYTES(isa, call) \
   switch (isa) {                        \
+    case Isa::amx:                      \
     case Isa::avx512_bf16:              \
     case Isa::avx512_vnni:              \
       return avx512_vnni::call;         \

@@ -21,6 +21,9 @@ struct Vec {
   static constexpr std::size_t tile_rows = 5;     // 5 x 4 sums, 4 weights, 5 activations: 29 of 32 registers, because
   static constexpr std::size_t tile_columns = 4;  // GCC 12 loads a whole step before it multiplies, and spills at 5 x 5
   static constexpr std::size_t row_columns = 8;
+  static constexpr std::size_t panel_tile_rows = 4;  // 4 x 4 sums, 4 x 2 weights, 2 activations
+  static constexpr std::size_t tile_panels = 1;
+  static constexpr std::size_t row_panels = 2;
   float32x4_t v;
 
   static TRINE_INLINE Vec zero() { return broadcast(0.0F); }
@@ -28,6 +31,12 @@ struct Vec {
   static TRINE_INLINE Vec load(const float* p) { return {vld1q_f32(p)}; }
   static TRINE_INLINE Vec load(const bfloat16* p) { return {vreinterpretq_f32_u32(vshll_n_u16(load_bits(p), 16))}; }
   static TRINE_INLINE Vec load(const float16* p) { return {vcvt_f32_f16(vreinterpret_f16_u16(load_bits(p)))}; }
+  static TRINE_INLINE Vec load_even(const bfloat16* p) {
+    return {vreinterpretq_f32_u32(vshlq_n_u32(load_pairs(p), 16))};
+  }
+  static TRINE_INLINE Vec load_odd(const bfloat16* p) {
+    return {vreinterpretq_f32_u32(vandq_u32(load_pairs(p), vdupq_n_u32(0xffff0000U)))};
+  }
   template <class T>
   static TRINE_INLINE Vec load_part(const T* p, std::size_t count) {
     alignas(16) float part[lanes] = {};
@@ -56,6 +65,9 @@ struct Vec {
  private:
   static constexpr std::uint16_t kF4Halves[16] = {0x0000, 0x3f00, 0x3f80, 0x3fc0, 0x4000, 0x4040, 0x4080, 0x40c0,
                                                   0x8000, 0xbf00, 0xbf80, 0xbfc0, 0xc000, 0xc040, 0xc080, 0xc0c0};
+  static TRINE_INLINE uint32x4_t load_pairs(const bfloat16* p) {
+    return vreinterpretq_u32_u16(vld1q_u16(reinterpret_cast<const std::uint16_t*>(p)));
+  }
   template <class T>
   static TRINE_INLINE uint16x4_t load_bits(const T* p) {
     return vld1_u16(reinterpret_cast<const std::uint16_t*>(p));

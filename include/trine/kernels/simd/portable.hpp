@@ -16,9 +16,12 @@ namespace trine::inline TRINE_ABI::kernels::portable {
 
 struct Vec {
   static constexpr std::size_t lanes = 8;
-  static constexpr std::size_t tile_rows = 2;     // gemm keeps the sums of tile_rows activations with tile_columns
-  static constexpr std::size_t tile_columns = 2;  // weight rows in registers
-  static constexpr std::size_t row_columns = 2;   // the same for one row of activations
+  static constexpr std::size_t tile_rows = 2;        // gemm keeps the sums of tile_rows activations with tile_columns
+  static constexpr std::size_t tile_columns = 2;     // weight rows in registers
+  static constexpr std::size_t row_columns = 2;      // the same for one row of activations
+  static constexpr std::size_t panel_tile_rows = 2;  // gemm_panels: those of so many activations with so many panels
+  static constexpr std::size_t tile_panels = 1;
+  static constexpr std::size_t row_panels = 1;  // the same for one row
   float lane[lanes];
 
   static TRINE_INLINE Vec zero() { return broadcast(0.0F); }
@@ -40,6 +43,17 @@ struct Vec {
   static TRINE_INLINE Vec load(const float16* p) {
     Vec r;
     for (std::size_t i = 0; i < lanes; ++i) r.lane[i] = static_cast<float>(p[i]);
+    return r;
+  }
+  /// Elements 0, 2, 4, ... and 1, 3, 5, ... of twice as many as there are lanes.
+  static TRINE_INLINE Vec load_even(const bfloat16* p) {
+    Vec r;
+    for (std::size_t i = 0; i < lanes; ++i) r.lane[i] = static_cast<float>(p[2 * i]);
+    return r;
+  }
+  static TRINE_INLINE Vec load_odd(const bfloat16* p) {
+    Vec r;
+    for (std::size_t i = 0; i < lanes; ++i) r.lane[i] = static_cast<float>(p[2 * i + 1]);
     return r;
   }
   /// The first `count` < lanes elements, zero in the others; reads nothing beyond them.

@@ -51,6 +51,7 @@
 #define TRINE_AVX512_FEATURES "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl"
 #define TRINE_AVX512_VNNI_FEATURES TRINE_AVX512_FEATURES ",avx512vnni"
 #define TRINE_AVX512_BF16_FEATURES TRINE_AVX512_FEATURES ",avx512bf16"
+#define TRINE_AMX_FEATURES TRINE_AVX512_FEATURES ",avx512vnni,avx512bf16,amx-tile,amx-int8,amx-bf16"
 #else
 #define TRINE_X86 0
 #endif

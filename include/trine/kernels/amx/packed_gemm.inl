@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+// Products of quantised activations with packed weights in the tiles of Intel AMX, included by kernels/packed_gemm.hpp.
+//
+// Sums of bytes are exact, and what follows them is that of generic/packed_gemm.inl: the same bits.
+
+TRINE_TARGET_BEGIN(TRINE_AMX_FEATURES)
+namespace trine::inline TRINE_ABI::kernels::amx {
+
+using avx512_vnni::PanelGroups;
+
+// The rows of one tile of activations, from `first` on, of so many that a product has.
+struct ByteRows {
+  const QuantizedRows& x;
+  const std::uint32_t* index;
+  std::size_t all;
+  std::size_t first;
+  [[nodiscard]] TRINE_INLINE std::size_t count() const { return all - first < kTileRows ? all - first : kTileRows; }
+  [[nodiscard]] TRINE_INLINE std::size_t at(std::size_t r) const {
+    return index == nullptr ? first + r : index[first + r];
+  }
+
+  /// Columns [column, column + chunks * 64) as tiles.
+  TRINE_INLINE RowTile tile(std::size_t column, std::size_t chunks, std::byte* copy) const {
+    const std::size_t rows = count();
+    if (index == nullptr && rows == kTileRows)
+      return {reinterpret_cast<const std::byte*>(x.codes + first * x.ld + column), x.ld};
+    for (std::size_t r = 0; r < kTileRows; ++r) {
+      for (std::size_t c = 0; c < chunks; ++c) {
+        const __m512i codes =
+            r < rows ? _mm512_loadu_si512(x.codes + at(r) * x.ld + column + c * 64) : _mm512_setzero_si512();
+        _mm512_store_si512(copy + r * kPackedGroup + c * 64, codes);
+      }
+    }
+    return {copy, kPackedGroup};
+  }
+};
+
+// What sums of one group of a tile of rows become part of: y += (sums - offset) * scale * weight scales, as in
+// add_group of generic/packed_gemm.inl. A row that is none has no y.
+struct ByteStep {
+  alignas(64) std::int32_t offset[kTileRows];  // 128 times the sum of the codes of each row
+  alignas(64) float scale[kTileRows];
+  std::size_t rows;
+  const std::byte* weight_scales;
+  bool first;
+  float* y;
+
+  TRINE_INLINE void set(const ByteRows& of, std::size_t group, std::size_t subgroups) {
+    rows = of.count();
+    first = group == 0;
+    for (std::size_t r = 0; r < rows; ++r) {
+      const std::size_t at = of.at(r);
+      const std::int32_t* sums = of.x.sums + at * of.x.subgroups + group * (kPackedGroup / kPackedSubgroup);
+      const auto there = static_cast<__mmask8>((1U << subgroups) - 1U);
+      const __m128i four = _mm_maskz_loadu_epi32(there, sums);
+      const __m128i two = _mm_add_epi32(four, _mm_srli_si128(four, 8));
+      offset[r] = 128 * _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_srli_si128(two, 4)));
+      scale[r] = of.x.scale[at * of.x.groups + group];
+    }
+  }
+
+  // One panel, whose outputs are `lanes`. Whole registers are stored without a mask: the CPU does not hand on to the
+  // next load what was stored with one.
+  TRINE_INLINE void add(const std::int32_t* sums, std::size_t panel, std::size_t scale_panel, __mmask16 lanes,
+                        std::size_t ldy) const {
+    if (lanes == lanes_of(kPanelRows)) {
+      add_lanes<false>(sums, panel, scale_panel, lanes, ldy);
+    } else {
+      add_lanes<true>(sums, panel, scale_panel, lanes, ldy);
+    }
+  }
+
+ private:
+  template <bool Part>
+  TRINE_INLINE void add_lanes(const std::int32_t* sums, std::size_t panel, std::size_t scale_panel, __mmask16 lanes,
+                              std::size_t ldy) const {
+    const __m512 weight = _mm512_loadu_ps(weight_scales + panel * scale_panel);
+    float* out = y + panel * kPanelRows;
+#pragma GCC unroll 4
+    for (std::size_t r = 0; r < rows; ++r, out += ldy) {
+      const __m512i exact = _mm512_sub_epi32(_mm512_load_si512(sums + r * kPanelRows), _mm512_set1_epi32(offset[r]));
+      const __m512 value = _mm512_mul_ps(_mm512_cvtepi32_ps(exact), _mm512_set1_ps(scale[r]));
+      const __m512 before = first  ? _mm512_setzero_ps()
+                            : Part ? _mm512_maskz_loadu_ps(lanes, out)
+                                   : _mm512_loadu_ps(out);
+      const __m512 sum = _mm512_fmadd_ps(value, weight, before);
+      if constexpr (Part) {
+        _mm512_mask_storeu_ps(out, lanes, sum);
+      } else {
+        _mm512_storeu_ps(out, sum);
+      }
+    }
+  }
+};
+
+// The sums of one panel with the rows in tiles 4 and 5, [16][16].
+#define TRINE_TILE_SUMS_(tile)                             \
+  _tile_zero(tile);                                        \
+  TRINE_TILE_LOAD(6, codes, kTileRowBytes);                \
+  _tile_dpbsud(tile, 4, 6);                                \
+  if (chunks == 2) {                                       \
+    TRINE_TILE_LOAD(7, codes + kTileBytes, kTileRowBytes); \
+    _tile_dpbsud(tile, 5, 7);                              \
+  }                                                        \
+  TRINE_TILE_STORE(tile, sums, kTileRowBytes)
+template <std::size_t Panel>
+TRINE_INLINE void sums_of_panel(const std::byte* codes, std::size_t chunks, std::int32_t* sums) {
+  if constexpr (Panel == 0) {
+    TRINE_TILE_SUMS_(0);
+  } else if constexpr (Panel == 1) {
+    TRINE_TILE_SUMS_(1);
+  } else if constexpr (Panel == 2) {
+    TRINE_TILE_SUMS_(2);
+  } else {
+    TRINE_TILE_SUMS_(3);
+  }
+}
+#undef TRINE_TILE_SUMS_
+
+// Panel after panel: the sums of this step, and those of the step before added to y while they are multiplied.
+template <std::size_t Panels, std::size_t Panel = 0>
+TRINE_INLINE void step_panels(const std::byte* codes, const PanelGroups& w, std::size_t chunks, std::int32_t* sums,
+                              const ByteStep* before, const std::int32_t* sums_before, __mmask16 last,
+                              std::size_t ldy) {
+  constexpr std::size_t whole = kTileRows * kPanelRows;
+  if constexpr (Panel < Panels) {
+    if (codes != nullptr) sums_of_panel<Panel>(codes + Panel * w.code_panel, chunks, sums + Panel * whole);
+    if (before != nullptr)
+      before->add(sums_before + Panel * whole, Panel, w.scale_panel, Panel + 1 == Panels ? last : lanes_of(kPanelRows),
+                  ldy);
+    step_panels<Panels, Panel + 1>(codes, w, chunks, sums, before, sums_before, last, ldy);
+  }
+}
+
+// Which group of which tile of rows is next: 64 rows with one group after the other, then the next 64.
+struct ByteWalk {
+  std::size_t rows;
+  std::size_t columns;
+  std::size_t row = 0;
+  std::size_t begin = 0;
+  [[nodiscard]] TRINE_INLINE bool ended() const { return row >= rows; }
+  TRINE_INLINE void advance() {
+    const std::size_t block = row / kRowsAtOnce * kRowsAtOnce;
+    row += kTileRows;
+    if (row < rows && row < block + kRowsAtOnce) return;
+    begin += kPackedGroup;
+    if (begin < columns) {
+      row = block;
+    } else {
+      begin = 0;
+      row = block + kRowsAtOnce;
+    }
+  }
+};
+
+// All rows with the groups of `columns` columns from `column` on of some panels.
+template <std::size_t Panels>
+inline void byte_panels(const QuantizedRows& x, const std::uint32_t* index, std::size_t rows, const PanelGroups& w,
+                        std::size_t column, std::size_t columns, std::uintptr_t distance, std::size_t lines,
+                        std::size_t outs, float* y, std::size_t ldy) {
+  alignas(64) std::byte copy[2][kTileRows * kPackedGroup];
+  alignas(64) std::int32_t sums[2][Panels * kTileRows * kPanelRows];
+  ByteStep steps[2];
+  const ByteStep* before = nullptr;
+  const std::size_t tiles = (rows + kTileRows - 1) / kTileRows;
+  const __mmask16 last = lanes_of(outs - (Panels - 1) * kPanelRows);
+  std::size_t turn = 0;
+  for (ByteWalk at{rows, columns}; !at.ended(); at.advance(), turn ^= 1U) {
+    const ByteRows of{x, index, rows, at.row};
+    const std::size_t group = at.begin / kPackedGroup;
+    const std::size_t length = group_columns(at.begin, columns);
+    const RowTile tile = of.tile(column + at.begin, length / 64, copy[turn]);
+    const std::byte* scales = w.scales + group * w.scale_group;
+    ask_lines(scales, w.scale_panel, ahead_of_tile(distance, Panels, at.row / kTileRows, tiles), lines);
+    TRINE_TILE_LOAD(4, tile.data, tile.stride);
+    if (length == kPackedGroup) TRINE_TILE_LOAD(5, tile.data + kTileRowBytes, tile.stride);
+    step_panels<Panels>(w.codes + group * w.code_group, w, length / 64, sums[turn], before, sums[turn ^ 1U], last, ldy);
+    steps[turn].set(of, (column + at.begin) / kPackedGroup, length / kPackedSubgroup);
+    steps[turn].weight_scales = scales;
+    steps[turn].y = y + at.row * ldy;
+    before = &steps[turn];
+  }
+  step_panels<Panels>(nullptr, w, 0, nullptr, before, sums[turn ^ 1U], last, ldy);
+}
+
+template <std::size_t Panels>
+inline void byte_columns(const QuantizedRows& x, const std::uint32_t* index, std::size_t rows, DType dtype,
+                         const std::byte* w, std::size_t panel, std::size_t columns, const std::byte* next,
+                         std::size_t outs, float* y, std::size_t ldy) {
+  const std::size_t group = group_bytes(dtype, kPackedGroup);
+  const std::uintptr_t distance = distance_to(next, w);
+  if (dtype == DType::q8) {
+    const PanelGroups groups{w + kPanelScaleBytes, panel, group, w, panel, group};
+    return byte_panels<Panels>(x, index, rows, groups, 0, columns, distance, group / 64, outs, y, ldy);
+  }
+  alignas(64) std::byte unpacked[Panels * kUnpackBlock * kPanelRows];
+  for (std::size_t column = 0; column < columns; column += kUnpackBlock) {
+    const std::size_t length = columns - column < kUnpackBlock ? columns - column : kUnpackBlock;
+    const std::byte* here = w + column / kPackedGroup * group;
+    avx512_vnni::unpack_q4(here, panel, Panels, length, unpacked, kUnpackBlock * kPanelRows);
+    const PanelGroups groups{unpacked, kUnpackBlock * kPanelRows, kPackedGroup * kPanelRows, here, panel, group};
+    byte_panels<Panels>(x, index, rows, groups, column, length, distance, group / 64, outs, y, ldy);
+  }
+}
+
+/// That of kernels/packed_gemm.hpp, for columns in multiples of 64.
+inline void packed_gemm(const QuantizedRows& x, const std::uint32_t* index, std::size_t rows, DType dtype,
+                        const std::byte* w, std::size_t outs, std::size_t columns, const std::byte* after, float* y,
+                        std::size_t ldy) noexcept {
+  const Tiles tiles;
+  const std::size_t panel = panel_bytes(dtype, columns);
+  constexpr std::size_t width = kPanelsAtOnce * kPanelRows;
+  for (std::size_t o = 0; o < outs;) {
+    const std::byte* here = w + o / kPanelRows * panel;
+    const bool wide = outs - o > width - kPanelRows;
+    const std::size_t end = wide ? o + width : o + kPanelRows;
+    const std::byte* next = end < outs ? w + end / kPanelRows * panel : after;
+    const std::size_t here_outs = (end < outs ? end : outs) - o;
+    if (wide) {
+      byte_columns<kPanelsAtOnce>(x, index, rows, dtype, here, panel, columns, next, here_outs, y + o, ldy);
+    } else {
+      byte_columns<1>(x, index, rows, dtype, here, panel, columns, next, here_outs, y + o, ldy);
+    }
+    o = end;
+  }
+}
+
+}  // namespace trine::inline TRINE_ABI::kernels::amx
+TRINE_TARGET_END

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+// Products of activation rows with bf16 weights in panels (quant/packed.hpp), written once and included once per
+// instruction set (kernels/gemm.hpp).
+//
+// A lane is an output, and its sum one chain in the order of the columns: column by column, or where the instruction
+// set has pairs, pair by pair. Sums wait in y from one block of columns to the next. So the bits of an output depend on
+// its two rows alone.
+
+namespace trine::inline TRINE_ABI::kernels::TRINE_REGION {
+
+inline constexpr std::size_t kPanelVectors = kPanelRows / Vec::lanes;
+
+// Bf16 weights widened to f32, one multiply-add a lane and column.
+struct WidenedPanels {
+  using X = float;
+  static constexpr std::size_t tile_rows = Vec::panel_tile_rows;
+  static constexpr std::size_t tile_panels = Vec::tile_panels;
+  static constexpr std::size_t row_panels = Vec::row_panels;
+  struct Weights {
+    Vec even;
+    Vec odd;
+  };
+  static TRINE_INLINE Weights load(const bfloat16* p) { return {Vec::load_even(p), Vec::load_odd(p)}; }
+  static TRINE_INLINE Vec add(const Weights& w, const float* x, Vec sum) {
+    return fma(Vec::broadcast(x[1]), w.odd, add_last(w, x, sum));
+  }
+  static TRINE_INLINE Vec add_last(const Weights& w, const float* x, Vec sum) {
+    return fma(Vec::broadcast(*x), w.even, sum);
+  }
+};
+
+// y[r, o] (+)= the sum over one block of columns from `begin` on, for Rows x Panels * 16 outputs. w: the block in the
+// first panel, whose panels are `panel` elements apart.
+template <class In, std::size_t Rows, std::size_t Panels>
+inline void panel_tile(const RowsOf<typename In::X>& rows, std::size_t first_row, std::size_t begin, const bfloat16* w,
+                       std::size_t panel, const Ahead& ahead, std::size_t length, float* y, std::size_t ldy) {
+  constexpr std::size_t vectors = Panels * kPanelVectors;
+  const typename In::X* x[Rows];
+  Vec acc[Rows][vectors];
+  TRINE_UNROLL
+  for (std::size_t r = 0; r < Rows; ++r) {
+    x[r] = rows[first_row + r] + begin;
+    TRINE_UNROLL
+    for (std::size_t v = 0; v < vectors; ++v)
+      acc[r][v] = begin == 0 ? Vec::zero() : Vec::load(y + r * ldy + v * Vec::lanes);
+  }
+  std::size_t i = 0;
+  for (; i + 2 <= length; i += 2) {
+    const bfloat16* pairs = w + i * kPanelRows;
+    typename In::Weights weight[vectors];
+    TRINE_UNROLL
+    for (std::size_t v = 0; v < vectors; ++v)
+      weight[v] = In::load(pairs + v / kPanelVectors * panel + v % kPanelVectors * 2 * Vec::lanes);
+    if (ahead.own) {  // at the ends of these panels at the beginnings of as many after them
+      constexpr std::size_t far = kOwnAhead / sizeof(bfloat16);
+      const bfloat16* later = pairs + (i + far / kPanelRows < length ? far : far + (Panels - 1) * panel);
+      TRINE_UNROLL
+      for (std::size_t p = 0; p < Panels; ++p) __builtin_prefetch(later + p * panel);
+    }
+    for (std::size_t p = ahead.begin; p < ahead.end; ++p) ahead.ask(pairs + p * panel);
+    TRINE_UNROLL
+    for (std::size_t r = 0; r < Rows; ++r) {
+      TRINE_UNROLL
+      for (std::size_t v = 0; v < vectors; ++v) acc[r][v] = In::add(weight[v], x[r] + i, acc[r][v]);
+    }
+  }
+  TRINE_UNROLL
+  for (std::size_t v = 0; v < vectors; ++v) {
+    const bfloat16* pairs = w + i * kPanelRows + v / kPanelVectors * panel + v % kPanelVectors * 2 * Vec::lanes;
+    TRINE_UNROLL
+    for (std::size_t r = 0; r < Rows; ++r) {
+      if (i < length) acc[r][v] = In::add_last(In::load(pairs), x[r] + i, acc[r][v]);
+      acc[r][v].store(y + r * ldy + v * Vec::lanes);
+    }
+  }
+}
+
+// The last `count` <= Rows rows.
+template <class In, std::size_t Rows, std::size_t Panels>
+inline void panel_rest(const RowsOf<typename In::X>& x, std::size_t row, std::size_t count, std::size_t begin,
+                       const bfloat16* w, std::size_t panel, const Ahead& ahead, std::size_t length, float* y,
+                       std::size_t ldy) {
+  if constexpr (Rows > 0) {
+    if (count == Rows) return panel_tile<In, Rows, Panels>(x, row, begin, w, panel, ahead, length, y, ldy);
+    panel_rest<In, Rows - 1, Panels>(x, row, count, begin, w, panel, ahead, length, y, ldy);
+  }
+}
+
+// Rows [row, end) in tiles of Rows, which together ask for what is `next`; y: the first of them.
+template <class In, std::size_t Rows, std::size_t Panels>
+inline void panel_rows(const RowsOf<typename In::X>& x, std::size_t row, std::size_t end, std::size_t begin,
+                       const bfloat16* w, std::size_t panel, const void* next, std::size_t length, float* y,
+                       std::size_t ldy) {
+  const std::size_t tiles = (end - row) / Rows;
+  for (std::size_t t = 0; t < tiles; ++t, row += Rows, y += Rows * ldy) {
+    const Ahead ahead = Rows == 1 ? Ahead{.own = true} : ahead_of_tile(distance_to(next, w), Panels, t, tiles);
+    panel_tile<In, Rows, Panels>(x, row, begin, w, panel, ahead, length, y, ldy);
+  }
+  panel_rest<In, Rows - 1, Panels>(x, row, end - row, begin, w, panel, {.own = tiles == 0}, length, y, ldy);
+}
+
+// All columns of some panels, with rows [row, end).
+template <class In, std::size_t Rows, std::size_t Panels>
+inline void panel_columns(const RowsOf<typename In::X>& x, std::size_t row, std::size_t end, const bfloat16* w,
+                          std::size_t panel, std::size_t k, const void* after, float* y, std::size_t ldy) {
+  // A few rows follow each panel to its end.
+  const std::size_t block = end - row <= Rows && k > 0 ? k : kPanelBlock;
+  for (std::size_t i = 0; i < k || i == 0; i += block) {  // once for k = 0: the sum of nothing is written
+    const std::size_t length = k - i < block ? k - i : block;
+    const bfloat16* here = w + i * kPanelRows;
+    const void* next = i + length < k ? here + length * kPanelRows : after;
+    panel_rows<In, Rows, Panels>(x, row, end, i, here, panel, next, length, y, ldy);
+  }
+}
+
+// y[r, o] = sum_i x[r, i] w[o, i] in tiles of Rows x Panels.
+template <class In, std::size_t Rows, std::size_t Panels>
+inline void tiled_panels(const RowsOf<typename In::X>& x, std::size_t rows, const bfloat16* w, std::size_t panel,
+                         std::size_t outs, std::size_t k, const void* after, float* y, std::size_t ldy) {
+  for (std::size_t row = 0; row < rows; row += kRowBlock) {
+    const std::size_t end = rows - row < kRowBlock ? rows : row + kRowBlock;
+    for (std::size_t o = 0; o < outs;) {
+      const bfloat16* here = w + o / kPanelRows * panel;
+      const std::size_t left = outs - o;
+      float* out = y + row * ldy + o;
+      if (left >= Panels * kPanelRows) {
+        o += Panels * kPanelRows;
+        panel_columns<In, Rows, Panels>(x, row, end, here, panel, k, o < outs ? here + Panels * panel : after, out,
+                                        ldy);
+      } else if (left >= kPanelRows) {
+        o += kPanelRows;
+        panel_columns<In, Rows, 1>(x, row, end, here, panel, k, o < outs ? here + panel : after, out, ldy);
+      } else {  // a last panel that has fewer outputs is computed whole beside y
+        alignas(64) float whole[kRowBlock * kPanelRows];
+        panel_columns<In, Rows, 1>(x, row, end, here, panel, k, after, whole, kPanelRows);
+        for (std::size_t r = 0; r < end - row; ++r)
+          for (std::size_t l = 0; l < left; ++l) out[r * ldy + l] = whole[r * kPanelRows + l];
+        o = outs;
+      }
+    }
+  }
+}
+
+/// See kernels/gemm.hpp. One row alone keeps more panels, streams of memory, under way.
+template <class In>
+inline void gemm_panels(const RowsOf<typename In::X>& x, std::size_t rows, const bfloat16* w, std::size_t panel,
+                        std::size_t outs, std::size_t k, const void* after, float* y, std::size_t ldy) noexcept {
+  if (rows == 1) return tiled_panels<In, 1, In::row_panels>(x, rows, w, panel, outs, k, after, y, ldy);
+  tiled_panels<In, In::tile_rows, In::tile_panels>(x, rows, w, panel, outs, k, after, y, ldy);
+}
+inline void gemm_widened_panels(const RowsOf<float>& x, std::size_t rows, const bfloat16* w, std::size_t panel,
+                                std::size_t outs, std::size_t k, const void* after, float* y,
+                                std::size_t ldy) noexcept {
+  gemm_panels<WidenedPanels>(x, rows, w, panel, outs, k, after, y, ldy);
+}
+
+}  // namespace trine::inline TRINE_ABI::kernels::TRINE_REGION
