@@ -63,12 +63,12 @@ inline void bf16_tile(const Bf16Rows& rows, const std::byte* w, std::size_t pane
     const std::byte* x = reinterpret_cast<const std::byte*>(rows.x[rows.row]);
     const std::size_t stride = rows.x.ld * sizeof(bfloat16);
     for (; i + 32 <= rows.k; i += 32, w += kTileBytes, x += kTileRowBytes) {
-      ask_lines(w, panel, ahead, lines);
+      ask_lines(w, panel, ahead, 0, lines);
       bf16_step<Panels>({x, stride}, w, panel);
     }
   }
   for (; i < rows.k; i += 32, w += kTileBytes) {
-    ask_lines(w, panel, ahead, lines);
+    ask_lines(w, panel, ahead, 0, lines);
     bf16_step<Panels>(rows.copied(i, copy[i / 32 % 2]), w, panel);
   }
   const bool whole = rows.count == kTileRows && outs == width;

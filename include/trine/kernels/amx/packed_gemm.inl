@@ -117,18 +117,28 @@ TRINE_INLINE void sums_of_panel(const std::byte* codes, std::size_t chunks, std:
 }
 #undef TRINE_TILE_SUMS_
 
-// Panel after panel: the sums of this step, and those of the step before added to y while they are multiplied.
+// What comes next in memory: of the group in hand, lines of each panel.
+struct NextLines {
+  const std::byte* group;
+  std::size_t panel;
+  Ahead ahead;
+  std::size_t lines;
+};
+
+// Panel after panel: the sums of this step; while they are multiplied, those of the step before are added to y, and
+// memory is asked for a part of what comes next.
 template <std::size_t Panels, std::size_t Panel = 0>
 TRINE_INLINE void step_panels(const std::byte* codes, const PanelGroups& w, std::size_t chunks, std::int32_t* sums,
-                              const ByteStep* before, const std::int32_t* sums_before, __mmask16 last,
-                              std::size_t ldy) {
+                              const ByteStep* before, const std::int32_t* sums_before, __mmask16 last, std::size_t ldy,
+                              const NextLines& next) {
   constexpr std::size_t whole = kTileRows * kPanelRows;
   if constexpr (Panel < Panels) {
     if (codes != nullptr) sums_of_panel<Panel>(codes + Panel * w.code_panel, chunks, sums + Panel * whole);
+    ask_lines(next.group, next.panel, next.ahead, next.lines * Panel / Panels, next.lines * (Panel + 1) / Panels);
     if (before != nullptr)
       before->add(sums_before + Panel * whole, Panel, w.scale_panel, Panel + 1 == Panels ? last : lanes_of(kPanelRows),
                   ldy);
-    step_panels<Panels, Panel + 1>(codes, w, chunks, sums, before, sums_before, last, ldy);
+    step_panels<Panels, Panel + 1>(codes, w, chunks, sums, before, sums_before, last, ldy, next);
   }
 }
 
@@ -165,22 +175,30 @@ inline void byte_panels(const QuantizedRows& x, const std::uint32_t* index, std:
   const std::size_t tiles = (rows + kTileRows - 1) / kTileRows;
   const __mmask16 last = lanes_of(outs - (Panels - 1) * kPanelRows);
   std::size_t turn = 0;
-  for (ByteWalk at{rows, columns}; !at.ended(); at.advance(), turn ^= 1U) {
-    const ByteRows of{x, index, rows, at.row};
+  ByteWalk at{rows, columns};
+  RowTile tile = ByteRows{x, index, rows, 0}.tile(column, group_columns(0, columns) / 64, copy[0]);
+  while (!at.ended()) {
     const std::size_t group = at.begin / kPackedGroup;
     const std::size_t length = group_columns(at.begin, columns);
-    const RowTile tile = of.tile(column + at.begin, length / 64, copy[turn]);
     const std::byte* scales = w.scales + group * w.scale_group;
-    ask_lines(scales, w.scale_panel, ahead_of_tile(distance, Panels, at.row / kTileRows, tiles), lines);
+    const NextLines asked{scales, w.scale_panel, ahead_of_tile(distance, Panels, at.row / kTileRows, tiles), lines};
     TRINE_TILE_LOAD(4, tile.data, tile.stride);
     if (length == kPackedGroup) TRINE_TILE_LOAD(5, tile.data + kTileRowBytes, tile.stride);
-    step_panels<Panels>(w.codes + group * w.code_group, w, length / 64, sums[turn], before, sums[turn ^ 1U], last, ldy);
-    steps[turn].set(of, (column + at.begin) / kPackedGroup, length / kPackedSubgroup);
+    ByteWalk next = at;
+    next.advance();
+    if (!next.ended())  // long before it is loaded
+      tile = ByteRows{x, index, rows, next.row}.tile(column + next.begin, group_columns(next.begin, columns) / 64,
+                                                     copy[turn ^ 1U]);
+    step_panels<Panels>(w.codes + group * w.code_group, w, length / 64, sums[turn], before, sums[turn ^ 1U], last, ldy,
+                        asked);
+    steps[turn].set({x, index, rows, at.row}, (column + at.begin) / kPackedGroup, length / kPackedSubgroup);
     steps[turn].weight_scales = scales;
     steps[turn].y = y + at.row * ldy;
     before = &steps[turn];
+    turn ^= 1U;
+    at = next;
   }
-  step_panels<Panels>(nullptr, w, 0, nullptr, before, sums[turn ^ 1U], last, ldy);
+  step_panels<Panels>(nullptr, w, 0, nullptr, before, sums[turn ^ 1U], last, ldy, {});
 }
 
 template <std::size_t Panels>

@@ -57,12 +57,13 @@ TRINE_INLINE __mmask16 lanes_of(std::size_t outs) {
   return static_cast<__mmask16>(outs >= kPanelRows ? 0xffffU : (1U << static_cast<unsigned>(outs)) - 1U);
 }
 
-// Panels of the next product or block, or further on in these, of which a tile asks for its share: `lines` cache lines
-// of each panel in [begin, end). Into L2, since it is many at a time.
-TRINE_INLINE void ask_lines(const std::byte* first, std::size_t panel, const Ahead& ahead, std::size_t lines) {
+// Panels of the next product, or further on in these, of which a tile asks for its share: cache lines [begin, end) of
+// each panel in [ahead.begin, ahead.end). Into L2, since it is many at a time.
+TRINE_INLINE void ask_lines(const std::byte* first, std::size_t panel, const Ahead& ahead, std::size_t begin,
+                            std::size_t end) {
   for (std::size_t p = ahead.begin; p < ahead.end; ++p) {
     const auto at = reinterpret_cast<std::uintptr_t>(first + p * panel) + ahead.distance;
-    for (std::size_t i = 0; i < lines; ++i) __builtin_prefetch(reinterpret_cast<const void*>(at + i * 64), 0, 2);
+    for (std::size_t i = begin; i < end; ++i) __builtin_prefetch(reinterpret_cast<const void*>(at + i * 64), 0, 2);
   }
 }
 
