@@ -156,7 +156,7 @@ def row_of(test, threads, trine, peer, peer_work):
            "limits": limits, "giga_operations_per_token": operations * 1e-9}
     for name, answers, size in zip(("trine", "peer"), (trine, peer), bytes_per_token):
         samples = speeds(answers)
-        limit = most_tokens_per_second(test, limits, operations, size)
+        limit = most_tokens_per_second(limits, operations, size)
         row[name] = {"median": statistics.median(samples), "min": min(samples), "max": max(samples), "samples": samples,
                      "bytes_per_token": size, "limit_tokens_per_second": limit,
                      "share": statistics.median(samples) / limit}

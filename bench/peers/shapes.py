@@ -198,9 +198,10 @@ class Work:
         return 16.0 * self.bytes_per_token(test) / self.operations_per_token(test)
 
 
-def most_tokens_per_second(test, limits, operations_per_token, bytes_per_token):
-    """What the machine allows: a prefill is limited by arithmetic, decode by memory, a batch by what allows less.
+def most_tokens_per_second(limits, operations_per_token, bytes_per_token):
+    """What the machine allows: the less of what arithmetic and memory do. Most often a prefill is limited by the first,
+    decode by the second.
     limits: {"read_gb_per_second", "giga_operations_per_second"}"""
     arithmetic = limits["giga_operations_per_second"] * 1e9 / operations_per_token
     memory = limits["read_gb_per_second"] * 1e9 / bytes_per_token
-    return {"pp": arithmetic, "tg": memory, "batch": min(arithmetic, memory)}[test.kind]
+    return min(arithmetic, memory)

@@ -2,8 +2,8 @@
 // Tokens a second of a model, beside what the machine allows.
 //
 // Two limits: a pass cannot take less time than its operations need at the peak of arithmetic, nor than the weights
-// that it touches need from memory. Prefill is compared with the first, decode with the second, a small batch with the
-// higher of both.
+// that it touches need from memory. A result is compared with what allows less: for a long prefill most often the first,
+// for decode the second.
 #pragma once
 
 #include <algorithm>
@@ -65,10 +65,7 @@ struct Result {
     return {(before.read_gb_per_second + after.read_gb_per_second) / 2.0,
             (before.giga_operations_per_second + after.giga_operations_per_second) / 2.0};
   }
-  [[nodiscard]] bool bound_by_memory() const {
-    if (test.kind != Workload::Kind::batch) return test.kind == Workload::Kind::decode;
-    return memory_seconds() > arithmetic_seconds();
-  }
+  [[nodiscard]] bool bound_by_memory() const { return memory_seconds() > arithmetic_seconds(); }
   /// Tokens a second that the limit allows.
   [[nodiscard]] double most_tokens_per_second() const {
     return static_cast<double>(test.tokens) / (bound_by_memory() ? memory_seconds() : arithmetic_seconds());
