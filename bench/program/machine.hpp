@@ -46,10 +46,12 @@ namespace trine::bench {
   return std::clamp(static_cast<std::size_t>(cache) * 8, std::size_t{256} << 20U, std::size_t{1} << 30U);
 }
 
-/// What products of weights of that type are limited by: fp8 and MXFP4 are widened to f32, as f16 is.
+/// What products of weights of that type are limited by: fp8 and MXFP4 are widened to f32, as f16 is, and where bf16 is
+/// multiplied in tiles, so are plain rows of it.
 [[nodiscard]] inline std::string_view arithmetic_of(DType weights) {
   if (weights == DType::q8 || weights == DType::q4) return "int8";
-  return weights == DType::bf16 || weights == DType::bf16_panels ? "bf16" : "f32";
+  if (weights == DType::bf16) return best_isa() == Isa::amx ? "f32" : "bf16";
+  return weights == DType::bf16_panels ? "bf16" : "f32";
 }
 
 /// Both limits of results.

@@ -119,9 +119,9 @@ TEST_P(GatedExecutorPerIsa, AddsWeightedRowsPartAfterPart) {
 }
 
 TEST_P(GatedExecutorPerIsa, GivesARowTheSameBitsAloneAmongOthersAndOnAnyNumberOfThreads) {
-  constexpr std::size_t kHidden = 176;
+  constexpr std::size_t kHidden = 192;  // multiples of 64, so that tiles of AMX take part
   constexpr std::size_t kTokens = 170;
-  const Mlp mlp(GetParam().first, kHidden, 300, 1);
+  const Mlp mlp(GetParam().first, kHidden, 320, 1);
   const auto x = random_tensor({kTokens, kHidden}, 9);
   const GatedRows all{&mlp.mlp, 0, kTokens};
   Tensor<float, 2> expected({kTokens, kHidden});

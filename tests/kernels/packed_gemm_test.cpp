@@ -2,10 +2,12 @@
 // Quantised rows and their products with packed weights: quantize_rows.hpp, packed_gemm.hpp.
 #include <trine/kernels/packed_gemm.hpp>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -107,7 +109,9 @@ TEST(PackedGemmPerIsa, IsTheProductForManySizes) {
           if (rows * outs * k > 2000000) continue;
           const auto x = random_tensor({rows, k}, rows + k);
           const auto w = random_tensor({outs, k}, outs + k);
-          const std::vector<std::byte> bytes = packed(dtype, w.view());
+          const std::vector<std::byte> written = packed(dtype, w.view());
+          const PageEnd<std::byte> bytes(written.size());
+          std::ranges::copy(written, bytes.data());
           const Quantized q(isa, x.view());
           const std::size_t ldy = outs + 3;
           const PageEnd<float> y((rows - 1) * ldy + outs);
@@ -192,16 +196,17 @@ TEST(PackedGemm, GivesTheSameBitsOnEveryInstructionSetThatFuses) {
 TEST(PackedGemmPerIsa, HoldsTheExtremesOfItsIntegers) {
   const Isa isa = default_isa();
   constexpr std::size_t kInner = 256;
-  for (const float sign : {1.0F, -1.0F}) {
-    Tensor<float, 2> x({1, kInner});
+  for (const auto& [sign, count] :
+       {std::pair(1.0F, 1UL), std::pair(-1.0F, 1UL), std::pair(1.0F, 32UL), std::pair(-1.0F, 32UL)}) {
+    Tensor<float, 2> x({count, kInner});
     Tensor<float, 2> w({16, kInner});
     std::ranges::fill(x.view().span(), sign * 127.0F);
     std::ranges::fill(w.view().span(), -127.0F);
     const Quantized q(isa, x.view());
     for (const DType dtype : {DType::q8, DType::q4}) {
       const std::vector<std::byte> bytes = packed(dtype, w.view());
-      Tensor<float, 2> y({1, 16});
-      kernels::packed_gemm(isa, q.rows_of, nullptr, 1, dtype, bytes.data(), 16, kInner, y.data(), 16);
+      Tensor<float, 2> y({count, 16});
+      kernels::packed_gemm(isa, q.rows_of, nullptr, count, dtype, bytes.data(), 16, kInner, y.data(), 16);
       for (const float value : y.view().span())
         ASSERT_NEAR(value, -sign * 127.0F * 127.0F * kInner, 4.0F) << to_string(dtype) << " " << to_string(isa);
     }

@@ -26,8 +26,8 @@ struct BlockScales {
 ///   f8_e4m3         a code, times its block's scale (DeepSeek: blocks of 128 x 128)
 ///   u8              two codes of FP4 E2M1, the first in the low four bits, times the scale of 32 in a row (MXFP4, OCP
 ///                   Microscaling Formats 1.0); `stride` counts codes
-///   q8, q4,         packed in panels of 16 rows (quant/packed.hpp), `stride` bytes apart, with their scales
-///   bf16_panels
+///   q8, q4          packed in panels of 16 rows (quant/packed.hpp), `stride` bytes apart, with their scales
+///   bf16_panels     the same, the numbers themselves
 struct AnyMatrix {
   const std::byte* data = nullptr;  // stored element (0, 0)
   DType dtype = DType::f32;

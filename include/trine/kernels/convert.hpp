@@ -46,6 +46,12 @@ inline void decode_run(const AnyMatrix& w, std::size_t row, std::size_t column, 
     default:
       break;
   }
+  if (w.dtype == DType::bf16_panels && w.step[1] == 1) {  // pairs of columns, those of 16 rows beside each other
+    const auto* lane = reinterpret_cast<const bfloat16*>(w.data + row / kPanelRows * w.stride) + row % kPanelRows * 2;
+    for (std::size_t k = 0, c = column; k < count; ++k, ++c)
+      out[k * out_step] = static_cast<float>(lane[c / 2 * 2 * kPanelRows + c % 2]);
+    return;
+  }
   if (is_packed(w.dtype)) {
     for (std::size_t k = 0; k < count; ++k)
       out[k * out_step] = packed_value(w.dtype, w.data, w.stride, row, column + k * w.step[1]);

@@ -22,7 +22,7 @@ template <class X>
 inline constexpr std::size_t kInnerBlock = 4096 / sizeof(X);
 inline constexpr std::size_t kOwnAhead = 1024;   // bytes that a weight row is asked for before its use
 inline constexpr std::size_t kRowBlock = 160;    // rows of activations that stay in L2 while weights stream past
-inline constexpr std::size_t kPanelBlock = 128;  // columns of panels that stay in L1 while rows of activations pass
+inline constexpr std::size_t kPanelBlock = 128;  // columns of panels that are summed in registers, and stay in L1
 
 /// Row r lies at x + index[r] * ld, or at x + r * ld where `index` is null.
 template <class T>
@@ -126,7 +126,7 @@ inline void gemm_bf16([[maybe_unused]] Isa isa, [[maybe_unused]] const RowsOf<bf
                       [[maybe_unused]] std::size_t ldy, [[maybe_unused]] const void* after = nullptr) noexcept {
 #if TRINE_X86
   const auto* weights = static_cast<const bfloat16*>(w.place());
-  if (isa == Isa::amx) {
+  if (isa == Isa::amx && is_packed(w.dtype)) {
     amx::gemm_panels(x, rows, w.panels(), w.stride, w.rows, w.columns, after, y, ldy);
   } else if (is_packed(w.dtype)) {
     avx512_bf16::gemm_panels<avx512_bf16::PanelPairs>(x, rows, weights, w.stride / sizeof(bfloat16), w.rows, w.columns,

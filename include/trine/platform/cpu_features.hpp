@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <cerrno>
 #include <cstdint>
 #include <cstdlib>
 #include <optional>
@@ -78,7 +79,10 @@ namespace detail {
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & kBf16TilesAndBytes) != kBf16TilesAndBytes) return false;
   constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
   constexpr long kTileData = 18;               // XFEATURE_XTILEDATA
-  return ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+  const int before = errno;
+  static const bool granted = ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;  // the first answer stays
+  errno = before;
+  return granted;
 #else
   return false;
 #endif

@@ -20,7 +20,7 @@ namespace trine::inline TRINE_ABI {
 enum class Activations : std::uint8_t {
   f32,        // as they are, whatever the weights are stored as: the arithmetic of the reference
   automatic,  // bytes with q8 and q4, whose values are rounded anyway; otherwise as they are
-  native,     // also bf16 with bf16 weights where the CPU multiplies pairs of them: faster for many rows, less exact
+  native,     // also bf16 with bf16 weights, in panels or where the CPU multiplies pairs of them: faster, less exact
 };
 
 inline constexpr std::array<std::pair<Activations, std::string_view>, 3> kActivationsNames{

@@ -2,9 +2,9 @@
 // Products of activation rows with bf16 weights in panels (quant/packed.hpp), written once and included once per
 // instruction set (kernels/gemm.hpp).
 //
-// A lane is an output, and its sum one chain in the order of the columns: column by column, or where the instruction
-// set has pairs, pair by pair. Sums wait in y from one block of columns to the next. So the bits of an output depend on
-// its two rows alone.
+// A lane is an output. Within a block of kPanelBlock columns its sum is one chain in their order: column by column, or
+// where the instruction set has pairs, pair by pair; then the blocks are added in ascending order, since short chains
+// round less. So the bits of an output depend on its two rows alone.
 
 namespace trine::inline TRINE_ABI::kernels::TRINE_REGION {
 
@@ -29,11 +29,12 @@ struct WidenedPanels {
   }
 };
 
-// y[r, o] (+)= the sum over one block of columns from `begin` on, for Rows x Panels * 16 outputs. w: the block in the
-// first panel, whose panels are `panel` elements apart.
+// y[r, o] (+)= the sum over one block of columns from `begin` on, of `left` to the end of the panels, for Rows x Panels
+// * 16 outputs. w: the block in the first panel, whose panels are `panel` elements apart.
 template <class In, std::size_t Rows, std::size_t Panels>
 inline void panel_tile(const RowsOf<typename In::X>& rows, std::size_t first_row, std::size_t begin, const bfloat16* w,
-                       std::size_t panel, const Ahead& ahead, std::size_t length, float* y, std::size_t ldy) {
+                       std::size_t panel, const Ahead& ahead, std::size_t left, float* y, std::size_t ldy) {
+  const std::size_t length = left < kPanelBlock ? left : kPanelBlock;
   constexpr std::size_t vectors = Panels * kPanelVectors;
   const typename In::X* x[Rows];
   Vec acc[Rows][vectors];
@@ -41,8 +42,7 @@ inline void panel_tile(const RowsOf<typename In::X>& rows, std::size_t first_row
   for (std::size_t r = 0; r < Rows; ++r) {
     x[r] = rows[first_row + r] + begin;
     TRINE_UNROLL
-    for (std::size_t v = 0; v < vectors; ++v)
-      acc[r][v] = begin == 0 ? Vec::zero() : Vec::load(y + r * ldy + v * Vec::lanes);
+    for (std::size_t v = 0; v < vectors; ++v) acc[r][v] = Vec::zero();
   }
   std::size_t i = 0;
   for (; i + 2 <= length; i += 2) {
@@ -53,7 +53,7 @@ inline void panel_tile(const RowsOf<typename In::X>& rows, std::size_t first_row
       weight[v] = In::load(pairs + v / kPanelVectors * panel + v % kPanelVectors * 2 * Vec::lanes);
     if (ahead.own) {  // at the ends of these panels at the beginnings of as many after them
       constexpr std::size_t far = kOwnAhead / sizeof(bfloat16);
-      const bfloat16* later = pairs + (i + far / kPanelRows < length ? far : far + (Panels - 1) * panel);
+      const bfloat16* later = pairs + (i + far / kPanelRows < left ? far : far + (Panels - 1) * panel);
       TRINE_UNROLL
       for (std::size_t p = 0; p < Panels; ++p) __builtin_prefetch(later + p * panel);
     }
@@ -70,7 +70,9 @@ inline void panel_tile(const RowsOf<typename In::X>& rows, std::size_t first_row
     TRINE_UNROLL
     for (std::size_t r = 0; r < Rows; ++r) {
       if (i < length) acc[r][v] = In::add_last(In::load(pairs), x[r] + i, acc[r][v]);
-      acc[r][v].store(y + r * ldy + v * Vec::lanes);
+      float* out = y + r * ldy + v * Vec::lanes;
+      if (begin != 0) acc[r][v] = add(Vec::load(out), acc[r][v]);
+      acc[r][v].store(out);
     }
   }
 }
@@ -78,38 +80,35 @@ inline void panel_tile(const RowsOf<typename In::X>& rows, std::size_t first_row
 // The last `count` <= Rows rows.
 template <class In, std::size_t Rows, std::size_t Panels>
 inline void panel_rest(const RowsOf<typename In::X>& x, std::size_t row, std::size_t count, std::size_t begin,
-                       const bfloat16* w, std::size_t panel, const Ahead& ahead, std::size_t length, float* y,
+                       const bfloat16* w, std::size_t panel, const Ahead& ahead, std::size_t left, float* y,
                        std::size_t ldy) {
   if constexpr (Rows > 0) {
-    if (count == Rows) return panel_tile<In, Rows, Panels>(x, row, begin, w, panel, ahead, length, y, ldy);
-    panel_rest<In, Rows - 1, Panels>(x, row, count, begin, w, panel, ahead, length, y, ldy);
+    if (count == Rows) return panel_tile<In, Rows, Panels>(x, row, begin, w, panel, ahead, left, y, ldy);
+    panel_rest<In, Rows - 1, Panels>(x, row, count, begin, w, panel, ahead, left, y, ldy);
   }
 }
 
 // Rows [row, end) in tiles of Rows, which together ask for what is `next`; y: the first of them.
 template <class In, std::size_t Rows, std::size_t Panels>
 inline void panel_rows(const RowsOf<typename In::X>& x, std::size_t row, std::size_t end, std::size_t begin,
-                       const bfloat16* w, std::size_t panel, const void* next, std::size_t length, float* y,
+                       const bfloat16* w, std::size_t panel, const void* next, std::size_t left, float* y,
                        std::size_t ldy) {
   const std::size_t tiles = (end - row) / Rows;
   for (std::size_t t = 0; t < tiles; ++t, row += Rows, y += Rows * ldy) {
     const Ahead ahead = Rows == 1 ? Ahead{.own = true} : ahead_of_tile(distance_to(next, w), Panels, t, tiles);
-    panel_tile<In, Rows, Panels>(x, row, begin, w, panel, ahead, length, y, ldy);
+    panel_tile<In, Rows, Panels>(x, row, begin, w, panel, ahead, left, y, ldy);
   }
-  panel_rest<In, Rows - 1, Panels>(x, row, end - row, begin, w, panel, {.own = tiles == 0}, length, y, ldy);
+  panel_rest<In, Rows - 1, Panels>(x, row, end - row, begin, w, panel, {.own = tiles == 0}, left, y, ldy);
 }
 
 // All columns of some panels, with rows [row, end).
 template <class In, std::size_t Rows, std::size_t Panels>
 inline void panel_columns(const RowsOf<typename In::X>& x, std::size_t row, std::size_t end, const bfloat16* w,
                           std::size_t panel, std::size_t k, const void* after, float* y, std::size_t ldy) {
-  // A few rows follow each panel to its end.
-  const std::size_t block = end - row <= Rows && k > 0 ? k : kPanelBlock;
-  for (std::size_t i = 0; i < k || i == 0; i += block) {  // once for k = 0: the sum of nothing is written
-    const std::size_t length = k - i < block ? k - i : block;
+  for (std::size_t i = 0; i < k || i == 0; i += kPanelBlock) {  // once for k = 0: the sum of nothing is written
     const bfloat16* here = w + i * kPanelRows;
-    const void* next = i + length < k ? here + length * kPanelRows : after;
-    panel_rows<In, Rows, Panels>(x, row, end, i, here, panel, next, length, y, ldy);
+    const void* next = i + kPanelBlock < k ? here + kPanelBlock * kPanelRows : after;
+    panel_rows<In, Rows, Panels>(x, row, end, i, here, panel, next, k - i, y, ldy);
   }
 }
 

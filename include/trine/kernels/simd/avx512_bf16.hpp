@@ -6,7 +6,6 @@
 #include <trine/kernels/simd/avx512.hpp>
 
 #if TRINE_X86
-#include <bit>
 #include <cstdint>
 #include <cstring>
 
@@ -45,7 +44,7 @@ struct PanelPairs {
   }
   /// The last column of an odd number of them.
   static TRINE_INLINE Vec add_last(Weights w, const bfloat16* x, Vec sum) {
-    return Pairs::add({_mm512_set1_epi32(std::bit_cast<std::uint16_t>(*x))}, w, sum);
+    return Pairs::add({_mm512_set1_epi32(x->bits)}, w, sum);
   }
 };
 
