@@ -62,7 +62,8 @@ class RawBlob : public TensorMap {
   void read_tensor(const std::string& name, ObjectReader entry) {
     const auto dtype = parse_dtype(entry.string("dtype"));
     if (!dtype || !holds(*dtype))
-      entry.fail("dtype", "one of \"f32\", \"bf16\", \"f16\", \"q8\", \"q4\", \"bf16_panels\", \"u8\"", entry.at("dtype"));
+      entry.fail("dtype", "one of \"f32\", \"bf16\", \"f16\", \"q8\", \"q4\", \"bf16_panels\", \"u8\"",
+                 entry.at("dtype"));
     StoredTensor tensor;
     tensor.dtype = *dtype;
     const Json& shape = entry.at("shape");
