@@ -2,8 +2,8 @@
 // Tokens a second of a model, beside what the machine allows.
 //
 // Two limits: a pass cannot take less time than its operations need at the peak of arithmetic, nor than the weights
-// that it touches need from memory. A result is compared with what allows less: for a long prefill most often the first,
-// for decode the second.
+// that it touches need from memory. A result is compared with what allows less: for a long prefill most often the
+// first, for decode the second.
 #pragma once
 
 #include <algorithm>
