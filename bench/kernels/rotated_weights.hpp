@@ -2,6 +2,8 @@
 // Weights that come from memory at every use, as those of a model do: copies of a random matrix, one after the other.
 #pragma once
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -26,8 +28,9 @@ namespace trine::bench {
   return values;
 }
 
-/// Matrices [rows, columns] of any type that AnyMatrix lists: together 128 MiB or more, which no cache keeps. FP8 has a
-/// scale for 128 x 128 codes, MXFP4 (u8) for 32. Of each only 16 rows are random, the others repeat them.
+/// Matrices [rows, columns] of any type that AnyMatrix lists: together twice the last cache, 128 MiB at least and 1 GiB
+/// at most. FP8 has a scale for 128 x 128 codes, MXFP4 (u8) for 32. Of each only 16 rows are random, the others repeat
+/// them.
 class RotatedWeights {
  public:
   RotatedWeights(DType dtype, std::size_t rows, std::size_t columns) {
@@ -40,7 +43,7 @@ class RotatedWeights {
     const std::size_t code_bytes = bytes_of(dtype, rows, columns);
     const std::size_t distance = whole_lines(code_bytes) + whole_lines(scales.size());
     bytes_ = code_bytes + scales.size();
-    matrices_.resize((kMemory + distance - 1) / distance, matrix);
+    matrices_.resize((memory_bytes() + distance - 1) / distance, matrix);
     memory_ = AnonymousMemory(matrices_.size() * distance);
     std::byte* next = memory_.data();
     for (AnyMatrix& one : matrices_) {
@@ -62,9 +65,12 @@ class RotatedWeights {
   }
 
  private:
-  static constexpr std::size_t kMemory = std::size_t{128} << 20U;
   static constexpr std::size_t kFp8Block = 128;
 
+  [[nodiscard]] static std::size_t memory_bytes() {
+    const auto cache = static_cast<std::size_t>(std::max(::sysconf(_SC_LEVEL3_CACHE_SIZE), 0L));
+    return std::clamp(2 * cache, std::size_t{128} << 20U, std::size_t{1} << 30U);
+  }
   [[nodiscard]] static std::size_t fp8_blocks(std::size_t extent) { return (extent + kFp8Block - 1) / kFp8Block; }
   [[nodiscard]] static std::size_t whole_lines(std::size_t bytes) {
     return (bytes + kCacheLineBytes - 1) / kCacheLineBytes * kCacheLineBytes;
