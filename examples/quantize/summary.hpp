@@ -38,7 +38,8 @@ class QuantizeSummary {
   }
 
   void print() const {
-    std::printf("%-15s%8s  %-8s %-5s%12s%12s%12s", "class", "tensors", "from", "to", "before", "after", "bits/weight");
+    std::printf("%-15s%8s  %-11s %-11s%12s%12s%12s", "class", "tensors", "from", "to", "before", "after",
+                "bits/weight");
     std::printf(measured_ ? "%11s  %s\n" : "\n", "error", "worst tensor");
     for (const auto& [key, row] : rows_) {
       const auto& [kind, from, to] = key;
@@ -110,7 +111,7 @@ class QuantizeSummary {
   static std::string percent(double share) { return fixed(100.0 * share, share < 1e-5 ? 6 : 3) + " %"; }
 
   void print_row(const std::string& name, const std::string& from, const std::string& to, const Row& row) const {
-    std::printf("%-15s%8zu  %-8s %-5s%12s%12s%12.3f", name.c_str(), row.tensors, from.c_str(), to.c_str(),
+    std::printf("%-15s%8zu  %-11s %-11s%12s%12s%12.3f", name.c_str(), row.tensors, from.c_str(), to.c_str(),
                 with_unit(static_cast<double>(row.before)).c_str(), with_unit(static_cast<double>(row.after)).c_str(),
                 row.bits_per_weight());
     if (measured_ && !row.worst.empty()) {
