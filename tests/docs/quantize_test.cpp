@@ -34,7 +34,7 @@ TEST(QuantizeHowTo, WritesAModel) {
   const trine::Model model = trine::Model::load(out);
   EXPECT_EQ(model.weights().find("layers.0.moe.experts.1.up_proj.weight")->dtype, trine::DType::f16);
   EXPECT_EQ(model.weights().find("embed_tokens.weight")->dtype, trine::DType::f32);
-  EXPECT_EQ(model.weights().find("layers.0.attention.q_proj.weight")->dtype, trine::DType::bf16);
+  EXPECT_EQ(model.weights().find("layers.0.attention.q_proj.weight")->dtype, trine::DType::bf16_panels);
 }
 
 }  // namespace
