@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -167,10 +168,11 @@ TRINE_TARGET_END
 TRINE_TARGET_BEGIN(TRINE_AMX_FEATURES)
 namespace trine::bench::detail {
 
-// Four sums of 16 x 16, each of two tiles of activations with each of two tiles of weights.
-inline Work int8_amx(std::size_t rounds) {
-  alignas(64) std::int32_t tile[kernels::amx::kTileBytes / 4] = {};
-  tile[0] = 0x01010101;
+// Four sums of 16 x 16, each of two tiles of activations with each of two tiles of weights, all of which begin with
+// `first` and hold zeros else. Returns the first element of the last sum.
+template <bool Bytes>
+inline std::uint32_t amx_rounds(std::size_t rounds, std::uint32_t first) {
+  alignas(64) std::uint32_t tile[kernels::amx::kTileBytes / sizeof(std::uint32_t)] = {first};
   const kernels::amx::Tiles tiles;
   _tile_zero(0);
   _tile_zero(1);
@@ -181,35 +183,28 @@ inline Work int8_amx(std::size_t rounds) {
   TRINE_TILE_LOAD(6, tile, 64);
   TRINE_TILE_LOAD(7, tile, 64);
   for (std::size_t round = 0; round < rounds; ++round) {
-    _tile_dpbsud(0, 4, 6);
-    _tile_dpbsud(1, 4, 7);
-    _tile_dpbsud(2, 5, 6);
-    _tile_dpbsud(3, 5, 7);
+    if constexpr (Bytes) {
+      _tile_dpbsud(0, 4, 6);
+      _tile_dpbsud(1, 4, 7);
+      _tile_dpbsud(2, 5, 6);
+      _tile_dpbsud(3, 5, 7);
+    } else {
+      _tile_dpbf16ps(0, 4, 6);
+      _tile_dpbf16ps(1, 4, 7);
+      _tile_dpbf16ps(2, 5, 6);
+      _tile_dpbf16ps(3, 5, 7);
+    }
   }
   TRINE_TILE_STORE(3, tile, 64);
-  return {static_cast<double>(4 * 2 * 16 * 16 * 64 * rounds), static_cast<float>(tile[0])};
+  return tile[0];
+}
+inline Work int8_amx(std::size_t rounds) {
+  const std::uint32_t sum = amx_rounds<true>(rounds, 0x01010101);  // ones
+  return {static_cast<double>(4 * 2 * 16 * 16 * 64 * rounds), static_cast<float>(sum)};
 }
 inline Work bf16_amx(std::size_t rounds) {
-  alignas(64) std::uint32_t tile[kernels::amx::kTileBytes / 4] = {};
-  tile[0] = 0x3f003f00;  // two halves
-  const kernels::amx::Tiles tiles;
-  _tile_zero(0);
-  _tile_zero(1);
-  _tile_zero(2);
-  _tile_zero(3);
-  TRINE_TILE_LOAD(4, tile, 64);
-  TRINE_TILE_LOAD(5, tile, 64);
-  TRINE_TILE_LOAD(6, tile, 64);
-  TRINE_TILE_LOAD(7, tile, 64);
-  for (std::size_t round = 0; round < rounds; ++round) {
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_dpbf16ps(1, 4, 7);
-    _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
-  }
-  float sums[kernels::amx::kTileBytes / 4];
-  TRINE_TILE_STORE(3, sums, 64);
-  return {static_cast<double>(4 * 2 * 16 * 16 * 32 * rounds), sums[0]};
+  const std::uint32_t sum = amx_rounds<false>(rounds, 0x3f003f00);  // halves
+  return {static_cast<double>(4 * 2 * 16 * 16 * 32 * rounds), std::bit_cast<float>(sum)};
 }
 
 }  // namespace trine::bench::detail

@@ -103,7 +103,7 @@ inline void gemm(Isa isa, const float* x, std::size_t ldx, std::size_t rows, con
   gemm(isa, RowsOf<float>{x, ldx}, rows, w, y, ldy);
 }
 
-/// Has the CPU products of bf16 that are faster than those of f32? Otherwise `gemm_bf16` must not be called.
+/// Has the instruction set products of bf16? Otherwise `gemm_bf16` must not be called.
 [[nodiscard]] constexpr bool multiplies_bf16(Isa isa) noexcept { return isa == Isa::avx512_bf16 || isa == Isa::amx; }
 /// With such weights, too? Tiles need panels.
 [[nodiscard]] constexpr bool multiplies_bf16(Isa isa, const AnyMatrix& w) noexcept {

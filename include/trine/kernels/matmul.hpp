@@ -23,7 +23,7 @@ enum class ActivationType : std::uint8_t { f32, bf16, q8 };
 
 /// What a product with these weights takes activations as:
 ///   q8    with weights of packed bytes,
-///   bf16  with bf16 weights, if the execution says native and the CPU multiplies bf16 faster than f32,
+///   bf16  with bf16 weights, if the execution says native and the CPU multiplies bf16 (with AMX: in panels),
 ///   f32   with all others, and with any if the execution says f32.
 [[nodiscard]] inline ActivationType activation_type(const Execution& execution, const AnyMatrix& w) noexcept {
   if (execution.activations == Activations::f32) return ActivationType::f32;

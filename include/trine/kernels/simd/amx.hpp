@@ -18,7 +18,7 @@ namespace trine::inline TRINE_ABI::kernels::amx {
 inline constexpr std::size_t kTileRows = 16;
 inline constexpr std::size_t kTileRowBytes = 64;
 inline constexpr std::size_t kTileBytes = kTileRows * kTileRowBytes;
-inline constexpr std::size_t kPanelsAtOnce = 4;   // sums 0 to 3, activations 4, weights 6 and 7
+inline constexpr std::size_t kPanelsAtOnce = 4;   // sums 0 to 3, activations 4 and 5, weights 6 and 7
 inline constexpr std::size_t kRowsAtOnce = 64;    // whose results of four panels stay in L1
 inline constexpr std::size_t kOwnTilesAhead = 4;  // how far a few rows look ahead in their panels
 
