@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# Compiles every header alone, included twice: proves that it is self-contained and guarded.
-function(trine_add_header_tests target)
+# trine_add_header_tests(TARGET LIBRARY): compiles every header alone, included twice: proves that it is self-contained and
+# guarded.
+function(trine_add_header_tests target library)
   file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/include
        ${PROJECT_SOURCE_DIR}/include/trine/*.hpp)
   if(NOT TARGET trine::pcre2)
@@ -13,5 +14,5 @@ function(trine_add_header_tests target)
     list(APPEND sources ${source})
   endforeach()
   add_library(${target} OBJECT ${sources})
-  target_link_libraries(${target} PRIVATE trine::trine trine_warnings $<TARGET_NAME_IF_EXISTS:trine::pcre2>)
+  target_link_libraries(${target} PRIVATE ${library} trine_warnings $<TARGET_NAME_IF_EXISTS:trine::pcre2>)
 endfunction()

@@ -3,6 +3,7 @@
 # Seconds to compile a translation unit with -O2:  measure.sh COMPILER FLAG...
 #   include   includes the umbrella and names its types; the goal is at most 8 s
 #   use       also loads a model and generates, so that every kernel is compiled: once in a program
+#   compiled  the same file where kernels, architectures and readers are in trine::compiled
 #   empty     nothing, for comparison
 # Prints one JSON document with every repetition: "cpu" is user time, which a busy machine disturbs less than "wall".
 set -euo pipefail
@@ -33,5 +34,6 @@ cat <<JSON
  "cpu": "$cpu", "commit": "$(git -C "$here" rev-parse --short HEAD 2>/dev/null || echo unknown)",
  "include": $(seconds_for "$here/include.cpp" "${flags[@]}"),
  "use": $(seconds_for "$here/use.cpp" "${flags[@]}"),
+ "compiled": $(seconds_for "$here/use.cpp" -DTRINE_COMPILED_LIB "${flags[@]}"),
  "empty": $(seconds_for /dev/null)}
 JSON

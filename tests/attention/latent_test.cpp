@@ -10,6 +10,7 @@
 
 #include <gmock/gmock.h>
 
+#include <trine/core/float8_e4m3.hpp>
 #include <trine/nn/rope_scaling.hpp>
 
 #include "nn/layers_in_memory.hpp"

@@ -13,9 +13,10 @@ struct AbiProbe {};
 namespace trine {
 namespace {
 
-TEST(Abi, PutsVersionAndOpenmpIntoEverySymbol) {
+TEST(Abi, PutsTheConfigurationIntoEverySymbol) {
   const std::string expected = "v" + std::to_string(TRINE_VERSION_MAJOR) + "_" + std::to_string(TRINE_VERSION_MINOR) +
-                               "_omp" + std::to_string(TRINE_HAS_OPENMP);
+                               "_omp" + std::to_string(TRINE_HAS_OPENMP) + (TRINE_HEADER_ONLY == 1 ? "" : "_lib") +
+                               "8AbiProbe";
   const std::string symbol = typeid(AbiProbe).name();
   EXPECT_NE(symbol.find(expected), std::string::npos) << symbol;
 }

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # Can the library still say what docs/reference/errors.md quotes?   check_errors.sh ROOT [--missing]
 # A message in the tables of the page must hold, in their order, all string literals of one `throw ...Error(...)`,
-# `fail(...)` or `require(...)` of the headers. With --missing: which of these statements no message of the page shows.
+# `fail(...)` or `require(...)` of the library. With --missing: which of these statements no message of the page shows.
 set -euo pipefail
 root="${1:?usage: check_errors.sh ROOT [--missing]}"
 cd "$root"
 
-find include/trine -name '*.hpp' | LC_ALL=C sort | xargs awk -v page=docs/reference/errors.md -v missing="${2:-}" '
+find include/trine -name '*.hpp' -o -name '*.inl' | LC_ALL=C sort | xargs awk -v page=docs/reference/errors.md -v missing="${2:-}" '
   # The literals of a statement, joined by \1; escaped quotes become quotes.
   function literals(text,    result, one) {
     result = ""

@@ -12,6 +12,8 @@
 #include <trine/model/architectures/trine_config.hpp>
 #include <trine/stats/routing_stats.hpp>
 #include <trine/weights/open_weights.hpp>
+#include <trine/weights/raw_blob.hpp>
+#include <trine/weights/safetensors.hpp>
 
 #include "support/safetensors_writer.hpp"
 #include "support/temporary_directory.hpp"

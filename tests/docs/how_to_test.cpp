@@ -17,7 +17,12 @@
 
 #include <gmock/gmock.h>
 
+#include <trine/attention/attention_axis.hpp>
+#include <trine/attention/grouped_query.hpp>
+#include <trine/experts/moe_layer.hpp>
 #include <trine/interop/eigen.hpp>
+#include <trine/nn/rotary.hpp>
+#include <trine/routing/linear_router.hpp>
 #include <trine/text/pcre2_regex.hpp>
 #include <trine/trine.hpp>
 

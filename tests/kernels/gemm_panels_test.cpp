@@ -12,6 +12,8 @@
 
 #include <gtest/gtest.h>
 
+#include <trine/quant/packed.hpp>
+
 #include "kernels/page_end.hpp"
 #include "support/random_tensor.hpp"
 

@@ -10,7 +10,10 @@
 
 #include <gtest/gtest.h>
 
+#include <trine/core/float8_e4m3.hpp>
+#include <trine/kernels/convert.hpp>
 #include <trine/kernels/matmul.hpp>
+#include <trine/quant/mxfp4.hpp>
 
 #include "support/random_tensor.hpp"
 

@@ -6,6 +6,8 @@
 
 #include <gmock/gmock.h>
 
+#include <trine/kernels/vector_math.hpp>
+
 #include "kernels/page_end.hpp"
 #include "support/naive.hpp"
 #include "support/random_tensor.hpp"

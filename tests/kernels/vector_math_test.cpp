@@ -8,6 +8,8 @@
 
 #include <gmock/gmock.h>
 
+#include <trine/kernels/simd/exp.hpp>
+
 #include "kernels/page_end.hpp"
 #include "support/naive.hpp"
 #include "support/random_tensor.hpp"

@@ -13,6 +13,7 @@
 #include <gmock/gmock.h>
 
 #include <trine/generate/session.hpp>
+#include <trine/routing/hash_router.hpp>
 #include <trine/routing/router_decorators.hpp>
 
 #include "model/random_model.hpp"

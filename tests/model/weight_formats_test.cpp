@@ -10,6 +10,7 @@
 #include <gmock/gmock.h>
 
 #include <trine/generate/session.hpp>
+#include <trine/weights/raw_blob.hpp>
 
 #include "support/expect_error.hpp"
 #include "support/golden.hpp"

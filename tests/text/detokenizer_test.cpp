@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <trine/core/random.hpp>
+#include <trine/text/character_bpe.hpp>
 
 #include "text/tiny_tokenizer.hpp"
 

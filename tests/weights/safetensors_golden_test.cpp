@@ -5,7 +5,9 @@
 
 #include <gtest/gtest.h>
 
+#include <trine/json/parse.hpp>
 #include <trine/weights/open_weights.hpp>
+#include <trine/weights/safetensors.hpp>
 
 #include "support/expect_error.hpp"
 

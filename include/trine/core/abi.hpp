@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The inline namespace that all of trine lives in: `namespace trine::inline TRINE_ABI { ... }`.
 //
-// It spells everything that changes a definition: the version and whether OpenMP is on. Two translation units
-// configured differently get different symbols, so passing a trine type between them fails to link instead of failing
-// at run time, and two versions of the library can live in one program.
+// It spells everything that changes a definition: the version, whether OpenMP is on, and whether definitions are
+// inline. Two translation units configured differently get different symbols, so passing a trine type between them
+// fails to link instead of failing at run time, and two versions of the library can live in one program.
 #pragma once
 
 #include <trine/version.hpp>
@@ -14,6 +14,18 @@
 #define TRINE_HAS_OPENMP 0
 #endif
 
-#define TRINE_ABI_JOIN_(major, minor, omp) v##major##_##minor##_omp##omp
-#define TRINE_ABI_JOIN(major, minor, omp) TRINE_ABI_JOIN_(major, minor, omp)
-#define TRINE_ABI TRINE_ABI_JOIN(TRINE_VERSION_MAJOR, TRINE_VERSION_MINOR, TRINE_HAS_OPENMP)
+/// Header-only unless TRINE_COMPILED_LIB is defined, as it is for those who link trine::compiled. Then what takes long
+/// to compile (kernels, architectures, tokenizers) is only declared, TRINE_DECL before it, and that library defines it.
+#if defined(TRINE_COMPILED_LIB)
+#define TRINE_HEADER_ONLY 0
+#define TRINE_DECL
+#define TRINE_LINKAGE _lib
+#else
+#define TRINE_HEADER_ONLY 1
+#define TRINE_DECL inline
+#define TRINE_LINKAGE
+#endif
+
+#define TRINE_ABI_JOIN_(major, minor, omp, linkage) v##major##_##minor##_omp##omp##linkage
+#define TRINE_ABI_JOIN(major, minor, omp, linkage) TRINE_ABI_JOIN_(major, minor, omp, linkage)
+#define TRINE_ABI TRINE_ABI_JOIN(TRINE_VERSION_MAJOR, TRINE_VERSION_MINOR, TRINE_HAS_OPENMP, TRINE_LINKAGE)

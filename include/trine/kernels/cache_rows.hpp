@@ -6,11 +6,8 @@
 #include <cstdint>
 
 #include <trine/core/bfloat16.hpp>
-#include <trine/kernels/simd/dispatch.hpp>
+#include <trine/platform/cpu_features.hpp>
 #include <trine/quant/cache_type.hpp>
-
-#define TRINE_KERNEL <trine/kernels/generic/cache_rows.inl>
-#include <trine/kernels/simd/every_byte_region.inl>
 
 namespace trine::inline TRINE_ABI::kernels {
 
@@ -24,23 +21,15 @@ struct StoredElements {
 };
 
 /// out[r, i] = x[r, i] for i < width; scales: [rows][groups] at distance ld_scales. out: rows at distance ldo
-inline void load_cache_rows(Isa isa, const StoredElements& x, std::size_t rows, std::size_t width, float* out,
-                            std::size_t ldo) noexcept {
-  if (x.type == CacheType::q8) {
-    TRINE_DISPATCH_BYTES(isa, load_rows(reinterpret_cast<const std::int8_t*>(x.elements), x.ld, x.scales, x.ld_scales,
-                                        rows, width, out, ldo));
-  }
-  TRINE_DISPATCH_BYTES(isa, widen(reinterpret_cast<const bfloat16*>(x.elements), x.ld, rows, width, out, ldo));
-}
+TRINE_DECL void load_cache_rows(Isa isa, const StoredElements& x, std::size_t rows, std::size_t width, float* out,
+                                std::size_t ldo) noexcept;
 
 /// The same where rows are columns: out[i, r] = x[i, r] for i < width, r < rows; scales: [groups][rows].
-inline void load_cache_columns(Isa isa, const StoredElements& x, std::size_t rows, std::size_t width, float* out,
-                               std::size_t ldo) noexcept {
-  if (x.type == CacheType::q8) {
-    TRINE_DISPATCH_BYTES(isa, load_columns(reinterpret_cast<const std::int8_t*>(x.elements), x.ld, x.scales,
-                                           x.ld_scales, rows, width, out, ldo));
-  }
-  TRINE_DISPATCH_BYTES(isa, widen(reinterpret_cast<const bfloat16*>(x.elements), x.ld, width, rows, out, ldo));
-}
+TRINE_DECL void load_cache_columns(Isa isa, const StoredElements& x, std::size_t rows, std::size_t width, float* out,
+                                   std::size_t ldo) noexcept;
 
 }  // namespace trine::inline TRINE_ABI::kernels
+
+#if TRINE_HEADER_ONLY
+#include <trine/kernels/dispatched/cache_rows.inl>
+#endif

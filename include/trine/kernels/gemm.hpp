@@ -6,15 +6,13 @@
 // thread or several.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 
 #include <trine/core/any_view.hpp>
-#include <trine/kernels/ahead.hpp>
-#include <trine/kernels/convert.hpp>
-#include <trine/kernels/simd/dispatch.hpp>
+#include <trine/core/bfloat16.hpp>
+#include <trine/kernels/simd/target.hpp>
+#include <trine/platform/cpu_features.hpp>
 
 namespace trine::inline TRINE_ABI::kernels {
 /// Products summed in registers: rows of a tile that long, 4 KiB of activations of type X, stay in L1.
@@ -38,33 +36,13 @@ struct RowsOf {
     return x + (index == nullptr ? r : index[r]) * ld;
   }
 };
-}  // namespace trine::inline TRINE_ABI::kernels
-
-#define TRINE_KERNEL <trine/kernels/generic/gemm.inl>
-#include <trine/kernels/simd/every_region.inl>
-#define TRINE_KERNEL <trine/kernels/generic/gemm_panels.inl>
-#include <trine/kernels/simd/every_region.inl>
-
-#if TRINE_X86
-TRINE_TARGET_BEGIN(TRINE_AVX512_BF16_FEATURES)
-#define TRINE_REGION avx512_bf16
-#include <trine/kernels/generic/gemm.inl>
-#include <trine/kernels/generic/gemm_bf16.inl>
-#include <trine/kernels/generic/gemm_panels.inl>
-#undef TRINE_REGION
-TRINE_TARGET_END
-#include <trine/kernels/amx/gemm_panels.inl>
-#endif
-
-namespace trine::inline TRINE_ABI::kernels {
 
 /// y[r, o] = sum_i x[r, i] w[o, i] in the calling thread. w: `outs` rows of k at distance ldw; y: `rows` rows at
 /// distance ldy; all distances in elements. y must not alias x or w. after: weights that will be read next, or null.
+/// W: float, bfloat16 or float16
 template <class W>
-inline void gemm(Isa isa, const RowsOf<float>& x, std::size_t rows, const W* w, std::size_t ldw, std::size_t outs,
-                 std::size_t k, float* y, std::size_t ldy, const void* after = nullptr) noexcept {
-  TRINE_DISPATCH(isa, gemm(x, rows, w, ldw, outs, k, after, y, ldy));
-}
+TRINE_DECL void gemm(Isa isa, const RowsOf<float>& x, std::size_t rows, const W* w, std::size_t ldw, std::size_t outs,
+                     std::size_t k, float* y, std::size_t ldy, const void* after = nullptr) noexcept;
 template <class W>
 inline void gemm(Isa isa, const float* x, std::size_t ldx, std::size_t rows, const W* w, std::size_t ldw,
                  std::size_t outs, std::size_t k, float* y, std::size_t ldy) noexcept {
@@ -72,32 +50,14 @@ inline void gemm(Isa isa, const float* x, std::size_t ldx, std::size_t rows, con
 }
 
 /// y[r, o] = sum_i x[r, i] w[i, o], or with `add` += it: the rows of w are those of the sum, i ascending for every
-/// output, so that a long sum may be added in pieces. w: k rows of `outs` at distance ldw.
+/// output, so that a long sum may be added in pieces. w: k rows of `outs` at distance ldw; W: as above
 template <class W>
-inline void gemm_columns(Isa isa, const RowsOf<float>& x, std::size_t rows, const W* w, std::size_t ldw,
-                         std::size_t outs, std::size_t k, bool add, float* y, std::size_t ldy) noexcept {
-  TRINE_DISPATCH(isa, gemm_columns(x, rows, w, ldw, outs, k, add, y, ldy));
-}
+TRINE_DECL void gemm_columns(Isa isa, const RowsOf<float>& x, std::size_t rows, const W* w, std::size_t ldw,
+                             std::size_t outs, std::size_t k, bool add, float* y, std::size_t ldy) noexcept;
 
 /// y[r, o] = sum_i x[r, i] w(o, i) in the calling thread, for weights stored in any way.
-inline void gemm(Isa isa, const RowsOf<float>& x, std::size_t rows, const AnyMatrix& w, float* y, std::size_t ldy,
-                 const void* after = nullptr) {
-  if (w.dtype == DType::bf16_panels && w.has_panels()) {
-    const auto* panels = reinterpret_cast<const bfloat16*>(w.panels());
-    TRINE_DISPATCH(isa,
-                   gemm_widened_panels(x, rows, panels, w.stride / sizeof(bfloat16), w.rows, w.columns, after, y, ldy));
-  }
-  if (w.has_plain_rows()) {
-    w.visit(
-        [&](const auto* weights) { gemm(isa, x, rows, weights, w.row_stride(), w.rows, w.columns, y, ldy, after); });
-  } else if (w.has_plain_columns()) {
-    w.visit([&](const auto* weights) {
-      gemm_columns(isa, x, rows, weights, w.row_stride(), w.rows, w.columns, false, y, ldy);
-    });
-  } else {
-    TRINE_DISPATCH(isa, gemm_decoded(x, rows, w, y, ldy));
-  }
-}
+TRINE_DECL void gemm(Isa isa, const RowsOf<float>& x, std::size_t rows, const AnyMatrix& w, float* y, std::size_t ldy,
+                     const void* after = nullptr);
 inline void gemm(Isa isa, const float* x, std::size_t ldx, std::size_t rows, const AnyMatrix& w, float* y,
                  std::size_t ldy) {
   gemm(isa, RowsOf<float>{x, ldx}, rows, w, y, ldy);
@@ -112,29 +72,15 @@ inline void gemm(Isa isa, const float* x, std::size_t ldx, std::size_t rows, con
 }
 
 /// y[i] = x[i] as bf16, ties to even.
-inline void round_to_bf16([[maybe_unused]] Isa isa, const float* x, std::size_t count, bfloat16* y) noexcept {
-#if TRINE_X86
-  if (multiplies_bf16(isa)) return avx512_bf16::round_to_bf16(x, count, y);
-#endif
-  for (std::size_t i = 0; i < count; ++i) y[i] = bfloat16(x[i]);
-}
+TRINE_DECL void round_to_bf16(Isa isa, const float* x, std::size_t count, bfloat16* y) noexcept;
 
 /// y[r, o] = sum_i x[r, i] w[o, i] with both sides in bf16 and sums in f32, two or more products at a time.   w: one
 /// that `multiplies_bf16` says yes to
-inline void gemm_bf16([[maybe_unused]] Isa isa, [[maybe_unused]] const RowsOf<bfloat16>& x,
-                      [[maybe_unused]] std::size_t rows, [[maybe_unused]] const AnyMatrix& w, [[maybe_unused]] float* y,
-                      [[maybe_unused]] std::size_t ldy, [[maybe_unused]] const void* after = nullptr) noexcept {
-#if TRINE_X86
-  const auto* weights = static_cast<const bfloat16*>(w.place());
-  if (isa == Isa::amx && is_packed(w.dtype)) {
-    amx::gemm_panels(x, rows, w.panels(), w.stride, w.rows, w.columns, after, y, ldy);
-  } else if (is_packed(w.dtype)) {
-    avx512_bf16::gemm_panels<avx512_bf16::PanelPairs>(x, rows, weights, w.stride / sizeof(bfloat16), w.rows, w.columns,
-                                                      after, y, ldy);
-  } else {
-    avx512_bf16::gemm_bf16(x, rows, weights, w.row_stride(), w.rows, w.columns, after, y, ldy);
-  }
-#endif
-}
+TRINE_DECL void gemm_bf16(Isa isa, const RowsOf<bfloat16>& x, std::size_t rows, const AnyMatrix& w, float* y,
+                          std::size_t ldy, const void* after = nullptr) noexcept;
 
 }  // namespace trine::inline TRINE_ABI::kernels
+
+#if TRINE_HEADER_ONLY
+#include <trine/kernels/dispatched/gemm.inl>
+#endif

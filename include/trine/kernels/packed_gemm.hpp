@@ -7,11 +7,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 
 #include <trine/kernels/ahead.hpp>
 #include <trine/kernels/quantize_rows.hpp>
-#include <trine/kernels/simd/dispatch.hpp>
+#include <trine/platform/cpu_features.hpp>
 #include <trine/quant/packed.hpp>
 
 namespace trine::inline TRINE_ABI::kernels {
@@ -20,27 +19,16 @@ inline constexpr std::size_t kPackedBlock = 2048;    // columns that such rows w
 inline constexpr std::size_t kUnpackBlock = 1024;    // the same where weights are unpacked before, on the stack
 inline constexpr std::size_t kUnpackFrom = 20;       // rows that share unpacking q4 to q8, and fill tiles of AMX
 inline constexpr std::size_t kPrefetchBytes = 2048;  // how far ahead of its use a panel is asked for
-}  // namespace trine::inline TRINE_ABI::kernels
-
-#define TRINE_KERNEL <trine/kernels/generic/packed_gemm.inl>
-#include <trine/kernels/simd/every_byte_region.inl>
-#if TRINE_X86
-#include <trine/kernels/amx/packed_gemm.inl>
-#endif
-
-namespace trine::inline TRINE_ABI::kernels {
 
 /// y[r, o] = sum_i x[index[r], i] w[o, i] in the calling thread, index[r] = r where `index` is null. w: packed matrix
 /// of `columns` >= 1 columns, from a row that is a multiple of 16 on; y: `rows` rows of `outs` at distance ldy. after:
 /// the panels of the product that comes next, to be asked for, or null.
-inline void packed_gemm(Isa isa, const QuantizedRows& x, const std::uint32_t* index, std::size_t rows, DType dtype,
-                        const std::byte* w, std::size_t outs, std::size_t columns, float* y, std::size_t ldy,
-                        const std::byte* after = nullptr) noexcept {
-#if TRINE_X86
-  if (isa == Isa::amx && rows >= kUnpackFrom && columns % 64 == 0)
-    return amx::packed_gemm(x, index, rows, dtype, w, outs, columns, after, y, ldy);
-#endif
-  TRINE_DISPATCH_BYTES(isa, packed_gemm(x, index, rows, dtype, w, outs, columns, after, y, ldy));
-}
+TRINE_DECL void packed_gemm(Isa isa, const QuantizedRows& x, const std::uint32_t* index, std::size_t rows, DType dtype,
+                            const std::byte* w, std::size_t outs, std::size_t columns, float* y, std::size_t ldy,
+                            const std::byte* after = nullptr) noexcept;
 
 }  // namespace trine::inline TRINE_ABI::kernels
+
+#if TRINE_HEADER_ONLY
+#include <trine/kernels/dispatched/packed_gemm.inl>
+#endif

@@ -5,11 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <trine/kernels/simd/dispatch.hpp>
+#include <trine/platform/cpu_features.hpp>
 #include <trine/quant/packed.hpp>
-
-#define TRINE_KERNEL <trine/kernels/generic/quantize_rows.inl>
-#include <trine/kernels/simd/every_byte_region.inl>
 
 namespace trine::inline TRINE_ABI::kernels {
 
@@ -41,11 +38,11 @@ struct QuantizedRows {
 
 /// Columns [first, first + count) of row r, with first a multiple of 128: code = round(x / scale), scale = max |x| /
 /// 127 of each group. A number that is not finite makes its group's scale NaN.   x: [count]
-inline void quantize_row(Isa isa, const float* x, std::size_t count, const QuantizedRows& out, std::size_t r,
-                         std::size_t first = 0) noexcept {
-  TRINE_DISPATCH_BYTES(
-      isa, quantize_row(x, count, out.codes + r * out.ld + first, out.scale + r * out.groups + first / kPackedGroup,
-                        out.sums + r * out.subgroups + first / kPackedSubgroup));
-}
+TRINE_DECL void quantize_row(Isa isa, const float* x, std::size_t count, const QuantizedRows& out, std::size_t r,
+                             std::size_t first = 0) noexcept;
 
 }  // namespace trine::inline TRINE_ABI::kernels
+
+#if TRINE_HEADER_ONLY
+#include <trine/kernels/dispatched/quantize_rows.inl>
+#endif

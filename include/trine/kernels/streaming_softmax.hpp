@@ -8,8 +8,7 @@
 #include <limits>
 #include <span>
 
-#include <trine/kernels/simd/dispatch.hpp>
-#include <trine/kernels/vector_math.hpp>
+#include <trine/platform/cpu_features.hpp>
 
 namespace trine::inline TRINE_ABI::kernels {
 
@@ -19,24 +18,17 @@ struct StreamingSoftmax {
   float total = 0.0F;                                       // sum_j e^(s_j - m)
 };
 
-}  // namespace trine::inline TRINE_ABI::kernels
-
-#define TRINE_KERNEL <trine/kernels/generic/streaming_softmax.inl>
-#include <trine/kernels/simd/every_region.inl>
-
-namespace trine::inline TRINE_ABI::kernels {
-
 /// Goes on by some more scores: each becomes e^(scale score - m), and `state` knows of them. Returns by what
 /// sum_j e^(s_j - m) v_j of the pieces before is to be multiplied, as m may have grown: 1 if not. Bits depend on where
 /// pieces end, so cut them at fixed places.   scores: [n], n >= 1   scale >= 0
-[[nodiscard]] inline float softmax_piece(Isa isa, StreamingSoftmax& state, std::span<float> scores,
-                                         float scale) noexcept {
-  TRINE_DISPATCH(isa, softmax_piece(state, scores.data(), scores.size(), scale));
-}
+[[nodiscard]] TRINE_DECL float softmax_piece(Isa isa, StreamingSoftmax& state, std::span<float> scores,
+                                             float scale) noexcept;
 
 /// z[i] = factor z[i]
-inline void multiply(Isa isa, std::span<float> z, float factor) noexcept {
-  TRINE_DISPATCH(isa, multiply(z.data(), z.size(), factor));
-}
+TRINE_DECL void multiply(Isa isa, std::span<float> z, float factor) noexcept;
 
 }  // namespace trine::inline TRINE_ABI::kernels
+
+#if TRINE_HEADER_ONLY
+#include <trine/kernels/dispatched/streaming_softmax.inl>
+#endif

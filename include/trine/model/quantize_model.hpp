@@ -20,6 +20,7 @@
 
 #include <trine/model/convert_tensor.hpp>
 #include <trine/model/model.hpp>
+#include <trine/platform/file_name.hpp>
 #include <trine/platform/file_stamp.hpp>
 #include <trine/weights/quantize_plan.hpp>
 #include <trine/weights/raw_blob_writer.hpp>

@@ -4,12 +4,9 @@
 
 #include <filesystem>
 #include <memory>
-#include <string>
-#include <system_error>
-#include <vector>
 
-#include <trine/weights/raw_blob.hpp>
-#include <trine/weights/sharded_safetensors.hpp>
+#include <trine/platform/mapped_file.hpp>
+#include <trine/weights/weight_source.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -19,24 +16,11 @@ namespace trine::inline TRINE_ABI {
 ///   model.safetensors             safetensors, one file
 /// Two of them would be two sets of weights, of which one is not meant: an error, as none is. Throws FileError,
 /// ConfigError, WeightError.
-[[nodiscard]] inline std::unique_ptr<const WeightSource> open_weights(const std::filesystem::path& directory,
-                                                                      FileAccess access = FileAccess::map) {
-  constexpr const char* kNative = "weights.json";
-  constexpr const char* kIndex = "model.safetensors.index.json";
-  constexpr const char* kSingle = "model.safetensors";
-  std::vector<std::string> found;
-  for (const char* file : {kNative, kIndex, kSingle}) {
-    std::error_code ignored;  // what cannot be examined is not there; a link to nowhere is, and opening it says so
-    if (std::filesystem::exists(std::filesystem::symlink_status(directory / file, ignored))) found.emplace_back(file);
-  }
-  if (found.empty()) {
-    throw FileError(directory.string() + ": expected " + kNative + ", " + kIndex + " or " + kSingle + ", found none");
-  }
-  if (found.size() > 1)
-    throw WeightError(directory.string() + ": expected one set of weights, found " + found[0] + " and " + found[1]);
-  if (found[0] == kNative) return std::make_unique<RawBlob>(directory, access);
-  if (found[0] == kIndex) return std::make_unique<ShardedSafetensors>(directory / kIndex, access);
-  return std::make_unique<Safetensors>(directory / kSingle, access);
-}
+[[nodiscard]] TRINE_DECL std::unique_ptr<const WeightSource> open_weights(const std::filesystem::path& directory,
+                                                                          FileAccess access = FileAccess::map);
 
 }  // namespace trine::inline TRINE_ABI
+
+#if TRINE_HEADER_ONLY
+#include <trine/weights/open_weights.inl>
+#endif

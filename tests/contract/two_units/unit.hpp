@@ -14,3 +14,4 @@ struct Facts {
 Facts facts_of_unit_one();
 Facts facts_of_unit_two();
 Facts facts_without_openmp();
+Facts facts_of_compiled();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The body of the three functions in unit.hpp, included by a translation unit each. FACTS is the function's name.
+// The body of the four functions in unit.hpp, included by a translation unit each. FACTS is the function's name.
 #include <atomic>
 #include <typeinfo>
 

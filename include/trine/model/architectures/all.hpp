@@ -1,41 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// The architectures that trine knows, by "model_type". A new one is a line here.
+// The architectures that trine knows, by "model_type". A new one is a line in all.inl.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <string>
 
-#include <trine/model/architectures/deepseek.hpp>
-#include <trine/model/architectures/gpt_oss.hpp>
-#include <trine/model/architectures/llama.hpp>
-#include <trine/model/architectures/mixtral.hpp>
-#include <trine/model/architectures/olmoe.hpp>
-#include <trine/model/architectures/qwen_moe.hpp>
-#include <trine/model/architectures/trine.hpp>
+#include <trine/model/architecture.hpp>
 
 namespace trine::inline TRINE_ABI {
 
 using ArchitectureRegistry = std::map<std::string, Architecture, std::less<>>;
 
-[[nodiscard]] inline ArchitectureRegistry all_architectures() {
-  // clang-format off
-  return {
-      {"trine", build_trine},
-      {"deepseek_v2", build_deepseek_v2},
-      {"deepseek_v3", build_deepseek_v3},
-      {"kimi_k2", build_deepseek_v3},
-      {"mixtral", build_mixtral},
-      {"qwen2_moe", build_qwen2_moe},
-      {"qwen3_moe", build_qwen3_moe},
-      {"olmoe", build_olmoe},
-      {"gpt_oss", build_gpt_oss},
-      {"llama", build_llama},
-      {"mistral", build_mistral},
-      {"qwen2", build_qwen2},
-      {"qwen3", build_qwen3},
-  };
-  // clang-format on
-}
+[[nodiscard]] TRINE_DECL ArchitectureRegistry all_architectures();
 
 }  // namespace trine::inline TRINE_ABI
+
+#if TRINE_HEADER_ONLY
+#include <trine/model/architectures/all.inl>
+#endif

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// The definition of parse_json.
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include <trine/json/parse.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+namespace detail {
+
+// Watches the events of a parse without building anything; refuses depth and duplicate keys.
+class JsonGuard : public nlohmann::json_sax<Json> {
+ public:
+  explicit JsonGuard(const std::string& name) : name_(name) {}
+
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(number_integer_t) override { return true; }
+  bool number_unsigned(number_unsigned_t) override { return true; }
+  bool number_float(number_float_t, const string_t&) override { return true; }
+  bool string(string_t&) override { return true; }
+  bool binary(binary_t&) override { return true; }
+  bool start_object(std::size_t) override {
+    enter();
+    keys_.emplace_back();
+    return true;
+  }
+  bool key(string_t& text) override {
+    if (!keys_.back().insert(text).second)
+      throw ConfigError(name_ + ": key " + in_quotes(text) + " appears twice in one object");
+    return true;
+  }
+  bool end_object() override {
+    keys_.pop_back();
+    --depth_;
+    return true;
+  }
+  bool start_array(std::size_t) override {
+    enter();
+    return true;
+  }
+  bool end_array() override {
+    --depth_;
+    return true;
+  }
+  bool parse_error(std::size_t position, const std::string& token, const nlohmann::detail::exception&) override {
+    throw ConfigError(name_ + ": not valid JSON at byte " + std::to_string(position) + ", near " + in_quotes(token));
+  }
+
+ private:
+  void enter() {
+    if (++depth_ > kMaxJsonDepth)
+      throw ConfigError(name_ + ": expected at most " + std::to_string(kMaxJsonDepth) + " nested levels, found more");
+  }
+
+  const std::string& name_;
+  std::size_t depth_ = 0;
+  std::vector<std::set<std::string>> keys_;  // ordered: a hash could be made to collide
+};
+
+}  // namespace detail
+
+TRINE_DECL Json parse_json(std::string_view text, const std::string& name) {
+  // The parser takes a NUL for the end of the text and would never look at what follows.
+  if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos)
+    throw ConfigError(name + ": not valid JSON at byte " + std::to_string(nul + 1) + ", near " + in_quotes({"\0", 1}));
+  detail::JsonGuard guard(name);
+  Json::sax_parse(text, &guard);
+  try {
+    return Json::parse(text);
+  } catch (const nlohmann::json::exception& error) {
+    throw ConfigError(name + ": not valid JSON: " + error.what());
+  }
+}
+
+}  // namespace trine::inline TRINE_ABI

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// The definitions of kernels/gemm.hpp.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+
+#include <trine/kernels/ahead.hpp>
+#include <trine/kernels/convert.hpp>
+#include <trine/kernels/gemm.hpp>
+#include <trine/kernels/simd/dispatch.hpp>
+
+#define TRINE_KERNEL <trine/kernels/generic/gemm.inl>
+#include <trine/kernels/simd/every_region.inl>
+#define TRINE_KERNEL <trine/kernels/generic/gemm_panels.inl>
+#include <trine/kernels/simd/every_region.inl>
+
+#if TRINE_X86
+TRINE_TARGET_BEGIN(TRINE_AVX512_BF16_FEATURES)
+#define TRINE_REGION avx512_bf16
+#include <trine/kernels/generic/gemm.inl>
+#include <trine/kernels/generic/gemm_bf16.inl>
+#include <trine/kernels/generic/gemm_panels.inl>
+#undef TRINE_REGION
+TRINE_TARGET_END
+#include <trine/kernels/amx/gemm_panels.inl>
+#endif
+
+namespace trine::inline TRINE_ABI::kernels {
+
+template <class W>
+TRINE_DECL void gemm(Isa isa, const RowsOf<float>& x, std::size_t rows, const W* w, std::size_t ldw, std::size_t outs,
+                     std::size_t k, float* y, std::size_t ldy, const void* after) noexcept {
+  TRINE_DISPATCH(isa, gemm(x, rows, w, ldw, outs, k, after, y, ldy));
+}
+
+template <class W>
+TRINE_DECL void gemm_columns(Isa isa, const RowsOf<float>& x, std::size_t rows, const W* w, std::size_t ldw,
+                             std::size_t outs, std::size_t k, bool add, float* y, std::size_t ldy) noexcept {
+  TRINE_DISPATCH(isa, gemm_columns(x, rows, w, ldw, outs, k, add, y, ldy));
+}
+
+TRINE_DECL void gemm(Isa isa, const RowsOf<float>& x, std::size_t rows, const AnyMatrix& w, float* y, std::size_t ldy,
+                     const void* after) {
+  if (w.dtype == DType::bf16_panels && w.has_panels()) {
+    const auto* panels = reinterpret_cast<const bfloat16*>(w.panels());
+    TRINE_DISPATCH(isa,
+                   gemm_widened_panels(x, rows, panels, w.stride / sizeof(bfloat16), w.rows, w.columns, after, y, ldy));
+  }
+  if (w.has_plain_rows()) {
+    w.visit(
+        [&](const auto* weights) { gemm(isa, x, rows, weights, w.row_stride(), w.rows, w.columns, y, ldy, after); });
+  } else if (w.has_plain_columns()) {
+    w.visit([&](const auto* weights) {
+      gemm_columns(isa, x, rows, weights, w.row_stride(), w.rows, w.columns, false, y, ldy);
+    });
+  } else {
+    TRINE_DISPATCH(isa, gemm_decoded(x, rows, w, y, ldy));
+  }
+}
+
+TRINE_DECL void round_to_bf16([[maybe_unused]] Isa isa, const float* x, std::size_t count, bfloat16* y) noexcept {
+#if TRINE_X86
+  if (multiplies_bf16(isa)) return avx512_bf16::round_to_bf16(x, count, y);
+#endif
+  for (std::size_t i = 0; i < count; ++i) y[i] = bfloat16(x[i]);
+}
+
+TRINE_DECL void gemm_bf16([[maybe_unused]] Isa isa, [[maybe_unused]] const RowsOf<bfloat16>& x,
+                          [[maybe_unused]] std::size_t rows, [[maybe_unused]] const AnyMatrix& w,
+                          [[maybe_unused]] float* y, [[maybe_unused]] std::size_t ldy,
+                          [[maybe_unused]] const void* after) noexcept {
+#if TRINE_X86
+  const auto* weights = static_cast<const bfloat16*>(w.place());
+  if (isa == Isa::amx && is_packed(w.dtype)) {
+    amx::gemm_panels(x, rows, w.panels(), w.stride, w.rows, w.columns, after, y, ldy);
+  } else if (is_packed(w.dtype)) {
+    avx512_bf16::gemm_panels<avx512_bf16::PanelPairs>(x, rows, weights, w.stride / sizeof(bfloat16), w.rows, w.columns,
+                                                      after, y, ldy);
+  } else {
+    avx512_bf16::gemm_bf16(x, rows, weights, w.row_stride(), w.rows, w.columns, after, y, ldy);
+  }
+#endif
+}
+
+#if !TRINE_HEADER_ONLY
+template void gemm(Isa, const RowsOf<float>&, std::size_t, const float*, std::size_t, std::size_t, std::size_t, float*,
+                   std::size_t, const void*) noexcept;
+template void gemm_columns(Isa, const RowsOf<float>&, std::size_t, const float*, std::size_t, std::size_t, std::size_t,
+                           bool, float*, std::size_t) noexcept;
+template void gemm(Isa, const RowsOf<float>&, std::size_t, const bfloat16*, std::size_t, std::size_t, std::size_t,
+                   float*, std::size_t, const void*) noexcept;
+template void gemm_columns(Isa, const RowsOf<float>&, std::size_t, const bfloat16*, std::size_t, std::size_t,
+                           std::size_t, bool, float*, std::size_t) noexcept;
+template void gemm(Isa, const RowsOf<float>&, std::size_t, const float16*, std::size_t, std::size_t, std::size_t,
+                   float*, std::size_t, const void*) noexcept;
+template void gemm_columns(Isa, const RowsOf<float>&, std::size_t, const float16*, std::size_t, std::size_t,
+                           std::size_t, bool, float*, std::size_t) noexcept;
+#endif
+
+}  // namespace trine::inline TRINE_ABI::kernels

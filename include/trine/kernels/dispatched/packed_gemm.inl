@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// The definitions of kernels/packed_gemm.hpp.
+#pragma once
+
+#include <cstring>
+
+#include <trine/kernels/packed_gemm.hpp>
+#include <trine/kernels/simd/dispatch.hpp>
+
+#define TRINE_KERNEL <trine/kernels/generic/packed_gemm.inl>
+#include <trine/kernels/simd/every_byte_region.inl>
+#if TRINE_X86
+#include <trine/kernels/amx/packed_gemm.inl>
+#endif
+
+namespace trine::inline TRINE_ABI::kernels {
+
+TRINE_DECL void packed_gemm(Isa isa, const QuantizedRows& x, const std::uint32_t* index, std::size_t rows, DType dtype,
+                            const std::byte* w, std::size_t outs, std::size_t columns, float* y, std::size_t ldy,
+                            const std::byte* after) noexcept {
+#if TRINE_X86
+  if (isa == Isa::amx && rows >= kUnpackFrom && columns % 64 == 0)
+    return amx::packed_gemm(x, index, rows, dtype, w, outs, columns, after, y, ldy);
+#endif
+  TRINE_DISPATCH_BYTES(isa, packed_gemm(x, index, rows, dtype, w, outs, columns, after, y, ldy));
+}
+
+}  // namespace trine::inline TRINE_ABI::kernels

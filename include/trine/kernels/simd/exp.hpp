@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+// The exponential of vectors, in every region: what kernels of softmax and activations share.
+#pragma once
+
+#include <trine/kernels/simd/dispatch.hpp>
+
+#define TRINE_KERNEL <trine/kernels/generic/exp.inl>
+#include <trine/kernels/simd/every_region.inl>

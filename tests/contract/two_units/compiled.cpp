@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: Apache-2.0
+#define FACTS facts_of_compiled
+#include "unit.inl"
