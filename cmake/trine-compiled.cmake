@@ -11,6 +11,7 @@ function(trine_add_compiled_library target)
   endif()
   file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.cpp)
   add_library(${target} STATIC EXCLUDE_FROM_ALL ${sources})
+  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON)  # a shared library may hold it
   target_compile_definitions(${target} PUBLIC TRINE_COMPILED_LIB)
   target_link_libraries(${target} PUBLIC trine::trine)
 endfunction()
