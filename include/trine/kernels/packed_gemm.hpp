@@ -8,17 +8,11 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <trine/kernels/ahead.hpp>
 #include <trine/kernels/quantize_rows.hpp>
 #include <trine/platform/cpu_features.hpp>
 #include <trine/quant/packed.hpp>
 
 namespace trine::inline TRINE_ABI::kernels {
-inline constexpr std::size_t kPackedRows = 160;      // rows of activations that stay in L2 while weights stream past
-inline constexpr std::size_t kPackedBlock = 2048;    // columns that such rows work on at a time
-inline constexpr std::size_t kUnpackBlock = 1024;    // the same where weights are unpacked before, on the stack
-inline constexpr std::size_t kUnpackFrom = 20;       // rows that share unpacking q4 to q8, and fill tiles of AMX
-inline constexpr std::size_t kPrefetchBytes = 2048;  // how far ahead of its use a panel is asked for
 
 /// y[r, o] = sum_i x[index[r], i] w[o, i] in the calling thread, index[r] = r where `index` is null. w: packed matrix
 /// of `columns` >= 1 columns, from a row that is a multiple of 16 on; y: `rows` rows of `outs` at distance ldy. after:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products of bf16 activations with bf16 weights in panels in the tiles of Intel AMX, included by kernels/gemm.hpp.
+// Products of bf16 activations with bf16 weights in panels in the tiles of Intel AMX, included by
+// dispatched/gemm.inl.
 //
 // A sum takes 32 columns at a time whatever rows are beside it, so the bits of an output depend on its two rows only.
 

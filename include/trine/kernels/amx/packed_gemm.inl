@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products of quantised activations with packed weights in the tiles of Intel AMX, included by kernels/packed_gemm.hpp.
+// Products of quantised activations with packed weights in the tiles of Intel AMX, included by
+// dispatched/packed_gemm.inl.
 //
 // Sums of bytes are exact, and what follows them is that of generic/packed_gemm.inl: the same bits.
 

@@ -4,8 +4,17 @@
 
 #include <cstring>
 
+#include <trine/kernels/ahead.hpp>
 #include <trine/kernels/packed_gemm.hpp>
 #include <trine/kernels/simd/dispatch.hpp>
+
+namespace trine::inline TRINE_ABI::kernels {
+inline constexpr std::size_t kPackedRows = 160;      // rows of activations that stay in L2 while weights stream past
+inline constexpr std::size_t kPackedBlock = 2048;    // columns that such rows work on at a time
+inline constexpr std::size_t kUnpackBlock = 1024;    // the same where weights are unpacked before, on the stack
+inline constexpr std::size_t kUnpackFrom = 20;       // rows that share unpacking q4 to q8, and fill tiles of AMX
+inline constexpr std::size_t kPrefetchBytes = 2048;  // how far ahead of its use a panel is asked for
+}  // namespace trine::inline TRINE_ABI::kernels
 
 #define TRINE_KERNEL <trine/kernels/generic/packed_gemm.inl>
 #include <trine/kernels/simd/every_byte_region.inl>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Includes the file that TRINE_KERNEL names once per instruction set that multiplies bytes, in namespace
-// trine::kernels::TRINE_REGION. No guard: a kernel header includes this once. Include the simd headers before.
+// trine::kernels::TRINE_REGION. No guard: it is included once a kernel, by kernels/dispatched.
 
 #define TRINE_REGION portable
 #include TRINE_KERNEL

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Includes the file that TRINE_KERNEL names once per instruction set, in namespace trine::kernels::TRINE_REGION.
-// No guard: every kernel header includes this once. Include the simd headers before.
+// No guard: it is included once a kernel, by kernels/dispatched. Include the simd headers before.
 
 #define TRINE_REGION portable
 #include TRINE_KERNEL
