@@ -33,15 +33,15 @@ struct Shape {
   std::optional<std::size_t> q_lora_rank = 5;
   bool attention_bias = false;
   RotaryPairs pairs = RotaryPairs::interleaved;
+  std::size_t latent = 10;
+  std::size_t nope = 7;
+  std::size_t value = 9;
 };
 
 // Weights of an attention layer, kept also as double-precision matrices for the reference. YaRN with a context that is
 // ten times the original one, and an mscale_all_dim other than mscale.
 struct Layer {
-  static constexpr std::size_t kLatent = 10;
-  static constexpr std::size_t kNope = 7;
   static constexpr std::size_t kRope = 6;
-  static constexpr std::size_t kValue = 9;
 
   explicit Layer(const Shape& shape = {}) {
     YarnScaling yarn{10.0, 32, 4.0, 0.5, true, 0.6, 1.5, std::nullopt};
@@ -49,31 +49,32 @@ struct Layer {
     options.hidden_size = kHidden;
     options.num_heads = shape.heads;
     options.q_lora_rank = shape.q_lora_rank;
-    options.kv_lora_rank = kLatent;
-    options.qk_nope_head_dim = kNope;
+    options.kv_lora_rank = shape.latent;
+    options.qk_nope_head_dim = shape.nope;
     options.qk_rope_head_dim = kRope;
-    options.v_head_dim = kValue;
+    options.v_head_dim = shape.value;
     options.attention_bias = shape.attention_bias;
-    const double scale = latent_softmax_correction(rope) / std::sqrt(static_cast<double>(kNope + kRope));
+    const double scale = latent_softmax_correction(rope) / std::sqrt(static_cast<double>(shape.nope + kRope));
     options.softmax_scale = static_cast<float>(scale);
 
     naive.heads = shape.heads;
-    naive.nope = kNope;
+    naive.nope = shape.nope;
     naive.rope = kRope;
-    naive.value = kValue;
+    naive.value = shape.value;
     if (shape.q_lora_rank) {
       naive.q_a = test::add_matrix(weights, "q_a_proj.weight", *shape.q_lora_rank, kHidden, 1);
       naive.q_norm = test::add_vector(weights, "q_a_layernorm.weight", *shape.q_lora_rank, 2);
       if (shape.attention_bias) naive.q_a_bias = test::add_vector(weights, "q_a_proj.bias", *shape.q_lora_rank, 3);
     }
     naive.q = test::add_matrix(weights, shape.q_lora_rank ? "q_b_proj.weight" : "q_proj.weight",
-                               shape.heads * (kNope + kRope), shape.q_lora_rank.value_or(kHidden), 4);
-    naive.kv_a = test::add_matrix(weights, "kv_a_proj_with_mqa.weight", kLatent + kRope, kHidden, 5);
-    naive.kv_norm = test::add_vector(weights, "kv_a_layernorm.weight", kLatent, 6);
-    naive.kv_b = test::add_matrix(weights, "kv_b_proj.weight", shape.heads * (kNope + kValue), kLatent, 7);
-    naive.o = test::add_matrix(weights, "o_proj.weight", kHidden, shape.heads * kValue, 8);
+                               shape.heads * (shape.nope + kRope), shape.q_lora_rank.value_or(kHidden), 4);
+    naive.kv_a = test::add_matrix(weights, "kv_a_proj_with_mqa.weight", shape.latent + kRope, kHidden, 5);
+    naive.kv_norm = test::add_vector(weights, "kv_a_layernorm.weight", shape.latent, 6);
+    naive.kv_b =
+        test::add_matrix(weights, "kv_b_proj.weight", shape.heads * (shape.nope + shape.value), shape.latent, 7);
+    naive.o = test::add_matrix(weights, "o_proj.weight", kHidden, shape.heads * shape.value, 8);
     if (shape.attention_bias) {
-      naive.kv_a_bias = test::add_vector(weights, "kv_a_proj_with_mqa.bias", kLatent + kRope, 9);
+      naive.kv_a_bias = test::add_vector(weights, "kv_a_proj_with_mqa.bias", shape.latent + kRope, 9);
       naive.o_bias = test::add_vector(weights, "o_proj.bias", kHidden, 10);
     }
     naive.softmax_scale = scale;
@@ -97,14 +98,14 @@ struct Layer {
 };
 
 Tensor<float, 2> run(const LatentAttention& attention, View<const float, 2> x, std::size_t chunk,
-                     std::size_t threads = 1) {
+                     std::size_t threads = 1, Activations activations = Activations::f32) {
   Workspace workspace;
   AttentionCache cache = attention.make_cache();
   Tensor<float, 2> y({x.extent(0), x.extent(1)});
   for (std::size_t done = 0; done < x.extent(0); done += chunk) {
     const std::size_t count = std::min(chunk, x.extent(0) - done);
     const SequenceRows rows{0, count, done, &cache};
-    attention.forward({default_isa(), threads, {}}, workspace, x.slice(done, count), std::span(&rows, 1),
+    attention.forward({default_isa(), threads, {}, activations}, workspace, x.slice(done, count), std::span(&rows, 1),
                       y.view().slice(done, count));
   }
   return y;
@@ -240,7 +241,7 @@ TEST(LatentAttention, CachesTheLatentAndTheRotaryKeyOnly) {
     const SequenceRows rows{0, 1, n, &cache};
     attention.forward({default_isa(), 1, {}}, workspace, x.view(), std::span(&rows, 1), y.view());
   }
-  EXPECT_EQ(attention.cache_bytes(128), 128 * (Layer::kLatent + Layer::kRope) * sizeof(float));
+  EXPECT_EQ(attention.cache_bytes(128), 128 * (layer.options.kv_lora_rank + Layer::kRope) * sizeof(float));
   EXPECT_EQ(attention.cache_bytes(129), 2 * attention.cache_bytes(128));
 }
 
@@ -313,6 +314,55 @@ TEST(LatentAttentionPerIsa, ReadsBothPartsOfAHeadFromBlockScaledCodes) {
   }
 }
 
+// The weights of a layer with kv_b_proj in bf16.
+class Bf16Weights : public WeightSource {
+ public:
+  explicit Bf16Weights(Layer& layer) : plain_(layer.weights) {
+    Matrix& rounded = layer.naive.kv_b;
+    for (std::size_t r = 0; r < rounded.rows; ++r) {
+      for (std::size_t c = 0; c < rounded.columns; ++c) {
+        numbers_.emplace_back(static_cast<float>(rounded(r, c)));
+        rounded(r, c) = static_cast<double>(static_cast<float>(numbers_.back()));
+      }
+    }
+    tensor_ = {DType::bf16, {rounded.rows, rounded.columns}, std::as_bytes(std::span(numbers_))};
+  }
+  [[nodiscard]] const StoredTensor* find(std::string_view name) const override {
+    return name == "kv_b_proj.weight" ? &tensor_ : plain_.find(name);
+  }
+  [[nodiscard]] std::vector<std::string_view> names() const override { return plain_.names(); }
+  [[nodiscard]] std::string place() const override { return "memory"; }
+
+ private:
+  const test::MemoryWeights& plain_;
+  std::vector<bfloat16> numbers_;
+  StoredTensor tensor_;
+};
+
+// A head in whole panels and groups, which is copied where tiles multiply bf16, and two that are not.
+TEST(LatentAttentionPerIsa, MultipliesBf16AsTheCpuDoesIfAsked) {
+  constexpr double kOtherWay = 1e-4;  // some latents lie between two bf16; measured at most 9.8e-6
+  const auto x = test::random_tensor({kTokens, kHidden}, 22);
+  for (const Shape& shape : {Shape{.latent = 64, .nope = 16, .value = 32}, Shape{.latent = 64, .nope = 24, .value = 32},
+                             Shape{.latent = 40, .nope = 16, .value = 32}}) {
+    Layer layer(shape);
+    const Bf16Weights weights(layer);
+    WeightReader reader(weights);
+    layer.options.form = Form::naive;
+    const LatentAttention attention(WeightScope(reader), layer.options, layer.rotary);
+    const Matrix exact = test::naive::latent_attention(layer.naive, Matrix::from(x.view()));
+    EXPECT_LT(difference(run(attention, x.view(), kTokens), exact), kRoundOff) << shape.latent << ' ' << shape.nope;
+    const bool whole = shape.latent == 64 && shape.nope == 16;
+    layer.naive.bf16_latents = default_isa() == Isa::avx512_bf16 || (default_isa() == Isa::amx && whole);
+    const Matrix expected = test::naive::latent_attention(layer.naive, Matrix::from(x.view()));
+    const Tensor<float, 2> native = run(attention, x.view(), kTokens, 1, Activations::native);
+    EXPECT_LT(difference(native, expected), kOtherWay) << shape.latent << ' ' << shape.nope;
+    for (const std::size_t chunk : {std::size_t{1}, std::size_t{37}, std::size_t{129}})
+      ASSERT_TRUE(std::ranges::equal(run(attention, x.view(), chunk, 2, Activations::native).view().span(),
+                                     native.view().span()));
+  }
+}
+
 TEST(LatentAttention, CountsItsParameters) {
   Layer layer({3, 5, true, RotaryPairs::interleaved});
   std::size_t expected = 0;
@@ -351,7 +401,7 @@ class LatentAttentionPitfalls : public testing::TestWithParam<Form> {
 
 TEST_P(LatentAttentionPitfalls, SoftmaxScaleWithoutItsCorrection) {
   test::naive::Latent mistaken = layer_.naive;
-  mistaken.softmax_scale = 1.0 / std::sqrt(static_cast<double>(Layer::kNope + Layer::kRope));
+  mistaken.softmax_scale = 1.0 / std::sqrt(static_cast<double>(layer_.naive.nope + Layer::kRope));
   EXPECT_GT(away_from(mistaken), kWrong);
   EXPECT_LT(away_from(mistaken, 0, 1), kRoundOff);  // position 0 sees one key and cannot tell
 }
@@ -371,8 +421,8 @@ TEST_P(LatentAttentionPitfalls, HalfSplitPairs) {
 
 TEST_P(LatentAttentionPitfalls, ScaleOfTheAbsorbedWidth) {
   test::naive::Latent mistaken = layer_.naive;
-  mistaken.softmax_scale *=
-      std::sqrt(static_cast<double>(Layer::kNope + Layer::kRope) / static_cast<double>(Layer::kLatent + Layer::kRope));
+  mistaken.softmax_scale *= std::sqrt(static_cast<double>(layer_.naive.nope + Layer::kRope) /
+                                      static_cast<double>(layer_.options.kv_lora_rank + Layer::kRope));
   EXPECT_GT(away_from(mistaken), kWrong);
 }
 

@@ -8,6 +8,8 @@
 #include <optional>
 #include <vector>
 
+#include <trine/core/bfloat16.hpp>
+
 #include "support/naive.hpp"
 
 namespace trine::test::naive {
@@ -34,6 +36,7 @@ struct Latent {
   bool interleaved = true;
   std::size_t chunk = 0;  // positions n and m are strangers if m < n / chunk * chunk - overlap; 0: none are
   std::size_t overlap = 0;
+  bool bf16_latents = false;  // are keys and values made of latents that were rounded so?
   enum class Norm { latent, latent_and_rotary_key } norm_covers = Norm::latent;  // the second is wrong
 };
 
@@ -83,10 +86,15 @@ inline void add_bias(Matrix& x, const std::vector<double>& bias) {
     gain.resize(kv.columns, 1.0);
     kv = rms_norm(kv, gain, layer.epsilon);
   }
-  const Matrix latent = layer.norm_covers == Latent::Norm::latent
-                            ? rms_norm(columns_of(kv, 0, rank), layer.kv_norm, layer.epsilon)
-                            : columns_of(kv, 0, rank);
+  Matrix latent = layer.norm_covers == Latent::Norm::latent
+                      ? rms_norm(columns_of(kv, 0, rank), layer.kv_norm, layer.epsilon)
+                      : columns_of(kv, 0, rank);
   const Matrix rotary_key = rotated(columns_of(kv, rank, layer.rope), layer);
+  if (layer.bf16_latents) {
+    for (std::size_t t = 0; t < latent.rows; ++t)
+      for (std::size_t i = 0; i < rank; ++i)
+        latent(t, i) = static_cast<double>(static_cast<float>(bfloat16(static_cast<float>(latent(t, i)))));
+  }
   const Matrix keys_and_values = matmul(latent, layer.kv_b);
   Matrix z(x.rows, layer.heads * layer.value);
   for (std::size_t h = 0; h < layer.heads; ++h) {

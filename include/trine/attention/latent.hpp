@@ -24,6 +24,7 @@
 #include <trine/nn/linear.hpp>
 #include <trine/nn/rms_norm.hpp>
 #include <trine/nn/rotary.hpp>
+#include <trine/quant/panel_copy.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -151,14 +152,25 @@ class LatentAttention : public Attention {
   [[nodiscard]] Linear::Bias bias() const noexcept {
     return options_.attention_bias ? Linear::Bias::yes : Linear::Bias::no;
   }
-  // U_h [N, C] and V_h [D, C]
-  [[nodiscard]] AnyMatrix key_rows(std::size_t head) const noexcept {
-    return kv_b_.weight().row_range(head * (options_.qk_nope_head_dim + options_.v_head_dim),
-                                    options_.qk_nope_head_dim);
+  // U_h [N, C] above V_h [D, C]
+  [[nodiscard]] AnyMatrix head_rows(std::size_t head) const noexcept {
+    const std::size_t rows = options_.qk_nope_head_dim + options_.v_head_dim;
+    return kv_b_.weight().row_range(head * rows, rows);
   }
-  [[nodiscard]] AnyMatrix value_rows(std::size_t head) const noexcept {
-    return kv_b_.weight().row_range(
-        head * (options_.qk_nope_head_dim + options_.v_head_dim) + options_.qk_nope_head_dim, options_.v_head_dim);
+  [[nodiscard]] AnyMatrix key_rows(const AnyMatrix& head) const noexcept {
+    return head.row_range(0, options_.qk_nope_head_dim);
+  }
+  [[nodiscard]] AnyMatrix value_rows(const AnyMatrix& head) const noexcept {
+    return head.row_range(options_.qk_nope_head_dim, options_.v_head_dim);
+  }
+  // Does the naive form copy the rows of a head to panels? They lie as both forms can read them, but tiles take bf16 in
+  // panels only.
+  [[nodiscard]] bool copies_heads(const Execution& execution) const noexcept {
+    const AnyMatrix& w = kv_b_.weight();
+    return execution.activations == Activations::native && kernels::multiplies_bf16(execution.isa) &&
+           !kernels::multiplies_bf16(execution.isa, w) && w.dtype == DType::bf16 && w.has_plain_rows() &&
+           w.columns % kPackedSubgroup == 0 && options_.qk_nope_head_dim % kPanelRows == 0 &&
+           options_.v_head_dim % kPanelRows == 0;
   }
 
   void project(const Execution& execution, Workspace& workspace, View<const float, 2> x, View<float, 2> q,
@@ -203,7 +215,11 @@ class LatentAttention : public Attention {
     const View<float, 2> scores = workspace.take_matrix<float>(team, kQueryTile * kKeyPiece);
     const View<float, 2> loaded = workspace.take_matrix<float>(team, cache.scratch());
     const auto softmax = workspace.take_matrix<kernels::StreamingSoftmax>(team, sequence.rows);
-    const std::array<const AnyMatrix*, 1> weight{&kv_b_.weight()};
+    const bool copies = copies_heads(execution);
+    const AnyMatrix copied{nullptr, DType::bf16_panels, head_rows(0).rows, options_.kv_lora_rank};
+    const std::array<const AnyMatrix*, 1> weight{copies ? &copied : &kv_b_.weight()};
+    const std::size_t copy_bytes = copies ? copied.rows / kPanelRows * panel_bytes(copied.dtype, copied.columns) : 0;
+    const auto copy = workspace.take_matrix<std::byte>(team, copy_bytes);
     std::vector<kernels::ActivationBuffer> latents;
     for (std::size_t worker = 0; worker < team; ++worker)
       latents.emplace_back(execution, workspace, kBlock, options_.kv_lora_rank, weight, false);
@@ -218,20 +234,21 @@ class LatentAttention : public Attention {
                                  .ldz = z.extent(1),
                                  .softmax = softmax.row(worker).data(),
                                  .scores = scores.row(worker).data()};
+      const AnyMatrix weights = copies ? copy_to_panels(head_rows(head), copy.row(worker).data()) : head_rows(head);
       begin_stream(queries, nullptr, value_width);
       for (std::size_t first = begin / kBlock * kBlock; first < end; first += kBlock) {
         const std::size_t count = std::min(kBlock, end - first);
         const float* page = cache.page(execution.isa, first / kBlock, count, loaded.row(worker));
         const kernels::ActivationRows latent = prepare_page(execution, latents[worker], page, count);
         float* row = rows.row(worker).data();
-        kernels::gemm(execution, latent, nullptr, 0, count, key_rows(head), row, head_dim_);
+        kernels::gemm(execution, latent, nullptr, 0, count, key_rows(weights), row, head_dim_);
         for (std::size_t m = 0; m < count; ++m)
           std::copy_n(page + m * width_ + options_.kv_lora_rank, options_.qk_rope_head_dim,
                       row + m * head_dim_ + options_.qk_nope_head_dim);
         float* key = keys.row(worker).data();
         kernels::transpose(row, head_dim_, count, head_dim_, key, kBlock);
         float* value = values.row(worker).data();
-        kernels::gemm(execution, latent, nullptr, 0, count, value_rows(head), value, value_width);
+        kernels::gemm(execution, latent, nullptr, 0, count, value_rows(weights), value, value_width);
         const KeyPart<float> part{key, kBlock, true, value, value_width, count};
         attend_block(execution.isa, queries, KeyBlock<float>{first, {&part, 1}, head_dim_, value_width});
       }
@@ -288,8 +305,8 @@ class LatentAttention : public Attention {
                                  .scores = scores.row(worker).data()};
       for (std::size_t h = 0; h < my_heads; ++h) {
         const float* head = q.row(row).data() + (first_head + h) * head_dim_;
-        kernels::gemm(execution.isa, head, q.extent(1), rows, key_rows(first_head + h).transpose(), query + h * width_,
-                      my_heads * width_);
+        kernels::gemm(execution.isa, head, q.extent(1), rows, key_rows(head_rows(first_head + h)).transpose(),
+                      query + h * width_, my_heads * width_);
         for (std::size_t r = 0; r < rows; ++r)
           std::copy_n(head + r * q.extent(1) + options_.qk_nope_head_dim, options_.qk_rope_head_dim,
                       query + (r * my_heads + h) * width_ + rank);
@@ -304,7 +321,7 @@ class LatentAttention : public Attention {
       }
       end_stream(execution.isa, queries, rank);
       for (std::size_t h = 0; h < my_heads; ++h)
-        kernels::gemm(execution.isa, queries.z + h * rank, my_heads * rank, rows, value_rows(first_head + h),
+        kernels::gemm(execution.isa, queries.z + h * rank, my_heads * rank, rows, value_rows(head_rows(first_head + h)),
                       z.row(row).data() + (first_head + h) * options_.v_head_dim, z.extent(1));
     });
   }
