@@ -165,15 +165,27 @@ TEST(QuantizePlan, PacksFusedExpertsWhosePanelsLieWithinAMatrix) {
   EXPECT_EQ(plan.at("model.layers.1.mlp.experts.down_proj").note, "rows not in panels of 16");
 }
 
-TEST(QuantizePlan, LeavesTheTransposedAndInterleavedExpertsOfGptOss) {
+TEST(QuantizePlan, TurnsTheExpertsOfGptOssWhereTheyArePacked) {
   Zeros source;
-  source.add("model.layers.0.mlp.experts.gate_up_proj", DType::bf16, {4, 32, 64});
-  source.add("model.layers.0.mlp.experts.gate_up_proj_bias", DType::bf16, {4, 64});
+  const std::string experts = "model.layers.0.mlp.experts.";
+  source.add(experts + "gate_up_proj", DType::bf16, {4, 96, 64});
+  source.add(experts + "gate_up_proj_bias", DType::bf16, {4, 64});
+  source.add(experts + "down_proj", DType::bf16, {4, 24, 96});  // 24 columns once they are turned
+  source.add(experts + "down_proj_bias", DType::bf16, {4, 96});
   const auto plan = plan_of(source, DType::q8);
-  EXPECT_EQ(plan.at("model.layers.0.mlp.experts.gate_up_proj").to, DType::bf16);
-  EXPECT_EQ(plan.at("model.layers.0.mlp.experts.gate_up_proj").note, "stored transposed");
-  EXPECT_EQ(plan.at("model.layers.0.mlp.experts.gate_up_proj_bias").kind, TensorClass::vector);
-  EXPECT_EQ(plan_of(source, DType::f32).at("model.layers.0.mlp.experts.gate_up_proj").to, DType::f32);
+  EXPECT_EQ(plan.at(experts + "gate_up_proj").to, DType::q8);
+  EXPECT_THAT(plan.at(experts + "gate_up_proj").shape, ElementsAre(4, 96, 64));
+  EXPECT_EQ(plan.at(experts + "gate_up_proj").bytes_after, packed_bytes(DType::q8, 4 * 64, 96));
+  EXPECT_EQ(plan.at(experts + "gate_up_proj_bias").kind, TensorClass::vector);
+  EXPECT_EQ(plan.at(experts + "down_proj").to, DType::bf16);
+  EXPECT_EQ(plan.at(experts + "down_proj").note, "columns not in groups of 32");
+  EXPECT_EQ(plan_of(source, DType::bf16).at(experts + "gate_up_proj").to, DType::bf16_panels);
+  EXPECT_EQ(plan_of(source, DType::f32).at(experts + "gate_up_proj").to, DType::f32);
+
+  Zeros narrow;
+  narrow.add(experts + "gate_up_proj", DType::bf16, {4, 96, 48});
+  narrow.add(experts + "gate_up_proj_bias", DType::bf16, {4, 48});
+  EXPECT_EQ(plan_of(narrow, DType::q8).at(experts + "gate_up_proj").note, "rows not in panels of 16");
 }
 
 TEST(QuantizePlan, LeavesMxfp4) {

@@ -144,7 +144,7 @@ class ModelQuantizer {
     std::vector<QuantizationError> errors;
     std::uint64_t done = 0;
     for (const PlannedTensor& tensor : plan) {
-      writer.begin(tensor.name, tensor.to, tensor.shape);
+      writer.begin(tensor.name, tensor.to, detail::written_shape(model_.weights(), tensor));
       errors.push_back(write_tensor(execution, reader, tensor, [&](std::span<const std::byte> bytes, double share) {
         writer.write(bytes);
         const auto part = static_cast<std::uint64_t>(share * static_cast<double>(tensor.bytes_before));
@@ -159,19 +159,40 @@ class ModelQuantizer {
   QuantizationError write_tensor(const Execution& execution, WeightReader& reader, const PlannedTensor& planned,
                                  const TensorSink& sink) const {
     const StoredTensor* tensor = model_.weights().find(planned.name);
-    if (tensor == nullptr || !std::ranges::equal(tensor->shape, planned.shape))
+    if (tensor == nullptr || tensor->shape != planned.shape || tensor->dtype != planned.from)
       throw InputError(planned.name + ": expected a plan for the tensors of " + directory_.string());
     if (planned.to == tensor->dtype) {
       copy_tensor(execution, tensor->bytes, sink);
       return {};
     }
+    if (const std::string obstacle = detail::obstacle_to(planned.to, model_.weights(), planned); !obstacle.empty())
+      throw InputError(planned.name + ": expected a type that it can have, found " +
+                       std::string(to_string(planned.to)) + ": " + obstacle);
     const std::size_t columns = tensor->shape.back();
     std::size_t rows = 1;  // of all matrices of a stack; a vector is one
     for (std::size_t i = 0; i + 1 < tensor->shape.size(); ++i) rows *= tensor->shape[i];
     AnyMatrix matrix{tensor->bytes.data(), tensor->dtype, rows, columns};
     if (is_packed(tensor->dtype)) matrix.stride = panel_bytes(tensor->dtype, columns);
     if (tensor->dtype == DType::f8_e4m3) matrix = WeightScope(reader).matrix(planned.name, rows, columns);
+    if (detail::is_turned(model_.weights(), planned)) return write_turned(execution, planned, matrix, sink);
     return convert_tensor(execution, planned.name, matrix, planned.to, sink);
+  }
+
+  // stored: [experts * in, out]
+  static QuantizationError write_turned(const Execution& execution, const PlannedTensor& planned,
+                                        const AnyMatrix& stored, const TensorSink& sink) {
+    const std::size_t in = planned.shape[1];
+    const std::size_t parts = detail::projections_in(planned);
+    const std::size_t count = planned.shape[0] * parts;
+    QuantizationError error;
+    for (std::size_t i = 0; i < count; ++i) {
+      const AnyMatrix expert = stored.row_range(i / parts * in, in).transpose();
+      error += convert_tensor(execution, planned.name, expert.every_nth_row(i % parts, parts), planned.to,
+                              [&](std::span<const std::byte> bytes, double done) {
+                                sink(bytes, (static_cast<double>(i) + done) / static_cast<double>(count));
+                              });
+    }
+    return error;
   }
 
   void write_config(const OutputDirectory& output) const {

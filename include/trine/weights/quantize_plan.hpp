@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <trine/core/glob.hpp>
@@ -60,7 +61,7 @@ struct QuantizeRule {
 /// A tensor of the result. Codes and the scales that they are multiplied with are one tensor, MXFP4 aside.
 struct PlannedTensor {
   std::string name;
-  std::vector<std::size_t> shape;
+  std::vector<std::size_t> shape;  // as it is stored now
   TensorClass kind = TensorClass::other;
   DType from = DType::f32;
   DType to = DType::f32;
@@ -115,17 +116,44 @@ inline constexpr std::string_view kMxfp4Scales = "_scales";
   return planned;
 }
 
+// Is it a stack of experts of gpt-oss?
+[[nodiscard]] inline bool is_of_gpt_oss(const WeightSource& source, const PlannedTensor& tensor) {
+  return tensor.shape.size() == 3 && source.find(tensor.name + "_bias") != nullptr;
+}
+
+// Matrices that lie above each other in one of a stack: a gate and an up projection, or one.
+[[nodiscard]] inline std::size_t projections_in(const PlannedTensor& tensor) {
+  return tensor.name.ends_with("gate_up_proj") ? 2 : 1;
+}
+
+// Is a stack written the other way round? In plain numbers gpt-oss has [experts, in, out], rows of the gate and of up
+// in turn; packed it is [experts, out, in], those of the gate first.
+[[nodiscard]] inline bool is_turned(const WeightSource& source, const PlannedTensor& tensor) {
+  return is_packed(tensor.to) && !is_packed(tensor.from) && is_of_gpt_oss(source, tensor);
+}
+[[nodiscard]] inline std::vector<std::size_t> written_shape(const WeightSource& source, const PlannedTensor& tensor) {
+  std::vector<std::size_t> shape = tensor.shape;
+  if (is_turned(source, tensor)) std::swap(shape[1], shape[2]);
+  return shape;
+}
+
 // Why a tensor cannot be packed; empty when it can.
 [[nodiscard]] inline std::string obstacle_to_packing(const WeightSource& source, const PlannedTensor& tensor) {
   const std::span<const std::size_t> shape = tensor.shape;
   if (shape.size() < 2) return "a vector";
   if (shape.size() > 3) return "of rank 4";
   if (tensor.name.ends_with("kv_b_proj.weight")) return "read by head and transposed";
-  if (source.find(tensor.name + "_bias") != nullptr) return "stored transposed";  // fused experts of gpt-oss
-  if (shape.back() % kPackedSubgroup != 0) return "columns not in groups of 32";
+  const bool turns = is_of_gpt_oss(source, tensor) && !is_packed(tensor.from);
+  if (shape[turns ? 1 : shape.size() - 1] % kPackedSubgroup != 0) return "columns not in groups of 32";
   if (shape.size() == 2) return {};
-  const std::size_t stacked = tensor.name.ends_with("gate_up_proj") ? 2 : 1;  // matrices above each other
-  return shape[1] % (stacked * kPanelRows) == 0 ? "" : "rows not in panels of 16";
+  return shape[turns ? 2 : 1] % (projections_in(tensor) * kPanelRows) == 0 ? "" : "rows not in panels of 16";
+}
+
+// Why a tensor cannot have the type; empty when it can.
+[[nodiscard]] inline std::string obstacle_to(DType type, const WeightSource& source, const PlannedTensor& tensor) {
+  if (tensor.from == DType::u8) return "MXFP4 already";
+  if (is_packed(type)) return obstacle_to_packing(source, tensor);
+  return is_packed(tensor.from) && is_of_gpt_oss(source, tensor) ? "packed, and not to be turned back" : "";
 }
 
 }  // namespace detail
@@ -135,8 +163,9 @@ inline constexpr std::string_view kMxfp4Scales = "_scales";
 /// Matrices of experts, attention, MLPs, embedding and head get `type`, all else keeps its own. Then the rules: of
 /// those that match a tensor the last one decides. bf16 means bf16_panels where kernels read them. A tensor that cannot
 /// have the type keeps its own, with a note. FP8 codes have no place in weights.bin: where they would be kept they
-/// become bf16. MXFP4 is always kept. Tensors without elements are left out. Throws InputError for a rule that matches
-/// no tensor that could follow it, WeightError for an element type that is not converted.
+/// become bf16. MXFP4 is always kept; experts of gpt-oss in plain numbers are turned where they are packed. Tensors
+/// without elements are left out. Throws InputError for a rule that matches no tensor that could follow it, WeightError
+/// for an element type that is not converted.
 [[nodiscard]] inline std::vector<PlannedTensor> plan_quantization(const WeightSource& source, DType type,
                                                                   std::span<const QuantizeRule> rules = {}) {
   std::vector<PlannedTensor> plan;
@@ -145,23 +174,22 @@ inline constexpr std::string_view kMxfp4Scales = "_scales";
   for (const std::string_view name : source.names()) {
     if (detail::codes_of(source, name) != nullptr || source.find(name)->bytes.empty()) continue;
     PlannedTensor& tensor = plan.emplace_back(detail::describe(source, name));
-    const bool codes = tensor.to == DType::u8;
-    const std::string obstacle = codes ? "MXFP4 already" : detail::obstacle_to_packing(source, tensor);
-    const bool in_panels = obstacle.empty() && is_quantized_by_default(tensor.kind);
-    const auto can_be = [&](DType wanted) { return !codes && (obstacle.empty() || !is_packed(wanted)); };
+    const auto obstacle = [&](DType wanted) { return detail::obstacle_to(wanted, source, tensor); };
 
     std::optional<DType> wanted;
     if (is_quantized_by_default(tensor.kind)) wanted = type;
     for (std::size_t i = 0; i < rules.size(); ++i) {
       if (!matches_glob("*" + rules[i].pattern + "*", name)) continue;
       ++matches[i];
-      if (!rules[i].type || can_be(*rules[i].type)) followed[i] = true;
+      if (!rules[i].type || obstacle(*rules[i].type).empty()) followed[i] = true;
       wanted = rules[i].type;
     }
-    if (wanted && can_be(*wanted)) tensor.to = *wanted;
-    if (wanted && tensor.to != *wanted) tensor.note = obstacle;
-    if (wanted == DType::bf16 && tensor.to == DType::bf16 && in_panels) tensor.to = DType::bf16_panels;
-    tensor.bytes_after = stored_bytes(tensor.to, tensor.shape).value_or(0);
+    // Plain bf16 is what is left where panels cannot be, or are not what reads the tensor.
+    if (wanted == DType::bf16 && is_quantized_by_default(tensor.kind) && obstacle(DType::bf16_panels).empty())
+      wanted = DType::bf16_panels;
+    if (wanted) tensor.note = obstacle(*wanted);
+    if (wanted && tensor.note.empty()) tensor.to = *wanted;
+    tensor.bytes_after = stored_bytes(tensor.to, detail::written_shape(source, tensor)).value_or(0);
   }
   for (std::size_t i = 0; i < rules.size(); ++i) {
     if (matches[i] == 0)

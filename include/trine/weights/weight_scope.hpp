@@ -46,6 +46,10 @@ class WeightReader {
   }
 
   [[nodiscard]] bool contains(const std::string& name) const { return source_.find(name) != nullptr; }
+  [[nodiscard]] bool contains_packed(const std::string& name) const {
+    const StoredTensor* tensor = source_.find(name);
+    return tensor != nullptr && is_packed(tensor->dtype);
+  }
 
   /// Tensors whose names begin so are no part of the model, and not missed.
   void ignore(std::string_view beginning) {
@@ -83,6 +87,8 @@ class WeightScope {
   [[nodiscard]] WeightScope operator/(std::size_t index) const { return *this / std::to_string(index); }
 
   [[nodiscard]] bool contains(std::string_view name) const { return reader_->contains(name_of(name)); }
+  /// Is there such a tensor, and in panels?
+  [[nodiscard]] bool contains_packed(std::string_view name) const { return reader_->contains_packed(name_of(name)); }
 
   /// Tensors below "NAME." are no part of the model, and not missed.
   void ignore(std::string_view name) const { reader_->ignore(name_of(name) + "."); }
