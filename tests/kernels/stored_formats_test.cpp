@@ -52,13 +52,14 @@ Stored plain(DType dtype, std::size_t rows, std::size_t columns, std::mt19937& r
   return stored;
 }
 
-// Blocks of 4 x 6, so that small matrices have several and ragged ones.
+// Blocks of 4 x 6 if not said otherwise, so that small matrices have several and ragged ones.
 template <class Scale>
-Stored fp8(DType scale_dtype, std::size_t rows, std::size_t columns, std::mt19937& random) {
+Stored fp8(DType scale_dtype, std::size_t rows, std::size_t columns, std::mt19937& random, std::size_t block_rows = 4,
+           std::size_t block_columns = 6) {
   Stored stored;
-  const std::size_t across = (columns + 5) / 6;
+  const std::size_t across = (columns + block_columns - 1) / block_columns;
   std::vector<Scale> scales;
-  for (std::size_t i = 0; i < (rows + 3) / 4 * across; ++i)
+  for (std::size_t i = 0; i < (rows + block_rows - 1) / block_rows * across; ++i)
     scales.emplace_back(std::uniform_real_distribution<float>(0.001F, 0.02F)(random));
   for (std::size_t r = 0; r < rows; ++r) {
     for (std::size_t c = 0; c < columns; ++c) {
@@ -67,13 +68,13 @@ Stored fp8(DType scale_dtype, std::size_t rows, std::size_t columns, std::mt1993
       const int exponent = code >> 3U & 15;
       const double fraction = (code & 7U) / 8.0;
       const double magnitude = exponent == 0 ? std::ldexp(fraction, -6) : std::ldexp(1 + fraction, exponent - 7);
-      const float scale = static_cast<float>(scales[r / 4 * across + c / 6]);
+      const float scale = static_cast<float>(scales[r / block_rows * across + c / block_columns]);
       stored.values.push_back((code < 128 ? magnitude : -magnitude) * static_cast<double>(scale));
     }
   }
   stored.scale_bytes = bytes_of(scales);
   stored.matrix = {nullptr, DType::f8_e4m3, rows, columns};
-  stored.matrix.scales = {nullptr, scale_dtype, across, 4, 6};
+  stored.matrix.scales = {nullptr, scale_dtype, across, block_rows, block_columns};
   return stored;
 }
 
@@ -175,6 +176,13 @@ TEST(StoredFormatsPerIsa, Fp8BlocksWithRaggedEdges) {
   check_views(fp8<float16>(DType::f16, 41, 13, random), "fp8, f16 scales");
 }
 
+// Whole vectors of codes have one scale.
+TEST(StoredFormatsPerIsa, Fp8BlocksLongerThanVectors) {
+  std::mt19937 random(5);
+  check_views(fp8<float>(DType::f32, 37, 200, random, 16, 128), "fp8, blocks of 128 columns");
+  check_views(fp8<bfloat16>(DType::bf16, 21, 1100, random, 6, 80), "fp8, blocks that vectors do not fill");
+}
+
 TEST(StoredFormatsPerIsa, Mxfp4Groups) {
   std::mt19937 random(3);
   check_views(mxfp4(38, 64, random), "mxfp4");
@@ -240,7 +248,13 @@ TEST(StoredFormatsPerIsa, CodesMultiplyLikeTheNumbersThatDecodeMakesOfThem) {
   Stored extreme = mxfp4(kRows, kColumns, random);
   for (std::size_t i = 0; i < extreme.scale_bytes.size(); ++i)
     extreme.scale_bytes[i] = std::array<std::uint8_t, 5>{0, 120, 253, 254, 255}[i / 5 % 5];
-  for (Stored stored : {mxfp4(kRows, kColumns, random), extreme, fp8<float>(DType::f32, kRows, kColumns, random)}) {
+  Stored extreme_fp8 = fp8<float>(DType::f32, kRows, kColumns, random, 2, 40);
+  std::vector<float> scales(5 * 4);
+  for (std::size_t i = 0; i < scales.size(); ++i)
+    scales[i] = std::array{1e-42F, -0x1p119F, 0x1p121F, -0x1p121F, -INFINITY, NAN, 0.7F}[i % 7];
+  extreme_fp8.scale_bytes = bytes_of(scales);
+  for (Stored stored : {mxfp4(kRows, kColumns, random), extreme, fp8<float>(DType::f32, kRows, kColumns, random),
+                        fp8<float>(DType::f32, kRows, kColumns, random, 4, 64), extreme_fp8}) {
     point_to(stored);
     const AnyMatrix columns = stored.matrix.transpose();
     for (const std::size_t first : {0U, 1U, 2U, 5U, 31U, 33U, 64U}) {

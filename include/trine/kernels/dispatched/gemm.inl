@@ -12,6 +12,8 @@
 
 #define TRINE_KERNEL <trine/kernels/generic/gemm.inl>
 #include <trine/kernels/simd/every_region.inl>
+#define TRINE_KERNEL <trine/kernels/generic/gemm_decoded.inl>
+#include <trine/kernels/simd/every_region.inl>
 #define TRINE_KERNEL <trine/kernels/generic/gemm_panels.inl>
 #include <trine/kernels/simd/every_region.inl>
 

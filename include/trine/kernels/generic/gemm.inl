@@ -97,84 +97,6 @@ struct StoredRows {
   TRINE_INLINE const void* at(std::size_t o, std::size_t i) const { return w + o * ld + i; }
   TRINE_INLINE const W* block(std::size_t o, std::size_t, std::size_t i, std::size_t) const { return w + o * ld + i; }
 };
-// A run of FP8 codes times their scale, for instruction sets that load them as numbers.
-template <class V = Vec>
-TRINE_INLINE void decode_f8(const std::byte* codes, std::size_t count, float scale, float* out) {
-  std::size_t k = 0;
-  if constexpr (requires { V::load_f8_e4m3(codes); }) {
-    for (; k + V::lanes <= count; k += V::lanes) mul(V::load_f8_e4m3(codes + k), V::broadcast(scale)).store(out + k);
-  }
-  for (; k < count; ++k) out[k] = kFloat8E4M3Values[std::to_integer<std::size_t>(codes[k])] * scale;
-}
-
-// A group of MXFP4 codes times its scale.
-template <class V = Vec>
-TRINE_INLINE void decode_f4(const std::byte* codes, float scale, float* out) {
-  const V factor = V::broadcast(scale);
-  TRINE_UNROLL
-  for (std::size_t k = 0; k < kMxfp4Group; k += V::lanes) mul(V::load_f4_e2m1(codes + k / 2), factor).store(out + k);
-}
-
-struct DecodedRows {
-  const AnyMatrix& w;
-  float* buffer;  // [most columns of a tile, ld]
-  bool along;     // is the next block that of the next columns, or that of the next rows?
-  static constexpr std::size_t ld = kInnerBlock<float>;
-  static constexpr const void* after = nullptr;
-  TRINE_INLINE const void* at(std::size_t, std::size_t) const { return nullptr; }
-  TRINE_INLINE const float* block(std::size_t o, std::size_t count, std::size_t i, std::size_t length) const {
-    const bool codes = w.dtype == DType::f8_e4m3 || w.dtype == DType::u8;
-    if (codes && !w.transposed && w.step[1] == 1) {
-      const bool row_ends = i + length == w.columns;
-      const std::size_t next_row = along && !row_ends ? o : o + count;
-      const std::size_t next_column = !along ? i : row_ends ? 0 : i + length;
-      for (std::size_t r = 0; r < count; ++r) {
-        if (next_row + r < w.rows) ask(next_row + r, next_column);
-        const std::size_t row = w.first[0] + (o + r) * w.step[0];
-        if (w.dtype == DType::u8) {
-          decode_f4_row(row, w.first[1] + i, length, buffer + r * ld);
-        } else {
-          decode_f8_row(row, w.first[1] + i, length, buffer + r * ld);
-        }
-      }
-    } else {
-      decode(w, o, count, i, length, buffer, ld, 1);
-    }
-    return buffer;
-  }
-  // Asks memory for codes that are decoded after as many as a block has: too short runs for the CPU to notice.
-  TRINE_INLINE void ask(std::size_t row, std::size_t column) const {
-    const std::size_t length = w.columns - column < ld ? w.columns - column : ld;
-    const std::size_t first = (w.first[0] + row * w.step[0]) * w.stride + w.first[1] + column;
-    const std::size_t per_byte = w.dtype == DType::u8 ? 2 : 1;
-    for (std::size_t at = 0; at < length; at += 64 * per_byte) __builtin_prefetch(w.data + (first + at) / per_byte);
-  }
-  // Columns [column, column + length) of a stored row of FP8, block of scales by block.
-  TRINE_INLINE void decode_f8_row(std::size_t row, std::size_t column, std::size_t length, float* out) const {
-    for (std::size_t k = 0; k < length;) {
-      const std::size_t at = column + k;
-      const std::size_t left = w.scales.block_columns - at % w.scales.block_columns;
-      const std::size_t count = length - k < left ? length - k : left;
-      decode_f8(w.data + row * w.stride + at, count, detail::block_scale(w.scales, row, at), out + k);
-      k += count;
-    }
-  }
-  // The same of MXFP4, whole groups by vectors.
-  template <class V = Vec>
-  TRINE_INLINE void decode_f4_row(std::size_t row, std::size_t column, std::size_t length, float* out) const {
-    std::size_t k = 0;
-    if constexpr (requires { V::load_f4_e2m1(w.data); }) {
-      if (column % kMxfp4Group == 0) {
-        const std::byte* codes = w.data + (row * w.stride + column) / 2;
-        const std::byte* scale = w.scales.data + row * w.scales.stride + column / kMxfp4Group;
-        for (; k + kMxfp4Group <= length; k += kMxfp4Group, codes += kMxfp4Group / 2, ++scale)
-          decode_f4(codes, float8_e8m0_value(std::to_integer<std::uint8_t>(*scale)), out + k);
-      }
-    }
-    if (k < length) detail::decode_run(w, row, column + k, length - k, out + k, 1);
-  }
-};
-
 // y[r, o] = sum_i x[r, i] w[o, i] in tiles of Rows x Columns.
 template <class In, std::size_t Rows, std::size_t Columns, class X, class Weights>
 inline void tiled_gemm(const RowsOf<X>& x, std::size_t rows, const Weights& weights, std::size_t outs, std::size_t k,
@@ -302,14 +224,6 @@ inline void gemm_columns(const RowsOf<float>& x, std::size_t rows, const W* w, s
   for (; o + Vec::lanes <= outs; o += Vec::lanes)
     column_rows<1, false>(x, rows, w + o, ldw, Vec::lanes, k, add, y + o, ldy);
   if (o < outs) column_rows<1, true>(x, rows, w + o, ldw, outs - o, k, add, y + o, ldy);
-}
-
-/// The same for weights that are neither rows nor columns of plain numbers.
-inline void gemm_decoded(const RowsOf<float>& x, std::size_t rows, const AnyMatrix& w, float* y,
-                         std::size_t ldy) noexcept {
-  constexpr std::size_t most = Vec::tile_columns < Vec::row_columns ? Vec::row_columns : Vec::tile_columns;
-  alignas(64) float buffer[most * kInnerBlock<float>];
-  inner_gemm<Widened>(x, rows, DecodedRows{w, buffer, rows <= Vec::tile_rows}, w.rows, w.columns, y, ldy);
 }
 
 }  // namespace trine::inline TRINE_ABI::kernels::TRINE_REGION

@@ -52,14 +52,16 @@ struct Vec {
   static TRINE_INLINE Vec load_part(const float16* p, std::size_t count) {
     return {_mm512_cvtph_ps(_mm256_maskz_loadu_epi16(first(count), p))};
   }
-  /// Codes of FP8 E4M3: as binary16 with the same fraction their exponents are 8 too low.
-  static TRINE_INLINE Vec load_f8_e4m3(const std::byte* p) {
-    const __m256i codes = _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
-    const __m256i size = _mm256_and_si256(codes, _mm256_set1_epi16(0x7f));
-    const __m256i sign = _mm256_slli_epi16(_mm256_and_si256(codes, _mm256_set1_epi16(0x80)), 8);
-    const __m256i nan = _mm256_slli_epi16(_mm256_cmpeq_epi16(size, _mm256_set1_epi16(0x7f)), 9);  // 0xfe00, or 0
-    const __m256i half = _mm256_or_si256(_mm256_or_si256(sign, _mm256_slli_epi16(size, 7)), nan);
-    return {_mm512_mul_ps(_mm512_cvtph_ps(half), _mm512_set1_ps(256.0F))};
+  /// 32 codes of FP8 E4M3 as 2^-8 times their values: read as binary16 with the same fraction, their exponents are 8
+  /// too low. False if there is a NaN among them, which would not be one.
+  static TRINE_INLINE bool load_f8_e4m3(const std::byte* p, Vec& first, Vec& second) {
+    const __m256i codes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    const __m256i size = _mm256_set1_epi8(0x7f);
+    const __m512i shifted = _mm512_slli_epi16(_mm512_cvtepi8_epi16(codes), 7);  // the sign in both of the upper bits
+    const __m512i halves = _mm512_and_si512(shifted, _mm512_set1_epi16(static_cast<short>(0xbf80)));
+    first = {_mm512_cvtph_ps(_mm512_castsi512_si256(halves))};
+    second = {_mm512_cvtph_ps(_mm512_extracti64x4_epi64(halves, 1))};
+    return _mm256_cmpeq_epi8_mask(_mm256_and_si256(codes, size), size) == 0;
   }
   /// Codes of FP4 E2M1, two a byte: the table looks at the lowest four bits of each lane.
   static TRINE_INLINE Vec load_f4_e2m1(const std::byte* p) {
