@@ -18,6 +18,7 @@
 #include <trine/nn/linear.hpp>
 #include <trine/nn/rms_norm.hpp>
 #include <trine/nn/rotary.hpp>
+#include <trine/platform/parallel_rows.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -172,19 +173,15 @@ class GroupedQueryAttention : public Attention {
   }
 
   void rotate(const Execution& execution, const SequenceRows& sequence, View<float, 2> q, View<float, 2> k) const {
-    constexpr std::size_t kRowsPerTask = 16;
-    parallel_for(execution.threads, (sequence.rows + kRowsPerTask - 1) / kRowsPerTask, [&](std::size_t task) {
-      const std::size_t end = std::min(sequence.rows, (task + 1) * kRowsPerTask);
-      for (std::size_t r = task * kRowsPerTask; r < end; ++r) {
-        std::span<float> query = q.row(sequence.first_row + r);
-        std::span<float> key = k.row(sequence.first_row + r);
-        for (const AxisHeads& heads : axes_) {
-          const std::size_t position = heads.axis->rotary_position(sequence.position + r);
-          rotary_->rotate(position, query.first(heads.num_heads * head_dim_));
-          rotary_->rotate(position, key.first(heads.num_kv_heads * head_dim_));
-          query = query.subspan(heads.num_heads * head_dim_);
-          key = key.subspan(heads.num_kv_heads * head_dim_);
-        }
+    parallel_rows(execution, sequence.rows, q.extent(1) + k.extent(1), [&](std::size_t r) {
+      std::span<float> query = q.row(sequence.first_row + r);
+      std::span<float> key = k.row(sequence.first_row + r);
+      for (const AxisHeads& heads : axes_) {
+        const std::size_t position = heads.axis->rotary_position(sequence.position + r);
+        rotary_->rotate(position, query.first(heads.num_heads * head_dim_));
+        rotary_->rotate(position, key.first(heads.num_kv_heads * head_dim_));
+        query = query.subspan(heads.num_heads * head_dim_);
+        key = key.subspan(heads.num_kv_heads * head_dim_);
       }
     });
   }

@@ -16,6 +16,7 @@
 #include <trine/kernels/gemm.hpp>
 #include <trine/kernels/packed_gemm.hpp>
 #include <trine/platform/execution.hpp>
+#include <trine/platform/parallel_rows.hpp>
 
 namespace trine::inline TRINE_ABI::kernels {
 
@@ -86,9 +87,6 @@ class ActivationBuffer {
   bfloat16* bf16_ = nullptr;
 };
 
-/// Numbers that pay for a task of rounding them.
-inline constexpr std::size_t kRoundingWork = std::size_t{1} << 15U;
-
 /// x as products with these weights want it, rounded once for all of them.   x: [rows, columns], borrowed
 [[nodiscard]] inline ActivationRows prepare(const Execution& execution, Workspace& workspace, View<const float, 2> x,
                                             std::span<const AnyMatrix* const> weights) {
@@ -96,11 +94,7 @@ inline constexpr std::size_t kRoundingWork = std::size_t{1} << 15U;
   const std::size_t columns = x.extent(1);
   const ActivationBuffer buffer(execution, workspace, rows, columns, weights, false);
   if (buffer.rounds()) {
-    const std::size_t rows_per_task = std::max<std::size_t>(1, kRoundingWork / std::max<std::size_t>(columns, 1));
-    parallel_for(execution.threads, (rows + rows_per_task - 1) / rows_per_task, [&](std::size_t task) {
-      for (std::size_t r = task * rows_per_task; r < std::min(rows, (task + 1) * rows_per_task); ++r)
-        buffer.store(execution.isa, r, 0, x.row(r));
-    });
+    parallel_rows(execution, rows, columns, [&](std::size_t r) { buffer.store(execution.isa, r, 0, x.row(r)); });
   }
   ActivationRows prepared = buffer.rows();
   prepared.f32 = {x.data(), columns};

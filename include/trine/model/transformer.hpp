@@ -13,6 +13,7 @@
 #include <trine/experts/feed_forward.hpp>
 #include <trine/nn/embedding.hpp>
 #include <trine/nn/output_head.hpp>
+#include <trine/platform/parallel_rows.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -77,12 +78,12 @@ class Transformer {
       execution.check_stop();
       block.attention_norm.forward(execution, h, normed);
       block.attention->forward(execution, workspace, normed, sequences, update);
-      kernels::add_to(execution.isa, update.span(), h.span());
+      add_rows(execution, update, h);
 
       execution.check_stop();
       block.feed_forward_norm.forward(execution, h, normed);
       block.feed_forward->forward(context, normed, update);
-      kernels::add_to(execution.isa, update.span(), h.span());
+      add_rows(execution, update, h);
     }
   }
 
@@ -101,6 +102,11 @@ class Transformer {
   }
 
  private:
+  // h += update
+  static void add_rows(const Execution& execution, View<const float, 2> update, View<float, 2> h) {
+    parallel_rows(execution, h.extent(0), h.extent(1),
+                  [&](std::size_t r) { kernels::add_to(execution.isa, update.row(r), h.row(r)); });
+  }
   [[nodiscard]] static std::size_t block_parameters(const Block& block) {
     return block.attention_norm.parameters() + block.feed_forward_norm.parameters() + block.attention->parameters();
   }

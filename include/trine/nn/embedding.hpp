@@ -10,6 +10,7 @@
 #include <trine/core/token_id.hpp>
 #include <trine/kernels/convert.hpp>
 #include <trine/nn/linear.hpp>
+#include <trine/platform/parallel_rows.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -35,9 +36,10 @@ class TokenEmbedding : public Embedding {
       : weight_(scope.matrix("weight", vocab, hidden)) {}
 
   /// Every id is below vocab (the session checks).
-  void forward(const Execution&, Workspace&, std::span<const TokenId> token_ids, View<const float, 2>,
+  void forward(const Execution& execution, Workspace&, std::span<const TokenId> token_ids, View<const float, 2>,
                View<float, 2> y) const override {
-    for (std::size_t t = 0; t < token_ids.size(); ++t) kernels::decode_row(weight_, token_ids[t], y.row(t).data());
+    parallel_rows(execution, token_ids.size(), y.extent(1),
+                  [&](std::size_t t) { kernels::decode_row(weight_, token_ids[t], y.row(t).data()); });
   }
   [[nodiscard]] std::size_t parameters() const override { return weight_.parameters(); }
   /// For a head that is tied to it.

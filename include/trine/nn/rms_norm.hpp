@@ -8,6 +8,7 @@
 #include <trine/core/shape.hpp>
 #include <trine/kernels/vector_math.hpp>
 #include <trine/platform/execution.hpp>
+#include <trine/platform/parallel_rows.hpp>
 #include <trine/weights/weight_scope.hpp>
 
 namespace trine::inline TRINE_ABI {
@@ -23,8 +24,9 @@ class RmsNorm {
   void forward(const Execution& execution, View<const float, 2> x, View<float, 2> y) const {
     require_shape("RmsNorm input", {x.extent(0), gain_.size()}, x.shape());
     require_shape("RmsNorm output", x.shape(), y.shape());
-    for (std::size_t t = 0; t < x.extent(0); ++t)
+    parallel_rows(execution, x.extent(0), x.extent(1), [&](std::size_t t) {
       kernels::rms_norm_row(execution.isa, x.row(t), gain_.view().span(), epsilon_, y.row(t));
+    });
   }
 
   [[nodiscard]] std::size_t parameters() const noexcept { return gain_.size(); }

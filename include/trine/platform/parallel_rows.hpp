@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// Light work on many rows, such as norms and sums: shared among threads where it is worth waking them.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include <trine/platform/execution.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+/// Numbers that pay for a task of such work.
+inline constexpr std::size_t kRowWork = std::size_t{1} << 15U;
+
+/// Calls `body(r)` once for each row r in [0, rows), neighbours in one thread; see parallel_for.   width: numbers of a
+/// row that are read or written
+template <class Body>
+void parallel_rows(const Execution& execution, std::size_t rows, std::size_t width, const Body& body) {
+  const std::size_t at_once = std::max<std::size_t>(1, kRowWork / std::max<std::size_t>(width, 1));
+  parallel_for(execution.threads, (rows + at_once - 1) / at_once, [&](std::size_t task) {
+    for (std::size_t r = task * at_once; r < std::min(rows, (task + 1) * at_once); ++r) body(r);
+  });
+}
+
+}  // namespace trine::inline TRINE_ABI
