@@ -2,6 +2,7 @@
 #include <trine/platform/parallel_for.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -22,6 +23,23 @@ TEST(ParallelFor, CallsEachIndexOnceForAnyNumberOfThreads) {
       EXPECT_THAT(calls, Each(1)) << threads << " threads, " << count << " calls";
     }
   }
+}
+
+// Counts the threads that it was used in.
+struct StartedThread {
+  static inline std::atomic<int> count{0};
+  StartedThread() { ++count; }
+  int used = 0;
+};
+thread_local StartedThread started_thread;
+
+TEST(ParallelFor, KeepsItsThreadsWhileCountsChange) {
+  const auto use = [](std::size_t) {
+    ++started_thread.used;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));  // so that each thread gets some
+  };
+  for (std::size_t i = 0; i < 20; ++i) parallel_for(4, i % 2 == 0 ? 8 : 2, use);
+  EXPECT_LE(StartedThread::count, 4);
 }
 
 TEST(ParallelFor, RethrowsWhatABodyThrew) {

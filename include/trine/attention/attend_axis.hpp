@@ -183,7 +183,7 @@ inline void attend_axis(const Execution& execution, Workspace& workspace, const 
       pairs += tile.count * (sight.end(tile.count - 1) - sight.begin(0) + 1);
     }
     // A task is a tile and a key/value head; the last tiles, which see most, come first.
-    const std::size_t threads = pairs * heads * rows.group < detail::kWorthThreads ? 1 : scratch.size();
+    const std::size_t threads = pairs * heads * rows.group < detail::kWorthThreads ? 1 : team;
     parallel_for(threads, tiles.size() * heads, [&](std::size_t task, std::size_t worker) {
       detail::attend_tile(execution.isa, rows, tiles[tiles.size() - 1 - task / heads], task % heads, scratch[worker]);
     });

@@ -57,11 +57,12 @@ class ModelQuantizer {
   /// all of it is on the disk and loads. Returns the error of each tensor of the plan.
   ///
   /// Throws FileError: `target` exists, the disk is full, or a file of the source has changed; InputError: `target`
-  /// lies in the source; WeightError; CancelledError. Nothing is left then, nor does a killed process leave anything
-  /// that loads (output_directory.hpp).
+  /// lies in the source, or the plan is not for it, or has a type that a tensor cannot have; WeightError;
+  /// CancelledError. Nothing is left then, nor does a killed process leave anything that loads (output_directory.hpp).
   std::vector<QuantizationError> write(std::span<const PlannedTensor> plan, const std::filesystem::path& target,
                                        const QuantizeOptions& options = {}) const {
     require_outside(target);
+    require_possible(plan);
     OutputDirectory output(target);
     for (const auto& [file, stamp] : stamps_)
       if (is_companion(file)) copy_file(file, output, options.stop);
@@ -118,6 +119,18 @@ class ModelQuantizer {
     }
   }
 
+  void require_possible(std::span<const PlannedTensor> plan) const {
+    for (const PlannedTensor& planned : plan) {
+      const StoredTensor* tensor = model_.weights().find(planned.name);
+      if (tensor == nullptr || tensor->shape != planned.shape || tensor->dtype != planned.from)
+        throw InputError(planned.name + ": expected a plan for the tensors of " + directory_.string());
+      if (planned.to == planned.from) continue;
+      if (const std::string obstacle = detail::obstacle_to(planned.to, model_.weights(), planned); !obstacle.empty())
+        throw InputError(planned.name + ": expected a type that it can have, found " +
+                         std::string(to_string(planned.to)) + ": " + obstacle);
+    }
+  }
+
   void copy_file(const std::string& file, const OutputDirectory& output, const std::stop_token& stop) const {
     const MappedFile from(directory_ / file);
     OutputFile to = output.create(file);
@@ -159,15 +172,10 @@ class ModelQuantizer {
   QuantizationError write_tensor(const Execution& execution, WeightReader& reader, const PlannedTensor& planned,
                                  const TensorSink& sink) const {
     const StoredTensor* tensor = model_.weights().find(planned.name);
-    if (tensor == nullptr || tensor->shape != planned.shape || tensor->dtype != planned.from)
-      throw InputError(planned.name + ": expected a plan for the tensors of " + directory_.string());
     if (planned.to == tensor->dtype) {
       copy_tensor(execution, tensor->bytes, sink);
       return {};
     }
-    if (const std::string obstacle = detail::obstacle_to(planned.to, model_.weights(), planned); !obstacle.empty())
-      throw InputError(planned.name + ": expected a type that it can have, found " +
-                       std::string(to_string(planned.to)) + ": " + obstacle);
     const std::size_t columns = tensor->shape.back();
     std::size_t rows = 1;  // of all matrices of a stack; a vector is one
     for (std::size_t i = 0; i + 1 < tensor->shape.size(); ++i) rows *= tensor->shape[i];

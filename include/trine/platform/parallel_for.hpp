@@ -27,9 +27,10 @@ namespace trine::inline TRINE_ABI {
 }
 
 /// Calls `body(i)` or `body(i, worker)` once for each i in [0, count), on at most `threads` threads; which thread runs
-/// which i is not defined, so bodies must write to separate places. `worker` < max(threads, 1) belongs to one thread at
-/// a time: an index of scratch memory. Returns when all calls have ended. The first exception that a body throws stops
-/// the handing out of further calls and is rethrown here.
+/// which i is not defined, so bodies must write to separate places. `worker` < max(min(threads, count), 1) belongs to
+/// one thread at a time: an index of scratch memory. Returns when all calls have ended. The first exception that a body
+/// throws stops the handing out of further calls and is rethrown here. Ask for the same threads each time, or for one,
+/// however small the count: OpenMP ends threads that a region does not ask for, and starts them again for the next.
 template <class Body>
 void parallel_for(std::size_t threads, std::size_t count, const Body& body) {
   const auto call = [&body](std::size_t i, std::size_t worker) {
@@ -41,15 +42,16 @@ void parallel_for(std::size_t threads, std::size_t count, const Body& body) {
     }
   };
 #if TRINE_HAS_OPENMP
-  const std::size_t team = std::min({threads, count, most_threads()});
+  const std::size_t present = std::min(threads, most_threads());
+  const std::size_t team = std::min(present, count);
   if (team > 1) {
     std::atomic<std::size_t> next{0};
     std::atomic<bool> failed{false};
     std::exception_ptr error;
-#pragma omp parallel num_threads(static_cast <int>(team))
+#pragma omp parallel num_threads(static_cast <int>(present))
     {
       const auto worker = static_cast<std::size_t>(omp_get_thread_num());
-      for (std::size_t i = next++; i < count; i = next++) {
+      for (std::size_t i = worker < team ? next++ : count; i < count; i = next++) {
         try {
           call(i, worker);
         } catch (...) {

@@ -187,7 +187,7 @@ inline constexpr std::string_view kMxfp4Scales = "_scales";
     // Plain bf16 is what is left where panels cannot be, or are not what reads the tensor.
     if (wanted == DType::bf16 && is_quantized_by_default(tensor.kind) && obstacle(DType::bf16_panels).empty())
       wanted = DType::bf16_panels;
-    if (wanted) tensor.note = obstacle(*wanted);
+    if (wanted && tensor.to != *wanted) tensor.note = obstacle(*wanted);
     if (wanted && tensor.note.empty()) tensor.to = *wanted;
     tensor.bytes_after = stored_bytes(tensor.to, detail::written_shape(source, tensor)).value_or(0);
   }
