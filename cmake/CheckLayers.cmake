@@ -29,7 +29,7 @@ set(layer_serve core platform json cache model text generate stats)
 
 # A regular expression, the only file or folder where it may match (empty: none), and why.
 set(rules
-  "#[ \t]*pragma[ \t]+omp|<omp\\.h>"       "platform/parallel_for.hpp"  "OpenMP lives in platform/parallel_for.hpp"
+  "#[ \t]*pragma[ \t]+omp|<omp\\.h>"       "platform/openmp_executor.hpp"  "OpenMP lives in platform/openmp_executor.hpp"
   "<Eigen/"                                "interop/"                   "Eigen types stay in interop/"
   "[jJ]son::(parse|sax_parse|accept|from_)"  "json/"                    "JSON is read through json/"
   "std::(cout|cerr|clog)|<iostream>|[^a-z_]f?printf *\\("  ""           "the library never prints"

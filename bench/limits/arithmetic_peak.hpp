@@ -19,6 +19,7 @@
 #include <trine/kernels/simd/target.hpp>
 #include <trine/platform/cpu_features.hpp>
 #include <trine/platform/parallel_for.hpp>
+#include <trine/platform/thread_pool.hpp>
 
 #if TRINE_X86
 #include <immintrin.h>
@@ -250,6 +251,8 @@ using Loop = Work (*)(std::size_t rounds);
 
 /// The best of some runs of a few milliseconds, on all threads at once.
 [[nodiscard]] inline double giga_operations_per_second(Loop loop, std::size_t threads) {
+  ThreadPool pool(threads);
+  const Execution execution{.threads = threads, .executor = &pool};
   using Clock = std::chrono::steady_clock;
   constexpr std::size_t kRounds = 8192;  // tens of microseconds: what threads take at a time
   constexpr std::size_t kParts = 64;     // for each thread
@@ -259,7 +262,7 @@ using Loop = Work (*)(std::size_t rounds);
   for (int run = 0; run < kRuns; ++run) {
     std::atomic<double> operations{0.0};
     const Clock::time_point start = Clock::now();
-    parallel_for(threads, kParts * threads, [&](std::size_t) {
+    parallel_for(execution, kParts * threads, [&](std::size_t) {
       const Work work = loop(kRounds);
       operations.fetch_add(work.operations);
       sink.store(work.result, std::memory_order_relaxed);

@@ -18,6 +18,7 @@
 #include <trine/platform/anonymous_memory.hpp>
 #include <trine/platform/cpu_features.hpp>
 #include <trine/platform/parallel_for.hpp>
+#include <trine/platform/thread_pool.hpp>
 
 #if TRINE_X86
 #include <immintrin.h>
@@ -120,10 +121,12 @@ class StreamReader {
 
   /// The best of `passes` passes over the memory for each count of streams a thread.
   [[nodiscard]] StreamRead measure(std::size_t threads, std::size_t passes = 3) const {
+    ThreadPool pool(threads);
+    const Execution execution{.threads = threads, .executor = &pool};
     StreamRead result;
     for (std::size_t pass = 0; pass < passes; ++pass) {
       for (std::size_t i = 0; i < kStreamCounts.size(); ++i)
-        result.gb_per_second[i] = std::max(result.gb_per_second[i], pass_gb_per_second(threads, kStreamCounts[i]));
+        result.gb_per_second[i] = std::max(result.gb_per_second[i], pass_gb_per_second(execution, kStreamCounts[i]));
     }
     return result;
   }
@@ -132,10 +135,10 @@ class StreamReader {
   static constexpr std::size_t kPart = std::size_t{4} << 20U;
   using Clock = std::chrono::steady_clock;
 
-  [[nodiscard]] double pass_gb_per_second(std::size_t threads, std::size_t streams) const {
+  [[nodiscard]] double pass_gb_per_second(const Execution& execution, std::size_t streams) const {
     std::atomic<std::uint64_t> sink{0};
     const Clock::time_point start = Clock::now();
-    parallel_for(threads, slabs_, [&](std::size_t slab) {
+    parallel_for(execution, slabs_, [&](std::size_t slab) {
       sink.fetch_or(read(memory_.data() + slab * kPart, streams), std::memory_order_relaxed);
     });
     const double seconds = std::chrono::duration<double>(Clock::now() - start).count();

@@ -21,6 +21,7 @@
 
 #include <trine/attention/grouped_query.hpp>
 #include <trine/attention/latent.hpp>
+#include <trine/platform/thread_pool.hpp>
 
 #include "program/random_weights.hpp"
 
@@ -127,7 +128,8 @@ double peak_memory_mib() {
 /// process's memory.
 void attend(benchmark::State& state, const std::string& kind, std::size_t tokens, CacheType type) {
   const Layer layer = make(kind);
-  const Execution execution{.isa = default_isa(), .threads = default_threads()};
+  ThreadPool pool;
+  const Execution execution{.isa = default_isa(), .threads = pool.max_workers(), .executor = &pool};
   std::vector<float> x(kBatch * kHidden);
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(CounterRandom{1}.uniform(i) - 0.5);
   std::vector<float> y(x.size());

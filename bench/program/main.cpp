@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // trine-bench: how fast a model runs here, as a share of what the machine allows.
 #include <cstdio>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include <trine/platform/openmp_executor.hpp>
 
 #include "common/interrupt.hpp"
 #include "common/model.hpp"
@@ -36,6 +40,14 @@ std::vector<std::string_view> shape_names() {
   return names;
 }
 
+std::vector<std::string_view> executor_names() {
+#if TRINE_HAS_OPENMP
+  return {"pool", "openmp"};
+#else
+  return {"pool"};
+#endif
+}
+
 struct Options {
   std::string directory;
   std::string shape;
@@ -51,8 +63,10 @@ struct Options {
   std::string activations = "native";
   std::string attention = "full";
   std::string cache_type = "f32";
+  std::string executor = "pool";
   std::string output = "md";
   bool limits = false;
+  bool no_limits = false;
   bool serve = false;
 
   void add_to(CLI::App& app) {
@@ -97,10 +111,14 @@ struct Options {
     app.add_option("--cache-type", cache_type, "How keys and values are kept: f32, bf16 or q8")
         ->type_name("TYPE")
         ->check(one_of({"f32", "bf16", "q8"}));
+    app.add_option("--executor", executor, "Who lends threads: pool, the default of sessions, or openmp")
+        ->type_name("KIND")
+        ->check(one_of(executor_names()));
     app.add_option("-o,--output", output, "md: a markdown table; json: one JSON document")
         ->type_name("FORMAT")
         ->check(one_of({"md", "json"}));
     app.add_flag("--limits", limits, "Measure the machine alone: stream read and arithmetic peaks");
+    app.add_flag("--no-limits", no_limits, "Do not measure the machine's limits beside the results: sooner, no shares");
     app.add_flag("--serve", serve, "Answer requests on standard input, a JSON object a line, with the model loaded");
   }
 
@@ -136,12 +154,22 @@ struct Options {
 
   [[nodiscard]] MeasureOptions measure_options() const {
     return {.repetitions = repetitions,
-            .limit_passes = tiny ? std::size_t{1} : 3,
+            .limit_passes = no_limits ? std::size_t{0}
+                            : tiny    ? std::size_t{1}
+                                      : std::size_t{3},
             .activations = activations == "f32" ? Activations::f32 : Activations::native,
-            .cache_type = *parse_cache_type(cache_type)};
+            .cache_type = *parse_cache_type(cache_type),
+            .executor = make_executor()};
   }
 
  private:
+  [[nodiscard]] std::function<std::shared_ptr<Executor>(std::size_t)> make_executor() const {
+#if TRINE_HAS_OPENMP
+    if (executor == "openmp") return [](std::size_t workers) { return std::make_shared<OpenMpExecutor>(workers); };
+#endif
+    return {};
+  }
+
   static constexpr std::size_t kMostTokens = std::size_t{1} << 20U;
 
   static CLI::Validator whole_number(std::size_t most) {

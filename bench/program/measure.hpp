@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -65,6 +66,7 @@ struct Result {
     return {(before.read_gb_per_second + after.read_gb_per_second) / 2.0,
             (before.giga_operations_per_second + after.giga_operations_per_second) / 2.0};
   }
+  [[nodiscard]] bool has_limits() const { return before.read_gb_per_second > 0.0; }
   [[nodiscard]] bool bound_by_memory() const { return memory_seconds() > arithmetic_seconds(); }
   /// Tokens a second that the limit allows.
   [[nodiscard]] double most_tokens_per_second() const {
@@ -81,9 +83,10 @@ struct Result {
 
 struct MeasureOptions {
   std::size_t repetitions = 5;
-  std::size_t limit_passes = 3;
+  std::size_t limit_passes = 3;  // 0: limits are not measured
   Activations activations = Activations::native;
   CacheType cache_type = CacheType::f32;
+  std::function<std::shared_ptr<Executor>(std::size_t threads)> executor = {};  // none: what sessions do by default
 };
 
 /// Measures one model. Keeps the memory that its limits are read from all the time, so that it can be told from the
@@ -108,19 +111,22 @@ class Meter {
                              .batch_size = kBatchSize,
                              .activations = options_.activations,
                              .cache_type = options_.cache_type,
-                             .observer = &touched});
+                             .observer = &touched,
+                             .executor = options_.executor ? options_.executor(test.threads) : nullptr});
     const std::vector<TokenId> tokens = some_tokens(test.positions());
     Result result{.test = test};
     static_cast<void>(run_once(session, test, tokens, stop, &touched, result));
     tick();
     result.giga_operations = giga_operations(test);
-    result.before = measure_limits(reader_, arithmetic(), test.threads, options_.limit_passes);
+    if (options_.limit_passes > 0)
+      result.before = measure_limits(reader_, arithmetic(), test.threads, options_.limit_passes);
     for (std::size_t i = 0; i < options_.repetitions; ++i) {
       const double seconds = run_once(session, test, tokens, stop, nullptr, result);
       result.tokens_per_second.push_back(static_cast<double>(test.tokens) / seconds);
       tick();
     }
-    result.after = measure_limits(reader_, arithmetic(), test.threads, options_.limit_passes);
+    if (options_.limit_passes > 0)
+      result.after = measure_limits(reader_, arithmetic(), test.threads, options_.limit_passes);
     result.peak_memory = peak_memory_bytes() - reader_.bytes();
     return result;
   }

@@ -17,6 +17,7 @@
 #include <trine/core/random.hpp>
 #include <trine/platform/anonymous_memory.hpp>
 #include <trine/platform/parallel_for.hpp>
+#include <trine/platform/thread_pool.hpp>
 #include <trine/quant/packed.hpp>
 #include <trine/weights/weight_source.hpp>
 
@@ -47,9 +48,11 @@ class RandomWeights : public TensorMap {
       if (spec.shape.size() == 2) reserve_block(dtype, spec.shape[0], spec.shape[1]);
       next += aligned_bytes(spec, type);
     }
-    make_blocks(threads);
+    ThreadPool pool(threads);
+    const Execution execution{.threads = threads, .executor = &pool};
+    make_blocks(execution);
     std::atomic<std::size_t> done{0};
-    parallel_for(threads, specs.size(), [&](std::size_t i, std::size_t worker) {
+    parallel_for(execution, specs.size(), [&](std::size_t i, std::size_t worker) {
       fill(specs[i]);
       const std::size_t sum = done += tensors_.find(specs[i].name)->second.bytes.size();
       if (worker == 0) progress(sum);
@@ -83,11 +86,11 @@ class RandomWeights : public TensorMap {
     std::vector<std::byte>& block = blocks_[{dtype, columns}];
     block.resize(std::max(block.size(), panels * panel_size(dtype, columns)));
   }
-  void make_blocks(std::size_t threads) {
+  void make_blocks(const Execution& execution) {
     for (auto& [key, block] : blocks_) {
       const auto [dtype, columns] = key;
       const std::size_t size = panel_size(dtype, columns);
-      parallel_for(threads, block.size() / size,
+      parallel_for(execution, block.size() / size,
                    [=, dtype = dtype, columns = columns, to = block.data()](std::size_t panel) {
                      make_panel(dtype, columns, panel, to + panel * size);
                    });

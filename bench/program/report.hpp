@@ -63,6 +63,11 @@ struct Subject {
 
 [[nodiscard]] inline OrderedJson to_json(const Result& result, std::string_view arithmetic) {
   const Statistics statistics = result.statistics();
+  const OrderedJson limit = {{"bound_by", result.bound_by_memory() ? "memory" : "arithmetic"},
+                             {"arithmetic", arithmetic},
+                             {"tokens_per_second", result.most_tokens_per_second()},
+                             {"before", to_json(result.before)},
+                             {"after", to_json(result.after)}};
   return {{"test", result.test.name()},
           {"tokens", result.test.tokens},
           {"rows", result.test.rows},
@@ -75,13 +80,8 @@ struct Subject {
             {"min", statistics.min},
             {"max", statistics.max},
             {"samples", result.tokens_per_second}}},
-          {"limit",
-           {{"bound_by", result.bound_by_memory() ? "memory" : "arithmetic"},
-            {"arithmetic", arithmetic},
-            {"tokens_per_second", result.most_tokens_per_second()},
-            {"before", to_json(result.before)},
-            {"after", to_json(result.after)}}},
-          {"share", result.share()},
+          {"limit", result.has_limits() ? limit : OrderedJson()},
+          {"share", result.has_limits() ? OrderedJson(result.share()) : OrderedJson()},
           {"touched_bytes_per_token", result.touched_bytes_per_token()},
           {"giga_operations_per_token", result.giga_operations / static_cast<double>(result.test.tokens)},
           {"peak_memory_bytes", result.peak_memory}};
@@ -106,9 +106,10 @@ struct Subject {
   const std::string depth = result.test.depth == 0 ? "" : " @ " + std::to_string(result.test.depth);
   return "| " + result.test.name() + depth + " | " + std::to_string(result.test.threads) + " | " +
          number(statistics.mean) + " ± " + number(statistics.stddev) + " | " + number(statistics.median) + " | " +
-         number(statistics.min) + " | " + number(statistics.max) + " | " + limit + " | " +
-         example::fixed(100.0 * result.share(), 1) + " % | " + example::with_unit(result.touched_bytes_per_token()) +
-         " | " + example::with_unit(static_cast<double>(result.peak_memory)) + " |\n";
+         number(statistics.min) + " | " + number(statistics.max) + " | " + (result.has_limits() ? limit : "-") + " | " +
+         (result.has_limits() ? example::fixed(100.0 * result.share(), 1) + " %" : "-") + " | " +
+         example::with_unit(result.touched_bytes_per_token()) + " | " +
+         example::with_unit(static_cast<double>(result.peak_memory)) + " |\n";
 }
 
 }  // namespace trine::bench

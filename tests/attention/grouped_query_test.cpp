@@ -14,6 +14,7 @@
 #include "support/expect_error.hpp"
 #include "support/naive.hpp"
 #include "support/random_tensor.hpp"
+#include "support/test_executor.hpp"
 
 namespace trine {
 namespace {
@@ -126,8 +127,8 @@ Tensor<float, 2> run(const GroupedQueryAttention& attention, View<const float, 2
   for (std::size_t done = 0; done < x.extent(0); done += chunk) {
     const std::size_t count = std::min(chunk, x.extent(0) - done);
     const SequenceRows rows{0, count, done, &cache};
-    attention.forward({default_isa(), threads, {}}, workspace, x.slice(done, count), std::span(&rows, 1),
-                      y.view().slice(done, count));
+    attention.forward({.isa = default_isa(), .threads = threads, .executor = test::test_executor()}, workspace,
+                      x.slice(done, count), std::span(&rows, 1), y.view().slice(done, count));
   }
   return y;
 }

@@ -16,6 +16,7 @@
 #include "nn/layers_in_memory.hpp"
 #include "support/expect_error.hpp"
 #include "support/naive_latent.hpp"
+#include "support/test_executor.hpp"
 #include "support/values.hpp"
 
 namespace trine {
@@ -105,8 +106,8 @@ Tensor<float, 2> run(const LatentAttention& attention, View<const float, 2> x, s
   for (std::size_t done = 0; done < x.extent(0); done += chunk) {
     const std::size_t count = std::min(chunk, x.extent(0) - done);
     const SequenceRows rows{0, count, done, &cache};
-    attention.forward({default_isa(), threads, {}, activations}, workspace, x.slice(done, count), std::span(&rows, 1),
-                      y.view().slice(done, count));
+    attention.forward({default_isa(), threads, {}, activations, test::test_executor()}, workspace, x.slice(done, count),
+                      std::span(&rows, 1), y.view().slice(done, count));
   }
   return y;
 }

@@ -12,6 +12,7 @@
 
 #include "support/naive.hpp"
 #include "support/random_tensor.hpp"
+#include "support/test_executor.hpp"
 
 namespace trine {
 namespace {
@@ -75,7 +76,7 @@ double tolerance(DType dtype, Activations activations) {
 class GatedExecutorPerIsa : public testing::TestWithParam<std::pair<DType, Activations>> {
  protected:
   [[nodiscard]] Execution execution(std::size_t threads) const {
-    return {default_isa(), threads, {}, GetParam().second};
+    return {default_isa(), threads, {}, GetParam().second, test::test_executor()};
   }
   Workspace workspace_;
 };

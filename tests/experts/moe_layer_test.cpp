@@ -11,6 +11,7 @@
 
 #include "nn/layers_in_memory.hpp"
 #include "support/expect_error.hpp"
+#include "support/test_executor.hpp"
 
 namespace trine {
 namespace {
@@ -76,7 +77,7 @@ class MoeLayerPerIsa : public testing::Test {
                        std::size_t threads = 1) {
     std::vector<std::size_t> positions;
     for (std::size_t t = 0; t < x.extent(0); ++t) positions.push_back(first_position + t);
-    const Execution execution{default_isa(), threads, {}};
+    const Execution execution{.isa = default_isa(), .threads = threads, .executor = test::test_executor()};
     Tensor<float, 2> y({x.extent(0), kHidden});
     layer.forward({execution, workspace_, {{}, positions, {}, {}, {}}, plan_, nullptr}, x, y.view());
     return y;

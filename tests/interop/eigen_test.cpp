@@ -14,6 +14,7 @@
 
 #include "support/expect_error.hpp"
 #include "support/random_tensor.hpp"
+#include "support/test_executor.hpp"
 #include "support/values.hpp"
 
 namespace trine::test {
@@ -84,7 +85,7 @@ TEST(Eigen, ViewsOfBlocksNeedDenseRows) {
 
 // A second opinion on the matrix product, by another library and in double precision.
 TEST(Eigen, AgreesWithOurMatrixProductPerIsa) {
-  const Execution execution{default_isa(), 2, {}};
+  const Execution execution{.isa = default_isa(), .threads = 2, .executor = test::test_executor()};
   struct Size {
     std::size_t tokens, out, in;
   };

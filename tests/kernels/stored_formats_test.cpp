@@ -16,6 +16,7 @@
 #include <trine/quant/mxfp4.hpp>
 
 #include "support/random_tensor.hpp"
+#include "support/test_executor.hpp"
 
 namespace trine {
 namespace {
@@ -128,7 +129,8 @@ void check(const AnyMatrix& w, const std::vector<double>& values, const std::str
     }
     Tensor<float, 2> parallel({rows, w.rows});
     Workspace workspace;
-    kernels::matmul(Execution{isa, 3, {}}, workspace, x.view(), w, parallel.view());
+    kernels::matmul(Execution{.isa = isa, .threads = 3, .executor = test::test_executor()}, workspace, x.view(), w,
+                    parallel.view());
     ASSERT_TRUE(std::equal(y.begin(), y.end(), parallel.view().span().begin())) << what;
   }
 }

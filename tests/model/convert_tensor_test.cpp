@@ -13,6 +13,7 @@
 #include <trine/core/random.hpp>
 
 #include "support/expect_error.hpp"
+#include "support/test_executor.hpp"
 
 namespace trine {
 namespace {
@@ -46,11 +47,12 @@ struct Converted {
 Converted convert(const AnyMatrix& from, DType to, std::size_t threads = 1) {
   Converted result;
   double last = 0.0;
-  result.error = convert_tensor({.threads = threads}, "w", from, to, [&](std::span<const std::byte> part, double done) {
-    result.bytes.insert(result.bytes.end(), part.begin(), part.end());
-    EXPECT_GT(done, last);
-    last = done;
-  });
+  result.error = convert_tensor({.threads = threads, .executor = test::test_executor()}, "w", from, to,
+                                [&](std::span<const std::byte> part, double done) {
+                                  result.bytes.insert(result.bytes.end(), part.begin(), part.end());
+                                  EXPECT_GT(done, last);
+                                  last = done;
+                                });
   EXPECT_EQ(last, 1.0);
   return result;
 }

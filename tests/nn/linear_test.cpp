@@ -12,6 +12,7 @@
 
 #include "nn/layers_in_memory.hpp"
 #include "support/expect_error.hpp"
+#include "support/test_executor.hpp"
 
 namespace trine {
 namespace {
@@ -31,7 +32,7 @@ void expect_near(View<const float, 2> found, const Matrix& expected) {
 
 class LayersPerIsa : public testing::Test {
  protected:
-  const Execution execution_{default_isa(), 2, {}};
+  const Execution execution_{.isa = default_isa(), .threads = 2, .executor = test::test_executor()};
   Workspace workspace_;
   test::MemoryWeights weights_;
   WeightReader reader_{weights_};

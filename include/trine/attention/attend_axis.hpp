@@ -15,7 +15,7 @@
 #include <trine/attention/streamed_attention.hpp>
 #include <trine/core/workspace.hpp>
 #include <trine/kernels/cache_rows.hpp>
-#include <trine/platform/execution.hpp>
+#include <trine/platform/parallel_for.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -164,7 +164,7 @@ inline void attend_axis(const Execution& execution, Workspace& workspace, const 
   const SequenceRows& sequence = rows.sequence;
   const std::size_t heads = rows.shape.heads;
   const std::size_t most = std::max<std::size_t>(kQueryTile / rows.group, 1);  // queries of a tile
-  const std::size_t team = std::clamp<std::size_t>(execution.threads, 1, most_threads());
+  const std::size_t team = execution.num_workers();
   std::vector<detail::AxisScratch> scratch;
   for (std::size_t worker = 0; worker < (sequence.rows > 1 ? team : std::min(team, heads)); ++worker)
     scratch.emplace_back(workspace, std::min(most, sequence.rows) * rows.group, rows.shape.head_dim, rows.shape.type);
@@ -184,7 +184,7 @@ inline void attend_axis(const Execution& execution, Workspace& workspace, const 
     }
     // A task is a tile and a key/value head; the last tiles, which see most, come first.
     const std::size_t threads = pairs * heads * rows.group < detail::kWorthThreads ? 1 : team;
-    parallel_for(threads, tiles.size() * heads, [&](std::size_t task, std::size_t worker) {
+    parallel_for(execution, threads, tiles.size() * heads, [&](std::size_t task, std::size_t worker) {
       detail::attend_tile(execution.isa, rows, tiles[tiles.size() - 1 - task / heads], task % heads, scratch[worker]);
     });
     n += count;

@@ -187,7 +187,7 @@ class LatentAttention : public Attention {
   }
 
   void rotate_queries(const Execution& execution, const SequenceRows& sequence, View<float, 2> q) const {
-    parallel_for(threads_for(execution, sequence.rows * q.extent(1) * 8), sequence.rows, [&](std::size_t r) {
+    parallel_for(execution, threads_for(execution, sequence.rows * q.extent(1) * 8), sequence.rows, [&](std::size_t r) {
       rotary_->rotate(sequence.position + r, q.row(sequence.first_row + r).subspan(options_.qk_nope_head_dim),
                       head_dim_);
     });
@@ -223,7 +223,7 @@ class LatentAttention : public Attention {
     std::vector<kernels::ActivationBuffer> latents;
     for (std::size_t worker = 0; worker < team; ++worker)
       latents.emplace_back(execution, workspace, kBlock, options_.kv_lora_rank, weight, false);
-    parallel_for(threads, options_.num_heads, [&](std::size_t head, std::size_t worker) {
+    parallel_for(execution, threads, options_.num_heads, [&](std::size_t head, std::size_t worker) {
       const StreamedRows queries{.q = q.row(sequence.first_row).data() + head * head_dim_,
                                  .ldq = q.extent(1),
                                  .rows = sequence.rows,
@@ -286,7 +286,7 @@ class LatentAttention : public Attention {
     const View<float, 2> scores = workspace.take_matrix<float>(team, kQueryTile * kKeyPiece);
     const View<float, 2> loaded = workspace.take_matrix<float>(team, cache.scratch());
     const auto softmax = workspace.take_matrix<kernels::StreamingSoftmax>(team, most);
-    parallel_for(threads, groups * tiles, [&](std::size_t task, std::size_t worker) {
+    parallel_for(execution, threads, groups * tiles, [&](std::size_t task, std::size_t worker) {
       const std::size_t first_head = task % groups * heads;
       const std::size_t my_heads = std::min(heads, options_.num_heads - first_head);
       const std::size_t first_row = task / groups * kMostRows;
@@ -328,10 +328,10 @@ class LatentAttention : public Attention {
 
   // One thread where waking others costs more than `work` multiply-adds.
   [[nodiscard]] static std::size_t threads_for(const Execution& execution, std::size_t work) noexcept {
-    return work < kernels::kTaskWork ? 1 : std::max<std::size_t>(1, execution.threads);
+    return work < kernels::kTaskWork ? 1 : execution.num_workers();
   }
   [[nodiscard]] static std::size_t team_of(std::size_t threads, std::size_t tasks) noexcept {
-    return std::max<std::size_t>(1, std::min({threads, most_threads(), tasks}));
+    return std::max<std::size_t>(1, std::min(threads, tasks));
   }
 
   static constexpr std::size_t kBlock = LatentShape::kPageRows;  // keys of a piece of softmax

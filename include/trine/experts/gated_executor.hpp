@@ -52,7 +52,7 @@ class GatedExecutor {
   /// y[row of s] += weight_s down h_s, part after part, so that a row's sum does not depend on the batch.
   /// y: [tokens, hidden]
   void add(View<float, 2> y) const {
-    const std::size_t team = std::clamp<std::size_t>(execution_.threads, 1, most_threads());
+    const std::size_t team = execution_.num_workers();
     const std::size_t block = block_of(parts_.empty() ? 0 : parts_.front().mlp->down().out());
     const View<float, 2> scratch = workspace_.take_matrix<float>(team, std::min(rows_, kRowsAtATime) * block);
     for_column_blocks([&](std::size_t first, std::size_t columns, std::size_t worker) {
@@ -81,7 +81,7 @@ class GatedExecutor {
   // streams, and many rows want their values to stay in cache; either way there are tasks for all threads.
   [[nodiscard]] std::size_t block_of(std::size_t columns) const noexcept {
     const std::size_t most = (rows_ < 16 ? 4 : 2) * kPackedGroup;
-    const std::size_t fair = columns / (2 * std::max<std::size_t>(execution_.threads, 1));
+    const std::size_t fair = columns / (2 * execution_.num_workers());
     return std::clamp(fair / kPackedGroup * kPackedGroup, kPackedGroup, most);
   }
 
@@ -103,13 +103,13 @@ class GatedExecutor {
     }
     const kernels::ActivationRows rows = kernels::prepare(execution_, workspace_, x, weights);
     hidden_ = {execution_, workspace_, slots_, ffn_, downs, true};
-    const std::size_t team = std::clamp<std::size_t>(execution_.threads, 1, most_threads());
+    const std::size_t team = execution_.num_workers();
     const View<float, 2> scratch = workspace_.take_matrix<float>(team, 2 * std::min(rows_, kRowsAtATime) * block);
-    parallel_for(execution_.threads, tasks, [&](std::size_t task, std::size_t worker) {
+    parallel_for(execution_, tasks, [&](std::size_t task, std::size_t worker) {
       const auto i = static_cast<std::size_t>(std::ranges::upper_bound(end, task) - end.begin());
       const std::size_t first = (task - (i == 0 ? 0 : end[i - 1])) * block;
       // Likely for this thread: the task after those that the others begin now.
-      const std::size_t next = task + std::max<std::size_t>(execution_.threads, 1);
+      const std::size_t next = task + execution_.num_workers();
       const auto j = static_cast<std::size_t>(std::ranges::upper_bound(end, next) - end.begin());
       const void* after =
           next < tasks ? parts_[j].mlp->gate().place((next - (j == 0 ? 0 : end[j - 1])) * block) : nullptr;
@@ -142,7 +142,7 @@ class GatedExecutor {
     if (parts_.empty()) return;
     const Linear& down = parts_.front().mlp->down();
     const std::size_t block = block_of(down.out());
-    parallel_for(execution_.threads, (down.out() + block - 1) / block, [&](std::size_t task, std::size_t worker) {
+    parallel_for(execution_, (down.out() + block - 1) / block, [&](std::size_t task, std::size_t worker) {
       body(task * block, std::min(block, down.out() - task * block), worker);
     });
   }

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <numeric>
 #include <optional>
 #include <span>
@@ -18,18 +19,20 @@
 #include <trine/generate/session_file.hpp>
 #include <trine/model/model.hpp>
 #include <trine/platform/available_memory.hpp>
+#include <trine/platform/thread_pool.hpp>
 
 namespace trine::inline TRINE_ABI {
 
 struct SessionOptions {
   std::size_t context = 0;       // most positions; 0: what the model was made for
-  std::size_t threads = 0;       // 0: default_threads()
+  std::size_t threads = 0;       // 0: as many as `executor` lends, default_threads() without one
   std::size_t batch_size = 512;  // rows of a long prompt computed at once; bounds the scratch memory
   std::optional<Isa> isa = {};   // none: default_isa()
   Activations activations = Activations::automatic;
   CacheType cache_type =
       CacheType::f32;                   // how keys and values are kept: bf16 and q8 take less memory and lose a little
   RoutingObserver* observer = nullptr;  // sees every routing decision; must outlive the session
+  std::shared_ptr<Executor> executor = nullptr;  // lends threads, to other sessions too; null: a ThreadPool of its own
 };
 
 enum class OutputRows : std::uint8_t { last, all };
@@ -53,7 +56,9 @@ class Session {
     if (options_.threads > kMaxThreads)
       throw InputError("threads: expected at most " + std::to_string(kMaxThreads) + ", found " +
                        std::to_string(options_.threads));
-    if (options_.threads == 0) options_.threads = default_threads();
+    if (options_.threads == 0)
+      options_.threads = options_.executor ? options_.executor->max_workers() : default_threads();
+    if (!options_.executor && options_.threads > 1) options_.executor = std::make_shared<ThreadPool>(options_.threads);
     if (options_.batch_size == 0) throw InputError("batch_size: expected at least 1, found 0");
     if (!options_.isa) options_.isa = default_isa();
     if (!is_available(*options_.isa))
@@ -68,6 +73,8 @@ class Session {
   [[nodiscard]] CacheType cache_type() const noexcept { return state_.cache_type; }
   [[nodiscard]] std::size_t context() const noexcept { return options_.context; }
   [[nodiscard]] std::size_t threads() const noexcept { return options_.threads; }
+  /// Lends the threads; null when there is but one.
+  [[nodiscard]] const std::shared_ptr<Executor>& executor() const noexcept { return options_.executor; }
   [[nodiscard]] Isa isa() const noexcept { return *options_.isa; }
 
   /// Goes on by `tokens` and returns logits [1, vocab] for the last of them, or [tokens, vocab]; for a model whose
@@ -105,8 +112,8 @@ class Session {
     interrupted_ = false;
   }
 
-  /// A session that goes on from the same sequence, with the same options. Both share the caches' pages until one of
-  /// them writes to them.
+  /// A session that goes on from the same sequence, with the same options and the same executor, whose threads they
+  /// share. Both share the caches' pages until one of them writes to them.
   [[nodiscard]] Session fork() const {
     Session other(model_, options_, state_);
     other.seen_ = seen_;
@@ -196,7 +203,7 @@ class Session {
   View<const float, 2> run(std::size_t count, std::span<const TokenId> tokens, View<const float, 2> features,
                            OutputRows rows, const std::stop_token& stop) {
     check(count);
-    const Execution execution{*options_.isa, options_.threads, stop, options_.activations};
+    const Execution execution{*options_.isa, options_.threads, stop, options_.activations, options_.executor.get()};
     const Transformer& transformer = model_.transformer();
     const std::size_t pool = transformer.head().pool();
     const std::size_t wanted = rows == OutputRows::all ? count / pool : 1;

@@ -15,7 +15,7 @@
 #include <trine/core/workspace.hpp>
 #include <trine/kernels/gemm.hpp>
 #include <trine/kernels/packed_gemm.hpp>
-#include <trine/platform/execution.hpp>
+#include <trine/platform/parallel_for.hpp>
 #include <trine/platform/parallel_rows.hpp>
 
 namespace trine::inline TRINE_ABI::kernels {
@@ -127,10 +127,11 @@ inline constexpr std::size_t kTaskWork = std::size_t{1} << 17U;
 /// of them where the whole product is.
 [[nodiscard]] inline std::size_t columns_per_task(const Execution& execution, std::size_t rows, std::size_t outs,
                                                   std::size_t k) noexcept {
-  if (execution.threads <= 1) return std::max<std::size_t>(outs, 1);
+  const std::size_t workers = execution.num_workers();
+  if (workers <= 1) return std::max<std::size_t>(outs, 1);
   const std::size_t work_per_column = std::max<std::size_t>(rows * k, 1);
   const std::size_t smallest = (kTaskWork + work_per_column - 1) / work_per_column;
-  const std::size_t fair = (outs + execution.threads * 4 - 1) / (execution.threads * 4);
+  const std::size_t fair = (outs + workers * 4 - 1) / (workers * 4);
   return (std::max(smallest, fair) + 63) / 64 * 64;  // whole tiles of packed panels
 }
 
@@ -140,9 +141,9 @@ inline void matmul(const Execution& execution, const ActivationRows& x, const An
   require_shape("matmul input", {rows, w.columns}, std::array{x.rows, x.columns});
   require_shape("matmul output", {rows, w.rows}, y.shape());
   const std::size_t columns = columns_per_task(execution, rows, w.rows, w.columns);
-  parallel_for(execution.threads, (w.rows + columns - 1) / columns, [&](std::size_t task) {
+  parallel_for(execution, (w.rows + columns - 1) / columns, [&](std::size_t task) {
     const std::size_t first = task * columns;
-    const std::size_t next = first + std::max<std::size_t>(execution.threads, 1) * columns;  // likely for this thread
+    const std::size_t next = first + execution.num_workers() * columns;  // likely for this thread
     gemm(execution, x, nullptr, 0, rows, w.row_range(first, std::min(columns, w.rows - first)), y.data() + first,
          w.rows, next < w.rows ? w.row_range(next, 1).place() : nullptr);
   });

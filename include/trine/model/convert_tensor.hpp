@@ -15,7 +15,7 @@
 #include <trine/core/error.hpp>
 #include <trine/core/tensor.hpp>
 #include <trine/kernels/convert.hpp>
-#include <trine/platform/execution.hpp>
+#include <trine/platform/parallel_for.hpp>
 #include <trine/quant/packed.hpp>
 #include <trine/quant/quantization_error.hpp>
 
@@ -74,15 +74,15 @@ inline QuantizationError convert_rows(const std::string& name, const AnyMatrix& 
                                                       const AnyMatrix& from, DType to, const TensorSink& sink) {
   const std::size_t panels = detail::kBandElements / (kPanelRows * from.columns);
   const std::size_t band = kPanelRows * std::max<std::size_t>(panels, 1);
-  const std::size_t at_once = std::max<std::size_t>(execution.threads, 1) * 4;
-  std::vector<detail::ConvertScratch> scratch(std::max<std::size_t>(execution.threads, 1));
+  const std::size_t at_once = execution.num_workers() * 4;
+  std::vector<detail::ConvertScratch> scratch(execution.num_workers());
   std::vector<std::vector<std::byte, CacheLineAllocator<std::byte>>> stored(at_once);
   std::vector<QuantizationError> errors(at_once);
   QuantizationError total;
   for (std::size_t begin = 0; begin < from.rows; begin += at_once * band) {
     execution.check_stop();
     const std::size_t bands = std::min(at_once, (from.rows - begin + band - 1) / band);
-    parallel_for(execution.threads, bands, [&](std::size_t i, std::size_t worker) {
+    parallel_for(execution, bands, [&](std::size_t i, std::size_t worker) {
       const std::size_t first = begin + i * band;
       const std::size_t rows = std::min(band, from.rows - first);
       stored[i].resize(*stored_bytes(to, std::array{rows, from.columns}));

@@ -144,8 +144,9 @@ class ModelQuantizer {
 
   std::vector<QuantizationError> write_weights(std::span<const PlannedTensor> plan, const OutputDirectory& output,
                                                const QuantizeOptions& options) const {
-    const std::size_t threads = options.threads == 0 ? default_threads() : std::min(options.threads, most_threads());
-    const Execution execution{.threads = threads, .stop = options.stop};
+    const std::size_t threads = options.threads == 0 ? default_threads() : options.threads;
+    ThreadPool pool(threads);
+    const Execution execution{.threads = threads, .stop = options.stop, .executor = &pool};
     std::uint64_t before = 0;
     std::uint64_t after = 0;
     for (const PlannedTensor& tensor : plan) {

@@ -12,7 +12,7 @@
 
 #include <trine/core/error.hpp>
 #include <trine/platform/cpu_features.hpp>
-#include <trine/platform/parallel_for.hpp>
+#include <trine/platform/executor.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -26,13 +26,18 @@ enum class Activations : std::uint8_t {
 inline constexpr std::array<std::pair<Activations, std::string_view>, 3> kActivationsNames{
     {{Activations::f32, "f32"}, {Activations::automatic, "automatic"}, {Activations::native, "native"}}};
 
-/// Results do not depend on `threads`; they may differ in the last bits between instruction sets.
+/// Results do not depend on `threads` and `executor`; they may differ in the last bits between instruction sets.
 struct Execution {
   Isa isa = Isa::portable;
   std::size_t threads = 1;
   std::stop_token stop = {};
   Activations activations = Activations::f32;
+  Executor* executor = nullptr;  // lends the threads; without one everything runs in the calling thread
 
+  /// Threads that may work at once, the caller's among them: sizes scratch memory. At least 1.
+  [[nodiscard]] std::size_t num_workers() const noexcept {
+    return executor == nullptr ? 1 : std::clamp<std::size_t>(threads, 1, executor->max_workers());
+  }
   /// The same with activations as they are: for what decides (routers), not computes.
   [[nodiscard]] Execution exact() const {
     Execution other = *this;

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 
-#include <trine/platform/execution.hpp>
+#include <trine/platform/parallel_for.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -17,7 +17,7 @@ inline constexpr std::size_t kRowWork = std::size_t{1} << 15U;
 template <class Body>
 void parallel_rows(const Execution& execution, std::size_t rows, std::size_t width, const Body& body) {
   const std::size_t at_once = std::max<std::size_t>(1, kRowWork / std::max<std::size_t>(width, 1));
-  parallel_for(execution.threads, (rows + at_once - 1) / at_once, [&](std::size_t task) {
+  parallel_for(execution, (rows + at_once - 1) / at_once, [&](std::size_t task) {
     for (std::size_t r = task * at_once; r < std::min(rows, (task + 1) * at_once); ++r) body(r);
   });
 }

@@ -10,10 +10,12 @@
 Facts FACTS() {
   Facts facts{typeid(trine::Error).name(), 0, {}, &trine::kDTypes};
   std::atomic<int> sum{0};
-  trine::parallel_for(2, 100, [&](std::size_t i) { sum += static_cast<int>(i); });
+  trine::ThreadPool pool(2);
+  const trine::Execution execution{.threads = 2, .executor = &pool};
+  trine::parallel_for(execution, 100, [&](std::size_t i) { sum += static_cast<int>(i); });
   facts.parallel_sum = sum;
   try {
-    trine::parallel_for(2, 100, [](std::size_t i) {
+    trine::parallel_for(execution, 100, [](std::size_t i) {
       if (i == 50) throw trine::InputError("fifty");
     });
   } catch (const trine::Error& error) {

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// A callable that is only borrowed: two pointers, no allocation. C++26 has it as std::function_ref (P0792).
+#pragma once
+
+#include <concepts>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+#include <trine/core/abi.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+template <class Signature>
+class FunctionRef;
+
+/// Refers to a callable that must outlive it, as the argument of a call does.
+template <class Result, class... Arguments>
+class FunctionRef<Result(Arguments...)> {
+ public:
+  template <class Callable>
+  requires(!std::same_as<std::remove_cvref_t<Callable>, FunctionRef> &&
+           std::is_invocable_r_v<Result, const Callable&, Arguments...>) FunctionRef(const Callable& callable)
+  noexcept  // NOLINT(google-explicit-constructor): it stands for the callable
+      : callable_(std::addressof(callable)), call_([](const void* object, Arguments... arguments) -> Result {
+          return (*static_cast<const Callable*>(object))(std::forward<Arguments>(arguments)...);
+        }) {}
+
+  Result operator()(Arguments... arguments) const { return call_(callable_, std::forward<Arguments>(arguments)...); }
+
+ private:
+  const void* callable_;
+  Result (*call_)(const void*, Arguments...);
+};
+
+}  // namespace trine::inline TRINE_ABI

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// How many processors a process may use: its affinity mask, and the CPU quota of its control groups.
+#pragma once
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstddef>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <string_view>
+#include <thread>
+
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
+#include <trine/platform/control_groups.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+namespace detail {
+
+/// Processors in the affinity mask (taskset, cpusets), at least 1.
+[[nodiscard]] inline std::size_t affinity_count() noexcept {
+#if defined(__linux__)
+  // Machines of more than 1024 processors need a larger mask: the kernel says so with EINVAL.
+  for (std::size_t processors = CPU_SETSIZE; processors <= std::size_t{1} << 16U; processors *= 4) {
+    cpu_set_t* mask = CPU_ALLOC(processors);
+    if (mask == nullptr) break;
+    const std::size_t bytes = CPU_ALLOC_SIZE(processors);
+    const bool known = sched_getaffinity(0, bytes, mask) == 0;
+    const int count = known ? CPU_COUNT_S(bytes, mask) : 0;
+    CPU_FREE(mask);
+    if (count > 0) return static_cast<std::size_t>(count);
+  }
+#endif
+  return std::max<std::size_t>(1, std::thread::hardware_concurrency());
+}
+
+}  // namespace detail
+
+/// Processors' worth of time that the control groups of this process allow, such as 1.5; nullopt without a limit.
+/// Version 2: cpu.max, "QUOTA PERIOD" in microseconds, or "max"; version 1: cpu.cfs_quota_us, -1 for none.
+///   root: as for control_groups
+[[nodiscard]] inline std::optional<double> cpu_quota(const std::filesystem::path& root = "/") {
+  std::optional<double> least;
+  for (const ControlGroup& group : control_groups("cpu", root)) {
+    double quota = -1.0;
+    double period = -1.0;
+    if (group.unified) {
+      std::ifstream limit(group.directory / "cpu.max");
+      if (!(limit >> quota >> period)) continue;  // "max" among others
+    } else {
+      std::ifstream limit(group.directory / "cpu.cfs_quota_us");
+      std::ifstream length(group.directory / "cpu.cfs_period_us");
+      if (!(limit >> quota) || !(length >> period)) continue;
+    }
+    if (quota > 0.0 && period > 0.0) least = std::min(least.value_or(quota / period), quota / period);
+  }
+  return least;
+}
+
+/// Processors that this process may use: those of its affinity mask, or as many as its CPU quota pays for, to the
+/// nearest whole number, where that is less. At least 1.
+[[nodiscard]] inline std::size_t available_processors() noexcept {
+  const std::size_t processors = detail::affinity_count();
+  try {
+    if (const std::optional<double> quota = cpu_quota(); quota && *quota < static_cast<double>(processors))
+      return std::max<std::size_t>(1, static_cast<std::size_t>(*quota + 0.5));
+  } catch (...) {  // no memory for a path: the mask is all that is known
+    return processors;
+  }
+  return processors;
+}
+
+/// Threads that a pass uses unless told otherwise: the first number of OMP_NUM_THREADS where that is set, otherwise
+/// available_processors().
+[[nodiscard]] inline std::size_t default_threads() noexcept {
+  if (const char* told = std::getenv("OMP_NUM_THREADS")) {
+    const std::string_view text = told;
+    std::size_t threads = 0;
+    const char* begin = text.data() + std::min(text.find_first_not_of(' '), text.size());
+    const auto [end, error] = std::from_chars(begin, text.data() + text.size(), threads);
+    const bool whole = end == text.data() + text.size() || *end == ',' || *end == ' ';
+    if (error == std::errc() && whole && threads > 0) return std::min<std::size_t>(threads, 1024);
+  }
+  return available_processors();
+}
+
+}  // namespace trine::inline TRINE_ABI

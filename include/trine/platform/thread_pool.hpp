@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: Apache-2.0
+// The default executor: threads that are there when there is work, and never in the way of anything else.
+//
+// A parallel region is a job in a slot. The caller publishes it, works on it itself, and closes it when nothing is left
+// to hand out; then it waits for those workers alone that have joined. A worker that the system has not scheduled is
+// never waited for. Between regions workers spin for some tens of microseconds, since the next region of a pass is
+// mostly closer than that, and then sleep; who sleeps is woken for work that takes longer than waking. Where a spinning
+// thread notices that its processor was taken away, processors are scarce: then nobody spins for a while, because time
+// that is spun away is missing when there is work. bench/busy_host measures what that is worth.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+#define TRINE_HAS_FORK 1
+#else
+#define TRINE_HAS_FORK 0
+#endif
+
+#include <trine/platform/available_processors.hpp>
+#include <trine/platform/executor.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+namespace detail {
+
+/// Tells the processor that this is a loop that waits.
+inline void pause_processor() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ __volatile__("yield");
+#endif
+}
+
+/// One region's work, offered to workers. All that decides who may work on it is in one word, so that joining, closing
+/// and leaving are single atomic steps:
+///   bits 0-15 workers inside   16-31 workers that ever joined   32-47 workers that may join   48 open   49 caller
+///   sleeps
+class alignas(64) Job {
+ public:
+  /// Makes the slot this caller's. Returns whether it was free.
+  [[nodiscard]] bool acquire() noexcept { return !taken_.exchange(true, std::memory_order_acquire); }
+  void release() noexcept { taken_.store(false, std::memory_order_release); }
+
+  void open(const RegionWork& work, std::size_t helpers) noexcept {
+    work_ = &work;
+    state_.store(kOpen | static_cast<std::uint64_t>(helpers) << kAllowed, std::memory_order_seq_cst);
+  }
+
+  /// Works on the job if it is open and wants more helpers. Returns whether it did.
+  bool help() noexcept {
+    std::uint64_t state = state_.load(std::memory_order_acquire);
+    do {
+      if ((state & kOpen) == 0 || field(state, kJoined) >= field(state, kAllowed)) return false;
+    } while (!state_.compare_exchange_weak(state, state + kOneInside + kOneJoined, std::memory_order_acq_rel));
+    while ((*work_)(field(state, kJoined) + 1)) {
+    }
+    const std::uint64_t before = state_.fetch_sub(kOneInside, std::memory_order_acq_rel);
+    if ((before & kSleeps) != 0 && field(before, kInside) == 1) {
+      { const std::lock_guard lock(mutex_); }
+      left_.notify_one();
+    }
+    return true;
+  }
+
+  /// Returns whether helpers may still join.
+  [[nodiscard]] bool wants_help() const noexcept {
+    const std::uint64_t state = state_.load(std::memory_order_relaxed);
+    return (state & kOpen) != 0 && field(state, kJoined) < field(state, kAllowed);
+  }
+  void close() noexcept { state_.fetch_and(~kOpen, std::memory_order_acq_rel); }
+  /// Returns whether no helper is inside; what they wrote is then visible here.
+  [[nodiscard]] bool is_left() const noexcept { return field(state_.load(std::memory_order_acquire), kInside) == 0; }
+  void sleep_until_left() {
+    state_.fetch_or(kSleeps, std::memory_order_acq_rel);
+    std::unique_lock lock(mutex_);
+    left_.wait(lock, [this] { return is_left(); });
+  }
+
+ private:
+  static constexpr unsigned kInside = 0;
+  static constexpr unsigned kJoined = 16;
+  static constexpr unsigned kAllowed = 32;
+  static constexpr std::uint64_t kOneInside = 1;
+  static constexpr std::uint64_t kOneJoined = std::uint64_t{1} << kJoined;
+  static constexpr std::uint64_t kOpen = std::uint64_t{1} << 48U;
+  static constexpr std::uint64_t kSleeps = std::uint64_t{1} << 49U;
+
+  [[nodiscard]] static std::size_t field(std::uint64_t state, unsigned shift) noexcept {
+    return static_cast<std::size_t>(state >> shift & 0xFFFFU);
+  }
+
+  std::atomic<std::uint64_t> state_{0};
+  const RegionWork* work_ = nullptr;  // valid while a helper is inside
+  std::atomic<bool> taken_{false};
+  std::mutex mutex_;
+  std::condition_variable left_;
+};
+
+}  // namespace detail
+
+/// A pool of threads for one session or shared by many. Threads are started when the first region wants them, block all
+/// signals, sleep when there is nothing to do, and end with the pool. A thread that the system refuses (EAGAIN, limits
+/// of a container) is done without. After fork() the child's pool starts threads of its own; the pool must not be at
+/// work at that moment. Any number of threads may call run(); at most kJobs of them are helped at a time, the others
+/// work alone.
+class ThreadPool final : public Executor {
+ public:
+  /// `workers`: threads that work at once, the callers' among them; no more than four per processor.
+  explicit ThreadPool(std::size_t workers = default_threads())
+      : workers_(std::clamp<std::size_t>(workers, 1, 4 * detail::affinity_count())),
+        may_spin_(workers_ <= available_processors()),
+        state_(std::make_unique<State>()) {}
+  ~ThreadPool() override { is_forked() ? forget() : stop(); }
+
+  [[nodiscard]] std::size_t max_workers() const noexcept override { return workers_; }
+  /// Threads that were started so far.
+  [[nodiscard]] std::size_t started_threads() const {
+    const std::lock_guard lock(state_->starting);
+    return state_->threads.size();
+  }
+
+  void run(std::size_t workers, RegionWork work) override {
+    const bool mine = !is_forked() || renew();
+    const std::size_t helpers = mine ? std::min(start(*state_, std::min(workers, workers_) - 1), workers - 1) : 0;
+    detail::Job* job = helpers == 0 ? nullptr : state_->acquire();
+    if (job == nullptr) {
+      while (work(0)) {
+      }
+      return;
+    }
+    State& state = *state_;
+    job->open(work, helpers);
+    state.epoch.fetch_add(1, std::memory_order_seq_cst);
+    work_and_wake(state, *job, work);
+    job->close();
+    if (!spin_until(state, [job] { return job->is_left(); })) job->sleep_until_left();
+    job->release();
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::size_t kJobs = 8;
+  static constexpr auto kSpin = std::chrono::microseconds(100);  // longer than most gaps between the regions of a pass
+  static constexpr auto kInterrupted = std::chrono::microseconds(300);  // between two looks at the clock: others ran
+  static constexpr auto kWorthWaking = std::chrono::microseconds(10);   // work of the caller before others are woken
+  static constexpr Clock::rep kLongPiece = std::chrono::nanoseconds(std::chrono::microseconds(50)).count();
+  static constexpr Clock::rep kLeastCalm = std::chrono::nanoseconds(std::chrono::milliseconds(250)).count();
+  static constexpr Clock::rep kMostCalm = std::chrono::nanoseconds(std::chrono::seconds(4)).count();
+
+  struct State {
+    std::array<detail::Job, kJobs> jobs;
+    std::atomic<std::uint64_t> epoch{0};       // counts jobs: workers look for work when it changes
+    std::atomic<std::size_t> sleepers{0};      // workers that sleep, or are about to
+    std::atomic<Clock::rep> calm_until{0};     // nobody spins before
+    std::atomic<Clock::rep> calm_for{0};       // how long that was decided for
+    std::atomic<Clock::rep> piece{0};          // how long the first piece of the last job took its caller
+    std::atomic<std::size_t> started{0};       // threads.size(), or the most there can be after a refusal
+    std::atomic<std::size_t> limit{SIZE_MAX};  // threads that the system grants
+    std::mutex starting;                       // guards `threads`
+    std::mutex sleeping;                       // guards `stopping`, and the step from looking to sleeping
+    std::condition_variable work_or_stop;
+    bool stopping = false;
+    std::vector<std::thread> threads;
+
+    // Twice as long as the last time, if that is not long ago. Two threads at once may both decide: no harm.
+    void calm_down(Clock::time_point since) noexcept {
+      const Clock::rep now = since.time_since_epoch().count();
+      const Clock::rep before = calm_for.load(std::memory_order_relaxed);
+      const bool again = now - calm_until.load(std::memory_order_relaxed) < before;
+      const Clock::rep length = again ? std::min(2 * before, kMostCalm) : kLeastCalm;
+      calm_for.store(length, std::memory_order_relaxed);
+      calm_until.store(now + length, std::memory_order_relaxed);
+    }
+    [[nodiscard]] detail::Job* acquire() noexcept {
+      for (detail::Job& job : jobs)
+        if (job.acquire()) return &job;
+      return nullptr;
+    }
+  };
+
+  // Starts threads up to `wanted` and returns how many there are. Whoever comes while another starts some, goes on.
+  std::size_t start(State& state, std::size_t wanted) {
+    const std::size_t there = state.started.load(std::memory_order_acquire);
+    if (there >= std::min(wanted, state.limit.load(std::memory_order_relaxed))) return there;
+    const std::unique_lock lock(state.starting, std::try_to_lock);
+    if (!lock.owns_lock()) return there;
+    try {
+      const BlockedSignals blocked;
+      while (state.threads.size() < wanted) state.threads.emplace_back([this, &state] { serve(state); });
+    } catch (...) {  // std::system_error, std::bad_alloc
+      state.limit.store(state.threads.size(), std::memory_order_relaxed);
+    }
+    state.started.store(state.threads.size(), std::memory_order_release);
+    return state.threads.size();
+  }
+
+  // What a worker does all its life.
+  void serve(State& state) noexcept {
+    std::uint64_t seen = 0;
+    const auto is_news = [&] { return state.epoch.load(std::memory_order_seq_cst) != seen; };
+    for (;;) {
+      bool slept = false;
+      if (!spin_until(state, is_news)) {
+        slept = true;
+        state.sleepers.fetch_add(1, std::memory_order_seq_cst);
+        std::unique_lock lock(state.sleeping);
+        state.work_or_stop.wait(lock, [&] { return is_news() || state.stopping; });
+        state.sleepers.fetch_sub(1, std::memory_order_seq_cst);
+        if (state.stopping && !is_news()) return;
+      }
+      seen = state.epoch.load(std::memory_order_seq_cst);
+      for (detail::Job& job : state.jobs) {
+        if (slept && job.wants_help()) wake(state, job);
+        job.help();
+      }
+    }
+  }
+
+  // The caller's share. Who spins comes by himself; waking others costs the caller some microseconds: not for work that
+  // is done as soon, but before the first piece where pieces were long the last time.
+  static void work_and_wake(State& state, const detail::Job& job, RegionWork work) noexcept {
+    const Clock::time_point start = Clock::now();
+    bool woken = state.piece.load(std::memory_order_relaxed) >= kLongPiece;
+    if (woken) wake(state, job);
+    for (bool first = true; work(0); first = false) {
+      if (woken && !first) continue;
+      const Clock::duration time = Clock::now() - start;
+      if (first) state.piece.store(time.count(), std::memory_order_relaxed);
+      if (woken || time < kWorthWaking) continue;
+      wake(state, job);
+      woken = true;
+    }
+  }
+
+  // Wakes two; each of them wakes two more before it begins, so that the caller need not wake all.
+  static void wake(State& state, const detail::Job& job) noexcept {
+    for (int i = 0; i < 2; ++i) {
+      if (state.sleepers.load(std::memory_order_seq_cst) == 0 || !job.wants_help()) return;
+      { const std::lock_guard lock(state.sleeping); }
+      state.work_or_stop.notify_one();
+    }
+  }
+
+  [[nodiscard]] static bool is_calm(const State& state, Clock::time_point now) noexcept {
+    return now.time_since_epoch().count() < state.calm_until.load(std::memory_order_relaxed);
+  }
+
+  // Returns whether `done` came true while it was worth spinning.
+  template <class Done>
+  bool spin_until(State& state, const Done& done) const noexcept {
+    if (done()) return true;
+    if (!may_spin_) return false;
+    Clock::time_point last = Clock::now();
+    if (is_calm(state, last)) return false;
+    for (const Clock::time_point end = last + kSpin;;) {
+      for (int i = 0; i < 32; ++i) {
+        if (done()) return true;
+        detail::pause_processor();
+      }
+      const Clock::time_point now = Clock::now();
+      if (now - last > kInterrupted) state.calm_down(now);
+      if (now - last > kInterrupted || now >= end) return done();
+      last = now;
+    }
+  }
+
+  void stop() noexcept {
+    {
+      const std::lock_guard lock(state_->sleeping);
+      state_->stopping = true;
+    }
+    state_->work_or_stop.notify_all();
+    for (std::thread& thread : state_->threads) thread.join();
+  }
+
+  // While it lives, threads start with all signals blocked: those belong to the program's own threads.
+  class BlockedSignals {
+   public:
+#if TRINE_HAS_FORK
+    BlockedSignals() noexcept {
+      sigset_t all;
+      sigfillset(&all);
+      pthread_sigmask(SIG_SETMASK, &all, &before_);
+    }
+    ~BlockedSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+    BlockedSignals(const BlockedSignals&) = delete;
+    BlockedSignals& operator=(const BlockedSignals&) = delete;
+
+   private:
+    sigset_t before_{};
+#endif
+  };
+
+  // A child has the memory of its parent's threads, but not the threads.
+#if TRINE_HAS_FORK
+  [[nodiscard]] bool is_forked() const noexcept { return owner_.load(std::memory_order_acquire) != getpid(); }
+  // Returns whether the pool is this process's now; false for those who come while another thread makes it so.
+  bool renew() {
+    pid_t parent = owner_.load(std::memory_order_acquire);
+    const pid_t self = getpid();
+    if (parent == self) return true;
+    if (parent == 0 || !owner_.compare_exchange_strong(parent, 0)) return false;
+    forget();
+    state_ = std::make_unique<State>();
+    owner_.store(self, std::memory_order_release);
+    return true;
+  }
+  // Threads that do not exist cannot be joined, and what they may have locked cannot be destroyed.
+  void forget() noexcept { static_cast<void>(state_.release()); }
+#else
+  [[nodiscard]] static bool is_forked() noexcept { return false; }
+  static bool renew() noexcept { return true; }
+  static void forget() noexcept {}
+#endif
+
+  std::size_t workers_;
+  bool may_spin_;  // not where threads must take turns on the processors anyway
+  std::unique_ptr<State> state_;
+#if TRINE_HAS_FORK
+  std::atomic<pid_t> owner_{getpid()};
+#endif
+};
+
+}  // namespace trine::inline TRINE_ABI
