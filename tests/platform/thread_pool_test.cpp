@@ -78,7 +78,7 @@ TEST(ThreadPoolConcurrency, DoesNotWaitForAWorkerThatIsElsewhere) {
   std::latch taken(2);
   std::latch finished(1);
   std::thread other([&] {  // takes the only helper, and keeps it until the work below is done
-    parallel_for({.threads = 2, .executor = &pool}, 2, [&](std::size_t) {
+    on_each_of(pool, 2, [&](std::size_t) {
       taken.count_down();
       finished.wait();
     });
