@@ -192,7 +192,7 @@ TEST(PublishedConfigs, MayHaveUnknownKeysThatTheCallerAllows) {
   EXPECT_ERROR(read_published_config(config, {"index_topk"}), ConfigError, "unknown key 'fork_option'");
   const auto notes = read_published_config(config, {"index_topk", "fork_*"});
   EXPECT_THAT(notes, testing::Contains(Note{"fork_*", "unknown, and ignored because the caller allows it"}));
-  config["rope_scaling"] = parse_json(R"({"type": "linear", "factor": 2, "beta_fest": 3})", "keys");
+  config["rope_scaling"] = parse_json(R"({"type": "yarn", "factor": 2, "beta_fest": 3})", "keys");
   EXPECT_ERROR(read_published_config(config, {"index_topk", "fork_*"}), ConfigError,
                "rope_scaling: unknown key 'beta_fest'; the nearest known key is 'beta_fast'; allow_unknown "
                "(--allow-unknown rope_scaling.beta_fest) ignores it");
