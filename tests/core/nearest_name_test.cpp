@@ -57,7 +57,8 @@ TEST(NearestName, IsEmptyWhenMoreThanAThirdWouldHaveToChange) {
   EXPECT_EQ(nearest_name("qwen3_nxt", known), "qwen3_moe");  // 3 of 9
   EXPECT_EQ(nearest_name("", known), "");
   EXPECT_EQ(nearest_name("bf61", std::vector<std::string>{"q8", "bf16"}), "bf16");
-  EXPECT_EQ(nearest_name("q77", std::vector<std::string>{"q8", "bf16"}), "");
+  EXPECT_EQ(nearest_name("fro", std::vector<std::string>{"if", "for"}), "for");
+  EXPECT_EQ(nearest_name("r7", std::vector<std::string>{"q8", "bf16"}), "");
 }
 
 TEST(NearestName, IsTheEndOfAMessageWhereItIsNear) {

@@ -30,8 +30,8 @@ namespace trine::inline TRINE_ABI {
 }
 
 /// The known name nearest to `name`, the first of equals; empty where none is near: more than a third of the longer
-/// name would have to change, and more than two letters, or one of a name of up to three. Only the first 64 bytes of
-/// `name` are compared, so that a hostile name costs nothing.
+/// name would have to change, and more than two letters, or one of a name of two. Only the first 64 bytes of `name` are
+/// compared, so that a hostile name costs nothing.
 template <class Names>
 [[nodiscard]] std::string_view nearest_name(std::string_view name, const Names& known) {
   constexpr std::size_t kCompared = 64;
@@ -39,8 +39,8 @@ template <class Names>
   std::size_t best_distance = static_cast<std::size_t>(-1);
   for (const std::string_view candidate : known) {
     const std::size_t distance = edit_distance(name.substr(0, kCompared), candidate);
-    const std::size_t length = std::max({std::min(name.size(), kCompared), candidate.size(), std::size_t{3}});
-    if (distance < best_distance && distance <= std::max(length / 3, std::min<std::size_t>(length / 2, 2))) {
+    const std::size_t length = std::max(std::min(name.size(), kCompared), candidate.size());
+    if (distance < best_distance && distance <= std::max(length / 3, std::min<std::size_t>((length + 1) / 2, 2))) {
       best_distance = distance;
       best = candidate;
     }
