@@ -130,14 +130,15 @@ class ObjectReader {
   /// The same for files whose writers add keys of their own. A key is noted, not refused, where its value asks for
   /// nothing (null, false, 0 or empty), where it is one of `ignored`, or where the caller of the load allows it.
   void finish(Notes& notes, std::span<const IgnoredNames> ignored = {}) const {
-    for (const auto& [key, value] : object_.items()) {
+    for (const auto& item : object_.items()) {
+      const std::string& key = item.key();
       if (is_known(key)) continue;
       const std::string name = path_.empty() ? key : path_ + "." + key;
       const auto reason =
           std::ranges::find_if(ignored, [&](const IgnoredNames& names) { return matches_glob(names.pattern, key); });
       if (reason != ignored.end()) {
         notes.add(name, reason->text);
-      } else if (asks_for_nothing(value)) {
+      } else if (asks_for_nothing(item.value())) {
         notes.add(name, "unknown, and asks for nothing");
       } else if (!notes.allows(name)) {
         throw ConfigError(unknown(key) + "; allow_unknown (--allow-unknown " + escaped(name) + ") ignores it");
