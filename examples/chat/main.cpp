@@ -31,6 +31,7 @@ struct Options {
 
   void add_to(CLI::App& app) {
     model.add_model(app);
+    model.add_allow_unknown(app);
     app.add_option("--system", system, "A system message to begin with")->type_name("TEXT");
     app.add_option("--template", template_file, "A file with a chat template, in place of the model's")
         ->type_name("FILE");
@@ -121,8 +122,8 @@ class Chat {
     } else {
       const std::vector<std::string> known = {"/help", "/reset", "/stats", "/quit"};
       if (line.find(' ') != std::string::npos || line.find('/', 1) != std::string::npos) return false;  // /etc/passwd
-      std::fprintf(stderr, "no command %s: did you mean %s?\n", trine::in_quotes(line).c_str(),
-                   std::string(trine::nearest_name(line, known)).c_str());
+      std::fprintf(stderr, "no command %s%s\n", trine::in_quotes(line).c_str(),
+                   trine::nearest_hint(line, known, ": did you mean ", "?").c_str());
     }
     return true;
   }

@@ -196,7 +196,7 @@ TEST_F(Registry, NamesWhatIsWrongInTheOptions) {
   const std::vector<std::pair<std::string, std::string>> table{
       {R"({})", "moe.router.kind: expected a value, found none"},
       {R"({"kind": 3})", "moe.router.kind: expected a string, found 3"},
-      {R"({"kind": "softmax"})", "moe.router.kind: no router named 'softmax'; the nearest one is"},
+      {R"({"kind": "softmax"})", "moe.router.kind: no router named 'softmax'; known are attention, "},
       {R"({"kind": "switch", "k": 1})", "moe.router: unknown key 'k'"},
       {R"({"kind": "attention", "score": "relu"})", "moe.router.key_dim: expected a value, found none"},
       {R"({"kind": "attention", "key_dim": 0, "score": "sigmoid"})", "moe.router.key_dim: expected an integer from 1"},

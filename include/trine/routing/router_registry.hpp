@@ -39,9 +39,14 @@ class RouterRegistry {
     const auto found = parsers_.find(kind);
     if (found == parsers_.end()) {
       std::vector<std::string_view> known;
-      for (const auto& [name, parser] : parsers_) known.emplace_back(name);
-      options.fail("kind", "no router named " + in_quotes(kind) + "; the nearest one is " +
-                               in_quotes(nearest_name(kind, known)));
+      std::string all;
+      for (const auto& [name, parser] : parsers_) {
+        known.emplace_back(name);
+        all += (all.empty() ? "" : ", ") + name;
+      }
+      const std::string nearest = nearest_hint(kind, known);
+      const std::string hint = nearest.empty() ? "; known are " + all : nearest;
+      options.fail("kind", "no router named " + in_quotes(kind) + hint);
     }
     RouterRecipe recipe = found->second(options, shape);
     options.finish();
