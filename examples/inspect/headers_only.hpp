@@ -7,9 +7,11 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <trine/model/model.hpp>
+#include <trine/weights/shape_only_weights.hpp>
 
 namespace example {
 
@@ -17,11 +19,18 @@ namespace example {
 /// are built, so these are zeros here.
 class HeadersOnly : public trine::WeightSource {
  public:
-  /// The model with all checks of a load. Throws FileError, ConfigError, WeightError.
+  /// The model with all checks of a load; where the directory has no weights, with those that the configuration asks
+  /// for. Throws FileError, ConfigError, WeightError.
   [[nodiscard]] static trine::Model load(const std::filesystem::path& directory) {
     const std::string place = (directory / "config.json").string();
     const trine::Json config = trine::read_json_file(place);
-    return trine::Model::build(config, place, std::make_unique<HeadersOnly>(trine::open_weights(directory)));
+    std::unique_ptr<const trine::WeightSource> weights;
+    if (trine::has_weights(directory)) {
+      weights = std::make_unique<HeadersOnly>(trine::open_weights(directory));
+    } else {
+      weights = std::make_unique<trine::ShapeOnlyWeights>();
+    }
+    return trine::Model::build(config, place, std::move(weights));
   }
 
   explicit HeadersOnly(std::unique_ptr<const trine::WeightSource> files) : files_(std::move(files)) {

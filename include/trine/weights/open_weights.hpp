@@ -19,6 +19,9 @@ namespace trine::inline TRINE_ABI {
 [[nodiscard]] TRINE_DECL std::unique_ptr<const WeightSource> open_weights(const std::filesystem::path& directory,
                                                                           FileAccess access = FileAccess::map);
 
+/// Returns whether `directory` holds one of the files that open_weights looks for.
+[[nodiscard]] TRINE_DECL bool has_weights(const std::filesystem::path& directory);
+
 }  // namespace trine::inline TRINE_ABI
 
 #if TRINE_HEADER_ONLY

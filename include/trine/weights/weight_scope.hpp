@@ -2,6 +2,7 @@
 // A cursor into a checkpoint: layers fetch their own tensors by name and demand a shape at the fetch.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <initializer_list>
 #include <optional>
@@ -9,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <trine/core/any_view.hpp>
 #include <trine/core/shape.hpp>
@@ -35,7 +37,7 @@ class WeightReader {
 
   /// The tensor of that name and shape. Throws WeightError when it is missing or has another shape.
   const StoredTensor& fetch(const std::string& name, std::span<const std::size_t> shape) {
-    const StoredTensor* tensor = source_.find(name);
+    const StoredTensor* tensor = source_.request(name, shape);
     if (tensor == nullptr) throw WeightError("no tensor named " + in_quotes(name) + " (" + source_.place() + ")");
     if (!std::ranges::equal(tensor->shape, shape)) {
       throw WeightError(name + ": expected shape " + to_string(shape) + ", found " + to_string(tensor->shape) + " (" +
@@ -52,10 +54,7 @@ class WeightReader {
   }
 
   /// Tensors whose names begin so are no part of the model, and not missed.
-  void ignore(std::string_view beginning) {
-    for (const std::string_view name : source_.names())
-      if (name.starts_with(beginning)) fetched_.emplace(name);
-  }
+  void ignore(std::string_view beginning) { ignored_.emplace_back(beginning); }
 
   /// Throws WeightError "name: problem (file)".
   [[noreturn]] void fail(const std::string& name, const std::string& problem) const {
@@ -66,16 +65,21 @@ class WeightReader {
   /// missed: transformers writes them for layers of width 0.
   void require_all_fetched() const {
     for (const std::string_view name : source_.names()) {
-      if (!fetched_.contains(name) && !source_.find(name)->bytes.empty())
+      if (!fetched_.contains(name) && !is_ignored(name) && !source_.find(name)->bytes.empty())
         throw WeightError("unexpected tensor " + in_quotes(name) + ": the configuration has no place for it (" +
                           source_.place_of(name) + ")");
     }
   }
 
  private:
+  [[nodiscard]] bool is_ignored(std::string_view name) const {
+    return std::ranges::any_of(ignored_, [&](const std::string& beginning) { return name.starts_with(beginning); });
+  }
+
   const WeightSource& source_;
   CodeBlock fp8_block_;
   std::set<std::string, std::less<>> fetched_;
+  std::vector<std::string> ignored_;
 };
 
 /// `WeightScope(reader) / "layers.3" / "mlp"` reads names that start with "layers.3.mlp.".
