@@ -67,9 +67,16 @@ TEST(ShapeOnlyWeights, RefuseWhatCannotBe) {
   const std::array<std::size_t, 2> overflow{std::numeric_limits<std::size_t>::max(), 2};
   EXPECT_ERROR(weights.request("a.weight", overflow), WeightError,
                "a.weight: shape [18446744073709551615, 2] is too large (no weights, only a configuration)");
-  const std::array<std::size_t, 1> beyond{std::size_t{1} << 60U};
+  const std::array<std::size_t, 2> beyond{std::size_t{1} << 30U, std::size_t{1} << 30U};
   EXPECT_ERROR(weights.request("b.weight", beyond), WeightError, "b.weight: no room in the address space");
   EXPECT_TRUE(weights.names().empty());
+  const std::array<std::size_t, 1> half{ShapeOnlyWeights::kMostCopiedBytes / 4};
+  static_cast<void>(weights.request("a.weight", half));
+  static_cast<void>(weights.request("b.weight", half));
+  const std::array<std::size_t, 2> more{1, 1};
+  EXPECT_ERROR(weights.request("c_bias", more), WeightError,
+               "c_bias: expected at most 1073741824 bytes of vectors and biases");
+  EXPECT_EQ(weights.request("c.weight", more)->bytes.size(), 2U);
 }
 
 }  // namespace

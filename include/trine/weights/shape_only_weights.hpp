@@ -31,18 +31,19 @@ class ShapeOnlyWeights : public WeightSource {
  public:
   /// Tensors at most: a configuration could ask for as many as it likes.
   static constexpr std::size_t kMostTensors = std::size_t{1} << 20U;
+  /// Bytes of vectors and biases at most: layers copy these, and a copy takes memory.
+  static constexpr std::size_t kMostCopiedBytes = std::size_t{1} << 30U;
 
-  /// Throws WeightError when it is larger than what can be addressed, or one of too many.
+  /// Throws WeightError when it is larger than what can be addressed, or goes beyond one of the limits.
   [[nodiscard]] const StoredTensor* request(std::string_view name, std::span<const std::size_t> shape) const override {
     const std::lock_guard lock(mutex_);
     const auto known = tensors_.find(name);
     if (known != tensors_.end()) return &known->second;
     if (tensors_.size() == kMostTensors) fail(name, "expected at most " + std::to_string(kMostTensors) + " tensors");
     const DType dtype = dtype_of(name, shape.size());
-    const auto elements = checked_product(shape);
-    const auto bytes = elements ? checked_multiply(*elements, size_bytes(dtype)) : std::nullopt;
-    if (!bytes || *bytes > kMostBytes) fail(name, "shape " + to_string(shape) + " is too large");
-    const StoredTensor tensor{dtype, {shape.begin(), shape.end()}, zeros(name, *bytes)};
+    const std::size_t size = size_of(name, dtype, shape);
+    if (shape.size() == 1 || name.ends_with("bias")) count_copy(name, size);
+    const StoredTensor tensor{dtype, {shape.begin(), shape.end()}, zeros(name, size)};
     return &tensors_.emplace(name, tensor).first->second;
   }
 
@@ -69,6 +70,18 @@ class ShapeOnlyWeights : public WeightSource {
     return part_of_mxfp4 ? DType::u8 : DType::bf16;
   }
 
+  [[nodiscard]] std::size_t size_of(std::string_view name, DType dtype, std::span<const std::size_t> shape) const {
+    const auto elements = checked_product(shape);
+    const auto bytes = elements ? checked_multiply(*elements, size_bytes(dtype)) : std::nullopt;
+    if (!bytes || *bytes > kMostBytes) fail(name, "shape " + to_string(shape) + " is too large");
+    return *bytes;
+  }
+  void count_copy(std::string_view name, std::size_t size) const {
+    if (size > kMostCopiedBytes - copied_bytes_)
+      fail(name, "expected at most " + std::to_string(kMostCopiedBytes) + " bytes of vectors and biases");
+    copied_bytes_ += size;
+  }
+
   /// All tensors begin at the same address, until one is larger than those before.
   [[nodiscard]] std::span<const std::byte> zeros(std::string_view name, std::size_t size) const {
     const std::size_t available = zeros_.empty() ? 0 : zeros_.back().bytes().size();
@@ -89,6 +102,7 @@ class ShapeOnlyWeights : public WeightSource {
   mutable std::mutex mutex_;
   mutable std::map<std::string, StoredTensor, std::less<>> tensors_;
   mutable std::list<ZeroPages> zeros_;
+  mutable std::size_t copied_bytes_ = 0;
 };
 
 }  // namespace trine::inline TRINE_ABI
