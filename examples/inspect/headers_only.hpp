@@ -21,16 +21,16 @@ class HeadersOnly : public trine::WeightSource {
  public:
   /// The model with all checks of a load; where the directory has no weights, with those that the configuration asks
   /// for. Throws FileError, ConfigError, WeightError.
-  [[nodiscard]] static trine::Model load(const std::filesystem::path& directory) {
-    const std::string place = (directory / "config.json").string();
-    const trine::Json config = trine::read_json_file(place);
-    std::unique_ptr<const trine::WeightSource> weights;
-    if (trine::has_weights(directory)) {
-      weights = std::make_unique<HeadersOnly>(trine::open_weights(directory));
-    } else {
-      weights = std::make_unique<trine::ShapeOnlyWeights>();
+  [[nodiscard]] static trine::Model load(const std::filesystem::path& directory, trine::LoadOptions options) {
+    if (!trine::has_weights(directory)) {
+      const std::string place = (directory / "config.json").string();
+      return trine::Model::build(trine::read_json_file(place), place, std::make_unique<trine::ShapeOnlyWeights>(),
+                                 options);
     }
-    return trine::Model::build(config, place, std::move(weights));
+    options.wrap_weights = [](std::unique_ptr<const trine::WeightSource> files) {
+      return std::make_unique<HeadersOnly>(std::move(files));
+    };
+    return trine::Model::load(directory, options);
   }
 
   explicit HeadersOnly(std::unique_ptr<const trine::WeightSource> files) : files_(std::move(files)) {

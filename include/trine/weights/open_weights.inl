@@ -32,12 +32,17 @@ inline constexpr const char* kSafetensors = "model.safetensors";
 
 TRINE_DECL bool has_weights(const std::filesystem::path& directory) { return !detail::weight_files(directory).empty(); }
 
-TRINE_DECL std::unique_ptr<const WeightSource> open_weights(const std::filesystem::path& directory, FileAccess access) {
+TRINE_DECL std::unique_ptr<const WeightSource> open_weights(const std::filesystem::path& directory, FileAccess access,
+                                                            Notes* notes) {
   using detail::kNativeWeights, detail::kSafetensorsIndex, detail::kSafetensors;
-  const std::vector<std::string> found = detail::weight_files(directory);
+  std::vector<std::string> found = detail::weight_files(directory);
   if (found.empty()) {
     throw FileError(directory.string() + ": expected " + kNativeWeights + ", " + kSafetensorsIndex + " or " +
                     kSafetensors + ", found none");
+  }
+  if (found == std::vector<std::string>{kSafetensorsIndex, kSafetensors}) {
+    if (notes != nullptr) notes->add(kSafetensorsIndex, "not read: model.safetensors counts, as in transformers");
+    found.erase(found.begin());
   }
   if (found.size() > 1)
     throw WeightError(directory.string() + ": expected one set of weights, found " + found[0] + " and " + found[1]);
