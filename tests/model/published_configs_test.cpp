@@ -77,6 +77,14 @@ TEST_F(ConfigCollection, AreRefusedWhereTheyAskForSomethingElse) {
   }
 }
 
+TEST_F(ConfigCollection, KeepKeysOfForksApartFromThoseOfTokenizers) {
+  Json config = read_json_file(directory() / "meta-llama__Llama-2-7b-hf.json");
+  config["bos_token"] = "<s>";
+  config["num_experts_per_token"] = 2;
+  EXPECT_ERROR(Model::build(config, "config.json", std::make_unique<ShapeOnlyWeights>()), ConfigError,
+               "unknown key 'num_experts_per_token'");
+}
+
 TEST_F(ConfigCollection, AreOfAllFamiliesAndSayWhereTheyWereSeen) {
   std::set<std::string> listed = {"README.md", "index.json"};
   std::map<std::string, int> families;
