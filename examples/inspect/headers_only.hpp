@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <trine/model/model.hpp>
+#include <trine/weights/shape_only_weights.hpp>
 
 namespace example {
 
@@ -18,8 +19,14 @@ namespace example {
 /// are built, so these are zeros here.
 class HeadersOnly : public trine::WeightSource {
  public:
-  /// The model with all checks of a load. Throws FileError, ConfigError, WeightError.
+  /// The model with all checks of a load; where the directory has no weights, with those that the configuration asks
+  /// for. Throws FileError, ConfigError, WeightError.
   [[nodiscard]] static trine::Model load(const std::filesystem::path& directory, trine::LoadOptions options) {
+    if (!trine::has_weights(directory)) {
+      const std::string place = (directory / "config.json").string();
+      return trine::Model::build(trine::read_json_file(place), place, std::make_unique<trine::ShapeOnlyWeights>(),
+                                 options);
+    }
     options.wrap_weights = [](std::unique_ptr<const trine::WeightSource> files) {
       return std::make_unique<HeadersOnly>(std::move(files));
     };

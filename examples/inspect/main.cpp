@@ -41,7 +41,8 @@ void print_notes(const std::vector<trine::Note>& notes) {
 int main(int argc, char** argv) {
   example::Program program("trine-inspect",
                            "Prints the architecture of a model, its parameters and the memory that it needs, from its\n"
-                           "headers alone, however large it is.",
+                           "headers alone, however large it is. config.json is enough: weights that are not there are\n"
+                           "counted as bf16 (codes of MXFP4 as they are).",
                            "trine-inspect -m examples/models/shakespeare -c 4096");
   example::ModelOptions options;
   bool json = false;
@@ -72,6 +73,7 @@ int main(int argc, char** argv) {
       ++sum.tensors;
       sum.bytes += tensor.bytes.size();
     }
+    const bool has_weights = trine::has_weights(options.directory);
     const std::size_t weight_bytes = model.weight_bytes();
     const std::size_t cache_bytes = model.cache_bytes(context, options.cache_type());
     const std::size_t parameters = model.transformer().parameters();
@@ -89,6 +91,7 @@ int main(int argc, char** argv) {
                                          {"max_position_embeddings", info.max_position_embeddings},
                                          {"experts", info.experts},
                                          {"parameters", {{"total", parameters}, {"active", active}}},
+                                         {"has_weights", has_weights},
                                          {"weight_bytes", weight_bytes},
                                          {"context", context},
                                          {"cache_bytes", cache_bytes},
@@ -116,7 +119,8 @@ int main(int argc, char** argv) {
     for (const auto& [dtype, sum] : by_dtype)
       std::printf("%-15s%zu tensors of %s, %s\n", dtype == by_dtype.begin()->first ? "tensors" : "", sum.tensors,
                   dtype.c_str(), bytes(sum.bytes).c_str());
-    std::printf("weights        %s, mapped from the file\n", bytes(weight_bytes).c_str());
+    std::printf("weights        %s, %s\n", bytes(weight_bytes).c_str(),
+                has_weights ? "mapped from the file" : "parameters from the configuration; no weights here");
     std::printf("caches         %s for %zu positions (of at most %zu)\n", bytes(cache_bytes).c_str(), context,
                 info.max_position_embeddings);
     std::printf("memory needed  %s, and scratch memory that grows with the batch\n",

@@ -215,11 +215,29 @@ TEST(TrineInspect, CountsByHand) {
   }
   EXPECT_EQ(document.at("parameters").at("total"), parameters);
   EXPECT_EQ(document.at("parameters").at("active"), parameters - experts * 3 / 5);  // 2 of 5 experts; a tied head
+  EXPECT_EQ(document.at("has_weights"), true);
   EXPECT_EQ(document.at("weight_bytes"), bytes);
   EXPECT_EQ(document.at("context"), 100);
   EXPECT_EQ(document.at("memory_bytes"), bytes + document.at("cache_bytes").get<std::size_t>());
   EXPECT_GE(document.at("cache_bytes"), 100U * 2 * 2 * 12 * 2);  // keys and values, 2 heads of 12, at least 2 bytes
   EXPECT_THAT(run_program({"trine-inspect", "-m", model}).out, HasSubstr("memory needed"));
+}
+
+// What a published config.json says, before anybody downloads 480 GiB: the figure of keras_hub's gpt_oss_120b_en.
+TEST(TrineInspect, NeedsNoWeights) {
+  const TemporaryDirectory directory;
+  const std::filesystem::path configs = std::filesystem::path(TRINE_TEST_DATA) / "published_configs";
+  std::filesystem::copy_file(configs / "openai__gpt-oss-120b.json", directory.path() / "config.json");
+  const std::string model = directory.path().string();
+  const Finished finished = run_program({"trine-inspect", "-m", model, "--json"});
+  ASSERT_EQ(finished.exit_code, 0) << finished.err;
+  const auto document = nlohmann::json::parse(finished.out);
+  EXPECT_EQ(document.at("parameters").at("total"), 116829156672U);
+  EXPECT_EQ(document.at("has_weights"), false);
+  EXPECT_GT(document.at("tensors").at("u8").at("bytes").get<std::uint64_t>(), std::uint64_t{50} << 30U);
+  EXPECT_THAT(run_program({"trine-inspect", "-m", model}).out,
+              HasSubstr("parameters from the configuration; no weights here"));
+  EXPECT_EQ(run_program({"trine-logits", "-m", model, "--tokens", "1", "-o", "/dev/null"}).exit_code, 3);
 }
 
 // Weights of 129 GiB in a file with nothing in it: pages that are read count as held.

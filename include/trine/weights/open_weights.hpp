@@ -22,6 +22,9 @@ namespace trine::inline TRINE_ABI {
                                                                           FileAccess access = FileAccess::map,
                                                                           Notes* notes = nullptr);
 
+/// Returns whether `directory` holds one of the files that open_weights looks for.
+[[nodiscard]] TRINE_DECL bool has_weights(const std::filesystem::path& directory);
+
 }  // namespace trine::inline TRINE_ABI
 
 #if TRINE_HEADER_ONLY

@@ -12,28 +12,43 @@
 
 namespace trine::inline TRINE_ABI {
 
-TRINE_DECL std::unique_ptr<const WeightSource> open_weights(const std::filesystem::path& directory, FileAccess access,
-                                                            Notes* notes) {
-  constexpr const char* kNative = "weights.json";
-  constexpr const char* kIndex = "model.safetensors.index.json";
-  constexpr const char* kSingle = "model.safetensors";
+namespace detail {
+
+inline constexpr const char* kNativeWeights = "weights.json";
+inline constexpr const char* kSafetensorsIndex = "model.safetensors.index.json";
+inline constexpr const char* kSafetensors = "model.safetensors";
+
+/// Which of them `directory` has.
+[[nodiscard]] inline std::vector<std::string> weight_files(const std::filesystem::path& directory) {
   std::vector<std::string> found;
-  for (const char* file : {kNative, kIndex, kSingle}) {
+  for (const char* file : {kNativeWeights, kSafetensorsIndex, kSafetensors}) {
     std::error_code ignored;  // what cannot be examined is not there; a link to nowhere is, and opening it says so
     if (std::filesystem::exists(std::filesystem::symlink_status(directory / file, ignored))) found.emplace_back(file);
   }
+  return found;
+}
+
+}  // namespace detail
+
+TRINE_DECL bool has_weights(const std::filesystem::path& directory) { return !detail::weight_files(directory).empty(); }
+
+TRINE_DECL std::unique_ptr<const WeightSource> open_weights(const std::filesystem::path& directory, FileAccess access,
+                                                            Notes* notes) {
+  using detail::kNativeWeights, detail::kSafetensorsIndex, detail::kSafetensors;
+  std::vector<std::string> found = detail::weight_files(directory);
   if (found.empty()) {
-    throw FileError(directory.string() + ": expected " + kNative + ", " + kIndex + " or " + kSingle + ", found none");
+    throw FileError(directory.string() + ": expected " + kNativeWeights + ", " + kSafetensorsIndex + " or " +
+                    kSafetensors + ", found none");
   }
-  if (found == std::vector<std::string>{kIndex, kSingle}) {
-    if (notes != nullptr) notes->add(kIndex, "not read: model.safetensors counts, as in transformers");
+  if (found == std::vector<std::string>{kSafetensorsIndex, kSafetensors}) {
+    if (notes != nullptr) notes->add(kSafetensorsIndex, "not read: model.safetensors counts, as in transformers");
     found.erase(found.begin());
   }
   if (found.size() > 1)
     throw WeightError(directory.string() + ": expected one set of weights, found " + found[0] + " and " + found[1]);
-  if (found[0] == kNative) return std::make_unique<RawBlob>(directory, access);
-  if (found[0] == kIndex) return std::make_unique<ShardedSafetensors>(directory / kIndex, access);
-  return std::make_unique<Safetensors>(directory / kSingle, access);
+  if (found[0] == kNativeWeights) return std::make_unique<RawBlob>(directory, access);
+  if (found[0] == kSafetensorsIndex) return std::make_unique<ShardedSafetensors>(directory / found[0], access);
+  return std::make_unique<Safetensors>(directory / found[0], access);
 }
 
 }  // namespace trine::inline TRINE_ABI

@@ -42,7 +42,7 @@ class WeightReader {
 
   /// The tensor of that name and shape. Throws WeightError when it is missing or has another shape.
   const StoredTensor& fetch(const std::string& name, std::span<const std::size_t> shape) {
-    const StoredTensor* tensor = source_.find(name);
+    const StoredTensor* tensor = source_.request(name, shape);
     if (tensor == nullptr) throw WeightError("no tensor named " + in_quotes(name) + " (" + source_.place() + ")");
     if (!std::ranges::equal(tensor->shape, shape)) {
       throw WeightError(name + ": expected shape " + to_string(shape) + ", found " + to_string(tensor->shape) + " (" +

@@ -32,6 +32,12 @@ class WeightSource {
 
   /// Null when there is no such tensor.
   [[nodiscard]] virtual const StoredTensor* find(std::string_view name) const = 0;
+  /// The same for a model that needs the tensor in this shape. A source may make it up (shape_only_weights.hpp); others
+  /// answer what they have, in whatever shape.
+  [[nodiscard]] virtual const StoredTensor* request(std::string_view name,
+                                                    std::span<const std::size_t> /*shape*/) const {
+    return find(name);
+  }
   /// All names, sorted.
   [[nodiscard]] virtual std::vector<std::string_view> names() const = 0;
   /// The file that errors name.

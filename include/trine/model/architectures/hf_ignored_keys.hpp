@@ -54,6 +54,7 @@ inline constexpr std::string_view kOfTokenizer = "of the tokenizer, whose files 
 inline constexpr std::string_view kOfTraining = "of training";
 inline constexpr std::string_view kOfSoftware = "says how other software computes, not what";
 inline constexpr std::string_view kOfOrigin = "says where the file comes from";
+inline constexpr std::string_view kOfOldReleases = "of old transformers, not read since";
 
 }  // namespace detail
 
@@ -95,7 +96,8 @@ inline constexpr std::array kIgnoredHfKeys = std::to_array<IgnoredNames>({
     {"tokenizer_file", detail::kOfTokenizer},
     {"model_max_length", detail::kOfTokenizer},
     {"padding_side", detail::kOfTokenizer},
-    {"*_token", detail::kOfTokenizer},
+    {"???_token", detail::kOfTokenizer},  // bos, eos, ...; num_experts_per_token is another thing
+    {"mask_token", detail::kOfTokenizer},
     {"chat_template", detail::kOfTokenizer},
     {"*_pdrop", detail::kOfTraining},
     {"*_dropout", detail::kOfTraining},
@@ -107,6 +109,7 @@ inline constexpr std::array kIgnoredHfKeys = std::to_array<IgnoredNames>({
     {"*_loss_alpha", detail::kOfTraining},
     {"*_loss_weight", detail::kOfTraining},
     {"loss_type", detail::kOfTraining},
+    {"load_balance_coeff", detail::kOfTraining},
     {"initializer_*", detail::kOfTraining},
     {"gradient_checkpointing*", detail::kOfTraining},
     {"finetuning_task", detail::kOfTraining},
@@ -122,6 +125,9 @@ inline constexpr std::array kIgnoredHfKeys = std::to_array<IgnoredNames>({
     {"experts_implementation", detail::kOfSoftware},
     {"_experts_implementation", detail::kOfSoftware},
     {"_experts_implementation_internal", detail::kOfSoftware},
+    {"_moe_implementation", detail::kOfSoftware},
+    {"use_grouped_mm", detail::kOfSoftware},
+    {"backend", detail::kOfSoftware},
     {"use_flash_attn*", detail::kOfSoftware},
     {"use_flash_attention*", detail::kOfSoftware},
     {"flash_attention*", detail::kOfSoftware},
@@ -139,6 +145,9 @@ inline constexpr std::array kIgnoredHfKeys = std::to_array<IgnoredNames>({
     {"_unsloth*", detail::kOfOrigin},
     {"_commit_hash", detail::kOfOrigin},
     {"_from_model_config", detail::kOfOrigin},
+    {"internal_version", detail::kOfOrigin},
+    {"is_llama_config", detail::kOfOrigin},
+    {"max_sequence_length", detail::kOfOldReleases},
     {"model_name", detail::kOfOrigin},
     {"model_id", detail::kOfOrigin},
     {"base_model*", detail::kOfOrigin},
