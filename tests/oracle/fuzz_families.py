@@ -54,7 +54,7 @@ class Reference:
 
 @dataclass
 class Outcome:
-    kind: str                                        # "agrees", "near-tie", "refused", "MISMATCH", "REFUSED"
+    kind: str                                        # "agrees", "near-tie", "knowingly refused", "MISMATCH", "REFUSED"
     error: float = 0.0                               # of the worst logit, relative to what is allowed
     what: str = ""
 
@@ -100,7 +100,10 @@ def run_trine(program, folder, tokens, batch_size):
     with tempfile.TemporaryDirectory() as out:
         command = [program, "-m", folder, "--tokens", ",".join(map(str, tokens)), "-o", f"{out}/logits",
                    "--experts", f"{out}/experts", "--threads", "1", "--batch-size", str(batch_size)]
-        done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=60)
+        try:
+            done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=300)
+        except subprocess.TimeoutExpired:
+            return "no answer within 300 seconds"
         if done.returncode:
             return (done.stderr.strip() or f"exit code {done.returncode}").split(" error: ")[-1]
         logits = torch.frombuffer(bytearray(Path(f"{out}/logits").read_bytes()), dtype=torch.float32).view(len(tokens), -1)
@@ -186,10 +189,10 @@ class Case:
         for how, batch_size in (("one pass", 512), ("token by token", 1), (f"{pieces} tokens at once", pieces)):
             outcome = compare(self.reference, run_trine(program, self.folder, self.tokens, batch_size), how)
             if outcome.kind == "REFUSED" and any(key in outcome.what for key in self.may_refuse):
-                outcome.kind = "refused"
+                outcome.kind = "knowingly refused"
             if outcome.kind != "agrees" or outcome.error > worst.error:
                 worst = outcome
-            if outcome.kind.lower() in ("refused", "mismatch"):
+            if outcome.kind not in ("agrees", "near-tie"):
                 break
         return worst
 

@@ -19,8 +19,8 @@ EAGER = dict(attn_implementation="eager", experts_implementation="eager")
 
 
 def reference_config(config):
-    """The config as transformers takes it: kimi_k2 is the graph of deepseek_v3, and no shared experts are 0 of them. A copy: transformers
-    writes into rope_scaling."""
+    """The config as transformers takes it: kimi_k2 is the graph of deepseek_v3, and no shared experts are 0 of them. A copy,
+    for transformers writes into rope_scaling."""
     config = copy.deepcopy({key: value for key, value in config.items() if key != "quantization_config"})
     if config["model_type"] == "kimi_k2":
         config["model_type"] = "deepseek_v3"

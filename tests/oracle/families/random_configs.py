@@ -405,7 +405,8 @@ def random_case(model_type, seed):
     for key in rng.sample(sorted(HARMLESS), rng.randrange(0, 6)):
         draw.config.setdefault(key, HARMLESS[key])
     config = dict(rng.sample(list(draw.config.items()), len(draw.config)))
-    case = RandomCase(config, tokens=min(rng.randrange(6, 40), positions(draw)), may_refuse=draw.may_refuse,
+    length = rng.randrange(6, 40) if draw.chance(0.85) else rng.randrange(60, 200)
+    case = RandomCase(config, tokens=min(length, positions(draw)), may_refuse=draw.may_refuse,
                       scheme=rng.choice(("f32", "f32", "f32", "bf16", "f16")), shards=rng.choice((1, 1, 1, 2)),
                       fused=draw.chance(0.2), v5=draw.chance(0.15), scale=small_activations(draw),
                       bias=(rng.choice((-0.5, 0.0, 0.1)), 0.3))
@@ -418,6 +419,8 @@ def random_case(model_type, seed):
                                          "weight_block_size": [128, 128]}
     if model_type in ("deepseek_v3", "kimi_k2") and (config.get("num_nextn_predict_layers") or draw.chance(0.1)):
         case.extra = "mtp"
+    elif config.get("tie_word_embeddings") and draw.chance(0.2):
+        case.extra = "lm_head"
     elif "deepseek" not in model_type and model_type != "kimi_k2" and draw.chance(0.1):
         case.extra = "inv_freq"
     return case

@@ -51,9 +51,14 @@ def inv_freq(config, tensors):
     return {f"model.layers.{i}.self_attn.rotary_emb.inv_freq": torch.rand(pairs) for i in range(config["num_hidden_layers"])}
 
 
-EXTRA = {"mtp": mtp_layer, "inv_freq": inv_freq}
+def lm_head(config, tensors):
+    """The head of a model that shares its embedding, written out all the same."""
+    return {"lm_head.weight": tensors["model.embed_tokens.weight"].clone()}
+
+
+EXTRA = {"mtp": mtp_layer, "inv_freq": inv_freq, "lm_head": lm_head}
 
 
 def ignored(config):
     """The names of EXTRA, as a pattern."""
-    return rf"model\.layers\.{config['num_hidden_layers']}\.|.*\.inv_freq$"
+    return rf"model\.layers\.{config['num_hidden_layers']}\.|.*\.inv_freq$|lm_head\.weight$"
