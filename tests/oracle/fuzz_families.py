@@ -173,6 +173,8 @@ class Case:
         self.write(self.config)
         storage.write(self.folder, stored | extra, drawn.shards)
         self.defaults = {key: f.default for key, f in type(typed).__dataclass_fields__.items()}
+        if not any("rope_theta" in (drawn.config.get(key) or {}) for key in ("rope_scaling", "rope_parameters")):
+            self.defaults["rope_theta"] = typed.default_theta
 
     def written_again(self, written):
         """What save_pretrained wrote, with what it does not keep."""

@@ -178,7 +178,7 @@ def rotary(draw, width):
 
 def qwen_windows(draw):
     """use_sliding_window, sliding_window, max_window_layers and layer_types of qwen2, qwen3 and qwen2_moe."""
-    use = draw("use_sliding_window", (True, False))
+    use = draw("use_sliding_window", (True, True, False), 0.4)
     draw("sliding_window", (1, 4, 7, 20, 4096) if use else (None, 4, 4096))
     draw("max_window_layers", range(0, layers(draw) + 1))
     if draw.chance(0.4) and layers(draw) <= 8:
