@@ -25,7 +25,7 @@ namespace {
 CLI::Validator one_of(std::vector<std::string_view> names) {
   const auto check = [names = std::move(names)](const std::string& text) -> std::string {
     if (std::ranges::count(names, text) != 0) return {};
-    return "no such value: " + in_quotes(text) + "; did you mean " + std::string(nearest_name(text, names)) + "?";
+    return "no such value: " + in_quotes(text) + nearest_hint(text, names, "; did you mean ", "?");
   };
   return CLI::Validator(check, "");
 }

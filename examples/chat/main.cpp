@@ -121,8 +121,8 @@ class Chat {
     } else {
       const std::vector<std::string> known = {"/help", "/reset", "/stats", "/quit"};
       if (line.find(' ') != std::string::npos || line.find('/', 1) != std::string::npos) return false;  // /etc/passwd
-      std::fprintf(stderr, "no command %s: did you mean %s?\n", trine::in_quotes(line).c_str(),
-                   std::string(trine::nearest_name(line, known)).c_str());
+      std::fprintf(stderr, "no command %s%s\n", trine::in_quotes(line).c_str(),
+                   trine::nearest_hint(line, known, ": did you mean ", "?").c_str());
     }
     return true;
   }

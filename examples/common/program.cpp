@@ -89,8 +89,7 @@ std::string Program::unknown_argument() const {
       if (name.size() == 2)
         for (const std::string& shorter : option->get_snames()) known.push_back("-" + shorter);
     }
-    return "unknown option " + trine::in_quotes(name) + ": did you mean " +
-           std::string(trine::nearest_name(name, known)) + "?";
+    return "unknown option " + trine::in_quotes(name) + trine::nearest_hint(name, known, ": did you mean ", "?");
   }
   return "unexpected argument " + trine::in_quotes(extras.front());
 }

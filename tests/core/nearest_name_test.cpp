@@ -46,7 +46,23 @@ TEST(NearestName, IsTheFirstOfEquals) { EXPECT_EQ(nearest_name("x", std::vector<
 TEST(NearestName, IsEmptyWhenNothingIsKnown) { EXPECT_EQ(nearest_name("x", std::vector<std::string>{}), ""); }
 
 TEST(NearestName, OfAMegabyteIsQuick) {
-  EXPECT_EQ(nearest_name(std::string(1U << 20U, 'a'), std::vector<std::string>{"bbbb", "aaaa"}), "aaaa");
+  const std::vector<std::string> known{std::string(64, 'b'), std::string(60, 'a')};
+  EXPECT_EQ(nearest_name(std::string(1U << 20U, 'a'), known), known[1]);
+}
+
+TEST(NearestName, IsEmptyWhenMoreThanAThirdWouldHaveToChange) {
+  const std::vector<std::string> known{"llama", "qwen3_moe", "model_type"};
+  EXPECT_EQ(nearest_name("gemma4", known), "");
+  EXPECT_EQ(nearest_name("index_topk", known), "");
+  EXPECT_EQ(nearest_name("qwen3_nxt", known), "qwen3_moe");  // 3 of 9
+  EXPECT_EQ(nearest_name("", known), "");
+}
+
+TEST(NearestName, IsTheEndOfAMessageWhereItIsNear) {
+  const std::vector<std::string> known{"attention", "rules\n"};
+  EXPECT_EQ(nearest_hint("attenton", known), "; the nearest one is 'attention'");
+  EXPECT_EQ(nearest_hint("rules", known, ": did you mean ", "?"), ": did you mean rules\\x0a?");
+  EXPECT_EQ(nearest_hint("switch", known), "");
 }
 
 }  // namespace

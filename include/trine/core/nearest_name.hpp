@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <numeric>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include <trine/core/abi.hpp>
+#include <trine/core/error.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -27,20 +29,32 @@ namespace trine::inline TRINE_ABI {
   return row.back();
 }
 
-/// The known name nearest to `name`, the first of equals; empty when nothing is known. Only the first 64 bytes of
-/// `name` are compared, so that a hostile name costs nothing.
+/// The known name nearest to `name`, the first of equals; empty where none is near: more than a third of the longer
+/// name would have to change. Only the first 64 bytes of `name` are compared, so that a hostile name costs nothing.
 template <class Names>
 [[nodiscard]] std::string_view nearest_name(std::string_view name, const Names& known) {
+  constexpr std::size_t kCompared = 64;
   std::string_view best;
   std::size_t best_distance = static_cast<std::size_t>(-1);
   for (const std::string_view candidate : known) {
-    const std::size_t distance = edit_distance(name.substr(0, 64), candidate);
-    if (distance < best_distance) {
+    const std::size_t distance = edit_distance(name.substr(0, kCompared), candidate);
+    const std::size_t length = std::max({std::min(name.size(), kCompared), candidate.size(), std::size_t{3}});
+    if (distance < best_distance && distance <= length / 3) {
       best_distance = distance;
       best = candidate;
     }
   }
   return best;
+}
+
+/// For the end of a message: the nearest name between `before` and `after`; nothing where none is near.
+template <class Names>
+[[nodiscard]] std::string nearest_hint(std::string_view name, const Names& known,
+                                       std::string_view before = "; the nearest one is '",
+                                       std::string_view after = "'") {
+  const std::string_view nearest = nearest_name(name, known);
+  if (nearest.empty()) return {};
+  return std::string(before) + escaped(nearest) + std::string(after);
 }
 
 }  // namespace trine::inline TRINE_ABI

@@ -2,18 +2,21 @@
 // Strict reading of one JSON object: typed fields with ranges, and no key left unread.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <concepts>
 #include <cstdint>
 #include <initializer_list>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include <trine/core/nearest_name.hpp>
+#include <trine/core/notes.hpp>
 #include <trine/json/parse.hpp>
 
 namespace trine::inline TRINE_ABI {
@@ -23,14 +26,22 @@ namespace trine::inline TRINE_ABI {
 /// ...". Borrows the document.
 class ObjectReader {
  public:
-  /// `place` is the file, `path` the keys that lead to `object` ("" for the root). Throws ConfigError unless an object.
-  ObjectReader(const Json& object, std::string place, std::string path = {})
-      : object_(object), place_(std::move(place)), path_(std::move(path)) {
+  /// `place` is the file, `path` the keys that lead to `object` ("" for the root). `defaults` has the values of keys
+  /// that `object` lacks; a key that is there and null is null. Throws ConfigError unless `object` is an object.
+  ObjectReader(const Json& object, std::string place, std::string path = {}, Json defaults = Json::object())
+      : object_(object), place_(std::move(place)), path_(std::move(path)), defaults_(std::move(defaults)) {
     if (!object.is_object()) fail("", "a JSON object", object);
   }
 
-  /// Is the key there, and not null?
+  /// Returns whether the key has a value, its own or the default, that is not null.
   [[nodiscard]] bool has(std::string_view key) {
+    known_.emplace_back(key);
+    const Json* value = find(key);
+    return value != nullptr && !value->is_null();
+  }
+
+  /// Returns whether the object itself has the key, and not as null.
+  [[nodiscard]] bool is_given(std::string_view key) {
     known_.emplace_back(key);
     const auto found = object_.find(key);
     return found != object_.end() && !found->is_null();
@@ -86,6 +97,10 @@ class ObjectReader {
   }
 
   [[nodiscard]] ObjectReader object(std::string_view key) { return {at(key), place_, name_of(key)}; }
+  /// The same for an object that lies elsewhere and is meant where `key` is absent.
+  [[nodiscard]] ObjectReader beside(const Json& object, std::string_view key) const {
+    return {object, place_, name_of(key)};
+  }
 
   /// Element `index` of a list of objects.
   [[nodiscard]] ObjectReader element(std::string_view key, std::size_t index) {
@@ -98,20 +113,43 @@ class ObjectReader {
   /// The value as it is, for lists and free forms. Throws ConfigError when it is missing.
   [[nodiscard]] const Json& at(std::string_view key) {
     if (!has(key)) throw ConfigError(name_with_place(key) + ": expected a value, found none");
-    return *object_.find(key);
+    return *find(key);
+  }
+
+  /// What a key has that the object lacks; null where there is no default.
+  [[nodiscard]] Json default_of(std::string_view key) const {
+    const auto found = defaults_.find(key);
+    return found == defaults_.end() ? Json() : *found;
   }
 
   /// Throws ConfigError for the first key that no getter asked for.
   void finish() const {
-    finish_but([](const Json&) { return false; });
+    for (const auto& [key, value] : object_.items())
+      if (!is_known(key)) throw ConfigError(unknown(key));
   }
-  /// The same for files whose writers add keys of their own: a key that is null or false asks for nothing and may stay.
-  void finish_but_unset() const {
-    finish_but([](const Json& value) { return value.is_null() || value == false; });
+  /// The same for files whose writers add keys of their own. A key is noted, not refused, where its value asks for
+  /// nothing (null, false, 0 or empty), where it is one of `ignored`, or where the caller of the load allows it.
+  void finish(Notes& notes, std::span<const IgnoredNames> ignored = {}) const {
+    for (const auto& [key, value] : object_.items()) {
+      if (is_known(key)) continue;
+      const std::string name = path_.empty() ? key : path_ + "." + key;
+      const auto reason =
+          std::ranges::find_if(ignored, [&](const IgnoredNames& names) { return matches_glob(names.pattern, key); });
+      if (reason != ignored.end()) {
+        notes.add(name, reason->text);
+      } else if (asks_for_nothing(value)) {
+        notes.add(name, "unknown, and asks for nothing");
+      } else if (!notes.allows(name)) {
+        throw ConfigError(unknown(key) + "; allow_unknown (--allow-unknown " + escaped(name) + ") ignores it");
+      }
+    }
   }
+
   /// Throws "place: path.key: expected `expectation`, found `value`".
   [[noreturn]] void fail(std::string_view key, const std::string& expectation, const Json& value) const {
-    throw ConfigError(name_with_place(key) + ": expected " + expectation + ", found " + describe(value));
+    const bool is_default = object_.is_object() && !object_.contains(key) && defaults_.contains(key);
+    throw ConfigError(name_with_place(key) + ": expected " + expectation + ", found " +
+                      (is_default ? "none, which means " : "") + describe(value));
   }
   /// Throws "place: path.key: `problem`", for what is wrong between fields.
   [[noreturn]] void fail(std::string_view key, const std::string& problem) const {
@@ -127,16 +165,23 @@ class ObjectReader {
   }
 
  private:
-  template <class MayStay>
-  void finish_but(const MayStay& may_stay) const {
-    for (const auto& item : object_.items()) {
-      const std::string& key = item.key();
-      if (std::find(known_.begin(), known_.end(), key) != known_.end() || may_stay(item.value())) continue;
-      const std::string_view nearest = nearest_name(key, known_);
-      std::string message = place_ + ": " + (path_.empty() ? "" : path_ + ": ") + "unknown key " + in_quotes(key);
-      if (!nearest.empty()) message += "; the nearest known key is " + in_quotes(nearest);
-      throw ConfigError(message);
-    }
+  [[nodiscard]] const Json* find(std::string_view key) const {
+    const auto found = object_.find(key);
+    if (found != object_.end()) return &*found;
+    const auto otherwise = defaults_.find(key);
+    return otherwise == defaults_.end() ? nullptr : &*otherwise;
+  }
+  [[nodiscard]] bool is_known(std::string_view key) const {
+    return std::find(known_.begin(), known_.end(), key) != known_.end();
+  }
+  [[nodiscard]] static bool asks_for_nothing(const Json& value) {
+    return value.is_null() || value == false || (value.is_number() && value == 0) || value == "" ||
+           (value.is_structured() && value.empty());
+  }
+  [[nodiscard]] std::string unknown(std::string_view key) const {
+    const std::string place = path_.empty() ? place_ : place_ + ": " + path_;
+    const std::string message = place + ": unknown key " + in_quotes(key);
+    return message + nearest_hint(key, known_, "; the nearest known key is '");
   }
   [[nodiscard]] std::string name_of(std::string_view key) const {
     if (path_.empty() || key.empty()) return path_ + escaped(key);
@@ -150,6 +195,7 @@ class ObjectReader {
   const Json& object_;
   std::string place_;
   std::string path_;
+  Json defaults_;
   std::vector<std::string> known_;
 };
 

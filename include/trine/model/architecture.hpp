@@ -13,6 +13,7 @@
 
 #include <trine/attention/chunking.hpp>
 #include <trine/attention/latent_form.hpp>
+#include <trine/core/notes.hpp>
 #include <trine/json/parse.hpp>
 #include <trine/model/transformer.hpp>
 #include <trine/platform/mapped_file.hpp>
@@ -48,6 +49,7 @@ struct ModelInfo {
   bool whole_frames = false;   // must every call bring whole frames?
   OutputKind output = OutputKind::language_model;
   std::vector<std::size_t> experts;  // [layers] 0 for a layer without a router
+  std::vector<Note> notes;           // what the files hold and the model does not use
 
   /// Is there a router in any layer? Otherwise the model is dense.
   [[nodiscard]] bool is_routed() const noexcept {
@@ -71,6 +73,7 @@ struct BuildContext {
   const RouterWrapper& wrap_router;  // may be empty
   LatentAttentionForm latent_form = LatentAttentionForm::automatic;
   std::optional<Chunking> chunking = std::nullopt;  // of what would be full attention
+  Notes* notes = nullptr;                           // collects what the configuration holds and nobody reads
 };
 
 /// Checks the whole configuration, then fetches every tensor. Throws ConfigError, WeightError.

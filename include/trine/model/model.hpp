@@ -26,6 +26,9 @@ struct LoadOptions {
   LatentAttentionForm latent_form = LatentAttentionForm::automatic;
   std::optional<Chunking> chunking = std::nullopt;  // approximates full attention: docs/how-to/long-contexts.md
   ArchitectureRegistry architectures = all_architectures();
+  /// Names of config keys and tensors, `*` and `?` as in a shell, that are ignored although nobody knows what they
+  /// mean.
+  std::vector<std::string> allow_unknown = {};
 };
 
 /// A handle: copies share the same weights, which live as long as one of them or a session does.
@@ -47,11 +50,13 @@ class Model {
     const Architecture& architecture = find_architecture(config, place, options.architectures);
     auto state = std::make_shared<State>();
     state->source = std::move(source);
-    WeightReader reader(*state->source, parse_quantization_config(config, place));
-    state->built =
-        architecture({config, place, options.routers, options.wrap_router, options.latent_form, options.chunking},
-                     WeightScope(reader));
+    Notes notes(options.allow_unknown);
+    WeightReader reader(*state->source, parse_quantization_config(config, place, notes));
+    state->built = architecture(
+        {config, place, options.routers, options.wrap_router, options.latent_form, options.chunking, &notes},
+        WeightScope(reader));
     reader.require_all_fetched();
+    state->built.info.notes = notes.all();
     Hash hash;
     hash.add(config.dump());
     if (options.chunking) {

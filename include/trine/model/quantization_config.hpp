@@ -11,10 +11,11 @@
 namespace trine::inline TRINE_ABI {
 
 /// The block of FP8 codes that share a scale; the usual one where the key is absent. Which tensors hold codes is seen
-/// on the tensors themselves. Throws ConfigError for a method that we do not read.
+/// on the tensors themselves. Throws ConfigError for a method that we do not read; notes keys that ask for nothing.
 ///   {"quant_method": "fp8", "fmt": "e4m3", "weight_block_size": [128, 128], "activation_scheme": "dynamic", ...}
 ///   {"quant_method": "mxfp4", ...}
-[[nodiscard]] inline WeightReader::CodeBlock parse_quantization_config(const Json& config, const std::string& place) {
+[[nodiscard]] inline WeightReader::CodeBlock parse_quantization_config(const Json& config, const std::string& place,
+                                                                       Notes& notes) {
   WeightReader::CodeBlock block;
   const auto found = config.find("quantization_config");
   if (found == config.end() || found->is_null()) return block;
@@ -38,7 +39,7 @@ namespace trine::inline TRINE_ABI {
       reader.fail("weight_block_size", "two integers from 1 to 65536", size);
     block = {size[0].get<std::size_t>(), size[1].get<std::size_t>()};
   }
-  reader.finish_but_unset();
+  reader.finish(notes);
   return block;
 }
 

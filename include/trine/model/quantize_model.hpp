@@ -43,7 +43,10 @@ class ModelQuantizer {
         stamps_(look_at_files(directory_)),
         model_(Model::load(directory_, load_)),
         config_(read_json_file(directory_ / "config.json")),
-        fp8_block_(parse_quantization_config(config_, (directory_ / "config.json").string())) {}
+        fp8_block_([this] {
+          Notes notes(load_.allow_unknown);
+          return parse_quantization_config(config_, (directory_ / "config.json").string(), notes);
+        }()) {}
 
   [[nodiscard]] const Model& model() const noexcept { return model_; }
 

@@ -40,8 +40,7 @@ class RouterRegistry {
     if (found == parsers_.end()) {
       std::vector<std::string_view> known;
       for (const auto& [name, parser] : parsers_) known.emplace_back(name);
-      options.fail("kind", "no router named " + in_quotes(kind) + "; the nearest one is " +
-                               in_quotes(nearest_name(kind, known)));
+      options.fail("kind", "no router named " + in_quotes(kind) + nearest_hint(kind, known));
     }
     RouterRecipe recipe = found->second(options, shape);
     options.finish();

@@ -84,10 +84,8 @@ inline Predicate parse_predicate(ObjectReader reader, std::span<const std::strin
   } else {
     const std::string name = reader.string("feature");
     const auto found = std::ranges::find(features, name);
-    if (found == features.end()) {
-      reader.fail("feature", "no feature named " + in_quotes(name) + "; the nearest one is " +
-                                 in_quotes(nearest_name(name, features)));
-    }
+    if (found == features.end())
+      reader.fail("feature", "no feature named " + in_quotes(name) + nearest_hint(name, features));
     result.feature = static_cast<std::size_t>(found - features.begin());
     result.kind = reader.choice<Predicate::Kind>(
         "op", {kComparisons[0], kComparisons[1], kComparisons[2], kComparisons[3], kComparisons[4]});

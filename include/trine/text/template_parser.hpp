@@ -99,7 +99,7 @@ class Parser {
     }
     constexpr std::array<std::string_view, 11> kNames = {"if",   "for",        "set", "macro", "call",    "filter",
                                                          "with", "generation", "raw", "break", "continue"};
-    fail_at(line, "no tag named " + in_quotes(name) + "; the nearest one is " + in_quotes(nearest_name(name, kNames)));
+    fail_at(line, "no tag named " + in_quotes(name) + nearest_hint(name, kNames));
   }
 
   [[nodiscard]] Statement parse_if(std::size_t line) {

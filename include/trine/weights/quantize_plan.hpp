@@ -32,8 +32,7 @@ inline constexpr std::array<DType, 5> kQuantizeTypes{DType::q8, DType::q4, DType
     names.push_back(to_string(dtype));
     if (names.back() == text) return dtype;
   }
-  throw InputError("type: expected q8, q4, bf16, f16 or f32, found " + in_quotes(text) + "; the nearest one is " +
-                   in_quotes(nearest_name(text, names)));
+  throw InputError("type: expected q8, q4, bf16, f16 or f32, found " + in_quotes(text) + nearest_hint(text, names));
 }
 
 /// "experts.*=q4": tensors in whose name the pattern is found, `*` and `?` as in a shell, get the type; "keep" for the

@@ -15,14 +15,16 @@
 namespace trine {
 namespace {
 
-constexpr RopeContext kContext{64, 4096, 10000.0};
+constexpr RopeContext kContext{64, 4096};
 
-// What `json` says, with nothing in it left unread.
+// What `json` says for a family of these defaults, with nothing in it left unread.
 std::vector<RopeOptions> read(const std::string& json, const RopeContext& context = kContext,
-                              const std::vector<std::string>& layer_types = {"full_attention"}) {
+                              const std::vector<std::string>& layer_types = {"full_attention"},
+                              const Json& defaults = {{"rope_theta", 10000.0}}) {
   const Json document = parse_json(json, "config.json");
-  ObjectReader reader(document, "config.json");
-  const std::vector<RopeOptions> result = read_rope(reader, context, layer_types);
+  ObjectReader reader(document, "config.json", {}, defaults);
+  Notes notes;
+  const std::vector<RopeOptions> result = read_rope(reader, context, notes, layer_types);
   reader.finish();
   return result;
 }
@@ -37,7 +39,7 @@ Scaling read_as(const std::string& json, const RopeContext& context = kContext) 
 TEST(RopeConfig, IsThePlainRotationOfTheFamilyWithoutAnyKey) {
   for (const char* json : {"{}", R"({"rope_scaling": null})", R"({"rope_scaling": null, "rope_parameters": null})",
                            R"({"rope_parameters": {"rope_type": "default"}})", R"({"rope_scaling": {}})"}) {
-    const RopeOptions rope = read_one(json, {64, 4096, 1e6});
+    const RopeOptions rope = read(json, kContext, {"full_attention"}, {{"rope_theta", 1e6}}).front();
     EXPECT_EQ(rope.rotary_dim, 64U) << json;
     EXPECT_EQ(rope.theta, 1e6) << json;
     EXPECT_TRUE(std::holds_alternative<std::monostate>(rope.scaling)) << json;
@@ -58,7 +60,7 @@ TEST(RopeConfig, ReadsDeepSeekInBothSpellings) {
            R"({"rope_parameters": {"beta_fast": 32, "beta_slow": 1, "factor": 40, "mscale": 1.0,
                "mscale_all_dim": 0.707, "original_max_position_embeddings": 4096, "rope_theta": 10000,
                "rope_type": "yarn", "type": "yarn"}})"}) {
-    const RopeOptions rope = read_one(json, {64, 163840, 1.5});
+    const RopeOptions rope = read_one(json, {64, 163840});
     EXPECT_EQ(rope.theta, 10000.0);
     const auto yarn = std::get<YarnScaling>(rope.scaling);
     EXPECT_EQ(yarn.factor, 40.0);
@@ -107,23 +109,65 @@ TEST(RopeConfig, ReadsTheOtherTypes) {
 TEST(RopeConfig, ReadsLongRopeUpToItsOriginalLength) {
   const std::string json = R"({"original_max_position_embeddings": 4096,
       "rope_scaling": {"type": "longrope", "short_factor": [1, 1.5], "long_factor": [2, 30.5]}})";
-  const auto longrope = read_as<LongRopeScaling>(json, {4, 4096, 1e4});
+  const auto longrope = read_as<LongRopeScaling>(json, {4, 4096});
   EXPECT_THAT(longrope.short_factor, testing::ElementsAre(1.0, 1.5));
   EXPECT_EQ(longrope.factor, 1.0);
-  EXPECT_ERROR(read_one(json, {4, 131072, 1e4}), ConfigError,
+  EXPECT_ERROR(read_one(json, {4, 131072}), ConfigError,
                "config.json: rope_scaling.long_factor: a context beyond original_max_position_embeddings is not "
                "supported with longrope: cached keys cannot change from short to long factors; expected "
                "max_position_embeddings of at most 4096, found 131072");
-  EXPECT_ERROR(read_one(json, {6, 4096, 1e4}), ConfigError,
+  EXPECT_ERROR(read_one(json, {6, 4096}), ConfigError,
                "rope_scaling.short_factor: expected a list of 3 numbers, found a list");
 }
 
-TEST(RopeConfig, RotatesAPartOfTheHead) {
-  EXPECT_EQ(read_one(R"({"partial_rotary_factor": 0.5})").rotary_dim, 32U);
-  EXPECT_EQ(read_one(R"({"rope_parameters": {"partial_rotary_factor": 0.25}})").rotary_dim, 16U);
-  EXPECT_ERROR(read_one(R"({"partial_rotary_factor": 0.5})", {10, 4096, 1e4}), ConfigError,
-               "config.json: partial_rotary_factor: expected an even number of rotated elements, found 5 of 10");
-  EXPECT_ERROR(read_one(R"({"partial_rotary_factor": 0})"), ConfigError, "found 0 of 64");
+std::vector<Note> notes_of(const std::string& json) {
+  const Json document = parse_json(json, "config.json");
+  ObjectReader reader(document, "config.json", {}, {{"rope_theta", 1e4}});
+  Notes notes;
+  static_cast<void>(read_rope(reader, kContext, notes));
+  return notes.all();
+}
+
+// None of the families reads it, and so transformers: with "default" it changes nothing, with scaling it fails.
+TEST(RopeConfig, RotatesWholeHeadsWhateverShareIsAskedFor) {
+  for (const char* json : {R"({"partial_rotary_factor": 0.5})",
+                           R"({"rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.25}})"}) {
+    EXPECT_EQ(read_one(json).rotary_dim, 64U);
+    EXPECT_THAT(notes_of(json), testing::ElementsAre(testing::Field(&Note::subject, "partial_rotary_factor")));
+  }
+  EXPECT_THAT(notes_of(R"({"partial_rotary_factor": 1.0, "rope_scaling": {"type": "linear", "factor": 2}})"),
+              testing::IsEmpty());
+  EXPECT_ERROR(read_one(R"({"partial_rotary_factor": 0.5, "rope_scaling": {"type": "linear", "factor": 2}})"),
+               ConfigError, "config.json: partial_rotary_factor: expected 1 beside a rope_type that scales, found 0.5");
+  EXPECT_ERROR(read_one(R"({"partial_rotary_factor": "half"})"), ConfigError,
+               "partial_rotary_factor: expected a number");
+}
+
+TEST(RopeConfig, HasTheRopeOfTheFamilyWhereNoneIsGiven) {
+  const Json defaults = Json::parse(R"({"rope_theta": 150000, "rope_parameters": {"rope_type": "yarn", "factor": 32,
+      "original_max_position_embeddings": 4096}})");
+  for (const char* json :
+       {"{}", R"({"rope_scaling": null})", R"({"rope_parameters": null})", R"({"rope_scaling": {}})"}) {
+    const RopeOptions rope = read(json, kContext, {"full_attention"}, defaults).front();
+    EXPECT_EQ(rope.theta, 150000.0) << json;
+    EXPECT_EQ(std::get<YarnScaling>(rope.scaling).factor, 32.0) << json;
+  }
+  const RopeOptions plain = read(R"({"rope_parameters": {}})", kContext, {"full_attention"}, defaults).front();
+  EXPECT_TRUE(std::holds_alternative<std::monostate>(plain.scaling));
+  const Json wrong = Json::parse(R"({"rope_theta": 1e4, "rope_parameters": {"rope_type": "linear"}})");
+  EXPECT_ERROR(read("{}", kContext, {"full_attention"}, wrong), ConfigError,
+               "config.json: rope_parameters.factor: expected a value, found none");
+}
+
+TEST(RopeConfig, NotesWhatItsTypeDoesNotRead) {
+  EXPECT_THAT(notes_of(R"({"rope_scaling": {"type": "linear", "factor": 2, "truncate": false, "beta_fast": 32}})"),
+              testing::ElementsAre(Note{"rope_scaling.beta_fast", "not read by this rope_type"},
+                                   Note{"rope_scaling.truncate", "not read by this rope_type"}));
+  // DeepSeek-R1-0528-Qwen3-8B, and models of the YaRN paper
+  EXPECT_THAT(notes_of(R"({"rope_scaling": {"rope_type": "yarn", "factor": 4.0, "attn_factor": 0.8782488562869419,
+                           "original_max_position_embeddings": 32768, "finetuned": true}})"),
+              testing::ElementsAre(testing::Field(&Note::subject, "rope_scaling.attn_factor"),
+                                   testing::Field(&Note::subject, "rope_scaling.finetuned")));
 }
 
 TEST(RopeConfig, TellsLayerTypesApart) {
@@ -136,7 +180,8 @@ TEST(RopeConfig, TellsLayerTypesApart) {
   EXPECT_EQ(ropes.at(1).theta, 1e6);
   EXPECT_EQ(std::get<LinearScaling>(ropes.at(1).scaling).factor, 8.0);
   EXPECT_ERROR(read(json), ConfigError,
-               "rope_parameters: unknown key 'sliding_attention'; the nearest known key is 'full_attention'");
+               "rope_parameters: unknown key 'sliding_attention'; allow_unknown (--allow-unknown "
+               "rope_parameters.sliding_attention) ignores it");
   EXPECT_ERROR(read(R"({"rope_parameters": {"full_attention": null, "sliding_attention": {}}})", kContext,
                     {"full_attention", "sliding_attention"}),
                ConfigError, "rope_parameters.full_attention: expected a value, found none");
@@ -150,13 +195,10 @@ TEST(RopeConfig, RefusesWhatItDoesNotKnow) {
                R"("longrope", found 'proportional')");
   EXPECT_ERROR(read_one(R"({"rope_scaling": {"type": "yarn", "factor": 2, "beta_fest": 30}})"), ConfigError,
                "config.json: rope_scaling: unknown key 'beta_fest'; the nearest known key is 'beta_fast'");
-  // A setting of another type would be ignored.
-  EXPECT_ERROR(read_one(R"({"rope_scaling": {"type": "linear", "factor": 2, "truncate": false}})"), ConfigError,
-               "unknown key 'truncate'");
   EXPECT_ERROR(read_one(R"({"rope_scaling": {"mrope_section": [1, 2]}})"), ConfigError, "unknown key 'mrope_section'");
   EXPECT_ERROR(read_one(R"({"rope_scaling": {"type": "yarn", "rope_type": "linear", "factor": 2}})"), ConfigError,
                "config.json: rope_scaling.type: expected the same as rope_type, found 'yarn'");
-  EXPECT_ERROR(read_one(R"({"rope_scaling": {}, "rope_parameters": {}})"), ConfigError,
+  EXPECT_ERROR(read_one(R"({"rope_scaling": {"type": "default"}, "rope_parameters": {}})"), ConfigError,
                "config.json: rope_scaling: expected this or rope_parameters, found both");
   EXPECT_ERROR(read_one(R"({"rope_scaling": "yarn"})"), ConfigError, "expected a JSON object, found 'yarn'");
 }
@@ -177,7 +219,7 @@ TEST(RopeConfig, RefusesNumbersOutOfRange) {
            {R"({"rope_scaling": {"type": "longrope", "factor": 2, "short_factor": [1, 0], "long_factor": [1, 1]}})",
             "short_factor: expected numbers from 0.001 to 1e6, found 0"}}) {
     SCOPED_TRACE(json);
-    EXPECT_ERROR(read_one(json, {4, 4096, 1e4}), ConfigError, error);
+    EXPECT_ERROR(read_one(json, {4, 4096}), ConfigError, error);
   }
 }
 
@@ -198,7 +240,7 @@ TEST(RopeConfig, GivesTheFrequenciesOfTransformers) {
     Json parameters = golden.at("rope_parameters");
     const auto type = parameters.at("rope_type").get<std::string>();
     const RopeContext context{golden.at("width").get<std::size_t>(),
-                              golden.at("max_position_embeddings").get<std::size_t>(), 1.5};
+                              golden.at("max_position_embeddings").get<std::size_t>()};
     const Json length = golden.at("seq_len");  // null: any
     // No sequence is longer than max_position_embeddings.
     if (!length.is_null() && length.get<std::size_t>() > context.max_position_embeddings) continue;
@@ -212,7 +254,7 @@ TEST(RopeConfig, GivesTheFrequenciesOfTransformers) {
       if (!parameters.contains("factor"))
         parameters["factor"] = static_cast<double>(context.max_position_embeddings) / static_cast<double>(original);
       expect_golden(rope_frequencies(read_one(Json{{"rope_theta", theta}, {"rope_scaling", parameters}}.dump(),
-                                              {context.head_dim, original, 1.5})),
+                                              {context.head_dim, original})),
                     golden);
     } else {
       expect_golden(

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from .checks import (BF16_BIAS, NO_BIAS, NO_GROUPS, OTHER_GROUP_SCORE, ZERO_MASK, config, module, no_rope_scaling, no_sinks,
                      rope, set_eps, symmetric_clamp, tensors, zero)
-from .configs import deepseek_v2, deepseek_v3, gpt_oss, llama, mistral, mixtral, olmoe, qwen2, qwen2_moe, qwen3, qwen3_moe
+from .configs import absent, deepseek_v2, deepseek_v3, gpt_oss, llama, mistral, mixtral, olmoe, qwen2, qwen2_moe, qwen3, qwen3_moe
 
 
 @dataclass
@@ -28,6 +28,7 @@ SHARED = {"shared expert": zero(r"shared_experts?\.down_proj")}
 SLIDING = config(use_sliding_window=True, layer_types=["sliding_attention"] * 2)
 QKV_BIAS = {f"{x} bias": zero(rf"{x}_proj\.bias") for x in "qv"} | {
     "k bias": zero(r"k_proj\.bias")}                          # without a rotation it would shift all scores of a query alike
+SMALL = {r"embed_tokens": 0.002}                              # so that the eps of the first norms matters
 HEAD_NORM = {"q norm gain": tensors(r"q_norm", lambda t: t * 0 + 1), "k norm gain": tensors(r"k_norm", lambda t: t * 0 + 1)}
 
 CASES = {
@@ -83,6 +84,16 @@ CASES = {
         "model_type kimi_k2, BF16 weights with an F32 bias, beta_fast = beta_slow (a step instead of a ramp)",
         {"YaRN": no_rope_scaling, "beta_fast": rope(beta_fast=32.0), "correction bias": NO_BIAS, **SHARED},
         scheme="bf16", tokens=40, bias=(0.2, 0.2)),
+    "deepseek_v3_defaults": Case(
+        deepseek_v3(num_hidden_layers=4, n_routed_experts=24, **absent(
+            "routed_scaling_factor", "n_group", "topk_group", "num_experts_per_tok", "n_shared_experts", "norm_topk_prob",
+            "first_k_dense_replace", "rms_norm_eps", "rope_theta", "max_position_embeddings", "attention_bias",
+            "tie_word_embeddings", "hidden_act", "topk_method", "scoring_func", "moe_layer_freq")),
+        "every key absent that has a default of a small size: 8 groups of which 4 stay, 8 experts of a token, 3 dense layers, "
+        "scale 2.5; a multi-token-prediction layer without its key",
+        {"groups": NO_GROUPS, "routed_scaling_factor": config(routed_scaling_factor=1.0), "k": config(num_experts_per_tok=7),
+         "renormalisation": config(norm_topk_prob=False), "rope_theta": config(rope_theta=100.0), "eps": config(rms_norm_eps=1e-5),
+         **SHARED}, scheme="bf16", bias=(0.0, 0.2), extra="mtp", scale=SMALL),
     "deepseek_v3_half_split": Case(
         deepseek_v3(rope_interleave=False, n_group=2, topk_group=1),
         "rope_interleave false: half-split pairs on the vectors as they are",
@@ -107,6 +118,22 @@ CASES = {
         {"routed_scaling_factor": config(routed_scaling_factor=1.0), "o_proj bias": zero(r"o_proj\.bias"),
          "kv_a_proj bias": zero(r"kv_a_proj_with_mqa\.bias"), **SHARED}, scheme="bf16", fused=True, v5=True),
 
+    "deepseek_v2_defaults": Case(
+        deepseek_v2(q_lora_rank=24, **absent(
+            "routed_scaling_factor", "n_group", "topk_group", "topk_method", "n_shared_experts", "norm_topk_prob",
+            "first_k_dense_replace", "rms_norm_eps", "rope_theta", "max_position_embeddings", "attention_bias",
+            "tie_word_embeddings", "hidden_act", "scoring_func", "moe_layer_freq", "num_key_value_heads")),
+        "every key absent that has a default of a small size: two shared experts, no dense layer, greedy, scale 1",
+        {"rope_theta": config(rope_theta=100.0), "eps": config(rms_norm_eps=1e-5),
+         "routed_scaling_factor": config(routed_scaling_factor=2.5), **SHARED}, scheme="bf16", scale=SMALL),
+
+    "mixtral_defaults": Case(
+        mixtral(num_attention_heads=8, **absent(
+            "rms_norm_eps", "rope_theta", "num_key_value_heads", "num_local_experts", "num_experts_per_tok", "sliding_window",
+            "max_position_embeddings", "tie_word_embeddings", "hidden_act")),
+        "every key absent that has a default of a small size: eps 1e-5, theta 1e6, 8 key heads, 2 of 8 experts",
+        {"eps": config(rms_norm_eps=1e-6), "rope_theta": config(rope_theta=100.0), "k": config(num_experts_per_tok=3)},
+        scheme="bf16", scale=SMALL),
     "mixtral": Case(mixtral(), "grouped queries, block_sparse_moe names, config.json of transformers v4", {
         "rope_theta": config(rope_theta=10000.0)}),
     "mixtral_sliding_window": Case(
@@ -126,6 +153,13 @@ CASES = {
         {**QKV_BIAS, "no window": SLIDING, "gate of the shared expert": zero(r"shared_expert_gate"),
          "no renormalisation": config(norm_topk_prob=True),
          **SHARED}, scheme="bf16"),
+    "qwen2_moe_defaults": Case(
+        qwen2_moe(num_attention_heads=16, **absent(
+            "rms_norm_eps", "rope_theta", "num_key_value_heads", "num_experts_per_tok", "norm_topk_prob", "decoder_sparse_step",
+            "use_sliding_window", "sliding_window", "max_window_layers", "max_position_embeddings", "tie_word_embeddings",
+            "hidden_act")),
+        "every key absent that has a default of a small size: eps 1e-6, theta 1e4, 16 key heads, 4 experts of a token",
+        {"eps": config(rms_norm_eps=1e-5), "k": config(num_experts_per_tok=3), **QKV_BIAS}, scheme="bf16", scale=SMALL),
     "qwen2_moe_dense_layers": Case(
         qwen2_moe(num_hidden_layers=4, mlp_only_layers=[1], decoder_sparse_step=2, norm_topk_prob=True),
         "dense layers by mlp_only_layers and by decoder_sparse_step, renormalisation",
@@ -140,6 +174,16 @@ CASES = {
     "qwen3_moe": Case(
         qwen3_moe(), "head_dim other than hidden_size / heads, norm of each head, renormalisation",
         {**HEAD_NORM, "renormalisation": config(norm_topk_prob=False)}, scheme="bf16"),
+    "qwen3_moe_defaults": Case(
+        qwen3_moe(num_experts=12, **absent(
+            "rms_norm_eps", "rope_theta", "head_dim", "num_key_value_heads", "num_experts_per_tok", "norm_topk_prob",
+            "decoder_sparse_step", "mlp_only_layers", "attention_bias", "use_sliding_window", "sliding_window",
+            "max_window_layers", "max_position_embeddings", "tie_word_embeddings", "hidden_act"), use_qk_norm=True,
+            shared_expert_intermediate_size=0),
+        "every key absent that has a default of a small size: head_dim hidden_size / heads, 4 key heads, 8 experts of a token, no "
+        "renormalisation; beside them use_qk_norm and shared_expert_intermediate_size as Qwen3-Coder has them",
+        {"eps": config(rms_norm_eps=1e-5), "rope_theta": config(rope_theta=100.0), "k": config(num_experts_per_tok=7),
+         "no renormalisation": config(norm_topk_prob=True), **HEAD_NORM}, scheme="bf16", scale=SMALL),
     "qwen3_moe_yarn": Case(
         qwen3_moe(norm_topk_prob=False, attention_bias=True, rope_theta=100.0, rope_scaling={
             "rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16}),
@@ -159,6 +203,13 @@ CASES = {
 
     "olmoe": Case(olmoe(), "norm over the whole query and key vectors, no renormalisation", {
         **HEAD_NORM, "no renormalisation": config(norm_topk_prob=True)}, scheme="f16"),
+    "olmoe_defaults": Case(
+        olmoe(num_experts=12, **absent(
+            "rms_norm_eps", "rope_theta", "num_key_value_heads", "num_experts_per_tok", "norm_topk_prob", "clip_qkv",
+            "attention_bias", "max_position_embeddings", "tie_word_embeddings", "hidden_act")),
+        "every key absent that has a default of a small size: eps 1e-5, a key head for each query head, 8 experts of a token",
+        {"eps": config(rms_norm_eps=1e-6), "rope_theta": config(rope_theta=100.0), "k": config(num_experts_per_tok=7),
+         "no renormalisation": config(norm_topk_prob=True), **HEAD_NORM}, scheme="bf16", scale=SMALL),
     "olmoe_clip_qkv": Case(
         olmoe(clip_qkv=0.8), "clip_qkv after the norms", {"clip_qkv": config(clip_qkv=None), **HEAD_NORM}, scheme="bf16"),
     "olmoe_gqa": Case(
@@ -191,6 +242,23 @@ CASES = {
          "layer_types": config(layer_types=["sliding_attention", "full_attention", "sliding_attention"])},
         v5=True, scale={r"gate_up_proj$": 1.5}),
 
+    "gpt_oss_defaults": Case(
+        gpt_oss(num_attention_heads=8, head_dim=8, **absent(
+            "rms_norm_eps", "rope_theta", "rope_scaling", "num_key_value_heads", "num_experts_per_tok", "experts_per_token",
+            "layer_types", "attention_bias", "swiglu_limit", "max_position_embeddings", "initial_context_length",
+            "tie_word_embeddings", "hidden_act")),
+        "every key absent that has a default of a small size: eps 1e-5, YaRN of factor 32 with theta 150000, layers that slide in "
+        "turn, 8 key heads, 4 experts of a token, biases",
+        {"eps": config(rms_norm_eps=1e-6), "YaRN": config(rope_parameters={"rope_type": "default"}),
+         "truncate": config(rope_parameters={"rope_type": "yarn", "factor": 32.0, "original_max_position_embeddings": 4096,
+                                             "truncate": True}, rope_theta=150000.0),
+         "k": config(num_experts_per_tok=3), "o bias": zero(r"o_proj\.bias"), **QKV_BIAS}, scheme="bf16", scale=SMALL),
+
+    "llama_defaults": Case(
+        llama(**absent("rms_norm_eps", "rope_theta", "num_key_value_heads", "attention_bias", "mlp_bias", "rope_scaling",
+                       "max_position_embeddings", "tie_word_embeddings", "hidden_act")),
+        "every key absent that has a default of a small size: eps 1e-6, theta 1e4, a key head for each query head",
+        {"eps": config(rms_norm_eps=1e-5), "rope_theta": config(rope_theta=100.0)}, scheme="bf16", scale=SMALL),
     "llama_llama3_rope": Case(
         llama(tie_word_embeddings=True, rope_theta=500.0, rope_scaling={
             "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 32,
@@ -218,6 +286,12 @@ CASES = {
         "sliding window from layer max_window_layers on, without layer_types",
         {"window": config(use_sliding_window=False), "max_window_layers": config(max_window_layers=0)}, scheme="bf16"),
     "qwen3": Case(qwen3(), "norm of each head, head_dim", HEAD_NORM, scheme="f16"),
+    "qwen3_defaults": Case(
+        qwen3(num_hidden_layers=1, num_attention_heads=2, **absent(
+            "rms_norm_eps", "rope_theta", "head_dim", "attention_bias", "use_sliding_window", "sliding_window", "max_window_layers",
+            "rope_scaling", "max_position_embeddings", "tie_word_embeddings", "hidden_act")),
+        "every key absent that has a default of a small size: heads of 128, eps 1e-6, theta 1e4",
+        {"eps": config(rms_norm_eps=1e-5), "rope_theta": config(rope_theta=100.0), **HEAD_NORM}, scheme="bf16", scale=SMALL),
     "qwen3_bias": Case(
         qwen3(attention_bias=True, num_key_value_heads=1), "attention_bias, one key head; config.json of transformers v5",
         {"o bias": zero(r"o_proj\.bias"), **QKV_BIAS, **HEAD_NORM}, scheme="bf16", v5=True),

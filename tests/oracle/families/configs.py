@@ -7,6 +7,10 @@ def merged(base, changes):
     return {key: value for key, value in {**base, **changes}.items() if value != "absent"}
 
 
+def absent(*keys):
+    return dict.fromkeys(keys, "absent")
+
+
 def deepseek_v3(**changes):
     return merged({
         "architectures": ["DeepseekV3ForCausalLM"], "model_type": "deepseek_v3", "vocab_size": 64, "hidden_size": 32,

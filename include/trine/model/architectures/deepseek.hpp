@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <trine/attention/latent.hpp>
@@ -31,7 +32,7 @@ struct DeepseekConfig {
 };
 
 [[nodiscard]] inline DeepseekConfig parse_deepseek(HfConfigReader& reader, const HfConfig& common,
-                                                   const BuildContext& context) {
+                                                   const BuildContext& context, RotaryPairs pairs) {
   DeepseekConfig config;
   LatentAttentionOptions& attention = config.attention;
   attention.hidden_size = common.hidden_size;
@@ -44,45 +45,46 @@ struct DeepseekConfig {
   if (attention.qk_rope_head_dim % 2 != 0)
     reader.fail("qk_rope_head_dim", "expected an even number, found " + std::to_string(attention.qk_rope_head_dim));
   attention.v_head_dim = reader.integer("v_head_dim", 1, config_limits::kHeadDim);
-  attention.attention_bias = reader.boolean_or("attention_bias", false);
+  attention.attention_bias = reader.boolean("attention_bias");
   attention.form = context.latent_form;
   attention.chunking = context.chunking;
   reader.ignore({"head_dim", "qk_head_dim"});  // transformers 5 writes what follows from the others
-  const bool interleaved = reader.boolean_or("rope_interleave", true);
   const RopeOptions rope = read_rope(
-      reader, {.head_dim = attention.qk_rope_head_dim, .max_position_embeddings = common.max_position_embeddings});
-  config.rotary = std::make_shared<const Rotary>(rope_frequencies(rope),
-                                                 interleaved ? RotaryPairs::interleaved : RotaryPairs::half_split,
-                                                 attention.qk_rope_head_dim, common.max_position_embeddings);
+      reader, {.head_dim = attention.qk_rope_head_dim, .max_position_embeddings = common.max_position_embeddings},
+      reader.notes());
+  config.rotary = std::make_shared<const Rotary>(rope_frequencies(rope), pairs, attention.qk_rope_head_dim,
+                                                 common.max_position_embeddings);
   const auto width = static_cast<double>(attention.qk_nope_head_dim + attention.qk_rope_head_dim);
   attention.softmax_scale = static_cast<float>(latent_softmax_correction(rope) / std::sqrt(width));
 
   config.intermediate_size = reader.integer("intermediate_size", 1, config_limits::kFfn);
   config.moe_intermediate_size = reader.integer("moe_intermediate_size", 1, config_limits::kFfn);
-  config.first_k_dense_replace = reader.integer_or("first_k_dense_replace", 0, config_limits::kLayers, 0);
-  config.n_routed_experts =
-      reader.integer(reader.spelling({"n_routed_experts", "num_local_experts"}), 1, config_limits::kWidth);
+  config.first_k_dense_replace = reader.integer("first_k_dense_replace", 0, config_limits::kLayers);
+  const std::string_view experts = reader.spelling({"n_routed_experts", "num_local_experts", "num_experts"});
+  config.n_routed_experts = reader.integer(experts, 1, config_limits::kWidth);
   config.n_shared_experts = reader.integer_or("n_shared_experts", 0, 1024, 0);
   config.num_experts_per_tok = reader.integer("num_experts_per_tok", 1, config.n_routed_experts);
-  config.mixing.routed_scale = static_cast<float>(reader.number_or("routed_scaling_factor", 0.0, 1e6, 1.0));
+  config.mixing.routed_scale = static_cast<float>(reader.number("routed_scaling_factor", 0.0, 1e6));
   reader.require_integer("moe_layer_freq", 1);
+  static_cast<void>(without_windows(reader, common.num_hidden_layers));
   return config;
 }
 
-/// "n_group" and "topk_group", both 1 where they are not set; nothing where there is one group.
+/// "n_group" and "topk_group"; nullopt where there is one group.
 [[nodiscard]] inline std::optional<GroupLimit> read_groups(HfConfigReader& reader, const DeepseekConfig& config,
                                                            std::size_t best_of) {
-  GroupLimit groups{.n_group = reader.integer_or("n_group", 1, config.n_routed_experts, 1), .best_of = best_of};
+  GroupLimit groups{.n_group = reader.integer("n_group", 1, config.n_routed_experts), .best_of = best_of};
   if (config.n_routed_experts % groups.n_group != 0) {
-    reader.fail("n_group", "expected a divisor of n_routed_experts = " + std::to_string(config.n_routed_experts) +
-                               ", found " + std::to_string(groups.n_group));
+    reader.fail("n_group", "a divisor of n_routed_experts = " + std::to_string(config.n_routed_experts),
+                reader.at("n_group"));
   }
-  groups.topk_group = reader.integer_or("topk_group", 1, groups.n_group, groups.n_group);
+  groups.topk_group = reader.integer("topk_group", 1, groups.n_group);
   const std::size_t eligible = config.n_routed_experts / groups.n_group * groups.topk_group;
   if (config.num_experts_per_tok > eligible) {
-    reader.fail("num_experts_per_tok", "expected at most the " + std::to_string(eligible) + " experts of " +
-                                           std::to_string(groups.topk_group) + " groups, found " +
-                                           std::to_string(config.num_experts_per_tok));
+    reader.fail(
+        "num_experts_per_tok",
+        "at most the " + std::to_string(eligible) + " experts of " + std::to_string(groups.topk_group) + " groups",
+        reader.at("num_experts_per_tok"));
   }
   return groups.n_group == 1 ? std::nullopt : std::optional(groups);
 }
@@ -123,32 +125,54 @@ struct DeepseekConfig {
 
 }  // namespace hf
 
+/// DeepseekV3Config of transformers, which that of Kimi K2 derives from: what an absent key means.
+inline constexpr std::string_view kDeepseekV3Defaults = R"({
+    "vocab_size": 129280, "hidden_size": 7168, "intermediate_size": 18432, "moe_intermediate_size": 2048,
+    "num_hidden_layers": 61, "num_attention_heads": 128, "hidden_act": "silu", "max_position_embeddings": 4096,
+    "rms_norm_eps": 1e-6, "tie_word_embeddings": false, "rope_theta": 1e4, "rope_interleave": true,
+    "attention_bias": false, "q_lora_rank": 1536, "kv_lora_rank": 512, "qk_nope_head_dim": 128,
+    "qk_rope_head_dim": 64, "v_head_dim": 128, "first_k_dense_replace": 3, "n_routed_experts": 256,
+    "n_shared_experts": 1, "num_experts_per_tok": 8, "n_group": 8, "topk_group": 4, "norm_topk_prob": true,
+    "routed_scaling_factor": 2.5, "num_nextn_predict_layers": 1})";
+
 /// Recipe of "model_type": "deepseek_v3" and "kimi_k2". Throws ConfigError, WeightError.
 [[nodiscard]] inline BuiltModel build_deepseek_v3(const BuildContext& context, const WeightScope& weights) {
-  HfConfigReader reader(context.config, context.place);
+  HfConfigReader reader(context, kDeepseekV3Defaults);
   const HfConfig common = reader.common();
-  hf::DeepseekConfig config = hf::parse_deepseek(reader, common, context);
+  const RotaryPairs pairs = reader.boolean("rope_interleave") ? RotaryPairs::interleaved : RotaryPairs::half_split;
+  hf::DeepseekConfig config = hf::parse_deepseek(reader, common, context, pairs);
   config.groups = hf::read_groups(reader, config, 2);
-  config.mixing.normalize = reader.boolean_or("norm_topk_prob", true);
+  config.mixing.normalize = reader.boolean("norm_topk_prob");
   if (reader.has("scoring_func")) static_cast<void>(reader.choice<bool>("scoring_func", {{"sigmoid", true}}));
   if (reader.has("topk_method")) static_cast<void>(reader.choice<bool>("topk_method", {{"noaux_tc", true}}));
   // Layers that predict further tokens lie behind the others; they draft, and the model answers without them.
-  const std::size_t drafts = reader.integer_or("num_nextn_predict_layers", 0, 1024, 0);
+  const std::size_t drafts =
+      reader.integer_or(reader.spelling({"num_nextn_predict_layers", "num_mtp_layers"}), 0, 1024, 0);
   reader.finish();
   for (std::size_t i = 0; i < drafts; ++i)
     (weights / "model" / "layers").ignore(std::to_string(common.num_hidden_layers + i));
   return hf::build_deepseek(context, common, config, RouterScore::sigmoid, weights);
 }
 
+/// DeepseekV2Config of transformers: what an absent key means. num_experts_per_tok is required.
+inline constexpr std::string_view kDeepseekV2Defaults = R"({
+    "vocab_size": 102400, "hidden_size": 4096, "intermediate_size": 11008, "moe_intermediate_size": 1407,
+    "num_hidden_layers": 32, "num_attention_heads": 32, "hidden_act": "silu", "max_position_embeddings": 2048,
+    "rms_norm_eps": 1e-6, "tie_word_embeddings": false, "rope_theta": 1e4, "attention_bias": false, "mlp_bias": false,
+    "q_lora_rank": 1536, "kv_lora_rank": 512, "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128,
+    "first_k_dense_replace": 0, "n_routed_experts": 64, "n_shared_experts": 2, "num_experts_per_tok": null,
+    "topk_method": "greedy", "n_group": null, "topk_group": null, "norm_topk_prob": false,
+    "routed_scaling_factor": 1.0})";
+
 /// Recipe of "model_type": "deepseek_v2". Throws ConfigError, WeightError.
 [[nodiscard]] inline BuiltModel build_deepseek_v2(const BuildContext& context, const WeightScope& weights) {
-  HfConfigReader reader(context.config, context.place);
+  HfConfigReader reader(context, kDeepseekV2Defaults);
   const HfConfig common = reader.common();
-  hf::DeepseekConfig config = hf::parse_deepseek(reader, common, context);
-  config.groups = hf::read_groups(reader, config, 1);
-  const bool limited = reader.has("topk_method") &&
-                       reader.choice<bool>("topk_method", {{"greedy", false}, {"group_limited_greedy", true}});
-  if (!limited) config.groups.reset();
+  reader.require_true("rope_interleave");
+  hf::DeepseekConfig config = hf::parse_deepseek(reader, common, context, RotaryPairs::interleaved);
+  if (reader.choice<bool>("topk_method", {{"greedy", false}, {"group_limited_greedy", true}}))
+    config.groups = hf::read_groups(reader, config, 1);
+  reader.ignore({"n_group", "topk_group"});  // of group_limited_greedy only
   config.mixing.normalize = false;
   reader.require_false("norm_topk_prob");  // DeepSeek's code and transformers disagree on what it does to the scale
   reader.require_false("mlp_bias");

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -54,31 +55,39 @@ namespace hf {
 
 }  // namespace hf
 
+/// GptOssConfig of transformers: what an absent key means.
+inline constexpr std::string_view kGptOssDefaults = R"({
+    "vocab_size": 201088, "hidden_size": 2880, "intermediate_size": 2880, "num_hidden_layers": 36,
+    "num_attention_heads": 64, "num_key_value_heads": 8, "head_dim": 64, "hidden_act": "silu",
+    "max_position_embeddings": 131072, "rms_norm_eps": 1e-5, "tie_word_embeddings": false, "rope_theta": 1.5e5,
+    "rope_parameters": {"rope_type": "yarn", "factor": 32, "beta_fast": 32, "beta_slow": 1, "truncate": false,
+                        "original_max_position_embeddings": 4096},
+    "attention_bias": true, "sliding_window": 128, "layer_types": null, "num_local_experts": 128,
+    "num_experts_per_tok": 4, "swiglu_alpha": 1.702, "swiglu_limit": 7.0})";
+
 /// Recipe of "model_type": "gpt_oss". Throws ConfigError, WeightError.
 [[nodiscard]] inline BuiltModel build_gpt_oss(const BuildContext& context, const WeightScope& weights) {
-  HfConfigReader reader(context.config, context.place);
+  HfConfigReader reader(context, kGptOssDefaults);
   const HfConfig config = reader.common();
   const HfConfigReader::Heads heads = reader.heads(config.hidden_size);
   const std::size_t experts =
       reader.integer(reader.spelling({"num_local_experts", "num_experts"}), 1, config_limits::kWidth);
-  const std::size_t k = reader.integer(reader.spelling({"num_experts_per_tok", "experts_per_token"}), 1, experts);
+  const std::size_t k = reader.integer("num_experts_per_tok", 1, experts);
   const std::size_t ffn = reader.integer("intermediate_size", 1, config_limits::kFfn);
   const GatedActivation activation{.kind = GatedActivation::Kind::clamped_swiglu,
-                                   .alpha = static_cast<float>(reader.number_or("swiglu_alpha", 0.0, 1e3, 1.702)),
-                                   .limit = static_cast<float>(reader.number_or("swiglu_limit", 0.0, 1e6, 7.0))};
+                                   .alpha = static_cast<float>(reader.number("swiglu_alpha", 0.0, 1e3)),
+                                   .limit = static_cast<float>(reader.number("swiglu_limit", 0.0, 1e6))};
   GroupedQueryOptions attention{.sinks = true};
-  if (reader.boolean_or("attention_bias", true)) attention.qkv_bias = attention.o_bias = Linear::Bias::yes;
-  const std::size_t window = reader.integer_or("sliding_window", 1, config_limits::kPositions, 128);
-  std::vector<bool> sliding(config.num_hidden_layers);
-  for (std::size_t layer = 0; layer < sliding.size(); ++layer) sliding[layer] = layer % 2 == 0;
-  if (auto layer_types = reader.layer_types(config.num_hidden_layers)) sliding = std::move(*layer_types);
-  reader.ignore({"initial_context_length"});                          // of training; rope's own field counts
-  if (!reader.has("rope_scaling") && !reader.has("rope_parameters"))  // the class default is not to be guessed
-    reader.fail("rope_scaling", "expected this or rope_parameters, found neither");
-  const auto rotary = hf::read_rotary(reader, config, heads.head_dim, 150000.0);
+  if (reader.boolean("attention_bias")) attention.qkv_bias = attention.o_bias = Linear::Bias::yes;
+  std::vector<bool> slides(config.num_hidden_layers);
+  for (std::size_t layer = 0; layer < slides.size(); ++layer) slides[layer] = layer % 2 == 0;
+  const hf::Windows windows = hf::windows_by_layer(reader, hf::read_window(reader), std::move(slides));
+  reader.ignore({"initial_context_length"});       // of training; rope's own field counts
+  reader.require_integer("experts_per_token", k);  // OpenAI's name, beside the other
+  const auto rotary = hf::read_rotary(reader, config, heads.head_dim);
   reader.finish();
 
-  std::string summary = "grouped-query attention with sinks, windows of " + std::to_string(window) + "; " +
+  std::string summary = "grouped-query attention with sinks" + hf::window_of(windows) + "; " +
                         hf::count_of_experts(k, experts) + ", softmax of the chosen";
   return hf::build_decoder(config, std::move(summary), weights, [&](const WeightScope& scope, std::size_t layer) {
     const WeightScope mlp = scope / "mlp";
@@ -86,8 +95,7 @@ namespace hf {
                                                  RouterScore::logit, ExpertChoice{.k = k, .threshold = {}},
                                                  MixingRule{.normalize = false, .softmax = true});
     return hf::DecoderLayer{
-        hf::grouped_query(context, scope, config.hidden_size, heads, rotary,
-                          sliding[layer] ? std::optional(window) : std::nullopt, attention),
+        hf::grouped_query(context, scope, config.hidden_size, heads, rotary, windows.of(layer), attention),
         hf::moe_layer(context, layer, std::move(router),
                       hf::read_gpt_oss_experts(mlp / "experts", experts, config.hidden_size, ffn, activation))};
   });

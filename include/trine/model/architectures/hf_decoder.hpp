@@ -15,6 +15,8 @@
 #include <trine/experts/moe_layer.hpp>
 #include <trine/model/architecture.hpp>
 #include <trine/model/architectures/hf_config.hpp>
+#include <trine/model/architectures/hf_windows.hpp>
+#include <trine/model/architectures/rope_config.hpp>
 #include <trine/routing/linear_router.hpp>
 
 namespace trine::inline TRINE_ABI::hf {
@@ -62,10 +64,9 @@ using LayerRecipe = std::function<DecoderLayer(const WeightScope& scope, std::si
 
 /// Reads the rotary settings. head_dim: of the part of a head that turns.
 [[nodiscard]] inline std::shared_ptr<const Rotary> read_rotary(HfConfigReader& reader, const HfConfig& config,
-                                                               std::size_t head_dim, double default_theta = 10000.0) {
-  const RopeOptions rope = read_rope(reader, {.head_dim = head_dim,
-                                              .max_position_embeddings = config.max_position_embeddings,
-                                              .default_theta = default_theta});
+                                                               std::size_t head_dim) {
+  const RopeOptions rope = read_rope(
+      reader, {.head_dim = head_dim, .max_position_embeddings = config.max_position_embeddings}, reader.notes());
   return std::make_shared<const Rotary>(rope_frequencies(rope), RotaryPairs::half_split, head_dim,
                                         config.max_position_embeddings);
 }

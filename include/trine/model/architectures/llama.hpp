@@ -4,10 +4,9 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
-#include <vector>
 
 #include <trine/model/architectures/hf_decoder.hpp>
 
@@ -19,8 +18,7 @@ namespace hf {
 struct DenseDecoder {
   GroupedQueryOptions attention;
   Linear::Bias mlp_bias = Linear::Bias::no;
-  std::optional<std::size_t> window = std::nullopt;  // of the layers that slide
-  std::vector<bool> sliding = {};                    // empty: all of them, if there is a window
+  Windows windows;
 };
 
 /// Reads the rest of the configuration and builds it.
@@ -31,75 +29,91 @@ struct DenseDecoder {
   const auto rotary = read_rotary(reader, config, heads.head_dim);
   reader.finish();
 
-  std::string summary = "grouped-query attention" + std::string(parts.window ? " with windows" : "") + "; dense";
+  std::string summary = "grouped-query attention" + window_of(parts.windows) + "; dense";
   return build_decoder(config, std::move(summary), weights, [&](const WeightScope& scope, std::size_t layer) {
-    const bool slides = parts.sliding.empty() || parts.sliding[layer];
     const WeightScope mlp = scope / "mlp";
     const auto product = [&](std::string_view name, std::size_t in, std::size_t out) {
       return Linear(mlp / name, in, out, parts.mlp_bias);
     };
     GatedMlp feed_forward(product("gate_proj", config.hidden_size, ffn), product("up_proj", config.hidden_size, ffn),
                           product("down_proj", ffn, config.hidden_size));
-    return DecoderLayer{grouped_query(context, scope, config.hidden_size, heads, rotary,
-                                      slides ? parts.window : std::nullopt, parts.attention),
-                        std::make_unique<DenseFeedForward>(std::move(feed_forward))};
+    return DecoderLayer{
+        grouped_query(context, scope, config.hidden_size, heads, rotary, parts.windows.of(layer), parts.attention),
+        std::make_unique<DenseFeedForward>(std::move(feed_forward))};
   });
-}
-
-/// Windows as Qwen2 and Qwen3 switch them: use_sliding_window, then layer_types, else the layers from
-/// max_window_layers on.
-inline void read_qwen_windows(HfConfigReader& reader, std::size_t layers, DenseDecoder& parts) {
-  const std::optional<std::size_t> window = reader.sliding_window();
-  const std::size_t first = reader.integer_or("max_window_layers", 0, config_limits::kLayers, 28);
-  const auto layer_types = reader.layer_types(layers);
-  if (!reader.boolean_or("use_sliding_window", false)) return;
-  if (!window) reader.fail("sliding_window", "expected a width beside use_sliding_window, found none");
-  parts.window = window;
-  for (std::size_t layer = 0; layer < layers; ++layer)
-    parts.sliding.push_back(layer_types ? (*layer_types)[layer] : layer >= first);
 }
 
 }  // namespace hf
 
+/// LlamaConfig of transformers: what an absent key means.
+inline constexpr std::string_view kLlamaDefaults = R"({
+    "vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32,
+    "num_attention_heads": 32, "num_key_value_heads": null, "head_dim": null, "hidden_act": "silu",
+    "max_position_embeddings": 2048, "rms_norm_eps": 1e-6, "tie_word_embeddings": false, "rope_theta": 1e4,
+    "attention_bias": false, "mlp_bias": false})";
+
 /// Recipe of "model_type": "llama". Throws ConfigError, WeightError.
 [[nodiscard]] inline BuiltModel build_llama(const BuildContext& context, const WeightScope& weights) {
-  HfConfigReader reader(context.config, context.place);
+  HfConfigReader reader(context, kLlamaDefaults);
   const HfConfig config = reader.common();
   hf::DenseDecoder parts;
-  if (reader.boolean_or("attention_bias", false)) parts.attention.qkv_bias = parts.attention.o_bias = Linear::Bias::yes;
-  if (reader.boolean_or("mlp_bias", false)) parts.mlp_bias = Linear::Bias::yes;
+  if (reader.boolean("attention_bias")) parts.attention.qkv_bias = parts.attention.o_bias = Linear::Bias::yes;
+  if (reader.boolean("mlp_bias")) parts.mlp_bias = Linear::Bias::yes;
+  parts.windows = hf::without_windows(reader, config.num_hidden_layers);
   return hf::build_dense(context, config, reader, weights, parts);
 }
+
+/// MistralConfig of transformers: what an absent key means.
+inline constexpr std::string_view kMistralDefaults = R"({
+    "vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32,
+    "num_attention_heads": 32, "num_key_value_heads": 8, "head_dim": null, "hidden_act": "silu",
+    "max_position_embeddings": 131072, "rms_norm_eps": 1e-6, "tie_word_embeddings": false, "rope_theta": 1e4,
+    "sliding_window": 4096})";
 
 /// Recipe of "model_type": "mistral". Throws ConfigError, WeightError.
 [[nodiscard]] inline BuiltModel build_mistral(const BuildContext& context, const WeightScope& weights) {
-  HfConfigReader reader(context.config, context.place);
+  HfConfigReader reader(context, kMistralDefaults);
   const HfConfig config = reader.common();
   hf::DenseDecoder parts;
-  // A missing key means the class default; null means none.
-  parts.window = context.config.contains("sliding_window") ? reader.sliding_window() : std::optional<std::size_t>(4096);
+  parts.windows = hf::windows_everywhere(reader, hf::read_window(reader), config.num_hidden_layers);
   return hf::build_dense(context, config, reader, weights, parts);
 }
+
+/// Qwen2Config of transformers: what an absent key means.
+inline constexpr std::string_view kQwen2Defaults = R"({
+    "vocab_size": 151936, "hidden_size": 4096, "intermediate_size": 22016, "num_hidden_layers": 32,
+    "num_attention_heads": 32, "num_key_value_heads": 32, "hidden_act": "silu", "max_position_embeddings": 32768,
+    "rms_norm_eps": 1e-6, "tie_word_embeddings": false, "rope_theta": 1e4, "use_sliding_window": false,
+    "sliding_window": 4096, "max_window_layers": 28, "layer_types": null})";
 
 /// Recipe of "model_type": "qwen2". Throws ConfigError, WeightError.
 [[nodiscard]] inline BuiltModel build_qwen2(const BuildContext& context, const WeightScope& weights) {
-  HfConfigReader reader(context.config, context.place);
+  HfConfigReader reader(context, kQwen2Defaults);
   const HfConfig config = reader.common();
   hf::DenseDecoder parts;
   parts.attention.qkv_bias = Linear::Bias::yes;
-  hf::read_qwen_windows(reader, config.num_hidden_layers, parts);
+  parts.windows = hf::read_qwen_windows(reader, config.num_hidden_layers);
   return hf::build_dense(context, config, reader, weights, parts);
 }
 
+/// Qwen3Config of transformers: what an absent key means.
+inline constexpr std::string_view kQwen3Defaults = R"({
+    "vocab_size": 151936, "hidden_size": 4096, "intermediate_size": 22016, "num_hidden_layers": 32,
+    "num_attention_heads": 32, "num_key_value_heads": 32, "head_dim": 128, "hidden_act": "silu",
+    "max_position_embeddings": 32768, "rms_norm_eps": 1e-6, "tie_word_embeddings": false, "rope_theta": 1e4,
+    "attention_bias": false, "use_sliding_window": false, "sliding_window": 4096, "max_window_layers": 28,
+    "layer_types": null})";
+
 /// Recipe of "model_type": "qwen3". Throws ConfigError, WeightError.
 [[nodiscard]] inline BuiltModel build_qwen3(const BuildContext& context, const WeightScope& weights) {
-  HfConfigReader reader(context.config, context.place);
+  HfConfigReader reader(context, kQwen3Defaults);
   const HfConfig config = reader.common();
   hf::DenseDecoder parts;
   parts.attention.qk_norm = GroupedQueryOptions::Norm::per_head;
   parts.attention.norm_epsilon = config.rms_norm_eps;
-  if (reader.boolean_or("attention_bias", false)) parts.attention.qkv_bias = parts.attention.o_bias = Linear::Bias::yes;
-  hf::read_qwen_windows(reader, config.num_hidden_layers, parts);
+  reader.require_true("use_qk_norm");
+  if (reader.boolean("attention_bias")) parts.attention.qkv_bias = parts.attention.o_bias = Linear::Bias::yes;
+  parts.windows = hf::read_qwen_windows(reader, config.num_hidden_layers);
   return hf::build_dense(context, config, reader, weights, parts);
 }
 

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -37,9 +38,9 @@ struct QwenMoeConfig {
   config.num_experts = reader.integer(experts, 1, config_limits::kWidth);
   config.num_experts_per_tok = reader.integer("num_experts_per_tok", 1, config.num_experts);
   config.moe_intermediate_size = reader.integer("moe_intermediate_size", 1, config_limits::kFfn);
-  config.intermediate_size = reader.integer_or("intermediate_size", 1, config_limits::kFfn, 1);
-  config.mixing.normalize = reader.boolean_or("norm_topk_prob", false);
-  config.decoder_sparse_step = reader.integer_or("decoder_sparse_step", 1, config_limits::kLayers, 1);
+  config.intermediate_size = reader.integer("intermediate_size", 1, config_limits::kFfn);
+  config.mixing.normalize = reader.boolean("norm_topk_prob");
+  config.decoder_sparse_step = reader.integer("decoder_sparse_step", 1, config_limits::kLayers);
   if (reader.has("mlp_only_layers")) {
     const Json& list = reader.at("mlp_only_layers");
     if (!list.is_array()) reader.fail("mlp_only_layers", "a list of layers", list);
@@ -67,33 +68,38 @@ struct QwenMoeConfig {
 
 }  // namespace hf
 
+/// Qwen2MoeConfig of transformers: what an absent key means.
+inline constexpr std::string_view kQwen2MoeDefaults = R"({
+    "vocab_size": 151936, "hidden_size": 2048, "intermediate_size": 5632, "num_hidden_layers": 24,
+    "num_attention_heads": 16, "num_key_value_heads": 16, "hidden_act": "silu", "max_position_embeddings": 32768,
+    "rms_norm_eps": 1e-6, "tie_word_embeddings": false, "rope_theta": 1e4, "use_sliding_window": false,
+    "sliding_window": 4096, "max_window_layers": 28, "layer_types": null, "qkv_bias": true, "decoder_sparse_step": 1,
+    "mlp_only_layers": null, "moe_intermediate_size": 1408, "shared_expert_intermediate_size": 5632,
+    "num_experts": 60, "num_experts_per_tok": 4, "norm_topk_prob": false})";
+
 /// Recipe of "model_type": "qwen2_moe". Throws ConfigError, WeightError.
 [[nodiscard]] inline BuiltModel build_qwen2_moe(const BuildContext& context, const WeightScope& weights) {
-  HfConfigReader reader(context.config, context.place);
+  HfConfigReader reader(context, kQwen2MoeDefaults);
   const HfConfig config = reader.common();
   const std::size_t hidden = config.hidden_size;
   const HfConfigReader::Heads heads = reader.heads(hidden);
   const hf::QwenMoeConfig moe = hf::parse_qwen_moe(reader, config.num_hidden_layers);
   const std::size_t shared_ffn = reader.integer("shared_expert_intermediate_size", 1, config_limits::kFfn);
   GroupedQueryOptions attention;
-  if (reader.boolean_or("qkv_bias", true)) attention.qkv_bias = Linear::Bias::yes;
+  if (reader.boolean("qkv_bias")) attention.qkv_bias = Linear::Bias::yes;
   // Where layer_types is missing, transformers 4 and 5 disagree on which layers slide, so it must be there.
-  const bool sliding = reader.boolean_or("use_sliding_window", false);
-  const std::optional<std::size_t> window = reader.sliding_window();
+  const std::optional<std::size_t> width = hf::read_switched_window(reader);
   reader.ignore({"max_window_layers"});
-  const auto layer_types = reader.layer_types(config.num_hidden_layers);
-  if (sliding && !layer_types)
+  if (width && !reader.has("layer_types"))
     reader.fail("use_sliding_window", "expected layer_types beside it, found none: implementations disagree without");
-  if (layer_types && std::ranges::count(*layer_types, true) != 0 && !window)
-    reader.fail("layer_types", "expected a sliding_window for layers of sliding_attention, found none");
+  const hf::Windows windows = hf::windows_by_layer(reader, width, std::vector<bool>(config.num_hidden_layers));
   const auto rotary = hf::read_rotary(reader, config, heads.head_dim);
   reader.finish();
 
   std::string summary = "grouped-query attention; " + hf::count_of_experts(moe.num_experts_per_tok, moe.num_experts) +
                         ", softmax top-k, a gated shared expert";
   return hf::build_decoder(config, std::move(summary), weights, [&](const WeightScope& scope, std::size_t layer) {
-    const bool slides = layer_types && (*layer_types)[layer];
-    auto self = hf::grouped_query(context, scope, hidden, heads, rotary, slides ? window : std::nullopt, attention);
+    auto self = hf::grouped_query(context, scope, hidden, heads, rotary, windows.of(layer), attention);
     const WeightScope mlp = scope / "mlp";
     if (moe.is_dense(layer))
       return hf::DecoderLayer{std::move(self), std::make_unique<DenseFeedForward>(mlp, hidden, moe.intermediate_size)};
@@ -104,25 +110,34 @@ struct QwenMoeConfig {
   });
 }
 
+/// Qwen3MoeConfig of transformers: what an absent key means.
+inline constexpr std::string_view kQwen3MoeDefaults = R"({
+    "vocab_size": 151936, "hidden_size": 2048, "intermediate_size": 6144, "num_hidden_layers": 24,
+    "num_attention_heads": 32, "num_key_value_heads": 4, "hidden_act": "silu", "max_position_embeddings": 32768,
+    "rms_norm_eps": 1e-6, "tie_word_embeddings": false, "rope_theta": 1e4, "attention_bias": false,
+    "use_sliding_window": false, "sliding_window": 4096, "decoder_sparse_step": 1, "mlp_only_layers": null,
+    "moe_intermediate_size": 768, "num_experts": 128, "num_experts_per_tok": 8, "norm_topk_prob": false})";
+
 /// Recipe of "model_type": "qwen3_moe". Throws ConfigError, WeightError.
 [[nodiscard]] inline BuiltModel build_qwen3_moe(const BuildContext& context, const WeightScope& weights) {
-  HfConfigReader reader(context.config, context.place);
+  HfConfigReader reader(context, kQwen3MoeDefaults);
   const HfConfig config = reader.common();
   const std::size_t hidden = config.hidden_size;
   const HfConfigReader::Heads heads = reader.heads(hidden);
   const hf::QwenMoeConfig moe = hf::parse_qwen_moe(reader, config.num_hidden_layers);
   GroupedQueryOptions attention{.qk_norm = GroupedQueryOptions::Norm::per_head, .norm_epsilon = config.rms_norm_eps};
-  if (reader.boolean_or("attention_bias", false)) attention.qkv_bias = attention.o_bias = Linear::Bias::yes;
-  std::optional<std::size_t> window = reader.sliding_window();
-  if (!reader.boolean_or("use_sliding_window", false)) window = std::nullopt;  // else all layers slide
+  if (reader.boolean("attention_bias")) attention.qkv_bias = attention.o_bias = Linear::Bias::yes;
+  reader.require_true("use_qk_norm");
   reader.ignore({"max_window_layers"});
+  const hf::Windows windows =
+      hf::windows_everywhere(reader, hf::read_switched_window(reader), config.num_hidden_layers);
   const auto rotary = hf::read_rotary(reader, config, heads.head_dim);
   reader.finish();
 
   std::string summary = "grouped-query attention, q/k norm; " +
                         hf::count_of_experts(moe.num_experts_per_tok, moe.num_experts) + ", softmax top-k";
   return hf::build_decoder(config, std::move(summary), weights, [&](const WeightScope& scope, std::size_t layer) {
-    auto self = hf::grouped_query(context, scope, hidden, heads, rotary, window, attention);
+    auto self = hf::grouped_query(context, scope, hidden, heads, rotary, windows.of(layer), attention);
     const WeightScope mlp = scope / "mlp";
     if (moe.is_dense(layer))
       return hf::DecoderLayer{std::move(self), std::make_unique<DenseFeedForward>(mlp, hidden, moe.intermediate_size)};

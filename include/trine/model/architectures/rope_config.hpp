@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -16,12 +17,29 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// What the rest of config.json says about the heads, and the family where it is silent.
+/// What the rest of config.json says about the heads.
 struct RopeContext {
   std::size_t head_dim = 0;  // of the part that turns: qk_rope_head_dim with latent attention
   std::size_t max_position_embeddings = 0;
-  double default_theta = 10000.0;
 };
+
+/// Keys of a rope object that its type does not read, as transformers does not.
+inline constexpr std::array kIgnoredRopeKeys = std::to_array<IgnoredNames>({
+    {"finetuned", "says how the weights were made"},
+    {"attn_factor", "not read by transformers, and not here; vLLM multiplies the amplitude by it"},
+    {"factor", "not read by this rope_type"},
+    {"original_max_position_embeddings", "not read by this rope_type"},
+    {"attention_factor", "not read by this rope_type"},
+    {"beta_fast", "not read by this rope_type"},
+    {"beta_slow", "not read by this rope_type"},
+    {"mscale", "not read by this rope_type"},
+    {"mscale_all_dim", "not read by this rope_type"},
+    {"truncate", "not read by this rope_type"},
+    {"low_freq_factor", "not read by this rope_type"},
+    {"high_freq_factor", "not read by this rope_type"},
+    {"short_factor", "not read by this rope_type"},
+    {"long_factor", "not read by this rope_type"},
+});
 
 namespace detail {
 
@@ -30,23 +48,17 @@ inline constexpr double kMaxRopeFactor = 1e6;
 // The settings of one rope, from `object`; what is missing there, from `config` beside it.
 class RopeReader {
  public:
-  RopeReader(ObjectReader& config, ObjectReader& object, const RopeContext& context)
-      : config_(config), object_(object), context_(context) {}
+  RopeReader(ObjectReader& config, ObjectReader& object, const RopeContext& context, Notes& notes)
+      : config_(config), object_(object), context_(context), notes_(notes) {}
 
   [[nodiscard]] RopeOptions read() {
     RopeOptions rope;
-    rope.theta = object_.number_or("rope_theta", 1.0 + 1e-6, 1e12,
-                                   config_.number_or("rope_theta", 1.0 + 1e-6, 1e12, context_.default_theta));
-    const double share =
-        object_.number_or("partial_rotary_factor", 0.0, 1.0, config_.number_or("partial_rotary_factor", 0.0, 1.0, 1.0));
-    rope.rotary_dim = static_cast<std::size_t>(static_cast<double>(context_.head_dim) * share);
-    if (rope.rotary_dim == 0 || rope.rotary_dim % 2 != 0) {
-      config_.fail("partial_rotary_factor", "expected an even number of rotated elements, found " +
-                                                std::to_string(rope.rotary_dim) + " of " +
-                                                std::to_string(context_.head_dim));
-    }
-    rope.scaling = (this->*type())(rope);
-    object_.finish();
+    rope.theta = nearer("rope_theta").number("rope_theta", 1.0 + 1e-6, 1e12);
+    rope.rotary_dim = context_.head_dim;
+    const Read read_scaling = type();
+    rope.scaling = (this->*read_scaling)(rope);
+    settle_partial_rotation(read_scaling == &RopeReader::unscaled);
+    object_.finish(notes_, kIgnoredRopeKeys);
     return rope;
   }
 
@@ -67,6 +79,22 @@ class RopeReader {
     if (object_.has("type") && named("type") != result)
       object_.fail("type", "expected the same as rope_type, found " + in_quotes(object_.string("type")));
     return result;
+  }
+
+  // What the object says counts before what is beside it.
+  ObjectReader& nearer(std::string_view key) {
+    const bool is_inside = object_.has(key);
+    static_cast<void>(config_.has(key));
+    return is_inside ? object_ : config_;
+  }
+
+  // The families turn whole heads. transformers ignores another share without scaling, and fails with it.
+  void settle_partial_rotation(bool is_unscaled) {
+    constexpr std::string_view kKey = "partial_rotary_factor";
+    ObjectReader& reader = nearer(kKey);
+    if (!reader.has(kKey) || reader.number(kKey, 0.0, 1.0) == 1.0) return;
+    if (!is_unscaled) reader.fail(kKey, "1 beside a rope_type that scales", reader.at(kKey));
+    notes_.add(kKey, "not read by this family: whole heads turn");
   }
 
   RopeScaling unscaled(const RopeOptions&) { return {}; }
@@ -152,6 +180,7 @@ class RopeReader {
   ObjectReader& config_;  // the whole of config.json
   ObjectReader& object_;  // rope_scaling, rope_parameters or one of its layer types
   const RopeContext& context_;
+  Notes& notes_;
 };
 
 // Is it one object for each layer type? No rope setting is an object itself.
@@ -162,33 +191,36 @@ class RopeReader {
 }  // namespace detail
 
 /// Reads the keys of both spellings from `config`: the rope of each of `layer_types`, which differ only where
-/// rope_parameters tells them apart. Throws ConfigError for what is missing, unknown, out of range or unsupported.
-[[nodiscard]] inline std::vector<RopeOptions> read_rope(ObjectReader& config, const RopeContext& context,
+/// rope_parameters tells them apart. Where neither is given, the default of rope_parameters counts, and plain rotation
+/// where there is none. Throws ConfigError for what is missing, unknown, out of range or unsupported.
+[[nodiscard]] inline std::vector<RopeOptions> read_rope(ObjectReader& config, const RopeContext& context, Notes& notes,
                                                         const std::vector<std::string>& layer_types) {
-  const bool scaling = config.has("rope_scaling");
-  const bool parameters = config.has("rope_parameters");
+  const bool scaling = config.is_given("rope_scaling") && !config.at("rope_scaling").empty();
+  const bool parameters = config.is_given("rope_parameters");
+  static_cast<void>(config.has("original_max_position_embeddings"));  // counts where a type asks for it
   if (scaling && parameters) config.fail("rope_scaling", "expected this or rope_parameters, found both");
-  const std::string_view key = scaling ? "rope_scaling" : "rope_parameters";
   if (!scaling && !parameters) {
-    const Json nothing = Json::object();
-    ObjectReader unscaled(nothing, "rope");
-    return std::vector<RopeOptions>(layer_types.size(), detail::RopeReader(config, unscaled, context).read());
+    const Json otherwise = config.default_of("rope_parameters");
+    const Json rope = otherwise.is_null() ? Json::object() : otherwise;
+    ObjectReader object = config.beside(rope, "rope_parameters");
+    return std::vector<RopeOptions>(layer_types.size(), detail::RopeReader(config, object, context, notes).read());
   }
+  const std::string_view key = scaling ? "rope_scaling" : "rope_parameters";
   ObjectReader object = config.object(key);
   if (!detail::is_by_layer_type(config.at(key)))
-    return std::vector<RopeOptions>(layer_types.size(), detail::RopeReader(config, object, context).read());
+    return std::vector<RopeOptions>(layer_types.size(), detail::RopeReader(config, object, context, notes).read());
   std::vector<RopeOptions> result;
   for (const std::string& type : layer_types) {
     ObjectReader one = object.object(type);
-    result.push_back(detail::RopeReader(config, one, context).read());
+    result.push_back(detail::RopeReader(config, one, context, notes).read());
   }
-  object.finish();
+  object.finish(notes);
   return result;
 }
 
 /// The same for a model whose layers all rotate alike.
-[[nodiscard]] inline RopeOptions read_rope(ObjectReader& config, const RopeContext& context) {
-  return read_rope(config, context, {"full_attention"}).front();
+[[nodiscard]] inline RopeOptions read_rope(ObjectReader& config, const RopeContext& context, Notes& notes) {
+  return read_rope(config, context, notes, {"full_attention"}).front();
 }
 
 }  // namespace trine::inline TRINE_ABI

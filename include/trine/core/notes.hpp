@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a load found in the files of a model and does not use. Errors stop a load, notes do not.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <trine/core/abi.hpp>
+#include <trine/core/glob.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+/// One thing that is not used: "rope_scaling.attn_factor", "v_head.*"; and why.
+struct Note {
+  std::string subject;
+  std::string text;
+
+  [[nodiscard]] bool operator==(const Note&) const = default;
+};
+
+/// Collects the notes of a load, and knows what its caller allows it not to use.
+class Notes {
+ public:
+  Notes() = default;
+  /// allowed: names of keys and tensors, `*` and `?` as in a shell.
+  explicit Notes(std::vector<std::string> allowed) : allowed_(std::move(allowed)) {}
+
+  void add(std::string_view subject, std::string_view text) {
+    all_.push_back({std::string(subject), std::string(text)});
+  }
+
+  /// Returns whether the caller allows `name` to stay unused. If so, that is noted.
+  [[nodiscard]] bool allows(std::string_view name) {
+    for (const std::string& pattern : allowed_) {
+      if (!matches_glob(pattern, name)) continue;
+      add(name, "unknown, and ignored as the caller allows");
+      return true;
+    }
+    return false;
+  }
+
+  [[nodiscard]] const std::vector<Note>& all() const noexcept { return all_; }
+
+ private:
+  std::vector<std::string> allowed_;
+  std::vector<Note> all_;
+};
+
+/// Names of which the reference takes no notice, and what they are for.
+struct IgnoredNames {
+  std::string_view pattern;  // as in core/glob.hpp
+  std::string_view text;
+};
+
+}  // namespace trine::inline TRINE_ABI
