@@ -59,13 +59,18 @@ class Outcome:
     what: str = ""
 
 
-def parameters(config):
+def is_too_large(config):
+    """Would the defaults of absent sizes make a model that takes seconds?"""
     config = reference_config(config)
-    if config.get("n_shared_experts") == 0:
-        config["n_shared_experts"] = 1                           # empty matrices cannot be initialised
+    typed = AutoConfig.for_model(**config)
+    sizes = [key for key, f in type(typed).__dataclass_fields__.items()
+             if isinstance(f.default, int) and f.default > 512 and key not in ("max_position_embeddings", "sliding_window")]
+    if all(key in config for key in sizes):
+        return False
+    if typed.to_dict().get("n_shared_experts") == 0:
+        typed.n_shared_experts = 1                               # empty matrices cannot be initialised
     with torch.device("meta"):
-        typed = AutoConfig.for_model(**config)
-        return sum(p.numel() for p in AutoModelForCausalLM.from_config(typed).parameters())
+        return sum(p.numel() for p in AutoModelForCausalLM.from_config(typed).parameters()) > MOST_PARAMETERS
 
 
 @torch.no_grad()
@@ -155,7 +160,7 @@ class Case:
         self.config, self.may_refuse = drawn.config, drawn.may_refuse
         torch.manual_seed(self.seed)
         try:
-            if parameters(drawn.config) > MOST_PARAMETERS:
+            if is_too_large(drawn.config):
                 raise NoReference("too large")
             tensors, written = initial_tensors(drawn.config, randomise(drawn.bias, drawn.scale), drawn.fused)
             stored, meant = storage.SCHEMES[drawn.scheme]({n: t for n, t in tensors.items() if t.numel()})
