@@ -31,6 +31,7 @@ struct Options {
 
   void add_to(CLI::App& app) {
     model.add_model(app);
+    model.add_allow_unknown(app);
     app.add_option("--system", system, "A system message to begin with")->type_name("TEXT");
     app.add_option("--template", template_file, "A file with a chat template, in place of the model's")
         ->type_name("FILE");

@@ -33,11 +33,21 @@ struct ModelOptions {
   trine::Activations activations = trine::Activations::automatic;
   std::string cache_type_name = "f32";
   std::string attention = "full";
+  std::vector<std::string> allow_unknown;
 
   void add_model(CLI::App& app) {
     app.add_option("-m,--model", directory, "Model directory: config.json, weights, tokenizer.json")
         ->required()
         ->type_name("DIR");
+  }
+  void add_allow_unknown(CLI::App& app) {
+    app.add_option("--allow-unknown", allow_unknown,
+                   "Ignore a key of config.json or a tensor of this name that is not known,\n"
+                   "* and ? as in a shell; may be given several times")
+        ->type_name("NAME")
+        ->default_str("")
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   }
   void add_threads(CLI::App& app) {
     app.add_option("-t,--threads", threads, "Threads; 0: one a core")
@@ -70,10 +80,14 @@ struct ModelOptions {
   }
 
   [[nodiscard]] trine::CacheType cache_type() const { return *trine::parse_cache_type(cache_type_name); }
-  [[nodiscard]] trine::Model load() const {
+  [[nodiscard]] trine::LoadOptions load_options() const {
     trine::LoadOptions options;
     options.chunking = trine::parse_chunking(attention);
-    return read_from_model([&] { return trine::Model::load(directory, options); });
+    options.allow_unknown = allow_unknown;
+    return options;
+  }
+  [[nodiscard]] trine::Model load() const {
+    return read_from_model([&] { return trine::Model::load(directory, load_options()); });
   }
   [[nodiscard]] trine::Tokenizer load_tokenizer() const {
     return read_from_model([&] { return trine::Tokenizer::load(directory, {.regex = trine::pcre2_regex}); });

@@ -32,6 +32,7 @@ struct Options {
 
   void add_to(CLI::App& app) {
     model.add_model(app);
+    model.add_allow_unknown(app);
     CLI::Option* prompt_option = app.add_option("-p,--prompt", prompt, "The text to complete")->type_name("TEXT");
     app.add_option("-f,--file", prompt_file, "A file with the text to complete; -: standard input")
         ->type_name("FILE")

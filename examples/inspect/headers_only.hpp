@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <trine/model/model.hpp>
@@ -18,10 +19,11 @@ namespace example {
 class HeadersOnly : public trine::WeightSource {
  public:
   /// The model with all checks of a load. Throws FileError, ConfigError, WeightError.
-  [[nodiscard]] static trine::Model load(const std::filesystem::path& directory) {
-    const std::string place = (directory / "config.json").string();
-    const trine::Json config = trine::read_json_file(place);
-    return trine::Model::build(config, place, std::make_unique<HeadersOnly>(trine::open_weights(directory)));
+  [[nodiscard]] static trine::Model load(const std::filesystem::path& directory, trine::LoadOptions options) {
+    options.wrap_weights = [](std::unique_ptr<const trine::WeightSource> files) {
+      return std::make_unique<HeadersOnly>(std::move(files));
+    };
+    return trine::Model::load(directory, options);
   }
 
   explicit HeadersOnly(std::unique_ptr<const trine::WeightSource> files) : files_(std::move(files)) {

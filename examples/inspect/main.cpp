@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a model is and what it needs, from its headers alone: no page of the weights is read.
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -21,6 +24,18 @@ std::string with_commas(std::size_t number) {
   return text;
 }
 
+/// What is not used, a line for each reason.
+void print_notes(const std::vector<trine::Note>& notes) {
+  std::vector<std::pair<std::string, std::string>> lines;  // reason, subjects
+  for (const trine::Note& note : notes) {
+    auto line = std::ranges::find_if(lines, [&](const auto& entry) { return entry.first == note.text; });
+    if (line == lines.end()) line = lines.insert(lines.end(), {note.text, ""});
+    line->second += (line->second.empty() ? "" : ", ") + trine::escaped(note.subject);
+  }
+  for (const auto& [reason, subjects] : lines)
+    std::printf("%-15s%s: %s\n", reason == lines.front().first ? "not used" : "", subjects.c_str(), reason.c_str());
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -31,12 +46,14 @@ int main(int argc, char** argv) {
   example::ModelOptions options;
   bool json = false;
   options.add_model(program);
+  options.add_allow_unknown(program);
   options.add_context(program, "Positions to count the caches for; 0: what the model was made for");
   options.add_cache_type(program);
   program.add_flag("--json", json, "One JSON document instead of text");
 
   return program.run(argc, argv, [&] {
-    const trine::Model model = example::read_from_model([&] { return example::HeadersOnly::load(options.directory); });
+    const trine::Model model =
+        example::read_from_model([&] { return example::HeadersOnly::load(options.directory, options.load_options()); });
     const trine::ModelInfo& info = model.info();
     const std::size_t context = options.context == 0 ? info.max_position_embeddings : options.context;
     if (context > info.max_position_embeddings) {
@@ -79,6 +96,9 @@ int main(int argc, char** argv) {
                                          {"tensors", nlohmann::ordered_json::object()}};
       for (const auto& [dtype, sum] : by_dtype)
         document["tensors"][dtype] = {{"count", sum.tensors}, {"bytes", sum.bytes}};
+      document["notes"] = nlohmann::ordered_json::array();
+      for (const trine::Note& note : info.notes)
+        document["notes"].push_back({{"subject", note.subject}, {"text", note.text}});
       std::printf("%s\n", document.dump(2).c_str());
       return;
     }
@@ -101,5 +121,6 @@ int main(int argc, char** argv) {
                 info.max_position_embeddings);
     std::printf("memory needed  %s, and scratch memory that grows with the batch\n",
                 bytes(weight_bytes + cache_bytes).c_str());
+    print_notes(info.notes);
   });
 }

@@ -26,6 +26,7 @@ int main(int argc, char** argv) {
   std::string experts;
   std::size_t batch_size = trine::SessionOptions{}.batch_size;
   options.add_model(program);
+  options.add_allow_unknown(program);
   auto* input = program.add_option_group("input", "One of these");
   input->add_option("--tokens", tokens, "Token ids: 1,2,3")->type_name("IDS");
   input->add_option("-p,--prompt", prompt, "A text, to be tokenized")->type_name("TEXT");

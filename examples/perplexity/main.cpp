@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
   std::string file;
   bool json = false;
   options.add_model(program);
+  options.add_allow_unknown(program);
   program.add_option("-f,--file", file, "The text; -: standard input")->required()->type_name("FILE");
   options.add_context(program, "Tokens of a window; 0: 512, or as many as the model can");
   options.add_threads(program);

@@ -86,6 +86,7 @@ int main(int argc, char** argv) {
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   program.add_flag("--dry-run", arguments.dry_run, "Only print what would become of the tensors");
+  options.add_allow_unknown(program);
   options.add_threads(program);
   program.add_option("--perplexity", arguments.text, "Then score this text with both; -: standard input")
       ->type_name("FILE");
@@ -98,7 +99,7 @@ int main(int argc, char** argv) {
     options.directory = arguments.in;
     const example::Interrupt interrupt;
     const trine::ModelQuantizer quantizer =
-        example::read_from_model([&] { return trine::ModelQuantizer(arguments.in); });
+        example::read_from_model([&] { return trine::ModelQuantizer(arguments.in, options.load_options()); });
     const std::vector<trine::PlannedTensor> plan = make_plan(quantizer, arguments);
     if (arguments.dry_run) {
       const example::QuantizeSummary summary(plan);
@@ -120,7 +121,7 @@ int main(int argc, char** argv) {
         return example::measure_perplexity(model, *text, {.threads = options.threads}, interrupt.token(), label);
       };
       const example::Perplexity before = score(quantizer.model(), "scoring IN");
-      const example::Perplexity after = score(trine::Model::load(arguments.out), "scoring OUT");
+      const example::Perplexity after = score(trine::Model::load(arguments.out, options.load_options()), "scoring OUT");
       const double change = after.perplexity / before.perplexity - 1.0;
       document["perplexity"] = {{"before", before.perplexity}, {"after", after.perplexity}, {"change", change}};
       if (!arguments.json)

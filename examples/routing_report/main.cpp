@@ -24,6 +24,7 @@ int main(int argc, char** argv) {
   std::string csv;
   example::PictureText text;
   options.add_model(program);
+  options.add_allow_unknown(program);
   auto* input = program.add_option_group("input", "One of these");
   input->add_option("-p,--prompt", prompt, "The text")->type_name("TEXT");
   input->add_option("-f,--file", file, "A file with the text; -: standard input")->type_name("FILE");

@@ -18,6 +18,7 @@ int main(int argc, char** argv) {
   double tolerance = 1e-4;
   bool json = false;
   options.add_model(program);
+  options.add_allow_unknown(program);
   options.add_threads(program);
   program.add_option("--tolerance", tolerance, "Largest error of a logit, relative to the largest logit of its case")
       ->type_name("X")

@@ -273,6 +273,44 @@ TEST(TrineInspect, ReadsNoWeights) {
   EXPECT_LT(used.ru_maxrss, 1L << 20U) << "KiB that a program held at most";
 }
 
+TEST(TrineInspect, SaysWhatIsNotUsed) {
+  const std::filesystem::path golden = std::filesystem::path(TRINE_TEST_DATA) / "families" / "llama_defaults";
+  const TemporaryDirectory model;
+  const std::string name = model.path().string();
+  std::filesystem::copy_file(golden / "model.safetensors", model.path() / "model.safetensors");
+  auto config = nlohmann::json::parse(read_whole(golden / "config.json"));
+  config.update({{"unsloth_version", "2025.3.19"}, {"license", "mit"}, {"top_k", 50}});
+  model.write("config.json", config.dump());
+  const Finished text = run_program({"trine-inspect", "-m", name});
+  EXPECT_THAT(text.out, HasSubstr("\nnot used       license, unsloth_version: says where the file comes from\n"
+                                  "               top_k: a setting of generation: generation_config.json counts\n"));
+  const auto document = nlohmann::json::parse(run_program({"trine-inspect", "-m", name, "--json"}).out);
+  EXPECT_EQ(document.at("notes").size(), 3U);
+  EXPECT_EQ(document.at("notes")[0],
+            (nlohmann::json{{"subject", "license"}, {"text", "says where the file comes from"}}));
+
+  config["fork_option"] = "on";
+  model.write("config.json", config.dump());
+  const Finished unknown = run_program({"trine-inspect", "-m", name});
+  EXPECT_EQ(unknown.exit_code, 3);
+  EXPECT_THAT(unknown.err,
+              HasSubstr("unknown key 'fork_option'; allow_unknown (--allow-unknown fork_option) ignores it"));
+  for (const char* program : {"trine-inspect", "trine-generate", "trine-perplexity", "trine-logits", "trine-verify"}) {
+    const Finished allowed =
+        run_program({program, "-m", name, "--allow-unknown", "nothing", "--allow-unknown", "fork_*"});
+    EXPECT_THAT(allowed.err, Not(HasSubstr("unknown"))) << program;
+  }
+}
+
+TEST(TrineInspect, NamesAnUnknownArchitectureBeforeItLooksForWeights) {
+  const TemporaryDirectory model;
+  model.write("config.json", R"({"model_type": "gemma4"})");
+  const Finished finished = run_program({"trine-inspect", "-m", model.path().string()});
+  EXPECT_EQ(finished.exit_code, 3);
+  EXPECT_THAT(finished.err,
+              HasSubstr("config.json: model_type: 'gemma4' is not supported; supported are deepseek_v2, "));
+}
+
 TEST(TrineVerify, TellsAGoodModelFromAChangedOne) {
   const TinyModel model;
   const Finished good = run_program({"trine-verify", "-m", model.name()});

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <trine/json/object_reader.hpp>
 
+#include <array>
 #include <cstdint>
 #include <limits>
 #include <string>
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include "support/expect_error.hpp"
 
@@ -141,6 +142,39 @@ TEST(ObjectReader, FinishNamesTheUnknownKeyAndTheNearestKnownOne) {
                "config.json: unknown key 'hiden_size'; the nearest known key is 'hidden_size'");
   ObjectReader inner(json, "config.json", "moe");
   EXPECT_ERROR(inner.finish(), ConfigError, "config.json: moe: unknown key 'hidden_size'");
+}
+
+TEST(ObjectReader, TakesWhatIsAbsentFromTheDefaults) {
+  const Json json = parse_json(R"({"k": 5, "none": null})", "text");
+  ObjectReader object(json, "config.json", "moe", Json::parse(R"({"k": 1, "n": 8, "none": 2, "unset": null})"));
+  EXPECT_EQ(object.integer("k", 0, 9), 5U);
+  EXPECT_EQ(object.integer("n", 0, 9), 8U);
+  EXPECT_FALSE(object.has("none")) << "null is a value";
+  EXPECT_FALSE(object.has("unset"));
+  EXPECT_FALSE(object.is_given("n"));
+  EXPECT_EQ(object.default_of("k"), 1);
+  EXPECT_TRUE(object.default_of("x").is_null());
+  EXPECT_ERROR(object.integer("n", 0, 4), ConfigError,
+               "config.json: moe.n: expected an integer from 0 to 4, found none, which means 8");
+  EXPECT_ERROR(object.integer("none", 0, 4), ConfigError, "config.json: moe.none: expected a value, found none");
+  EXPECT_NO_THROW(object.finish());
+}
+
+TEST(ObjectReader, NotesWhatAsksForNothingIsIgnoredOrAllowed) {
+  const Json json = parse_json(
+      R"({"a": null, "b": false, "c": 0, "d": 0.0, "e": "", "f": [], "g": {}, "attn_pdrop": 0.1, "fork": true})",
+      "text");
+  constexpr std::array<IgnoredNames, 1> kIgnored{{{"*_pdrop", "of training"}}};
+  const ObjectReader object(json, "config.json", "moe");
+  Notes strict;
+  EXPECT_ERROR(object.finish(strict, kIgnored), ConfigError,
+               "config.json: moe: unknown key 'fork'; allow_unknown (--allow-unknown moe.fork) ignores it");
+  Notes notes({"moe.f*"});
+  object.finish(notes, kIgnored);
+  EXPECT_EQ(notes.all().size(), 9U);
+  EXPECT_THAT(notes.all(), testing::Contains(Note{"moe.attn_pdrop", "of training"}));
+  EXPECT_THAT(notes.all(), testing::Contains(Note{"moe.d", "unknown, and asks for nothing"}));
+  EXPECT_EQ(notes.all().back(), (Note{"moe.f*", "unknown, and ignored because the caller allows it"}));
 }
 
 TEST(ObjectReader, EscapesAHostileKey) {

@@ -103,6 +103,12 @@ TEST(ParseJson, SaysWhere) {
   EXPECT_ERROR(parse_json("{\"a\": tree}", "text"), ConfigError, "text: not valid JSON at byte 9, near '\"a\": tre'");
 }
 
+TEST(ParseJson, ExplainsTheNumbersOfPython) {
+  for (const char* value : {"NaN", "Infinity", "-Infinity"})
+    EXPECT_ERROR(parse_json(std::string("{\"rope_theta\": ") + value + "}", "text"), ConfigError,
+                 "; JSON has neither NaN nor Infinity");
+}
+
 TEST(ParseJson, EscapesHostileBytesInItsMessage) {
   EXPECT_ERROR(parse_json("[\"\x1b[2J\"]", "text"), ConfigError, "near '\"<U+001B>'");
   try {

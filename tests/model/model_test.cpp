@@ -248,13 +248,15 @@ TEST(Model, CountsItsParametersAndThoseOfOneToken) {
   EXPECT_FALSE(model.info().whole_frames);
 }
 
-TEST(Model, NamesAnArchitectureThatItDoesNotKnow) {
+TEST(Model, NamesTheArchitecturesThatItKnowsBeforeItLooksForWeights) {
   const RandomModel files(small_config(), 7);
   Json config = small_config();
-  config["model_type"] = "trin";
+  config["model_type"] = "gemma4";
   std::ofstream(files.path() / "config.json") << config.dump();
+  std::filesystem::remove(files.path() / "weights.json");
   EXPECT_ERROR(Model::load(files.path()), ConfigError,
-               "config.json: model_type: no architecture named 'trin'; the nearest one is 'trine'");
+               "config.json: model_type: 'gemma4' is not supported; supported are deepseek_v2, deepseek_v3, gpt_oss, "
+               "kimi_k2, llama, mistral, mixtral, olmoe, qwen2, qwen2_moe, qwen3, qwen3_moe, trine");
   EXPECT_ERROR(Model::load(files.path() / "nothing"), FileError, "nothing/config.json: cannot be opened");
 }
 

@@ -67,9 +67,18 @@ TEST_P(OpenWeights, RefusesTwoSetsOfWeights) {
   const std::string place = directory_.path().string() + ": expected one set of weights, found ";
   EXPECT_ERROR(open(), WeightError, place + "weights.json and model.safetensors");
   write_index();
+  EXPECT_ERROR(open(), WeightError, place + "weights.json and model.safetensors");
+  std::filesystem::remove(directory_.path() / "model.safetensors");
   EXPECT_ERROR(open(), WeightError, place + "weights.json and model.safetensors.index.json");
-  std::filesystem::remove(directory_.path() / "weights.json");
-  EXPECT_ERROR(open(), WeightError, place + "model.safetensors.index.json and model.safetensors");
+}
+
+// As transformers does, which looks for the one file first.
+TEST_P(OpenWeights, TakesTheOneFileBesideAnIndex) {
+  write_index();
+  write_safetensors("model.safetensors", "single");
+  Notes notes;
+  EXPECT_THAT(open_weights(directory_.path(), GetParam(), &notes)->names(), ElementsAre("single"));
+  EXPECT_THAT(notes.all(), ElementsAre(testing::Field(&Note::subject, "model.safetensors.index.json")));
 }
 
 TEST_P(OpenWeights, NamesALinkThatLeadsNowhere) {

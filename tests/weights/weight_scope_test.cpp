@@ -151,10 +151,31 @@ TEST_F(WeightScopeTest, MissesNeitherWhatIsIgnoredNorWhatIsEmpty) {
   source_.add("layers.61.q.weight", DType::f32, {2, 3}, matrix_);
   source_.add("layers.610.q.weight", DType::f32, {2, 3}, matrix_);
   source_.add("shared.weight", DType::f32, {0, 3}, std::vector<float>());
-  (WeightScope(reader_) / "layers").ignore("61");
+  (WeightScope(reader_) / "layers").ignore("61", "a draft");
   EXPECT_ERROR(reader_.require_all_fetched(), WeightError, "unexpected tensor 'layers.610.q.weight'");
-  (WeightScope(reader_) / "layers").ignore("610");
+  (WeightScope(reader_) / "layers").ignore("610", "another");
   reader_.require_all_fetched();
+}
+
+TEST_F(WeightScopeTest, NotesWhatIsIgnoredOnce) {
+  for (const char* name : {"layers.3.k_scale", "layers.4.k_scale", "v_head.weight", "v_head.bias"})
+    source_.add(name, DType::f32, {2, 3}, matrix_);
+  Notes notes({"v_head.*"});
+  WeightReader reader(source_, {}, &notes);
+  static_cast<void>(WeightScope(reader).read_f32("layers.3.norm.weight", 2));
+  const WeightScope scope(reader);
+  scope.ignore(IgnoredNames{"*.k_scale", "of a cache"});
+  scope.ignore("layers.3.q", "not of this layer");
+  scope.ignore("layers.5", "not there, so not noted");
+  reader.require_all_fetched();
+  EXPECT_THAT(notes.all(),
+              testing::UnorderedElementsAre(Note{"*.k_scale", "of a cache"}, Note{"layers.3.q.*", "not of this layer"},
+                                            Note{"v_head.*", "unknown, and ignored because the caller allows it"}));
+}
+
+TEST_F(WeightScopeTest, SaysHowToIgnoreATensor) {
+  EXPECT_ERROR(reader_.require_all_fetched(), WeightError,
+               "allow_unknown (--allow-unknown layers.3.norm.weight) ignores it");
 }
 
 TEST_F(WeightScopeTest, RefusesCodesWhereNumbersAreRead) {

@@ -2,6 +2,7 @@
 // What a load found in the files of a model and does not use. Errors stop a load, notes do not.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -31,14 +32,14 @@ class Notes {
     all_.push_back({std::string(subject), std::string(text)});
   }
 
-  /// Returns whether the caller allows `name` to stay unused. If so, that is noted.
+  /// Returns whether the caller allows `name` to stay unused. If so, the pattern that says so is noted, once.
   [[nodiscard]] bool allows(std::string_view name) {
-    for (const std::string& pattern : allowed_) {
-      if (!matches_glob(pattern, name)) continue;
-      add(name, "unknown, and ignored as the caller allows");
-      return true;
-    }
-    return false;
+    const auto allowed =
+        std::ranges::find_if(allowed_, [&](const std::string& pattern) { return matches_glob(pattern, name); });
+    if (allowed == allowed_.end()) return false;
+    const Note note{*allowed, "unknown, and ignored because the caller allows it"};
+    if (std::ranges::find(all_, note) == all_.end()) all_.push_back(note);
+    return true;
   }
 
   [[nodiscard]] const std::vector<Note>& all() const noexcept { return all_; }

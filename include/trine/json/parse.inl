@@ -48,7 +48,10 @@ class JsonGuard : public nlohmann::json_sax<Json> {
     return true;
   }
   bool parse_error(std::size_t position, const std::string& token, const nlohmann::detail::exception&) override {
-    throw ConfigError(name_ + ": not valid JSON at byte " + std::to_string(position) + ", near " + in_quotes(token));
+    const bool is_nan = token.ends_with('N') || token.ends_with('I');  // as Python writes NaN and Infinity
+    const std::string hint = is_nan ? "; JSON has neither NaN nor Infinity" : "";
+    throw ConfigError(name_ + ": not valid JSON at byte " + std::to_string(position) + ", near " + in_quotes(token) +
+                      hint);
   }
 
  private:

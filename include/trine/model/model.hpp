@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -19,10 +20,14 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// Puts something around the weights that Model::load opened, or in their place.
+using WeightWrapper = std::function<std::unique_ptr<const WeightSource>(std::unique_ptr<const WeightSource>)>;
+
 struct LoadOptions {
   FileAccess access = FileAccess::map;
   RouterRegistry routers = {};     // add kinds of your own here
   RouterWrapper wrap_router = {};  // force, mask, record, replay or replace routers
+  WeightWrapper wrap_weights = {};
   LatentAttentionForm latent_form = LatentAttentionForm::automatic;
   std::optional<Chunking> chunking = std::nullopt;  // approximates full attention: docs/how-to/long-contexts.md
   ArchitectureRegistry architectures = all_architectures();
@@ -40,33 +45,17 @@ class Model {
     const std::string place = (directory / "config.json").string();
     const Json config = read_json_file(place);
     static_cast<void>(find_architecture(config, place, options.architectures));  // before the weights are looked for
-    return build(config, place, open_weights(directory, options.access), options);
+    Notes notes(options.allow_unknown);
+    auto source = open_weights(directory, options.access, &notes);
+    if (options.wrap_weights) source = options.wrap_weights(std::move(source));
+    return build(config, place, std::move(source), options, std::move(notes));
   }
 
-  /// The same from a configuration, which `place` names in errors, and weights that lie anywhere. `options.access` has
-  /// no meaning here. Throws ConfigError, WeightError.
+  /// The same from a configuration, which `place` names in errors, and weights that lie anywhere. `options.access` and
+  /// `wrap_weights` have no meaning here. Throws ConfigError, WeightError.
   [[nodiscard]] static Model build(const Json& config, const std::string& place,
                                    std::unique_ptr<const WeightSource> source, const LoadOptions& options = {}) {
-    const Architecture& architecture = find_architecture(config, place, options.architectures);
-    auto state = std::make_shared<State>();
-    state->source = std::move(source);
-    Notes notes(options.allow_unknown);
-    WeightReader reader(*state->source, parse_quantization_config(config, place, notes));
-    state->built = architecture(
-        {config, place, options.routers, options.wrap_router, options.latent_form, options.chunking, &notes},
-        WeightScope(reader));
-    reader.require_all_fetched();
-    state->built.info.notes = notes.all();
-    Hash hash;
-    hash.add(config.dump());
-    if (options.chunking) {
-      hash.add(std::uint64_t{options.chunking->size});
-      hash.add(std::uint64_t{options.chunking->overlap});
-    }
-    state->config_hash = hash.value();
-    for (const std::string_view name : state->source->names())
-      state->weight_bytes += state->source->find(name)->bytes.size();
-    return Model(std::move(state));
+    return build(config, place, std::move(source), options, Notes(options.allow_unknown));
   }
 
   [[nodiscard]] const ModelInfo& info() const noexcept { return state_->built.info; }
@@ -111,16 +100,38 @@ class Model {
 
   explicit Model(std::shared_ptr<const State> state) : state_(std::move(state)) {}
 
+  static Model build(const Json& config, const std::string& place, std::unique_ptr<const WeightSource> source,
+                     const LoadOptions& options, Notes notes) {
+    const Architecture& architecture = find_architecture(config, place, options.architectures);
+    auto state = std::make_shared<State>();
+    state->source = std::move(source);
+    WeightReader reader(*state->source, parse_quantization_config(config, place, notes), &notes);
+    state->built = architecture(
+        {config, place, options.routers, options.wrap_router, options.latent_form, options.chunking, &notes},
+        WeightScope(reader));
+    reader.require_all_fetched();
+    state->built.info.notes = notes.all();
+    Hash hash;
+    hash.add(config.dump());
+    if (options.chunking) {
+      hash.add(std::uint64_t{options.chunking->size});
+      hash.add(std::uint64_t{options.chunking->overlap});
+    }
+    state->config_hash = hash.value();
+    for (const std::string_view name : state->source->names())
+      state->weight_bytes += state->source->find(name)->bytes.size();
+    return Model(std::move(state));
+  }
+
   static const Architecture& find_architecture(const Json& config, const std::string& place,
                                                const ArchitectureRegistry& known) {
     ObjectReader reader(config, place);
     const std::string type = reader.string("model_type");
     const auto found = known.find(type);
     if (found != known.end()) return found->second;
-    std::vector<std::string_view> names;
-    for (const auto& [name, architecture] : known) names.emplace_back(name);
-    reader.fail("model_type", "no architecture named " + in_quotes(type) + "; the nearest one is " +
-                                  in_quotes(nearest_name(type, names)));
+    std::string names;
+    for (const auto& [name, architecture] : known) names += (names.empty() ? "" : ", ") + name;
+    reader.fail("model_type", in_quotes(type) + " is not supported; supported are " + names);
   }
 
   std::shared_ptr<const State> state_;

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 
+#include <trine/core/notes.hpp>
 #include <trine/platform/mapped_file.hpp>
 #include <trine/weights/weight_source.hpp>
 
@@ -14,10 +15,12 @@ namespace trine::inline TRINE_ABI {
 ///   weights.json                  the native format
 ///   model.safetensors.index.json  safetensors, several files
 ///   model.safetensors             safetensors, one file
-/// Two of them would be two sets of weights, of which one is not meant: an error, as none is. Throws FileError,
+/// Of the last two, model.safetensors counts, as in transformers, and `notes` gets a note. The native format beside one
+/// of them would be two sets of weights, of which one is not meant: an error, as none is. Throws FileError,
 /// ConfigError, WeightError.
 [[nodiscard]] TRINE_DECL std::unique_ptr<const WeightSource> open_weights(const std::filesystem::path& directory,
-                                                                          FileAccess access = FileAccess::map);
+                                                                          FileAccess access = FileAccess::map,
+                                                                          Notes* notes = nullptr);
 
 }  // namespace trine::inline TRINE_ABI
 

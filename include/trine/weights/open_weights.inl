@@ -12,7 +12,8 @@
 
 namespace trine::inline TRINE_ABI {
 
-TRINE_DECL std::unique_ptr<const WeightSource> open_weights(const std::filesystem::path& directory, FileAccess access) {
+TRINE_DECL std::unique_ptr<const WeightSource> open_weights(const std::filesystem::path& directory, FileAccess access,
+                                                            Notes* notes) {
   constexpr const char* kNative = "weights.json";
   constexpr const char* kIndex = "model.safetensors.index.json";
   constexpr const char* kSingle = "model.safetensors";
@@ -23,6 +24,10 @@ TRINE_DECL std::unique_ptr<const WeightSource> open_weights(const std::filesyste
   }
   if (found.empty()) {
     throw FileError(directory.string() + ": expected " + kNative + ", " + kIndex + " or " + kSingle + ", found none");
+  }
+  if (found == std::vector<std::string>{kIndex, kSingle}) {
+    if (notes != nullptr) notes->add(kIndex, "not read: model.safetensors counts, as in transformers");
+    found.erase(found.begin());
   }
   if (found.size() > 1)
     throw WeightError(directory.string() + ": expected one set of weights, found " + found[0] + " and " + found[1]);

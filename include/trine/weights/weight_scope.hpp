@@ -2,6 +2,7 @@
 // A cursor into a checkpoint: layers fetch their own tensors by name and demand a shape at the fetch.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <initializer_list>
 #include <optional>
@@ -9,8 +10,10 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <trine/core/any_view.hpp>
+#include <trine/core/notes.hpp>
 #include <trine/core/shape.hpp>
 #include <trine/core/tensor.hpp>
 #include <trine/quant/mxfp4.hpp>
@@ -19,7 +22,8 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// What a model has fetched from a source so far; finds what nobody asked for. Lives during a load only.
+/// What a model has fetched from a source so far; finds what nobody asked for. Lives during a load only, as `notes`
+/// does, which collects what is ignored and says what else may be.
 class WeightReader {
  public:
   /// Rows and columns of FP8 codes that share a scale.
@@ -29,7 +33,10 @@ class WeightReader {
   };
 
   explicit WeightReader(const WeightSource& source) : WeightReader(source, CodeBlock()) {}
-  WeightReader(const WeightSource& source, const CodeBlock& fp8_block) : source_(source), fp8_block_(fp8_block) {}
+  WeightReader(const WeightSource& source, const CodeBlock& fp8_block, Notes* notes = nullptr)
+      : source_(source), fp8_block_(fp8_block), notes_(notes == nullptr ? own_notes_ : *notes) {}
+  WeightReader(const WeightReader&) = delete;
+  WeightReader& operator=(const WeightReader&) = delete;
 
   [[nodiscard]] const CodeBlock& fp8_block() const noexcept { return fp8_block_; }
 
@@ -51,10 +58,10 @@ class WeightReader {
     return tensor != nullptr && is_packed(tensor->dtype);
   }
 
-  /// Tensors whose names begin so are no part of the model, and not missed.
-  void ignore(std::string_view beginning) {
-    for (const std::string_view name : source_.names())
-      if (name.starts_with(beginning)) fetched_.emplace(name);
+  /// Tensors whose names match `pattern`, `*` and `?` as in a shell, are not missed when nobody fetches them. If there
+  /// are any, `reason` is noted.
+  void ignore(std::string pattern, std::string reason) {
+    ignored_.push_back({std::move(pattern), std::move(reason), false});
   }
 
   /// Throws WeightError "name: problem (file)".
@@ -62,20 +69,37 @@ class WeightReader {
     throw WeightError(name + ": " + problem + " (" + source_.place_of(name) + ")");
   }
 
-  /// Throws WeightError naming the first tensor that the model did not use. Empty ones hold nothing that could be
-  /// missed: transformers writes them for layers of width 0.
-  void require_all_fetched() const {
+  /// Throws WeightError naming the first tensor that the model did not use and that may not be ignored. Empty ones hold
+  /// nothing that could be missed: transformers writes them for layers of width 0.
+  void require_all_fetched() {
     for (const std::string_view name : source_.names()) {
-      if (!fetched_.contains(name) && !source_.find(name)->bytes.empty())
-        throw WeightError("unexpected tensor " + in_quotes(name) + ": the configuration has no place for it (" +
-                          source_.place_of(name) + ")");
+      if (fetched_.contains(name) || source_.find(name)->bytes.empty() || may_be_ignored(name)) continue;
+      throw WeightError("unexpected tensor " + in_quotes(name) + ": the configuration has no place for it (" +
+                        source_.place_of(name) + "); allow_unknown (--allow-unknown " + escaped(name) + ") ignores it");
     }
   }
 
  private:
+  struct Ignored {
+    std::string pattern;
+    std::string reason;
+    bool is_noted;
+  };
+
+  [[nodiscard]] bool may_be_ignored(std::string_view name) {
+    const auto found =
+        std::ranges::find_if(ignored_, [&](const Ignored& ignored) { return matches_glob(ignored.pattern, name); });
+    if (found == ignored_.end()) return notes_.allows(name);
+    if (!std::exchange(found->is_noted, true)) notes_.add(found->pattern, found->reason);
+    return true;
+  }
+
   const WeightSource& source_;
   CodeBlock fp8_block_;
+  Notes own_notes_;  // where the caller does not collect them
+  Notes& notes_;
   std::set<std::string, std::less<>> fetched_;
+  std::vector<Ignored> ignored_;
 };
 
 /// `WeightScope(reader) / "layers.3" / "mlp"` reads names that start with "layers.3.mlp.".
@@ -90,8 +114,13 @@ class WeightScope {
   /// Is there such a tensor, and in panels?
   [[nodiscard]] bool contains_packed(std::string_view name) const { return reader_->contains_packed(name_of(name)); }
 
-  /// Tensors below "NAME." are no part of the model, and not missed.
-  void ignore(std::string_view name) const { reader_->ignore(name_of(name) + "."); }
+  /// Tensors below "NAME." are not missed when nobody fetches them; `reason` is noted if there are any.
+  void ignore(std::string_view name, std::string reason) const {
+    reader_->ignore(name_of(name) + ".*", std::move(reason));
+  }
+
+  /// The same for names of the whole checkpoint that match the pattern.
+  void ignore(const IgnoredNames& names) const { reader_->ignore(std::string(names.pattern), std::string(names.text)); }
 
   /// Throws WeightError "NAME: problem (file)".
   [[noreturn]] void fail(std::string_view name, const std::string& problem) const {

@@ -125,5 +125,88 @@ INSTANTIATE_TEST_SUITE_P(
                R"({"quant_method": "fp8", "weight_block_size": [128, 128], "activation_scheme": "static"})",
                "quantization_config.activation_scheme"}));
 
+// Keys and values as published, which the family computes as it stands.
+struct Published {
+  std::string family;
+  std::string keys;  // a JSON object
+};
+void PrintTo(const Published& published, std::ostream* out) { *out << published.family << " " << published.keys; }
+
+class PublishedKeys : public testing::TestWithParam<Published> {};
+
+TEST_P(PublishedKeys, AreRead) {
+  Json config = published_config(GetParam().family);
+  config.update(parse_json(GetParam().keys, "keys"));
+  EXPECT_NO_THROW(static_cast<void>(read_published_config(config)));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, PublishedKeys,
+    testing::Values(
+        // Qwen3-Coder-30B-A3B-Instruct
+        Published{"qwen3_moe", R"({"shared_expert_intermediate_size": 0, "use_qk_norm": true, "qkv_bias": false})"},
+        // DeepSeek-R1-0528-Qwen3-8B
+        Published{"qwen3", R"({"rope_scaling": {"rope_type": "yarn", "factor": 4.0, "attn_factor": 0.8782488562869419,
+                               "original_max_position_embeddings": 32768}})"},
+        // Qwen2.5-7B-Instruct-1M
+        Published{"qwen2", R"({"dual_chunk_attention_config": {"chunk_size": 262144, "local_size": 8192,
+                               "original_max_position_embeddings": 262144}})"},
+        Published{"llama", R"({"layer_types": ["full_attention", "full_attention"]})"},
+        Published{"llama", R"({"sliding_window": 4096})"},
+        Published{"qwen3_moe", R"({"layer_types": ["full_attention", "full_attention"]})"},
+        Published{"mixtral", R"({"layer_types": ["full_attention", "full_attention"]})"},
+        Published{"deepseek_v3", R"({"sliding_window": null, "layer_types": ["full_attention", "full_attention"]})"},
+        // Yarn-Llama-2 and Yarn-Mistral
+        Published{"mistral", R"({"rope_scaling": {"factor": 16.0, "original_max_position_embeddings": 8192,
+                                 "type": "yarn", "finetuned": true}})"},
+        Published{"gpt_oss", R"({"rope_scaling": null})"}, Published{"gpt_oss", R"({"layer_types": null})"},
+        Published{"qwen2", R"({"use_sliding_window": false, "sliding_window": 0})"},
+        Published{"qwen2", R"({"use_sliding_window": true, "sliding_window": null})"},
+        Published{"mixtral", R"({"num_experts": 8})"}));
+
+TEST(PublishedConfigs, NoteTheKeysThatOtherToolsLeave) {
+  Json config = published_config("llama");
+  config.erase("some_new_switch");
+  const Json left = parse_json(R"({"unsloth_fixed": true, "unsloth_version": "2025.3.19", "tokenizer_class":
+      "LlamaTokenizer", "model_max_length": 4096, "max_length": 4096, "temperature": 0.9, "top_p": 0.6, "do_sample": true,
+      "num_beams": 1, "repetition_penalty": 1.1, "transformers.js_config": {"dtype": "q4"}, "attn_implementation": "sdpa",
+      "use_flash_attn": true, "_commit_hash": "0123", "license": "apache-2.0", "datasets": ["c4"], "neuron": {"a": 1},
+      "chat_template": "{{ x }}", "pruned_heads": {}, "attn_pdrop": 0.1, "resid_pdrop": 0.1, "embd_pdrop": 0.1,
+      "summary_type": "cls_index", "sep_token_id": 3})",
+                               "keys");
+  config.update(left);
+  const std::vector<Note> notes = read_published_config(config);
+  std::vector<std::string> subjects;
+  for (const Note& note : notes) subjects.push_back(note.subject);
+  std::vector<std::string> expected;
+  for (const auto& [key, value] : left.items()) expected.push_back(key);
+  EXPECT_THAT(subjects, testing::UnorderedElementsAreArray(expected));
+  EXPECT_THAT(notes, testing::Contains(Note{"temperature", "a setting of generation: generation_config.json counts"}));
+}
+
+TEST(PublishedConfigs, MayHaveUnknownKeysThatTheCallerAllows) {
+  Json config = published_config("llama");
+  config["index_topk"] = 2048U;
+  config["fork_option"] = "on";
+  EXPECT_ERROR(read_published_config(config, {"index_topk"}), ConfigError, "unknown key 'fork_option'");
+  const auto notes = read_published_config(config, {"index_topk", "fork_*"});
+  EXPECT_THAT(notes, testing::Contains(Note{"fork_*", "unknown, and ignored because the caller allows it"}));
+  config["rope_scaling"] = parse_json(R"({"type": "linear", "factor": 2, "beta_fest": 3})", "keys");
+  EXPECT_ERROR(read_published_config(config, {"index_topk", "fork_*"}), ConfigError,
+               "rope_scaling: unknown key 'beta_fest'; the nearest known key is 'beta_fast'; allow_unknown "
+               "(--allow-unknown rope_scaling.beta_fest) ignores it");
+  EXPECT_NO_THROW(read_published_config(config, {"index_topk", "fork_*", "rope_scaling.beta_fest"}));
+}
+
+TEST(PublishedConfigs, NoteWhatAFamilyDoesNotRead) {
+  Json config = published_config("llama");
+  config["sliding_window"] = 64U;
+  config["partial_rotary_factor"] = 0.5;
+  EXPECT_THAT(read_published_config(config),
+              testing::UnorderedElementsAre(testing::Field(&Note::subject, "some_new_switch"),
+                                            testing::Field(&Note::subject, "sliding_window"),
+                                            testing::Field(&Note::subject, "partial_rotary_factor")));
+}
+
 }  // namespace
 }  // namespace trine

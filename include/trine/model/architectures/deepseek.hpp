@@ -89,6 +89,13 @@ struct DeepseekConfig {
   return groups.n_group == 1 ? std::nullopt : std::optional(groups);
 }
 
+/// Layers for multi-token prediction follow the others. They draft, and the model answers without them. There are at
+/// least `count`, and as many more as have their projection.
+inline void ignore_draft_layers(const WeightScope& layers, std::size_t first, std::size_t count) {
+  for (std::size_t i = 0; i < count || (layers / (first + i)).contains("eh_proj.weight"); ++i)
+    layers.ignore(std::to_string(first + i), "a layer for multi-token prediction; the model answers without it");
+}
+
 [[nodiscard]] inline BuiltModel build_deepseek(const BuildContext& context, const HfConfig& common,
                                                const DeepseekConfig& config, RouterScore score,
                                                const WeightScope& weights) {
@@ -145,12 +152,10 @@ inline constexpr std::string_view kDeepseekV3Defaults = R"({
   config.mixing.normalize = reader.boolean("norm_topk_prob");
   if (reader.has("scoring_func")) static_cast<void>(reader.choice<bool>("scoring_func", {{"sigmoid", true}}));
   if (reader.has("topk_method")) static_cast<void>(reader.choice<bool>("topk_method", {{"noaux_tc", true}}));
-  // Layers that predict further tokens lie behind the others; they draft, and the model answers without them.
   const std::size_t drafts =
       reader.integer_or(reader.spelling({"num_nextn_predict_layers", "num_mtp_layers"}), 0, 1024, 0);
   reader.finish();
-  for (std::size_t i = 0; i < drafts; ++i)
-    (weights / "model" / "layers").ignore(std::to_string(common.num_hidden_layers + i));
+  hf::ignore_draft_layers(weights / "model" / "layers", common.num_hidden_layers, drafts);
   return hf::build_deepseek(context, common, config, RouterScore::sigmoid, weights);
 }
 

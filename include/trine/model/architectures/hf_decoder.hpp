@@ -3,6 +3,7 @@
 // A recipe says which attention and which feed-forward a layer has.
 #pragma once
 
+#include <array>
 #include <cmath>
 #include <functional>
 #include <memory>
@@ -28,6 +29,19 @@ struct DecoderLayer {
 /// Makes layer `index`, whose weights lie below `scope`, "model.layers.{index}".
 using LayerRecipe = std::function<DecoderLayer(const WeightScope& scope, std::size_t index)>;
 
+/// Tensors that other software leaves beside those of a model. transformers does not read them, either.
+inline constexpr std::array kIgnoredTensors = std::to_array<IgnoredNames>({
+    {"*rotary_emb.inv_freq", "a table of old exports; it is computed"},
+    {"*rotary_emb.cos_cached", "a table of old exports; it is computed"},
+    {"*rotary_emb.sin_cached", "a table of old exports; it is computed"},
+    {"*masked_bias", "a mask of old exports; it is computed"},
+    {"*.self_attn.bias", "a mask of old exports; it is computed"},
+    {"*.q_scale", "a scale of quantised attention, which is not quantised so here"},
+    {"*.k_scale", "a scale of quantised caches, which are not quantised so here"},
+    {"*.v_scale", "a scale of quantised caches, which are not quantised so here"},
+    {"v_head.*", "the value head of reinforcement learning"},
+});
+
 /// The whole decoder:  h = embed[token];  h += attention(RMSNorm(h)), h += feed_forward(RMSNorm(h)) for each layer;
 /// logits = lm_head RMSNorm(h). Throws WeightError.
 [[nodiscard]] inline BuiltModel build_decoder(const HfConfig& config, std::string summary, const WeightScope& weights,
@@ -43,12 +57,12 @@ using LayerRecipe = std::function<DecoderLayer(const WeightScope& scope, std::si
     RmsNorm attention_norm(scope / "input_layernorm", hidden, config.rms_norm_eps);
     RmsNorm feed_forward_norm(scope / "post_attention_layernorm", hidden, config.rms_norm_eps);
     DecoderLayer layer = make_layer(scope, index);
-    (scope / "self_attn").ignore("rotary_emb");  // tables that old exports carry; ours are computed
     built.info.experts.push_back(layer.feed_forward->num_experts());
     blocks.push_back({std::move(attention_norm), std::move(layer.attention), std::move(feed_forward_norm),
                       std::move(layer.feed_forward)});
   }
-  if (config.tie_word_embeddings) weights.ignore("lm_head");  // where it is stored all the same, the embedding counts
+  for (const IgnoredNames& names : kIgnoredTensors) weights.ignore(names);
+  if (config.tie_word_embeddings) weights.ignore("lm_head", "the embedding counts, by tie_word_embeddings");
   Linear head = config.tie_word_embeddings ? Linear(table) : Linear(weights / "lm_head", hidden, config.vocab_size);
   built.info.model_type = config.model_type;
   built.info.summary = std::move(summary);

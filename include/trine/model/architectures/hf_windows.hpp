@@ -83,6 +83,8 @@ inline Windows without_windows(HfConfigReader& reader, std::size_t layers) {
 [[nodiscard]] inline std::optional<std::size_t> read_switched_window(HfConfigReader& reader) {
   const bool on = reader.boolean("use_sliding_window");
   reader.ignore({"sliding_window"});
+  reader.ignore_with_note("dual_chunk_attention_config",
+                          "not read by transformers, and not here: attention is full at every length");
   return on ? read_window(reader) : std::nullopt;
 }
 
