@@ -51,7 +51,7 @@ class Draw:
         default = self.fields.get(key, default)
         if fits(default) and self.chance(self.absent * absent):
             return default
-        value = self.some(values)
+        value = None if default is None and fits(None) and self.chance(0.1) else self.some(values)
         name = self.aliases[key] if key in self.aliases and self.chance(0.1) else key
         self.config[name] = value
         return value
@@ -60,11 +60,15 @@ class Draw:
         """A whole number is written as such or as 10000.0."""
         return float(value) if self.chance(0.5) else value
 
+    def refusable(self, key, value):
+        """A value that we do not implement: an error may name the key, or the answer is the reference's."""
+        self.config[key] = value
+        self.may_refuse.add(key)
+
     def foreign(self, key, value):
         """A key that this class does not have: what another family means by it must not count."""
         if key not in self.fields and key not in self.aliases and key not in self.config:
-            self.config[key] = value
-            self.may_refuse.add(key)
+            self.refusable(key, value)
 
 
 SIZE = 0.03                                                       # how often a large default is taken
@@ -85,6 +89,8 @@ def common(draw):
     draw("rms_norm_eps", (1e-6, 1e-5, 3e-5, 1e-4, 1e-3))
     draw("tie_word_embeddings", (False, False, True))
     draw("hidden_act", ("silu", "silu", "swish"))
+    if draw.chance(0.02):
+        draw.refusable("hidden_act", draw.some(("gelu", "relu")))
 
 
 def heads(draw, head_dim="optional"):
@@ -176,6 +182,13 @@ def rotary(draw, width):
         draw.foreign("partial_rotary_factor", draw.some((0.5, 1.0)))
 
 
+def window(draw):
+    """sliding_window of mixtral and mistral."""
+    draw("sliding_window", (None, 1, 5, 20, 4096))
+    if draw.chance(0.03):
+        draw.refusable("sliding_window", 0)
+
+
 def qwen_windows(draw):
     """use_sliding_window, sliding_window, max_window_layers and layer_types of qwen2, qwen3 and qwen2_moe."""
     use = draw("use_sliding_window", (True, True, False), 0.4)
@@ -184,8 +197,11 @@ def qwen_windows(draw):
     if draw.chance(0.4) and layers(draw) <= 8:
         kinds = ("sliding_attention", "full_attention") if use else ("full_attention",)
         draw.config["layer_types"] = [draw.some(kinds) for _ in range(layers(draw))]
-    elif use and draw.config["model_type"] == "qwen2_moe":
-        draw.may_refuse.add("use_sliding_window")                 # transformers 4 and 5 disagree without layer_types
+    else:
+        if draw.chance(0.2):
+            draw.config["layer_types"] = None
+        if use and draw.config["model_type"] == "qwen2_moe":
+            draw.may_refuse.add("use_sliding_window")             # transformers 4 and 5 disagree without layer_types
 
 
 def experts(draw, count, most, multiple=1, share=1.0):
@@ -253,9 +269,7 @@ def deepseek_v3(draw):
 def deepseek_v2(draw):
     deepseek(draw, 2)
     if draw.chance(0.05):
-        key = draw.some(("norm_topk_prob", "mlp_bias"))
-        draw.config[key] = True
-        draw.may_refuse.add(key)
+        draw.refusable(draw.some(("norm_topk_prob", "mlp_bias")), True)
 
 
 def mixtral(draw):
@@ -266,7 +280,7 @@ def mixtral(draw):
         draw.config["head_dim"] = width                           # scaled frequencies do not derive it
     experts(draw, "num_local_experts", 8)
     draw("intermediate_size", (8, 12), SIZE)
-    draw("sliding_window", (None, 1, 5, 20, 4096))
+    window(draw)
 
 
 def qwen2_moe(draw):
@@ -317,6 +331,8 @@ def gpt_oss(draw):
     draw("sliding_window", (1, 5, 8, 20, 128))
     if draw.chance(0.5) and layers(draw) <= 8:
         draw.config["layer_types"] = [draw.some(("sliding_attention", "full_attention")) for _ in range(layers(draw))]
+    elif draw.chance(0.1):
+        draw.config["layer_types"] = None
     draw("swiglu_limit", (0.5, 2.0, 7.0))
     draw("swiglu_alpha", (1.0, 1.702, 2.0))
     draw("attention_bias", (True, True, False))
@@ -342,7 +358,7 @@ def llama(draw):
 
 def mistral(draw):
     dense(draw)
-    draw("sliding_window", (None, 1, 5, 20, 4096))
+    window(draw)
 
 
 def qwen2(draw):
