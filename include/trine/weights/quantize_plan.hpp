@@ -99,7 +99,7 @@ inline constexpr std::string_view kMxfp4Scales = "_scales";
   const bool mxfp4 = is_mxfp4(source, name);
   const bool fp8 = tensor.dtype == DType::f8_e4m3 && rank == 2;
   const bool numbers = is_plain_float(tensor.dtype) || is_packed(tensor.dtype);
-  if ((!numbers && !fp8 && !mxfp4) || rank == 0 || rank > RawBlob::kMaxRank) {
+  if ((!numbers && !fp8 && !mxfp4) || rank > RawBlob::kMaxRank) {
     throw WeightError(
         std::string(name) + ": expected f32, bf16, f16, q8, q4, bf16_panels, MXFP4 or a matrix of f8_e4m3, found " +
         std::string(to_string(tensor.dtype)) + " " + to_string(tensor.shape) + " (" + source.place_of(name) + ")");
@@ -171,7 +171,9 @@ inline constexpr std::string_view kMxfp4Scales = "_scales";
   std::vector<std::size_t> matches(rules.size());
   std::vector<bool> followed(rules.size());
   for (const std::string_view name : source.names()) {
-    if (detail::codes_of(source, name) != nullptr || source.find(name)->bytes.empty()) continue;
+    // No layer reads a scalar: what is one, a load has let pass as unused.
+    const StoredTensor& stored = *source.find(name);
+    if (detail::codes_of(source, name) != nullptr || stored.bytes.empty() || stored.shape.empty()) continue;
     PlannedTensor& tensor = plan.emplace_back(detail::describe(source, name));
     const auto obstacle = [&](DType wanted) { return detail::obstacle_to(wanted, source, tensor); };
 

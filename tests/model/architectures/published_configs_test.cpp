@@ -66,6 +66,7 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{"deepseek_v3", "/num_experts_per_tok", "",
                "num_experts_per_tok: expected at most the 4 experts of 2 groups, found none, which means 8"},
         Damage{"deepseek_v2", "/num_experts_per_tok", "", "num_experts_per_tok: expected a value, found none"},
+        Damage{"llama", "/is_causal", "false", "is_causal: expected true, false is not supported"},
         Damage{"llama", "/head_dim", "7", "head_dim: expected an even number, found 7"},
         Damage{"llama", "/rms_norm_eps", "-1", "rms_norm_eps: expected a number from 0"},
         Damage{

@@ -51,6 +51,7 @@ class HfConfigReader : public ObjectReader {
     config.rms_norm_eps = static_cast<float>(number("rms_norm_eps", 0.0, 1.0));
     config.tie_word_embeddings = boolean("tie_word_embeddings");
     static_cast<void>(choice<bool>("hidden_act", {{"silu", true}, {"swish", true}}));
+    require_true("is_causal");  // transformers drops the causal mask of any family where it is false
     return config;
   }
 

@@ -24,7 +24,8 @@ struct Windows {
 
 /// ", window of 4096": for the summary of a model.
 [[nodiscard]] inline std::string window_of(const Windows& windows) {
-  return windows.width ? ", window of " + std::to_string(*windows.width) : "";
+  if (std::ranges::count(windows.slides, true) == 0) return "";
+  return ", window of " + std::to_string(windows.width.value_or(0));
 }
 
 /// "layer_types": which layers slide; nullopt where the key is null or absent. Throws ConfigError.
