@@ -24,6 +24,7 @@ int main(int argc, char** argv) {
   std::string features;
   std::string output;
   std::string experts;
+  std::size_t batch_size = trine::SessionOptions{}.batch_size;
   options.add_model(program);
   options.add_allow_unknown(program);
   auto* input = program.add_option_group("input", "One of these");
@@ -40,6 +41,11 @@ int main(int argc, char** argv) {
       .add_option("--experts", experts,
                   "Where the chosen experts go, as JSON: {\"LAYER\": [[experts of token 0, best first], ...], ...}")
       ->type_name("FILE");
+  program
+      .add_option("-b,--batch-size", batch_size,
+                  "Tokens computed at once, the others from the cache; 1: token by token, as an answer is made")
+      ->type_name("N")
+      ->check(example::whole_number() & CLI::Range(1, 1 << 20).description(""));
   options.add_threads(program);
   options.add_activations(program);
   options.add_cache_type(program);
@@ -53,6 +59,7 @@ int main(int argc, char** argv) {
     trine::RoutingTrace trace;
     trine::Session session(model, {.context = options.context,
                                    .threads = options.threads,
+                                   .batch_size = batch_size,
                                    .activations = options.activations,
                                    .cache_type = options.cache_type(),
                                    .observer = experts.empty() ? nullptr : &trace});

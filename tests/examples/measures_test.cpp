@@ -38,36 +38,53 @@ std::string to_csv(View<const float, 3> features) {
   return text.str();
 }
 
+// Runs trine-logits on a golden model and expects what the reference found.
+void expect_golden(const std::filesystem::path& directory, const std::vector<std::string>& options) {
+  const Golden golden = read_golden(directory);
+  const TemporaryDirectory output;
+  const std::string logits = (output.path() / "logits").string();
+  const std::string experts = (output.path() / "experts").string();
+  std::vector<std::string> command = {"trine-logits", "-m", directory.string(), "-o", logits, "--experts", experts};
+  command.insert(command.end(), options.begin(), options.end());
+  if (golden.tokens.empty()) {
+    command.insert(command.end(), {"--features", output.write("x.csv", to_csv(golden.features.view())).string()});
+  } else {
+    command.insert(command.end(), {"--tokens", joined(golden.tokens)});
+  }
+  const Finished finished = run_program(command);
+  ASSERT_EQ(finished.exit_code, 0) << finished.err;
+  EXPECT_THAT(finished.out, IsEmpty());
+
+  const std::string bytes = read_whole(logits);
+  ASSERT_EQ(bytes.size(), golden.logits.size() * sizeof(float));
+  std::vector<float> found(golden.logits.size());
+  std::memcpy(found.data(), bytes.data(), bytes.size());
+  float largest = 0.0F;
+  for (const float value : golden.logits.view().span()) largest = std::max(largest, std::abs(value));
+  for (std::size_t i = 0; i < found.size(); ++i)
+    ASSERT_NEAR(found[i], golden.logits.view().span()[i], 1e-4F * largest) << "logit " << i;
+  const auto chosen = nlohmann::json::parse(read_whole(experts));
+  EXPECT_EQ(chosen.size(), golden.experts.size());
+  for (const auto& [layer, tokens] : golden.experts) EXPECT_EQ(chosen.at(std::to_string(layer)), tokens);
+  EXPECT_FALSE(std::filesystem::exists(logits + ".partial"));
+}
+
 TEST(TrineLogits, WritesTheGoldenLogitsAndExperts) {
   for (const auto& directory : golden_directories()) {
     SCOPED_TRACE(directory.filename().string());
-    const Golden golden = read_golden(directory);
-    const TemporaryDirectory output;
-    const std::string logits = (output.path() / "logits").string();
-    const std::string experts = (output.path() / "experts").string();
-    std::vector<std::string> command = {"trine-logits", "-m", directory.string(), "-o", logits, "--experts", experts};
-    if (golden.tokens.empty()) {
-      command.insert(command.end(), {"--features", output.write("x.csv", to_csv(golden.features.view())).string()});
-    } else {
-      command.insert(command.end(), {"--tokens", joined(golden.tokens)});
-    }
-    const Finished finished = run_program(command);
-    ASSERT_EQ(finished.exit_code, 0) << finished.err;
-    EXPECT_THAT(finished.out, IsEmpty());
-
-    const std::string bytes = read_whole(logits);
-    ASSERT_EQ(bytes.size(), golden.logits.size() * sizeof(float));
-    std::vector<float> found(golden.logits.size());
-    std::memcpy(found.data(), bytes.data(), bytes.size());
-    float largest = 0.0F;
-    for (const float value : golden.logits.view().span()) largest = std::max(largest, std::abs(value));
-    for (std::size_t i = 0; i < found.size(); ++i)
-      ASSERT_NEAR(found[i], golden.logits.view().span()[i], 1e-4F * largest) << "logit " << i;
-    const auto chosen = nlohmann::json::parse(read_whole(experts));
-    EXPECT_EQ(chosen.size(), golden.experts.size());
-    for (const auto& [layer, tokens] : golden.experts) EXPECT_EQ(chosen.at(std::to_string(layer)), tokens);
-    EXPECT_FALSE(std::filesystem::exists(logits + ".partial"));
+    expect_golden(directory, {});
   }
+}
+
+TEST(TrineLogits, ComputesTokensOneByOneWhenAsked) {
+  for (const auto& directory : golden_directories()) {
+    SCOPED_TRACE(directory.filename().string());
+    expect_golden(directory, {"--batch-size", "1"});
+  }
+  const Finished none = run_program({"trine-logits", "-m", golden_directories()[0].string(), "--tokens", "1", "-o",
+                                     "/dev/null", "--batch-size", "0"});
+  EXPECT_EQ(none.exit_code, 2);
+  EXPECT_THAT(none.err, HasSubstr("--batch-size"));
 }
 
 TEST(TrineLogits, TakesATextInPlaceOfTokens) {

@@ -9,7 +9,6 @@ MARGIN, so that f32 rounding cannot turn it, and if each part that the case is t
 """
 import json
 import platform
-import re
 import shutil
 import sys
 from pathlib import Path
@@ -24,6 +23,7 @@ from families import storage                                                    
 from families.cases import CASES                                                  # noqa: E402
 from families.model import ask, initial_tensors, load                             # noqa: E402
 from families.rope import rope_goldens                                            # noqa: E402
+from families.weights import EXTRA, ignored, randomise                            # noqa: E402
 
 SCRIPT, OUT = "tests/oracle/make_family_goldens.py", ROOT / "tests/golden/families"
 MARGIN, MATTERS = 1e-4, 1e-2
@@ -41,54 +41,6 @@ def made_by(seed):
 def rounded(values):
     """f32 values as JSON numbers with 7 significant digits: within 5e-7 of the value, relative."""
     return [float(f"{v:.7g}") for v in values]
-
-
-def randomise(case):
-    """Weights that make every part matter: attention far from uniform, gains other than 1, no bias zero."""
-    @torch.no_grad()
-    def apply(model):
-        tied = model.config.tie_word_embeddings
-        for name, p in [*model.named_parameters(), *model.named_buffers()]:
-            if "inv_freq" in name or not p.numel():
-                continue
-            fan_in = p.shape[1 if model.config.model_type == "gpt_oss" and "experts" in name else -1]
-            if name.endswith("e_score_correction_bias"):
-                p.normal_(*case.bias)
-            elif name.endswith("norm.weight"):
-                p.uniform_(0.5, 1.5)
-            elif "embed_tokens" in name:
-                p.normal_(0, 0.7 if tied else 1.0)
-            elif name.endswith("sinks"):
-                p.normal_(0, 1.5)
-            elif name.endswith("bias"):
-                p.normal_(0, 0.5)
-            else:
-                p.normal_(0, 1.4 * fan_in ** -0.5)
-            for pattern, factor in case.scale.items():
-                if re.search(pattern, name):
-                    p.mul_(factor)
-    return apply
-
-
-def mtp_layer(config, tensors):
-    """The tensors of a multi-token-prediction layer: those of the last layer, renamed and shuffled, and its own."""
-    layer, hidden, vocab = config["num_hidden_layers"], config["hidden_size"], config["vocab_size"]
-    last, own = f"model.layers.{layer - 1}.", f"model.layers.{layer}."
-    extra = {own + name.removeprefix(last): t.flatten()[torch.randperm(t.numel())].view_as(t)
-             for name, t in tensors.items() if name.startswith(last)}
-    extra |= {own + f"{name}.weight": torch.rand(hidden) for name in ("enorm", "hnorm", "shared_head.norm")}
-    extra |= {own + "eh_proj.weight": torch.randn(hidden, 2 * hidden), own + "embed_tokens.weight": torch.randn(vocab, hidden),
-              own + "shared_head.head.weight": torch.randn(vocab, hidden)}
-    return extra
-
-
-def inv_freq(config, tensors):
-    """What exports of old versions carry besides: the frequencies of every layer."""
-    pairs = config["hidden_size"] // config["num_attention_heads"] // 2
-    return {f"model.layers.{i}.self_attn.rotary_emb.inv_freq": torch.rand(pairs) for i in range(config["num_hidden_layers"])}
-
-
-EXTRA = {"mtp": mtp_layer, "inv_freq": inv_freq}
 
 
 def difference(logits, other):
@@ -134,7 +86,7 @@ def require_scales_matter(case, config, stored, tokens, logits):
 def make(name, case, seed):
     """Writes one case with this seed. Throws Unclear."""
     torch.manual_seed(seed)
-    tensors, written = initial_tensors(case.config, randomise(case), case.fused)
+    tensors, written = initial_tensors(case.config, randomise(case.bias, case.scale), case.fused)
     tokens = torch.randint(case.config["vocab_size"], (case.tokens,)).tolist()
     config = written if case.v5 else case.config
     stored, meant = storage.SCHEMES[case.scheme](tensors)
@@ -152,8 +104,7 @@ def make(name, case, seed):
 
     if case.extra:
         extra = EXTRA[case.extra](case.config, stored)
-        ignored = rf"model\.layers\.{case.config['num_hidden_layers']}\.|.*\.inv_freq$"
-        again, _ = ask(load(config, meant | {n: t.float() for n, t in extra.items()}, ignored), tokens)
+        again, _ = ask(load(config, meant | {n: t.float() for n, t in extra.items()}, ignored(case.config)), tokens)
         assert torch.equal(again, logits)
         stored |= extra
 

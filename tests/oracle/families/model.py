@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builds, loads and asks transformers models: f32 on the CPU, eager attention, one expert after the other."""
+import copy
 import json
 import re
 import tempfile
+import warnings
 from pathlib import Path
 
 import torch
@@ -12,15 +14,17 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 transformers.logging.set_verbosity_error()
 transformers.utils.logging.disable_progress_bar()
+warnings.filterwarnings("ignore", "Initializing zero-element tensors")
 EAGER = dict(attn_implementation="eager", experts_implementation="eager")
 
 
 def reference_config(config):
-    """The config as transformers takes it: kimi_k2 is the graph of deepseek_v3, and no shared experts are 0 of them."""
-    config = {key: value for key, value in config.items() if key != "quantization_config"}
+    """The config as transformers takes it: kimi_k2 is the graph of deepseek_v3, and no shared experts are 0 of them. A copy,
+    for transformers writes into rope_scaling."""
+    config = copy.deepcopy({key: value for key, value in config.items() if key != "quantization_config"})
     if config["model_type"] == "kimi_k2":
         config["model_type"] = "deepseek_v3"
-    if config["model_type"] == "deepseek_v3" and config.get("n_shared_experts", 1) is None:
+    if config["model_type"] in ("deepseek_v2", "deepseek_v3") and config.get("n_shared_experts", 1) is None:
         config["n_shared_experts"] = 0
     return config
 
@@ -81,16 +85,22 @@ class Router:
             scores = scores.masked_fill(~kept.repeat_interleave(scores.shape[1] // self.groups, 1), fill)
         return scores.topk(self.k).indices.sort(1).values
 
-    def margin(self):
-        """How clear the least clear decision was: between groups, and between neighbours down to the best left out."""
-        scores, clear = self.scores, float("inf")
+    def margins(self):
+        """[tokens] how clear the least clear decision was: between groups, and between neighbours down to the best left out."""
+        scores, clear = self.scores, torch.full(self.scores.shape[:1], float("inf"))
         if self.kept_groups < self.groups:
             ordered = self.group_scores().sort(1, descending=True).values
-            clear = (ordered[:, self.kept_groups - 1] - ordered[:, self.kept_groups]).min().item()
+            clear = ordered[:, self.kept_groups - 1] - ordered[:, self.kept_groups]
             kept = self.group_scores() >= ordered[:, self.kept_groups - 1:self.kept_groups]
             scores = scores.masked_fill(~kept.repeat_interleave(scores.shape[1] // self.groups, 1), float("-inf"))
         ordered = scores.topk(min(self.k + 1, scores.shape[1])).values
-        return min(clear, (ordered[:, :-1] - ordered[:, 1:]).min().item())
+        if ordered.shape[1] > 1:
+            clear = torch.minimum(clear, (ordered[:, :-1] - ordered[:, 1:]).amin(1))
+        return clear
+
+    def margin(self):
+        """The same for the least clear token."""
+        return self.margins().min().item()
 
 
 @torch.no_grad()

@@ -29,7 +29,7 @@ def fp8(tensors, rest=torch.bfloat16):
     """Linear layers inside the decoder in float8_e4m3fn with one f32 scale for each 128 x 128 block; the rest in `rest`."""
     stored, meant = {}, {}
     for name, tensor in tensors.items():
-        if not name.endswith("_proj.weight") and "kv_a_proj_with_mqa" not in name:
+        if not name.endswith(("_proj.weight", "kv_a_proj_with_mqa.weight")):
             stored[name] = tensor if name.endswith("e_score_correction_bias") else tensor.to(rest)
             meant[name] = stored[name].float()
             continue

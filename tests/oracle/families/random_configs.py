@@ -1,0 +1,443 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A random small config.json of a family: every key takes several values, and is left out where its class has a default.
+
+What is drawn stays within what the family's class in transformers can run; keys that our reader may refuse, as long as it
+says so, are marked.
+"""
+import random
+from dataclasses import dataclass, field
+
+from transformers import CONFIG_MAPPING
+
+from . import configs
+
+
+@dataclass
+class RandomCase:
+    config: dict                                     # config.json
+    tokens: int                                      # length of the prompt
+    scheme: str = "f32"                              # storage.SCHEMES
+    shards: int = 1
+    fused: bool = False                              # expert tensors as transformers v5 keeps them in memory
+    v5: bool = False                                 # config.json as save_pretrained of transformers v5 writes it
+    bias: tuple = (0.0, 0.3)                         # mean and deviation of e_score_correction_bias
+    scale: dict = field(default_factory=dict)        # {pattern of tensor names: factor on the random weights}
+    extra: str | None = None                         # weights.EXTRA
+    may_refuse: set = field(default_factory=set)     # keys that an error may name
+
+
+class Draw:
+    """A config.json in the making. Calling it draws a key; what it returns is the value in effect."""
+
+    def __init__(self, rng, model_type):
+        self.rng = rng
+        self.config = {"architectures": configs_of(model_type)()["architectures"], "model_type": model_type}
+        self.type = CONFIG_MAPPING["deepseek_v3" if model_type == "kimi_k2" else model_type]
+        self.fields = {name: f.default for name, f in self.type.__dataclass_fields__.items()}
+        aliases = {**self.type.attribute_map, **{new: old for old, new in self.type.attribute_map.items()}}
+        self.aliases = {name: other for name, other in aliases.items() if "mtp" not in other}
+        self.absent = rng.choice((0.0, 0.15, 0.4, 0.8))           # share of keys left out
+        self.may_refuse = set()
+
+    def chance(self, share):
+        return self.rng.random() < share
+
+    def some(self, values):
+        return self.rng.choice(list(values))
+
+    def __call__(self, key, values, absent=1.0, fits=lambda value: True, default=None):
+        """One of `values`; or the default of the class (`default` where it has no such field), the key being absent, if that
+        `fits` the rest. absent: how much less often than usual; for sizes, whose defaults are large."""
+        default = self.fields.get(key, default)
+        if fits(default) and self.chance(self.absent * absent):
+            return default
+        value = None if default is None and fits(None) and self.chance(0.1) else self.some(values)
+        name = self.aliases[key] if key in self.aliases and self.chance(0.1) else key
+        self.config[name] = value
+        return value
+
+    def number(self, value):
+        """A whole number is written as such or as 10000.0."""
+        return float(value) if self.chance(0.5) else value
+
+    def refusable(self, key, value):
+        """A value that we do not implement: an error may name the key, or the answer is the reference's."""
+        self.config[key] = value
+        self.may_refuse.add(key)
+
+    def foreign(self, key, value):
+        """A key that this class does not have: what another family means by it must not count."""
+        if key not in self.fields and key not in self.aliases and key not in self.config:
+            self.refusable(key, value)
+
+
+SIZE = 0.03                                                       # how often a large default is taken
+
+
+def configs_of(model_type):
+    return configs.deepseek_v3 if model_type == "kimi_k2" else getattr(configs, model_type)
+
+
+def whole(value):
+    return value is not None
+
+
+def common(draw):
+    draw("num_hidden_layers", (1, 2, 2, 3, 4), SIZE)
+    draw("vocab_size", range(40, 97), SIZE)
+    draw("max_position_embeddings", (64, 100, 128, 256, 4096), 0.7)
+    draw("rms_norm_eps", (1e-6, 1e-5, 3e-5, 1e-4, 1e-3))
+    draw("tie_word_embeddings", (False, False, True))
+    draw("hidden_act", ("silu", "silu", "swish"))
+    if draw.chance(0.02):
+        draw.refusable("hidden_act", draw.some(("gelu", "relu")))
+
+
+def heads(draw, head_dim="optional"):
+    """Grouped-query heads and hidden_size; the width of a head. head_dim: "optional" where the class derives it, "field"
+    where it has a number of its own, "never" where hidden_size alone counts."""
+    count = draw("num_attention_heads", (1, 2, 4, 4, 6), SIZE)
+    draw("num_key_value_heads", [n for n in range(1, count + 1) if count % n == 0],
+         fits=lambda n: n is None or count % n == 0)
+    derived = lambda n: whole(n) and n % count == 0 and n // count % 2 == 0 and n // count <= 256
+    draw_hidden = lambda ok: draw("hidden_size", [n for n in (16, 24, 32, 48, 64, 96) if ok(n)] or [2 * count], SIZE, ok)
+    if head_dim == "never" or (head_dim == "optional" and draw.chance(0.5)):
+        width = draw_hidden(derived) // count
+        if head_dim == "optional" and draw.chance(0.2):
+            draw.config["head_dim"] = draw.some((width, None)) if "head_dim" in draw.fields else width
+        return width
+    # llama alone wants hidden_size to be divisible although it does not matter
+    draw_hidden(lambda n: n % count == 0)
+    if head_dim == "field":
+        return draw("head_dim", (2, 4, 8, 12, 16), 0.3, whole)
+    draw.config["head_dim"] = draw.some((2, 4, 8, 12, 16))
+    return draw.config["head_dim"]
+
+
+def layers(draw):
+    return draw.config.get("num_hidden_layers", draw.fields["num_hidden_layers"])
+
+
+def positions(draw):
+    return draw.config.get("max_position_embeddings", draw.fields["max_position_embeddings"])
+
+
+def yarn(draw):
+    rope = {"factor": draw.some((1.0, 2.0, 4, 32.0, 40)), "original_max_position_embeddings": draw.some((8, 16, 64)),
+            "beta_fast": draw.some((32, 32.0, 16, 1.0)), "beta_slow": draw.some((1, 1.0, 0.5)),
+            "truncate": draw.some((True, False)), "mscale": draw.some((1.0, 0.707)),
+            "mscale_all_dim": draw.some((1.0, 0.707, 0.0)), "attention_factor": draw.some((1.0, 0.8, 1.3)),
+            "attn_factor": 0.8, "finetuned": True}
+    for key in rope.copy():
+        often = {"attention_factor": 0.7, "truncate": 0.7, "attn_factor": 0.95, "finetuned": 0.95, "factor": 0.0}
+        if draw.chance(often.get(key, 0.4)):
+            del rope[key]
+    if draw.chance(0.05):
+        rope["factor"] = None
+    return rope
+
+
+def longrope(draw, width):
+    rope = {"short_factor": [draw.some((1.0, 1.1, 1.5, 2)) for _ in range(width // 2)],
+            "long_factor": [draw.some((1.0, 2.0, 4.5)) for _ in range(width // 2)],
+            "original_max_position_embeddings": positions(draw)}
+    if draw.chance(0.5):
+        rope["factor"] = draw.some((1.0, 4.0, 16.0))
+    if draw.chance(0.3):
+        rope["attention_factor"] = draw.some((1.0, 1.2))
+    if draw.chance(0.5):
+        del rope["original_max_position_embeddings"]
+    return rope
+
+
+def rotary(draw, width):
+    """rope_theta and scaling, spelled as before or as since transformers v5. width: of the part of a head that turns."""
+    kinds = ["absent", "absent", "default", "linear", "llama3", "yarn", "yarn", "yarn"]
+    kind = draw.some(kinds + ["dynamic", "longrope"] * (width >= 4))
+    parameters = {"yarn": lambda: yarn(draw), "longrope": lambda: longrope(draw, width),
+                  "linear": lambda: {"factor": draw.some((1.0, 2, 4.0))},
+                  "dynamic": lambda: {"factor": draw.some((1.0, 2, 4.0))},
+                  "llama3": lambda: {"factor": draw.some((2.0, 8.0)), "low_freq_factor": 1.0,
+                                     "high_freq_factor": draw.some((2.0, 4.0)),
+                                     "original_max_position_embeddings": draw.some((8, 16, 32))}}.get(kind, dict)()
+    theta = draw.number(draw.some((100, 1000, 10000, 500000, 1000000)))
+    if draw.chance(0.3):                                          # since v5
+        if kind == "absent":
+            parameters = {}
+        else:
+            parameters["rope_type"] = kind
+        if not draw.chance(draw.absent):
+            (parameters if parameters or draw.chance(0.7) else draw.config)["rope_theta"] = theta
+        if parameters or draw.chance(0.3):
+            draw.config["rope_parameters"] = parameters or None
+        return
+    if not draw.chance(draw.absent):
+        draw.config["rope_theta"] = theta
+    if kind != "absent":
+        spelling = draw.some((("type",), ("rope_type",), ("type", "rope_type")))
+        draw.config["rope_scaling"] = {**{name: kind for name in spelling}, **parameters}
+    elif draw.chance(0.5):
+        draw.config["rope_scaling"] = None
+    if draw.chance(0.03):
+        draw.foreign("partial_rotary_factor", draw.some((0.5, 1.0)))
+
+
+def window(draw):
+    """sliding_window of mixtral and mistral."""
+    draw("sliding_window", (None, 1, 5, 20, 4096))
+    if draw.chance(0.03):
+        draw.refusable("sliding_window", 0)
+
+
+def qwen_windows(draw):
+    """use_sliding_window, sliding_window, max_window_layers and layer_types of qwen2, qwen3 and qwen2_moe."""
+    use = draw("use_sliding_window", (True, True, False), 0.4)
+    draw("sliding_window", (1, 4, 7, 20, 4096) if use else (None, 4, 4096))
+    draw("max_window_layers", range(0, layers(draw) + 1))
+    if draw.chance(0.4) and layers(draw) <= 8:
+        kinds = ("sliding_attention", "full_attention") if use else ("full_attention",)
+        draw.config["layer_types"] = [draw.some(kinds) for _ in range(layers(draw))]
+    else:
+        if draw.chance(0.2):
+            draw.config["layer_types"] = None
+        if use and draw.config["model_type"] == "qwen2_moe":
+            draw.may_refuse.add("use_sliding_window")             # transformers 4 and 5 disagree without layer_types
+
+
+def experts(draw, count, most, multiple=1, share=1.0):
+    """Experts for each token and experts in all, of which the share is eligible."""
+    k = draw("num_experts_per_tok", [k for k in (1, 2, 2, 3, 4) if k <= most * share],
+             fits=lambda k: whole(k) and k <= most * share)
+    draw(count, [n for n in range(2, most + 1) if n % multiple == 0 and n * share >= k], SIZE,
+         lambda n: n % multiple == 0 and n * share >= k)
+    return k
+
+
+def dense_moe(draw):
+    """Which layers of qwen2_moe and qwen3_moe have no experts."""
+    draw("decoder_sparse_step", (1, 1, 2, 3))
+    some = [layer for layer in range(layers(draw)) if draw.chance(0.3)]
+    draw("mlp_only_layers", ([], some))
+    draw("intermediate_size", (8, 20, 24), SIZE)
+    draw("moe_intermediate_size", (4, 8, 12), SIZE)
+    draw("norm_topk_prob", (True, False))
+
+
+def deepseek(draw, generation):
+    common(draw)
+    count = draw("num_attention_heads", (1, 2, 2, 4), SIZE)
+    draw("num_key_value_heads", (count,), fits=lambda n: n in (None, count))
+    draw("hidden_size", [n for n in (16, 32, 48) if n % count == 0] or [count], SIZE, lambda n: n % count == 0)
+    draw("q_lora_rank", (None, 8, 12, 24), 0.3)
+    draw("kv_lora_rank", (8, 12, 16), 0.2)
+    draw("qk_nope_head_dim", (4, 8, 16), 0.2)
+    width = draw("qk_rope_head_dim", (2, 4, 8, 16), 0.2)
+    draw("v_head_dim", (4, 6, 12, 16), 0.2)
+    draw("attention_bias", (True, False))
+    draw("intermediate_size", (8, 24), SIZE)
+    draw("moe_intermediate_size", (4, 8, 12), SIZE)
+    draw("first_k_dense_replace", range(0, layers(draw) + 1))
+    draw("n_shared_experts", (None, 1, 2))
+    draw("routed_scaling_factor", (1.0, 1.5, 2.5, 16.0))
+    rotary(draw, width)
+    limited = generation == 3 or draw("topk_method", ("greedy", "group_limited_greedy")) == "group_limited_greedy"
+    if limited:
+        groups = draw("n_group", (1, 2, 4), fits=whole)
+        kept = draw("topk_group", range(1, groups + 1), fits=lambda n: whole(n) and n <= groups)
+    else:
+        groups, kept = 1, 1
+        draw("n_group", (None, 1, 2))
+        draw("topk_group", (None, 1))
+    most = max(16, 2 * groups)
+    experts(draw, "n_routed_experts", most, groups * (2 if generation == 3 else 1), kept / groups)
+    draw("norm_topk_prob", (True, False) if generation == 3 else (False,))
+    for key, value in {"moe_layer_freq": 1, "ep_size": 1, "seq_aux": True, "aux_loss_alpha": 0.001, "pretraining_tp": 1,
+                       "scoring_func": "sigmoid" if generation == 3 else "softmax"}.items():
+        if draw.chance(0.3):
+            draw.config[key] = value
+
+
+def deepseek_v3(draw):
+    deepseek(draw, 3)
+    draw("rope_interleave", (True, False))
+    if draw.chance(0.3):
+        draw.config["topk_method"] = "noaux_tc"
+    if draw.chance(0.3):
+        draw.config["num_nextn_predict_layers"] = draw.some((0, 1))
+
+
+def deepseek_v2(draw):
+    deepseek(draw, 2)
+    if draw.chance(0.05):
+        draw.refusable(draw.some(("norm_topk_prob", "mlp_bias")), True)
+
+
+def mixtral(draw):
+    common(draw)
+    width = heads(draw)
+    rotary(draw, width)
+    if "rope_scaling" in draw.config or "rope_parameters" in draw.config:
+        draw.config["head_dim"] = width                           # scaled frequencies do not derive it
+    experts(draw, "num_local_experts", 8)
+    draw("intermediate_size", (8, 12), SIZE)
+    window(draw)
+
+
+def qwen2_moe(draw):
+    common(draw)
+    rotary(draw, heads(draw))
+    experts(draw, "num_experts", 10)
+    dense_moe(draw)
+    draw("shared_expert_intermediate_size", (8, 20), SIZE)
+    draw("qkv_bias", (True, False))
+    qwen_windows(draw)
+
+
+def qwen3_moe(draw):
+    common(draw)
+    rotary(draw, heads(draw))
+    experts(draw, "num_experts", 12)
+    dense_moe(draw)
+    draw("attention_bias", (True, False))
+    use = draw("use_sliding_window", (True, False, False))
+    draw("sliding_window", (1, 5, 20, 4096) if use else (None, 4, 4096))
+    if draw.chance(0.3):
+        draw.config["max_window_layers"] = draw.some((0, 1, 48))
+    if draw.chance(0.1):
+        draw.config |= {"shared_expert_intermediate_size": 0, "use_qk_norm": True}
+    if draw.chance(0.1) and layers(draw) <= 8 and not use:
+        draw.config["layer_types"] = ["full_attention"] * layers(draw)
+
+
+def olmoe(draw):
+    common(draw)
+    rotary(draw, heads(draw, "never"))
+    experts(draw, "num_experts", 12)
+    draw("intermediate_size", (4, 8), SIZE)
+    draw("norm_topk_prob", (True, False))
+    draw("attention_bias", (True, False))
+    draw("clip_qkv", (None, 0.5, 1.0, 3.0))
+
+
+def gpt_oss(draw):
+    common(draw)
+    width = heads(draw, "field")
+    if not draw.chance(draw.absent):
+        rotary(draw, width)
+    k = experts(draw, "num_local_experts", 8)
+    if draw.chance(0.2) and "num_experts_per_tok" in draw.config:
+        draw.config["experts_per_token"] = k
+    draw("intermediate_size", (8, 32), SIZE)
+    draw("sliding_window", (1, 5, 8, 20, 128))
+    if draw.chance(0.5) and layers(draw) <= 8:
+        draw.config["layer_types"] = [draw.some(("sliding_attention", "full_attention")) for _ in range(layers(draw))]
+    elif draw.chance(0.1):
+        draw.config["layer_types"] = None
+    draw("swiglu_limit", (0.5, 2.0, 7.0))
+    draw("swiglu_alpha", (1.0, 1.702, 2.0))
+    draw("attention_bias", (True, True, False))
+    if draw.chance(0.3):
+        draw.config["initial_context_length"] = 4096
+
+
+def dense(draw, head_dim="optional"):
+    common(draw)
+    rotary(draw, heads(draw, head_dim))
+    draw("intermediate_size", (8, 20, 24), SIZE)
+
+
+def llama(draw):
+    dense(draw)
+    draw("attention_bias", (True, False))
+    draw("mlp_bias", (True, False))
+    if draw.chance(0.05):
+        draw.config["sliding_window"] = draw.some((4, None, 4096))
+    if draw.chance(0.05) and layers(draw) <= 8:
+        draw.config["layer_types"] = ["full_attention"] * layers(draw)
+
+
+def mistral(draw):
+    dense(draw)
+    window(draw)
+
+
+def qwen2(draw):
+    dense(draw)
+    qwen_windows(draw)
+
+
+def qwen3(draw):
+    dense(draw, "field")
+    draw("attention_bias", (True, False))
+    qwen_windows(draw)
+
+
+FAMILIES = {"deepseek_v2": deepseek_v2, "deepseek_v3": deepseek_v3, "kimi_k2": deepseek_v3, "mixtral": mixtral,
+            "qwen2_moe": qwen2_moe, "qwen3_moe": qwen3_moe, "olmoe": olmoe, "gpt_oss": gpt_oss, "llama": llama,
+            "mistral": mistral, "qwen2": qwen2, "qwen3": qwen3}
+
+# Training, generation and other tools: nothing here changes what a model computes.
+HARMLESS = {
+    "bos_token_id": 1, "eos_token_id": [1, 2], "pad_token_id": None, "torch_dtype": "bfloat16", "dtype": "float32",
+    "use_cache": False, "initializer_range": 0.02, "attention_dropout": 0.0, "router_aux_loss_coef": 0.01,
+    "output_router_logits": False, "transformers_version": "4.44.0", "_name_or_path": "a/b", "pretraining_tp": 1,
+    "unsloth_fixed": True, "unsloth_version": "2025.1", "tokenizer_class": "LlamaTokenizer", "model_max_length": 64,
+    "max_length": 20, "temperature": 1.0, "top_p": 1.0, "do_sample": False, "num_beams": 1, "repetition_penalty": 1.0,
+    "transformers.js_config": {}, "attn_implementation": "eager", "use_flash_attn": True, "_commit_hash": None,
+    "license": "mit", "datasets": ["x"], "neuron": {}, "chat_template": None, "pruned_heads": {}, "resid_pdrop": 0.0,
+    "embd_pdrop": 0.0, "attn_pdrop": 0.0}
+
+# What other families mean something by.
+FOREIGN = {
+    "norm_topk_prob": (True, False), "n_shared_experts": (1,), "routed_scaling_factor": (2.0,), "attention_bias": (True,),
+    "mlp_bias": (True,), "qkv_bias": (False, True), "sliding_window": (4,), "use_sliding_window": (True,),
+    "rope_interleave": (False,), "clip_qkv": (0.5,), "swiglu_limit": (0.5,), "swiglu_alpha": (1.0,), "n_group": (2,),
+    "topk_group": (1,), "first_k_dense_replace": (1,), "shared_expert_intermediate_size": (8,), "decoder_sparse_step": (2,),
+    "mlp_only_layers": ([0],), "scoring_func": ("sigmoid", "softmax"), "topk_method": ("greedy", "noaux_tc"),
+    "use_qk_norm": (True, False), "experts_per_token": (1,), "max_window_layers": (1,),
+    "original_max_position_embeddings": (32,)}
+
+
+def small_activations(draw):
+    """Parts of the network made so small that the epsilon of the norm behind them counts."""
+    scale = {}
+    if draw.chance(0.5):
+        scale["embed_tokens"] = draw.some((1e-2, 3e-3, 1e-3))
+    if draw.chance(0.3):
+        scale[r"(o_proj|down_proj|shared_expert_gate)"] = draw.some((1e-2, 1e-3))
+    if draw.chance(0.3):
+        scale[r"(q_proj|k_proj|q_a_proj|kv_a_proj_with_mqa)"] = draw.some((1e-2, 1e-3))
+    return scale
+
+
+def random_case(model_type, seed):
+    """The case of a family that `seed` stands for."""
+    rng = random.Random(f"{model_type}/{seed}")
+    draw = Draw(rng, model_type)
+    FAMILIES[model_type](draw)
+    if draw.chance(0.15):
+        key = draw.some(FOREIGN)
+        draw.foreign(key, draw.some(FOREIGN[key]))
+    for key in rng.sample(sorted(HARMLESS), rng.randrange(0, 6)):
+        draw.config.setdefault(key, HARMLESS[key])
+    config = dict(rng.sample(list(draw.config.items()), len(draw.config)))
+    length = rng.randrange(6, 40) if draw.chance(0.85) else rng.randrange(60, 200)
+    case = RandomCase(config, tokens=min(length, positions(draw)), may_refuse=draw.may_refuse,
+                      scheme=rng.choice(("f32", "f32", "f32", "bf16", "f16")), shards=rng.choice((1, 1, 1, 2)),
+                      fused=draw.chance(0.2), v5=draw.chance(0.15), scale=small_activations(draw),
+                      bias=(rng.choice((-0.5, 0.0, 0.1)), 0.3))
+    if model_type == "gpt_oss" and config.get("intermediate_size", 2880) % 32 == 0 \
+            and config.get("hidden_size", 2880) % 32 == 0 and draw.chance(0.7):
+        case.scheme = "mxfp4"
+    if model_type in ("deepseek_v3", "kimi_k2") and draw.chance(0.3):
+        case.scheme = "fp8"
+        config["quantization_config"] = {"activation_scheme": "dynamic", "fmt": "e4m3", "quant_method": "fp8",
+                                         "weight_block_size": [128, 128]}
+    if model_type in ("deepseek_v3", "kimi_k2") and draw.chance(0.3) \
+            and config.get("num_nextn_predict_layers", 1):
+        case.extra = "mtp"
+    elif config.get("tie_word_embeddings") and draw.chance(0.2):
+        case.extra = "lm_head"
+    elif "deepseek" not in model_type and model_type != "kimi_k2" and draw.chance(0.1):
+        case.extra = "inv_freq"
+    return case

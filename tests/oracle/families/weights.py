@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random weights that make every part of a model matter, and the tensors that published files carry besides."""
+import re
+
+import torch
+
+
+def randomise(bias=None, scale=None):
+    """A function of a model: attention far from uniform, gains other than 1, no bias zero. bias: mean and deviation of
+    e_score_correction_bias; scale: {pattern of tensor names: factor on what is drawn}."""
+    @torch.no_grad()
+    def apply(model):
+        tied = model.config.tie_word_embeddings
+        for name, p in [*model.named_parameters(), *model.named_buffers()]:
+            if "inv_freq" in name or not p.numel():
+                continue
+            fan_in = p.shape[1 if model.config.model_type == "gpt_oss" and "experts" in name else -1]
+            if name.endswith("e_score_correction_bias"):
+                p.normal_(*bias)
+            elif name.endswith("norm.weight"):
+                p.uniform_(0.5, 1.5)
+            elif "embed_tokens" in name:
+                p.normal_(0, 0.7 if tied else 1.0)
+            elif name.endswith("sinks"):
+                p.normal_(0, 1.5)
+            elif name.endswith("bias"):
+                p.normal_(0, 0.5)
+            else:
+                p.normal_(0, 1.4 * fan_in ** -0.5)
+            for pattern, factor in (scale or {}).items():
+                if re.search(pattern, name):
+                    p.mul_(factor)
+    return apply
+
+
+def mtp_layer(config, tensors):
+    """The tensors of a multi-token-prediction layer: those of the last layer, renamed and shuffled, and its own."""
+    layer, hidden, vocab = config["num_hidden_layers"], config["hidden_size"], config["vocab_size"]
+    last, own = f"model.layers.{layer - 1}.", f"model.layers.{layer}."
+    extra = {own + name.removeprefix(last): t.flatten()[torch.randperm(t.numel())].view_as(t)
+             for name, t in tensors.items() if name.startswith(last)}
+    extra |= {own + f"{name}.weight": torch.rand(hidden) for name in ("enorm", "hnorm", "shared_head.norm")}
+    extra |= {own + "eh_proj.weight": torch.randn(hidden, 2 * hidden), own + "embed_tokens.weight": torch.randn(vocab, hidden),
+              own + "shared_head.head.weight": torch.randn(vocab, hidden)}
+    return extra
+
+
+def inv_freq(config, tensors):
+    """What exports of old versions carry besides: the frequencies of every layer."""
+    pairs = config["hidden_size"] // config["num_attention_heads"] // 2
+    return {f"model.layers.{i}.self_attn.rotary_emb.inv_freq": torch.rand(pairs) for i in range(config["num_hidden_layers"])}
+
+
+def lm_head(config, tensors):
+    """The head of a model that shares its embedding, written out all the same."""
+    return {"lm_head.weight": tensors["model.embed_tokens.weight"].clone()}
+
+
+EXTRA = {"mtp": mtp_layer, "inv_freq": inv_freq, "lm_head": lm_head}
+
+
+def ignored(config):
+    """The names of EXTRA, as a pattern."""
+    return rf"model\.layers\.{config['num_hidden_layers']}\.|.*\.inv_freq$|lm_head\.weight$"
