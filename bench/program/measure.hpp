@@ -83,6 +83,7 @@ struct MeasureOptions {
   std::size_t repetitions = 5;
   std::size_t limit_passes = 3;
   Activations activations = Activations::native;
+  LatentAttentionForm latent_form = LatentAttentionForm::automatic;
   CacheType cache_type = CacheType::f32;
 };
 
@@ -107,6 +108,7 @@ class Meter {
                              .threads = test.threads,
                              .batch_size = kBatchSize,
                              .activations = options_.activations,
+                             .latent_form = options_.latent_form,
                              .cache_type = options_.cache_type,
                              .observer = &touched});
     const std::vector<TokenId> tokens = some_tokens(test.positions());

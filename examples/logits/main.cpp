@@ -43,6 +43,7 @@ int main(int argc, char** argv) {
   options.add_activations(program);
   options.add_cache_type(program);
   options.add_attention(program);
+  options.add_reproducible(program);
   options.add_context(program, "Most positions; 0: what the model was made for");
 
   return program.run(argc, argv, [&] {
@@ -53,6 +54,7 @@ int main(int argc, char** argv) {
     trine::Session session(model, {.context = options.context,
                                    .threads = options.threads,
                                    .activations = options.activations,
+                                   .reproducible = options.reproducible,
                                    .cache_type = options.cache_type(),
                                    .observer = experts.empty() ? nullptr : &trace});
 
@@ -74,5 +76,7 @@ int main(int argc, char** argv) {
     }
     logits_file.commit();
     std::fprintf(stderr, "%s: [%zu, %zu] f32\n", output.c_str(), logits.extent(0), logits.extent(1));
+    if (session.non_finite_outputs() > 0)
+      std::fprintf(stderr, "note: %zu logits were not finite\n", session.non_finite_outputs());
   });
 }

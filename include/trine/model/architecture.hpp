@@ -12,7 +12,6 @@
 #include <vector>
 
 #include <trine/attention/chunking.hpp>
-#include <trine/attention/latent_form.hpp>
 #include <trine/json/parse.hpp>
 #include <trine/model/transformer.hpp>
 #include <trine/platform/mapped_file.hpp>
@@ -69,7 +68,6 @@ struct BuildContext {
   std::string place;  // the file that errors about the configuration name
   const RouterRegistry& routers;
   const RouterWrapper& wrap_router;  // may be empty
-  LatentAttentionForm latent_form = LatentAttentionForm::automatic;
   std::optional<Chunking> chunking = std::nullopt;  // of what would be full attention
 };
 

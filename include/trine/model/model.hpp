@@ -21,9 +21,8 @@ namespace trine::inline TRINE_ABI {
 
 struct LoadOptions {
   FileAccess access = FileAccess::map;
-  RouterRegistry routers = {};     // add kinds of your own here
-  RouterWrapper wrap_router = {};  // force, mask, record, replay or replace routers
-  LatentAttentionForm latent_form = LatentAttentionForm::automatic;
+  RouterRegistry routers = {};                      // add kinds of your own here
+  RouterWrapper wrap_router = {};                   // force, mask, record, replay or replace routers
   std::optional<Chunking> chunking = std::nullopt;  // approximates full attention: docs/how-to/long-contexts.md
   ArchitectureRegistry architectures = all_architectures();
 };
@@ -49,8 +48,7 @@ class Model {
     state->source = std::move(source);
     WeightReader reader(*state->source, parse_quantization_config(config, place));
     state->built =
-        architecture({config, place, options.routers, options.wrap_router, options.latent_form, options.chunking},
-                     WeightScope(reader));
+        architecture({config, place, options.routers, options.wrap_router, options.chunking}, WeightScope(reader));
     reader.require_all_fetched();
     Hash hash;
     hash.add(config.dump());
