@@ -318,6 +318,14 @@ TEST(TrineVerify, TellsAGoodModelFromAChangedOne) {
   EXPECT_EQ(run_program({"trine-verify", "-m", model.name(), "--tolerance", "0.9"}).exit_code, 0);
 }
 
+TEST(TrineVerify, TellsAModelWithoutFiniteLogits) {
+  const TinyModel model;
+  model.poison("norm.weight", 0, 32);
+  const Finished finished = run_program({"trine-verify", "-m", model.name()});
+  EXPECT_EQ(finished.exit_code, 5);
+  EXPECT_THAT(finished.err, HasSubstr("case 0: position 0: expected finite outputs, found none among 64"));
+}
+
 TEST(TrineVerify, RefusesASelfTestThatTestsNothing) {
   const TinyModel model;
   auto none = model.self_test();

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -45,13 +46,19 @@ struct GenerateResult {
 /// `cancelled`).
 using TextCallback = std::function<bool(std::string_view piece)>;
 
-/// The special tokens of `tokenizer`, which a text does not show, for stop strings that name them.
-[[nodiscard]] inline std::vector<HiddenToken> hidden_tokens(const Tokenizer& tokenizer) {
+/// The special tokens, which a text does not show, whose names occur in `strings`.
+[[nodiscard]] inline std::vector<HiddenToken> special_tokens_in(std::span<const std::string> strings,
+                                                                const Tokenizer& tokenizer) {
+  constexpr std::size_t kLongest = 256;  // bytes of a name
   std::vector<HiddenToken> result;
-  for (std::size_t i = 0; i < tokenizer.vocab_size(); ++i) {
-    const auto id = static_cast<TokenId>(i);
-    if (tokenizer.has_token(id) && tokenizer.is_special(id))
-      result.push_back({id, std::string(tokenizer.token_bytes(id))});
+  for (const std::string& text : strings) {
+    for (std::size_t begin = 0; begin < text.size(); ++begin) {
+      for (std::size_t size = 1; size <= std::min(kLongest, text.size() - begin); ++size) {
+        const std::string_view name = std::string_view(text).substr(begin, size);
+        const std::optional<TokenId> id = tokenizer.id_of(name);
+        if (id && tokenizer.is_special(*id)) result.push_back({*id, std::string(name)});
+      }
+    }
   }
   return result;
 }
@@ -78,7 +85,7 @@ inline GenerateResult generate_from_tokens(Session& session, const Tokenizer& to
   StopOptions stop_options;
   stop_options.max_tokens = options.max_tokens;
   stop_options.stop_strings = options.stop_strings;
-  if (!options.stop_strings.empty()) stop_options.hidden_tokens = hidden_tokens(tokenizer);
+  stop_options.hidden_tokens = special_tokens_in(options.stop_strings, tokenizer);
   if (!options.ignore_end_token) {
     const std::span<const TokenId> known = tokenizer.end_of_text_ids();
     stop_options.end_tokens = options.end_tokens.empty() ? std::vector(known.begin(), known.end()) : options.end_tokens;
