@@ -67,7 +67,7 @@ struct BuildContext {
   const Json& config;
   std::string place;  // the file that errors about the configuration name
   const RouterRegistry& routers;
-  const RouterWrapper& wrap_router;  // may be empty
+  const RouterWrapper& wrap_router;                 // may be empty
   std::optional<Chunking> chunking = std::nullopt;  // of what would be full attention
 };
 
