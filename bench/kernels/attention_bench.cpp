@@ -100,6 +100,7 @@ class Run {
  public:
   Run(const AttentionShape& shape, std::size_t hidden) : layer_(shape.make(hidden)), hidden_(hidden) {}
 
+  void use(LatentAttentionForm form) { execution_.latent_form = form; }
   void forget() { cache_ = layer_.attention->make_cache(); }
   void forward(std::size_t rows, std::size_t position) {
     if (x_.size() < rows * hidden_) {
@@ -153,7 +154,31 @@ void decode(benchmark::State& state, const AttentionShape& shape, std::size_t hi
   report(state, position - before, pairs, shape.decode_products);
 }
 
+/// The same rows after `before` tokens in one form of latent attention, again and again.
+void rows_after(benchmark::State& state, LatentAttentionForm form, std::size_t rows, std::size_t before) {
+  Run run(kAttentions[2], 64);
+  run.forget();
+  for (std::size_t position = 0; position < before; position += 512) run.forward(512, position);
+  run.use(form);
+  for (auto _ : state) run.forward(rows, before);
+  state.counters["rows/s"] =
+      benchmark::Counter(static_cast<double>(rows), benchmark::Counter::kIsIterationInvariantRate);
+}
+
+void register_forms() {
+  for (const std::size_t before : {0U, 512U, 1024U, 2048U, 4096U, 7680U}) {
+    for (const std::size_t rows : {1U, 2U, 4U, 8U, 16U, 32U, 64U, 128U, 256U}) {
+      for (const auto& [form, name] : kLatentAttentionFormNames) {
+        const std::string full = "latent_form/deepseek_v2_lite/after:" + std::to_string(before) +
+                                 "/rows:" + std::to_string(rows) + "/" + std::string(name);
+        benchmark::RegisterBenchmark(full.c_str(), rows_after, form, rows, before)->Unit(benchmark::kMicrosecond);
+      }
+    }
+  }
+}
+
 const bool kRegistered = [] {
+  register_forms();
   for (const AttentionShape& shape : kAttentions) {
     for (const auto& [part, hidden] : {std::pair("layer", shape.hidden), std::pair("heads", std::size_t{64})}) {
       const std::string name = std::string("attention/") + shape.name + "/" + part + "/";

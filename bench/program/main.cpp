@@ -62,6 +62,7 @@ struct Options {
   std::size_t repetitions = 5;
   std::string activations = "native";
   std::string attention = "full";
+  std::string latent_form = "automatic";
   std::string cache_type = "f32";
   std::string executor = "pool";
   std::string output = "md";
@@ -108,6 +109,10 @@ struct Options {
     app.add_option("--attention", attention,
                    "full, or chunked:SIZE[:OVERLAP]: an approximation in which tokens see their chunk and an overlap")
         ->type_name("KIND");
+    app.add_option("--latent-form", latent_form,
+                   "How latent attention is computed: automatic, as is cheaper for a call; naive or absorbed")
+        ->type_name("FORM")
+        ->check(one_of({"automatic", "naive", "absorbed"}));
     app.add_option("--cache-type", cache_type, "How keys and values are kept: f32, bf16 or q8")
         ->type_name("TYPE")
         ->check(one_of({"f32", "bf16", "q8"}));
@@ -158,6 +163,7 @@ struct Options {
                             : tiny    ? std::size_t{1}
                                       : std::size_t{3},
             .activations = activations == "f32" ? Activations::f32 : Activations::native,
+            .latent_form = *parse_latent_attention_form(latent_form),
             .cache_type = *parse_cache_type(cache_type),
             .executor = make_executor()};
   }

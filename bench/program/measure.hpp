@@ -85,6 +85,7 @@ struct MeasureOptions {
   std::size_t repetitions = 5;
   std::size_t limit_passes = 3;  // 0: limits are not measured
   Activations activations = Activations::native;
+  LatentAttentionForm latent_form = LatentAttentionForm::automatic;
   CacheType cache_type = CacheType::f32;
   std::function<std::shared_ptr<Executor>(std::size_t threads)> executor = {};  // none: what sessions do by default
 };
@@ -110,6 +111,7 @@ class Meter {
                              .threads = test.threads,
                              .batch_size = kBatchSize,
                              .activations = options_.activations,
+                             .latent_form = options_.latent_form,
                              .cache_type = options_.cache_type,
                              .observer = &touched,
                              .executor = options_.executor ? options_.executor(test.threads) : nullptr});

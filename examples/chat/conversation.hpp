@@ -107,10 +107,10 @@ class Conversation {
     read_.resize(session_.position());
     // The tokens are those of the text if none was left out of it, but an end token, which the template writes again.
     const auto is_special = [&](trine::TokenId id) { return tokenizer_.is_special(id); };
-    if (result.reason == trine::StopReason::end_token) made_.clear();
-    const std::size_t shown = result.tokens.size() - (result.reason == trine::StopReason::end_token ? 1 : 0);
+    if (result.reason == trine::FinishReason::eos) made_.clear();
+    const std::size_t shown = result.tokens.size() - (result.reason == trine::FinishReason::eos ? 1 : 0);
     const bool all_shown =
-        result.reason != trine::StopReason::stop_string &&
+        result.reason != trine::FinishReason::stop_string &&
         std::none_of(result.tokens.begin(), result.tokens.begin() + static_cast<std::ptrdiff_t>(shown), is_special);
     known_text_ = all_shown ? prompt + result.text : "";
   }

@@ -43,6 +43,7 @@ struct Options {
     model.add_activations(app);
     model.add_cache_type(app);
     model.add_attention(app);
+    model.add_reproducible(app);
     generation.add_sampling(app);
     app.add_flag("!--no-stats", stats, "Do not print the speed after each answer")->group("Output");
   }
@@ -93,6 +94,7 @@ class Chat {
     trine::Session session(model, {.context = options_.model.context,
                                    .threads = options_.model.threads,
                                    .activations = options_.model.activations,
+                                   .reproducible = options_.model.reproducible,
                                    .cache_type = options_.model.cache_type(),
                                    .observer = &experts_});
     return {std::move(session), options_.model.load_tokenizer(), std::move(chat_template), options_.system,
@@ -154,6 +156,11 @@ class Chat {
     made_tokens_ += result.tokens.size();
     read_seconds_ += result.prefill_seconds;
     made_seconds_ += result.decode_seconds;
+    if (result.non_finite_logits > 0)
+      std::fprintf(stderr, "note: %zu logits were not finite\n", result.non_finite_logits);
+    if (result.reason == trine::FinishReason::context_full)
+      std::fprintf(stderr, "note: the answer ends because the context of %zu tokens is full (-c): /reset begins anew\n",
+                   conversation_.session().context());
     if (!options_.stats) return;
     std::fprintf(stderr, "%s[%zu tokens read, %zu made, %.1f tokens/s; context %zu of %zu%s]%s\n",
                  colored_ ? "\033[2m" : "", result.prompt_tokens.size(), result.tokens.size(),
@@ -162,9 +169,9 @@ class Chat {
                  colored_ ? "\033[0m" : "");
   }
 
-  [[nodiscard]] const char* how_it_ended(trine::StopReason reason) const {
+  [[nodiscard]] const char* how_it_ended(trine::FinishReason reason) const {
     if (generate_.finish.stop_requested()) return "; stopped";
-    return reason == trine::StopReason::max_tokens ? "; not at its end: see -n and -c" : "";
+    return reason == trine::FinishReason::length ? "; not at its end: see -n" : "";
   }
 
   void print_stats() const {

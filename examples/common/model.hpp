@@ -34,6 +34,7 @@ struct ModelOptions {
   std::string cache_type_name = "f32";
   std::string attention = "full";
   std::vector<std::string> allow_unknown;
+  bool reproducible = false;
 
   void add_model(CLI::App& app) {
     app.add_option("-m,--model", directory, "Model directory: config.json, weights, tokenizer.json")
@@ -74,6 +75,11 @@ struct ModelOptions {
     app.add_option("--attention", attention,
                    "full, or chunked:SIZE[:OVERLAP]: an approximation in which tokens see their chunk and an overlap")
         ->type_name("KIND");
+  }
+  void add_reproducible(CLI::App& app) {
+    app.add_flag("--reproducible", reproducible,
+                 "The same bits however a prompt is cut, also with latent attention, whose form otherwise follows the "
+                 "rows of a pass");
   }
   void add_context(CLI::App& app, const std::string& help) {
     app.add_option("-c,--ctx-size", context, help)->type_name("N")->check(whole_number());

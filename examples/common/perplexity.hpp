@@ -48,6 +48,7 @@ struct Perplexity {
   double perplexity = 0.0;      // exp(mean of -ln p)
   double standard_error = 0.0;  // of the perplexity
   double bits_per_byte = 0.0;
+  std::size_t non_finite_logits = 0;
 };
 
 /// -ln softmax(logits)[target], in double precision.
@@ -58,7 +59,8 @@ struct Perplexity {
   return largest + std::log(sum) - static_cast<double>(logits[target]);
 }
 
-/// Scores the text, with a bar named `label` meanwhile. Throws CancelledError.
+/// Scores the text, with a bar named `label` meanwhile. Throws CancelledError; NumericError where a token has no
+/// probability.
 [[nodiscard]] inline Perplexity measure_perplexity(const trine::Model& model, const ScoredText& text,
                                                    trine::SessionOptions options, const std::stop_token& stop,
                                                    const std::string& label) {
@@ -67,12 +69,17 @@ struct Perplexity {
   ProgressBar progress(label, text.scored(), "tokens");
   double sum = 0.0;
   double sum_of_squares = 0.0;
+  std::size_t non_finite_logits = 0;
   for (std::size_t begin = 0; begin < text.scored(); begin += text.window) {
     const std::size_t count = std::min(text.window, text.scored() - begin);
     session.reset();
     const auto logits = session.forward(std::span(text.ids).subspan(begin, count), trine::OutputRows::all, stop);
+    non_finite_logits += session.non_finite_outputs();
     for (std::size_t i = 0; i < count; ++i) {
       const double nll = negative_log_likelihood(logits.row(i), text.ids[begin + i + 1]);
+      if (!std::isfinite(nll))
+        throw trine::NumericError("token " + std::to_string(begin + i + 1) +
+                                  ": expected finite logits to score it by, found others");
       sum += nll;
       sum_of_squares += nll * nll;
     }
@@ -83,7 +90,7 @@ struct Perplexity {
   const double variance = std::max(0.0, (sum_of_squares / n - mean * mean) * n / std::max(n - 1.0, 1.0));
   const double perplexity = std::exp(mean);
   return {perplexity, perplexity * std::sqrt(variance / n),  // d exp(m) = exp(m) dm
-          sum / std::numbers::ln2 / static_cast<double>(text.bytes)};
+          sum / std::numbers::ln2 / static_cast<double>(text.bytes), non_finite_logits};
 }
 
 }  // namespace example

@@ -43,6 +43,7 @@ struct Options {
     model.add_activations(app);
     model.add_cache_type(app);
     model.add_attention(app);
+    model.add_reproducible(app);
     CLI::Option* cache_option =
         app.add_option(
                "--prompt-cache", prompt_cache,
@@ -65,29 +66,12 @@ void print_speed(const char* what, std::size_t tokens, double seconds) {
                static_cast<double>(tokens) / std::max(seconds, 1e-9));
 }
 
-const char* to_string(trine::StopReason reason) {
-  switch (reason) {
-    case trine::StopReason::max_tokens:
-      return "max_tokens";
-    case trine::StopReason::end_token:
-      return "end_token";
-    case trine::StopReason::stop_string:
-      return "stop_string";
-    case trine::StopReason::none:
-      break;
-  }
-  return "none";
-}
-
 // Goes on from the file of --prompt-cache as far as `prompt` begins with its tokens; one is left to be read.
 std::vector<trine::TokenId> take_from_cache(const std::string& file, trine::Session& session,
                                             std::span<const trine::TokenId> prompt, const std::stop_token& stop) {
   if (file.empty() || prompt.empty() || !std::filesystem::exists(file)) return {};
-  session.restore(file);
-  const auto same = std::ranges::mismatch(session.tokens(), prompt.first(prompt.size() - 1)).in2;
-  const std::vector<trine::TokenId> known(prompt.begin(), same);
-  session.truncate(known.size(), stop);
-  return known;
+  session.restore_prefix(file, prompt.first(prompt.size() - 1), stop);
+  return {session.tokens().begin(), session.tokens().end()};
 }
 
 void complete(const Options& options) {
@@ -103,6 +87,7 @@ void complete(const Options& options) {
   trine::Session session(model, {.context = options.model.context,
                                  .threads = options.model.threads,
                                  .activations = options.model.activations,
+                                 .reproducible = options.model.reproducible,
                                  .cache_type = options.model.cache_type(),
                                  .observer = options.show_routing ? &trace : nullptr});
   std::string waiting = options.display_prompt ? trine::to_valid_utf8(prompt) : "";  // until the model has taken it
@@ -138,10 +123,11 @@ void complete(const Options& options) {
   tokens.insert(tokens.end(), result.tokens.begin(), result.tokens.end());
   if (options.json) {
     nlohmann::ordered_json document = {
-        {"prompt", trine::to_valid_utf8(prompt)},    {"text", result.text},
-        {"prompt_tokens", result.prompt_tokens},     {"tokens", result.tokens},
-        {"stop_reason", to_string(result.reason)},   {"seed", generate.sampling.seed},
-        {"prefill_seconds", result.prefill_seconds}, {"decode_seconds", result.decode_seconds}};
+        {"prompt", trine::to_valid_utf8(prompt)},        {"text", result.text},
+        {"prompt_tokens", result.prompt_tokens},         {"tokens", result.tokens},
+        {"stop_reason", to_string(result.reason)},       {"seed", generate.sampling.seed},
+        {"non_finite_logits", result.non_finite_logits}, {"prefill_seconds", result.prefill_seconds},
+        {"decode_seconds", result.decode_seconds}};
     if (options.show_routing) {
       document["routing"] = trace.stats().to_json();
       document["experts"] = trace.experts_to_json();
@@ -157,6 +143,10 @@ void complete(const Options& options) {
                  result.prompt_tokens.size());
   print_speed("prefill", read, result.prefill_seconds);
   print_speed("decode", result.tokens.empty() ? 0 : result.tokens.size() - 1, result.decode_seconds);
+  if (result.non_finite_logits > 0)
+    std::fprintf(stderr, "note: %zu logits were not finite\n", result.non_finite_logits);
+  if (result.reason == trine::FinishReason::context_full)
+    std::fprintf(stderr, "note: the text ends because the context of %zu tokens is full (-c)\n", session.context());
 }
 
 }  // namespace

@@ -50,6 +50,7 @@ int main(int argc, char** argv) {
   options.add_activations(program);
   options.add_cache_type(program);
   options.add_attention(program);
+  options.add_reproducible(program);
   options.add_context(program, "Most positions; 0: what the model was made for");
 
   return program.run(argc, argv, [&] {
@@ -61,6 +62,7 @@ int main(int argc, char** argv) {
                                    .threads = options.threads,
                                    .batch_size = batch_size,
                                    .activations = options.activations,
+                                   .reproducible = options.reproducible,
                                    .cache_type = options.cache_type(),
                                    .observer = experts.empty() ? nullptr : &trace});
 
@@ -82,5 +84,7 @@ int main(int argc, char** argv) {
     }
     logits_file.commit();
     std::fprintf(stderr, "%s: [%zu, %zu] f32\n", output.c_str(), logits.extent(0), logits.extent(1));
+    if (session.non_finite_outputs() > 0)
+      std::fprintf(stderr, "note: %zu logits were not finite\n", session.non_finite_outputs());
   });
 }

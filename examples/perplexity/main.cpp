@@ -30,6 +30,7 @@ int main(int argc, char** argv) {
   options.add_activations(program);
   options.add_cache_type(program);
   options.add_attention(program);
+  options.add_reproducible(program);
   program.add_flag("--json", json, "One JSON document instead of text");
 
   return program.run(argc, argv, [&] {
@@ -41,6 +42,7 @@ int main(int argc, char** argv) {
     const example::Perplexity found = example::measure_perplexity(model, text,
                                                                   {.threads = options.threads,
                                                                    .activations = options.activations,
+                                                                   .reproducible = options.reproducible,
                                                                    .cache_type = options.cache_type(),
                                                                    .observer = &routing},
                                                                   interrupt.token(), "scoring");
@@ -53,6 +55,7 @@ int main(int argc, char** argv) {
                                          {"utilization", utilization},
                                          {"tokens", text.ids.size()},
                                          {"context", text.window},
+                                         {"non_finite_logits", found.non_finite_logits},
                                          {"routing", routing.to_json()}};
       std::printf("%s\n", document.dump(2).c_str());
       return;
@@ -60,6 +63,8 @@ int main(int argc, char** argv) {
     std::printf("tokens         %zu, windows of %zu\n", text.ids.size(), text.window);
     std::printf("perplexity     %.4f +/- %.4f\n", found.perplexity, found.standard_error);
     std::printf("bits per byte  %.4f\n", found.bits_per_byte);
+    if (found.non_finite_logits > 0)
+      std::fprintf(stderr, "note: %zu logits were not finite\n", found.non_finite_logits);
     if (utilization.is_null()) {
       std::printf("utilization    none, the model is dense\n");
     } else {

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -85,10 +86,7 @@ struct Layer {
     rotary = std::make_shared<const Rotary>(rope_frequencies(rope), shape.pairs, kRope, kTokens);
   }
 
-  [[nodiscard]] LatentAttention make(Form form) {
-    options.form = form;
-    return LatentAttention(WeightScope(reader), options, rotary);
-  }
+  [[nodiscard]] LatentAttention make() { return LatentAttention(WeightScope(reader), options, rotary); }
 
   RopeOptions rope;
   LatentAttentionOptions options;
@@ -98,7 +96,7 @@ struct Layer {
   std::shared_ptr<const Rotary> rotary;
 };
 
-Tensor<float, 2> run(const LatentAttention& attention, View<const float, 2> x, std::size_t chunk,
+Tensor<float, 2> run(const LatentAttention& attention, Form form, View<const float, 2> x, std::size_t chunk,
                      std::size_t threads = 1, Activations activations = Activations::f32) {
   Workspace workspace;
   AttentionCache cache = attention.make_cache();
@@ -106,8 +104,8 @@ Tensor<float, 2> run(const LatentAttention& attention, View<const float, 2> x, s
   for (std::size_t done = 0; done < x.extent(0); done += chunk) {
     const std::size_t count = std::min(chunk, x.extent(0) - done);
     const SequenceRows rows{0, count, done, &cache};
-    attention.forward({default_isa(), threads, {}, activations, test::test_executor()}, workspace, x.slice(done, count),
-                      std::span(&rows, 1), y.view().slice(done, count));
+    attention.forward({default_isa(), threads, {}, activations, test::test_executor(), form}, workspace,
+                      x.slice(done, count), std::span(&rows, 1), y.view().slice(done, count));
   }
   return y;
 }
@@ -136,10 +134,10 @@ TEST(LatentAttentionPerIsa, EqualsTheTextbookInBothForms) {
         Shape{9, std::nullopt, true, RotaryPairs::half_split}}) {
     Layer layer(shape);
     const Matrix expected = test::naive::latent_attention(layer.naive, Matrix::from(x.view()));
+    const LatentAttention attention = layer.make();
     for (const Form form : {Form::naive, Form::absorbed, Form::automatic}) {
-      const LatentAttention attention = layer.make(form);
       for (const std::size_t chunk : {std::size_t{1}, std::size_t{50}, kTokens})
-        EXPECT_LT(difference(run(attention, x.view(), chunk), expected), kRoundOff)
+        EXPECT_LT(difference(run(attention, form, x.view(), chunk), expected), kRoundOff)
             << shape.heads << " heads, form " << static_cast<int>(form) << ", chunk " << chunk;
     }
   }
@@ -153,48 +151,81 @@ TEST(LatentAttentionPerIsa, SeesAChunkAndItsOverlapIfAsked) {
     layer.naive.overlap = chunking.overlap;
     layer.options.chunking = chunking;
     const Matrix expected = test::naive::latent_attention(layer.naive, Matrix::from(x.view()));
+    const LatentAttention attention = layer.make();
     for (const Form form : {Form::naive, Form::absorbed}) {
-      const LatentAttention attention = layer.make(form);
-      const Tensor<float, 2> whole = run(attention, x.view(), kTokens, 2);
+      const Tensor<float, 2> whole = run(attention, form, x.view(), kTokens, 2);
       EXPECT_LT(difference(whole, expected), kRoundOff) << chunking.size;
       for (const std::size_t chunk : {std::size_t{1}, std::size_t{37}})
-        ASSERT_TRUE(std::ranges::equal(run(attention, x.view(), chunk).view().span(), whole.view().span()));
+        ASSERT_TRUE(std::ranges::equal(run(attention, form, x.view(), chunk).view().span(), whole.view().span()));
     }
+    EXPECT_LT(difference(run(attention, Form::automatic, x.view(), kTokens, 2), expected), kRoundOff) << chunking.size;
   }
 }
 
 TEST(LatentAttentionPerIsa, GivesTheSameBitsHoweverAPromptIsCutAndOnAnyNumberOfThreads) {
   const auto x = test::random_tensor({kTokens, kHidden}, 12);
   Layer layer({17, 5, false, RotaryPairs::interleaved});  // three groups of heads share an absorbed task
+  const LatentAttention attention = layer.make();
   for (const Form form : {Form::naive, Form::absorbed}) {
-    const LatentAttention attention = layer.make(form);
-    const Tensor<float, 2> whole = run(attention, x.view(), kTokens);
+    const Tensor<float, 2> whole = run(attention, form, x.view(), kTokens);
     for (const auto& [chunk, threads] : std::vector<std::pair<std::size_t, std::size_t>>{
              {1, 1}, {7, 1}, {127, 1}, {128, 2}, {129, 5}, {50, 2}, {kTokens, 3}, {kTokens, 9}}) {
-      const Tensor<float, 2> other = run(attention, x.view(), chunk, threads);
+      const Tensor<float, 2> other = run(attention, form, x.view(), chunk, threads);
       ASSERT_TRUE(std::ranges::equal(other.view().span(), whole.view().span()))
           << "form " << static_cast<int>(form) << ", chunks of " << chunk << ", " << threads << " threads";
     }
   }
 }
 
-TEST(LatentAttention, TakesTheAbsorbedFormForOneRow) {
-  const auto x = test::random_tensor({40, kHidden}, 13);
+// DeepSeek-V3. Prompts share the work of making keys and values; a few rows after a long cache do not make it anew.
+TEST(LatentAttention, CostsWhatTheCheaperFormCosts) {
+  LatentAttentionOptions v3;
+  v3.kv_lora_rank = 512;
+  v3.qk_nope_head_dim = 128;
+  v3.qk_rope_head_dim = 64;
+  v3.v_head_dim = 128;
+  for (const std::size_t before : {0U, 1U, 100U, 4096U, 131071U})
+    EXPECT_EQ(cheaper_form(v3, 1, before + 1), Form::absorbed);
+  for (const std::size_t rows : {2U, 4U, 8U}) {
+    for (const std::size_t before : {512U, 4096U, 131072U})
+      EXPECT_EQ(cheaper_form(v3, rows, before + rows), Form::absorbed) << rows << " rows after " << before;
+  }
+  for (const std::size_t rows : {16U, 512U, 2048U}) EXPECT_EQ(cheaper_form(v3, rows, rows), Form::naive) << rows;
+  for (const std::size_t before : {0U, 512U, 4096U, 131072U})
+    EXPECT_EQ(cheaper_form(v3, 512, before + 512), Form::naive) << before;
+}
+
+// The rows of a pass have the bits of the form that costs less for them.
+TEST(LatentAttention, TakesTheCheaperFormOfAPassIfNotTold) {
+  const auto x = test::random_tensor({kTokens, kHidden}, 13);
   Layer layer;
-  const LatentAttention automatic = layer.make(Form::automatic);
-  const Tensor<float, 2> naive = run(layer.make(Form::naive), x.view(), 40);
-  const Tensor<float, 2> absorbed = run(layer.make(Form::absorbed), x.view(), 40);
-  EXPECT_TRUE(std::ranges::equal(run(automatic, x.view(), 40).view().span(), naive.view().span()));
-  EXPECT_TRUE(std::ranges::equal(run(automatic, x.view(), 1).view().span(), absorbed.view().span()));
-  EXPECT_FALSE(std::ranges::equal(naive.view().span(), absorbed.view().span()));  // or this test shows nothing
+  const LatentAttention attention = layer.make();
+  const Tensor<float, 2> naive = run(attention, Form::naive, x.view(), kTokens);
+  const Tensor<float, 2> absorbed = run(attention, Form::absorbed, x.view(), kTokens);
+  std::size_t differing = 0;
+  std::set<Form> taken;
+  for (const std::size_t chunk : {std::size_t{1}, std::size_t{2}, std::size_t{8}, std::size_t{150}, kTokens}) {
+    const Tensor<float, 2> found = run(attention, Form::automatic, x.view(), chunk);
+    for (std::size_t first = 0; first < kTokens; first += chunk) {
+      const std::size_t count = std::min(chunk, kTokens - first);
+      const Form form = cheaper_form(layer.options, count, first + count);
+      taken.insert(form);
+      const auto rows = [&](const Tensor<float, 2>& y) { return y.view().slice(first, count).span(); };
+      EXPECT_TRUE(std::ranges::equal(rows(found), rows(form == Form::naive ? naive : absorbed)))
+          << count << " rows after " << first;
+      differing += std::ranges::equal(rows(naive), rows(absorbed)) ? 0U : 1U;
+    }
+  }
+  EXPECT_EQ(taken.size(), 2U);
+  EXPECT_GT(differing, 300U);  // or this test shows nothing
 }
 
 TEST(LatentAttention, GivesSequencesOfOneBatchWhatTheyGetAlone) {
   Layer layer;
-  const LatentAttention attention = layer.make(Form::automatic);
+  const LatentAttention attention = layer.make();
   const auto x = test::random_tensor({30, kHidden}, 14);
-  const Tensor<float, 2> first = run(attention, x.view().slice(0, 20), 19);  // the last row alone
-  const Tensor<float, 2> second = run(attention, x.view().slice(20, 10), 10);
+  const Tensor<float, 2> first = run(attention, Form::automatic, x.view().slice(0, 20), 19);  // the last row alone
+  const Tensor<float, 2> second = run(attention, Form::automatic, x.view().slice(20, 10), 10);
 
   // 19 rows of the first, then its last row beside all of the second.
   Workspace workspace;
@@ -213,7 +244,7 @@ TEST(LatentAttention, GivesSequencesOfOneBatchWhatTheyGetAlone) {
 // A row that is written again, as after drafted tokens were refused, leaves no trace of what was there.
 TEST(LatentAttention, ForgetsWhatIsWrittenOver) {
   Layer layer;
-  const LatentAttention attention = layer.make(Form::absorbed);
+  const LatentAttention attention = layer.make();
   const auto x = test::random_tensor({10, kHidden}, 15);
   const auto drafted = test::random_tensor({4, kHidden}, 16);
   Workspace workspace;
@@ -223,16 +254,16 @@ TEST(LatentAttention, ForgetsWhatIsWrittenOver) {
   const SequenceRows begin{0, 5, 0, &cache};
   const SequenceRows draft{0, 4, 5, &cache};
   const SequenceRows rest{0, 5, 5, &cache};
-  const Execution execution{default_isa(), 1, {}};
+  const Execution execution{.isa = default_isa(), .latent_form = Form::absorbed};
   attention.forward(execution, workspace, x.view().slice(0, 5), std::span(&begin, 1), y.view().slice(0, 5));
   attention.forward(execution, workspace, drafted.view(), std::span(&draft, 1), ignored.view());
   attention.forward(execution, workspace, x.view().slice(5, 5), std::span(&rest, 1), y.view().slice(5, 5));
-  EXPECT_TRUE(std::ranges::equal(y.view().span(), run(attention, x.view(), 10).view().span()));
+  EXPECT_TRUE(std::ranges::equal(y.view().span(), run(attention, Form::absorbed, x.view(), 10).view().span()));
 }
 
 TEST(LatentAttention, CachesTheLatentAndTheRotaryKeyOnly) {
   Layer layer;
-  const LatentAttention attention = layer.make(Form::automatic);
+  const LatentAttention attention = layer.make();
   const auto x = test::random_tensor({1, kHidden}, 17);
   Tensor<float, 2> y({1, kHidden});
   Workspace workspace;
@@ -249,7 +280,7 @@ TEST(LatentAttention, CachesTheLatentAndTheRotaryKeyOnly) {
 // Keys and values of 32 K tokens would take 2.75 MiB a head here; blocks of them are made and dropped.
 TEST(LatentAttention, HoldsNoKeysAndValuesOfTheWholeContext) {
   Layer layer;
-  const LatentAttention attention = layer.make(Form::naive);
+  const LatentAttention attention = layer.make();
   const auto x = test::random_tensor({64, kHidden}, 18);
   Tensor<float, 2> y({64, kHidden});
   AttentionCache cache = attention.make_cache();
@@ -257,7 +288,8 @@ TEST(LatentAttention, HoldsNoKeysAndValuesOfTheWholeContext) {
   std::size_t early = 0;
   for (std::size_t n = 0; n < kTokens - 64; n += 64) {
     const SequenceRows rows{0, 64, n, &cache};
-    attention.forward({default_isa(), 1, {}}, workspace, x.view(), std::span(&rows, 1), y.view());
+    attention.forward({.isa = default_isa(), .latent_form = Form::naive}, workspace, x.view(), std::span(&rows, 1),
+                      y.view());
     if (n == 64) early = workspace.capacity_bytes();
   }
   EXPECT_GT(early, 0U);
@@ -308,10 +340,9 @@ TEST(LatentAttentionPerIsa, ReadsBothPartsOfAHeadFromBlockScaledCodes) {
   WeightReader reader(coded, {CodedWeights::kRows, CodedWeights::kColumns});
   const auto x = test::random_tensor({20, kHidden}, 20);
   const Matrix expected = test::naive::latent_attention(layer.naive, Matrix::from(x.view()));
+  const LatentAttention attention(WeightScope(reader), layer.options, layer.rotary);
   for (const Form form : {Form::naive, Form::absorbed}) {
-    layer.options.form = form;
-    const LatentAttention attention(WeightScope(reader), layer.options, layer.rotary);
-    EXPECT_LT(difference(run(attention, x.view(), 20), expected), kRoundOff) << static_cast<int>(form);
+    EXPECT_LT(difference(run(attention, form, x.view(), 20), expected), kRoundOff) << static_cast<int>(form);
   }
 }
 
@@ -349,17 +380,17 @@ TEST(LatentAttentionPerIsa, MultipliesBf16AsTheCpuDoesIfAsked) {
     Layer layer(shape);
     const Bf16Weights weights(layer);
     WeightReader reader(weights);
-    layer.options.form = Form::naive;
     const LatentAttention attention(WeightScope(reader), layer.options, layer.rotary);
     const Matrix exact = test::naive::latent_attention(layer.naive, Matrix::from(x.view()));
-    EXPECT_LT(difference(run(attention, x.view(), kTokens), exact), kRoundOff) << shape.latent << ' ' << shape.nope;
+    EXPECT_LT(difference(run(attention, Form::naive, x.view(), kTokens), exact), kRoundOff)
+        << shape.latent << ' ' << shape.nope;
     const bool whole = shape.latent == 64 && shape.nope == 16;
     layer.naive.bf16_latents = default_isa() == Isa::avx512_bf16 || (default_isa() == Isa::amx && whole);
     const Matrix expected = test::naive::latent_attention(layer.naive, Matrix::from(x.view()));
-    const Tensor<float, 2> native = run(attention, x.view(), kTokens, 1, Activations::native);
+    const Tensor<float, 2> native = run(attention, Form::naive, x.view(), kTokens, 1, Activations::native);
     EXPECT_LT(difference(native, expected), kOtherWay) << shape.latent << ' ' << shape.nope;
     for (const std::size_t chunk : {std::size_t{1}, std::size_t{37}, std::size_t{129}})
-      ASSERT_TRUE(std::ranges::equal(run(attention, x.view(), chunk, 2, Activations::native).view().span(),
+      ASSERT_TRUE(std::ranges::equal(run(attention, Form::naive, x.view(), chunk, 2, Activations::native).view().span(),
                                      native.view().span()));
   }
 }
@@ -372,7 +403,7 @@ TEST(LatentAttention, CountsItsParameters) {
     for (const std::size_t extent : layer.weights.find(name)->shape) size *= extent;
     expected += size;
   }
-  EXPECT_EQ(layer.make(Form::automatic).parameters(), expected);
+  EXPECT_EQ(layer.make().parameters(), expected);
   layer.reader.require_all_fetched();
 }
 
@@ -393,7 +424,7 @@ class LatentAttentionPitfalls : public testing::TestWithParam<Form> {
  protected:
   // How far the layer is from the textbook with the mistake, at the rows from `begin` on.
   double away_from(const test::naive::Latent& mistaken, std::size_t begin = 1, std::size_t end = 60) {
-    return difference(run(layer_.make(GetParam()), x_.view(), 60),
+    return difference(run(layer_.make(), GetParam(), x_.view(), 60),
                       test::naive::latent_attention(mistaken, Matrix::from(x_.view())), begin, end);
   }
   Layer layer_;

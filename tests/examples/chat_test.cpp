@@ -143,6 +143,21 @@ TEST(TrineChat, EndsWhenTheContextIsTooSmall) {
   EXPECT_THAT(finished.err, HasSubstr("too long"));
 }
 
+TEST(TrineChat, SaysThatTheContextIsFull) {
+  const ChatModel model;
+  const Finished finished = model.chat("hi\n", {"--no-stats", "--ignore-eos"}, "20");
+  EXPECT_EQ(finished.exit_code, 0) << finished.err;
+  EXPECT_EQ(finished.err, "note: the answer ends because the context of 20 tokens is full (-c): /reset begins anew\n");
+}
+
+TEST(TrineChat, FailsWhereNoLogitIsFinite) {
+  const ChatModel model;
+  model.poison("norm.weight", 0, 32);
+  const Finished finished = model.chat("hi\n");
+  EXPECT_EQ(finished.exit_code, 1);
+  EXPECT_THAT(finished.err, HasSubstr("position 17: expected finite outputs, found none among 64"));
+}
+
 TEST(TrineChat, StopsAnAnswerAtCtrlCAndGoesOn) {
   const ChatModel model;
   auto config = model.config();

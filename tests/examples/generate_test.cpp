@@ -97,6 +97,79 @@ TEST(TrineGenerate, EndsWhenTheContextIsFull) {
       run_program({"trine-generate", "-m", model.name(), "-p", "ROMEO", "-n", "100000", "-c", "16"});
   EXPECT_EQ(finished.exit_code, 0);
   EXPECT_EQ(finished.out.size(), 16U + 1U + 1U);  // the last token was sampled but needs no place
+  EXPECT_THAT(finished.err, HasSubstr("note: the text ends because the context of 16 tokens is full (-c)\n"));
+  const std::vector<std::string> json = {"trine-generate", "-m", model.name(), "-p", "ROMEO", "-c", "16", "--json"};
+  EXPECT_EQ(nlohmann::json::parse(run_program(json).out).at("stop_reason"), "context_full");
+  EXPECT_THAT(run_program({"trine-generate", "-m", model.name(), "-p", "ROMEO", "-n", "11", "-c", "16"}).err,
+              Not(HasSubstr("note:")))
+      << "as many as were asked for";
+}
+
+TEST(TrineGenerate, EndsAtASpecialTokenThatIsAStopString) {
+  const TinyModel model;
+  const std::vector<std::string> greedy = {"trine-generate", "-m", model.name(),         "-p", "ROMEO", "-n", "9",
+                                           "--temp",         "0",  "--no-display-prompt"};
+  const std::string text = run_program(greedy).out;
+  const char last = text[7];
+  ASSERT_EQ(std::string("ROMEO").find(last), std::string::npos);
+  auto tokenizer = nlohmann::json::parse(read_whole(model.path() / "tokenizer.json"));
+  const std::size_t id = kAlphabet.find(last);
+  tokenizer["model"]["vocab"].erase(last == ' ' ? "\u0120" : last == '\n' ? "\u010A" : std::string(1, last));
+  if (last == '9') tokenizer["model"]["unk_token"] = "8";
+  tokenizer["added_tokens"] = {{{"id", id},
+                                {"content", "<|im_end|>"},
+                                {"single_word", false},
+                                {"lstrip", false},
+                                {"rstrip", false},
+                                {"normalized", false},
+                                {"special", true}}};
+  model.write("tokenizer.json", tokenizer.dump());
+  std::vector<std::string> stopped = greedy;
+  stopped.insert(stopped.end(), {"--ignore-eos", "--stop", "<|im_end|>", "--json"});
+  const auto document = nlohmann::json::parse(run_program(stopped).out);
+  EXPECT_EQ(document.at("stop_reason"), "stop_string");
+  EXPECT_EQ(document.at("text"), text.substr(0, text.find(last)));
+  EXPECT_EQ(document.at("tokens").back(), id);
+}
+
+TEST(TrineGenerate, ServesWithThePrefixOfALongerPromptCache) {
+  const TinyModel model;
+  const std::string file = (std::filesystem::path(model.name()) / "prompt.cache").string();
+  const auto generate = [&](const std::string& prompt, std::vector<std::string> more) {
+    std::vector<std::string> arguments{"trine-generate", "-m", model.name(), "-p", prompt, "-n", "4"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_program(arguments);
+  };
+  generate(std::string(80, 'a') + "ROMEO", {"--prompt-cache", file});
+  const std::string prompt = std::string(10, 'a') + "JULIET";
+  const Finished finished = generate(prompt, {"-c", "24", "--prompt-cache", file});
+  EXPECT_EQ(finished.exit_code, 0) << finished.err;
+  EXPECT_THAT(finished.err, HasSubstr("10 of 16 tokens of the prompt were in the cache"));
+  EXPECT_EQ(finished.out, generate(prompt, {}).out);
+}
+
+TEST(TrineGenerate, FailsWhereNoLogitIsFinite) {
+  const TinyModel model;
+  model.poison("norm.weight", 0, 32);
+  const Finished finished = run_program({"trine-generate", "-m", model.name(), "-p", "ROMEO", "-n", "9"});
+  EXPECT_EQ(finished.exit_code, 1);
+  EXPECT_THAT(finished.err, HasSubstr("error: position 4: expected finite outputs, found none among 64"));
+  EXPECT_THAT(finished.out, Not(HasSubstr("ROMEO")));
+}
+
+TEST(TrineGenerate, NotesLogitsThatAreNotFinite) {
+  const TinyModel model;
+  model.poison("embed_tokens.weight", kAlphabet.find('Z') * 32, 32);
+  const std::vector<std::string> command = {"trine-generate", "-m", model.name(), "-p", "ROMEO", "-n", "9", "--json"};
+  const Finished finished = run_program(command);
+  EXPECT_EQ(finished.exit_code, 0) << finished.err;
+  EXPECT_EQ(nlohmann::json::parse(finished.out).at("non_finite_logits"), 9);
+  EXPECT_THAT(finished.err, HasSubstr("note: 9 logits were not finite\n"));
+  const TinyModel sound;
+  EXPECT_EQ(
+      nlohmann::json::parse(run_program({"trine-generate", "-m", sound.name(), "-p", "ROMEO", "-n", "9", "--json"}).out)
+          .at("non_finite_logits"),
+      0);
 }
 
 TEST(TrineGenerate, EndsBeforeAStopString) {
@@ -128,7 +201,7 @@ TEST(TrineGenerate, PrintsOneJsonDocument) {
   const auto document = nlohmann::json::parse(finished.out);
   EXPECT_EQ(document.at("prompt"), "ROMEO");
   EXPECT_EQ(document.at("text").get<std::string>(), text_of(document.at("tokens")));
-  EXPECT_EQ(document.at("stop_reason"), "max_tokens");
+  EXPECT_EQ(document.at("stop_reason"), "length");
   EXPECT_EQ(document.at("routing").at("tokens"), 14);
   EXPECT_EQ(document.at("experts").at("0").size(), 14U);
 }

@@ -171,6 +171,41 @@ TEST(TrinePerplexity, ForgetsAtTheEndOfAWindow) {
   EXPECT_GT(std::abs(perplexity("abcdabcda", "8") - perplexity("abcda", "8")), 1e-3);
 }
 
+TEST(TrinePerplexity, FailsWhereATokenHasNoProbability) {
+  const TinyModel none;
+  none.poison("norm.weight", 0, 32);
+  const TinyModel one;
+  one.poison("embed_tokens.weight", kAlphabet.find('Z') * 32, 32);
+  const auto score = [](const TinyModel& model) {
+    return run_program({"trine-perplexity", "-m", model.name(), "-f", "-", "-c", "4"}, "abcdabcda");
+  };
+  EXPECT_EQ(score(none).exit_code, 1);
+  EXPECT_THAT(score(none).err, HasSubstr("error: position 0: expected finite outputs, found none among 64"));
+  EXPECT_EQ(score(one).exit_code, 1);
+  EXPECT_THAT(score(one).err, HasSubstr("error: token 1: expected finite logits to score it by, found others"));
+  EXPECT_THAT(score(one).out, IsEmpty());
+}
+
+TEST(TrinePerplexity, CountsTheLogitsThatAreNotFinite) {
+  const TinyModel model;
+  const Finished finished =
+      run_program({"trine-perplexity", "-m", model.name(), "-f", "-", "--json", "--reproducible"}, model.text());
+  EXPECT_EQ(nlohmann::json::parse(finished.out).at("non_finite_logits"), 0);
+}
+
+TEST(TrineLogits, NotesLogitsThatAreNotFinite) {
+  const TinyModel model;
+  const TemporaryDirectory output;
+  const std::vector<std::string> command = {
+      "trine-logits", "-m", model.name(), "--tokens", "2,3", "-o", (output.path() / "logits").string()};
+  model.poison("embed_tokens.weight", kAlphabet.find('Z') * 32, 32);
+  EXPECT_THAT(run_program(command).err, HasSubstr("note: 2 logits were not finite\n"));
+  model.poison("norm.weight", 0, 32);
+  const Finished finished = run_program(command);
+  EXPECT_EQ(finished.exit_code, 1);
+  EXPECT_THAT(finished.err, HasSubstr("position 0: expected finite outputs"));
+}
+
 TEST(TrinePerplexity, ShowsItsProgressOnATerminalOnly) {
   const TinyModel model;
   const std::vector<std::string> command = {"trine-perplexity", "-m", model.name(), "-f", "-", "-c", "16"};
@@ -354,6 +389,14 @@ TEST(TrineVerify, TellsAGoodModelFromAChangedOne) {
   EXPECT_THAT(wrong_logit.out, HasSubstr("FAILED"));
   EXPECT_THAT(wrong_logit.err, HasSubstr("position 3, token id 5"));
   EXPECT_EQ(run_program({"trine-verify", "-m", model.name(), "--tolerance", "0.9"}).exit_code, 0);
+}
+
+TEST(TrineVerify, TellsAModelWithoutFiniteLogits) {
+  const TinyModel model;
+  model.poison("norm.weight", 0, 32);
+  const Finished finished = run_program({"trine-verify", "-m", model.name()});
+  EXPECT_EQ(finished.exit_code, 5);
+  EXPECT_THAT(finished.err, HasSubstr("case 0: position 0: expected finite outputs, found none among 64"));
 }
 
 TEST(TrineVerify, RefusesASelfTestThatTestsNothing) {

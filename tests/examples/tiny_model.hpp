@@ -41,6 +41,16 @@ class TinyModel {
   /// The golden tokens as text.
   [[nodiscard]] std::string text() const { return text_of(golden_.tokens); }
   void write(const char* file, std::string_view content) const { directory_.write(file, content); }
+  /// NaN in place of `count` values of a tensor from the `first` on.
+  void poison(const std::string& tensor, std::size_t first, std::size_t count) const {
+    const auto entry = nlohmann::json::parse(read_whole(path() / "weights.json")).at("tensors").at(tensor);
+    std::string bytes = read_whole(path() / "weights.bin");
+    const std::size_t size = entry.at("dtype") == "f32" ? 4 : 2;
+    const std::string nan = size == 4 ? std::string("\0\0\xc0\x7f", 4) : "\xc0\x7f";
+    for (std::size_t i = first; i < first + count; ++i)
+      bytes.replace(entry.at("offset").get<std::size_t>() + i * size, size, nan);
+    directory_.write("weights.bin", bytes);
+  }
   [[nodiscard]] nlohmann::json config() const { return nlohmann::json::parse(read_whole(path() / "config.json")); }
 
   [[nodiscard]] nlohmann::json self_test() const {

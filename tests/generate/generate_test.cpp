@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <trine/generate/generate.hpp>
 
+#include <algorithm>
 #include <filesystem>
+#include <limits>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -66,7 +68,7 @@ TEST_F(Generate, SamplesTokenAfterToken) {
   Session session(model_);
   const GenerateResult result = generate(session, tokenizer_, "abcd", options(50));
   EXPECT_EQ(result.prompt_tokens, tokenizer_.encode("abcd"));
-  EXPECT_EQ(result.reason, StopReason::max_tokens);
+  EXPECT_EQ(result.reason, FinishReason::length);
   EXPECT_EQ(session.position(), result.prompt_tokens.size() + 49) << "the last one is not in the session";
 
   Session by_hand(model_);
@@ -118,7 +120,7 @@ TEST_F(Generate, EndsWhenTheCallbackSaysSo) {
   const GenerateResult result = generate(session, tokenizer_, "abc", options(1000), until_five);
   EXPECT_GE(shown.size(), 5U);
   EXPECT_LT(result.tokens.size(), 1000U);
-  EXPECT_EQ(result.reason, StopReason::none);
+  EXPECT_EQ(result.reason, FinishReason::cancelled);
 }
 
 TEST_F(Generate, EndsAtTheEndTokenUnlessItIsToIgnoreIt) {
@@ -126,13 +128,13 @@ TEST_F(Generate, EndsAtTheEndTokenUnlessItIsToIgnoreIt) {
   until_the_end.ignore_end_token = false;
   Session session(model_);
   const GenerateResult ended = generate(session, tokenizer_, "a", until_the_end);
-  ASSERT_EQ(ended.reason, StopReason::end_token);
+  ASSERT_EQ(ended.reason, FinishReason::eos);
   EXPECT_EQ(ended.tokens.back(), kEnd);
   EXPECT_THAT(ended.text, testing::Not(testing::HasSubstr("</s>")));
 
   session.reset();
   const GenerateResult all = generate(session, tokenizer_, "a", options(ended.tokens.size() + 10));
-  EXPECT_EQ(all.reason, StopReason::max_tokens);
+  EXPECT_EQ(all.reason, FinishReason::length);
   ASSERT_EQ(all.tokens.size(), ended.tokens.size() + 10);
   EXPECT_TRUE(std::equal(ended.tokens.begin(), ended.tokens.end(), all.tokens.begin()));
 }
@@ -151,23 +153,90 @@ TEST_F(Generate, EndsBeforeAStopStringAndShowsNothingOfIt) {
     shown += piece;
     return true;
   });
-  EXPECT_EQ(result.reason, StopReason::stop_string);
+  EXPECT_EQ(result.reason, FinishReason::stop_string);
   EXPECT_EQ(result.text, whole.substr(0, whole.find(stop)));
   EXPECT_EQ(shown, result.text);
+}
+
+TEST_F(Generate, EndsAtASpecialTokenThatAStopStringNames) {
+  Session session(model_);
+  const GenerateResult whole = generate(session, tokenizer_, "a", options(8000));
+  const auto end = std::ranges::find(whole.tokens, kEnd);
+  ASSERT_LT(end, whole.tokens.end());
+  GenerateOptions stopping = options(8000);
+  stopping.stop_strings = {"there is no such text", "</s>"};
+  session.reset();
+  const GenerateResult result = generate(session, tokenizer_, "a", stopping);
+  EXPECT_EQ(result.reason, FinishReason::stop_string);
+  EXPECT_EQ(result.tokens, std::vector<TokenId>(whole.tokens.begin(), end + 1));
+  EXPECT_EQ(result.text, tokenizer_.decode(result.tokens));
+}
+
+TEST_F(Generate, EndsAfterTheTokenBeingMadeWhenItIsToFinish) {
+  Session session(model_);
+  std::stop_source finish;
+  GenerateOptions finishing = options(1000);
+  finishing.finish = finish.get_token();
+  const GenerateResult result = generate(session, tokenizer_, "abc", finishing, [&](std::string_view) {
+    finish.request_stop();
+    return true;
+  });
+  EXPECT_EQ(result.reason, FinishReason::cancelled);
+  EXPECT_EQ(session.position(), result.prompt_tokens.size() + result.tokens.size());
 }
 
 TEST_F(Generate, EndsWhenTheContextIsFull) {
   Session session(model_, {.context = 20});
   const GenerateResult result = generate(session, tokenizer_, "0123456789", options(1000));
-  EXPECT_EQ(result.reason, StopReason::max_tokens);
+  EXPECT_EQ(result.reason, FinishReason::context_full);
   EXPECT_EQ(result.tokens.size(), 11U) << "ten fill the context, and one more is sampled from the last of them";
   EXPECT_EQ(session.position(), 20U);
+}
+
+// Models of which some numbers are NaN. "abcd" is two tokens.
+class GenerateFromNan : public Generate {
+ protected:
+  // Rows [first, first + count) of a tensor with rows of 32.
+  static Model load(const Json& config, const std::string& tensor, std::size_t first, std::size_t count) {
+    RandomModel files(config, 1);
+    std::fill_n(files.tensor(tensor).begin() + static_cast<std::ptrdiff_t>(first * 32), count * 32,
+                std::numeric_limits<float>::quiet_NaN());
+    files.write();
+    LoadOptions options;
+    options.access = FileAccess::read;
+    return Model::load(files.path(), options);
+  }
+};
+
+TEST_F(GenerateFromNan, FailsWhereNoLogitIsFinite) {
+  Session session(load(config(), "lm_head.weight", 0, 259));
+  EXPECT_ERROR(generate(session, tokenizer_, "abcd", options(5)), NumericError,
+               "position 1: expected finite outputs, found none among 259");
+  EXPECT_ERROR(generate(session, tokenizer_, "a", options(5)), InputError, "call truncate() or reset() first");
+}
+
+TEST_F(GenerateFromNan, CountsTheLogitsThatAreNotFinite) {
+  Session session(load(config(), "lm_head.weight", 255, 4));
+  const GenerateResult result = generate(session, tokenizer_, "abcd", options(5));
+  EXPECT_EQ(result.non_finite_logits, 4U * 5U);
+  for (const TokenId id : result.tokens) EXPECT_LT(id, 255U);
+  Session sound(model_);
+  EXPECT_EQ(generate(sound, tokenizer_, "abcd", options(5)).non_finite_logits, 0U);
+}
+
+// Rows behind the vocabulary stand for nothing.
+TEST_F(GenerateFromNan, FailsWhereOnlyRowsWithoutATokenAreFinite) {
+  Json padded = config();
+  padded["vocab_size"] = 300U;
+  Session session(load(padded, "lm_head.weight", 0, 259));
+  EXPECT_ERROR(generate(session, tokenizer_, "abcd", options(5)), NumericError,
+               "position 1: expected finite logits, found none among those of 259 tokens");
 }
 
 TEST_F(Generate, OnlyReadsThePromptWhenNoTokensAreAskedFor) {
   Session session(model_);
   const GenerateResult result = generate(session, tokenizer_, "0123456789", options(0));
-  EXPECT_EQ(result.reason, StopReason::max_tokens);
+  EXPECT_EQ(result.reason, FinishReason::length);
   EXPECT_TRUE(result.text.empty() && result.tokens.empty());
   EXPECT_EQ(session.position(), 10U);
 }

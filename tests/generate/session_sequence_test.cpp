@@ -243,6 +243,39 @@ TEST_F(Sequence, RefusesWhatDoesNotFitTheContext) {
                "a sequence of 50 positions, the context has room for 49");
 }
 
+// Also what is longer than the context serves with what it has in common with the prompt. Windows have forgotten what
+// comes before, and are computed again.
+TEST_F(Sequence, GoesOnFromThePrefixOfALongerFile) {
+  Json full = config();
+  full["attention"] = {{"kind", "full"}, {"head_dim", 8}, {"num_heads", 2}, {"num_kv_heads", 1}};
+  const test::RandomModel full_files(full, 1);
+  for (const Model& model : {model_, Model::load(full_files.path())}) {
+    const fs::path path = directory_.path() / "a.session";
+    Session session(model, {.cache_type = CacheType::bf16});
+    session.forward(tokens(200));
+    session.save(path);
+    std::vector<TokenId> prompt = tokens(40);
+    for (const std::size_t same : {40U, 39U, 17U, 0U}) {
+      if (same < 40) prompt[same] ^= 1U;
+      Session small(model, {.context = 60, .cache_type = CacheType::bf16});
+      EXPECT_EQ(small.restore_prefix(path, prompt), same);
+      EXPECT_EQ(small.position(), same);
+      EXPECT_TRUE(std::ranges::equal(small.tokens(), std::span(prompt).first(same)));
+      EXPECT_EQ(small.cache_bytes(), model.cache_bytes(same, CacheType::bf16));
+      Session alone(model, {.context = 60, .cache_type = CacheType::bf16});
+      if (same > 0) alone.forward(std::span(prompt).first(same));
+      const std::vector<TokenId> more = tokens(60 - same);
+      EXPECT_EQ(test::bits_of(small.forward(more, OutputRows::all).span()),
+                test::bits_of(alone.forward(more, OutputRows::all).span()))
+          << same;
+    }
+    Session small(model, {.context = 60});
+    EXPECT_EQ(small.restore_prefix(path, tokens(300)), 60U) << "no more than the context";
+    EXPECT_ERROR(small.restore_prefix(directory_.path() / "none", prompt), FileError, "none: cannot be opened");
+    EXPECT_EQ(small.position(), 60U) << "as it was";
+  }
+}
+
 // Every byte counts: cut anywhere or changed anywhere, a file is refused, and the session is as it was.
 TEST_F(Sequence, RefusesDamagedFiles) {
   Session session(model_);

@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <limits>
+#include <optional>
 #include <stdexcept>
 #include <stop_token>
 #include <string>
@@ -323,6 +325,74 @@ TEST(Session, SaysByHowMuchTheSequenceIsTooLongAndIsUnharmed) {
   EXPECT_ERROR(session.forward(tokens.subspan(20, 1)), CapacityError, "1 positions too long");
   session.reset();
   EXPECT_ERROR(session.forward(tokens.first(21)), CapacityError, "found 0 and 21 more");
+}
+
+// Layer 1 is broken: 2 experts of 4 make NaN of every row that they serve.
+class NotFinite : public testing::Test {
+ protected:
+  static Model broken() {
+    test::RandomModel files(Json::parse(R"({"model_type": "trine", "vocab_size": 64, "hidden_size": 32,
+      "num_hidden_layers": 3, "max_position_embeddings": 64, "tie_word_embeddings": false,
+      "attention": {"kind": "full", "head_dim": 8, "num_heads": 2, "num_kv_heads": 1},
+      "moe": {"num_experts": 4, "intermediate_size": 16,
+        "router": {"kind": "hash", "k": 1, "seed": 1}},
+      "input": {"kind": "tokens"}, "output": {"kind": "language_model"}})"),
+                            1);
+    for (const char* expert : {"0", "1"})
+      std::ranges::fill(files.tensor(std::string("layers.1.moe.experts.") + expert + ".down_proj.weight"),
+                        std::numeric_limits<float>::infinity());
+    files.write();
+    LoadOptions options;
+    options.access = FileAccess::read;
+    return Model::load(files.path(), options);
+  }
+  // A token that the experts of a layer leave finite, and one that they do not.
+  static std::pair<TokenId, TokenId> good_and_bad(const Model& model) {
+    std::optional<TokenId> good;
+    std::optional<TokenId> bad;
+    for (TokenId id = 0; id < 64 && !(good && bad); ++id) {
+      Session session(model);
+      try {
+        static_cast<void>(session.forward(std::span(&id, 1)));
+        good = id;
+      } catch (const NumericError&) {
+        bad = id;
+      }
+    }
+    return {good.value(), bad.value()};
+  }
+};
+
+TEST_F(NotFinite, OutputsAreAnErrorThatNamesThePositionAndTheLayer) {
+  const Model model = broken();
+  const auto [good, bad] = good_and_bad(model);
+  Session session(model);
+  const std::vector<TokenId> tokens{good, good, bad};
+  EXPECT_EQ(session.forward(std::span(tokens).first(2)).extent(0), 1U);
+  EXPECT_EQ(session.non_finite_outputs(), 0U);
+  EXPECT_ERROR(session.forward(std::span(tokens).subspan(2)), NumericError,
+               "position 2: expected finite outputs, found none among 64; the hidden row of position 2 is not finite "
+               "after layer 1");
+  EXPECT_EQ(session.non_finite_outputs(), 64U);
+  EXPECT_ERROR(session.forward(tokens), InputError, "call truncate() or reset() first");
+  session.truncate(2);
+  static_cast<void>(session.forward(std::span(tokens).first(1)));
+  EXPECT_EQ(session.position(), 3U);
+}
+
+// What one position makes, all after it see; the first hidden row that was seen to be so is named.
+TEST_F(NotFinite, RowsAreFoundInWhateverRowTheyArise) {
+  const Model model = broken();
+  const auto [good, bad] = good_and_bad(model);
+  const std::vector<TokenId> tokens{good, bad, good, good, good};
+  Session all(model, {.batch_size = 3});
+  EXPECT_ERROR(all.forward(tokens, OutputRows::all), NumericError,
+               "position 1: expected finite outputs, found none among 64; the hidden row of position 2 is not finite "
+               "after layer 2");
+  Session last(model, {.batch_size = 2});
+  EXPECT_ERROR(last.forward(tokens), NumericError,
+               "position 4: expected finite outputs, found none among 64; the hidden row of position 1 is not finite "
+               "after layer 1");
 }
 
 TEST(Session, NamesATokenThatTheVocabularyDoesNotHave) {

@@ -2,6 +2,7 @@
 #include <trine/generate/stop_conditions.hpp>
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,9 +17,9 @@ namespace {
 
 TEST(StopConditions, CountTokens) {
   StopConditions stop({.max_tokens = 2});
-  EXPECT_EQ(stop.push(7, "a").reason, StopReason::none);
+  EXPECT_EQ(stop.push(7, "a").reason, std::nullopt);
   const auto step = stop.push(8, "b");
-  EXPECT_EQ(step.reason, StopReason::max_tokens);
+  EXPECT_EQ(step.reason, FinishReason::length);
   EXPECT_EQ(step.text, "b");
   EXPECT_EQ(stop.tokens(), 2U);
 }
@@ -27,7 +28,7 @@ TEST(StopConditions, AnEndTokenIsNotShownButWhatWasHeldBackIs) {
   StopConditions stop({.end_tokens = {9, 3}, .stop_strings = {"END"}});
   EXPECT_EQ(stop.push(1, "the EN").text, "the ");
   const auto step = stop.push(3, "</s>");
-  EXPECT_EQ(step.reason, StopReason::end_token);
+  EXPECT_EQ(step.reason, FinishReason::eos);
   EXPECT_EQ(step.text, "EN");
 }
 
@@ -36,7 +37,7 @@ TEST(StopConditions, AStopStringIsFoundAcrossTokens) {
   EXPECT_EQ(stop.push(1, "Hi\n").text, "Hi");
   EXPECT_EQ(stop.push(1, "\nUs").text, "\n");
   const auto step = stop.push(1, "er: hello");
-  EXPECT_EQ(step.reason, StopReason::stop_string);
+  EXPECT_EQ(step.reason, FinishReason::stop_string);
   EXPECT_EQ(step.text, "");
 }
 
@@ -48,7 +49,7 @@ TEST(StopConditions, WhatWasHeldBackIsShownWhenItWasNone) {
   EXPECT_EQ(stop.push(1, "a").text, "");
   const auto rest = stop.flush("\xEF\xBF\xBD");
   EXPECT_EQ(rest.text, "a\xEF\xBF\xBD");
-  EXPECT_EQ(rest.reason, StopReason::none);
+  EXPECT_EQ(rest.reason, std::nullopt);
 }
 
 TEST(StopConditions, TheEndMayCompleteAStopString) {
@@ -56,12 +57,12 @@ TEST(StopConditions, TheEndMayCompleteAStopString) {
   EXPECT_EQ(stop.push(1, "xa").text, "x");
   const auto rest = stop.flush("b");
   EXPECT_EQ(rest.text, "");
-  EXPECT_EQ(rest.reason, StopReason::stop_string);
+  EXPECT_EQ(rest.reason, FinishReason::stop_string);
 }
 
 TEST(StopConditions, AStopStringCountsBeforeTheNumberOfTokens) {
   StopConditions stop({.max_tokens = 1, .stop_strings = {"a"}});
-  EXPECT_EQ(stop.push(1, "a").reason, StopReason::stop_string);
+  EXPECT_EQ(stop.push(1, "a").reason, FinishReason::stop_string);
 }
 
 TEST(StopConditions, TheFirstToBeCompleteWinsThenTheLongest) {
@@ -74,6 +75,41 @@ TEST(StopConditions, TheFirstToBeCompleteWinsThenTheLongest) {
 TEST(StopConditions, RefuseStringsThatCannotBeShown) {
   EXPECT_ERROR(StopConditions({.stop_strings = {"ok", ""}}), InputError, "stop string: expected valid UTF-8");
   EXPECT_ERROR(StopConditions({.stop_strings = {"\xC3"}}), InputError, "found '\\xc3'");
+}
+
+// The names of tokens that are not shown match these tokens, alone and among text, and the same text in letters.
+TEST(StopConditions, AStopStringMatchesHiddenTokensByTheirNames) {
+  const std::vector<HiddenToken> hidden = {{7, "<|im|>"}, {8, "<|im|>x"}, {9, "<s>"}};
+  StopConditions alone({.stop_strings = {"<|im|>"}, .hidden_tokens = hidden});
+  EXPECT_EQ(alone.push(1, "text <|i").text, "text ");
+  EXPECT_EQ(alone.push(9, "").reason, std::nullopt);
+  auto step = alone.push(7, "");
+  EXPECT_EQ(step.reason, FinishReason::stop_string);
+  EXPECT_EQ(step.text, "<|i");
+
+  StopConditions among({.stop_strings = {"end<s>\nB"}, .hidden_tokens = hidden});
+  EXPECT_EQ(among.push(1, "the end").text, "the ");
+  EXPECT_EQ(among.push(9, "").text, "");
+  EXPECT_EQ(among.push(1, "\nA end").text, "end\nA ");
+  EXPECT_EQ(among.push(9, "").text, "");
+  step = among.push(1, "\nBC");
+  EXPECT_EQ(step.reason, FinishReason::stop_string);
+  EXPECT_EQ(step.text, "");
+
+  StopConditions letters({.stop_strings = {"<s>"}, .hidden_tokens = hidden});
+  EXPECT_EQ(letters.push(1, "a<s>b").reason, FinishReason::stop_string);
+  StopConditions longest({.stop_strings = {"<|im|>x"}, .hidden_tokens = hidden});
+  EXPECT_EQ(longest.push(7, "").reason, std::nullopt);
+  EXPECT_EQ(longest.push(1, "x").reason, std::nullopt) << "the token of that name is another one";
+  EXPECT_EQ(longest.push(8, "").reason, FinishReason::stop_string);
+}
+
+// Strings that name no hidden token match as if there were none: neither a part of a name, nor is anything between.
+TEST(StopConditions, OtherStopStringsDoNotSeeHiddenTokens) {
+  StopConditions stop({.stop_strings = {"ab", "s"}, .hidden_tokens = {{9, "<s>"}}});
+  EXPECT_EQ(stop.push(1, "xa").text, "x");
+  EXPECT_EQ(stop.push(9, "").reason, std::nullopt);
+  EXPECT_EQ(stop.push(1, "b").reason, FinishReason::stop_string);
 }
 
 // The definition: after each byte, does the text end with a stop string?
@@ -111,7 +147,7 @@ TEST(StopConditions, DoNotDependOnHowTheTextIsCut) {
       const std::size_t length = std::min(text.size() - at, below(6));
       const auto step = stop.push(0, text.substr(at, length));
       shown += step.text;
-      stopped = step.reason == StopReason::stop_string;
+      stopped = step.reason == FinishReason::stop_string;
       at += length;
     }
     if (!stopped) shown += stop.flush().text;

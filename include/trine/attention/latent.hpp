@@ -15,7 +15,6 @@
 
 #include <trine/attention/attention.hpp>
 #include <trine/attention/chunking.hpp>
-#include <trine/attention/latent_form.hpp>
 #include <trine/attention/streamed_attention.hpp>
 #include <trine/cache/latent_rows.hpp>
 #include <trine/kernels/cache_rows.hpp>
@@ -39,9 +38,23 @@ struct LatentAttentionOptions {
   float softmax_scale = 0.0F;   // of the whole score: (N + R)^-0.5 times latent_softmax_correction
   bool attention_bias = false;  // of q_a_proj, kv_a_proj_with_mqa and o_proj
   float norm_epsilon = 1e-6F;   // of both latent norms; rms_norm_eps does not change it in transformers
-  LatentAttentionForm form = LatentAttentionForm::automatic;
   std::optional<Chunking> chunking = std::nullopt;
 };
+
+/// The form that takes fewer multiply-adds for `rows` rows of one sequence, the last of which sees `keys` positions,
+/// rows <= keys; absorbed for a single row wherever it is. docs/design/latent-attention.md compares it with the clock.
+[[nodiscard]] inline LatentAttentionForm cheaper_form(const LatentAttentionOptions& options, std::size_t rows,
+                                                      std::size_t keys) noexcept {
+  const auto cost = [](std::size_t count, std::size_t width) {
+    return static_cast<double>(count) * static_cast<double>(width);
+  };
+  const std::size_t made = options.kv_lora_rank * (options.qk_nope_head_dim + options.v_head_dim);
+  const std::size_t pairs = rows * keys - rows * (rows - 1) / 2;
+  const double naive =
+      cost(keys, made) + cost(pairs, options.qk_nope_head_dim + options.qk_rope_head_dim + options.v_head_dim);
+  const double absorbed = cost(rows, made) + cost(pairs, 2 * options.kv_lora_rank + options.qk_rope_head_dim);
+  return rows == 1 || absorbed <= naive ? LatentAttentionForm::absorbed : LatentAttentionForm::naive;
+}
 
 /// For a token x, position n, and head h:
 ///   q_h = [q_n | q_r]: N + R rows of q_b_proj RMSNorm(q_a_proj x), or of q_proj x              q_r rotated by n
@@ -109,13 +122,13 @@ class LatentAttention : public Attention {
         store_latent(cache.shape, sequence.cache->tables[0], sequence.position + r, row);
       }
       rotate_queries(execution, sequence, q);
-      const LatentAttentionForm one_row =
-          sequence.rows == 1 ? LatentAttentionForm::absorbed : LatentAttentionForm::naive;
-      const auto form = options_.form == LatentAttentionForm::automatic ? one_row : options_.form;
       for (SequenceRows part = sequence; part.position < sequence.position + sequence.rows;) {
         const std::size_t left = sequence.position + sequence.rows - part.position;
         part.rows = options_.chunking ? std::min(left, options_.chunking->left(part.position)) : left;
         const std::size_t first = options_.chunking ? options_.chunking->first(part.position) : 0;
+        LatentAttentionForm form = execution.latent_form;
+        if (form == LatentAttentionForm::automatic)
+          form = cheaper_form(options_, part.rows, part.position + part.rows - first);
         if (form == LatentAttentionForm::absorbed) {
           attend_absorbed(execution, workspace, part, first, cache, q, z);
         } else {

@@ -55,6 +55,10 @@ class InputError : public Error {
 class CapacityError : public Error {
   using Error::Error;
 };
+/// A computation gave no numbers: NaN or infinity where finite values belong.
+class NumericError : public Error {
+  using Error::Error;
+};
 /// The caller's stop token asked for an end.
 class CancelledError : public Error {
   using Error::Error;

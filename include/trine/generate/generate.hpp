@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -23,30 +24,49 @@ namespace trine::inline TRINE_ABI {
 struct GenerateOptions {
   std::size_t max_tokens = 256;  // at most; fewer when the context ends first
   SamplingOptions sampling = {};
-  std::vector<std::string> stop_strings = {};  // the text ends before the first of them
+  std::vector<std::string> stop_strings = {};  // the text ends before the first of them; they may name special tokens
   std::vector<TokenId> end_tokens = {};        // end the text; empty: what the tokenizer knows to end one
   bool ignore_end_token = false;               // go on after the model has ended the text
   std::stop_token stop = {};                   // ends within one layer with CancelledError; the session needs a reset
-  std::stop_token finish = {};  // ends after the token that is being made (reason `none`), and the session can go on;
-                                // while the prompt is read, it is as `stop` if that is not given
+  std::stop_token finish = {};  // ends after the token that is being made (reason `cancelled`), and the session can
+                                // go on; while the prompt is read, it is as `stop` if that is not given
 };
 
 struct GenerateResult {
   std::string text;
   std::vector<TokenId> prompt_tokens;
-  std::vector<TokenId> tokens;           // sampled
-  StopReason reason = StopReason::none;  // max_tokens also when the context is full
+  std::vector<TokenId> tokens;  // sampled
+  FinishReason reason = FinishReason::cancelled;
+  std::size_t non_finite_logits = 0;  // of those that were sampled from: should be none
   double prefill_seconds = 0.0;
   double decode_seconds = 0.0;
 };
 
 /// Takes each piece of text as it becomes certain, always whole UTF-8 characters; false ends the generation (reason
-/// `none`).
+/// `cancelled`).
 using TextCallback = std::function<bool(std::string_view piece)>;
+
+/// The special tokens, which a text does not show, whose names occur in `strings`.
+[[nodiscard]] inline std::vector<HiddenToken> special_tokens_in(std::span<const std::string> strings,
+                                                                const Tokenizer& tokenizer) {
+  constexpr std::size_t kLongest = 256;  // bytes of a name
+  std::vector<HiddenToken> result;
+  for (const std::string& text : strings) {
+    for (std::size_t begin = 0; begin < text.size(); ++begin) {
+      for (std::size_t size = 1; size <= std::min(kLongest, text.size() - begin); ++size) {
+        const std::string_view name = std::string_view(text).substr(begin, size);
+        const std::optional<TokenId> id = tokenizer.id_of(name);
+        if (id && tokenizer.is_special(*id)) result.push_back({*id, std::string(name)});
+      }
+    }
+  }
+  return result;
+}
 
 /// Goes on with `session` by the tokens of the prompt and then by what is sampled. The same seed gives the same text,
 /// on any number of threads. `before` are the tokens that the session has read already, which count for the repeat
-/// penalty. Throws what Session::forward throws; InputError when the prompt has no tokens or an option is out of range.
+/// penalty. Throws what Session::forward throws, NumericError also where no logit of a token is finite; InputError when
+/// the prompt has no tokens or an option is out of range.
 /// The last token sampled is in the result but not in the session: to go on with the same text, forward it first.
 inline GenerateResult generate_from_tokens(Session& session, const Tokenizer& tokenizer, std::vector<TokenId> prompt,
                                            const GenerateOptions& options = {}, const TextCallback& on_text = {},
@@ -65,6 +85,7 @@ inline GenerateResult generate_from_tokens(Session& session, const Tokenizer& to
   StopOptions stop_options;
   stop_options.max_tokens = options.max_tokens;
   stop_options.stop_strings = options.stop_strings;
+  stop_options.hidden_tokens = special_tokens_in(options.stop_strings, tokenizer);
   if (!options.ignore_end_token) {
     const std::span<const TokenId> known = tokenizer.end_of_text_ids();
     stop_options.end_tokens = options.end_tokens.empty() ? std::vector(known.begin(), known.end()) : options.end_tokens;
@@ -82,28 +103,34 @@ inline GenerateResult generate_from_tokens(Session& session, const Tokenizer& to
   View<const float, 2> logits = session.forward(result.prompt_tokens, OutputRows::last,
                                                 options.stop.stop_possible() ? options.stop : options.finish);
   result.prefill_seconds = seconds_since(start);
-  if (options.max_tokens == 0) result.reason = StopReason::max_tokens;
+  if (options.max_tokens == 0) result.reason = FinishReason::length;
   start = Clock::now();
   while (wanted && !options.finish.stop_requested() && result.tokens.size() < options.max_tokens) {
     // Models have more rows than tokens; the rows behind stand for nothing.
     const std::span<const float> known = logits.row(0).first(std::min(tokenizer.vocab_size(), logits.extent(1)));
+    const std::size_t not_finite = count_not_finite(known);
+    if (not_finite == known.size())
+      throw NumericError("position " + std::to_string(session.position() - 1) +
+                         ": expected finite logits, found none among those of " + std::to_string(not_finite) +
+                         " tokens");
+    result.non_finite_logits += not_finite;
     const TokenId next = sampler.sample(known, history);
     history.push_back(next);
     result.tokens.push_back(next);
     const StopConditions::Step step = conditions.push(next, detokenizer.push(next));
     show(step.text);
-    result.reason = step.reason;
-    if (step.reason != StopReason::none || !wanted) break;
+    if (step.reason) result.reason = *step.reason;
+    if (step.reason || !wanted) break;
     if (session.position() == session.context()) {
-      result.reason = StopReason::max_tokens;
+      result.reason = FinishReason::context_full;
       break;
     }
     logits = session.forward(std::span(&next, 1), OutputRows::last, options.stop);
   }
-  if (result.reason != StopReason::stop_string) {
+  if (result.reason != FinishReason::stop_string) {
     const StopConditions::Step rest = conditions.flush(detokenizer.flush());
     show(rest.text);
-    if (rest.reason != StopReason::none) result.reason = rest.reason;
+    result.reason = rest.reason.value_or(result.reason);
   }
   result.decode_seconds = seconds_since(start);
   return result;

@@ -29,6 +29,8 @@ struct SessionOptions {
   std::size_t batch_size = 512;  // rows of a long prompt computed at once; bounds the scratch memory
   std::optional<Isa> isa = {};   // none: default_isa()
   Activations activations = Activations::automatic;
+  LatentAttentionForm latent_form = LatentAttentionForm::automatic;
+  bool reproducible = false;  // chooses nothing by how the input is cut: latent_form, if automatic, becomes absorbed
   CacheType cache_type =
       CacheType::f32;                   // how keys and values are kept: bf16 and q8 take less memory and lose a little
   RoutingObserver* observer = nullptr;  // sees every routing decision; must outlive the session
@@ -38,7 +40,8 @@ struct SessionOptions {
 enum class OutputRows : std::uint8_t { last, all };
 
 /// Movable, not copyable but by fork(); one thread at a time. Results depend neither on `threads`, nor on how the input
-/// is cut into calls.
+/// is cut into calls, with one exception: models with latent attention (DeepSeek, Kimi) take the form of it that costs
+/// less for the rows of a pass, and the forms round differently. `reproducible` or a fixed `latent_form` fix that.
 class Session {
  public:
   /// Throws InputError when an option is out of range, DeviceError when the instruction set is not there, CapacityError
@@ -60,6 +63,8 @@ class Session {
       options_.threads = options_.executor ? options_.executor->max_workers() : default_threads();
     if (!options_.executor && options_.threads > 1) options_.executor = std::make_shared<ThreadPool>(options_.threads);
     if (options_.batch_size == 0) throw InputError("batch_size: expected at least 1, found 0");
+    if (options_.reproducible && options_.latent_form == LatentAttentionForm::automatic)
+      options_.latent_form = LatentAttentionForm::absorbed;
     if (!options_.isa) options_.isa = default_isa();
     if (!is_available(*options_.isa))
       throw DeviceError("instruction set " + in_quotes(to_string(*options_.isa)) + ": this CPU does not have it");
@@ -80,7 +85,7 @@ class Session {
   /// Goes on by `tokens` and returns logits [1, vocab] for the last of them, or [tokens, vocab]; for a model whose
   /// outputs belong to frames, [1 or frames, num_outputs]. The view is valid until the next call. Throws InputError (no
   /// tokens, an id out of range, a model that takes features), CapacityError (the context is full: nothing was done),
-  /// CancelledError.
+  /// CancelledError, NumericError (no output of a row is finite; the session then needs a truncate or reset).
   View<const float, 2> forward(std::span<const TokenId> tokens, OutputRows rows = OutputRows::last,
                                const std::stop_token& stop = {}) {
     const ModelInfo& info = model_.info();
@@ -105,11 +110,15 @@ class Session {
     return run(count, {}, {features.data(), {count, info.num_features}}, rows, stop);
   }
 
+  /// How many of the outputs that the last call returned are NaN or infinite.
+  [[nodiscard]] std::size_t non_finite_outputs() const noexcept { return non_finite_outputs_; }
+
   /// Forgets the sequence and gives the memory of its caches back.
   void reset() {
     state_ = {state_.cache_type, 0, {}, model_.transformer().make_cache(state_.cache_type)};
     seen_ = 0;
     interrupted_ = false;
+    not_finite_.reset();
   }
 
   /// A session that goes on from the same sequence, with the same options and the same executor, whose threads they
@@ -118,6 +127,7 @@ class Session {
     Session other(model_, options_, state_);
     other.seen_ = seen_;
     other.interrupted_ = interrupted_;
+    other.not_finite_ = not_finite_;
     return other;
   }
 
@@ -143,6 +153,7 @@ class Session {
       state_.tokens.resize(std::min(state_.tokens.size(), length));
       seen_ = length;
       interrupted_ = false;
+      if (not_finite_ && not_finite_->position >= length) not_finite_.reset();
       return;
     }
     if (info.num_features != 0)
@@ -162,9 +173,26 @@ class Session {
   /// Goes on from a sequence that was saved with the same model. Throws FileError, CapacityError; this session is then
   /// as it was.
   void restore(const std::filesystem::path& path) {
-    state_ = read_session_file(path, model_, options_.context);
-    seen_ = state_.position;
-    interrupted_ = false;
+    SequenceState state = read_session_file(path, model_);
+    if (state.position > options_.context)
+      throw CapacityError(path.string() + ": a sequence of " + std::to_string(state.position) +
+                          " positions, the context has room for " + std::to_string(options_.context));
+    replace(std::move(state));
+  }
+  /// Goes on from a saved sequence as far as `tokens` begin with its tokens, and returns how many these are: a longer
+  /// sequence, also one that is longer than the context, is truncated. Throws InputError for a model that takes
+  /// features; FileError, and this session is then as it was; CancelledError.
+  std::size_t restore_prefix(const std::filesystem::path& path, std::span<const TokenId> tokens,
+                             const std::stop_token& stop = {}) {
+    const ModelInfo& info = model_.info();
+    if (info.num_features != 0) throw InputError("this model takes features, not tokens");
+    SequenceState state = read_session_file(path, model_);
+    const auto same = std::ranges::mismatch(state.tokens, tokens).in1 - state.tokens.begin();
+    std::size_t length = std::min(static_cast<std::size_t>(same), options_.context);
+    if (info.whole_frames) length -= length % info.frame_size;
+    replace(std::move(state));
+    truncate(length, stop);
+    return length;
   }
 
   /// Bytes that the caches of this sequence hold.
@@ -182,6 +210,12 @@ class Session {
   static constexpr std::size_t kMaxThreads = 1024;
   static constexpr std::size_t kWorthAsking = std::size_t{16} << 20U;  // bytes for which the system is asked
 
+  // A hidden row that was seen not to be finite.
+  struct NotFinite {
+    std::size_t position;
+    std::size_t layer;  // after which
+  };
+
   Session(Model model, const SessionOptions& options, SequenceState state)
       : model_(std::move(model)), options_(options), state_(std::move(state)) {}
 
@@ -195,6 +229,12 @@ class Session {
       throw CapacityError("the caches of " + std::to_string(positions) + " positions need " +
                           std::to_string(needed - held) + " bytes more, available are " + std::to_string(*available));
   }
+  void replace(SequenceState&& state) {
+    state_ = std::move(state);
+    seen_ = state_.position;
+    interrupted_ = false;
+    not_finite_.reset();
+  }
   void require_whole() const {
     if (interrupted_)
       throw InputError("the session was interrupted in the middle of a pass: call truncate() or reset() first");
@@ -203,7 +243,12 @@ class Session {
   View<const float, 2> run(std::size_t count, std::span<const TokenId> tokens, View<const float, 2> features,
                            OutputRows rows, const std::stop_token& stop) {
     check(count);
-    const Execution execution{*options_.isa, options_.threads, stop, options_.activations, options_.executor.get()};
+    const Execution execution{.isa = *options_.isa,
+                              .threads = options_.threads,
+                              .stop = stop,
+                              .activations = options_.activations,
+                              .executor = options_.executor.get(),
+                              .latent_form = options_.latent_form};
     const Transformer& transformer = model_.transformer();
     const std::size_t pool = transformer.head().pool();
     const std::size_t wanted = rows == OutputRows::all ? count / pool : 1;
@@ -212,6 +257,7 @@ class Session {
 
     const std::size_t frame = model_.info().whole_frames ? model_.info().frame_size : 1;
     const std::size_t step = std::max(options_.batch_size / frame, std::size_t{1}) * frame;
+    non_finite_outputs_ = 0;
     interrupted_ = true;  // until the end: an exception in the middle leaves layers at different positions
     for (std::size_t done = 0; done < count;) {
       const std::size_t batch_rows = std::min(step, count - done);
@@ -223,20 +269,36 @@ class Session {
       seen_ = state_.position + batch_rows;
       const Batch batch{std::span(&sequence, 1), positions, tokens.empty() ? tokens : tokens.subspan(done, batch_rows),
                         features.data() == nullptr ? features : features.slice(done, batch_rows)};
-      transformer.forward(execution, workspace_, batch, plan_, options_.observer, h);
+      const auto layer = transformer.forward(execution, workspace_, batch, plan_, options_.observer, h);
+      if (layer && !not_finite_) not_finite_ = {state_.position + batch_rows - 1, *layer};
       if (!tokens.empty()) state_.tokens.insert(state_.tokens.end(), batch.token_ids.begin(), batch.token_ids.end());
       state_.position += batch_rows;
       done += batch_rows;
       execution.check_stop();
-      if (rows == OutputRows::all) {
-        transformer.head().forward(execution, workspace_, h,
-                                   outputs_.view().slice((done - batch_rows) / pool, batch_rows / pool));
-      } else if (done == count) {
-        transformer.head().forward(execution, workspace_, h.slice(batch_rows - pool, pool), outputs_.view());
-      }
+      const std::size_t rows_wanted = rows == OutputRows::all ? batch_rows : done == count ? pool : 0;
+      if (rows_wanted == 0) continue;
+      const std::size_t first = rows == OutputRows::all ? (done - batch_rows) / pool : 0;
+      const View<float, 2> outputs = outputs_.view().slice(first, rows_wanted / pool);
+      transformer.head().forward(execution, workspace_, h.slice(batch_rows - rows_wanted, rows_wanted), outputs);
+      require_finite(outputs, pool);
     }
     interrupted_ = false;
     return outputs_.view();
+  }
+
+  // Counts the outputs that are not finite.   outputs: of the last positions, a row for `pool` of them
+  void require_finite(View<const float, 2> outputs, std::size_t pool) {
+    for (std::size_t r = 0; r < outputs.extent(0); ++r) {
+      const std::size_t count = count_not_finite(outputs.row(r));
+      non_finite_outputs_ += count;
+      if (count < outputs.extent(1)) continue;
+      const std::size_t position = state_.position - (outputs.extent(0) - 1 - r) * pool - 1;
+      const std::string since = not_finite_ ? "; the hidden row of position " + std::to_string(not_finite_->position) +
+                                                  " is not finite after layer " + std::to_string(not_finite_->layer)
+                                            : "";
+      throw NumericError("position " + std::to_string(position) + ": expected finite outputs, found none among " +
+                         std::to_string(count) + since);
+    }
   }
 
   void check(std::size_t count) const {
@@ -264,6 +326,8 @@ class Session {
   Tensor<float, 2> outputs_;
   std::size_t seen_ = 0;  // positions that a layer has seen: more than state_.position after an interruption
   bool interrupted_ = false;
+  std::size_t non_finite_outputs_ = 0;        // of the last call
+  std::optional<NotFinite> not_finite_ = {};  // the first one seen in this sequence
 };
 
 }  // namespace trine::inline TRINE_ABI

@@ -98,10 +98,8 @@ inline void write_session_file(const std::filesystem::path& path, const Model& m
   }
 }
 
-/// Throws FileError for a file that cannot be read, is damaged, or belongs to another model; CapacityError for a
-/// sequence longer than `context`.
-[[nodiscard]] inline SequenceState read_session_file(const std::filesystem::path& path, const Model& model,
-                                                     std::size_t context) {
+/// Throws FileError for a file that cannot be read, is damaged, or belongs to another model.
+[[nodiscard]] inline SequenceState read_session_file(const std::filesystem::path& path, const Model& model) {
   const MappedFile file(path, FileAccess::read);
   std::span<const std::byte> rest = file.bytes();
   const auto fail = [&](const std::string& what) { throw FileError(path.string() + ": " + what); };
@@ -152,9 +150,6 @@ inline void write_session_file(const std::filesystem::path& path, const Model& m
   std::uint64_t sum = 0;
   std::memcpy(&sum, rest.data(), sizeof sum);
   if (sum != hash.value()) fail("its bytes do not agree with their sum: it is damaged");
-  if (state.position > context)
-    throw CapacityError(path.string() + ": a sequence of " + std::to_string(state.position) +
-                        " positions, the context has room for " + std::to_string(context));
   return state;
 }
 

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,25 +20,52 @@
 
 namespace trine::inline TRINE_ABI {
 
-enum class StopReason : std::uint8_t {
-  none,         // go on
-  max_tokens,   // as many tokens as were asked for
-  end_token,    // the model ended the text
-  stop_string,  // a stop string occurred; it is not shown
+/// Why a generation ended.
+enum class FinishReason : std::uint8_t {
+  length,        // as many tokens as were asked for
+  eos,           // the model ended the text
+  stop_string,   // a stop string occurred; it is not shown
+  context_full,  // the context has no room for another token
+  cancelled,     // the caller asked for the end
+};
+
+[[nodiscard]] constexpr std::string_view to_string(FinishReason reason) noexcept {
+  switch (reason) {
+    case FinishReason::length:
+      return "length";
+    case FinishReason::eos:
+      return "eos";
+    case FinishReason::stop_string:
+      return "stop_string";
+    case FinishReason::context_full:
+      return "context_full";
+    case FinishReason::cancelled:
+      return "cancelled";
+  }
+  return "?";
+}
+
+/// A token that is not shown in the text, by whose name stop strings can match it.
+struct HiddenToken {
+  TokenId id = 0;
+  std::string name;
 };
 
 /// Finds the first of several strings in a text that comes in parts, and holds back what could be the beginning of one.
 /// Knuth, Morris & Pratt, "Fast Pattern Matching in Strings", SIAM J. Comput. 6(2), 1977. Results do not depend on how
-/// the text is cut.
+/// the text is cut. A string with names of hidden tokens in it matches these tokens, and the same text in letters;
+/// strings without match as if hidden tokens were not there.
 class StopStringMatcher {
  public:
   /// Throws InputError unless each string is valid UTF-8 and not empty.
-  explicit StopStringMatcher(std::vector<std::string> strings) {
-    for (std::string& text : strings) {
+  explicit StopStringMatcher(const std::vector<std::string>& strings, std::span<const HiddenToken> hidden = {}) {
+    for (const std::string& text : strings) {
       if (text.empty() || !is_valid_utf8(text)) {
         throw InputError("stop string: expected valid UTF-8 that is not empty, found " + in_quotes(text));
       }
-      patterns_.emplace_back(std::move(text));
+      patterns_.emplace_back(symbols_of(text, {}));
+      std::vector<Symbol> with_tokens = symbols_of(text, hidden);
+      if (with_tokens.size() < text.size()) patterns_.emplace_back(std::move(with_tokens));
     }
   }
 
@@ -52,20 +81,17 @@ class StopStringMatcher {
     result.text = std::exchange(held_, {});
     for (const char byte : part) {
       result.text += byte;
-      std::size_t found = 0;
-      for (Pattern& pattern : patterns_) {
-        if (pattern.advance(byte)) found = std::max(found, pattern.text.size());
-      }
-      if (found == 0) continue;
-      result.text.erase(result.text.size() - found);
-      result.stopped = true;
-      reset();
-      return result;
+      if (advance(symbol(byte), result)) return result;
     }
-    std::size_t matched = 0;
-    for (const Pattern& pattern : patterns_) matched = std::max(matched, pattern.matched);
-    held_ = result.text.substr(result.text.size() - matched);
-    result.text.erase(result.text.size() - matched);
+    hold_back(result);
+    return result;
+  }
+
+  /// The same for a token that is not shown.
+  [[nodiscard]] Result push_hidden(TokenId id) {
+    Result result;
+    result.text = std::exchange(held_, {});
+    if (!advance(symbol(id), result)) hold_back(result);
     return result;
   }
 
@@ -76,26 +102,72 @@ class StopStringMatcher {
   }
 
  private:
+  using Symbol = std::uint64_t;  // a byte, or 256 + the id of a hidden token
+  static constexpr Symbol kBytes = 256;
+
+  [[nodiscard]] static Symbol symbol(char byte) noexcept { return static_cast<unsigned char>(byte); }
+  [[nodiscard]] static Symbol symbol(TokenId id) noexcept { return kBytes + id; }
+
+  // `text` with the longest names of hidden tokens, from left to right, as these tokens.
+  [[nodiscard]] static std::vector<Symbol> symbols_of(std::string_view text, std::span<const HiddenToken> hidden) {
+    std::vector<Symbol> symbols;
+    while (!text.empty()) {
+      const HiddenToken* longest = nullptr;
+      for (const HiddenToken& token : hidden)
+        if (!token.name.empty() && text.starts_with(token.name) &&
+            (longest == nullptr || token.name.size() > longest->name.size()))
+          longest = &token;
+      symbols.push_back(longest != nullptr ? symbol(longest->id) : symbol(text.front()));
+      text.remove_prefix(longest != nullptr ? longest->name.size() : 1);
+    }
+    return symbols;
+  }
+
   struct Pattern {
-    explicit Pattern(std::string from) : text(std::move(from)), fallback(text.size() + 1, 0) {
-      for (std::size_t i = 1; i < text.size(); ++i) {
+    explicit Pattern(std::vector<Symbol> from)
+        : symbols(std::move(from)), fallback(symbols.size() + 1, 0), shown(symbols.size() + 1, 0) {
+      for (std::size_t i = 0; i < symbols.size(); ++i) shown[i + 1] = shown[i] + (symbols[i] < kBytes ? 1U : 0U);
+      for (std::size_t i = 1; i < symbols.size(); ++i) {
         std::size_t length = fallback[i];
-        while (length > 0 && text[i] != text[length]) length = fallback[length];
-        fallback[i + 1] = text[i] == text[length] ? length + 1 : 0;
+        while (length > 0 && symbols[i] != symbols[length]) length = fallback[length];
+        fallback[i + 1] = symbols[i] == symbols[length] ? length + 1 : 0;
       }
     }
 
-    /// Is the string complete with this byte?
-    [[nodiscard]] bool advance(char byte) {
-      while (matched > 0 && text[matched] != byte) matched = fallback[matched];
-      if (text[matched] == byte) ++matched;
-      return matched == text.size();
+    /// Is the string complete with this symbol?
+    [[nodiscard]] bool advance(Symbol next) {
+      if (next >= kBytes && shown.back() == symbols.size()) return false;  // knows no hidden tokens
+      while (matched > 0 && symbols[matched] != next) matched = fallback[matched];
+      if (symbols[matched] == next) ++matched;
+      return matched == symbols.size();
     }
 
-    std::string text;
-    std::vector<std::size_t> fallback;  // [n]: the longest beginning, shorter than n, that the first n bytes end with
-    std::size_t matched = 0;            // how many bytes the text so far ends with
+    std::vector<Symbol> symbols;
+    std::vector<std::size_t> fallback;  // [n]: the longest beginning, shorter than n, that the first n symbols end with
+    std::vector<std::size_t> shown;     // [n]: how many of the first n symbols are bytes
+    std::size_t matched = 0;            // how many symbols the text so far ends with
   };
+
+  // Takes the longest string that is complete with `next` from the end of the text. Is there one?
+  [[nodiscard]] bool advance(Symbol next, Result& result) {
+    std::size_t shown = 0;
+    for (Pattern& pattern : patterns_) {
+      if (!pattern.advance(next)) continue;
+      result.stopped = true;
+      shown = std::max(shown, pattern.shown.back());
+    }
+    if (!result.stopped) return false;
+    result.text.erase(result.text.size() - shown);
+    reset();
+    return true;
+  }
+  // Keeps what could be the beginning of a string.
+  void hold_back(Result& result) {
+    std::size_t shown = 0;
+    for (const Pattern& pattern : patterns_) shown = std::max(shown, pattern.shown[pattern.matched]);
+    held_ = result.text.substr(result.text.size() - shown);
+    result.text.erase(result.text.size() - shown);
+  }
 
   void reset() {
     for (Pattern& pattern : patterns_) pattern.matched = 0;
@@ -109,6 +181,7 @@ struct StopOptions {
   std::size_t max_tokens = std::numeric_limits<std::size_t>::max();
   std::vector<TokenId> end_tokens = {};
   std::vector<std::string> stop_strings = {};
+  std::vector<HiddenToken> hidden_tokens = {};  // that stop strings may name; push() gets them with an empty text
 };
 
 /// Watches one generation. For each token: push(id, detokenizer.push(id)) until a reason is given; the text is all to
@@ -117,33 +190,36 @@ class StopConditions {
  public:
   struct Step {
     std::string text;
-    StopReason reason = StopReason::none;
+    std::optional<FinishReason> reason = std::nullopt;  // length, eos or stop_string; none: not at the end
   };
 
   /// Throws InputError: see StopStringMatcher.
   explicit StopConditions(StopOptions options)
       : max_tokens_(options.max_tokens),
         end_tokens_(std::move(options.end_tokens)),
-        strings_(std::move(options.stop_strings)) {
+        strings_(options.stop_strings, options.hidden_tokens) {
     std::sort(end_tokens_.begin(), end_tokens_.end());
+    for (const HiddenToken& token : options.hidden_tokens) hidden_.push_back(token.id);
+    std::sort(hidden_.begin(), hidden_.end());
   }
 
   /// One generated token and its text. The text of an end token is not shown, but all that was held back is. An end
   /// token counts before a stop string, and that before the number of tokens.
   [[nodiscard]] Step push(TokenId id, std::string_view text) {
     ++tokens_;
-    if (std::binary_search(end_tokens_.begin(), end_tokens_.end(), id))
-      return {strings_.flush(), StopReason::end_token};
-    StopStringMatcher::Result result = strings_.push(text);
-    if (result.stopped) return {std::move(result.text), StopReason::stop_string};
-    return {std::move(result.text), tokens_ >= max_tokens_ ? StopReason::max_tokens : StopReason::none};
+    if (std::binary_search(end_tokens_.begin(), end_tokens_.end(), id)) return {strings_.flush(), FinishReason::eos};
+    const bool hidden = text.empty() && std::binary_search(hidden_.begin(), hidden_.end(), id);
+    StopStringMatcher::Result result = hidden ? strings_.push_hidden(id) : strings_.push(text);
+    if (result.stopped) return {std::move(result.text), FinishReason::stop_string};
+    if (tokens_ >= max_tokens_) return {std::move(result.text), FinishReason::length};
+    return {std::move(result.text)};
   }
 
   /// The end without a stop string: `tail`, and all that was held back. A stop string may still be completed by `tail`.
   [[nodiscard]] Step flush(std::string_view tail = {}) {
     StopStringMatcher::Result result = strings_.push(tail);
-    if (result.stopped) return {std::move(result.text), StopReason::stop_string};
-    return {result.text + strings_.flush(), StopReason::none};
+    if (result.stopped) return {std::move(result.text), FinishReason::stop_string};
+    return {result.text + strings_.flush()};
   }
 
   /// How many tokens were pushed.
@@ -153,6 +229,7 @@ class StopConditions {
   std::size_t max_tokens_;
   std::vector<TokenId> end_tokens_;
   StopStringMatcher strings_;
+  std::vector<TokenId> hidden_;
   std::size_t tokens_ = 0;
 };
 

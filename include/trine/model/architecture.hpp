@@ -12,7 +12,6 @@
 #include <vector>
 
 #include <trine/attention/chunking.hpp>
-#include <trine/attention/latent_form.hpp>
 #include <trine/core/notes.hpp>
 #include <trine/json/parse.hpp>
 #include <trine/model/transformer.hpp>
@@ -70,8 +69,7 @@ struct BuildContext {
   const Json& config;
   std::string place;  // the file that errors about the configuration name
   const RouterRegistry& routers;
-  const RouterWrapper& wrap_router;  // may be empty
-  LatentAttentionForm latent_form = LatentAttentionForm::automatic;
+  const RouterWrapper& wrap_router;                 // may be empty
   std::optional<Chunking> chunking = std::nullopt;  // of what would be full attention
   Notes* notes = nullptr;                           // collects what the configuration holds and nobody reads
 };

@@ -28,7 +28,6 @@ struct LoadOptions {
   RouterRegistry routers = {};     // add kinds of your own here
   RouterWrapper wrap_router = {};  // force, mask, record, replay or replace routers
   WeightWrapper wrap_weights = {};
-  LatentAttentionForm latent_form = LatentAttentionForm::automatic;
   std::optional<Chunking> chunking = std::nullopt;  // approximates full attention: docs/how-to/long-contexts.md
   ArchitectureRegistry architectures = all_architectures();
   /// Names of config keys and tensors, `*` and `?` as in a shell, that are ignored although nobody knows what they

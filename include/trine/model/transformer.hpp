@@ -5,11 +5,13 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include <trine/attention/attention.hpp>
+#include <trine/core/not_finite.hpp>
 #include <trine/experts/feed_forward.hpp>
 #include <trine/nn/embedding.hpp>
 #include <trine/nn/output_head.hpp>
@@ -58,9 +60,10 @@ class Transformer {
   }
 
   /// h = the hidden rows after the last layer; the caches go on by the new rows. h: [rows, hidden], is written.
-  /// Throws CancelledError between layers; the caches of the batch are then of no use any more.
-  void forward(const Execution& execution, Workspace& workspace, const Batch& batch, RoutingPlan& plan,
-               RoutingObserver* observer, View<float, 2> h) const {
+  /// Returns the first layer after which the last row of h is not finite. Throws CancelledError between layers; the
+  /// caches of the batch are then invalid.
+  std::optional<std::size_t> forward(const Execution& execution, Workspace& workspace, const Batch& batch,
+                                     RoutingPlan& plan, RoutingObserver* observer, View<float, 2> h) const {
     const Workspace::Scope scope(workspace);
     embedding_->forward(execution, workspace, batch.token_ids, batch.features, h);
     const View<float, 2> normed = workspace.take_matrix<float>(h.extent(0), h.extent(1));
@@ -69,6 +72,7 @@ class Transformer {
     const FeedForwardContext context{
         execution, workspace, {{}, batch.positions, batch.token_ids, batch.features, {}}, plan, observer};
 
+    std::optional<std::size_t> not_finite;
     for (std::size_t layer = 0; layer < blocks_.size(); ++layer) {
       const Block& block = blocks_[layer];
       for (std::size_t i = 0; i < sequences.size(); ++i) {
@@ -84,7 +88,9 @@ class Transformer {
       block.feed_forward_norm.forward(execution, h, normed);
       block.feed_forward->forward(context, normed, update);
       add_rows(execution, update, h);
+      if (!not_finite && count_not_finite(h.row(h.extent(0) - 1)) > 0) not_finite = layer;
     }
+    return not_finite;
   }
 
   /// Parameters in all; a tied head counts once.

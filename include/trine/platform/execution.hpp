@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <stop_token>
 #include <string_view>
 #include <utility>
@@ -26,6 +27,26 @@ enum class Activations : std::uint8_t {
 inline constexpr std::array<std::pair<Activations, std::string_view>, 3> kActivationsNames{
     {{Activations::f32, "f32"}, {Activations::automatic, "automatic"}, {Activations::native, "native"}}};
 
+/// The two ways to compute multi-head latent attention (attention/latent.hpp). They agree within round-off (1e-5 of the
+/// largest output; that of bf16 with Activations::native and weights in bf16), and each gives a row the same bits
+/// however rows arrive.
+enum class LatentAttentionForm : std::uint8_t {
+  automatic,  // whichever costs less for the rows and the cached positions of a pass: depends on how rows arrive
+  naive,      // keys and values of every head are made from the latents, a block at a time: many rows share that work
+  absorbed    // queries move into the space of the latents instead, where the cache is all that is read
+};
+
+inline constexpr std::array<std::pair<LatentAttentionForm, std::string_view>, 3> kLatentAttentionFormNames{
+    {{LatentAttentionForm::automatic, "automatic"},
+     {LatentAttentionForm::naive, "naive"},
+     {LatentAttentionForm::absorbed, "absorbed"}}};
+
+[[nodiscard]] constexpr std::optional<LatentAttentionForm> parse_latent_attention_form(std::string_view name) noexcept {
+  for (const auto& [form, spelled] : kLatentAttentionFormNames)
+    if (spelled == name) return form;
+  return std::nullopt;
+}
+
 /// Results do not depend on `threads` and `executor`; they may differ in the last bits between instruction sets.
 struct Execution {
   Isa isa = Isa::portable;
@@ -33,6 +54,7 @@ struct Execution {
   std::stop_token stop = {};
   Activations activations = Activations::f32;
   Executor* executor = nullptr;  // lends the threads; without one everything runs in the calling thread
+  LatentAttentionForm latent_form = LatentAttentionForm::automatic;
 
   /// Threads that may work at once, the caller's among them: sizes scratch memory. At least 1.
   [[nodiscard]] std::size_t num_workers() const noexcept {

@@ -46,7 +46,6 @@ struct DeepseekConfig {
     reader.fail("qk_rope_head_dim", "expected an even number, found " + std::to_string(attention.qk_rope_head_dim));
   attention.v_head_dim = reader.integer("v_head_dim", 1, config_limits::kHeadDim);
   attention.attention_bias = reader.boolean("attention_bias");
-  attention.form = context.latent_form;
   attention.chunking = context.chunking;
   reader.ignore({"head_dim", "qk_head_dim"});  // transformers 5 writes what follows from the others
   const RopeOptions rope = read_rope(
