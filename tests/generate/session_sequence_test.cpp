@@ -268,9 +268,9 @@ TEST_F(Sequence, LeavesNoFileBehindThatItCouldNotWrite) {
   Session session(model_);
   session.forward(tokens(5));
   EXPECT_ERROR(session.save(directory_.path() / "no such folder" / "a.session"), FileError,
-               "a.session.partial: cannot be made");
+               "a.session: cannot be written: No such file");
   fs::create_directory(directory_.path() / "folder");
-  EXPECT_ERROR(session.save(directory_.path() / "folder"), FileError, "folder: cannot be put in place");
+  EXPECT_ERROR(session.save(directory_.path() / "folder"), FileError, "folder: cannot be written: Is a directory");
   EXPECT_EQ(std::distance(fs::directory_iterator(directory_.path()), fs::directory_iterator()), 1);
 }
 
