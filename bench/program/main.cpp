@@ -80,7 +80,7 @@ struct Options {
     add_list(app, "-p,--n-prompt", prompts, "Tokens of a prefill; 0: none", kMostTokens);
     add_list(app, "-n,--n-gen", generated, "Tokens to decode; 0: none", kMostTokens);
     add_list(app, "-b,--batch", batches, "Rows of small batches: calls of so many rows, 64 tokens in all", kMostTokens);
-    add_list(app, "-t,--threads", threads, "Threads; 0: one a core", 1024);
+    add_list(app, "-t,--threads", threads, "Threads; 0: one a core", 1024)->transform(example::minus_one_is("0"));
     app.add_option("-d,--n-depth", depth, "Tokens before those that are timed")
         ->type_name("N")
         ->check(whole_number(kMostTokens));
@@ -147,9 +147,12 @@ struct Options {
   static CLI::Validator whole_number(std::size_t most) {
     return example::whole_number() & CLI::Range(std::size_t{0}, most).description("");
   }
-  static void add_list(CLI::App& app, const char* name, std::vector<std::size_t>& list, const std::string& help,
-                       std::size_t most) {
-    app.add_option(name, list, help + "; a list: 1,2")->type_name("N")->delimiter(',')->check(whole_number(most));
+  static CLI::Option* add_list(CLI::App& app, const char* name, std::vector<std::size_t>& list, const std::string& help,
+                               std::size_t most) {
+    return app.add_option(name, list, help + "; a list: 1,2")
+        ->type_name("N")
+        ->delimiter(',')
+        ->check(whole_number(most));
   }
 };
 
@@ -186,7 +189,7 @@ void measure_all(const Options& options, Meter& meter, const Subject& subject, c
     if (json) continue;
     progress.reset();  // off the line of the table
     std::printf("%s", table_row(result, subject.arithmetic).c_str());
-    std::fflush(stdout);
+    example::flush_output();
   }
   progress.reset();
   if (json) std::printf("%s\n", document.dump(2).c_str());

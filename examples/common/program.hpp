@@ -36,6 +36,15 @@ struct VerificationFailed : std::runtime_error {
 /// eight.
 [[nodiscard]] CLI::Validator whole_number();
 
+/// Reads -1 as the number `meaning`, as programs of llama.cpp do: for CLI::Option::transform, with whole_number() as
+/// check.
+[[nodiscard]] CLI::Validator minus_one_is(std::string meaning);
+
+/// Flushes standard output; false when it could not take what was printed.
+[[nodiscard]] bool try_flush_output();
+/// The same; throws trine::FileError with the reason.
+void flush_output();
+
 /// A CLI::App to which a program adds its options.
 class Program : public CLI::App {
  public:
@@ -47,6 +56,7 @@ class Program : public CLI::App {
 
  private:
   [[nodiscard]] int fail(ExitCode code, const std::string& message) const;
+  void refuse_options_of_others(int argc, const char* const* argv) const;
   [[nodiscard]] std::string unknown_argument() const;  // empty when there is none
 };
 

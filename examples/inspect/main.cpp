@@ -36,6 +36,7 @@ int main(int argc, char** argv) {
   program.add_flag("--json", json, "One JSON document instead of text");
 
   return program.run(argc, argv, [&] {
+    options.require_directory();
     const trine::Model model = example::read_from_model([&] { return example::HeadersOnly::load(options.directory); });
     const trine::ModelInfo& info = model.info();
     const std::size_t context = options.context == 0 ? info.max_position_embeddings : options.context;

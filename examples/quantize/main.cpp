@@ -96,6 +96,7 @@ int main(int argc, char** argv) {
     if (arguments.out.empty() && !arguments.dry_run)
       throw example::UsageError("OUT: expected a directory to make, found none");
     options.directory = arguments.in;
+    options.require_directory();
     const example::Interrupt interrupt;
     const trine::ModelQuantizer quantizer =
         example::read_from_model([&] { return trine::ModelQuantizer(arguments.in); });
