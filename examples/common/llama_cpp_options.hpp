@@ -17,11 +17,11 @@ namespace example {
   static constexpr std::array kAdvice{
       Advice{" -ngl --gpu-layers --n-gpu-layers --n_gpu_layers -sm --split-mode -ts --tensor-split -mg --main-gpu -dev "
              "--device --list-devices -nkvo --no-kv-offload -kvo --kv-offload -ot --override-tensor -cmoe --cpu-moe "
-             "-ncmoe --n-cpu-moe --no-op-offload --rpc --gpu-memory-utilization --tensor-parallel-size ",
+             "-ncmoe --n-cpu-moe --no-op-offload -fit --fit --rpc --gpu-memory-utilization --tensor-parallel-size ",
              "trine runs on CPUs, leave it out"},
       Advice{" -fa --flash-attn --flash-attention ",
              "attention is always computed in blocks, as flash attention does; leave it out"},
-      Advice{" --mlock --mmap --no-mmap -dio --direct-io -ndio --no-direct-io ",
+      Advice{" --mlock --mmap --no-mmap -dio --direct-io -ndio --no-direct-io -mmp ",
              "weights are always mapped from their files, leave it out"},
       Advice{" -ctk --cache-type-k -ctv --cache-type-v ", "--cache-type TYPE is for keys and values: f32, bf16 or q8"},
       Advice{" -b --batch-size -ub --ubatch-size ",

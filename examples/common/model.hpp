@@ -44,7 +44,7 @@ struct ModelOptions {
     app.add_option("-t,--threads", threads, "Threads; 0: one a core")
         ->type_name("N")
         ->transform(minus_one_is("0"))
-        ->check(whole_number() & CLI::Range(0, 1024).description(""));
+        ->check(whole_number(0, 1024));
   }
   void add_activations(CLI::App& app) {
     std::vector<std::string> names;

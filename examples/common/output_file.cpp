@@ -70,6 +70,14 @@ void check_outputs(const std::vector<NamedFile>& outputs, const std::vector<Name
   }
 }
 
+void check_output_directory(const fs::path& path) {
+  std::error_code ignored;
+  const fs::path absolute = fs::absolute(path);
+  const fs::path around = (absolute.has_filename() ? absolute : absolute.parent_path()).parent_path();
+  if (!fs::is_directory(around, ignored))
+    throw trine::FileError(path.string() + ": cannot be made: " + std::generic_category().message(ENOENT));
+}
+
 std::string read_text(const std::string& path_or_dash) {
   const bool standard = path_or_dash == "-";
   std::FILE* file = standard ? stdin : std::fopen(path_or_dash.c_str(), "rb");

@@ -20,6 +20,9 @@ struct NamedFile {
 void check_outputs(const std::vector<NamedFile>& outputs, const std::vector<NamedFile>& inputs,
                    const std::filesystem::path& model_directory);
 
+/// The same for a directory that is to be made. Throws trine::FileError when the one around it is missing.
+void check_output_directory(const std::filesystem::path& path);
+
 /// The whole of a file, or of standard input for "-". Throws trine::FileError.
 [[nodiscard]] std::string read_text(const std::string& path_or_dash);
 

@@ -37,12 +37,15 @@ std::string unknown_option(const std::string& name, const std::string& advice) {
 
 }  // namespace
 
-CLI::Validator whole_number() {
-  const auto check = [](const std::string& text) {
+CLI::Validator whole_number(std::uint64_t least, std::uint64_t most) {
+  std::string expected = "expected a whole number";
+  if (least > 0 || most < std::numeric_limits<std::uint64_t>::max())
+    expected += " from " + std::to_string(least) + " to " + std::to_string(most);
+  const auto check = [=](const std::string& text) {
     std::uint64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     const bool whole = error == std::errc() && end == text.data() + text.size() && (text == "0" || text[0] != '0');
-    return whole ? std::string() : "expected a whole number, found " + trine::in_quotes(text);
+    return whole && value >= least && value <= most ? std::string() : expected + ", found " + trine::in_quotes(text);
   };
   return CLI::Validator(check, "");
 }

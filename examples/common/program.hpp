@@ -2,7 +2,9 @@
 // What every program does alike: options, exit codes, errors as one line on stderr.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <limits>
 #include <stdexcept>
 #include <string>
 
@@ -32,9 +34,10 @@ struct VerificationFailed : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Digits only, within 64 bits: CLI11 would read -1 and 99999999999999999999 as the largest number there is, 010 as
-/// eight.
-[[nodiscard]] CLI::Validator whole_number();
+/// Digits only, from `least` to `most`: CLI11 would read -1 and 99999999999999999999 as the largest number there is,
+/// 010 as eight.
+[[nodiscard]] CLI::Validator whole_number(std::uint64_t least = 0,
+                                          std::uint64_t most = std::numeric_limits<std::uint64_t>::max());
 
 /// Reads -1 as the number `meaning`, as programs of llama.cpp do: for CLI::Option::transform, with whole_number() as
 /// check.

@@ -95,6 +95,7 @@ int main(int argc, char** argv) {
   return program.run(argc, argv, [&] {
     if (arguments.out.empty() && !arguments.dry_run)
       throw example::UsageError("OUT: expected a directory to make, found none");
+    if (!arguments.dry_run) example::check_output_directory(arguments.out);
     options.directory = arguments.in;
     options.require_directory();
     const example::Interrupt interrupt;

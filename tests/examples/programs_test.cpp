@@ -92,7 +92,7 @@ TEST(Programs, RefuseBadValues) {
       {{"--min-p", "-0.5"}, "min_p"},
       {{"--repeat-penalty", "0"}, "repeat_penalty"},
       {{"--stop", ""}, "stop"},
-      {{"-t", "100000"}, "--threads"},
+      {{"-t", "100000"}, "--threads: expected a whole number from 0 to 1024, found '100000'"},
       {{"-t", "-2"}, "--threads"},
       {{"-c", "-2"}, "--ctx-size"},
       {{"-f", "x"}, "excludes"},
