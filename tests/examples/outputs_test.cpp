@@ -96,8 +96,11 @@ TEST_F(Outputs, GoThroughLinks) {
   EXPECT_EQ(files(), 2);
 }
 
+// What /dev/stdout leads to; by that name, a program that is wrong here and runs as root would replace the device.
 TEST_F(Outputs, MayBeStandardOutput) {
-  Running program({"trine-logits", "-m", model_.name(), "--tokens", "1,2,3", "-o", "/dev/stdout"}, {}, {}, in("out"));
+  const std::string name = "/proc/self/fd/1";
+  if (!fs::exists(name)) GTEST_SKIP() << "no names of descriptors here";
+  Running program({"trine-logits", "-m", model_.name(), "--tokens", "1,2,3", "-o", name}, {}, {}, in("out"));
   const Finished finished = program.wait();
   EXPECT_EQ(finished.exit_code, 0) << finished.err;
   EXPECT_EQ(fs::file_size(in("out")), 3U * 64 * 4);
