@@ -179,7 +179,7 @@ TEST_F(Options, TakeEveryDocumentedValue) {
       const std::size_t begin = line.find_first_not_of(' ');
       if (begin == std::string::npos || begin == 0 || begin > 4 || line[begin] != '-') continue;
       const std::string all_names = line.substr(begin, line.find_first_of(" {", begin) - begin);
-      const auto is_tried = [&](const std::string& name) { return names.contains(name); };
+      const auto is_tried = [&names = names](const std::string& name) { return names.contains(name); };
       const std::vector<std::string> known = words_of(all_names, ',');
       if (all_names == "--version" || all_names == "-h,--help") continue;
       EXPECT_TRUE(std::ranges::any_of(known, is_tried)) << program << " " << all_names << " is not in the table above";
