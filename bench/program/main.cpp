@@ -81,7 +81,7 @@ struct Options {
             ->excludes("--model");
     app.add_option("--layers", layers, "Layers of --synthetic; 0: all that the model has")
         ->type_name("N")
-        ->check(whole_number(1024))
+        ->check(example::whole_number(0, 1024))
         ->needs(synthetic);
     app.add_option("--type", type,
                    "Weights of --synthetic: f32, bf16, bf16_panels (what trine-quantize makes of bf16), q8 or q4")
@@ -95,13 +95,13 @@ struct Options {
     add_list(app, "-p,--n-prompt", prompts, "Tokens of a prefill; 0: none", kMostTokens);
     add_list(app, "-n,--n-gen", generated, "Tokens to decode; 0: none", kMostTokens);
     add_list(app, "-b,--batch", batches, "Rows of small batches: calls of so many rows, 64 tokens in all", kMostTokens);
-    add_list(app, "-t,--threads", threads, "Threads; 0: one a core", 1024);
+    add_list(app, "-t,--threads", threads, "Threads; 0: one a core", 1024)->transform(example::minus_one_is("0"));
     app.add_option("-d,--n-depth", depth, "Tokens before those that are timed")
         ->type_name("N")
-        ->check(whole_number(kMostTokens));
+        ->check(example::whole_number(0, kMostTokens));
     app.add_option("-r,--repetitions", repetitions, "Runs of a test, after one to warm up")
         ->type_name("N")
-        ->check(whole_number(1000) & CLI::Range(1, 1000).description(""));
+        ->check(example::whole_number(1, 1000));
     app.add_option("--activations", activations,
                    "Type of activations in products: native, as suits the weights, or f32")
         ->type_name("TYPE")
@@ -178,12 +178,12 @@ struct Options {
 
   static constexpr std::size_t kMostTokens = std::size_t{1} << 20U;
 
-  static CLI::Validator whole_number(std::size_t most) {
-    return example::whole_number() & CLI::Range(std::size_t{0}, most).description("");
-  }
-  static void add_list(CLI::App& app, const char* name, std::vector<std::size_t>& list, const std::string& help,
-                       std::size_t most) {
-    app.add_option(name, list, help + "; a list: 1,2")->type_name("N")->delimiter(',')->check(whole_number(most));
+  static CLI::Option* add_list(CLI::App& app, const char* name, std::vector<std::size_t>& list, const std::string& help,
+                               std::size_t most) {
+    return app.add_option(name, list, help + "; a list: 1,2")
+        ->type_name("N")
+        ->delimiter(',')
+        ->check(example::whole_number(0, most));
   }
 };
 
@@ -220,7 +220,7 @@ void measure_all(const Options& options, Meter& meter, const Subject& subject, c
     if (json) continue;
     progress.reset();  // off the line of the table
     std::printf("%s", table_row(result, subject.arithmetic).c_str());
-    std::fflush(stdout);
+    example::flush_output();
   }
   progress.reset();
   if (json) std::printf("%s\n", document.dump(2).c_str());

@@ -107,7 +107,7 @@ struct Subject {
   return "| " + result.test.name() + depth + " | " + std::to_string(result.test.threads) + " | " +
          number(statistics.mean) + " ± " + number(statistics.stddev) + " | " + number(statistics.median) + " | " +
          number(statistics.min) + " | " + number(statistics.max) + " | " + (result.has_limits() ? limit : "-") + " | " +
-         (result.has_limits() ? example::fixed(100.0 * result.share(), 1) + " %" : "-") + " | " +
+         (result.has_limits() ? example::percent(result.share(), 1) : "-") + " | " +
          example::with_unit(result.touched_bytes_per_token()) + " | " +
          example::with_unit(static_cast<double>(result.peak_memory)) + " |\n";
 }

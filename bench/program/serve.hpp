@@ -54,7 +54,7 @@ inline void serve(Meter& meter, example::Interrupt& interrupt) {
     }
     interrupt.rearm(true);
     std::printf("%s\n", answer.dump(-1, ' ', false, OrderedJson::error_handler_t::replace).c_str());
-    if (std::fflush(stdout) != 0) return;  // the caller sees it
+    if (!example::try_flush_output()) return;  // the program says why
   }
 }
 

@@ -36,7 +36,9 @@ class Conversation {
     if (!system_.empty()) messages_.push_back({{"role", "system"}, {"content", system_}});
   }
 
-  /// The answer to what the user says, which `on_text` gets as it is made. When this throws, nothing was said.
+  /// The answer to what the user says, which `on_text` gets as it is made. When this throws, nothing was said. A
+  /// thought that the template has opened for the model (opened_thought) is shown to begin there, and is no part of the
+  /// answer.
   trine::GenerateResult answer(const std::string& user, const trine::GenerateOptions& options,
                                const trine::TextCallback& on_text) {
     messages_.push_back({{"role", "user"}, {"content", trine::to_valid_utf8(user)}});
@@ -44,8 +46,14 @@ class Conversation {
       const trine::RenderedChat chat = rendered();
       std::vector<trine::TokenId> unread = unread_tokens(chat);
       const std::vector<trine::TokenId> before = read_;
+      std::string opened(opened_thought(chat.text));
+      const auto show = [&](std::string_view piece) {
+        if (opened.empty()) return on_text(piece);
+        const std::string both = std::exchange(opened, "") + std::string(piece);
+        return on_text(both);
+      };
       trine::GenerateResult result =
-          trine::generate_from_tokens(session_, tokenizer_, std::move(unread), options, on_text, before);
+          trine::generate_from_tokens(session_, tokenizer_, std::move(unread), options, show, before);
       remember(chat.text, result);
       messages_.push_back({{"role", "assistant"}, {"content", result.text}});
       return result;
@@ -58,6 +66,13 @@ class Conversation {
 
   [[nodiscard]] const trine::Session& session() const { return session_; }
   [[nodiscard]] const trine::Tokenizer& tokenizer() const { return tokenizer_; }
+
+  /// Templates of models that always think end with "<think>\n"; the model then writes the thought and "</think>".
+  [[nodiscard]] static std::string_view opened_thought(std::string_view prompt) {
+    constexpr std::string_view kBegin = "<think>";
+    const std::size_t end = prompt.find_last_not_of(" \n\r\t");
+    return end != std::string_view::npos && prompt.substr(0, end + 1).ends_with(kBegin) ? "<think>\n" : "";
+  }
 
  private:
   [[nodiscard]] trine::RenderedChat rendered() const {

@@ -2,9 +2,11 @@
 // A conversation with a model, in the form of its chat template.
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include <unistd.h>
@@ -13,6 +15,7 @@
 
 #include <trine/trine.hpp>
 
+#include "built_in_templates.hpp"
 #include "common/interrupt.hpp"
 #include "common/model.hpp"
 #include "common/sampling.hpp"
@@ -25,7 +28,7 @@ struct Options {
   example::ModelOptions model;
   example::GenerationOptions generation{1024};
   std::string system;
-  std::string template_file;
+  std::string chat_template;
   std::string variables = "{}";
   bool stats = true;
 
@@ -33,8 +36,9 @@ struct Options {
     model.add_model(app);
     model.add_allow_unknown(app);
     app.add_option("--system", system, "A system message to begin with")->type_name("TEXT");
-    app.add_option("--template", template_file, "A file with a chat template, in place of the model's")
-        ->type_name("FILE");
+    app.add_option("--template", chat_template,
+                   "A chat template in place of the model's: chatml, plain, a file, or the text of one")
+        ->type_name("TEMPLATE");
     app.add_option("--template-vars", variables, "Variables for the template, such as {\"enable_thinking\": false}")
         ->type_name("JSON");
     generation.add_max_tokens(app, "Most tokens of an answer");
@@ -60,8 +64,11 @@ class Chat {
  public:
   explicit Chat(const Options& options)
       : options_(options),
+        built_in_(example::find_built_in_template(options.chat_template)),
         generate_(options.generation.for_model(options.model.directory)),
         conversation_(make_conversation()) {
+    options.generation.announce_seed();
+    if (built_in_ != nullptr) generate_.stop_strings.emplace_back(built_in_->stop);
     // A model's own list of end tokens is often that of its base, which ends texts and not turns.
     if (!generate_.end_tokens.empty()) {
       const auto more = conversation_.tokenizer().end_of_text_ids();
@@ -85,10 +92,7 @@ class Chat {
   [[nodiscard]] example::Conversation make_conversation() {
     const trine::Model model = options_.model.load();
     example::require_fit(model, options_.model.context);
-    trine::ChatTemplate chat_template = example::read_from_model([&] {
-      return options_.template_file.empty() ? trine::ChatTemplate::load(options_.model.directory)
-                                            : trine::ChatTemplate::from_file(options_.template_file, special_tokens());
-    });
+    trine::ChatTemplate chat_template = options_.chat_template.empty() ? template_of_model() : template_of_user();
     auto variables = nlohmann::ordered_json::parse(options_.variables, nullptr, false);
     if (!variables.is_object()) throw example::UsageError("--template-vars: expected a JSON object");
     trine::Session session(model, {.context = options_.model.context,
@@ -101,15 +105,41 @@ class Chat {
             std::move(variables)};
   }
 
-  /// A template given on the command line knows the tokens of the model, where these are written down.
-  [[nodiscard]] trine::ChatTemplate::SpecialTokens special_tokens() const {
-    return trine::ChatTemplate::read_special_tokens(options_.model.directory);
+  [[nodiscard]] trine::ChatTemplate template_of_model() const {
+    try {
+      return example::read_from_model([&] { return trine::ChatTemplate::load(options_.model.directory); });
+    } catch (const example::UnreadableModel& error) {
+      throw example::UnreadableModel(std::string(error.what()) + " (--template gives it another)");
+    }
+  }
+
+  /// What --template names; it knows the tokens of the model, where these are written down.
+  [[nodiscard]] trine::ChatTemplate template_of_user() const {
+    const std::string& given = options_.chat_template;
+    const auto tokens =
+        example::read_from_model([&] { return trine::ChatTemplate::read_special_tokens(options_.model.directory); });
+    if (built_in_ != nullptr) return {built_in_->source, given, tokens};
+    if (given.find("{{") != std::string::npos || given.find("{%") != std::string::npos) {
+      try {
+        return {given, "--template", tokens};
+      } catch (const trine::TemplateError& error) {
+        throw example::UsageError(error.what());
+      }
+    }
+    std::error_code ignored;
+    if (!std::filesystem::exists(given, ignored))
+      throw example::UsageError(
+          "--template: expected chatml, plain, a file, or the text of a template, which has {{ or {%, found " +
+          trine::in_quotes(given));
+    return example::read_from_model([&] { return trine::ChatTemplate::from_file(given, tokens); });
   }
 
   bool read(std::string& line) {
     interrupt_.rearm(true);
     if (terminal_) std::fprintf(stderr, "%s> %s", colored_ ? "\033[1;32m" : "", colored_ ? "\033[0m" : "");
-    return static_cast<bool>(std::getline(std::cin, line));
+    if (!std::getline(std::cin, line)) return false;
+    if (!line.empty() && line.back() == '\r') line.pop_back();  // of a file with line ends of Windows
+    return true;
   }
 
   /// False when it is none, and so is a message.
@@ -136,11 +166,11 @@ class Chat {
     try {
       const trine::GenerateResult result = conversation_.answer(user, generate_, [](std::string_view text) {
         std::fwrite(text.data(), 1, text.size(), stdout);
-        return std::fflush(stdout) == 0;
+        return example::try_flush_output();
       });
       ++generate_.sampling.seed;  // or every answer would take the same chances
       std::fprintf(stdout, "\n");
-      std::fflush(stdout);
+      example::flush_output();
       count(result);
     } catch (const trine::Error& error) {  // someone at a terminal can go on: with /reset, or other words
       std::fprintf(stdout, "\n");
@@ -187,11 +217,12 @@ class Chat {
                  example::with_unit(static_cast<double>(session.cache_bytes())).c_str());
     if (experts_.layers() == 0) return;
     const trine::LoadBalance load = experts_.overall();
-    std::fprintf(stderr, "%-10s utilization %.3f (1 = even), %.0f %% of the experts used\n", "experts",
-                 load.utilization, 100.0 * load.experts_used);
+    std::fprintf(stderr, "%-10s utilization %s (1 = even), %s of the experts used\n", "experts",
+                 example::fixed(load.utilization, 3).c_str(), example::percent(load.experts_used, 0).c_str());
   }
 
   const Options& options_;
+  const example::BuiltInTemplate* built_in_;  // nullptr: the template is another one
   bool terminal_ = ::isatty(STDIN_FILENO) == 1;
   bool colored_ = example::shows_colors(stderr);
   example::Interrupt interrupt_;  // before the session makes threads

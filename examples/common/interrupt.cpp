@@ -11,15 +11,21 @@ namespace example {
 
 Interrupt::Interrupt() {
   ::sigemptyset(&signals_);
-  ::sigaddset(&signals_, SIGINT);
-  ::sigaddset(&signals_, SIGTERM);
+  for (const int signal : {SIGINT, SIGTERM}) {
+    struct sigaction inherited {};
+    if (::sigaction(signal, nullptr, &inherited) == 0 && inherited.sa_handler == SIG_IGN) continue;
+    ::sigaddset(&signals_, signal);
+    wake_ = signal;
+  }
+  if (wake_ == 0) return;
   ::pthread_sigmask(SIG_BLOCK, &signals_, &before_);
   thread_ = std::thread([this] { wait(); });
 }
 
 Interrupt::~Interrupt() {
+  if (wake_ == 0) return;
   finished_ = true;
-  ::pthread_kill(thread_.native_handle(), SIGTERM);  // wakes it
+  ::pthread_kill(thread_.native_handle(), wake_);
   thread_.join();
   ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
 }

@@ -4,8 +4,9 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <map>
+#include <filesystem>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include <trine/generate/session.hpp>
@@ -53,16 +54,22 @@ struct ModelOptions {
   void add_threads(CLI::App& app) {
     app.add_option("-t,--threads", threads, "Threads; 0: one a core")
         ->type_name("N")
-        ->check(whole_number() & CLI::Range(0, 1024).description(""));
+        ->transform(minus_one_is("0"))
+        ->check(whole_number(0, 1024));
   }
   void add_activations(CLI::App& app) {
-    std::map<std::string, trine::Activations> names;
-    for (const auto& [value, name] : trine::kActivationsNames) names.emplace(name, value);
-    app.add_option("--activations", activations,
-                   "Activations in products: f32; automatic: bytes with q8 and q4; native: bf16 with bf16, too")
+    std::vector<std::string> names;
+    for (const auto& [value, name] : trine::kActivationsNames) names.emplace_back(name);
+    const auto set = [this](const std::string& given) {
+      for (const auto& [value, name] : trine::kActivationsNames)
+        if (name == given) activations = value;
+    };
+    app.add_option_function<std::string>(
+           "--activations", set,
+           "Activations in products: f32; automatic: bytes with q8 and q4; native: bf16 with bf16, too")
         ->type_name("TYPE")
         ->default_str("automatic")
-        ->transform(CLI::Transformer(names).description("") & CLI::IsMember(names).description(""));
+        ->check(CLI::IsMember(names).description(""));
   }
   void add_cache_type(CLI::App& app) {
     std::vector<std::string> names;
@@ -92,10 +99,20 @@ struct ModelOptions {
     options.allow_unknown = allow_unknown;
     return options;
   }
+  /// Throws UnreadableModel for a file where a model directory is expected, such as one of llama.cpp.
+  void require_directory() const {
+    std::error_code ignored;  // what cannot be examined cannot be opened either
+    if (!std::filesystem::is_regular_file(directory, ignored)) return;
+    throw UnreadableModel(directory +
+                          ": expected a model directory (config.json, weights, tokenizer.json), found a file" +
+                          (directory.ends_with(".gguf") ? "; GGUF is not read" : ""));
+  }
   [[nodiscard]] trine::Model load() const {
+    require_directory();
     return read_from_model([&] { return trine::Model::load(directory, load_options()); });
   }
   [[nodiscard]] trine::Tokenizer load_tokenizer() const {
+    require_directory();
     return read_from_model([&] { return trine::Tokenizer::load(directory, {.regex = trine::pcre2_regex}); });
   }
 };

@@ -4,51 +4,78 @@
 #include <cerrno>
 #include <cstdio>
 #include <system_error>
-#include <utility>
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <trine/core/error.hpp>
+#include <trine/platform/atomic_file.hpp>
+
+#include "common/program.hpp"
 
 namespace example {
+namespace {
 
-OutputFile::OutputFile(std::filesystem::path path, const std::filesystem::path& not_within)
-    : path_(std::move(path)), written_(path_) {
+namespace fs = std::filesystem;
+
+// Links followed, also where there is no such file yet.
+fs::path place_of(const fs::path& path) {
+  const fs::path place = trine::follow_links(fs::absolute(path));
+  std::error_code error;
+  const fs::path canonical = fs::weakly_canonical(place, error);
+  return error ? place : canonical;
+}
+
+bool is_special(const fs::path& path) {
   std::error_code ignored;
-  const std::filesystem::path parent = path_.has_parent_path() ? path_.parent_path() : ".";
-  if (std::filesystem::equivalent(parent, not_within, ignored))
-    throw trine::InputError(path_.string() + ": lies in the model directory, choose another place");
-  if (std::filesystem::is_directory(path_, ignored)) fail("is a directory", EISDIR);
-  const bool special = std::filesystem::exists(path_, ignored) && !std::filesystem::is_regular_file(path_, ignored);
-  if (!special) written_ += ".partial";
-  descriptor_ = ::open(written_.c_str(), O_WRONLY | O_CLOEXEC | (special ? 0 : O_CREAT | O_TRUNC), 0666);
-  if (descriptor_ < 0) fail("cannot be written", errno);
+  return trine::is_open_descriptor(trine::follow_links(path)) ||
+         (fs::exists(path, ignored) && !fs::is_regular_file(path, ignored));
 }
 
-OutputFile::~OutputFile() {
-  if (descriptor_ < 0) return;
-  ::close(descriptor_);
-  if (written_ != path_) ::unlink(written_.c_str());
+bool is_same_file(const fs::path& one, const fs::path& other) {
+  std::error_code ignored;
+  return place_of(one) == place_of(other) || fs::equivalent(one, other, ignored);
 }
 
-void OutputFile::write(std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    const ::ssize_t count = ::write(descriptor_, bytes.data(), bytes.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) fail("cannot be written", errno);
-    bytes = bytes.subspan(static_cast<std::size_t>(count));
+void require_writable(const NamedFile& output) {
+  const auto fail = [&](int code) {
+    throw trine::FileError(output.path + ": cannot be written: " + std::generic_category().message(code));
+  };
+  std::error_code ignored;
+  if (fs::is_directory(output.path, ignored)) fail(EISDIR);
+  if (is_special(output.path)) return;
+  const fs::path folder = place_of(output.path).parent_path();
+  if (!fs::is_directory(folder, ignored)) fail(fs::exists(folder, ignored) ? ENOTDIR : ENOENT);
+  if (::access(folder.c_str(), W_OK | X_OK) != 0) fail(errno);
+}
+
+}  // namespace
+
+void check_outputs(const std::vector<NamedFile>& outputs, const std::vector<NamedFile>& inputs,
+                   const fs::path& model_directory) {
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const NamedFile& output = outputs[i];
+    if (output.path.empty()) continue;
+    require_writable(output);
+    if (is_special(output.path)) continue;
+    const auto require_another = [&](const NamedFile& other) {
+      if (!other.path.empty() && is_same_file(output.path, other.path))
+        throw UsageError(output.option + ": expected another file than that of " + other.option + ", found " +
+                         output.path + " for both");
+    };
+    for (std::size_t j = 0; j < i; ++j) require_another(outputs[j]);
+    for (const NamedFile& input : inputs) require_another(input);
+    std::error_code ignored;
+    if (fs::equivalent(place_of(output.path).parent_path(), model_directory, ignored))
+      throw UsageError(output.path + ": lies in the model directory, choose another place");
   }
 }
 
-void OutputFile::commit() {
-  if (written_ != path_ && ::fsync(descriptor_) != 0) fail("cannot be written", errno);
-  if (::close(std::exchange(descriptor_, -1)) != 0) fail("cannot be written", errno);
-  if (written_ != path_ && ::rename(written_.c_str(), path_.c_str()) != 0) fail("cannot be renamed", errno);
-}
-
-void OutputFile::fail(const std::string& what, int code) const {
-  throw trine::FileError(path_.string() + ": " + what + ": " + std::generic_category().message(code));
+void check_output_directory(const fs::path& path) {
+  std::error_code ignored;
+  const fs::path absolute = fs::absolute(path);
+  const fs::path around = (absolute.has_filename() ? absolute : absolute.parent_path()).parent_path();
+  if (!fs::is_directory(around, ignored))
+    throw trine::FileError(path.string() + ": cannot be made: " + std::generic_category().message(ENOENT));
 }
 
 std::string read_text(const std::string& path_or_dash) {

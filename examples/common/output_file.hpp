@@ -1,36 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file that is there whole or not at all.
+// The files that a command line names. trine::AtomicFile writes those of the output.
 #pragma once
 
-#include <cstddef>
 #include <filesystem>
-#include <span>
 #include <string>
-#include <string_view>
+#include <vector>
 
 namespace example {
 
-/// Writes to `path`.partial; `commit` syncs it and renames it to `path`. Without `commit`, `path` stays as it was.
-/// Devices and pipes (/dev/stdout) are written to directly.
-class OutputFile {
- public:
-  /// Throws trine::FileError; InputError when `path` lies in `not_within`, the directory of the input.
-  OutputFile(std::filesystem::path path, const std::filesystem::path& not_within);
-  ~OutputFile();
-  OutputFile(const OutputFile&) = delete;
-  OutputFile& operator=(const OutputFile&) = delete;
-
-  void write(std::span<const std::byte> bytes);
-  void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
-  void commit();
-
- private:
-  [[noreturn]] void fail(const std::string& what, int code) const;
-
-  std::filesystem::path path_;
-  std::filesystem::path written_;
-  int descriptor_ = -1;
+/// What an option names: {"--experts", "experts.json"}. An empty path is none.
+struct NamedFile {
+  std::string option;
+  std::string path;
 };
+
+/// Before the work begins. Throws UsageError when an output is another output or an input, or lies in
+/// `model_directory` (empty: none); trine::FileError when its directory is missing or may not be written to, or when it
+/// is a directory. Devices and pipes may be named several times.
+void check_outputs(const std::vector<NamedFile>& outputs, const std::vector<NamedFile>& inputs,
+                   const std::filesystem::path& model_directory);
+
+/// The same for a directory that is to be made. Throws trine::FileError when the one around it is missing.
+void check_output_directory(const std::filesystem::path& path);
 
 /// The whole of a file, or of standard input for "-". Throws trine::FileError.
 [[nodiscard]] std::string read_text(const std::string& path_or_dash);

@@ -1,28 +1,73 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/program.hpp"
 
+#include <algorithm>
+#include <cerrno>
 #include <charconv>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <new>
+#include <sstream>
 #include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <trine/core/error.hpp>
 #include <trine/core/nearest_name.hpp>
 #include <trine/version.hpp>
 
-namespace example {
+#include "common/llama_cpp_options.hpp"
 
-CLI::Validator whole_number() {
-  const auto check = [](const std::string& text) {
+namespace example {
+namespace {
+
+int output_error = 0;  // errno of the first flush of standard output that failed
+
+void add_long_names(const CLI::App& app, std::vector<std::string>& names) {
+  for (const CLI::Option* option : app.get_options())
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  for (const CLI::App* group : app.get_subcommands([](const CLI::App*) { return true; })) add_long_names(*group, names);
+}
+
+std::string unknown_option(const std::string& name, const std::string& advice) {
+  return "unknown option " + trine::in_quotes(name) + (advice.empty() ? "" : ": " + advice) + " (--help explains)";
+}
+
+}  // namespace
+
+CLI::Validator whole_number(std::uint64_t least, std::uint64_t most) {
+  std::string expected = "expected a whole number";
+  if (least > 0 || most < std::numeric_limits<std::uint64_t>::max())
+    expected += " from " + std::to_string(least) + " to " + std::to_string(most);
+  const auto check = [=](const std::string& text) {
     std::uint64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     const bool whole = error == std::errc() && end == text.data() + text.size() && (text == "0" || text[0] != '0');
-    return whole ? std::string() : "expected a whole number, found " + trine::in_quotes(text);
+    return whole && value >= least && value <= most ? std::string() : expected + ", found " + trine::in_quotes(text);
   };
   return CLI::Validator(check, "");
+}
+
+CLI::Validator minus_one_is(std::string meaning) {
+  const auto replace = [meaning = std::move(meaning)](std::string& text) {
+    if (text == "-1") text = meaning;
+    return std::string();
+  };
+  return CLI::Validator(replace, "");
+}
+
+bool try_flush_output() {
+  const bool flushed = std::fflush(stdout) == 0;
+  if (!flushed && output_error == 0) output_error = errno;
+  return flushed && std::ferror(stdout) == 0;
+}
+
+void flush_output() {
+  if (try_flush_output()) return;
+  const std::string reason = output_error == 0 ? "" : ": " + std::generic_category().message(output_error);
+  throw trine::FileError("standard output: cannot be written" + reason);
 }
 
 Program::Program(const std::string& name, const std::string& description, const std::string& example)
@@ -38,17 +83,24 @@ Program::Program(const std::string& name, const std::string& description, const 
 }
 
 int Program::run(int argc, char** argv, const std::function<void()>& body) {
+  // A file beyond the limit on sizes and a pipe that nobody reads become errors of a write.
+  std::signal(SIGXFSZ, SIG_IGN);
+  std::signal(SIGPIPE, SIG_IGN);
   try {
-    parse(argc, argv);
-    body();
-    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
-      return fail(kFailure, "standard output: cannot be written");
+    refuse_options_of_others(argc, argv);
+    try {
+      parse(argc, argv);
+      body();
+    } catch (const CLI::Success& wanted) {  // --help, --version
+      std::ostringstream text;
+      static_cast<void>(exit(wanted, text, text));
+      std::fputs(text.str().c_str(), stdout);
+    }
+    flush_output();
     return kDone;
-  } catch (const CLI::Success& wanted) {  // --help, --version
-    return exit(wanted);
   } catch (const CLI::ParseError& error) {
     const std::string unknown = unknown_argument();
-    return fail(kUsage, (unknown.empty() ? error.what() : unknown) + " (--help explains)");
+    return fail(kUsage, unknown.empty() ? std::string(error.what()) + " (--help explains)" : unknown);
   } catch (const UsageError& error) {
     return fail(kUsage, error.what());
   } catch (const trine::InputError& error) {
@@ -77,6 +129,22 @@ int Program::fail(ExitCode code, const std::string& message) const {
   return code;
 }
 
+// CLI11 would take -ngl for -n with the value gl, so what others call -ngl is looked for before.
+void Program::refuse_options_of_others(int argc, const char* const* argv) const {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (argument == "--") return;
+    if (argument.size() < 2 || argument[0] != '-') continue;
+    const std::string name(argument.substr(0, argument.find('=')));
+    if (const CLI::Option* own = get_option_no_throw(name)) {
+      if (own->get_items_expected_min() > 0 && name.size() == argument.size()) ++i;  // its value
+      continue;
+    }
+    const std::string_view advice = advice_on_option(name);
+    if (!advice.empty()) throw UsageError(unknown_option(name, std::string(advice)));
+  }
+}
+
 std::string Program::unknown_argument() const {
   const std::vector<std::string> extras = remaining();
   if (extras.empty()) return {};
@@ -84,14 +152,13 @@ std::string Program::unknown_argument() const {
     if (argument.size() < 2 || argument[0] != '-') continue;
     const std::string name = argument.substr(0, argument.find('='));
     std::vector<std::string> known;
-    for (const CLI::Option* option : get_options()) {
-      for (const std::string& longer : option->get_lnames()) known.push_back("--" + longer);
-      if (name.size() == 2)
+    add_long_names(*this, known);
+    if (name.size() == 2)
+      for (const CLI::Option* option : get_options())
         for (const std::string& shorter : option->get_snames()) known.push_back("-" + shorter);
-    }
-    return "unknown option " + trine::in_quotes(name) + trine::nearest_hint(name, known, ": did you mean ", "?");
+    return unknown_option(name, trine::nearest_hint(name, known, "did you mean ", "?"));
   }
-  return "unexpected argument " + trine::in_quotes(extras.front());
+  return "unexpected argument " + trine::in_quotes(extras.front()) + " (--help explains)";
 }
 
 }  // namespace example

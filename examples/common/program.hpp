@@ -2,7 +2,9 @@
 // What every program does alike: options, exit codes, errors as one line on stderr.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <limits>
 #include <stdexcept>
 #include <string>
 
@@ -32,9 +34,19 @@ struct VerificationFailed : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Digits only, within 64 bits: CLI11 would read -1 and 99999999999999999999 as the largest number there is, 010 as
-/// eight.
-[[nodiscard]] CLI::Validator whole_number();
+/// Digits only, from `least` to `most`: CLI11 would read -1 and 99999999999999999999 as the largest number there is,
+/// 010 as eight.
+[[nodiscard]] CLI::Validator whole_number(std::uint64_t least = 0,
+                                          std::uint64_t most = std::numeric_limits<std::uint64_t>::max());
+
+/// Reads -1 as the number `meaning`, as programs of llama.cpp do: for CLI::Option::transform, with whole_number() as
+/// check.
+[[nodiscard]] CLI::Validator minus_one_is(std::string meaning);
+
+/// Flushes standard output; false when it could not take what was printed.
+[[nodiscard]] bool try_flush_output();
+/// The same; throws trine::FileError with the reason.
+void flush_output();
 
 /// A CLI::App to which a program adds its options.
 class Program : public CLI::App {
@@ -47,6 +59,7 @@ class Program : public CLI::App {
 
  private:
   [[nodiscard]] int fail(ExitCode code, const std::string& message) const;
+  void refuse_options_of_others(int argc, const char* const* argv) const;
   [[nodiscard]] std::string unknown_argument() const;  // empty when there is none
 };
 

@@ -3,6 +3,8 @@
 // the model says, and that before the defaults.
 #pragma once
 
+#include <cstdio>
+#include <random>
 #include <string>
 
 #include <trine/generate/generation_config.hpp>
@@ -17,7 +19,11 @@ class GenerationOptions {
   explicit GenerationOptions(std::size_t max_tokens = 256) { given_.max_tokens = defaults_.max_tokens = max_tokens; }
 
   void add_max_tokens(CLI::App& app, const std::string& help) {
-    max_tokens_ = app.add_option("-n,--predict", given_.max_tokens, help)->type_name("N")->check(whole_number());
+    max_tokens_ = app.add_option("-n,--predict,--n-predict", given_.max_tokens,
+                                 help + "; -1: until the model ends it or the context is full")
+                      ->type_name("N")
+                      ->transform(minus_one_is(kNoLimit))
+                      ->check(whole_number());
   }
 
   void add_sampling(CLI::App& app) {
@@ -26,15 +32,19 @@ class GenerationOptions {
     const auto option = [&](const char* name, auto& value, const char* help, const char* type) {
       return app.add_option(name, value, help)->type_name(type)->group(group);
     };
-    option("-s,--seed", sampling.seed, "Same seed, same text", "N")->check(whole_number());
-    temperature_ = option("--temp", sampling.temperature, "Temperature; 0: always the best token", "T");
+    option("-s,--seed", sampling.seed, "Same seed, same text; -1: any, which is then printed", "N")
+        ->transform(CLI::Validator([this](std::string& text) { return choose_seed(text); }, ""))
+        ->check(whole_number());
+    temperature_ = option("--temp,--temperature", sampling.temperature, "Temperature; 0: always the best token", "T");
     top_k_ = option("--top-k", sampling.top_k, "Only the K best tokens; 0: all", "K")->check(whole_number());
     top_p_ = option("--top-p", sampling.top_p, "Only the best tokens that have this probability together; 1: all", "P");
     min_p_ =
         option("--min-p", sampling.min_p, "Only tokens with this share of the best one's probability; 0: all", "P");
     repeat_penalty_ = option("--repeat-penalty", sampling.repeat_penalty,
                              "Makes tokens that occurred lately less likely; 1: off", "X");
-    repeat_last_n_ = option("--repeat-last-n", sampling.repeat_last_n, "How many tokens back \"lately\" is", "N")
+    repeat_last_n_ = option("--repeat-last-n", sampling.repeat_last_n,
+                            "How many tokens back \"lately\" is; -1: to the beginning", "N")
+                         ->transform(minus_one_is(kNoLimit))
                          ->check(whole_number());
     option("--stop,-r,--reverse-prompt", given_.stop_strings, "End before this text; may be given several times",
            "STRING")
@@ -44,6 +54,11 @@ class GenerationOptions {
     app.add_flag("--ignore-generation-config", ignore_file_,
                  "Do not take defaults and end tokens from generation_config.json")
         ->group(group);
+  }
+
+  /// Prints the seed to stderr if nobody chose it, so that a text can be made again.
+  void announce_seed() const {
+    if (random_seed_) std::fprintf(stderr, "seed %llu\n", static_cast<unsigned long long>(given_.sampling.seed));
   }
 
   /// For the model in `directory`.
@@ -69,9 +84,18 @@ class GenerationOptions {
   }
 
  private:
+  static constexpr const char* kNoLimit = "18446744073709551615";  // of 64 bits; a text is never so long
+
+  std::string choose_seed(std::string& text) {
+    random_seed_ = text == "-1";
+    if (random_seed_) text = std::to_string(std::random_device()());
+    return {};
+  }
+
   trine::GenerateOptions defaults_;
   trine::GenerateOptions given_;  // with the defaults where nothing was given
   bool ignore_file_ = false;
+  bool random_seed_ = false;
   const CLI::Option* max_tokens_ = nullptr;
   const CLI::Option* temperature_ = nullptr;
   const CLI::Option* top_k_ = nullptr;

@@ -2,6 +2,7 @@
 #include "common/terminal.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <iomanip>
 #include <sstream>
@@ -66,9 +67,14 @@ std::string right_aligned(std::string text, std::size_t to_width) {
 }
 
 std::string fixed(double value, int decimals) {
+  if (std::isnan(value)) return "-";
   std::ostringstream text;
   text << std::fixed << std::setprecision(decimals) << value;
   return text.str();
+}
+
+std::string percent(double share, int decimals) {
+  return std::isnan(share) ? "-" : fixed(100.0 * share, decimals) + " %";
 }
 
 std::string with_unit(double bytes) {

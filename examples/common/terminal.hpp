@@ -22,8 +22,10 @@ namespace example {
 [[nodiscard]] std::string padded(std::string text, std::size_t to_width);
 [[nodiscard]] std::string right_aligned(std::string text, std::size_t to_width);
 
-[[nodiscard]] std::string fixed(double value, int decimals);  // "0.50"
-[[nodiscard]] std::string with_unit(double bytes);            // "7.0 MiB"
+// What is not a number, such as a share of nothing, is "-".
+[[nodiscard]] std::string fixed(double value, int decimals);    // "0.50"
+[[nodiscard]] std::string percent(double share, int decimals);  // "50.0 %"
+[[nodiscard]] std::string with_unit(double bytes);              // "7.0 MiB"
 
 /// A bar with rate and remaining time on stderr, when that is a terminal.
 class ProgressBar {

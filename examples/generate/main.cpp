@@ -22,6 +22,7 @@ namespace {
 
 struct Options {
   example::ModelOptions model;
+  const CLI::Option* prompt_option = nullptr;  // it may be given as ""
   std::string prompt;
   std::string prompt_file;
   example::GenerationOptions generation;
@@ -33,10 +34,11 @@ struct Options {
   void add_to(CLI::App& app) {
     model.add_model(app);
     model.add_allow_unknown(app);
-    CLI::Option* prompt_option = app.add_option("-p,--prompt", prompt, "The text to complete")->type_name("TEXT");
+    CLI::Option* text = app.add_option("-p,--prompt", prompt, "The text to complete")->type_name("TEXT");
+    prompt_option = text;
     app.add_option("-f,--file", prompt_file, "A file with the text to complete; -: standard input")
         ->type_name("FILE")
-        ->excludes(prompt_option);
+        ->excludes(text);
     generation.add_max_tokens(app, "Most tokens to add");
     model.add_context(app, "Most tokens in all; 0: what the model was made for");
     model.add_threads(app);
@@ -75,6 +77,7 @@ std::vector<trine::TokenId> take_from_cache(const std::string& file, trine::Sess
 }
 
 void complete(const Options& options) {
+  example::check_outputs({{"--prompt-cache", options.prompt_cache}}, {{"--file", options.prompt_file}}, {});
   const trine::Model model = options.model.load();
   const trine::Tokenizer tokenizer = options.model.load_tokenizer();
   example::require_fit(model, options.model.context);
@@ -95,14 +98,17 @@ void complete(const Options& options) {
     waiting += text;
     if (!options.json) std::fwrite(waiting.data(), 1, waiting.size(), stdout);
     waiting.clear();
-    return std::fflush(stdout) == 0;
+    return example::try_flush_output();
   };
   trine::GenerateOptions generate = options.generation.for_model(options.model.directory);
   generate.stop = interrupt.token();
+  options.generation.announce_seed();
   trine::GenerateResult result;
   std::size_t read = 0;  // tokens of the prompt that the model had to read
   try {
     std::vector<trine::TokenId> prompt_tokens = tokenizer.encode(prompt);
+    if (prompt_tokens.empty())
+      throw example::UsageError("the prompt is empty, and the model has no token that a text begins with");
     const std::vector<trine::TokenId> known =
         take_from_cache(options.prompt_cache, session, prompt_tokens, interrupt.token());
     const auto rest = prompt_tokens.begin() + static_cast<std::ptrdiff_t>(known.size());
@@ -136,7 +142,7 @@ void complete(const Options& options) {
   } else if (options.show_routing) {
     const std::string table = example::routing_table(trace, tokens, tokenizer, example::shows_colors(stdout));
     std::fwrite(table.data(), 1, table.size(), stdout);
-    std::fflush(stdout);  // before the speed, should both go to one file
+    example::flush_output();  // before the speed, should both go to one file
   }
   if (read < result.prompt_tokens.size())
     std::fprintf(stderr, "%zu of %zu tokens of the prompt were in the cache\n", result.prompt_tokens.size() - read,
@@ -157,8 +163,8 @@ int main(int argc, char** argv) {
   Options options;
   options.add_to(program);
   return program.run(argc, argv, [&] {
-    if (options.prompt.empty() && options.prompt_file.empty())
-      throw example::UsageError("a prompt is missing: -p TEXT or -f FILE (--help explains)");
+    if (options.prompt_option->count() == 0 && options.prompt_file.empty())
+      throw example::UsageError("a prompt is missing: -p TEXT, -f FILE or, for standard input, -f - (--help explains)");
     complete(options);
   });
 }

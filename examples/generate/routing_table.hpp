@@ -79,7 +79,7 @@ namespace example {
   }
   const trine::LoadBalance overall = trace.stats().overall();
   table += "  all" + right_aligned(fixed(overall.utilization, 3), 13) + "  (1 = even), " +
-           fixed(100.0 * overall.experts_used, 0) + " % of the experts used\n";
+           percent(overall.experts_used, 0) + " of the experts used\n";
   return table;
 }
 

@@ -53,6 +53,7 @@ int main(int argc, char** argv) {
   program.add_flag("--json", json, "One JSON document instead of text");
 
   return program.run(argc, argv, [&] {
+    options.require_directory();
     const trine::Model model =
         example::read_from_model([&] { return example::HeadersOnly::load(options.directory, options.load_options()); });
     const trine::ModelInfo& info = model.info();

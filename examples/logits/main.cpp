@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include <trine/platform/atomic_file.hpp>
 #include <trine/stats/routing_trace.hpp>
 
 #include "common/interrupt.hpp"
@@ -54,6 +55,8 @@ int main(int argc, char** argv) {
   options.add_context(program, "Most positions; 0: what the model was made for");
 
   return program.run(argc, argv, [&] {
+    example::check_outputs({{"--output", output}, {"--experts", experts}}, {{"--features", features}},
+                           options.directory);
     const trine::Model model = options.load();
     example::require_fit(model, options.context);
     const example::Interrupt interrupt;
@@ -75,10 +78,10 @@ int main(int argc, char** argv) {
       logits = session.forward(ids, trine::OutputRows::all, interrupt.token());
     }
 
-    example::OutputFile logits_file(output, options.directory);
+    trine::AtomicFile logits_file(output);
     logits_file.write(std::as_bytes(logits.span()));
     if (!experts.empty()) {
-      example::OutputFile experts_file(experts, options.directory);
+      trine::AtomicFile experts_file(experts);
       experts_file.write(trace.experts_to_json().dump() + "\n");
       experts_file.commit();
     }

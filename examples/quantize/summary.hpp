@@ -108,15 +108,15 @@ class QuantizeSummary {
   static std::string text(trine::DType dtype) {  // bytes of codes are MXFP4 here, and nothing else
     return dtype == trine::DType::u8 ? "mxfp4" : text(to_string(dtype));
   }
-  static std::string percent(double share) { return fixed(100.0 * share, share < 1e-5 ? 6 : 3) + " %"; }
+  static std::string precise_percent(double share) { return percent(share, share < 1e-5 ? 6 : 3); }
 
   void print_row(const std::string& name, const std::string& from, const std::string& to, const Row& row) const {
     std::printf("%-15s%8zu  %-11s %-11s%12s%12s%12.3f", name.c_str(), row.tensors, from.c_str(), to.c_str(),
                 with_unit(static_cast<double>(row.before)).c_str(), with_unit(static_cast<double>(row.after)).c_str(),
                 row.bits_per_weight());
     if (measured_ && !row.worst.empty()) {
-      std::printf("%11s  %s %s", percent(row.error.relative_rms()).c_str(), percent(row.worst_error).c_str(),
-                  escaped(row.worst).c_str());
+      std::printf("%11s  %s %s", precise_percent(row.error.relative_rms()).c_str(),
+                  precise_percent(row.worst_error).c_str(), escaped(row.worst).c_str());
     } else if (measured_) {
       std::printf("%11s", "exact");
     }

@@ -5,6 +5,7 @@
 #include <string>
 
 #include <trine/generate/session.hpp>
+#include <trine/platform/atomic_file.hpp>
 
 #include "common/interrupt.hpp"
 #include "common/model.hpp"
@@ -38,6 +39,7 @@ int main(int argc, char** argv) {
   options.add_threads(program);
 
   return program.run(argc, argv, [&] {
+    example::check_outputs({{"--output", output}, {"--csv", csv}}, {{"--file", file}}, options.directory);
     const trine::Model model = options.load();
     if (!model.info().is_routed()) throw trine::InputError("this model is dense, it has no routers");
     const trine::Tokenizer tokenizer = options.load_tokenizer();
@@ -52,10 +54,10 @@ int main(int argc, char** argv) {
     if (text.model.empty()) text.model = std::filesystem::canonical(options.directory).filename().string();
     text.model = example::escaped(text.model);
     text.architecture = model.info().summary;
-    example::OutputFile picture(output, options.directory);
+    trine::AtomicFile picture(output);
     picture.write(example::routing_picture(trace, text));
     if (!csv.empty()) {
-      example::OutputFile table(csv, options.directory);
+      trine::AtomicFile table(csv);
       table.write(trace.to_csv());
       table.commit();
     }

@@ -153,7 +153,7 @@ TEST(TrineBench, RefusesWhatItCannotDo) {
       {{"trine-bench", "--synthetik", "mixtral-8x7b"}, 2, "did you mean --synthetic?"},
       {{"trine-bench", "-m", model.name(), "--layers", "2"}, 2, "--layers requires --synthetic"},
       {{"trine-bench", "-m", model.name(), "--synthetic", "mixtral-8x7b"}, 2, "--model excludes --synthetic"},
-      {{"trine-bench", "-m", model.name(), "-p", "8,x"}, 2, "expected a whole number, found 'x'"},
+      {{"trine-bench", "-m", model.name(), "-p", "8,x"}, 2, "expected a whole number from 0 to 1048576, found 'x'"},
       {{"trine-bench", "-m", model.name(), "-r", "0"}, 2, "-r"},
       {{"trine-bench", "-m", model.name(), "-o", "jsn"}, 2, "did you mean json?"},
       {{"trine-bench", "-m", "/no/such/model"}, 3, "/no/such/model/config.json"},

@@ -7,6 +7,9 @@
 
 #include <gmock/gmock.h>
 
+#include <trine/text/chat_template.hpp>
+
+#include "chat/built_in_templates.hpp"
 #include "examples/tiny_model.hpp"
 
 namespace trine::test {
@@ -124,6 +127,60 @@ TEST(TrineChat, SaysWhenAModelHasNoTemplate) {
   const Finished finished = model.chat("hi");
   EXPECT_EQ(finished.exit_code, 3);
   EXPECT_THAT(finished.err, HasSubstr("the model has no chat template"));
+  EXPECT_THAT(finished.err, HasSubstr("(--template gives it another)"));
+}
+
+TEST(TrineChat, TakesTheNameOrTheTextOfATemplate) {
+  const ChatModel model;
+  // "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n", "User: hi\nAssistant:", "hi": a token a character
+  EXPECT_THAT(model.chat("hi", {"--template", "chatml"}).err, HasSubstr("[52 tokens read"));
+  EXPECT_THAT(model.chat("hi", {"--template", "plain"}).err, HasSubstr("[19 tokens read"));
+  EXPECT_THAT(model.chat("hi", {"--template", "{{ messages[0].content }}"}).err, HasSubstr("[2 tokens read"));
+  const Finished unknown = model.chat("hi", {"--template", "chatlm"});
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("--template: expected chatml, plain, a file, or the text of a template, which has "
+                                     "{{ or {%, found 'chatlm'"));
+  const Finished damaged = model.chat("hi", {"--template", "{% nope %}"});
+  EXPECT_EQ(damaged.exit_code, 2);
+  EXPECT_THAT(damaged.err, HasSubstr("--template: line 1: "));
+}
+
+TEST(TrineChat, HasTheChatMlOfTransformers) {
+  const auto document =
+      nlohmann::ordered_json::parse(read_whole(std::string(TRINE_TEST_DATA) + "/chat_templates/conversations.json"));
+  const std::string source(example::find_built_in_template("chatml")->source);
+  const ChatTemplate built_in(source, "chatml");
+  std::size_t compared = 0;
+  for (const auto& one : document.at("cases")) {
+    if (one.at("template") != "chatml.jinja" || !one.contains("output")) continue;
+    const auto& chat = document.at("chats").at(one.at("chat").get<std::string>());
+    ChatInput input;
+    input.messages = chat.at("messages");
+    input.add_generation_prompt = chat.value("add_generation_prompt", false);
+    EXPECT_EQ(built_in.render(input).text, one.at("output").get<std::string>()) << one.at("chat");
+    ++compared;
+  }
+  EXPECT_GT(compared, 3U);
+}
+
+TEST(TrineChat, DropsTheLineEndsOfWindows) {
+  const ChatModel model;
+  const Finished finished = model.chat("hi\r\nyou\r\n");
+  EXPECT_EQ(finished.out, model.chat("hi\nyou\n").out);
+  EXPECT_THAT(finished.err, HasSubstr("[18 tokens read"));
+  EXPECT_EQ(model.chat("\r\n/quit\r\nhi\r\n").out, "");
+}
+
+TEST(TrineChat, ShowsThatAThoughtWasOpened) {
+  const ChatModel model;
+  const std::string begin = "{% for m in messages %}{{ m.content }}{{ eos_token }}{% endfor %}";
+  const std::string closed = model.chat("hi", {"--template", begin + "<think>x"}).out;
+  const Finished opened = model.chat("hi\nyou", {"--template", begin + "<think>\n"});
+  EXPECT_THAT(closed, Not(HasSubstr("<think>")));
+  EXPECT_THAT(opened.out, ::testing::StartsWith("<think>\n"));
+  EXPECT_NE(opened.out.find("<think>\n", 1), std::string::npos) << "of the second answer, too";
+  // "hi" END, the answer, which is 5, END, "you" END, "<think>\n"
+  EXPECT_THAT(opened.err, HasSubstr("[20 tokens read, 5 made,")) << "what was shown is no part of the answer";
 }
 
 TEST(TrineChat, SaysWhatTheTemplateRefuses) {

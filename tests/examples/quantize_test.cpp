@@ -144,6 +144,7 @@ TEST_F(TrineQuantize, EndsWithTheCodeOfWhatIsWrong) {
       {{"trine-quantize", model_.name(), model_.name()}, 2, "lies in the model that is read"},
       {{"trine-quantize", empty, out_}, 3, "none/config.json: cannot be opened"},
       {{"trine-quantize", model_.name(), empty + "/out", "--type", "bf16"}, 1, "cannot be made"},
+      {{"trine-quantize", "/no/model", empty + "/out"}, 1, "none/out: cannot be made: No such file or directory"},
       {{"trine-quantize", model_.name(), TRINE_MODELS_DIR, "--type", "bf16"}, 1, "expected a name that is free"}};
   for (const Case& one : cases) {
     const Finished finished = run_program(one.command);

@@ -36,14 +36,16 @@ struct Finished {
 class Running {
  public:
   /// `arguments[0]` names a program of the build. The input is a file, so it may hold any bytes. `terminal`: where
-  /// stderr goes in place of a file.
-  explicit Running(std::vector<std::string> arguments, std::string_view input = {}, const std::string& terminal = {}) {
+  /// stderr goes in place of a file; `output`: where stdout goes.
+  explicit Running(std::vector<std::string> arguments, std::string_view input = {}, const std::string& terminal = {},
+                   const std::string& output = {}) {
     const std::string in = directory_.write("in", input).string();
     const std::string err = terminal.empty() ? (directory_.path() / "err").string() : terminal;
+    const std::string out = output.empty() ? (directory_.path() / "out").string() : output;
     posix_spawn_file_actions_t actions;
     ::posix_spawn_file_actions_init(&actions);
     ::posix_spawn_file_actions_addopen(&actions, 0, in.c_str(), O_RDONLY, 0);
-    ::posix_spawn_file_actions_addopen(&actions, 1, (directory_.path() / "out").c_str(), O_WRONLY | O_CREAT, 0600);
+    ::posix_spawn_file_actions_addopen(&actions, 1, out.c_str(), O_WRONLY | O_CREAT, 0600);
     ::posix_spawn_file_actions_addopen(&actions, 2, err.c_str(), O_WRONLY | O_CREAT | O_NOCTTY, 0600);
     const std::string program = std::string(TRINE_PROGRAMS_DIR) + "/" + arguments.at(0);
     std::vector<char*> argv;

@@ -3,6 +3,7 @@
 #include <trine/generate/session.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <fstream>
 #include <stop_token>
@@ -301,9 +302,32 @@ TEST_F(Sequence, LeavesNoFileBehindThatItCouldNotWrite) {
   Session session(model_);
   session.forward(tokens(5));
   EXPECT_ERROR(session.save(directory_.path() / "no such folder" / "a.session"), FileError,
-               "a.session.partial: cannot be made");
+               "a.session: cannot be written: No such file");
   fs::create_directory(directory_.path() / "folder");
-  EXPECT_ERROR(session.save(directory_.path() / "folder"), FileError, "folder: cannot be put in place");
+  EXPECT_ERROR(session.save(directory_.path() / "folder"), FileError, "folder: cannot be written: Is a directory");
+  EXPECT_EQ(std::distance(fs::directory_iterator(directory_.path()), fs::directory_iterator()), 1);
+}
+
+TEST_F(Sequence, IsSavedToOneFileByManyAtOnce) {
+  const fs::path path = directory_.path() / "a.session";
+  std::atomic<int> failures = 0;
+  const auto save = [&](std::size_t length) {
+    Session session(model_, {.threads = 1});
+    session.forward(tokens(length));
+    for (int i = 0; i < 20; ++i) {
+      try {
+        session.save(path);
+        session.restore(path);  // whole, whoever wrote it
+      } catch (const Error&) {
+        ++failures;
+      }
+    }
+  };
+  {
+    std::vector<std::jthread> writers;
+    for (const std::size_t length : {5U, 9U, 13U}) writers.emplace_back(save, length);
+  }
+  EXPECT_EQ(failures, 0);
   EXPECT_EQ(std::distance(fs::directory_iterator(directory_.path()), fs::directory_iterator()), 1);
 }
 

@@ -70,6 +70,20 @@ TEST_P(BothWays, NamesAFileThatMayNotBeRead) {
   EXPECT_ERROR(MappedFile(path, GetParam()), FileError, "cannot be opened: Permission denied");
 }
 
+// As a clone without Git LFS leaves it; the format: https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md
+TEST_P(BothWays, RecognisesAGitLfsPointer) {
+  const std::string pointer =
+      "version https://git-lfs.github.com/spec/v1\n"
+      "oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\n"
+      "size 4976698672\n";
+  const auto path = directory_.write("model.safetensors", pointer);
+  EXPECT_ERROR(MappedFile(path, GetParam()), FileError,
+               path.string() + ": expected the file itself, found a Git LFS pointer to it: run 'git lfs pull'");
+  EXPECT_EQ(MappedFile(directory_.write("cut", pointer.substr(0, 20)), GetParam()).size(), 20U);
+  EXPECT_EQ(MappedFile(directory_.write("long", pointer + std::string(1024, ' ')), GetParam()).size(),
+            pointer.size() + 1024);
+}
+
 TEST_P(BothWays, OutlivesTheNameOfTheFile) {
   const auto path = directory_.write("file", "still here");
   const MappedFile file(path, GetParam());

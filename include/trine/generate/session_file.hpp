@@ -9,7 +9,6 @@
 #include <filesystem>
 #include <span>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -17,8 +16,8 @@
 #include <trine/core/hash.hpp>
 #include <trine/core/token_id.hpp>
 #include <trine/model/model.hpp>
+#include <trine/platform/atomic_file.hpp>
 #include <trine/platform/mapped_file.hpp>
-#include <trine/platform/output_file.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -62,40 +61,28 @@ void for_session_tables(const Model& model, std::size_t position, SequenceCache&
 
 }  // namespace detail
 
-/// Writes beside `path` and renames, so that a file of that name is whole, the old one or the new. Throws FileError.
+/// A file of that name is whole at any time, the old one or the new, also with several writers (AtomicFile). Throws
+/// FileError.
 inline void write_session_file(const std::filesystem::path& path, const Model& model, const SequenceState& state) {
-  std::filesystem::path partial = path;
-  partial += ".partial";
-  std::error_code ignored;
-  std::filesystem::remove(partial, ignored);
-  try {
-    OutputFile file(partial);
-    Hash hash;
-    const auto write = [&](std::span<const std::byte> bytes) {
-      hash.add(bytes);
-      file.write(bytes);
-    };
-    const detail::SessionHeader header{.fingerprint = model.fingerprint(),
-                                       .cache_type = static_cast<std::uint64_t>(state.cache_type),
-                                       .position = state.position,
-                                       .tokens = state.tokens.size()};
-    write(std::as_bytes(std::span(&header, 1)));
-    write(std::as_bytes(std::span(state.tokens)));
-    SequenceCache cache = state.cache;  // shares the pages
-    detail::for_session_tables(model, state.position, cache, [&](const CachePages& table, std::size_t pages) {
-      for (std::size_t page = 0; page < pages; ++page) write({table.read(page), table.page_bytes()});
-    });
-    const std::uint64_t sum = hash.value();
-    file.write(std::as_bytes(std::span(&sum, 1)));
-    file.finish();
-    std::filesystem::rename(partial, path);
-  } catch (const std::filesystem::filesystem_error& error) {
-    std::filesystem::remove(partial, ignored);
-    throw FileError(path.string() + ": cannot be put in place: " + error.code().message());
-  } catch (...) {
-    std::filesystem::remove(partial, ignored);
-    throw;
-  }
+  AtomicFile file(path);
+  Hash hash;
+  const auto write = [&](std::span<const std::byte> bytes) {
+    hash.add(bytes);
+    file.write(bytes);
+  };
+  const detail::SessionHeader header{.fingerprint = model.fingerprint(),
+                                     .cache_type = static_cast<std::uint64_t>(state.cache_type),
+                                     .position = state.position,
+                                     .tokens = state.tokens.size()};
+  write(std::as_bytes(std::span(&header, 1)));
+  write(std::as_bytes(std::span(state.tokens)));
+  SequenceCache cache = state.cache;  // shares the pages
+  detail::for_session_tables(model, state.position, cache, [&](const CachePages& table, std::size_t pages) {
+    for (std::size_t page = 0; page < pages; ++page) write({table.read(page), table.page_bytes()});
+  });
+  const std::uint64_t sum = hash.value();
+  file.write(std::as_bytes(std::span(&sum, 1)));
+  file.commit();
 }
 
 /// Throws FileError for a file that cannot be read, is damaged, or belongs to another model.

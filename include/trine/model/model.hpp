@@ -106,7 +106,7 @@ class Model {
     state->source = std::move(source);
     WeightReader reader(*state->source, parse_quantization_config(config, place, notes), &notes);
     state->built = architecture(
-        {config, place, options.routers, options.wrap_router, options.latent_form, options.chunking, &notes},
+        {config, place, options.routers, options.wrap_router, options.chunking, &notes},
         WeightScope(reader));
     reader.require_all_fetched();
     state->built.info.notes = notes.all();

@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -29,7 +30,7 @@ enum class FileAccess : std::uint8_t {
 /// Owns the bytes of one regular file. Movable; the bytes keep their address.
 class MappedFile {
  public:
-  /// Throws FileError naming the file when it is missing, not a regular file, or cannot be read.
+  /// Throws FileError naming the file when it is missing, not a regular file, cannot be read, or is a Git LFS pointer.
   explicit MappedFile(const std::filesystem::path& path, FileAccess access = FileAccess::map) : path_(path) {
     const Descriptor file(path);
     struct stat status {};
@@ -37,6 +38,7 @@ class MappedFile {
     if (!S_ISREG(status.st_mode)) throw FileError(path.string() + ": expected a regular file");
     size_ = static_cast<std::size_t>(status.st_size);
     if (size_ == 0) return;
+    require_content(file.value);
     if (access == FileAccess::read) {
       read_all(file.value);
       return;
@@ -84,6 +86,18 @@ class MappedFile {
 
   [[noreturn]] void fail(const char* what, int code) const {
     throw FileError(path_.string() + ": " + what + ": " + std::generic_category().message(code));
+  }
+
+  // What a clone without Git LFS has in place of a large file: a text of less than 1024 bytes that begins with this.
+  // https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md
+  void require_content(int file) const {
+    constexpr std::string_view kPointer = "version https://git-lfs.github.com/spec/v1\n";
+    if (size_ >= 1024 || size_ < kPointer.size()) return;
+    char begin[kPointer.size()];
+    const ::ssize_t count = ::pread(file, begin, sizeof begin, 0);
+    if (count == static_cast<::ssize_t>(sizeof begin) && std::string_view(begin, sizeof begin) == kPointer)
+      throw FileError(path_.string() +
+                      ": expected the file itself, found a Git LFS pointer to it: run 'git lfs pull' in its directory");
   }
 
   void read_all(int file) {

@@ -36,6 +36,7 @@ class OutputDirectory {
     require_no_target();
     const bool made = ::mkdir(partial_.c_str(), 0777) == 0;
     if (!made && errno != EEXIST) fail(partial_, "cannot be made", errno);
+    if (!made && !std::filesystem::is_directory(std::filesystem::symlink_status(partial_))) fail_foreign();  // a link
     lock(made);
     if (!made) remove_files();
   }
@@ -96,6 +97,9 @@ class OutputDirectory {
       fail(marker, "cannot be made and locked", code);
     }
     if (marker_.value >= 0) fail(marker, "cannot be locked", code);
+    fail_foreign();
+  }
+  [[noreturn]] void fail_foreign() const {
     throw FileError(partial_.string() +
                     ": expected nothing, or what an interrupted run left; found neither: remove it");
   }

@@ -19,14 +19,17 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Owns the descriptor, not the file: what was written stays when it is destroyed (OutputDirectory removes it).
+/// Owns the descriptor, not the file: what was written stays when it is destroyed (OutputDirectory and AtomicFile
+/// remove it).
 class OutputFile {
  public:
-  /// Throws FileError when a file of that name exists or none can be made.
+  /// A new file. Throws FileError when a file of that name exists, symbolic links included, or none can be made.
   explicit OutputFile(std::filesystem::path path)
-      : path_(std::move(path)), descriptor_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)) {
+      : OutputFile(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666), path) {
     if (descriptor_ < 0) fail("cannot be made", errno);
   }
+  /// Takes over a descriptor that is open for writing; errors name `path`.
+  OutputFile(int descriptor, std::filesystem::path path) : path_(std::move(path)), descriptor_(descriptor) {}
   OutputFile(OutputFile&& other) noexcept
       : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)), size_(other.size_) {}
   OutputFile& operator=(OutputFile&&) = delete;
@@ -61,7 +64,7 @@ class OutputFile {
 
   /// Has the disk keep it, and closes it: nothing is written after this. Throws FileError.
   void finish() {
-    if (::fsync(descriptor_) != 0) fail("cannot be synced", errno);
+    if (::fsync(descriptor_) != 0 && errno != EINVAL) fail("cannot be synced", errno);  // EINVAL: a device or a pipe
     if (::close(std::exchange(descriptor_, -1)) != 0) fail("cannot be closed", errno);
   }
 

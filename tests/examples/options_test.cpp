@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every option of every program with every value that its documentation names, and options that people bring along from
+// other programs.
+#ifdef TRINE_PROGRAMS_DIR
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+
+#include <trine/platform/execution.hpp>
+#include <trine/quant/cache_type.hpp>
+
+#include "common/llama_cpp_options.hpp"
+#include "common/terminal.hpp"
+#include "examples/tiny_model.hpp"
+
+namespace trine::test {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+/// An option with all of its documented values; one of no value is a flag.
+struct OptionValues {
+  std::string option;
+  std::vector<std::string> values;
+};
+struct ProgramOptions {
+  std::string program;
+  std::vector<std::string> always;    // of each call
+  std::vector<OptionValues> options;  // call i has value i of each of them, as long as there is one
+};
+
+template <class Names>
+std::vector<std::string> names_of(const Names& table) {
+  std::vector<std::string> names;
+  for (const auto& [value, name] : table) names.emplace_back(name);
+  return names;
+}
+
+class Options : public testing::Test {
+ protected:
+  [[nodiscard]] std::vector<ProgramOptions> programs() const {
+    const OptionValues threads{"-t", {"0", "1", "-1"}};
+    const OptionValues activations{"--activations", names_of(kActivationsNames)};
+    const OptionValues cache_types{"--cache-type", names_of(kCacheTypeNames)};
+    const OptionValues attention{"--attention", {"full", "chunked:8", "chunked:8:4"}};
+    const OptionValues context{"-c", {"0", "64"}};
+    const std::vector<OptionValues> sampling = {{"-n", {"2", "-1", "0"}},
+                                                {"-s", {"7", "-1"}},
+                                                {"--temp", {"0", "0.8"}},
+                                                {"--top-k", {"0", "40"}},
+                                                {"--top-p", {"1", "0.95"}},
+                                                {"--min-p", {"0", "0.05"}},
+                                                {"--repeat-penalty", {"1.1"}},
+                                                {"--repeat-last-n", {"-1", "64"}},
+                                                {"--stop", {"x"}},
+                                                {"--ignore-generation-config", {}}};
+    std::vector<ProgramOptions> all = {
+        {"trine-generate",
+         {"-m", model_.name(), "-c", "64"},
+         {{"-p", {"A", "B", "C"}},
+          {"--ignore-eos", {}},
+          {"--no-display-prompt", {}},
+          {"--json", {}},
+          threads,
+          activations,
+          cache_types,
+          attention}},
+        {"trine-generate",
+         {"-m", model_.name()},
+         {{"-f", {"-", text_}}, {"-c", {"16", "0"}}, {"-n", {"2", "0"}}, {"--show-routing", {}}}},
+        {"trine-generate", {"-m", model_.name(), "-p", "A", "-n", "1"}, {{"--prompt-cache", {in("new.cache")}}}},
+        {"trine-chat",
+         {"-m", model_.name(), "-c", "200"},
+         {{"--template", {"chatml", "plain", "{{ messages[0].content }}", text_}},
+          {"--system", {"S", "T"}},
+          {"--template-vars", {"{\"enable_thinking\": false}"}},
+          {"--ignore-eos", {}},
+          {"--no-stats", {}},
+          threads,
+          activations,
+          cache_types,
+          attention}},
+        {"trine-logits",
+         {"-m", model_.name(), "-o", in("logits")},
+         {{"--tokens", {"1,2", "1", "2"}},
+          {"--experts", {in("experts.json")}},
+          context,
+          threads,
+          activations,
+          cache_types,
+          attention}},
+        {"trine-logits", {"-m", model_.name(), "-o", "/dev/null"}, {{"-p", {"A"}}}},
+        {"trine-logits",
+         {"-m", std::string(TRINE_TEST_DATA) + "/grid_classification", "-o", "/dev/null"},
+         {{"--features", {features_}}}},
+        {"trine-perplexity",
+         {"-m", model_.name()},
+         {{"-f", {"-", text_, text_}}, {"--json", {}}, context, threads, activations, cache_types, attention}},
+        {"trine-inspect", {"-m", model_.name()}, {context, cache_types, {"--json", {}}}},
+        {"trine-quantize",
+         {model_.name()},
+         {{"", {in("q1"), in("q2"), in("q3"), in("q4"), in("q5")}},
+          {"--type", {"q8", "q4", "bf16", "f16", "f32"}},
+          {"--rule", {"experts=keep", "experts.*=f32"}},
+          {"--perplexity", {text_}},
+          {"-c", {"16"}},
+          {"--json", {}},
+          threads}},
+        {"trine-quantize", {model_.name()}, {{"--dry-run", {}}}},
+        {"trine-verify", {"-m", model_.name()}, {threads, {"--tolerance", {"0.01", "1"}}, {"--json", {}}}},
+        {"trine-tokenize", {"-m", model_.name()}, {{"--ids", {}}, {"--no-special", {}}, {"--parse-special", {}}}},
+        {"trine-tokenize", {"-m", model_.name()}, {{"--json", {}}}},
+        {"trine-tokenize", {"-m", model_.name()}, {{"--decode", {}}}},
+        {"trine-routing-report",
+         {"-m", model_.name(), "-o", in("figure.svg")},
+         {{"-p", {"A", "B", "C"}}, {"--csv", {in("routing.csv")}}, {"--show", {"1"}}, {"--title", {"x"}}, threads}},
+        {"trine-routing-report", {"-m", model_.name(), "-o", "/dev/null"}, {{"-f", {"-"}}}}};
+    for (const auto& option : sampling)
+      for (const std::size_t i : {std::size_t{0}, std::size_t{3}}) all[i].options.push_back(option);
+    return all;
+  }
+
+  [[nodiscard]] std::string in(const char* name) const { return (directory_.path() / name).string(); }
+
+  const TinyModel model_{"full_attention"};
+  const TemporaryDirectory directory_;
+  const std::string text_ = directory_.write("text", "Hello world").string();
+  const std::string features_ = directory_
+                                    .write("features.csv",
+                                           [] {
+                                             std::string lines;
+                                             for (int i = 0; i < 7; ++i) lines += "1,2,3,4,5\n";
+                                             return lines;
+                                           }())
+                                    .string();
+};
+
+std::vector<std::string> words_of(const std::string& text, char between) {
+  std::vector<std::string> words;
+  std::istringstream stream(text);
+  for (std::string word; std::getline(stream, word, between);)
+    if (!word.empty()) words.push_back(word);
+  return words;
+}
+
+TEST_F(Options, TakeEveryDocumentedValue) {
+  std::map<std::string, std::set<std::string>> tried;
+  for (const ProgramOptions& one : programs()) {
+    std::size_t calls = 1;
+    for (const OptionValues& option : one.options) calls = std::max(calls, option.values.size());
+    for (std::size_t i = 0; i < calls; ++i) {
+      std::vector<std::string> command = one.always;
+      command.insert(command.begin(), one.program);
+      for (const OptionValues& option : one.options) {
+        const bool flag = option.values.empty();
+        if (flag ? i > 0 : i >= option.values.size()) continue;
+        if (!option.option.empty()) command.push_back(option.option);
+        if (!flag) command.push_back(option.values[i]);
+      }
+      const Finished finished = run_program(command, one.program == "trine-tokenize" ? "1 2" : "Hello");
+      EXPECT_EQ(finished.exit_code, 0) << testing::PrintToString(command) << "\n" << finished.err;
+      for (const std::string& word : command)
+        if (word.starts_with("-")) tried[one.program].insert(word);
+    }
+  }
+  for (const auto& [program, names] : tried) {
+    const std::string help = run_program({program, "--help"}).out;
+    for (const std::string& line : words_of(help, '\n')) {
+      const std::size_t begin = line.find_first_not_of(' ');
+      if (begin == std::string::npos || begin == 0 || begin > 4 || line[begin] != '-') continue;
+      const std::string all_names = line.substr(begin, line.find_first_of(" {", begin) - begin);
+      const auto is_tried = [&names = names](const std::string& name) { return names.contains(name); };
+      const std::vector<std::string> known = words_of(all_names, ',');
+      if (all_names == "--version" || all_names == "-h,--help") continue;
+      EXPECT_TRUE(std::ranges::any_of(known, is_tried)) << program << " " << all_names << " is not in the table above";
+    }
+  }
+}
+
+#ifdef TRINE_HAS_BENCH
+// What it measures takes a while, so each call is refused after its options were read, for the last one.
+TEST_F(Options, OfTheBenchTakeEveryDocumentedValue) {
+  const std::vector<OptionValues> options = {
+      {"--synthetic",
+       {"deepseek-v2-lite", "qwen3-30b-a3b", "mixtral-8x7b", "trine-3d", "trine-3d-strided", "trine-full"}},
+      {"--type", {"f32", "bf16", "bf16_panels", "q8", "q4", "q4"}},
+      {"--activations", {"native", "f32"}},
+      {"--cache-type", names_of(kCacheTypeNames)},
+      {"-o", {"json", "md"}},
+      {"-t", {"0", "1,2", "-1"}}};
+  for (std::size_t i = 0; i < 6; ++i) {
+    std::vector<std::string> command = {"trine-bench"};
+    for (const OptionValues& option : options) {
+      if (i >= option.values.size()) continue;
+      command.insert(command.end(), {option.option, option.values[i]});
+    }
+    command.insert(command.end(), {"--attention", "chunky"});
+    EXPECT_THAT(run_program(command).err, StartsWith("trine-bench: error: attention: expected full, chunked"))
+        << testing::PrintToString(command);
+  }
+}
+#endif
+
+TEST_F(Options, SayWhatToWriteInPlaceOfThoseOfLlamaCpp) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
+      {{"-ngl", "99"}, "unknown option '-ngl': trine runs on CPUs"},
+      {{"--n-gpu-layers=99"}, "unknown option '--n-gpu-layers': trine runs on CPUs"},
+      {{"-fa"}, "unknown option '-fa': attention is always computed in blocks"},
+      {{"-ctk", "q8_0"}, "--cache-type TYPE"},
+      {{"--no-mmap"}, "weights are always mapped"},
+      {{"-i"}, "trine-chat has conversations"},
+      {{"-T", "4"}, "unknown option '-T' (--help explains)"},
+      {{"--completely-different"}, "unknown option '--completely-different' (--help explains)"}};
+  for (const auto& [arguments, text] : cases) {
+    std::vector<std::string> command = {"trine-generate", "-m", model_.name(), "-p", "-ngl"};  // a prompt, no option
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    const Finished finished = run_program(command);
+    EXPECT_EQ(finished.exit_code, 2);
+    EXPECT_THAT(finished.err, HasSubstr(text));
+  }
+}
+
+TEST_F(Options, HaveAdviceForNamesThatPeopleType) {
+  for (const char* name :
+       {"-ngl",    "--gpu-layers", "-sm",          "-mg",        "-ts",       "--mlock", "--no-mmap", "-ctk",
+        "-ctv",    "-b",           "-ub",          "-tb",        "-i",        "-cnv",    "-sys",      "--chat-template",
+        "--jinja", "-hf",          "--max-tokens", "--mirostat", "--grammar", "--lora",  "-md",       "--rope-scale",
+        "-e",      "-co",          "--verbose"})
+    EXPECT_NE(example::advice_on_option(name), "") << name;
+  for (const char* name : {"", "-", "--", "-n", "-ng", "ngl", "ngl --gpu-layers", "-ngl ", "--gpu", "--nonsense"})
+    EXPECT_EQ(example::advice_on_option(name), "") << name;
+}
+
+TEST_F(Options, TakeMinusOneAsLlamaCppDoes) {
+  const std::vector<std::string> generate = {"trine-generate", "-m", model_.name(), "-p", "A", "-c", "24"};
+  const auto run = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), generate.begin(), generate.end());
+    return run_program(more);
+  };
+  const Finished whole = run({"-n", "-1", "--ignore-eos", "-t", "-1"});
+  EXPECT_EQ(whole.exit_code, 0) << whole.err;
+  EXPECT_EQ(whole.out.size(), 24U + 1U + 1U) << "to the end of the context; a token is a character here";
+
+  const Finished any = run({"-n", "8", "--seed", "-1"});
+  ASSERT_THAT(any.err, StartsWith("seed "));
+  const std::string seed = any.err.substr(5, any.err.find('\n') - 5);
+  EXPECT_EQ(run({"-n", "8", "--seed", seed}).out, any.out);
+  EXPECT_THAT(run({"-n", "1", "--seed", "-1"}).err, Not(StartsWith("seed " + seed + "\n"))) << "a chance of 1 in 2^32";
+  EXPECT_THAT(run({"-n", "1", "--seed", seed}).err, Not(HasSubstr("seed")));
+}
+
+TEST_F(Options, SayWhatAMissingOrEmptyPromptMeans) {
+  const Finished missing = run_program({"trine-generate", "-m", model_.name()}, "piped in");
+  EXPECT_EQ(missing.exit_code, 2);
+  EXPECT_THAT(missing.err, HasSubstr("a prompt is missing: -p TEXT, -f FILE or, for standard input, -f -"));
+  const Finished empty = run_program({"trine-generate", "-m", model_.name(), "-p", ""});
+  EXPECT_EQ(empty.exit_code, 2);
+  EXPECT_THAT(empty.err, HasSubstr("the prompt is empty, and the model has no token that a text begins with"));
+}
+
+TEST_F(Options, SayThatAModelIsADirectory) {
+  for (const std::string program : {"trine-inspect", "trine-verify", "trine-tokenize"}) {
+    const Finished finished = run_program({program, "-m", directory_.write("model.gguf", "GGUF").string()});
+    EXPECT_EQ(finished.exit_code, 3);
+    EXPECT_THAT(finished.err,
+                HasSubstr("model.gguf: expected a model directory (config.json, weights, tokenizer.json), "
+                          "found a file; GGUF is not read"));
+  }
+}
+
+TEST(Figures, OfNothingAreDashes) {
+  EXPECT_EQ(example::fixed(0.5, 2), "0.50");
+  EXPECT_EQ(example::percent(0.5, 1), "50.0 %");
+  EXPECT_EQ(example::fixed(std::nan(""), 2), "-");
+  EXPECT_EQ(example::percent(std::nan(""), 1), "-");
+}
+
+}  // namespace
+}  // namespace trine::test
+#endif
