@@ -88,6 +88,7 @@ def cases(bases):
     twice = characters_of["added_tokens"]
     empty = {**twice[0], "id": 900, "content": ""}
     result += [["characters", {"decoder": sequence("decoders", FALLBACK, FUSE, SPACE), "added_tokens": [twice[0], empty, twice[1], twice[0]]}]]
+    result += [["characters", {"decoder": None}], ["gaps", {"decoder": None}]]
     around = {"sep": ["<unk>", 0], "cls": ["<s>", 1]}
     result += [["characters", {"post_processor": {"type": "BertProcessing", **around}}],
                ["characters", {"post_processor": {"type": "RobertaProcessing", **around, "trim_offsets": True, "add_prefix_space": False}}]]

@@ -300,7 +300,6 @@ const std::vector<Damage>& damages() {
        "pre_tokenizer.add_prefix_space: expected a value, found none"},
       {"pre-tokenizer with an unknown key", [](Json& d) { d["pre_tokenizer"]["regex"] = "x"; },
        "pre_tokenizer: unknown key 'regex'"},
-      {"no decoder", [](Json& d) { d["decoder"] = nullptr; }, "decoder: expected a value, found none"},
       {"another decoder",
        [](Json& d) {
          d["decoder"] = {{"type", "WordPiece"}};

@@ -140,6 +140,15 @@ class ByteLevelDecoder final : public TokenDecoder {
   [[nodiscard]] IllFormed ill_formed() const noexcept override { return IllFormed::maximal_subparts; }
 };
 
+/// What Hugging Face tokenizers does without a decoder: the tokens as the vocabulary writes them, with spaces between.
+class PlainDecoder final : public TokenDecoder {
+ public:
+  [[nodiscard]] DecodedToken decode(std::string_view token, bool is_first) const override {
+    return {(is_first ? "" : " ") + std::string(token), false};
+  }
+  [[nodiscard]] IllFormed ill_formed() const noexcept override { return IllFormed::each_byte; }
+};
+
 /// The decoders of SentencePiece vocabularies, in the order of the file:
 ///   Replace, Metaspace, Strip on each token      -> ByteFallback: "<0x0A>" to a byte
 ///   Replace, Metaspace, Strip on what these are  -> Fuse: all of it is one text
@@ -157,7 +166,10 @@ class CharacterDecoder final : public TokenDecoder {
 
   [[nodiscard]] DecodedToken decode(std::string_view token, bool is_first) const override {
     std::string text(token);
-    for (const DecodeStep& step : steps_.on_tokens) text = DecodeStepStream(step, is_first).push(std::move(text), true);
+    for (const DecodeStep& step : steps_.on_tokens) {
+      text = DecodeStepStream(step, is_first).push(std::move(text), true);
+      detail::require_proportion("decoder", token.size(), text.size());
+    }
     if (steps_.byte_fallback) {
       if (const auto byte = byte_of(text)) return {std::string(1, static_cast<char>(*byte)), true};
     }
@@ -218,7 +230,7 @@ class TextAssembler {
   void flush(std::string& text) {
     end_run(text);
     std::string last;
-    for (DecodeStepStream& step : on_text_) last = step.push(std::move(last), true);
+    apply(on_text_, last, true);
     text += last;
   }
 
@@ -248,17 +260,27 @@ class TextAssembler {
   }
 
   void show(std::string part, bool ends_item, std::string& text) {
-    for (DecodeStepStream& step : on_items_) part = step.push(std::move(part), ends_item);
-    for (DecodeStepStream& step : on_text_) part = step.push(std::move(part), false);
+    given_ += part.size();
+    apply(on_items_, part, ends_item);
+    apply(on_text_, part, false);
+    if (!part.empty()) given_ = 0;
     text += part;
+  }
+
+  void apply(std::vector<DecodeStepStream>& steps, std::string& part, bool ends) const {
+    for (DecodeStepStream& step : steps) {
+      part = step.push(std::move(part), ends);
+      detail::require_proportion("decoder", given_, part.size());
+    }
   }
 
   IllFormed ill_formed_;
   bool at_once_;
   std::vector<DecodeStepStream> on_items_, on_text_;  // borrow the steps of the decoder
   bool at_start_ = true;
-  bool in_run_ = false;  // the last token was partial
-  std::string waiting_;  // of its run
+  bool in_run_ = false;    // the last token was partial
+  std::string waiting_;    // of its run
+  std::size_t given_ = 0;  // bytes that went into the steps since the last ones that came out
 };
 
 }  // namespace trine::inline TRINE_ABI

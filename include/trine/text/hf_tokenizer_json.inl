@@ -18,6 +18,7 @@
 #include <trine/json/parse.hpp>
 #include <trine/text/byte_level.hpp>
 #include <trine/text/character_bpe.hpp>
+#include <trine/text/decoder.hpp>
 #include <trine/text/hf_steps.hpp>
 #include <trine/text/hf_tokenizer_json.hpp>
 #include <trine/text/regex.hpp>
@@ -42,7 +43,11 @@ class HfTokenizerReader {
     const Json* added_tokens = root.has("added_tokens") ? &root.at("added_tokens") : nullptr;
     if (root.has("normalizer")) steps_.read_normalizer(root.at("normalizer"));
     if (root.has("pre_tokenizer")) steps_.read_pre_tokenizer(root.at("pre_tokenizer"));
-    steps_.read_decoder(root.at("decoder"));
+    if (root.has("decoder")) {
+      steps_.read_decoder(root.at("decoder"));
+    } else {
+      parts_.decoder = std::make_unique<PlainDecoder>();
+    }
     read_model(model, added_tokens != nullptr ? added_tokens->size() : 0);
     if (added_tokens != nullptr) read_added_tokens(*added_tokens);
     if (root.has("post_processor")) read_post_processor(root.at("post_processor"), "post_processor");
