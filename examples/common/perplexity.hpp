@@ -17,6 +17,7 @@
 
 #include "common/model.hpp"
 #include "common/terminal.hpp"
+#include "common/windows.hpp"
 
 namespace example {
 
@@ -31,9 +32,7 @@ struct ScoredText {
   /// CapacityError.
   ScoredText(const trine::Model& model, const trine::Tokenizer& tokenizer, const std::string& text,
              const std::string& place, std::size_t tokens_of_window)
-      : ids(tokenizer.encode(text)), window(tokens_of_window) {
-    require_fit(model, window);
-    if (window == 0) window = std::min<std::size_t>(512, model.info().max_position_embeddings);
+      : ids(tokenizer.encode(text)), window(window_size(model, tokens_of_window)) {
     if (model.info().output != trine::OutputKind::language_model)
       throw trine::InputError("this model has no language model head");
     if (ids.size() < 2)
@@ -70,8 +69,7 @@ struct Perplexity {
   double sum = 0.0;
   double sum_of_squares = 0.0;
   std::size_t non_finite_logits = 0;
-  for (std::size_t begin = 0; begin < text.scored(); begin += text.window) {
-    const std::size_t count = std::min(text.window, text.scored() - begin);
+  for_each_window(text.scored(), text.window, [&](std::size_t begin, std::size_t count) {
     session.reset();
     const auto logits = session.forward(std::span(text.ids).subspan(begin, count), trine::OutputRows::all, stop);
     non_finite_logits += session.non_finite_outputs();
@@ -84,7 +82,7 @@ struct Perplexity {
       sum_of_squares += nll * nll;
     }
     progress.update(begin + count);
-  }
+  });
   const auto n = static_cast<double>(text.scored());
   const double mean = sum / n;
   const double variance = std::max(0.0, (sum_of_squares / n - mean * mean) * n / std::max(n - 1.0, 1.0));

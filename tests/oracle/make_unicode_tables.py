@@ -6,7 +6,7 @@ The classes are read out of the `tokenizers` package itself, code point by code 
 regular-expression engines inside it (Oniguruma for \\p{L}, \\p{N}, \\s; the Rust crate `regex` for \\w) and of their
 version of Unicode, not of this Python's. Where this Python knows a code point, its category is compared.
 
-    for name in unicode_table unicode_since_14 normalization_table; do
+    for name in unicode_table unicode_since_14 normalization_table punctuation_table; do
       python tests/oracle/make_unicode_tables.py $name > include/trine/text/$name.hpp
     done
 """
@@ -202,5 +202,20 @@ def unicode_table():
           file=sys.stderr)
 
 
+def punctuation_table():
+    """What the pre-tokenizer "Punctuation" finds: ASCII, and the category P of the older Unicode that it was built with."""
+    splitter = pre_tokenizers.Punctuation("removed")
+    ranges = runs({c: True for c in CODE_POINTS if not splitter.pre_tokenize_str(chr(c))})
+    print("// SPDX-License-Identifier: Apache-2.0")
+    print("// What the pre-tokenizer \"Punctuation\" takes for punctuation, made by tests/oracle/make_unicode_tables.py from what")
+    print(f"// Hugging Face tokenizers {tokenizers.__version__} cuts out. Do not edit.")
+    print("#pragma once\n\n#include <array>\n\n#include <trine/core/abi.hpp>\n")
+    print("namespace trine::inline TRINE_ABI::detail {\n\nstruct PunctuationRange {\n  char32_t first;\n  char32_t last;\n};\n")
+    print_array("inline constexpr std::array<PunctuationRange, {count}> kPunctuationRanges = {{{{",
+                [f"{{{first:#x}, {last:#x}}}" for first, last, _ in ranges])
+    print("\n}  // namespace trine::inline TRINE_ABI::detail")
+    print(len(ranges), "ranges", file=sys.stderr)
+
+
 if __name__ == "__main__":
-    {f.__name__: f for f in (unicode_table, unicode_since_14, normalization_table)}[sys.argv[1]]()
+    {f.__name__: f for f in (unicode_table, unicode_since_14, normalization_table, punctuation_table)}[sys.argv[1]]()

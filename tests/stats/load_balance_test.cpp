@@ -7,6 +7,8 @@
 
 #include <gmock/gmock.h>
 
+#include "support/expect_error.hpp"
+
 namespace trine::test {
 namespace {
 
@@ -53,6 +55,23 @@ TEST(LoadBalance, DependsNeitherOnTheOrderNorOnTheScale) {
     EXPECT_EQ(other.experts_used, a.experts_used);
     EXPECT_NEAR(other.max_violation, a.max_violation, 1e-12);
   }
+}
+
+TEST(ExpertsByLoad, ListsTheBusiestFirst) {
+  EXPECT_THAT(experts_by_load(std::vector<std::uint64_t>{2, 5, 0, 5}), ::testing::ElementsAre(1, 3, 0, 2));
+  EXPECT_THAT(experts_by_load({}), ::testing::IsEmpty());
+}
+
+TEST(TotalVariationDistance, IsWorkedByHand) {
+  const auto distance = [](const std::vector<std::uint64_t>& a, const std::vector<std::uint64_t>& b) {
+    return total_variation_distance(a, b);
+  };
+  EXPECT_NEAR(distance({1, 1, 0, 0}, {0, 3, 0, 1}), 0.5, 1e-12);  // (1/2 + 1/4 + 0 + 1/4) / 2
+  EXPECT_EQ(distance({1, 2, 3}, {2, 4, 6}), 0.0);
+  EXPECT_EQ(distance({7, 0}, {0, 9}), 1.0);
+  EXPECT_TRUE(std::isnan(distance({0, 0}, {1, 0})));
+  EXPECT_TRUE(std::isnan(distance({}, {})));
+  EXPECT_ERROR(distance({1, 2}, {1}), ShapeError, "load: expected 2 experts, found 1");
 }
 
 }  // namespace

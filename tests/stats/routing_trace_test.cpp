@@ -57,5 +57,23 @@ TEST(RoutingTrace, WritesCsv) {
             "2,0,0,1,1.0\n2,1,0,2,1.0\n2,2,0,0,1.0\n");
 }
 
+TEST(RoutingTrace, KeepsTheFirstTokensOnlyIfAskedTo) {
+  RoutingTrace trace(2);
+  show(trace, 1, 4, {{{3, 1.0F}}});
+  show(trace, 1, 4, {{{0, 1.0F}}, {{1, 1.0F}}});  // the last of these is counted only
+  show(trace, 1, 4, {{{1, 1.0F}}});
+  EXPECT_EQ(trace.tokens(), 4U);
+  EXPECT_EQ(trace.kept(), 2U);
+  EXPECT_THAT(trace.experts_of(1, 1), ElementsAre(0));
+  EXPECT_THROW(static_cast<void>(trace.experts_of(1, 2)), std::out_of_range);
+  EXPECT_THAT(trace.stats().load(1), ElementsAre(1, 2, 0, 1));
+  EXPECT_EQ(trace.to_csv(), "layer,token,rank,expert,weight\n1,0,0,3,1.0\n1,1,0,0,1.0\n");
+
+  RoutingTrace none(0);
+  show(none, 0, 2, {{{1, 1.0F}}});
+  EXPECT_TRUE(none.routed(0));
+  EXPECT_EQ(none.kept(), 0U);
+}
+
 }  // namespace
 }  // namespace trine::test

@@ -153,10 +153,12 @@ TEST(ByteLevelBpe, TakesAWholePieceAtOnceIfMergesAreIgnored) {
   EXPECT_THAT(encode({words, merges, options}, Pieces{" abcd", {5}}), ElementsAre(' ', 256, 'c', 'd'));
 }
 
-TEST(ByteLevelBpe, NeedsATokenForEachByteOrOneForUnknowns) {
-  EXPECT_ERROR((ByteLevelBpe(vocabulary(255, {}), MergeTable({}), {})), TokenizerError,
-               "found neither for byte '\\xff'");
+TEST(ByteLevelBpe, DropsBytesWithoutATokenOrTakesTheUnknownOne) {
   ByteLevelBpe::Options options;
+  EXPECT_THAT(encode({vocabulary(255, {"ab"}), MergeTable({{'a', 'b', 255}}), options}, Pieces{"a\xFF\xFF"
+                                                                                               "b",
+                                                                                               {4}}),
+              ElementsAre(255));  // what is left is merged
   options.unknown = 100;
   EXPECT_THAT(encode({vocabulary(255, {}), MergeTable({}), options}, Pieces{"a\xFF\xFF"
                                                                             "b",

@@ -12,6 +12,8 @@
 
 #include <trine/text/chat_template.hpp>
 
+#include "support/temporary_directory.hpp"
+
 namespace trine::test {
 namespace {
 
@@ -85,6 +87,27 @@ TEST(ChatTemplateGolden, RendersConversationsAsTransformersDoes) {
     });
   }
   EXPECT_GT(outputs, 300U);
+}
+
+TEST(ChatTemplateGolden, TakesTheTemplateAndTokensThatTransformersTakes) {
+  const OrderedJson golden = OrderedJson::parse(read(kDirectory / "files.json"));
+  ASSERT_GT(golden["cases"].size(), 20U);
+  for (const OrderedJson& expected : golden["cases"]) {
+    SCOPED_TRACE(expected["files"].dump());
+    const TemporaryDirectory directory;
+    for (const auto& [name, content] : expected["files"].items()) directory.write(name, content.get<std::string>());
+    for (const char* which : {"plain", "tools"}) {
+      ChatInput input;
+      input.messages = {{{"role", "user"}, {"content", "Hi"}}};
+      if (which == std::string("tools")) input.tools = OrderedJson::array({{{"type", "function"}}});
+      const auto render = [&] { return ChatTemplate::load(directory.path()).render(input).text; };
+      if (expected[which].is_null()) {
+        EXPECT_THROW(render(), TemplateError) << which;
+      } else {
+        EXPECT_EQ(render(), expected[which].get<std::string>()) << which;
+      }
+    }
+  }
 }
 
 TEST(ChatTemplateGolden, RendersEachPartOfTheLanguageAsJinjaDoes) {

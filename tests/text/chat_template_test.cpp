@@ -59,7 +59,7 @@ TEST(ChatTemplate, SaysWhatIsWrongWithAModelDirectory) {
   directory.write("tokenizer_config.json", R"({"chat_template": ["x"]})");
   EXPECT_ERROR(load(), ConfigError, "chat_template[0]: expected a JSON object, found 'x'");
   directory.write("tokenizer_config.json", R"({"chat_template": "", "bos_token": 1})");
-  EXPECT_ERROR(load(), ConfigError, "bos_token: expected a string, found 1");
+  EXPECT_ERROR(load(), ConfigError, "bos_token: expected a JSON object, found 1");
   directory.write("tokenizer_config.json", R"({"chat_template": "a\n{% x %}"})");
   EXPECT_ERROR(load(), TemplateError, "tokenizer_config.json: chat_template: line 2: no tag named 'x'");
   directory.write("tokenizer_config.json", "{");

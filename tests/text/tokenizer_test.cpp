@@ -138,6 +138,14 @@ TEST(Tokenizer, KnowsWhatTokenizerConfigNames) {
   EXPECT_THAT(tokenizer.encode("a"), ElementsAre('a'));  // as transformers 5: the post_processor decides
   EXPECT_EQ(Tokenizer::load(directory.path() / "tokenizer.json").config().bos_token, std::nullopt);
 
+  // The older file counts where tokenizer_config.json has no "added_tokens_decoder", as in transformers 5.
+  const std::filesystem::path map = directory.write("special_tokens_map.json", R"({"bos_token": "<turn>"})");
+  EXPECT_EQ(Tokenizer::load(directory.path()).bos_id(), 301U);
+  EXPECT_EQ(Tokenizer::load(directory.path()).eos_id(), 301U);
+  directory.write("tokenizer_config.json", R"({"bos_token": "<s>", "added_tokens_decoder": {}, "num_token": 3})");
+  EXPECT_EQ(Tokenizer::load(directory.path()).bos_id(), 300U);
+  std::filesystem::remove(map);
+
   directory.write("tokenizer_config.json", R"({"bos_token": 7})");
   EXPECT_ERROR(Tokenizer::load(directory.path()), TokenizerError,
                config.string() + ": bos_token: expected a JSON object, found 7");

@@ -2,8 +2,10 @@
 // Every routing decision of a run, kept for tables, pictures and files.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,10 +20,14 @@ namespace trine::inline TRINE_ABI {
 /// counts the load. Memory grows with the tokens: 8 bytes for each assignment and 8 for each token and layer.
 class RoutingTrace : public RoutingObserver {
  public:
+  RoutingTrace() = default;
+  /// Keeps the decisions of the first `most_tokens` tokens only. The load counts all.
+  explicit RoutingTrace(std::size_t most_tokens) : most_tokens_(most_tokens) {}
+
   void on_routing(const RoutingEvent& event) override {
     if (event.layer >= layers_.size()) layers_.resize(event.layer + 1);
     Layer& layer = layers_[event.layer];
-    for (std::size_t t = 0; t < event.plan.tokens; ++t) {
+    for (std::size_t t = 0; t < event.plan.tokens && layer.begin.size() <= most_tokens_; ++t) {
       const auto experts = event.plan.experts_of(t);
       const auto weights = event.plan.weights_of(t);
       layer.expert.insert(layer.expert.end(), experts.begin(), experts.end());
@@ -33,12 +39,14 @@ class RoutingTrace : public RoutingObserver {
 
   /// Tokens seen.
   [[nodiscard]] std::size_t tokens() const noexcept { return static_cast<std::size_t>(stats_.tokens()); }
+  /// How many of them were kept, the first ones.
+  [[nodiscard]] std::size_t kept() const noexcept { return std::min(tokens(), most_tokens_); }
   /// Layers up to the last one with a router.
   [[nodiscard]] std::size_t layers() const noexcept { return layers_.size(); }
   /// Has the layer a router?
-  [[nodiscard]] bool routed(std::size_t layer) const { return layers_.at(layer).begin.size() > 1; }
+  [[nodiscard]] bool routed(std::size_t layer) const { return !stats_.load(layer).empty(); }
 
-  /// Experts of a token, best first. The layer has a router.
+  /// Experts of a token that was kept, best first. The layer has a router.
   [[nodiscard]] std::span<const std::uint32_t> experts_of(std::size_t layer, std::size_t token) const {
     return part(layers_.at(layer).expert, layer, token);
   }
@@ -92,6 +100,7 @@ class RoutingTrace : public RoutingObserver {
     return std::span(of_layer).subspan(begin.at(token), begin.at(token + 1) - begin.at(token));
   }
 
+  std::size_t most_tokens_ = std::numeric_limits<std::size_t>::max();
   std::vector<Layer> layers_;
   RoutingStats stats_;
 };

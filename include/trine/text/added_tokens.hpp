@@ -32,6 +32,7 @@ struct AddedToken {
   bool lstrip = false;       // swallows the white space before it
   bool rstrip = false;       // swallows the white space behind it
   bool normalized = false;   // looked for after normalization, in what the others left
+  friend bool operator==(const AddedToken&, const AddedToken&) = default;
 };
 
 /// Finds the longest pattern at each position of a text, in linear time however the patterns overlap.

@@ -151,21 +151,17 @@ class TokenModel {
 class ByteLevelBpe final : public TokenModel {
  public:
   struct Options {
-    std::optional<TokenId> unknown;  // the token for a byte that has none; required if there are such bytes
+    std::optional<TokenId> unknown;  // for a byte that has no token; without it such a byte is dropped
     bool fuse_unknown = false;       // one unknown token for a run of them
     bool ignore_merges = false;      // a piece that is a token needs no merging
   };
 
-  /// Throws TokenizerError when a byte has no token and there is none for unknown bytes.
   ByteLevelBpe(std::shared_ptr<const Vocabulary> vocabulary, MergeTable merges, Options options)
       : vocabulary_(std::move(vocabulary)), merges_(std::move(merges)), options_(options) {
     for (std::size_t byte = 0; byte < 256; ++byte) {
       std::string text;
       append_utf8(byte_character(static_cast<std::uint8_t>(byte)), text);
       token_of_byte_[byte] = vocabulary_->find(text);
-      if (token_of_byte_[byte] || options_.unknown) continue;
-      throw TokenizerError("expected a token for each byte, or an unk_token, found neither for byte " +
-                           in_quotes(std::string(1, static_cast<char>(byte))));
     }
   }
 
@@ -193,7 +189,7 @@ class ByteLevelBpe final : public TokenModel {
       const auto token = token_of_byte_[static_cast<std::uint8_t>(byte)];
       if (token) {
         symbols.push_back(*token);
-      } else if (!after_unknown || !options_.fuse_unknown) {
+      } else if (options_.unknown && !(after_unknown && options_.fuse_unknown)) {
         symbols.push_back(*options_.unknown);
       }
       after_unknown = !token;
@@ -203,7 +199,7 @@ class ByteLevelBpe final : public TokenModel {
   std::shared_ptr<const Vocabulary> vocabulary_;
   MergeTable merges_;
   Options options_;
-  std::array<std::optional<TokenId>, 256> token_of_byte_;
+  std::array<std::optional<TokenId>, 256> token_of_byte_;  // published vocabularies lack bytes: SmolLM2 lacks 21
 };
 
 }  // namespace trine::inline TRINE_ABI

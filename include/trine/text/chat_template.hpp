@@ -22,6 +22,7 @@
 #include <trine/json/object_reader.hpp>
 #include <trine/platform/mapped_file.hpp>
 #include <trine/text/template_engine.hpp>
+#include <trine/text/tokenizer_config.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -50,35 +51,34 @@ struct RenderedChat {
 class ChatTemplate {
  public:
   /// Special tokens of a tokenizer by the names that templates use: {"bos_token", "<s>"}.
-  using SpecialTokens = std::vector<std::pair<std::string, std::string>>;
+  using SpecialTokens = trine::SpecialTokens;
 
-  /// Reads chat_template.jinja in a model directory or, without one, "chat_template" in its tokenizer_config.json.
-  /// Throws TemplateError when there is neither or it is damaged; FileError, ConfigError.
+  /// Reads the templates of a model directory, where transformers looks for them, from the first of these that has any:
+  ///   chat_template.jinja (`default`) and additional_chat_templates/NAME.jinja
+  ///   "chat_template" in tokenizer_config.json: one, or several by name
+  ///   "chat_template" in chat_template.json, the file of older processors
+  /// Throws TemplateError when there is none or it is damaged; FileError, ConfigError.
   [[nodiscard]] static ChatTemplate load(const std::filesystem::path& model_directory,
                                          const TemplateLimits& limits = {}) {
-    const std::filesystem::path config_path = model_directory / "tokenizer_config.json";
-    const std::filesystem::path template_path = model_directory / "chat_template.jinja";
-    const Json config = exists(config_path) ? read_json_file(config_path) : Json::object();
-    ObjectReader reader(config, config_path.string());
-    SpecialTokens tokens = special_tokens(config, reader);
-    if (exists(template_path)) return from_file(template_path, std::move(tokens), limits);
-    if (!reader.has("chat_template"))
-      throw TemplateError(model_directory.string() +
-                          ": the model has no chat template: expected chat_template.jinja, or chat_template in "
-                          "tokenizer_config.json");
-    ChatTemplate result(std::move(tokens));
-    result.add_from(reader, config_path.string(), limits);
-    return result;
+    ChatTemplate result(read_special_tokens(model_directory));
+    if (result.add_files(model_directory, limits)) return result;
+    for (const char* name : {"tokenizer_config.json", "chat_template.json"}) {
+      const std::filesystem::path path = model_directory / name;
+      if (!exists(path)) continue;
+      const Json document = read_json_file(path);
+      ObjectReader reader(document, path.string());
+      if (!reader.has("chat_template")) continue;
+      result.add_from(reader, path.string() + ": chat_template", limits);
+      return result;
+    }
+    throw TemplateError(model_directory.string() +
+                        ": the model has no chat template: expected chat_template.jinja, or chat_template in "
+                        "tokenizer_config.json or chat_template.json");
   }
 
-  /// The special tokens that tokenizer_config.json in a model directory names; none without that file. Throws
-  /// FileError, ConfigError.
+  /// The special tokens that the files of a model directory name. Throws FileError, ConfigError.
   [[nodiscard]] static SpecialTokens read_special_tokens(const std::filesystem::path& model_directory) {
-    const std::filesystem::path path = model_directory / "tokenizer_config.json";
-    if (!exists(path)) return {};
-    const Json config = read_json_file(path);
-    ObjectReader reader(config, path.string());
-    return special_tokens(config, reader);
+    return trine::read_special_tokens(model_directory);
   }
 
   /// Reads a file that holds a template. Throws FileError, TemplateError.
@@ -124,38 +124,58 @@ class ChatTemplate {
     return std::filesystem::exists(path, ignored);
   }
 
-  /// "bos_token": "<s>", or an object with "content": all keys that end so, but null ones.
-  [[nodiscard]] static SpecialTokens special_tokens(const Json& config, ObjectReader& reader) {
-    SpecialTokens tokens;
-    for (const auto& [key, value] : config.items()) {
-      if (!key.ends_with("_token") || value.is_null()) continue;
-      if (key.starts_with("add_")) continue;  // add_bos_token: a flag
-      tokens.emplace_back(key, value.is_object() ? reader.object(key).string("content") : reader.string(key));
+  /// Files of templates; false if there are none. Of the additional ones, only those are read that `choose` takes.
+  [[nodiscard]] bool add_files(const std::filesystem::path& model_directory, const TemplateLimits& limits) {
+    const auto add = [&](const std::string& name, const std::filesystem::path& path) {
+      if (!exists(path)) return;
+      templates_.insert_or_assign(
+          name, templates::Template(read_text_file(path, limits.source_bytes), path.string(), limits));
+    };
+    add("default", model_directory / "chat_template.jinja");
+    const std::filesystem::path additional = model_directory / "additional_chat_templates";
+    for (const std::string name : {"default", "tool_use"}) add(name, additional / (name + ".jinja"));
+    if (!templates_.empty()) return true;
+    std::error_code ignored;
+    for (std::filesystem::directory_iterator file(additional, ignored), end; !ignored && file != end;
+         file.increment(ignored)) {
+      if (file->path().extension() == ".jinja") require_usable(additional.string());
     }
-    return tokens;
+    return false;
   }
 
-  /// One template, or a list of {"name", "template"}.
+  /// One template; a list of {"name", "template"}, of which the last counts among equal names; or {name: template}.
   void add_from(ObjectReader& reader, const std::string& place, const TemplateLimits& limits) {
     const Json& value = reader.at("chat_template");
-    if (!value.is_array()) {
-      templates_.emplace("default",
-                         templates::Template(reader.string("chat_template"), place + ": chat_template", limits));
-      return;
+    const auto add = [&](const std::string& name, const std::string& source) {
+      templates_.insert_or_assign(name, templates::Template(source, place + " " + in_quotes(name), limits));
+    };
+    if (value.is_array()) {
+      for (std::size_t i = 0; i < value.size(); ++i) {
+        ObjectReader one = reader.element("chat_template", i);
+        add(one.string("name"), one.string("template"));
+      }
+    } else if (value.is_object()) {
+      ObjectReader all = reader.object("chat_template");
+      for (const auto& item : value.items()) add(item.key(), all.string(item.key()));
+    } else {
+      templates_.emplace("default", templates::Template(reader.string("chat_template"), place, limits));
     }
-    for (std::size_t i = 0; i < value.size(); ++i) {
-      ObjectReader one = reader.element("chat_template", i);
-      const std::string name = one.string("name");
-      templates_.emplace(
-          name, templates::Template(one.string("template"), place + ": chat_template " + in_quotes(name), limits));
-    }
-    if (!templates_.contains("default"))
-      throw TemplateError(place + ": chat_template: expected one with the name 'default', found none");
+    require_usable(place);
+  }
+
+  /// There is a template that `choose` can take, if not for every conversation.
+  void require_usable(const std::string& place) const {
+    if (!templates_.contains("default") && !templates_.contains("tool_use"))
+      throw TemplateError(place + ": expected one with the name 'default', found none");
   }
 
   [[nodiscard]] const templates::Template& choose(bool with_tools) const {
     const auto tool_use = templates_.find("tool_use");
-    return with_tools && tool_use != templates_.end() ? tool_use->second : templates_.at("default");
+    if (with_tools && tool_use != templates_.end()) return tool_use->second;
+    const auto plain = templates_.find("default");
+    if (plain == templates_.end())
+      throw TemplateError("the model has a chat template for conversations with tools, expected one named 'default'");
+    return plain->second;
   }
 
   /// As transformers prepares messages: without null values, and with the reasoning of an answer under all names in

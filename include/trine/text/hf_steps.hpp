@@ -2,7 +2,7 @@
 // Reads the steps around the model in a Hugging Face tokenizer.json: normalizer, pre_tokenizer and decoder.
 #pragma once
 
-#include <array>
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -18,6 +18,7 @@
 #include <trine/text/metaspace.hpp>
 #include <trine/text/normalizer.hpp>
 #include <trine/text/pre_tokenizer.hpp>
+#include <trine/text/punctuation.hpp>
 #include <trine/text/regex.hpp>
 #include <trine/text/split.hpp>
 #include <trine/text/tokenizer_parts.hpp>
@@ -32,8 +33,13 @@ class HfStepReader {
   HfStepReader(const std::string& place, const RegexCompiler& compile, TokenizerParts& parts)
       : place_(place), compile_(compile), parts_(parts) {}
 
-  /// Does a pre-tokenizer write bytes in the byte-level alphabet?
-  [[nodiscard]] bool is_byte_level() const noexcept { return byte_level_; }
+  /// Does the model see bytes, and write them in the byte-level alphabet? Otherwise it sees characters.
+  [[nodiscard]] bool model_sees_bytes() const noexcept { return bytes_; }
+
+  /// Makes characters of the bytes that the model would see.
+  void write_alphabet() {
+    if (std::exchange(bytes_, false)) parts_.pre_tokenizers.push_back(std::make_unique<ByteAlphabetPreTokenizer>());
+  }
 
   void read_normalizer(const Json& json) {
     for_each_step(json, "normalizer", "normalizers",
@@ -48,7 +54,7 @@ class HfStepReader {
     for_each_step(json, "pre_tokenizer", "pretokenizers",
                   [&](ObjectReader& reader, const std::string& type, const std::string& path) {
                     require_few(parts_.pre_tokenizers.size(), path);
-                    if (byte_level_) fail(path, "expected no step after \"ByteLevel\"");
+                    write_alphabet();
                     parts_.pre_tokenizers.push_back(pre_tokenizer(reader, type));
                     reader.finish();
                   });
@@ -59,11 +65,9 @@ class HfStepReader {
     Stage stage = Stage::none;
     for_each_step(json, "decoder", "decoders",
                   [&](ObjectReader& reader, const std::string& type, const std::string& path) {
-                    const Stage next = read_decoder_step(reader, type, stage, steps);
-                    const bool in_order = next > stage || (next == stage && stage == Stage::token);
-                    if (!in_order || stage == Stage::bytes) fail(path, "expected another order of decoders");
-                    require_few(steps.replacements.size(), path);
-                    stage = next;
+                    if (stage == Stage::bytes) fail(path, "expected no step after \"ByteLevel\"");
+                    require_few(steps.on_tokens.size() + steps.on_items.size() + steps.on_text.size(), path);
+                    stage = read_decoder_step(reader, type, stage, steps);
                     reader.finish();
                   });
     if (stage == Stage::none) fail("decoder", "expected a step, found none");
@@ -197,19 +201,19 @@ class HfStepReader {
   [[nodiscard]] std::unique_ptr<const PreTokenizer> pre_tokenizer(ObjectReader& reader, const std::string& type) {
     if (type == "ByteLevel") {
       byte_level_ = true;
+      bytes_ = true;
       const bool add_prefix_space = reader.boolean("add_prefix_space");
       static_cast<void>(reader.boolean_or("trim_offsets", true));  // changes offsets only
       return std::make_unique<ByteLevelPreTokenizer>(add_prefix_space, reader.boolean_or("use_regex", true));
     }
     if (type == "Split") {
       std::unique_ptr<const Regex> at = pattern(reader);
-      const auto behavior =
-          reader.choice<SplitBehavior>("behavior", {{"Removed", SplitBehavior::removed},
-                                                    {"Isolated", SplitBehavior::isolated},
-                                                    {"MergedWithPrevious", SplitBehavior::merged_with_previous},
-                                                    {"MergedWithNext", SplitBehavior::merged_with_next},
-                                                    {"Contiguous", SplitBehavior::contiguous}});
+      const SplitBehavior behavior = split_behavior(reader);
       return std::make_unique<SplitPreTokenizer>(std::move(at), behavior, reader.boolean("invert"));
+    }
+    if (type == "Punctuation") {
+      const SplitBehavior behavior = reader.has("behavior") ? split_behavior(reader) : SplitBehavior::isolated;
+      return std::make_unique<SplitPreTokenizer>(std::make_unique<PunctuationPattern>(), behavior, false);
     }
     if (type == "Metaspace") {
       static_cast<void>(reader.has("str_rep"));  // old files repeat the replacement
@@ -225,10 +229,18 @@ class HfStepReader {
     }
     if (type == "Whitespace") return split(CharacterSplit::whitespace);
     if (type == "WhitespaceSplit") return split(CharacterSplit::whitespace_split);
-    reader.fail(
-        "type",
-        "one of \"ByteLevel\", \"Digits\", \"Metaspace\", \"Split\", \"Whitespace\", \"WhitespaceSplit\", \"Sequence\"",
-        reader.at("type"));
+    reader.fail("type",
+                "one of \"ByteLevel\", \"Digits\", \"Metaspace\", \"Punctuation\", \"Split\", \"Whitespace\", "
+                "\"WhitespaceSplit\", \"Sequence\"",
+                reader.at("type"));
+  }
+
+  [[nodiscard]] static SplitBehavior split_behavior(ObjectReader& reader) {
+    return reader.choice<SplitBehavior>("behavior", {{"Removed", SplitBehavior::removed},
+                                                     {"Isolated", SplitBehavior::isolated},
+                                                     {"MergedWithPrevious", SplitBehavior::merged_with_previous},
+                                                     {"MergedWithNext", SplitBehavior::merged_with_next},
+                                                     {"Contiguous", SplitBehavior::contiguous}});
   }
 
   [[nodiscard]] static std::unique_ptr<const PreTokenizer> split(CharacterSplit how) {
@@ -237,48 +249,62 @@ class HfStepReader {
 
   // ---- decoder
 
-  // What a decoder works on, in the only order that is supported; "ByteLevel" stands alone.
-  enum class Stage : std::uint8_t { none, token, byte_fallback, fuse, text, bytes };
+  // What the next decoder works on: tokens, runs of bytes as characters, all as one text. "ByteLevel" stands alone.
+  enum class Stage : std::uint8_t { none, tokens, items, text, bytes };
 
   [[nodiscard]] Stage read_decoder_step(ObjectReader& reader, const std::string& type, Stage stage,
                                         CharacterDecoder::Steps& steps) const {
     if (type == "ByteLevel") {
+      if (stage != Stage::none) reader.fail("type", "expected no other step before \"ByteLevel\"");
       ignore_byte_level_fields(reader);
-      return stage == Stage::none ? Stage::bytes : Stage::none;
+      return Stage::bytes;
     }
+    if (type == "Fuse") return Stage::text;
+    if (type == "ByteFallback") {
+      if (stage > Stage::tokens)
+        reader.fail("type", "expected no \"ByteFallback\" or \"Fuse\" before \"ByteFallback\", found one");
+      steps.byte_fallback = true;
+      return Stage::items;
+    }
+    (stage == Stage::text    ? steps.on_text
+     : stage == Stage::items ? steps.on_items
+                             : steps.on_tokens)
+        .push_back(decode_step(reader, type));
+    return std::max(stage, Stage::tokens);
+  }
+
+  [[nodiscard]] DecodeStep decode_step(ObjectReader& reader, const std::string& type) const {
     if (type == "Replace") {
-      steps.replacements.push_back(replacement(reader));
-      return steps.metaspace ? Stage::none : Stage::token;
+      const bool by_character = replaces_one_character(reader);
+      return {DecodeStep::Replace{replacement(reader), by_character}};
     }
     if (type == "Metaspace") {
-      if (steps.metaspace) return Stage::none;
       static_cast<void>(reader.has("str_rep"));
       static_cast<void>(reader.boolean_or("split", true));
       const PrependScheme scheme = prepend_scheme(reader);
-      steps.metaspace = {character(reader, "replacement"), scheme != PrependScheme::never};
-      return Stage::token;
+      return {DecodeStep::Metaspace{character(reader, "replacement"), scheme != PrependScheme::never}};
     }
-    if (type == "ByteFallback") {
-      steps.byte_fallback = true;
-      return Stage::byte_fallback;
-    }
-    if (type == "Fuse") return Stage::fuse;
     if (type == "Strip") {
-      if (stage != Stage::fuse) reader.fail("type", "expected \"Fuse\" right before \"Strip\", found none");
-      steps.stripped = character(reader, "content");
-      steps.strip_count = reader.integer("start", 0, 1024);
-      static_cast<void>(reader.integer("stop", 0, 0));  // at the end, which a stream does not know
-      return Stage::text;
+      const auto count = [&](std::string_view key) { return static_cast<std::size_t>(reader.integer(key, 0, 1024)); };
+      return {DecodeStep::Strip{character(reader, "content"), count("start"), count("stop")}};
     }
     reader.fail("type",
                 "one of \"ByteFallback\", \"ByteLevel\", \"Fuse\", \"Metaspace\", \"Replace\", \"Strip\", \"Sequence\"",
                 reader.at("type"));
   }
 
+  [[nodiscard]] static bool replaces_one_character(ObjectReader& reader) {
+    ObjectReader pattern = reader.object("pattern");
+    if (!pattern.has("String")) return false;
+    const std::string text = pattern.string("String");
+    return !text.empty() && decode_utf8(text).bytes == text.size();
+  }
+
   const std::string& place_;
   const RegexCompiler& compile_;
   TokenizerParts& parts_;
-  bool byte_level_ = false;
+  bool byte_level_ = false;            // there is a pre-tokenizer "ByteLevel"
+  bool bytes_ = false;                 // and what follows still sees the bytes
   bool may_remove_beginning_ = false;  // so that no piece begins where the text began: Metaspace would have to know
 };
 

@@ -16,7 +16,9 @@
 #include <trine/core/error.hpp>
 #include <trine/json/object_reader.hpp>
 #include <trine/json/parse.hpp>
+#include <trine/text/byte_level.hpp>
 #include <trine/text/character_bpe.hpp>
+#include <trine/text/decoder.hpp>
 #include <trine/text/hf_steps.hpp>
 #include <trine/text/hf_tokenizer_json.hpp>
 #include <trine/text/regex.hpp>
@@ -41,7 +43,11 @@ class HfTokenizerReader {
     const Json* added_tokens = root.has("added_tokens") ? &root.at("added_tokens") : nullptr;
     if (root.has("normalizer")) steps_.read_normalizer(root.at("normalizer"));
     if (root.has("pre_tokenizer")) steps_.read_pre_tokenizer(root.at("pre_tokenizer"));
-    steps_.read_decoder(root.at("decoder"));
+    if (root.has("decoder")) {
+      steps_.read_decoder(root.at("decoder"));
+    } else {
+      parts_.decoder = std::make_unique<PlainDecoder>();
+    }
     read_model(model, added_tokens != nullptr ? added_tokens->size() : 0);
     if (added_tokens != nullptr) read_added_tokens(*added_tokens);
     if (root.has("post_processor")) read_post_processor(root.at("post_processor"), "post_processor");
@@ -75,26 +81,30 @@ class HfTokenizerReader {
     options.fuse_unknown = model.boolean_or("fuse_unk", false);
     options.ignore_merges = model.boolean_or("ignore_merges", false);
     const std::shared_ptr<const Vocabulary> vocabulary = read_vocabulary(model, added_tokens);
-    if (model.has("unk_token")) {
+    const bool has_all_bytes = steps_.model_sees_bytes() && has_byte_alphabet(*vocabulary);
+    if (model.has("unk_token") && !has_all_bytes) {  // otherwise nothing is unknown, and some files name one in vain
       options.unknown = vocabulary->find(model.string("unk_token"));
       if (!options.unknown) model.fail("unk_token", "a token of the vocabulary", model.at("unk_token"));
     }
     MergeTable merges(read_merges(model, *vocabulary));
     model.finish();
     parts_.vocabulary = vocabulary;
-    if (!steps_.is_byte_level()) {
-      parts_.model = std::make_unique<CharacterBpe>(vocabulary, std::move(merges), options);
-      return;
-    }
-    // Byte fallback never happens where each byte has a token, which ByteLevelBpe demands.
-    if (options.byte_fallback) options.unknown.reset();
-    try {
+    // The bytes of the characters that stand for missing bytes fall back in turn.
+    if (options.byte_fallback && !has_all_bytes) steps_.write_alphabet();
+    if (steps_.model_sees_bytes()) {
       parts_.model = std::make_unique<ByteLevelBpe>(
           vocabulary, std::move(merges),
           ByteLevelBpe::Options{options.unknown, options.fuse_unknown, options.ignore_merges});
-    } catch (const TokenizerError& error) {
-      fail("model.vocab", error.what());
+    } else {
+      parts_.model = std::make_unique<CharacterBpe>(vocabulary, std::move(merges), options);
     }
+  }
+
+  [[nodiscard]] static bool has_byte_alphabet(const Vocabulary& vocabulary) {
+    for (unsigned byte = 0; byte < 256; ++byte) {
+      if (!vocabulary.find(to_byte_characters(std::string(1, static_cast<char>(byte))))) return false;
+    }
+    return true;
   }
 
   static void require_empty(ObjectReader& reader, std::string_view key) {
@@ -194,7 +204,7 @@ class HfTokenizerReader {
       token.rstrip = reader.boolean("rstrip");
       token.normalized = reader.boolean("normalized");
       reader.finish();
-      if (token.content.empty()) reader.fail("content", "a text that is not empty", reader.at("content"));
+      if (token.content.empty() || is_repeated(token)) continue;  // neither is ever found
       const auto in_vocabulary = parts_.vocabulary->find(token.content);
       const bool agrees = in_vocabulary ? *in_vocabulary == token.id : !parts_.vocabulary->contains(token.id);
       if (!agrees || !added_.emplace(token.id, token.content).second ||
@@ -206,6 +216,11 @@ class HfTokenizerReader {
     }
   }
 
+  [[nodiscard]] bool is_repeated(const AddedToken& token) const {
+    return added_.contains(token.id) &&
+           std::find(parts_.added_tokens.begin(), parts_.added_tokens.end(), token) != parts_.added_tokens.end();
+  }
+
   // ---- what stands around a text
 
   void read_post_processor(const Json& json, const std::string& path) {
@@ -213,13 +228,38 @@ class HfTokenizerReader {
     steps_.for_each_step(
         json, path, "processors", [&](ObjectReader& reader, const std::string& type, const std::string& step) {
           if (type == "ByteLevel") return HfStepReader::ignore_byte_level_fields(reader);  // changes offsets only
-          if (type != "TemplateProcessing") {
-            reader.fail("type", "one of \"ByteLevel\", \"TemplateProcessing\", \"Sequence\"", reader.at("type"));
+          const bool is_pair = type == "BertProcessing" || type == "RobertaProcessing";
+          if (!is_pair && type != "TemplateProcessing") {
+            reader.fail("type",
+                        "one of \"BertProcessing\", \"ByteLevel\", \"RobertaProcessing\", \"TemplateProcessing\", "
+                        "\"Sequence\"",
+                        reader.at("type"));
           }
-          if (seen_template) fail(step, "expected one \"TemplateProcessing\", found another");
+          if (seen_template) fail(step, "expected one step that adds tokens, found another");
           seen_template = true;
-          read_template(reader, step);
+          is_pair ? read_pair(reader, step) : read_template(reader, step);
         });
+  }
+
+  /// {"cls": ["<s>", 0], "sep": ["</s>", 2]}: cls before a text, sep after it.
+  void read_pair(ObjectReader& reader, const std::string& path) {
+    for (const std::string_view key : {"trim_offsets", "add_prefix_space"})  // change offsets only
+      static_cast<void>(reader.boolean_or(key, true));
+    const auto id_of = [&](std::string_view key) {
+      const Json& pair = reader.at(key);
+      if (!pair.is_array() || pair.size() != 2 || !pair[0].is_string()) reader.fail(key, "[\"text\", id]", pair);
+      return known_id(pair[1], path + "." + std::string(key) + "[1]");
+    };
+    parts_.prefix.push_back(id_of("cls"));
+    parts_.suffix.push_back(id_of("sep"));
+    reader.finish();
+  }
+
+  [[nodiscard]] TokenId known_id(const Json& json, const std::string& field) const {
+    const TokenId id = token_id(json, [&] { return field; });
+    if (!parts_.vocabulary->contains(id) && !added_.contains(id))
+      fail(field, "expected the id of a token, found " + std::to_string(id));
+    return id;
   }
 
   /// "single" lists what stands around one text: {"SpecialToken": {"id": "<s>"}} and, once, {"Sequence": {"id": "A"}}.
@@ -261,11 +301,7 @@ class HfTokenizerReader {
     const Json& json = list(entry, "ids");
     entry.finish();
     for (std::size_t i = 0; i < json.size(); ++i) {
-      const auto field = [&] { return element(path + "." + name + ".ids", i); };
-      const TokenId id = token_id(json[i], field);
-      if (!parts_.vocabulary->contains(id) && !added_.contains(id)) {
-        fail(field(), "expected the id of a token, found " + std::to_string(id));
-      }
+      const TokenId id = known_id(json[i], element(path + "." + name + ".ids", i));
       if (ids.size() == kMaxTemplateIds)
         fail(path, "expected at most " + std::to_string(kMaxTemplateIds) + " tokens around a text, found more");
       ids.push_back(id);

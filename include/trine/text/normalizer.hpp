@@ -31,15 +31,24 @@ class Normalizer {
 
 using Normalizers = std::vector<std::unique_ptr<const Normalizer>>;
 
+namespace detail {
+
+/// Throws TokenizerError when `given` bytes became more than steps that are meant well make of them.
+inline void require_proportion(const char* place, std::size_t given, std::size_t found) {
+  const std::size_t most = 4096 + 64 * given;
+  if (found <= most) return;
+  throw TokenizerError(std::string(place) + ": expected at most " + std::to_string(most) + " bytes, found " +
+                       std::to_string(found));
+}
+
+}  // namespace detail
+
 /// One step after the other. Throws TokenizerError when the text grows out of proportion, as hostile files may ask for.
 [[nodiscard]] inline std::string normalize(const Normalizers& steps, std::string text) {
-  const std::size_t most = 4096 + 64 * text.size();
+  const std::size_t given = text.size();
   for (const auto& step : steps) {
     text = step->apply(std::move(text));
-    if (text.size() > most) {
-      throw TokenizerError("normalizer: expected at most " + std::to_string(most) + " bytes, found " +
-                           std::to_string(text.size()));
-    }
+    detail::require_proportion("normalizer", given, text.size());
   }
   return text;
 }

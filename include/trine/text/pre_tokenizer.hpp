@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <trine/core/abi.hpp>
+#include <trine/text/byte_level.hpp>
 #include <trine/text/regex.hpp>
 #include <trine/text/unicode_categories.hpp>
 #include <trine/text/utf8.hpp>
@@ -129,7 +130,8 @@ class Gpt2Pattern final : public Regex {
 };
 
 /// The pre-tokenizer "ByteLevel" of Hugging Face tokenizers, except that bytes stay bytes: the vocabulary, which is
-/// written in the byte-level alphabet, is translated once instead (see byte_level.hpp).
+/// written in the byte-level alphabet, is translated once instead (see byte_level.hpp). Where that is not enough,
+/// ByteAlphabetPreTokenizer follows.
 class ByteLevelPreTokenizer final : public PreTokenizer {
  public:
   /// `add_prefix_space`: a space before each piece that does not start with one. `use_pattern`: cut by the GPT-2
@@ -172,6 +174,21 @@ class ByteLevelPreTokenizer final : public PreTokenizer {
 
   bool add_prefix_space_;
   bool use_pattern_;
+};
+
+/// Writes the bytes of pieces in the byte-level alphabet, for steps or models that look at its characters.
+class ByteAlphabetPreTokenizer final : public PreTokenizer {
+ public:
+  [[nodiscard]] Pieces apply(Pieces pieces) const override {
+    Pieces result;
+    result.text.reserve(pieces.text.size() * 2);
+    result.at_text_start = pieces.at_text_start;
+    pieces.for_each([&](std::string_view piece) {
+      result.text += to_byte_characters(piece);
+      result.ends.push_back(result.text.size());
+    });
+    return result;
+  }
 };
 
 }  // namespace trine::inline TRINE_ABI

@@ -50,8 +50,8 @@ struct TokenizerOptions {
 /// A value: copies share the vocabulary. Const and thread-safe.
 class Tokenizer {
  public:
-  /// Reads tokenizer.json and, if there is one, tokenizer_config.json in a model directory; or a tokenizer.json alone.
-  /// Throws FileError, TokenizerError.
+  /// Reads tokenizer.json and what names special tokens (see read_special_tokens) in a model directory; or a
+  /// tokenizer.json alone. Throws FileError, TokenizerError.
   [[nodiscard]] static Tokenizer load(const std::filesystem::path& model_directory_or_file,
                                       const TokenizerOptions& options = {}) {
     std::error_code ignored;
@@ -59,8 +59,7 @@ class Tokenizer {
       return Tokenizer(read_hf_tokenizer_json(model_directory_or_file, options.regex));
     }
     TokenizerParts parts = read_hf_tokenizer_json(model_directory_or_file / "tokenizer.json", options.regex);
-    const std::filesystem::path config = model_directory_or_file / "tokenizer_config.json";
-    if (std::filesystem::exists(config, ignored)) parts.config = read_tokenizer_config(config);
+    parts.config = read_tokenizer_config(model_directory_or_file);
     return Tokenizer(std::move(parts));
   }
 
@@ -68,8 +67,9 @@ class Tokenizer {
   /// added token, or a decoder too much of a token.
   explicit Tokenizer(TokenizerParts parts) : state_(std::make_shared<const State>(std::move(parts))) {}
 
-  /// The ids of any bytes: what is not valid UTF-8 is encoded byte by byte. Time is n log n in the bytes. Throws
-  /// InputError beyond 4 GiB, and TokenizerError when a pattern of the tokenizer takes too long.
+  /// The ids of any bytes: what is not valid UTF-8 is encoded byte by byte. What the vocabulary cannot spell is its
+  /// unknown token or, without one, dropped. Time is n log n in the bytes. Throws InputError beyond 4 GiB, and
+  /// TokenizerError when a pattern of the tokenizer takes too long.
   [[nodiscard]] std::vector<TokenId> encode(std::string_view text, EncodeOptions options = {}) const {
     if (options.replace_invalid_utf8 && options.foreign.empty() && !is_valid_utf8(text)) {
       options.replace_invalid_utf8 = false;
@@ -105,7 +105,7 @@ class Tokenizer {
   }
 
   /// Valid UTF-8, U+FFFD for what the tokens do not complete. Ids without a token give no text, because models have
-  /// more rows than tokens.
+  /// more rows than tokens. Throws TokenizerError when a decoder makes too much of the text.
   [[nodiscard]] std::string decode(std::span<const TokenId> ids, bool skip_special_tokens = true) const {
     std::string text;
     TextAssembler assembler(*state_->parts.decoder, true);
