@@ -3,10 +3,11 @@
 //
 // A parallel region is a job in a slot. The caller publishes it, works on it itself, and closes it when nothing is left
 // to hand out; then it waits for those workers alone that have joined. A worker that the system has not scheduled is
-// never waited for. Between regions workers spin for some tens of microseconds, since the next region of a pass is
-// mostly closer than that, and then sleep; who sleeps is woken for work that takes longer than waking. Where a spinning
-// thread notices that its processor was taken away, processors are scarce: then nobody spins for a while, because time
-// that is spun away is missing when there is work. bench/busy_host measures what that is worth.
+// never waited for. Between regions workers spin for a moment, since the next region of a pass is mostly closer than
+// that, and then sleep; who sleeps is woken for work that takes longer than waking. Workers compare the time in which
+// they wanted to run with the time that they ran: where the system gives them less, processors are scarce, and nobody
+// spins for a while, because time that is spun away is missing when there is work. bench/busy_host measures what that
+// is worth.
 #pragma once
 
 #include <algorithm>
@@ -26,10 +27,11 @@
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
-#define TRINE_HAS_FORK 1
+#define TRINE_HAS_POSIX_THREADS 1
 #else
-#define TRINE_HAS_FORK 0
+#define TRINE_HAS_POSIX_THREADS 0
 #endif
 
 #include <trine/platform/available_processors.hpp>
@@ -113,6 +115,45 @@ class alignas(64) Job {
   std::condition_variable left_;
 };
 
+/// Does its thread get the processor when it wants it? Compares the time of the thread's own clock with the time that
+/// went by, but for pauses.
+class RunningShare {
+ public:
+  void pause() noexcept { paused_at_ = Clock::now(); }
+  void resume() noexcept { paused_ += Clock::now() - paused_at_; }
+
+  /// Returns whether the thread ran for less than nine tenths of the last 10 ms or more, looked at once.
+  [[nodiscard]] bool is_low() noexcept {
+    const Clock::time_point now = Clock::now();
+    const Clock::duration wanted = now - since_ - paused_;
+    if (wanted < std::chrono::milliseconds(10)) return false;
+    const std::chrono::nanoseconds clock = thread_clock();
+    const bool low = clock - ran_ < wanted / 10 * 9;
+    since_ = now;
+    paused_ = {};
+    ran_ = clock;
+    return low;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  [[nodiscard]] static std::chrono::nanoseconds thread_clock() noexcept {
+#if TRINE_HAS_POSIX_THREADS
+    timespec time{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+#else
+    return Clock::now().time_since_epoch();  // unknown: as if it always ran
+#endif
+  }
+
+  Clock::time_point since_ = Clock::now();
+  Clock::time_point paused_at_ = since_;
+  Clock::duration paused_{};
+  std::chrono::nanoseconds ran_ = thread_clock();
+};
+
 }  // namespace detail
 
 /// A pool of threads for one session or shared by many. Threads are started when the first region wants them, block all
@@ -158,8 +199,7 @@ class ThreadPool final : public Executor {
   using Clock = std::chrono::steady_clock;
   static constexpr std::size_t kJobs = 8;
   static constexpr auto kSpin = std::chrono::microseconds(100);  // longer than most gaps between the regions of a pass
-  static constexpr auto kInterrupted = std::chrono::microseconds(300);  // between two looks at the clock: others ran
-  static constexpr auto kWorthWaking = std::chrono::microseconds(10);   // work of the caller before others are woken
+  static constexpr auto kWorthWaking = std::chrono::microseconds(10);  // work of the caller before others are woken
   static constexpr Clock::rep kLongPiece = std::chrono::nanoseconds(std::chrono::microseconds(50)).count();
   static constexpr Clock::rep kLeastCalm = std::chrono::nanoseconds(std::chrono::milliseconds(250)).count();
   static constexpr Clock::rep kMostCalm = std::chrono::nanoseconds(std::chrono::seconds(4)).count();
@@ -215,21 +255,24 @@ class ThreadPool final : public Executor {
   void serve(State& state) noexcept {
     std::uint64_t seen = 0;
     const auto is_news = [&] { return state.epoch.load(std::memory_order_seq_cst) != seen; };
-    for (;;) {
+    for (detail::RunningShare share;;) {
       bool slept = false;
       if (!spin_until(state, is_news)) {
         slept = true;
+        share.pause();
         state.sleepers.fetch_add(1, std::memory_order_seq_cst);
         std::unique_lock lock(state.sleeping);
         state.work_or_stop.wait(lock, [&] { return is_news() || state.stopping; });
         state.sleepers.fetch_sub(1, std::memory_order_seq_cst);
         if (state.stopping && !is_news()) return;
+        share.resume();
       }
       seen = state.epoch.load(std::memory_order_seq_cst);
       for (detail::Job& job : state.jobs) {
         if (slept && job.wants_help()) wake(state, job);
         job.help();
       }
+      if (share.is_low()) state.calm_down(Clock::now());
     }
   }
 
@@ -267,17 +310,14 @@ class ThreadPool final : public Executor {
   bool spin_until(State& state, const Done& done) const noexcept {
     if (done()) return true;
     if (!may_spin_) return false;
-    Clock::time_point last = Clock::now();
-    if (is_calm(state, last)) return false;
-    for (const Clock::time_point end = last + kSpin;;) {
+    const Clock::time_point start = Clock::now();
+    if (is_calm(state, start)) return false;
+    for (const Clock::time_point end = start + kSpin;;) {
       for (int i = 0; i < 32; ++i) {
         if (done()) return true;
         detail::pause_processor();
       }
-      const Clock::time_point now = Clock::now();
-      if (now - last > kInterrupted) state.calm_down(now);
-      if (now - last > kInterrupted || now >= end) return done();
-      last = now;
+      if (Clock::now() >= end) return done();
     }
   }
 
@@ -293,7 +333,7 @@ class ThreadPool final : public Executor {
   // While it lives, threads start with all signals blocked: those belong to the program's own threads.
   class BlockedSignals {
    public:
-#if TRINE_HAS_FORK
+#if TRINE_HAS_POSIX_THREADS
     BlockedSignals() noexcept {
       sigset_t all;
       sigfillset(&all);
@@ -309,7 +349,7 @@ class ThreadPool final : public Executor {
   };
 
   // A child has the memory of its parent's threads, but not the threads.
-#if TRINE_HAS_FORK
+#if TRINE_HAS_POSIX_THREADS
   [[nodiscard]] bool is_forked() const noexcept { return owner_.load(std::memory_order_acquire) != getpid(); }
   // Returns whether the pool is this process's now; false for those who come while another thread makes it so.
   bool renew() {
@@ -333,7 +373,7 @@ class ThreadPool final : public Executor {
   std::size_t workers_;
   bool may_spin_;  // not where threads must take turns on the processors anyway
   std::unique_ptr<State> state_;
-#if TRINE_HAS_FORK
+#if TRINE_HAS_POSIX_THREADS
   std::atomic<pid_t> owner_{getpid()};
 #endif
 };
