@@ -28,6 +28,7 @@ trine_has() {  # PACKAGE
     libgmock-dev) header=gmock/gmock.h ;;
     libbenchmark-dev) header=benchmark/benchmark.h ;;
     libcli11-dev) header=CLI/CLI.hpp ;;
+    libtbb-dev) header=tbb/task_arena.h ;;
     libpcre2-dev) header=pcre2.h ;;
     g++-aarch64-linux-gnu) command -v aarch64-linux-gnu-g++ >/dev/null && return ;;
     qemu-user) command -v qemu-aarch64 >/dev/null && return ;;
@@ -97,7 +98,7 @@ trine_packages=()
 for trine_set in "$@"; do
   case "$trine_set" in
     build) trine_packages+=(g++ cmake ninja-build libeigen3-dev nlohmann-json3-dev libcli11-dev libpcre2-dev) ;;
-    tests) trine_packages+=(libgtest-dev libgmock-dev libbenchmark-dev) ;;
+    tests) trine_packages+=(libgtest-dev libgmock-dev libbenchmark-dev libtbb-dev) ;;
     format) trine_packages+=('clang-format-14|clang-format') ;;
     arm) trine_packages+=(g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user googletest libeigen3-dev nlohmann-json3-dev) ;;
     clang) trine_packages+=('clang-14|clang' 'libomp-14-dev|libomp-dev') ;;

@@ -95,7 +95,7 @@ struct Options {
     add_list(app, "-p,--n-prompt", prompts, "Tokens of a prefill; 0: none", kMostTokens);
     add_list(app, "-n,--n-gen", generated, "Tokens to decode; 0: none", kMostTokens);
     add_list(app, "-b,--batch", batches, "Rows of small batches: calls of so many rows, 64 tokens in all", kMostTokens);
-    add_list(app, "-t,--threads", threads, "Threads; 0: one a core", 1024)->transform(example::minus_one_is("0"));
+    add_list(app, "-t,--threads", threads, "Threads; 0: as many as the processors that may be used", 1024)->transform(example::minus_one_is("0"));
     app.add_option("-d,--n-depth", depth, "Tokens before those that are timed")
         ->type_name("N")
         ->check(example::whole_number(0, kMostTokens));

@@ -52,7 +52,7 @@ struct ModelOptions {
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   }
   void add_threads(CLI::App& app) {
-    app.add_option("-t,--threads", threads, "Threads; 0: one a core")
+    app.add_option("-t,--threads", threads, "Threads; 0: as many as the processors that may be used")
         ->type_name("N")
         ->transform(minus_one_is("0"))
         ->check(whole_number(0, 1024));

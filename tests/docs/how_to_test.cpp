@@ -71,6 +71,18 @@ TEST(UseInYourProject, SharesOneModelBetweenThreads) {
   }
 }
 
+TEST(Threads, AreSharedBySessions) {
+  const trine::Model model = trine::Model::load(kModels / "summary");
+
+  auto threads = std::make_shared<trine::ThreadPool>(4);
+  trine::Session a(model, {.executor = threads});
+  trine::Session b(model, {.executor = threads});  // also from another thread, at the same time
+
+  const std::vector<trine::TokenId> tokens{1, 2, 3};
+  EXPECT_EQ(to_vector(a.forward(tokens).row(0)), to_vector(b.forward(tokens).row(0)));
+  EXPECT_EQ(a.threads(), threads->max_workers());
+}
+
 TEST(UseInYourProject, GoesOnTokenByToken) {
   const trine::Model model = trine::Model::load(kModels / "summary");
   std::vector<trine::TokenId> tokens{1, 2, 3};

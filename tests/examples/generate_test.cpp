@@ -280,6 +280,12 @@ TEST(HelloMoe, CompletesAPrompt) {
   EXPECT_THAT(failed.err, StartsWith("hello_moe: error: /no/such/model"));
 }
 
+TEST(CustomExecutor, MakesTheSameTextOnThreadsOfAllKinds) {
+  const Finished finished = run_program({"custom_executor", std::string(TRINE_MODELS_DIR) + "/shakespeare"});
+  EXPECT_EQ(finished.exit_code, 0) << finished.out << finished.err;
+  EXPECT_THAT(finished.out, HasSubstr("a queue of jobs: the same text"));
+}
+
 TEST(CustomRouter, SaysWhatItsRoutersChange) {
   const TinyModel model;
   const Finished finished = run_program({"custom_router", model.name(), "To be or not to be"});

@@ -54,6 +54,8 @@ class Options : public testing::Test {
     const OptionValues cache_types{"--cache-type", names_of(kCacheTypeNames)};
     const OptionValues attention{"--attention", {"full", "chunked:8", "chunked:8:4"}};
     const OptionValues context{"-c", {"0", "64"}};
+    const OptionValues reproducible{"--reproducible", {}};
+    const OptionValues allow_unknown{"--allow-unknown", {"x_of_a_fork", "*.scale"}};
     const std::vector<OptionValues> sampling = {{"-n", {"2", "-1", "0"}},
                                                 {"-s", {"7", "-1"}},
                                                 {"--temp", {"0", "0.8"}},
@@ -74,7 +76,9 @@ class Options : public testing::Test {
           threads,
           activations,
           cache_types,
-          attention}},
+          attention,
+          reproducible,
+          allow_unknown}},
         {"trine-generate",
          {"-m", model_.name()},
          {{"-f", {"-", text_}}, {"-c", {"16", "0"}}, {"-n", {"2", "0"}}, {"--show-routing", {}}}},
@@ -89,24 +93,37 @@ class Options : public testing::Test {
           threads,
           activations,
           cache_types,
-          attention}},
+          attention,
+          reproducible,
+          allow_unknown}},
         {"trine-logits",
          {"-m", model_.name(), "-o", in("logits")},
          {{"--tokens", {"1,2", "1", "2"}},
           {"--experts", {in("experts.json")}},
+          {"-b", {"1", "512"}},
           context,
           threads,
           activations,
           cache_types,
-          attention}},
+          attention,
+          reproducible,
+          allow_unknown}},
         {"trine-logits", {"-m", model_.name(), "-o", "/dev/null"}, {{"-p", {"A"}}}},
         {"trine-logits",
          {"-m", std::string(TRINE_TEST_DATA) + "/grid_classification", "-o", "/dev/null"},
          {{"--features", {features_}}}},
         {"trine-perplexity",
          {"-m", model_.name()},
-         {{"-f", {"-", text_, text_}}, {"--json", {}}, context, threads, activations, cache_types, attention}},
-        {"trine-inspect", {"-m", model_.name()}, {context, cache_types, {"--json", {}}}},
+         {{"-f", {"-", text_, text_}},
+          {"--json", {}},
+          context,
+          threads,
+          activations,
+          cache_types,
+          attention,
+          reproducible,
+          allow_unknown}},
+        {"trine-inspect", {"-m", model_.name()}, {context, cache_types, allow_unknown, {"--json", {}}}},
         {"trine-quantize",
          {model_.name()},
          {{"", {in("q1"), in("q2"), in("q3"), in("q4"), in("q5")}},
@@ -115,15 +132,27 @@ class Options : public testing::Test {
           {"--perplexity", {text_}},
           {"-c", {"16"}},
           {"--json", {}},
+          allow_unknown,
           threads}},
         {"trine-quantize", {model_.name()}, {{"--dry-run", {}}}},
-        {"trine-verify", {"-m", model_.name()}, {threads, {"--tolerance", {"0.01", "1"}}, {"--json", {}}}},
+        {"trine-verify",
+         {"-m", model_.name()},
+         {threads, allow_unknown, {"--tolerance", {"0.01", "1"}}, {"--json", {}}}},
         {"trine-tokenize", {"-m", model_.name()}, {{"--ids", {}}, {"--no-special", {}}, {"--parse-special", {}}}},
         {"trine-tokenize", {"-m", model_.name()}, {{"--json", {}}}},
         {"trine-tokenize", {"-m", model_.name()}, {{"--decode", {}}}},
         {"trine-routing-report",
          {"-m", model_.name(), "-o", in("figure.svg")},
-         {{"-p", {"A", "B", "C"}}, {"--csv", {in("routing.csv")}}, {"--show", {"1"}}, {"--title", {"x"}}, threads}},
+         {{"-p", {"A", "B", "C"}},
+          {"--csv", {in("routing.csv")}},
+          {"--layers", {"0", "0-1"}},
+          {"--top", {"0", "1"}},
+          {"--sort", {}},
+          {"--show", {"1"}},
+          {"--title", {"x"}},
+          context,
+          allow_unknown,
+          threads}},
         {"trine-routing-report", {"-m", model_.name(), "-o", "/dev/null"}, {{"-f", {"-"}}}}};
     for (const auto& option : sampling)
       for (const std::size_t i : {std::size_t{0}, std::size_t{3}}) all[i].options.push_back(option);
@@ -196,13 +225,16 @@ TEST_F(Options, OfTheBenchTakeEveryDocumentedValue) {
       {"--type", {"f32", "bf16", "bf16_panels", "q8", "q4", "q4"}},
       {"--activations", {"native", "f32"}},
       {"--cache-type", names_of(kCacheTypeNames)},
+      {"--latent-form", names_of(kLatentAttentionFormNames)},
+      {"--executor", {"pool"}},
+      {"--no-limits", {}},
       {"-o", {"json", "md"}},
       {"-t", {"0", "1,2", "-1"}}};
   for (std::size_t i = 0; i < 6; ++i) {
     std::vector<std::string> command = {"trine-bench"};
     for (const OptionValues& option : options) {
-      if (i >= option.values.size()) continue;
-      command.insert(command.end(), {option.option, option.values[i]});
+      if (option.values.empty() && i == 0) command.push_back(option.option);
+      if (i < option.values.size()) command.insert(command.end(), {option.option, option.values[i]});
     }
     command.insert(command.end(), {"--attention", "chunky"});
     EXPECT_THAT(run_program(command).err, StartsWith("trine-bench: error: attention: expected full, chunked"))

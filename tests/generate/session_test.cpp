@@ -2,11 +2,13 @@
 #include <trine/generate/session.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <stop_token>
@@ -151,6 +153,44 @@ TEST_F(LargeModelPerIsa, GivesTheSameBitsOnAnyNumberOfThreads) {
           << threads << " threads, " << count << " tokens, " << to_string(session.isa());
     }
   }
+}
+
+// Lends threads that it starts for each region, and comes with none where a test wants that.
+class StartsThreads final : public Executor {
+ public:
+  explicit StartsThreads(std::size_t workers) : workers_(workers) {}
+  [[nodiscard]] std::size_t max_workers() const noexcept override { return workers_; }
+  void run(std::size_t workers, RegionWork work) override {
+    ++regions;
+    std::vector<std::jthread> threads;
+    for (std::size_t worker = 1; worker < workers; ++worker) {
+      threads.emplace_back([=] {
+        while (work(worker)) {
+        }
+      });
+    }
+    while (work(0)) {
+    }
+  }
+  std::atomic<std::size_t> regions{0};
+
+ private:
+  std::size_t workers_;
+};
+
+TEST_F(LargeModelPerIsa, GivesTheSameBitsOnThreadsOfTheProgram) {
+  Session alone(model_, {.threads = 1});
+  EXPECT_EQ(alone.executor(), nullptr);
+  const Bits expected = bits_of(alone.forward(tokens(40), OutputRows::all).span());
+  const auto executor = std::make_shared<StartsThreads>(3);
+  Session session(model_, {.executor = executor});
+  EXPECT_EQ(session.threads(), 3U);
+  EXPECT_EQ(bits_of(session.forward(tokens(40), OutputRows::all).span()), expected);
+  EXPECT_GT(executor->regions, 0U);
+  EXPECT_EQ(session.fork().executor(), executor);
+  Session fewer(model_, {.threads = 2, .executor = executor});
+  EXPECT_EQ(fewer.threads(), 2U);
+  EXPECT_EQ(bits_of(fewer.forward(tokens(40), OutputRows::all).span()), expected);
 }
 
 TEST_F(LargeModelPerIsa, DecodesWhatItPrefillsAcrossRowBlocksAndPages) {
