@@ -22,6 +22,7 @@
 #include <trine/model/model.hpp>
 #include <trine/platform/file_name.hpp>
 #include <trine/platform/file_stamp.hpp>
+#include <trine/platform/thread_pool.hpp>
 #include <trine/weights/quantize_plan.hpp>
 #include <trine/weights/raw_blob_writer.hpp>
 
