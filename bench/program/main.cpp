@@ -50,6 +50,7 @@ std::vector<std::string_view> executor_names() {
 
 struct Options {
   std::string directory;
+  std::vector<std::string> allow_unknown;
   std::string shape;
   std::size_t layers = 0;
   std::string type = "bf16";
@@ -72,6 +73,7 @@ struct Options {
 
   void add_to(CLI::App& app) {
     app.add_option("-m,--model", directory, "Model directory: config.json and weights")->type_name("DIR");
+    example::ModelOptions::add_allow_unknown(app, allow_unknown);
     CLI::Option* synthetic =
         app.add_option("--synthetic", shape,
                        "Random weights in memory in place of -m, in the shape of deepseek-v2-lite, qwen3-30b-a3b, "
@@ -95,7 +97,8 @@ struct Options {
     add_list(app, "-p,--n-prompt", prompts, "Tokens of a prefill; 0: none", kMostTokens);
     add_list(app, "-n,--n-gen", generated, "Tokens to decode; 0: none", kMostTokens);
     add_list(app, "-b,--batch", batches, "Rows of small batches: calls of so many rows, 64 tokens in all", kMostTokens);
-    add_list(app, "-t,--threads", threads, "Threads; 0: as many as the processors that may be used", 1024)->transform(example::minus_one_is("0"));
+    add_list(app, "-t,--threads", threads, "Threads; 0: as many as the processors that may be used", 1024)
+        ->transform(example::minus_one_is("0"));
     app.add_option("-d,--n-depth", depth, "Tokens before those that are timed")
         ->type_name("N")
         ->check(example::whole_number(0, kMostTokens));
@@ -154,6 +157,7 @@ struct Options {
   [[nodiscard]] LoadOptions load_options() const {
     LoadOptions options;
     options.chunking = parse_chunking(attention);
+    options.allow_unknown = allow_unknown;
     return options;
   }
 

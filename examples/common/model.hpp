@@ -42,8 +42,9 @@ struct ModelOptions {
         ->required()
         ->type_name("DIR");
   }
-  void add_allow_unknown(CLI::App& app) {
-    app.add_option("--allow-unknown", allow_unknown,
+  void add_allow_unknown(CLI::App& app) { add_allow_unknown(app, allow_unknown); }
+  static void add_allow_unknown(CLI::App& app, std::vector<std::string>& names) {
+    app.add_option("--allow-unknown", names,
                    "Ignore a key of config.json or a tensor of this name that is not known,\n"
                    "* and ? as in a shell; may be given several times")
         ->type_name("NAME")

@@ -227,6 +227,7 @@ TEST_F(Options, OfTheBenchTakeEveryDocumentedValue) {
       {"--cache-type", names_of(kCacheTypeNames)},
       {"--latent-form", names_of(kLatentAttentionFormNames)},
       {"--executor", {"pool"}},
+      {"--allow-unknown", {"a", "b*"}},
       {"--no-limits", {}},
       {"-o", {"json", "md"}},
       {"-t", {"0", "1,2", "-1"}}};
