@@ -4,15 +4,17 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <new>
 
 #include <trine/platform/executor.hpp>
 
 #include "job_queue.hpp"
 
 #ifdef HAS_TBB
-#include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
+#include <tbb/task_group.h>
 #endif
 
 /// Pushes a job for each helper that a region could use. A job that comes too late, when the region has ended, finds
@@ -25,13 +27,9 @@ class JobQueueExecutor final : public trine::Executor {
 
   void run(std::size_t workers, trine::RegionWork work) override {
     const auto region = std::make_shared<Region>();  // outlives the call: jobs may come later
-    for (std::size_t worker = 1; worker < workers; ++worker) {
-      queue_.push([region, work, worker] {
-        if (!region->enter()) return;
-        while (work(worker)) {
-        }
-        region->leave();
-      });
+    try {
+      for (std::size_t worker = 1; worker < workers; ++worker) queue_.push([=] { help(*region, work, worker); });
+    } catch (const std::bad_alloc&) {  // fewer helpers do as well
     }
     while (work(0)) {
     }
@@ -43,7 +41,7 @@ class JobQueueExecutor final : public trine::Executor {
   class Region {
    public:
     [[nodiscard]] bool enter() {
-      std::size_t inside = inside_.load();
+      std::uint64_t inside = inside_.load();
       while (inside < kClosed)
         if (inside_.compare_exchange_weak(inside, inside + 1)) return true;
       return false;
@@ -52,14 +50,21 @@ class JobQueueExecutor final : public trine::Executor {
       if (inside_.fetch_sub(1) == kClosed + 1) inside_.notify_one();
     }
     void close() {
-      for (std::size_t inside = inside_.fetch_add(kClosed) + kClosed; inside != kClosed; inside = inside_.load())
+      for (std::uint64_t inside = inside_.fetch_add(kClosed) + kClosed; inside != kClosed; inside = inside_.load())
         inside_.wait(inside);
     }
 
    private:
-    static constexpr std::size_t kClosed = std::size_t{1} << 32U;
-    std::atomic<std::size_t> inside_{0};
+    static constexpr std::uint64_t kClosed = std::uint64_t{1} << 32U;
+    std::atomic<std::uint64_t> inside_{0};
   };
+
+  static void help(Region& region, trine::RegionWork work, std::size_t worker) {
+    if (!region.enter()) return;
+    while (work(worker)) {
+    }
+    region.leave();
+  }
 
   JobQueue& queue_;
 };
@@ -74,12 +79,18 @@ class TbbExecutor final : public trine::Executor {
     return static_cast<std::size_t>(arena_.max_concurrency());
   }
   void run(std::size_t workers, trine::RegionWork work) override {
+    tbb::task_group helpers;
     arena_.execute([&] {
-      tbb::parallel_for(std::size_t{0}, workers, [&](std::size_t worker) {
-        while (work(worker)) {
-        }
-      });
+      for (std::size_t worker = 1; worker < workers; ++worker) {
+        helpers.run([=] {
+          while (work(worker)) {
+          }
+        });
+      }
     });
+    while (work(0)) {
+    }
+    arena_.execute([&] { helpers.wait(); });
   }
 
  private:

@@ -84,6 +84,16 @@ TEST(CpuQuota, IsFoundWhereAContainerSeesItsGroup) {
   EXPECT_EQ(machine.quota(), 3.0);
 }
 
+TEST(CpuQuota, IsFoundUnderNamesOfAllKinds) {
+  const Machine machine;
+  machine.file("proc/self/mountinfo", "32 31 0:29 /a\\134x2db /sys/fs/c\\040g rw - cgroup2 cgroup2 rw\n");
+  machine.file("proc/self/cgroup", "0::/a\\x2db/my..job\n");
+  machine.file("sys/fs/c g/my..job/cpu.max", "200000 100000\n");
+  EXPECT_EQ(machine.quota(), 2.0);
+  machine.file("proc/self/cgroup", "0::/a\\x2dbc/my..job\n");  // another group, whose name begins alike
+  EXPECT_EQ(machine.quota(), std::nullopt);
+}
+
 TEST(CpuQuota, IsNoneWhereFilesSayNothingOfUse) {
   const Machine machine;
   EXPECT_EQ(machine.quota(), std::nullopt);

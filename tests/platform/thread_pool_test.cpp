@@ -144,6 +144,7 @@ TEST(ThreadPool, LeavesSignalsToTheProgram) {
     sigset_t blocked;
     pthread_sigmask(SIG_BLOCK, nullptr, &blocked);
     for (const int signal : {SIGINT, SIGTERM, SIGUSR1, SIGALRM}) open_in_helper += sigismember(&blocked, signal) == 0;
+    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL}) open_in_helper += sigismember(&blocked, fault) != 0;
   });
   EXPECT_EQ(open_in_helper, 0);
   sigset_t blocked;

@@ -3,6 +3,8 @@
 // cgroups(7), proc_pid_mountinfo(5).
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -48,6 +50,21 @@ namespace detail {
   return std::nullopt;
 }
 
+/// A field of mountinfo, where blanks and backslashes are written as octal numbers: "a\\040b" is "a b".
+[[nodiscard]] inline std::string unescaped(std::string_view field) {
+  const auto is_octal = [](char c) { return c >= '0' && c <= '7'; };
+  std::string text;
+  for (std::size_t i = 0; i < field.size(); ++i) {
+    if (field[i] == '\\' && i + 3 < field.size() && std::ranges::all_of(field.substr(i + 1, 3), is_octal)) {
+      text += static_cast<char>((field[i + 1] - '0') * 64 + (field[i + 2] - '0') * 8 + (field[i + 3] - '0'));
+      i += 3;
+    } else {
+      text += field[i];
+    }
+  }
+  return text;
+}
+
 }  // namespace detail
 
 /// The groups that limit this process in what `controller` ("cpu", "memory") counts, innermost first. Empty where the
@@ -75,8 +92,14 @@ namespace detail {
     std::optional<std::string> path = detail::group_path(paths, controller, unified);
     if (!path || mount_point.empty()) continue;
     // A container sees its own group as the root of the mount; a group outside of it is not visible.
-    if (mount_root != "/") path = path->starts_with(mount_root) ? path->substr(mount_root.size()) : "";
-    if (path->find("..") != std::string::npos) path->clear();
+    mount_root = detail::unescaped(mount_root);
+    mount_point = detail::unescaped(mount_point);
+    if (mount_root != "/") {
+      const bool inside =
+          path->starts_with(mount_root) && (path->size() == mount_root.size() || (*path)[mount_root.size()] == '/');
+      path = inside ? path->substr(mount_root.size()) : "";
+    }
+    if (std::ranges::count(std::filesystem::path(*path), "..") != 0) path->clear();
     const std::filesystem::path top = root / std::filesystem::path(mount_point).relative_path();
     std::filesystem::path directory = (top / std::filesystem::path(*path).relative_path()).lexically_normal();
     for (; directory != top && directory.has_relative_path(); directory = directory.parent_path())

@@ -65,20 +65,19 @@ class alignas(64) Job {
     state_.store(kOpen | static_cast<std::uint64_t>(helpers) << kAllowed, std::memory_order_seq_cst);
   }
 
-  /// Works on the job if it is open and wants more helpers. Returns whether it did.
-  bool help() noexcept {
+  /// Calls take(work, worker) if the job is open and wants more helpers.
+  template <class Take>
+  void help(const Take& take) noexcept {
     std::uint64_t state = state_.load(std::memory_order_acquire);
     do {
-      if ((state & kOpen) == 0 || field(state, kJoined) >= field(state, kAllowed)) return false;
+      if ((state & kOpen) == 0 || field(state, kJoined) >= field(state, kAllowed)) return;
     } while (!state_.compare_exchange_weak(state, state + kOneInside + kOneJoined, std::memory_order_acq_rel));
-    while ((*work_)(field(state, kJoined) + 1)) {
-    }
+    take(*work_, field(state, kJoined) + 1);
     const std::uint64_t before = state_.fetch_sub(kOneInside, std::memory_order_acq_rel);
     if ((before & kSleeps) != 0 && field(before, kInside) == 1) {
       { const std::lock_guard lock(mutex_); }
       left_.notify_one();
     }
-    return true;
   }
 
   /// Returns whether helpers may still join.
@@ -116,7 +115,7 @@ class alignas(64) Job {
 };
 
 /// Does its thread get the processor when it wants it? Compares the time of the thread's own clock with the time that
-/// went by, but for pauses.
+/// went by, but for pauses. Waiting for a page of a file counts as not getting it.
 class RunningShare {
  public:
   void pause() noexcept { paused_at_ = Clock::now(); }
@@ -141,11 +140,10 @@ class RunningShare {
   [[nodiscard]] static std::chrono::nanoseconds thread_clock() noexcept {
 #if TRINE_HAS_POSIX_THREADS
     timespec time{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-    return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
-#else
-    return Clock::now().time_since_epoch();  // unknown: as if it always ran
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) == 0)
+      return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 #endif
+    return Clock::now().time_since_epoch();  // unknown: as if it always ran
   }
 
   Clock::time_point since_ = Clock::now();
@@ -173,13 +171,14 @@ class ThreadPool final : public Executor {
   [[nodiscard]] std::size_t max_workers() const noexcept override { return workers_; }
   /// Threads that were started so far.
   [[nodiscard]] std::size_t started_threads() const {
+    if (is_forked()) return 0;
     const std::lock_guard lock(state_->starting);
     return state_->threads.size();
   }
 
   void run(std::size_t workers, RegionWork work) override {
-    const bool mine = !is_forked() || renew();
-    const std::size_t helpers = mine ? std::min(start(*state_, std::min(workers, workers_) - 1), workers - 1) : 0;
+    const bool alone = workers <= 1 || workers_ <= 1 || (is_forked() && !renew());
+    const std::size_t helpers = alone ? 0 : std::min(start(*state_, std::min(workers, workers_) - 1), workers - 1);
     detail::Job* job = helpers == 0 ? nullptr : state_->acquire();
     if (job == nullptr) {
       while (work(0)) {
@@ -189,7 +188,7 @@ class ThreadPool final : public Executor {
     State& state = *state_;
     job->open(work, helpers);
     state.epoch.fetch_add(1, std::memory_order_seq_cst);
-    work_and_wake(state, *job, work);
+    work_and_wake(state, *job, work, 0);
     job->close();
     if (!spin_until(state, [job] { return job->is_left(); })) job->sleep_until_left();
     job->release();
@@ -219,11 +218,13 @@ class ThreadPool final : public Executor {
     bool stopping = false;
     std::vector<std::thread> threads;
 
-    // Twice as long as the last time, if that is not long ago. Two threads at once may both decide: no harm.
+    // Twice as long as the last time, if that is not long ago.
     void calm_down(Clock::time_point since) noexcept {
       const Clock::rep now = since.time_since_epoch().count();
+      const Clock::rep until = calm_until.load(std::memory_order_relaxed);
+      if (now < until) return;
       const Clock::rep before = calm_for.load(std::memory_order_relaxed);
-      const bool again = now - calm_until.load(std::memory_order_relaxed) < before;
+      const bool again = now - until < before;
       const Clock::rep length = again ? std::min(2 * before, kMostCalm) : kLeastCalm;
       calm_for.store(length, std::memory_order_relaxed);
       calm_until.store(now + length, std::memory_order_relaxed);
@@ -270,22 +271,22 @@ class ThreadPool final : public Executor {
       seen = state.epoch.load(std::memory_order_seq_cst);
       for (detail::Job& job : state.jobs) {
         if (slept && job.wants_help()) wake(state, job);
-        job.help();
+        job.help([&](RegionWork work, std::size_t worker) { work_and_wake(state, job, work, worker); });
       }
       if (share.is_low()) state.calm_down(Clock::now());
     }
   }
 
-  // The caller's share. Who spins comes by himself; waking others costs the caller some microseconds: not for work that
-  // is done as soon, but before the first piece where pieces were long the last time.
-  static void work_and_wake(State& state, const detail::Job& job, RegionWork work) noexcept {
+  // A worker's share of a job; the caller is worker 0. Who spins comes by himself; waking others costs some
+  // microseconds: not for work that is done as soon, but before the first piece where pieces were long the last time.
+  static void work_and_wake(State& state, const detail::Job& job, RegionWork work, std::size_t worker) noexcept {
     const Clock::time_point start = Clock::now();
     bool woken = state.piece.load(std::memory_order_relaxed) >= kLongPiece;
-    if (woken) wake(state, job);
-    for (bool first = true; work(0); first = false) {
+    if (woken && worker == 0) wake(state, job);
+    for (bool first = true; work(worker); first = false) {
       if (woken && !first) continue;
       const Clock::duration time = Clock::now() - start;
-      if (first) state.piece.store(time.count(), std::memory_order_relaxed);
+      if (first && worker == 0) state.piece.store(time.count(), std::memory_order_relaxed);
       if (woken || time < kWorthWaking) continue;
       wake(state, job);
       woken = true;
@@ -330,13 +331,15 @@ class ThreadPool final : public Executor {
     for (std::thread& thread : state_->threads) thread.join();
   }
 
-  // While it lives, threads start with all signals blocked: those belong to the program's own threads.
+  // While it lives, threads start with signals blocked: those belong to the program's own threads, but for faults,
+  // which end the process unseen where they are blocked.
   class BlockedSignals {
    public:
 #if TRINE_HAS_POSIX_THREADS
     BlockedSignals() noexcept {
       sigset_t all;
       sigfillset(&all);
+      for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS}) sigdelset(&all, fault);
       pthread_sigmask(SIG_SETMASK, &all, &before_);
     }
     ~BlockedSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
@@ -356,9 +359,10 @@ class ThreadPool final : public Executor {
     pid_t parent = owner_.load(std::memory_order_acquire);
     const pid_t self = getpid();
     if (parent == self) return true;
+    auto fresh = std::make_unique<State>();
     if (parent == 0 || !owner_.compare_exchange_strong(parent, 0)) return false;
     forget();
-    state_ = std::make_unique<State>();
+    state_ = std::move(fresh);
     owner_.store(self, std::memory_order_release);
     return true;
   }
