@@ -153,10 +153,7 @@ std::string Program::unknown_argument() const {
     const std::string name = argument.substr(0, argument.find('='));
     std::vector<std::string> known;
     add_long_names(*this, known);
-    if (name.size() == 2)
-      for (const CLI::Option* option : get_options())
-        for (const std::string& shorter : option->get_snames()) known.push_back("-" + shorter);
-    return unknown_option(name, trine::nearest_hint(name, known, "did you mean ", "?"));
+    return unknown_option(name, name.size() > 2 ? trine::nearest_hint(name, known, "did you mean ", "?") : "");
   }
   return "unexpected argument " + trine::in_quotes(extras.front()) + " (--help explains)";
 }

@@ -12,6 +12,7 @@
 #include "support/expect_error.hpp"
 #include "support/naive.hpp"
 #include "support/random_tensor.hpp"
+#include "support/test_executor.hpp"
 
 namespace trine {
 namespace {
@@ -170,7 +171,8 @@ TYPED_TEST(GemmPerIsa, OfMatmulGivesTheSameBitsOnAnyNumberOfThreads) {
     for (const std::size_t threads : {0U, 1U, 2U, 3U, 8U}) {
       Tensor<float, 2> y({rows, kOuts});
       Workspace workspace;
-      kernels::matmul({isa, threads, {}}, workspace, x.view(), stored, y.view());
+      kernels::matmul({.isa = isa, .threads = threads, .executor = test::test_executor()}, workspace, x.view(), stored,
+                      y.view());
       ASSERT_EQ(bits_of(y.view().span()), bits_of(expected.view().span()))
           << rows << " rows, " << threads << " threads";
     }
@@ -231,17 +233,18 @@ TEST(Matmul, NamesTheShapeThatDoesNotFit) {
 }
 
 TEST(ColumnsPerTask, IsEverythingForOneThreadAndWholePanelsForMore) {
+  const Execution four{.threads = 4, .executor = test::test_executor()};
   EXPECT_EQ(kernels::columns_per_task({Isa::portable, 1, {}}, 5, 77, 8), 77U);
   EXPECT_EQ(kernels::columns_per_task({Isa::portable, 1, {}}, 5, 0, 8), 1U);
   for (const std::size_t rows : {0U, 1U, 1000U}) {
     for (const std::size_t outs : {1U, 100U, 50000U}) {
-      const std::size_t columns = kernels::columns_per_task({Isa::portable, 4, {}}, rows, outs, 512);
+      const std::size_t columns = kernels::columns_per_task(four, rows, outs, 512);
       EXPECT_EQ(columns % 64, 0U);
       EXPECT_GE(columns, 64U);
     }
   }
   // A product of a few multiply-adds is not worth a second task.
-  EXPECT_GE(kernels::columns_per_task({Isa::portable, 4, {}}, 1, 64, 16), 64U);
+  EXPECT_GE(kernels::columns_per_task(four, 1, 64, 16), 64U);
 }
 
 }  // namespace
