@@ -10,6 +10,7 @@
 #include "routing/routers_in_memory.hpp"
 #include "support/naive.hpp"
 #include "support/random_tensor.hpp"
+#include "support/test_executor.hpp"
 
 namespace trine {
 namespace {
@@ -50,7 +51,8 @@ class ExpertAttentionPerIsa : public testing::Test {
     Workspace workspace;
     WeightReader reader(weights_);
     ExpertAttention(WeightScope(reader), kHidden, kHeads, kHeadDim, kEpsilon)
-        .forward({default_isa(), 2, {}}, workspace, copy.view(), token_begin_, weight, update.view());
+        .forward({.isa = default_isa(), .threads = 2, .executor = test::test_executor()}, workspace, copy.view(),
+                 token_begin_, weight, update.view());
     return update;
   }
 

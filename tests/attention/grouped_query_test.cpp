@@ -264,10 +264,12 @@ TEST(GroupedQueryAttentionPerIsa, GivesSequencesOfOneBatchWhatTheyGetAlone) {
   std::copy_n(x.data() + 13 * kHidden, 7 * kHidden, mixed.data() + 9 * kHidden);
   Tensor<float, 2> y({16, kHidden});
   const std::vector<SequenceRows> both{{0, 9, 0, &cache}, {9, 7, 0, &other}};
-  attention.forward({default_isa(), 2, {}}, workspace, mixed.view(), both, y.view());
+  attention.forward({.isa = default_isa(), .threads = 2, .executor = test::test_executor()}, workspace, mixed.view(),
+                    both, y.view());
   Tensor<float, 2> rest({4, kHidden});
   const std::vector<SequenceRows> one{{0, 4, 9, &cache}};
-  attention.forward({default_isa(), 2, {}}, workspace, x.view().slice(9, 4), one, rest.view());
+  attention.forward({.isa = default_isa(), .threads = 2, .executor = test::test_executor()}, workspace,
+                    x.view().slice(9, 4), one, rest.view());
   for (std::size_t i = 0; i < kHidden; ++i) {
     for (std::size_t n = 0; n < 9; ++n) EXPECT_EQ(y.view()(n, i), first.view()(n, i));
     for (std::size_t n = 0; n < 7; ++n) EXPECT_EQ(y.view()(9 + n, i), second.view()(n, i));

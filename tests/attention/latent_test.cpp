@@ -233,10 +233,11 @@ TEST(LatentAttention, GivesSequencesOfOneBatchWhatTheyGetAlone) {
   AttentionCache other = attention.make_cache();
   Tensor<float, 2> y({30, kHidden});
   const SequenceRows begin{0, 19, 0, &cache};
-  attention.forward({default_isa(), 2, {}}, workspace, x.view().slice(0, 19), std::span(&begin, 1),
-                    y.view().slice(0, 19));
+  attention.forward({.isa = default_isa(), .threads = 2, .executor = test::test_executor()}, workspace,
+                    x.view().slice(0, 19), std::span(&begin, 1), y.view().slice(0, 19));
   const std::vector<SequenceRows> both{{0, 1, 19, &cache}, {1, 10, 0, &other}};
-  attention.forward({default_isa(), 2, {}}, workspace, x.view().slice(19, 11), both, y.view().slice(19, 11));
+  attention.forward({.isa = default_isa(), .threads = 2, .executor = test::test_executor()}, workspace,
+                    x.view().slice(19, 11), both, y.view().slice(19, 11));
   EXPECT_TRUE(std::ranges::equal(y.view().slice(0, 20).span(), first.view().span()));
   EXPECT_TRUE(std::ranges::equal(y.view().slice(20, 10).span(), second.view().span()));
 }
