@@ -121,13 +121,13 @@ class RunningShare {
   void pause() noexcept { paused_at_ = Clock::now(); }
   void resume() noexcept { paused_ += Clock::now() - paused_at_; }
 
-  /// Returns whether the thread ran for less than nine tenths of the last 10 ms or more, looked at once.
+  /// Returns whether the thread ran for less than three quarters of the last 20 ms or more, looked at once.
   [[nodiscard]] bool is_low() noexcept {
     const Clock::time_point now = Clock::now();
     const Clock::duration wanted = now - since_ - paused_;
-    if (wanted < std::chrono::milliseconds(10)) return false;
+    if (wanted < std::chrono::milliseconds(20)) return false;
     const std::chrono::nanoseconds clock = thread_clock();
-    const bool low = clock - ran_ < wanted / 10 * 9;
+    const bool low = clock - ran_ < wanted / 4 * 3;
     since_ = now;
     paused_ = {};
     ran_ = clock;
