@@ -48,7 +48,7 @@ inline void read_special_tokens(const Json& document, const std::string& place, 
     const bool is_named = std::find(kSpecialTokenKeys.begin(), kSpecialTokenKeys.end(), key) != kSpecialTokenKeys.end();
     if (!is_named && !value.is_string() && !(value.is_object() && value.contains("content"))) continue;
     std::string text = value.is_string() ? reader.string(key) : reader.object(key).string("content");
-    const auto same = std::find_if(tokens.begin(), tokens.end(), [&](const auto& token) { return token.first == key; });
+    const auto same = std::ranges::find(tokens, key, &SpecialTokens::value_type::first);
     if (same == tokens.end()) {
       tokens.emplace_back(key, std::move(text));
     } else {
