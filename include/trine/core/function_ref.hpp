@@ -4,7 +4,6 @@
 
 #include <concepts>
 #include <memory>
-#include <type_traits>
 #include <utility>
 
 #include <trine/core/abi.hpp>
@@ -18,10 +17,8 @@ class FunctionRef;
 template <class Result, class... Arguments>
 class FunctionRef<Result(Arguments...)> {
  public:
-  template <class Callable>
-  requires(!std::same_as<std::remove_cvref_t<Callable>, FunctionRef> &&
-           std::is_invocable_r_v<Result, const Callable&, Arguments...>) FunctionRef(const Callable& callable)
-  noexcept  // NOLINT(google-explicit-constructor): it stands for the callable
+  template <std::invocable<Arguments...> Callable>
+  FunctionRef(const Callable& callable) noexcept  // NOLINT(google-explicit-constructor): it stands for the callable
       : callable_(std::addressof(callable)), call_([](const void* object, Arguments... arguments) -> Result {
           return (*static_cast<const Callable*>(object))(std::forward<Arguments>(arguments)...);
         }) {}

@@ -155,10 +155,10 @@ class RunningShare {
 }  // namespace detail
 
 /// A pool of threads for one session or shared by many. Threads are started when the first region wants them, block all
-/// signals, sleep when there is nothing to do, and end with the pool. A thread that the system refuses (EAGAIN, limits
-/// of a container) is done without. After fork() the child's pool starts threads of its own; the pool must not be at
-/// work at that moment. Any number of threads may call run(); at most kJobs of them are helped at a time, the others
-/// work alone.
+/// signals but faults, sleep when there is nothing to do, and end with the pool. A thread that the system refuses
+/// (EAGAIN, limits of a container) is done without. After fork() the child's pool starts threads of its own; the pool
+/// must not be at work at that moment. Any number of threads may call run(); at most kJobs of them are helped at a
+/// time, the others work alone.
 class ThreadPool final : public Executor {
  public:
   /// `workers`: threads that work at once, the callers' among them; no more than four per processor.
