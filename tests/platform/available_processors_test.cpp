@@ -60,6 +60,8 @@ TEST(CpuQuota, IsTheLeastOfAllGroupsAround) {
   EXPECT_EQ(machine.quota(), 2.0);
   machine.file("sys/fs/cgroup/cpu.max", "50000 100000\n");
   EXPECT_EQ(machine.quota(), 0.5);
+  machine.file("sys/fs/cgroup/pod/box/cpu.max", "25000 100000\n");
+  EXPECT_EQ(machine.quota(), 0.25);
 }
 
 TEST(CpuQuota, IsThatOfVersion1) {
