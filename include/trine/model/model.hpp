@@ -105,9 +105,8 @@ class Model {
     auto state = std::make_shared<State>();
     state->source = std::move(source);
     WeightReader reader(*state->source, parse_quantization_config(config, place, notes), &notes);
-    state->built = architecture(
-        {config, place, options.routers, options.wrap_router, options.chunking, &notes},
-        WeightScope(reader));
+    state->built = architecture({config, place, options.routers, options.wrap_router, options.chunking, &notes},
+                                WeightScope(reader));
     reader.require_all_fetched();
     state->built.info.notes = notes.all();
     Hash hash;
