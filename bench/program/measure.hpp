@@ -97,7 +97,10 @@ class Meter {
   using Tick = std::function<void()>;  // after each run of a test
 
   Meter(Model model, const MeasureOptions& options, std::size_t stream_bytes)
-      : model_(std::move(model)), options_(options), reader_(stream_bytes), weights_(model_) {}
+      : model_(std::move(model)),
+        options_(options),
+        reader_(options.limit_passes > 0 ? stream_bytes : 0),
+        weights_(model_) {}
 
   [[nodiscard]] const Model& model() const noexcept { return model_; }
   [[nodiscard]] const WeightBytes& weights() const noexcept { return weights_; }

@@ -157,24 +157,25 @@ TYPED_TEST(GemmPerIsa, KeepsANaNAndAnInfinityInTheirRowAndTheirOutput) {
 
 TYPED_TEST(GemmPerIsa, OfMatmulGivesTheSameBitsOnAnyNumberOfThreads) {
   const Isa isa = default_isa();
-  constexpr std::size_t kOuts = 611;
   constexpr std::size_t kInner = 131;
-  const auto w = random_tensor<TypeParam>({kOuts, kInner}, 8);
   DType dtype = DType::f32;
   if constexpr (std::is_same_v<TypeParam, bfloat16>) dtype = DType::bf16;
   if constexpr (std::is_same_v<TypeParam, float16>) dtype = DType::f16;
-  const AnyMatrix stored{reinterpret_cast<const std::byte*>(w.data()), dtype, kOuts, kInner};
-  for (const std::size_t rows : {0U, 1U, 2U, 3U, 50U}) {
-    const auto x = random_tensor({rows, kInner}, 7);
-    Tensor<float, 2> expected({rows, kOuts});
-    kernels::gemm(isa, x.data(), kInner, rows, w.data(), kInner, kOuts, kInner, expected.data(), kOuts);
-    for (const std::size_t threads : {0U, 1U, 2U, 3U, 8U}) {
-      Tensor<float, 2> y({rows, kOuts});
-      Workspace workspace;
-      kernels::matmul({.isa = isa, .threads = threads, .executor = test::test_executor()}, workspace, x.view(), stored,
-                      y.view());
-      ASSERT_EQ(bits_of(y.view().span()), bits_of(expected.view().span()))
-          << rows << " rows, " << threads << " threads";
+  for (const std::size_t outs : {611U, 70U}) {  // tasks of columns, and of columns and rows
+    const auto w = random_tensor<TypeParam>({outs, kInner}, 8);
+    const AnyMatrix stored{reinterpret_cast<const std::byte*>(w.data()), dtype, outs, kInner};
+    for (const std::size_t rows : {0U, 1U, 2U, 3U, 50U, 200U}) {
+      const auto x = random_tensor({rows, kInner}, 7);
+      Tensor<float, 2> expected({rows, outs});
+      kernels::gemm(isa, x.data(), kInner, rows, w.data(), kInner, outs, kInner, expected.data(), outs);
+      for (const std::size_t threads : {0U, 1U, 2U, 3U, 8U}) {
+        const Execution execution{.isa = isa, .threads = threads, .executor = test::test_executor()};
+        Tensor<float, 2> y({rows, outs});
+        Workspace workspace;
+        kernels::matmul(execution, workspace, x.view(), stored, y.view());
+        ASSERT_EQ(bits_of(y.view().span()), bits_of(expected.view().span()))
+            << outs << " outputs, " << rows << " rows, " << threads << " threads";
+      }
     }
   }
 }
@@ -232,19 +233,28 @@ TEST(Matmul, NamesTheShapeThatDoesNotFit) {
                "matmul output: expected shape [2, 3], found [2, 2]");
 }
 
-TEST(ColumnsPerTask, IsEverythingForOneThreadAndWholePanelsForMore) {
+TEST(MatmulTask, IsEverythingForOneThreadAndWholePanelsForMore) {
   const Execution four{.threads = 4, .executor = test::test_executor()};
-  EXPECT_EQ(kernels::columns_per_task({Isa::portable, 1, {}}, 5, 77, 8), 77U);
-  EXPECT_EQ(kernels::columns_per_task({Isa::portable, 1, {}}, 5, 0, 8), 1U);
+  EXPECT_EQ(kernels::matmul_task({Isa::portable, 1, {}}, 5, 77, 8).columns, 77U);
+  EXPECT_EQ(kernels::matmul_task({Isa::portable, 1, {}}, 5, 0, 8).columns, 1U);
   for (const std::size_t rows : {0U, 1U, 1000U}) {
-    for (const std::size_t outs : {1U, 100U, 50000U}) {
-      const std::size_t columns = kernels::columns_per_task(four, rows, outs, 512);
-      EXPECT_EQ(columns % 64, 0U);
-      EXPECT_GE(columns, 64U);
+    for (const std::size_t outs : {0U, 1U, 100U, 50000U}) {
+      const kernels::MatmulTask task = kernels::matmul_task(four, rows, outs, 512);
+      EXPECT_EQ(task.columns % 64, 0U);
+      EXPECT_GE(task.columns, 64U);
+      EXPECT_GE(task.rows, 1U);
+      EXPECT_LE(task.rows, std::max<std::size_t>(rows, 1));
     }
   }
   // A product of a few multiply-adds is not worth a second task.
-  EXPECT_GE(kernels::columns_per_task(four, 1, 64, 16), 64U);
+  EXPECT_GE(kernels::matmul_task(four, 1, 64, 16).columns, 64U);
+  EXPECT_EQ(kernels::matmul_task(four, 40, 64, 16).rows, 40U);
+}
+
+TEST(MatmulTask, IsSomeOfTheRowsWhereThereAreTooFewColumnsForAllThreads) {
+  const Execution four{.threads = 4, .executor = test::test_executor()};
+  EXPECT_EQ(kernels::matmul_task(four, 512, 64, 2048).rows, 32U);
+  EXPECT_EQ(kernels::matmul_task(four, 512, 4096, 2048).rows, 512U) << "columns are enough";
 }
 
 }  // namespace

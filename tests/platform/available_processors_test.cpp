@@ -19,7 +19,7 @@
 namespace trine {
 namespace {
 
-// A machine made of files: /proc/self and /sys/fs/cgroup below a directory.
+// A machine made of files: /proc and /sys/fs/cgroup below a directory.
 class Machine {
  public:
   void file(const std::string& path, const std::string& text) const {
@@ -94,6 +94,17 @@ TEST(CpuQuota, IsFoundUnderNamesOfAllKinds) {
   EXPECT_EQ(machine.quota(), 2.0);
   machine.file("proc/self/cgroup", "0::/a\\x2dbc/my..job\n");  // another group, whose name begins alike
   EXPECT_EQ(machine.quota(), std::nullopt);
+}
+
+TEST(RunnableThreads, AreTheFirstNumberOfTheFourthField) {
+  const Machine machine;
+  EXPECT_EQ(runnable_threads(machine.root()), std::nullopt);
+  machine.file("proc/loadavg", "3.19 0.23 12.06 7/90 2498\n");
+  EXPECT_EQ(runnable_threads(machine.root()), 7U);
+  for (const char* text : {"", "1 2 3", "1 2 3 x/90 5", "one two three 4/5 6"}) {
+    machine.file("proc/loadavg", text);
+    EXPECT_EQ(runnable_threads(machine.root()), std::nullopt) << text;
+  }
 }
 
 TEST(CpuQuota, IsNoneWhereFilesSayNothingOfUse) {

@@ -127,6 +127,26 @@ std::string states_of_others() {
   return states;
 }
 
+TEST(RunningShare, IsLowForAThreadThatDidNotRunAndDidNotSayThatItPaused) {
+  using std::chrono::milliseconds;
+  const auto sleep = [] { std::this_thread::sleep_for(milliseconds(60)); };
+  detail::RunningShare share;
+  EXPECT_FALSE(share.is_low()) << "too early to tell";
+  sleep();
+  EXPECT_TRUE(share.is_low());
+  EXPECT_FALSE(share.is_low()) << "looked at once";
+
+  share.pause();
+  sleep();
+  share.resume();
+  EXPECT_FALSE(share.is_low());
+
+  share.pause();
+  sleep();
+  share.resume(detail::RunningShare::Clock::now(), std::chrono::hours(1));
+  EXPECT_TRUE(share.is_low()) << "the pause was too short to be one";
+}
+
 TEST(ThreadPool, SleepsWhenThereIsNothingToDo) {
   ThreadPool pool(3);
   EXPECT_EQ(sum_on(pool, 3), 4950);

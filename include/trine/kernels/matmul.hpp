@@ -123,29 +123,46 @@ inline void gemm(const Execution& execution, const ActivationRows& x, const std:
 /// Multiply-adds that pay for a task of its own: some microseconds, more than it takes to wake a thread.
 inline constexpr std::size_t kTaskWork = std::size_t{1} << 17U;
 
-/// Output columns of y = x W^T that one task computes: enough tasks for the threads, none too small to be worth it; all
-/// of them where the whole product is.
-[[nodiscard]] inline std::size_t columns_per_task(const Execution& execution, std::size_t rows, std::size_t outs,
-                                                  std::size_t k) noexcept {
+/// What one task of y = x W^T computes: some columns, all of them or whole tiles of packed panels, of some rows.
+struct MatmulTask {
+  std::size_t rows;
+  std::size_t columns;
+};
+
+/// Enough tasks for the threads, none too small to be worth it: blocks of columns, so that each weight is read once;
+/// and of rows, too, where there are too few columns for all threads.
+[[nodiscard]] inline MatmulTask matmul_task(const Execution& execution, std::size_t rows, std::size_t outs,
+                                            std::size_t k) noexcept {
+  constexpr std::size_t kColumns = 64;  // whole tiles of packed panels
+  constexpr std::size_t kRows = 32;     // whole tiles of rows, of all kernels but few
+  const auto blocks = [](std::size_t count, std::size_t size) { return (count + size - 1) / size; };
   const std::size_t workers = execution.num_workers();
-  if (workers <= 1) return std::max<std::size_t>(outs, 1);
-  const std::size_t work_per_column = std::max<std::size_t>(rows * k, 1);
-  const std::size_t smallest = (kTaskWork + work_per_column - 1) / work_per_column;
-  const std::size_t fair = (outs + workers * 4 - 1) / (workers * 4);
-  return (std::max(smallest, fair) + 63) / 64 * 64;  // whole tiles of packed panels
+  MatmulTask task{std::max<std::size_t>(rows, 1), std::max<std::size_t>(outs, 1)};
+  if (workers <= 1) return task;
+  const std::size_t wanted = workers * 4;
+  const std::size_t smallest = blocks(kTaskWork, std::max<std::size_t>(rows * k, 1));
+  task.columns = blocks(std::max(smallest, blocks(outs, wanted)), kColumns) * kColumns;
+  const std::size_t there = blocks(outs, task.columns);
+  if (there >= 2 * workers || there == 0) return task;
+  const std::size_t fewest = blocks(kTaskWork, std::max<std::size_t>(std::min(task.columns, outs) * k, 1));
+  task.rows = std::min(blocks(std::max(fewest, blocks(rows, blocks(wanted, there))), kRows) * kRows, task.rows);
+  return task;
 }
 
 /// y = x W^T.   x: [rows, in], prepared for w   w: [out, in]   y: [rows, out], not aliasing x. Throws ShapeError.
 inline void matmul(const Execution& execution, const ActivationRows& x, const AnyMatrix& w, View<float, 2> y) {
-  const std::size_t rows = x.rows;
-  require_shape("matmul input", {rows, w.columns}, std::array{x.rows, x.columns});
-  require_shape("matmul output", {rows, w.rows}, y.shape());
-  const std::size_t columns = columns_per_task(execution, rows, w.rows, w.columns);
-  parallel_for(execution, (w.rows + columns - 1) / columns, [&](std::size_t task) {
-    const std::size_t first = task * columns;
-    const std::size_t next = first + execution.num_workers() * columns;  // likely for this thread
-    gemm(execution, x, nullptr, 0, rows, w.row_range(first, std::min(columns, w.rows - first)), y.data() + first,
-         w.rows, next < w.rows ? w.row_range(next, 1).place() : nullptr);
+  require_shape("matmul input", {x.rows, w.columns}, std::array{x.rows, x.columns});
+  require_shape("matmul output", {x.rows, w.rows}, y.shape());
+  const MatmulTask size = matmul_task(execution, x.rows, w.rows, w.columns);
+  const std::size_t column_blocks = (w.rows + size.columns - 1) / size.columns;
+  const std::size_t row_blocks = (x.rows + size.rows - 1) / size.rows;
+  parallel_for(execution, row_blocks * column_blocks, [&](std::size_t task) {
+    const std::size_t row = task % row_blocks * size.rows;
+    const std::size_t first = task / row_blocks * size.columns;
+    const std::size_t next = (task + execution.num_workers()) / row_blocks * size.columns;  // likely for this thread
+    gemm(execution, x, nullptr, row, std::min(size.rows, x.rows - row),
+         w.row_range(first, std::min(size.columns, w.rows - first)), y.row(row).data() + first, w.rows,
+         next != first && next < w.rows ? w.row_range(next, 1).place() : nullptr);
   });
 }
 

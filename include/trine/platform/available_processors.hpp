@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstddef>
@@ -15,6 +16,7 @@
 
 #if defined(__linux__)
 #include <sched.h>
+#include <unistd.h>
 #endif
 
 #include <trine/platform/control_groups.hpp>
@@ -36,6 +38,14 @@ namespace detail {
     CPU_FREE(mask);
     if (count > 0) return static_cast<std::size_t>(count);
   }
+#endif
+  return std::max<std::size_t>(1, std::thread::hardware_concurrency());
+}
+
+/// Processors of the system, at least 1.
+[[nodiscard]] inline std::size_t online_processors() noexcept {
+#if defined(__linux__)
+  if (const long count = sysconf(_SC_NPROCESSORS_ONLN); count > 0) return static_cast<std::size_t>(count);
 #endif
   return std::max<std::size_t>(1, std::thread::hardware_concurrency());
 }
@@ -74,6 +84,16 @@ namespace detail {
     return processors;
   }
   return processors;
+}
+
+/// Threads of the whole system that run or want to, the calling one among them; nullopt where the system does not say.
+///   root: holds proc/loadavg, whose fourth field begins with it
+[[nodiscard]] inline std::optional<std::size_t> runnable_threads(const std::filesystem::path& root = "/") {
+  std::ifstream file(root / "proc/loadavg");
+  std::array<double, 3> averages{};
+  std::size_t runnable = 0;
+  if (!(file >> averages[0] >> averages[1] >> averages[2] >> runnable)) return std::nullopt;
+  return runnable;
 }
 
 /// Threads that a pass uses unless told otherwise: the first number of OMP_NUM_THREADS where that is set, otherwise

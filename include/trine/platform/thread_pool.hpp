@@ -4,10 +4,10 @@
 // A parallel region is a job in a slot. The caller publishes it, works on it itself, and closes it when nothing is left
 // to hand out; then it waits for those workers alone that have joined. A worker that the system has not scheduled is
 // never waited for. Between regions workers spin for a moment, since the next region of a pass is mostly closer than
-// that, and then sleep; who sleeps is woken for work that takes longer than waking. Workers compare the time in which
-// they wanted to run with the time that they ran: where the system gives them less, processors are scarce, and nobody
-// spins for a while, because time that is spun away is missing when there is work. bench/busy_host measures what that
-// is worth.
+// that, and then sleep; who sleeps is woken for work that takes longer than waking. Workers and callers compare the
+// time in which they wanted to run with the time that they ran: where the system gives them less, processors are
+// scarce, and nobody spins for a while, because time that is spun away is missing when there is work. bench/busy_host
+// measures what that is worth.
 #pragma once
 
 #include <algorithm>
@@ -22,6 +22,7 @@
 #include <optional>
 #include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -50,6 +51,46 @@ inline void pause_processor() noexcept {
 #endif
 }
 
+/// Does its thread get the processor when it wants it? Compares the time of the thread's own clock with the time that
+/// went by, but for pauses. Waiting for a page of a file counts as not getting it.
+class RunningShare {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  void pause(Clock::time_point now = Clock::now()) noexcept { paused_at_ = now; }
+  /// A shorter pause than `least` was none.
+  void resume(Clock::time_point now = Clock::now(), Clock::duration least = {}) noexcept {
+    if (now - paused_at_ >= least) paused_ += now - paused_at_;
+  }
+
+  /// Returns whether the thread ran for less than three quarters of the last 20 ms or more, looked at once.
+  [[nodiscard]] bool is_low(Clock::time_point now = Clock::now()) noexcept {
+    const Clock::duration wanted = now - since_ - paused_;
+    if (wanted < std::chrono::milliseconds(20)) return false;
+    const std::chrono::nanoseconds clock = thread_clock();
+    const bool low = clock - ran_ < wanted / 4 * 3;
+    since_ = now;
+    paused_ = {};
+    ran_ = clock;
+    return low;
+  }
+
+ private:
+  [[nodiscard]] static std::chrono::nanoseconds thread_clock() noexcept {
+#if TRINE_HAS_POSIX_THREADS
+    timespec time{};
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) == 0)
+      return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+#endif
+    return Clock::now().time_since_epoch();  // unknown: as if it always ran
+  }
+
+  Clock::time_point since_ = Clock::now();
+  Clock::time_point paused_at_ = since_;
+  Clock::duration paused_{};
+  std::chrono::nanoseconds ran_ = thread_clock();
+};
+
 /// One region's work, offered to workers. All that decides who may work on it is in one word, so that joining, closing
 /// and leaving are single atomic steps:
 ///   bits 0-15 workers inside   16-31 workers that ever joined   32-47 workers that may join   48 open   49 caller
@@ -59,6 +100,12 @@ class alignas(64) Job {
   /// Makes the slot this caller's. Returns whether it was free.
   [[nodiscard]] bool acquire() noexcept { return !taken_.exchange(true, std::memory_order_acquire); }
   void release() noexcept { taken_.store(false, std::memory_order_release); }
+  /// Of the thread that has the slot; begins anew where another one had it before.
+  [[nodiscard]] RunningShare& share_of_caller() noexcept {
+    const std::thread::id self = std::this_thread::get_id();
+    if (std::exchange(caller_, self) != self) share_ = {};
+    return share_;
+  }
 
   void open(const RegionWork& work, std::size_t helpers) noexcept {
     work_ = &work;
@@ -112,44 +159,8 @@ class alignas(64) Job {
   std::atomic<bool> taken_{false};
   std::mutex mutex_;
   std::condition_variable left_;
-};
-
-/// Does its thread get the processor when it wants it? Compares the time of the thread's own clock with the time that
-/// went by, but for pauses. Waiting for a page of a file counts as not getting it.
-class RunningShare {
- public:
-  void pause() noexcept { paused_at_ = Clock::now(); }
-  void resume() noexcept { paused_ += Clock::now() - paused_at_; }
-
-  /// Returns whether the thread ran for less than three quarters of the last 20 ms or more, looked at once.
-  [[nodiscard]] bool is_low() noexcept {
-    const Clock::time_point now = Clock::now();
-    const Clock::duration wanted = now - since_ - paused_;
-    if (wanted < std::chrono::milliseconds(20)) return false;
-    const std::chrono::nanoseconds clock = thread_clock();
-    const bool low = clock - ran_ < wanted / 4 * 3;
-    since_ = now;
-    paused_ = {};
-    ran_ = clock;
-    return low;
-  }
-
- private:
-  using Clock = std::chrono::steady_clock;
-
-  [[nodiscard]] static std::chrono::nanoseconds thread_clock() noexcept {
-#if TRINE_HAS_POSIX_THREADS
-    timespec time{};
-    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) == 0)
-      return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
-#endif
-    return Clock::now().time_since_epoch();  // unknown: as if it always ran
-  }
-
-  Clock::time_point since_ = Clock::now();
-  Clock::time_point paused_at_ = since_;
-  Clock::duration paused_{};
-  std::chrono::nanoseconds ran_ = thread_clock();
+  std::thread::id caller_;
+  RunningShare share_;
 };
 
 }  // namespace detail
@@ -186,11 +197,21 @@ class ThreadPool final : public Executor {
       return;
     }
     State& state = *state_;
+    detail::RunningShare& share = job->share_of_caller();
+    const Clock::time_point start = Clock::now();
+    share.resume(start, kProgramsOwn);
     job->open(work, helpers);
     state.epoch.fetch_add(1, std::memory_order_seq_cst);
-    work_and_wake(state, *job, work, 0);
+    work_and_wake(state, *job, work, 0, start);
     job->close();
-    if (!spin_until(state, [job] { return job->is_left(); })) job->sleep_until_left();
+    if (!spin_until(state, [job] { return job->is_left(); })) {
+      share.pause();
+      job->sleep_until_left();
+      share.resume();
+    }
+    const Clock::time_point end = Clock::now();
+    if (share.is_low(end)) state.calm_down(end);
+    share.pause(end);
     job->release();
   }
 
@@ -199,7 +220,9 @@ class ThreadPool final : public Executor {
   static constexpr std::size_t kJobs = 8;
   static constexpr auto kSpin = std::chrono::microseconds(100);  // longer than most gaps between the regions of a pass
   static constexpr auto kWorthWaking = std::chrono::microseconds(10);  // work of the caller before others are woken
+  static constexpr auto kProgramsOwn = std::chrono::milliseconds(1);   // a pause between regions that is not the pass's
   static constexpr Clock::rep kLongPiece = std::chrono::nanoseconds(std::chrono::microseconds(50)).count();
+  static constexpr auto kFirstCalm = std::chrono::milliseconds(50);
   static constexpr Clock::rep kLeastCalm = std::chrono::nanoseconds(std::chrono::milliseconds(250)).count();
   static constexpr Clock::rep kMostCalm = std::chrono::nanoseconds(std::chrono::seconds(4)).count();
 
@@ -243,6 +266,8 @@ class ThreadPool final : public Executor {
     const std::unique_lock lock(state.starting, std::try_to_lock);
     if (!lock.owns_lock()) return there;
     try {
+      if (state.threads.empty() && are_processors_taken())
+        state.calm_until = (Clock::now() + kFirstCalm).time_since_epoch().count();
       const BlockedSignals blocked;
       while (state.threads.size() < wanted) state.threads.emplace_back([this, &state] { serve(state); });
     } catch (...) {  // std::system_error, std::bad_alloc
@@ -250,6 +275,13 @@ class ThreadPool final : public Executor {
     }
     state.started.store(state.threads.size(), std::memory_order_release);
     return state.threads.size();
+  }
+
+  // Do others leave too few processors for all workers? What the system says now, until workers have seen for
+  // themselves.
+  [[nodiscard]] bool are_processors_taken() const {
+    const std::size_t others = runnable_threads().value_or(1) - 1;
+    return others + workers_ > detail::online_processors();
   }
 
   // What a worker does all its life.
@@ -271,16 +303,17 @@ class ThreadPool final : public Executor {
       seen = state.epoch.load(std::memory_order_seq_cst);
       for (detail::Job& job : state.jobs) {
         if (slept && job.wants_help()) wake(state, job);
-        job.help([&](RegionWork work, std::size_t worker) { work_and_wake(state, job, work, worker); });
+        job.help([&](RegionWork work, std::size_t worker) { work_and_wake(state, job, work, worker, Clock::now()); });
       }
-      if (share.is_low()) state.calm_down(Clock::now());
+      const Clock::time_point now = Clock::now();
+      if (share.is_low(now)) state.calm_down(now);
     }
   }
 
   // A worker's share of a job; the caller is worker 0. Who spins comes by himself; waking others costs some
   // microseconds: not for work that is done as soon, but before the first piece where pieces were long the last time.
-  static void work_and_wake(State& state, const detail::Job& job, RegionWork work, std::size_t worker) noexcept {
-    const Clock::time_point start = Clock::now();
+  static void work_and_wake(State& state, const detail::Job& job, RegionWork work, std::size_t worker,
+                            Clock::time_point start) noexcept {
     bool woken = state.piece.load(std::memory_order_relaxed) >= kLongPiece;
     if (woken && worker == 0) wake(state, job);
     for (bool first = true; work(worker); first = false) {
