@@ -84,7 +84,7 @@ TEST_P(SessionPerIsa, GivesTheSameBitsWithAnObserverAndAfterAReset) {
   } observer;
   Session plain(model_);
   const Bits expected = input_.forward(plain);
-  Session watched(model_, {.observer = &observer});
+  Session watched(model_, {.observer = borrow(observer)});
   EXPECT_EQ(input_.forward(watched), expected);
   EXPECT_GT(observer.seen, 0U);
   for (int pass = 0; pass < 2; ++pass) {
@@ -311,7 +311,7 @@ TEST(Session, StopsBeforeTheNextLayerWhenItIsCancelled) {
     CallingObserver observer([&, wanted = layer](std::size_t at) {
       if (armed && at == wanted) stop.request_stop();
     });
-    Session session(model, {.observer = &observer});
+    Session session(model, {.observer = borrow(observer)});
     EXPECT_ERROR(session.forward(golden.tokens, OutputRows::last, stop.get_token()), CancelledError, "cancelled");
     ASSERT_FALSE(observer.layers.empty());
     EXPECT_EQ(observer.layers.back(), layer) << "no layer after the one that asked for the end";
@@ -330,7 +330,7 @@ TEST(Session, DoesNothingWhenItWasCancelledBefore) {
   std::stop_source stop;
   stop.request_stop();
   CallingObserver observer([](std::size_t) {});
-  Session session(Model::load(golden.directory), {.observer = &observer});
+  Session session(Model::load(golden.directory), {.observer = borrow(observer)});
   EXPECT_ERROR(session.forward(golden.tokens, OutputRows::last, stop.get_token()), CancelledError, "cancelled");
   EXPECT_TRUE(observer.layers.empty());
 }
@@ -341,7 +341,7 @@ TEST(Session, LetsTheExceptionOfAnObserverThroughAndAsksForAReset) {
   CallingObserver observer([&](std::size_t layer) {
     if (armed && layer == 1) throw std::domain_error("enough");
   });
-  Session session(Model::load(golden.directory), {.observer = &observer});
+  Session session(Model::load(golden.directory), {.observer = borrow(observer)});
   EXPECT_THROW(static_cast<void>(session.forward(golden.tokens)), std::domain_error);
   armed = false;
   EXPECT_ERROR(session.forward(golden.tokens), InputError, "call truncate() or reset() first");
