@@ -403,6 +403,25 @@ class NotFinite : public testing::Test {
   }
 };
 
+TEST_F(NotFinite, OutputsOfOneSequenceLeaveTheOthersAlone) {
+  const Model model = broken();
+  const auto [good, bad] = good_and_bad(model);
+  Sequence broken_one(model);
+  Sequence sound(model);
+  Engine engine(model);
+  const std::vector<SequenceInput> inputs{{.sequence = &broken_one, .tokens = std::span(&bad, 1)},
+                                          {.sequence = &sound, .tokens = std::span(&good, 1)}};
+  const std::span<const SequenceOutput> outputs = engine.forward(inputs);
+  EXPECT_EQ(outputs[0].non_finite, 64U);
+  EXPECT_ERROR(outputs[0].require_finite(), NumericError, "position 0: expected finite outputs, found none among 64");
+  EXPECT_TRUE(broken_one.is_interrupted());
+  EXPECT_EQ(outputs[1].non_finite, 0U);
+  EXPECT_NO_THROW(outputs[1].require_finite());
+  Session alone(model);
+  EXPECT_EQ(bits_of(outputs[1].outputs.span()), bits_of(alone.forward(std::span(&good, 1)).span()));
+  EXPECT_FALSE(sound.is_interrupted());
+}
+
 TEST_F(NotFinite, OutputsAreAnErrorThatNamesThePositionAndTheLayer) {
   const Model model = broken();
   const auto [good, bad] = good_and_bad(model);
