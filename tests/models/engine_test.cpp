@@ -98,6 +98,9 @@ class MixedBatchPerIsa : public testing::TestWithParam<std::string> {
       Engine engine(model_, options_);
       const Ready ready = prepare(plan, 0);
       alone.push_back(result(ready, engine.forward({&ready.input, 1}).front()));
+      if (!plan.forced) continue;
+      for (const auto& [layer, tokens] : alone.back().experts)
+        for (const auto& experts : tokens) ASSERT_THAT(experts, testing::ElementsAre(1U)) << "layer " << layer;
     }
     for (const std::size_t batch_size :
          {std::size_t{512}, std::size_t{24}}) {  // rows of a pass: all, and cut somewhere
