@@ -52,22 +52,25 @@ class Session {
     const std::size_t most = model_.info().max_position_embeddings;
     if (options_.context > most) {
       throw InputError("context: expected at most " + std::to_string(most) +
-                       ", the max_position_embeddings of the model, found " + std::to_string(options_.context));
+                           ", the max_position_embeddings of the model, found " + std::to_string(options_.context),
+                       {.field = "context"});
     }
     if (options_.context != 0) require_memory(options_.context);
     if (options_.context == 0) options_.context = most;
     if (options_.threads > kMaxThreads)
-      throw InputError("threads: expected at most " + std::to_string(kMaxThreads) + ", found " +
-                       std::to_string(options_.threads));
+      throw InputError(
+          "threads: expected at most " + std::to_string(kMaxThreads) + ", found " + std::to_string(options_.threads),
+          {.field = "threads"});
     if (options_.threads == 0)
       options_.threads = options_.executor ? options_.executor->max_workers() : default_threads();
     if (!options_.executor && options_.threads > 1) options_.executor = std::make_shared<ThreadPool>(options_.threads);
-    if (options_.batch_size == 0) throw InputError("batch_size: expected at least 1, found 0");
+    if (options_.batch_size == 0) throw InputError("batch_size: expected at least 1, found 0", {.field = "batch_size"});
     if (options_.reproducible && options_.latent_form == LatentAttentionForm::automatic)
       options_.latent_form = LatentAttentionForm::absorbed;
     if (!options_.isa) options_.isa = default_isa();
     if (!is_available(*options_.isa))
-      throw DeviceError("instruction set " + in_quotes(to_string(*options_.isa)) + ": this CPU does not have it");
+      throw DeviceError("instruction set " + in_quotes(to_string(*options_.isa)) + ": this CPU does not have it",
+                        {.field = "isa"});
   }
 
   [[nodiscard]] const Model& model() const noexcept { return model_; }
@@ -89,11 +92,12 @@ class Session {
   View<const float, 2> forward(std::span<const TokenId> tokens, OutputRows rows = OutputRows::last,
                                const std::stop_token& stop = {}) {
     const ModelInfo& info = model_.info();
-    if (info.num_features != 0) throw InputError("this model takes features, not tokens");
+    if (info.num_features != 0) throw InputError("this model takes features, not tokens", {ErrorKind::unsupported});
     for (std::size_t t = 0; t < tokens.size(); ++t) {
       if (tokens[t] >= info.vocab_size) {
         throw InputError("token " + std::to_string(t) + ": expected an id below " + std::to_string(info.vocab_size) +
-                         ", found " + std::to_string(tokens[t]));
+                             ", found " + std::to_string(tokens[t]),
+                         {.field = "token " + std::to_string(t)});
       }
     }
     return run(tokens.size(), tokens, {}, rows, stop);
@@ -104,7 +108,7 @@ class Session {
   View<const float, 2> forward_features(View<const float, 3> features, OutputRows rows = OutputRows::last,
                                         const std::stop_token& stop = {}) {
     const ModelInfo& info = model_.info();
-    if (info.num_features == 0) throw InputError("this model takes tokens, not features");
+    if (info.num_features == 0) throw InputError("this model takes tokens, not features", {ErrorKind::unsupported});
     require_shape("features", {features.extent(0), info.frame_size, info.num_features}, features.shape());
     const std::size_t count = features.extent(0) * info.frame_size;
     return run(count, {}, {features.data(), {count, info.num_features}}, rows, stop);
@@ -137,11 +141,13 @@ class Session {
   void truncate(std::size_t length, const std::stop_token& stop = {}) {
     if (length > state_.position)
       throw InputError("length: expected at most " + std::to_string(state_.position) + ", the positions seen, found " +
-                       std::to_string(length));
+                           std::to_string(length),
+                       {.field = "length"});
     const ModelInfo& info = model_.info();
     if (info.whole_frames && length % info.frame_size != 0)
       throw InputError("length: expected whole frames of " + std::to_string(info.frame_size) + " positions, found " +
-                       std::to_string(length));
+                           std::to_string(length),
+                       {.field = "length"});
     const std::vector<Block>& blocks = model_.transformer().blocks();
     SequenceCache shorter = state_.cache;
     bool whole = true;
@@ -158,7 +164,8 @@ class Session {
     }
     if (info.num_features != 0)
       throw InputError("length: " + std::to_string(length) +
-                       " positions would have to be computed again from features, which are not kept");
+                           " positions would have to be computed again from features, which are not kept",
+                       {ErrorKind::unsupported, "", "length"});
     const std::vector<TokenId> again(state_.tokens.begin(),
                                      state_.tokens.begin() + static_cast<std::ptrdiff_t>(length));
     reset();
@@ -176,7 +183,8 @@ class Session {
     SequenceState state = read_session_file(path, model_);
     if (state.position > options_.context)
       throw CapacityError(path.string() + ": a sequence of " + std::to_string(state.position) +
-                          " positions, the context has room for " + std::to_string(options_.context));
+                              " positions, the context has room for " + std::to_string(options_.context),
+                          {.path = path.string(), .field = "context"});
     replace(std::move(state));
   }
   /// Goes on from a saved sequence as far as `tokens` begin with its tokens, and returns how many these are: a longer
@@ -185,7 +193,7 @@ class Session {
   std::size_t restore_prefix(const std::filesystem::path& path, std::span<const TokenId> tokens,
                              const std::stop_token& stop = {}) {
     const ModelInfo& info = model_.info();
-    if (info.num_features != 0) throw InputError("this model takes features, not tokens");
+    if (info.num_features != 0) throw InputError("this model takes features, not tokens", {ErrorKind::unsupported});
     SequenceState state = read_session_file(path, model_);
     const auto same = std::ranges::mismatch(state.tokens, tokens).in1 - state.tokens.begin();
     std::size_t length = std::min(static_cast<std::size_t>(same), options_.context);
@@ -227,7 +235,9 @@ class Session {
     const std::optional<std::uint64_t> available = available_memory();
     if (available && needed - held > *available)
       throw CapacityError("the caches of " + std::to_string(positions) + " positions need " +
-                          std::to_string(needed - held) + " bytes more, available are " + std::to_string(*available));
+                              std::to_string(needed - held) + " bytes more, available are " +
+                              std::to_string(*available),
+                          {.field = "memory"});
   }
   void replace(SequenceState&& state) {
     state_ = std::move(state);
@@ -237,7 +247,8 @@ class Session {
   }
   void require_whole() const {
     if (interrupted_)
-      throw InputError("the session was interrupted in the middle of a pass: call truncate() or reset() first");
+      throw InputError("the session was interrupted in the middle of a pass: call truncate() or reset() first",
+                       {ErrorKind::wrong_state});
   }
 
   View<const float, 2> run(std::size_t count, std::span<const TokenId> tokens, View<const float, 2> features,
@@ -303,7 +314,7 @@ class Session {
 
   void check(std::size_t count) const {
     require_whole();
-    if (count == 0) throw InputError("expected at least one token or frame, found none");
+    if (count == 0) throw InputError("expected at least one token or frame, found none", {.field = "tokens"});
     const ModelInfo& info = model_.info();
     if (info.whole_frames && count % info.frame_size != 0) {
       throw InputError("expected whole frames of " + std::to_string(info.frame_size) + " positions, found " +
@@ -312,8 +323,9 @@ class Session {
     const std::size_t left = options_.context - state_.position;
     if (count > left) {
       throw CapacityError("the sequence is " + std::to_string(count - left) + " positions too long: expected at most " +
-                          std::to_string(options_.context) + ", found " + std::to_string(state_.position) + " and " +
-                          std::to_string(count) + " more");
+                              std::to_string(options_.context) + ", found " + std::to_string(state_.position) +
+                              " and " + std::to_string(count) + " more",
+                          {.field = "context"});
     }
     require_memory(state_.position + count);
   }

@@ -17,6 +17,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -269,7 +270,7 @@ class ThreadPool final : public Executor {
       if (state.threads.empty() && are_processors_taken())
         state.calm_until = (Clock::now() + kFirstCalm).time_since_epoch().count();
       const BlockedSignals blocked;
-      while (state.threads.size() < wanted) state.threads.emplace_back([this, &state] { serve(state); });
+      while (state.threads.size() < wanted) state.threads.emplace_back(&ThreadPool::serve, this, std::ref(state));
     } catch (...) {  // std::system_error, std::bad_alloc
       state.limit.store(state.threads.size(), std::memory_order_relaxed);
     }
