@@ -38,9 +38,7 @@ bool is_same_file(const fs::path& one, const fs::path& other) {
 }
 
 void require_writable(const NamedFile& output) {
-  const auto fail = [&](int code) {
-    trine::throw_file_error(output.path, "cannot be written", code);
-  };
+  const auto fail = [&](int code) { trine::throw_file_error(output.path, "cannot be written", code); };
   std::error_code ignored;
   if (fs::is_directory(output.path, ignored)) fail(EISDIR);
   if (is_special(output.path)) return;

@@ -214,8 +214,7 @@ std::vector<Case> cases() {
       {"OtherFilter", chat("{{ 1 | uper }}"), Type::chat, unsupported, "chat_template.jinja", ""},
       {"NoEnd", chat("{% if x %}"), Type::chat, damaged, "chat_template.jinja", ""},
       {"Refuses", chat("{{ raise_exception('no') }}"), Type::chat, rejected, "chat_template.jinja", ""},
-      {"TakesLong", chat("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"), Type::chat,
-       does_not_fit, "chat_template.jinja", ""},
+      {"Large", chat("{{ range(1000000) }}"), Type::chat, does_not_fit, "chat_template.jinja", ""},
       {"TemplateInConfig",
        [](const Files& f) {
          f.write("tokenizer_config.json", R"({"chat_template": "{{ 1 | uper }}"})");

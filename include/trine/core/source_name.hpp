@@ -13,8 +13,8 @@ namespace trine::inline TRINE_ABI {
 
 /// What is read, as messages name it: a file, or a part of one. Converts from the name of a file.
 struct SourceName {
-  SourceName(std::string file) : text(file), path(std::move(file)) {}  // NOLINT(google-explicit-constructor)
-  SourceName(const char* file) : SourceName(std::string(file)) {}      // NOLINT(google-explicit-constructor)
+  SourceName(std::string file) : text(file), path(std::move(file)) {}
+  SourceName(const char* file) : SourceName(std::string(file)) {}
   /// "FILE: PART", such as "model.safetensors: tensor 'norm.weight'", whose field is norm.weight.
   SourceName(std::string file, std::string_view part, std::string part_field = {})
       : text(file + ": " + std::string(part)), path(std::move(file)), field(std::move(part_field)) {}

@@ -28,11 +28,12 @@ class MoeLayer : public FeedForward {
         expert_attention_(std::move(expert_attention)),
         shared_experts_(std::move(shared_experts)) {
     if (router_ == nullptr)
-      throw InputError("router of layer " + std::to_string(layer_) + ": expected one, found none");
+      throw InputError("router of layer " + std::to_string(layer_) + ": expected one, found none", {.field = "router"});
     if (router_->num_experts() != experts_.size()) {
       throw InputError("router of layer " + std::to_string(layer_) + ": expected one for " +
-                       std::to_string(experts_.size()) + " experts, found one for " +
-                       std::to_string(router_->num_experts()));
+                           std::to_string(experts_.size()) + " experts, found one for " +
+                           std::to_string(router_->num_experts()),
+                       {.field = "router"});
     }
   }
 
@@ -46,12 +47,14 @@ class MoeLayer : public FeedForward {
     router_->route(execution, workspace, input, plan);
     if (plan.tokens != x.extent(0)) {
       throw InputError("router of layer " + std::to_string(layer_) + ": expected a choice for " +
-                       std::to_string(x.extent(0)) + " tokens, found " + std::to_string(plan.tokens));
+                           std::to_string(x.extent(0)) + " tokens, found " + std::to_string(plan.tokens),
+                       {.field = "router"});
     }
     if (plan.experts != experts_.size() || plan.token_begin.size() != plan.tokens + 1 ||
         plan.weight.size() != plan.expert.size() || plan.token_begin.back() != plan.assignments())
-      throw InputError("router of layer " + std::to_string(layer_) +
-                       ": expected a plan of add and end_token calls only");
+      throw InputError(
+          "router of layer " + std::to_string(layer_) + ": expected a plan of add and end_token calls only",
+          {.field = "router"});
     if (observer != nullptr) observer->on_routing({layer_, input, plan});
     plan.group();
 

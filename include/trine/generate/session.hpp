@@ -318,7 +318,8 @@ class Session {
     const ModelInfo& info = model_.info();
     if (info.whole_frames && count % info.frame_size != 0) {
       throw InputError("expected whole frames of " + std::to_string(info.frame_size) + " positions, found " +
-                       std::to_string(count) + " positions");
+                           std::to_string(count) + " positions",
+                       {.field = "tokens"});
     }
     const std::size_t left = options_.context - state_.position;
     if (count > left) {

@@ -111,7 +111,7 @@ class ModelQuantizer {
 
   void require_outside(const std::filesystem::path& target) const {
     namespace fs = std::filesystem;
-    if (target.empty()) throw InputError("the directory to write: expected a name, found none");
+    if (target.empty()) throw InputError("the directory to write: expected a name, found none", {.field = "target"});
     std::error_code ignored;  // where there is no such place, making the directory fails
     const fs::path source = fs::weakly_canonical(directory_, ignored);
     for (const char* ending : {"", ".partial"}) {

@@ -41,8 +41,9 @@ class ForcedExperts : public RouterDecorator {
       throw InputError("forced experts: expected at least one, found none", {.field = "forced experts"});
     for (const std::uint32_t e : experts_) {
       if (e >= num_experts())
-        throw InputError("forced experts: expected experts below " + std::to_string(num_experts()) + ", found " +
-                         std::to_string(e));
+        throw InputError(
+            "forced experts: expected experts below " + std::to_string(num_experts()) + ", found " + std::to_string(e),
+            {.field = "forced experts"});
     }
   }
   [[nodiscard]] std::size_t max_experts_per_token() const override { return experts_.size(); }
@@ -68,8 +69,9 @@ class MaskedExperts : public RouterDecorator {
       : RouterDecorator(std::move(inner_router)), allowed_(num_experts(), 1) {
     for (const std::uint32_t e : masked) {
       if (e >= num_experts())
-        throw InputError("masked experts: expected experts below " + std::to_string(num_experts()) + ", found " +
-                         std::to_string(e));
+        throw InputError(
+            "masked experts: expected experts below " + std::to_string(num_experts()) + ", found " + std::to_string(e),
+            {.field = "masked experts"});
       allowed_[e] = 0;
     }
     if (std::ranges::count(allowed_, 1) == 0)
