@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstddef>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -107,8 +108,10 @@ class Run {
       x_ = random_values(rows * hidden_);
       y_.resize(x_.size());
     }
-    const SequenceRows sequence{.first_row = 0, .rows = rows, .position = position, .cache = &cache_};
-    layer_.attention->forward(execution_, workspace_, {x_.data(), {rows, hidden_}}, {&sequence, 1},
+    positions_.resize(rows);
+    std::iota(positions_.begin(), positions_.end(), position);
+    const SequenceSlice sequence{.first_row = 0, .rows = rows, .position = position, .state = {&cache_, 1}};
+    layer_.attention->forward({execution_, workspace_, {{&sequence, 1}, positions_}}, {x_.data(), {rows, hidden_}},
                               {y_.data(), {rows, hidden_}});
     benchmark::DoNotOptimize(y_.data());
     benchmark::ClobberMemory();
@@ -119,9 +122,10 @@ class Run {
   Layer layer_;
   std::size_t hidden_;
   Workspace workspace_;
-  AttentionCache cache_;
+  LayerState cache_;
   std::vector<float> x_;
   std::vector<float> y_;
+  std::vector<std::size_t> positions_;
 };
 
 // pairs: of a query and a key that it sees

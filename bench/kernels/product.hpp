@@ -51,7 +51,9 @@ class Product {
 
   void run(benchmark::State& state) {
     for (auto _ : state) {
-      kernels::matmul(execution_, x_, weights_.next(), y_.view());
+      const AnyMatrix weight = weights_.next();
+      const kernels::Product product{&weight, nullptr, y_.view()};
+      kernels::matmul(execution_, x_, {&product, 1});
       benchmark::DoNotOptimize(y_.data());
       benchmark::ClobberMemory();
     }

@@ -54,7 +54,7 @@ void route(benchmark::State& state, const NamedRouter& shape, std::size_t rows) 
   RoutingPlan plan;
   for (auto _ : state) {
     plan.start(shape.experts);
-    router.route(execution, workspace, input, plan);
+    router.route({execution, workspace}, input, plan);
     plan.group();
     benchmark::DoNotOptimize(plan.slot.data());
   }

@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <fstream>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -133,15 +134,17 @@ void attend(benchmark::State& state, const std::string& kind, std::size_t tokens
   std::vector<float> x(kBatch * kHidden);
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(CounterRandom{1}.uniform(i) - 0.5);
   std::vector<float> y(x.size());
+  std::vector<std::size_t> positions(kBatch);
   double decode = 0.0;
   for (auto _ : state) {
     forget_peak_memory();
     Workspace workspace;
-    AttentionCache cache = layer.attention->make_cache(type);
+    LayerState cache = layer.attention->make_cache(type);
     const auto forward = [&](std::size_t position, std::size_t rows) {
-      const SequenceRows sequence{0, rows, position, &cache};
-      layer.attention->forward(execution, workspace, {x.data(), {rows, kHidden}}, {&sequence, 1},
-                               {y.data(), {rows, kHidden}});
+      std::iota(positions.begin(), positions.end(), position);
+      const SequenceSlice sequence{0, rows, position, {&cache, 1}};
+      layer.attention->forward({execution, workspace, {{&sequence, 1}, std::span(positions).first(rows)}},
+                               {x.data(), {rows, kHidden}}, {y.data(), {rows, kHidden}});
       benchmark::DoNotOptimize(y.data());
     };
     const auto seconds = [](auto since) {

@@ -116,7 +116,7 @@ class Meter {
                              .activations = options_.activations,
                              .latent_form = options_.latent_form,
                              .cache_type = options_.cache_type,
-                             .observer = &touched,
+                             .observer = borrow(touched),
                              .executor = options_.executor ? options_.executor(test.threads) : nullptr});
     const std::vector<TokenId> tokens = some_tokens(test.positions());
     Result result{.test = test};

@@ -100,7 +100,7 @@ class Chat {
                                    .activations = options_.model.activations,
                                    .reproducible = options_.model.reproducible,
                                    .cache_type = options_.model.cache_type(),
-                                   .observer = &experts_});
+                                   .observer = trine::borrow(experts_)});
     return {std::move(session), options_.model.load_tokenizer(), std::move(chat_template), options_.system,
             std::move(variables)};
   }

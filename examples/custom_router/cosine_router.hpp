@@ -40,8 +40,9 @@ class CosineRouter : public trine::Router {
   [[nodiscard]] std::size_t max_experts_per_token() const override { return k_; }
   [[nodiscard]] std::size_t parameters() const override { return query_.parameters() + keys_.parameters(); }
 
-  void route(const trine::Execution& execution, trine::Workspace& workspace, const trine::RouterInput& input,
+  void route(const trine::ForwardContext& context, const trine::RouterInput& input,
              trine::RoutingPlan& plan) const override {
+    trine::Workspace& workspace = context.workspace;
     const trine::Workspace::Scope scope(workspace);
     const std::size_t tokens = input.hidden.extent(0);
     const auto q = workspace.take_matrix<float>(tokens, query_.out());
@@ -49,8 +50,8 @@ class CosineRouter : public trine::Router {
     const auto ranking = workspace.take<float>(num_experts());
     const auto chosen = workspace.take<std::uint32_t>(k_);
     const auto weight = workspace.take<float>(k_);
-    query_.forward(execution.exact(), workspace, input.hidden, q);
-    keys_.forward(execution.exact(), workspace, q, p);
+    query_.forward(context.with_f32_activations(), input.hidden, q);
+    keys_.forward(context.with_f32_activations(), q, p);
     for (std::size_t t = 0; t < tokens; ++t) {
       float q_norm = 0.0F;
       for (const float value : q.row(t)) q_norm += value * value;

@@ -26,11 +26,11 @@ class BestExpertOnly : public trine::RouterDecorator {
   explicit BestExpertOnly(std::unique_ptr<trine::Router> router) : RouterDecorator(std::move(router)) {}
   [[nodiscard]] std::size_t max_experts_per_token() const override { return 1; }
 
-  void route(const trine::Execution& execution, trine::Workspace& workspace, const trine::RouterInput& input,
+  void route(const trine::ForwardContext& context, const trine::RouterInput& input,
              trine::RoutingPlan& plan) const override {
     trine::RoutingPlan all;
     all.start(plan.experts);
-    inner().route(execution, workspace, input, all);
+    inner().route(context, input, all);
     for (std::size_t t = 0; t < all.tokens; ++t) {
       float sum = 0.0F;
       for (const float weight : all.weights_of(t)) sum += weight;
@@ -73,7 +73,7 @@ struct Run {
 };
 
 void run(const trine::Model& model, const std::vector<trine::TokenId>& tokens, Run& result) {
-  trine::Session session(model, {.observer = &result.trace});
+  trine::Session session(model, {.observer = trine::borrow(result.trace)});
   const auto logits = session.forward(tokens, trine::OutputRows::all);
   for (std::size_t t = 0; t + 1 < tokens.size(); ++t) {
     const float largest = *std::ranges::max_element(logits.row(t));

@@ -92,7 +92,7 @@ void complete(const Options& options) {
                                  .activations = options.model.activations,
                                  .reproducible = options.model.reproducible,
                                  .cache_type = options.model.cache_type(),
-                                 .observer = options.show_routing ? &trace : nullptr});
+                                 .observer = options.show_routing ? trine::borrow(trace) : nullptr});
   std::string waiting = options.display_prompt ? trine::to_valid_utf8(prompt) : "";  // until the model has taken it
   const auto show = [&](std::string_view text) {
     waiting += text;

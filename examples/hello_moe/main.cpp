@@ -10,7 +10,7 @@ int main(int argc, char** argv) try {
   const trine::Tokenizer tokenizer = trine::Tokenizer::load(directory);
 
   trine::RoutingStats routing;  // sees which expert serves which token
-  trine::Session session(model, {.observer = &routing});
+  trine::Session session(model, {.observer = trine::borrow(routing)});
   const auto show = [](std::string_view piece) { return bool(std::cout << piece << std::flush); };
   const std::string prompt = argc > 2 ? argv[2] : "ROMEO:";
   std::cout << prompt;

@@ -68,7 +68,7 @@ int main(int argc, char** argv) {
                                    .activations = options.activations,
                                    .reproducible = options.reproducible,
                                    .cache_type = options.cache_type(),
-                                   .observer = experts.empty() ? nullptr : &trace});
+                                   .observer = experts.empty() ? nullptr : trine::borrow(trace)});
 
     trine::View<const float, 2> logits;
     if (!features.empty()) {

@@ -44,7 +44,7 @@ int main(int argc, char** argv) {
                                                                    .activations = options.activations,
                                                                    .reproducible = options.reproducible,
                                                                    .cache_type = options.cache_type(),
-                                                                   .observer = &routing},
+                                                                   .observer = trine::borrow(routing)},
                                                                   interrupt.token(), "scoring");
     nlohmann::ordered_json utilization;  // null for a dense model
     if (model.info().is_routed()) utilization = routing.overall().utilization;

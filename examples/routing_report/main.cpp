@@ -93,7 +93,7 @@ class Report {
             const std::stop_token& stop) const {
     if (ids.empty()) throw trine::InputError("expected at least one token or frame, found none");
     const std::size_t window = example::window_size(model, options_.context);
-    trine::Session session(model, {.context = window, .threads = options_.threads, .observer = &trace});
+    trine::Session session(model, {.context = window, .threads = options_.threads, .observer = trine::borrow(trace)});
     example::ProgressBar progress("reading", ids.size(), "tokens");
     example::for_each_window(ids.size(), window, [&](std::size_t begin, std::size_t count) {
       session.reset();

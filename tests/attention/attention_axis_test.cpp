@@ -109,8 +109,8 @@ void expect_the_mask(const AxisCase& c, std::size_t end, std::size_t rows, std::
         memory[{place->page, place->row}] = m;
         pages.insert(place->page);
       }
-      std::vector<QueryTile> tiles;
-      axis->tiles(n, n + count, most, tiles);
+      std::vector<QueryTile> tiles(count);
+      tiles.resize(axis->tiles(n, n + count, most, tiles));
       std::set<std::size_t> queries;
       for (const QueryTile& tile : tiles) {
         ASSERT_LE(tile.count, most);

@@ -11,6 +11,7 @@
 #include <gmock/gmock.h>
 
 #include "routing/routers_in_memory.hpp"
+#include "support/attention_rows.hpp"
 #include "support/expect_error.hpp"
 #include "support/naive.hpp"
 #include "support/random_tensor.hpp"
@@ -122,13 +123,13 @@ void add_axis(const Layer& layer, const Matrix& x, std::size_t first_head, std::
 Tensor<float, 2> run(const GroupedQueryAttention& attention, View<const float, 2> x, std::size_t chunk,
                      std::size_t threads = 1) {
   Workspace workspace;
-  AttentionCache cache = attention.make_cache();
+  LayerState cache = attention.make_cache();
   Tensor<float, 2> y({x.extent(0), x.extent(1)});
   for (std::size_t done = 0; done < x.extent(0); done += chunk) {
     const std::size_t count = std::min(chunk, x.extent(0) - done);
-    const SequenceRows rows{0, count, done, &cache};
-    attention.forward({.isa = default_isa(), .threads = threads, .executor = test::test_executor()}, workspace,
-                      x.slice(done, count), std::span(&rows, 1), y.view().slice(done, count));
+    const test::AttentionRows rows{0, count, done, &cache};
+    test::forward(attention, {.isa = default_isa(), .threads = threads, .executor = test::test_executor()}, workspace,
+                  x.slice(done, count), std::span(&rows, 1), y.view().slice(done, count));
   }
   return y;
 }
@@ -257,19 +258,19 @@ TEST(GroupedQueryAttentionPerIsa, GivesSequencesOfOneBatchWhatTheyGetAlone) {
 
   // Both together: 9 and 7 rows, then the other 4 of the first.
   Workspace workspace;
-  AttentionCache cache = attention.make_cache();
-  AttentionCache other = attention.make_cache();
+  LayerState cache = attention.make_cache();
+  LayerState other = attention.make_cache();
   Tensor<float, 2> mixed({16, kHidden});
   std::copy_n(x.data(), 9 * kHidden, mixed.data());
   std::copy_n(x.data() + 13 * kHidden, 7 * kHidden, mixed.data() + 9 * kHidden);
   Tensor<float, 2> y({16, kHidden});
-  const std::vector<SequenceRows> both{{0, 9, 0, &cache}, {9, 7, 0, &other}};
-  attention.forward({.isa = default_isa(), .threads = 2, .executor = test::test_executor()}, workspace, mixed.view(),
-                    both, y.view());
+  const std::vector<test::AttentionRows> both{{0, 9, 0, &cache}, {9, 7, 0, &other}};
+  test::forward(attention, {.isa = default_isa(), .threads = 2, .executor = test::test_executor()}, workspace,
+                mixed.view(), both, y.view());
   Tensor<float, 2> rest({4, kHidden});
-  const std::vector<SequenceRows> one{{0, 4, 9, &cache}};
-  attention.forward({.isa = default_isa(), .threads = 2, .executor = test::test_executor()}, workspace,
-                    x.view().slice(9, 4), one, rest.view());
+  const std::vector<test::AttentionRows> one{{0, 4, 9, &cache}};
+  test::forward(attention, {.isa = default_isa(), .threads = 2, .executor = test::test_executor()}, workspace,
+                x.view().slice(9, 4), one, rest.view());
   for (std::size_t i = 0; i < kHidden; ++i) {
     for (std::size_t n = 0; n < 9; ++n) EXPECT_EQ(y.view()(n, i), first.view()(n, i));
     for (std::size_t n = 0; n < 7; ++n) EXPECT_EQ(y.view()(9 + n, i), second.view()(n, i));
@@ -286,11 +287,11 @@ TEST(GroupedQueryAttention, ForetellsTheBytesOfItsCache) {
   const auto x = test::random_tensor({1, kHidden}, 8);
   Tensor<float, 2> y({1, kHidden});
   Workspace workspace;
-  AttentionCache cache = attention.make_cache();
+  LayerState cache = attention.make_cache();
   for (std::size_t n = 0; n < 200; ++n) {
     ASSERT_EQ(cache.bytes(), attention.cache_bytes(n)) << n;
-    const SequenceRows rows{0, 1, n, &cache};
-    attention.forward({default_isa(), 1, {}}, workspace, x.view(), std::span(&rows, 1), y.view());
+    const test::AttentionRows rows{0, 1, n, &cache};
+    test::forward(attention, {default_isa(), 1, {}}, workspace, x.view(), std::span(&rows, 1), y.view());
   }
   // The window holds two frames of five, whatever the length: keys and values of two heads, each in whole cache lines.
   std::vector<AxisHeads> window;

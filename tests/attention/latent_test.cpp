@@ -15,6 +15,7 @@
 #include <trine/nn/rope_scaling.hpp>
 
 #include "nn/layers_in_memory.hpp"
+#include "support/attention_rows.hpp"
 #include "support/expect_error.hpp"
 #include "support/naive_latent.hpp"
 #include "support/test_executor.hpp"
@@ -99,13 +100,13 @@ struct Layer {
 Tensor<float, 2> run(const LatentAttention& attention, Form form, View<const float, 2> x, std::size_t chunk,
                      std::size_t threads = 1, Activations activations = Activations::f32) {
   Workspace workspace;
-  AttentionCache cache = attention.make_cache();
+  LayerState cache = attention.make_cache();
   Tensor<float, 2> y({x.extent(0), x.extent(1)});
   for (std::size_t done = 0; done < x.extent(0); done += chunk) {
     const std::size_t count = std::min(chunk, x.extent(0) - done);
-    const SequenceRows rows{0, count, done, &cache};
-    attention.forward({default_isa(), threads, {}, activations, test::test_executor(), form}, workspace,
-                      x.slice(done, count), std::span(&rows, 1), y.view().slice(done, count));
+    const test::AttentionRows rows{0, count, done, &cache};
+    test::forward(attention, {default_isa(), threads, {}, activations, test::test_executor(), form}, workspace,
+                  x.slice(done, count), std::span(&rows, 1), y.view().slice(done, count));
   }
   return y;
 }
@@ -229,15 +230,15 @@ TEST(LatentAttention, GivesSequencesOfOneBatchWhatTheyGetAlone) {
 
   // 19 rows of the first, then its last row beside all of the second.
   Workspace workspace;
-  AttentionCache cache = attention.make_cache();
-  AttentionCache other = attention.make_cache();
+  LayerState cache = attention.make_cache();
+  LayerState other = attention.make_cache();
   Tensor<float, 2> y({30, kHidden});
-  const SequenceRows begin{0, 19, 0, &cache};
-  attention.forward({.isa = default_isa(), .threads = 2, .executor = test::test_executor()}, workspace,
-                    x.view().slice(0, 19), std::span(&begin, 1), y.view().slice(0, 19));
-  const std::vector<SequenceRows> both{{0, 1, 19, &cache}, {1, 10, 0, &other}};
-  attention.forward({.isa = default_isa(), .threads = 2, .executor = test::test_executor()}, workspace,
-                    x.view().slice(19, 11), both, y.view().slice(19, 11));
+  const test::AttentionRows begin{0, 19, 0, &cache};
+  test::forward(attention, {.isa = default_isa(), .threads = 2, .executor = test::test_executor()}, workspace,
+                x.view().slice(0, 19), std::span(&begin, 1), y.view().slice(0, 19));
+  const std::vector<test::AttentionRows> both{{0, 1, 19, &cache}, {1, 10, 0, &other}};
+  test::forward(attention, {.isa = default_isa(), .threads = 2, .executor = test::test_executor()}, workspace,
+                x.view().slice(19, 11), both, y.view().slice(19, 11));
   EXPECT_TRUE(std::ranges::equal(y.view().slice(0, 20).span(), first.view().span()));
   EXPECT_TRUE(std::ranges::equal(y.view().slice(20, 10).span(), second.view().span()));
 }
@@ -249,16 +250,16 @@ TEST(LatentAttention, ForgetsWhatIsWrittenOver) {
   const auto x = test::random_tensor({10, kHidden}, 15);
   const auto drafted = test::random_tensor({4, kHidden}, 16);
   Workspace workspace;
-  AttentionCache cache = attention.make_cache();
+  LayerState cache = attention.make_cache();
   Tensor<float, 2> y({10, kHidden});
   Tensor<float, 2> ignored({4, kHidden});
-  const SequenceRows begin{0, 5, 0, &cache};
-  const SequenceRows draft{0, 4, 5, &cache};
-  const SequenceRows rest{0, 5, 5, &cache};
+  const test::AttentionRows begin{0, 5, 0, &cache};
+  const test::AttentionRows draft{0, 4, 5, &cache};
+  const test::AttentionRows rest{0, 5, 5, &cache};
   const Execution execution{.isa = default_isa(), .latent_form = Form::absorbed};
-  attention.forward(execution, workspace, x.view().slice(0, 5), std::span(&begin, 1), y.view().slice(0, 5));
-  attention.forward(execution, workspace, drafted.view(), std::span(&draft, 1), ignored.view());
-  attention.forward(execution, workspace, x.view().slice(5, 5), std::span(&rest, 1), y.view().slice(5, 5));
+  test::forward(attention, execution, workspace, x.view().slice(0, 5), std::span(&begin, 1), y.view().slice(0, 5));
+  test::forward(attention, execution, workspace, drafted.view(), std::span(&draft, 1), ignored.view());
+  test::forward(attention, execution, workspace, x.view().slice(5, 5), std::span(&rest, 1), y.view().slice(5, 5));
   EXPECT_TRUE(std::ranges::equal(y.view().span(), run(attention, Form::absorbed, x.view(), 10).view().span()));
 }
 
@@ -268,11 +269,11 @@ TEST(LatentAttention, CachesTheLatentAndTheRotaryKeyOnly) {
   const auto x = test::random_tensor({1, kHidden}, 17);
   Tensor<float, 2> y({1, kHidden});
   Workspace workspace;
-  AttentionCache cache = attention.make_cache();
+  LayerState cache = attention.make_cache();
   for (std::size_t n = 0; n < 270; ++n) {
     ASSERT_EQ(cache.bytes(), attention.cache_bytes(n)) << n;
-    const SequenceRows rows{0, 1, n, &cache};
-    attention.forward({default_isa(), 1, {}}, workspace, x.view(), std::span(&rows, 1), y.view());
+    const test::AttentionRows rows{0, 1, n, &cache};
+    test::forward(attention, {default_isa(), 1, {}}, workspace, x.view(), std::span(&rows, 1), y.view());
   }
   EXPECT_EQ(attention.cache_bytes(128), 128 * (layer.options.kv_lora_rank + Layer::kRope) * sizeof(float));
   EXPECT_EQ(attention.cache_bytes(129), 2 * attention.cache_bytes(128));
@@ -284,13 +285,13 @@ TEST(LatentAttention, HoldsNoKeysAndValuesOfTheWholeContext) {
   const LatentAttention attention = layer.make();
   const auto x = test::random_tensor({64, kHidden}, 18);
   Tensor<float, 2> y({64, kHidden});
-  AttentionCache cache = attention.make_cache();
+  LayerState cache = attention.make_cache();
   Workspace workspace;
   std::size_t early = 0;
   for (std::size_t n = 0; n < kTokens - 64; n += 64) {
-    const SequenceRows rows{0, 64, n, &cache};
-    attention.forward({.isa = default_isa(), .latent_form = Form::naive}, workspace, x.view(), std::span(&rows, 1),
-                      y.view());
+    const test::AttentionRows rows{0, 64, n, &cache};
+    test::forward(attention, {.isa = default_isa(), .latent_form = Form::naive}, workspace, x.view(),
+                  std::span(&rows, 1), y.view());
     if (n == 64) early = workspace.capacity_bytes();
   }
   EXPECT_GT(early, 0U);

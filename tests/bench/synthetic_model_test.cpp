@@ -128,7 +128,7 @@ TEST(TouchedBytes, CountAnExpertOnceAPassAndTheHeadButNotTheEmbedding) {
   EXPECT_EQ(weights.expert(1), expert);
 
   TouchedBytes touched(weights);
-  Session session(model, {.context = 100, .threads = 1, .observer = &touched});
+  Session session(model, {.context = 100, .threads = 1, .observer = borrow(touched)});
   std::vector<TokenId> tokens(64);
   for (std::size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<TokenId>(7 * i);
   touched.start();

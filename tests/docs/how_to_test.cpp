@@ -19,6 +19,7 @@
 
 #include <trine/attention/attention_axis.hpp>
 #include <trine/attention/grouped_query.hpp>
+#include <trine/experts/local_experts.hpp>
 #include <trine/experts/moe_layer.hpp>
 #include <trine/interop/eigen.hpp>
 #include <trine/nn/rotary.hpp>
@@ -202,7 +203,7 @@ TEST(WatchAndControlRouting, CountsTheLoad) {
   const std::vector<trine::TokenId> tokens{1, 2, 3};
 
   trine::RoutingStats stats;
-  trine::Session session(model, {.observer = &stats});
+  trine::Session session(model, {.observer = trine::borrow(stats)});
   session.forward(tokens);
   for (std::size_t layer = 0; layer < stats.layers(); ++layer) {
     if (stats.load(layer).empty()) continue;  // a layer without a router
@@ -220,7 +221,7 @@ TEST(WatchAndControlRouting, KeepsATrace) {
   const std::vector<trine::TokenId> tokens{1, 2, 3};
 
   trine::RoutingTrace trace;
-  trine::Session session(model, {.observer = &trace});
+  trine::Session session(model, {.observer = trine::borrow(trace)});
   session.forward(tokens);
   const std::span<const std::uint32_t> experts = trace.experts_of(0, 2);  // of layer 0, token 2; best first
   const std::span<const float> weights = trace.weights_of(0, 2);
@@ -249,7 +250,7 @@ class Margins : public trine::RoutingObserver {
 
 TEST(WatchAndControlRouting, SeesTheScoresOfAllExperts) {
   Margins margins;
-  trine::Session session(trine::Model::load(kModels / "summary"), {.observer = &margins});
+  trine::Session session(trine::Model::load(kModels / "summary"), {.observer = trine::borrow(margins)});
   session.forward(std::vector<trine::TokenId>{1, 2, 3});
   EXPECT_EQ(margins.margins.size(), 6U) << "three tokens, two layers";
 }
@@ -265,7 +266,7 @@ TEST(WatchAndControlRouting, ForcesAndMasks) {
   const trine::Model model = trine::Model::load(directory, options);
 
   trine::RoutingTrace trace;
-  trine::Session session(model, {.observer = &trace});
+  trine::Session session(model, {.observer = trine::borrow(trace)});
   session.forward(std::vector<trine::TokenId>{1, 2, 3});
   for (std::size_t t = 0; t < 3; ++t) {
     EXPECT_THAT(trace.experts_of(0, t), testing::ElementsAre(3, 1));
@@ -382,7 +383,8 @@ trine::BuiltModel build_plain_moe(const trine::BuildContext& context, const trin
                                                                      std::move(axes), rotary),
                       trine::RmsNorm(layer / "post_attention_layernorm", hidden, config.epsilon),
                       std::make_unique<trine::MoeLayer>(
-                          i, std::move(router), trine::ExpertBank(mlp / "experts", config.experts, hidden, config.ffn),
+                          i, std::move(router),
+                          std::make_unique<trine::LocalExperts>(mlp / "experts", config.experts, hidden, config.ffn),
                           std::nullopt, std::nullopt)});
     built.info.experts.push_back(config.experts);
   }

@@ -102,7 +102,7 @@ TEST_P(GatedExecutorPerIsa, AddsWeightedRowsPartAfterPart) {
   const std::vector<float> weights{0.5F, -2.0F, 1.5F};
   const std::vector<GatedRows> parts{{&first.mlp, 0, 3, rows.data(), weights.data()}, {&second.mlp, 3, kTokens}};
   Tensor<float, 2> y({kTokens, kHidden});
-  GatedExecutor(execution(2), workspace_, x.view(), parts).add(y.view());
+  GatedExecutor({execution(2), workspace_}, x.view(), parts).add(y.view());
 
   const Matrix a = first(Matrix::from(x.view()));
   Matrix expected = second(Matrix::from(x.view()));
@@ -126,17 +126,17 @@ TEST_P(GatedExecutorPerIsa, GivesARowTheSameBitsAloneAmongOthersAndOnAnyNumberOf
   const auto x = random_tensor({kTokens, kHidden}, 9);
   const GatedRows all{&mlp.mlp, 0, kTokens};
   Tensor<float, 2> expected({kTokens, kHidden});
-  GatedExecutor(execution(1), workspace_, x.view(), {&all, 1}).write(expected.view());
+  GatedExecutor({execution(1), workspace_}, x.view(), {&all, 1}).write(expected.view());
   for (const std::size_t threads : {2U, 3U, 8U}) {
     Tensor<float, 2> y({kTokens, kHidden});
-    GatedExecutor(execution(threads), workspace_, x.view(), {&all, 1}).write(y.view());
+    GatedExecutor({execution(threads), workspace_}, x.view(), {&all, 1}).write(y.view());
     for (std::size_t i = 0; i < y.size(); ++i)
       ASSERT_EQ(std::bit_cast<std::uint32_t>(y.data()[i]), std::bit_cast<std::uint32_t>(expected.data()[i])) << threads;
   }
   for (const std::uint32_t t : {0U, 5U, 169U}) {
     const GatedRows one{&mlp.mlp, 0, 1, &t};
     Tensor<float, 2> y({1, kHidden});
-    GatedExecutor(execution(2), workspace_, x.view(), {&one, 1}).write(y.view());
+    GatedExecutor({execution(2), workspace_}, x.view(), {&one, 1}).write(y.view());
     for (std::size_t h = 0; h < kHidden; ++h)
       ASSERT_EQ(std::bit_cast<std::uint32_t>(y.view()(0, h)), std::bit_cast<std::uint32_t>(expected.view()(t, h))) << t;
   }
@@ -146,7 +146,7 @@ TEST(GatedExecutor, DoesNothingForNobody) {
   Workspace workspace;
   const auto x = random_tensor({2, 8}, 1);
   Tensor<float, 2> y({2, 8});
-  GatedExecutor({}, workspace, x.view(), {}).add(y.view());
+  GatedExecutor({{}, workspace}, x.view(), {}).add(y.view());
   for (const float value : y.view().span()) EXPECT_EQ(value, 0.0F);
 }
 

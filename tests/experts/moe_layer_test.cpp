@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <trine/experts/local_experts.hpp>
 #include <trine/experts/moe_layer.hpp>
 
 #include <bit>
@@ -31,7 +32,7 @@ class Staggered : public Router {
   [[nodiscard]] std::size_t num_experts() const override { return experts_; }
   [[nodiscard]] std::size_t max_experts_per_token() const override { return 3; }
   [[nodiscard]] static std::size_t expert(std::size_t position, std::size_t i) { return (position * 5 + i) % kExperts; }
-  void route(const Execution&, Workspace&, const RouterInput& input, RoutingPlan& plan) const override {
+  void route(const ForwardContext&, const RouterInput& input, RoutingPlan& plan) const override {
     for (const std::size_t position : input.positions) {
       for (std::size_t i = 0; i < position % 4; ++i) plan.add(expert(position, i), 1.0F / static_cast<float>(i + 1));
       plan.end_token();
@@ -70,8 +71,8 @@ class MoeLayerPerIsa : public testing::Test {
     const WeightScope scope(reader_);
     std::optional<GatedMlp> shared;
     if (with_shared) shared.emplace(scope / "shared", kHidden, kWidth);
-    return MoeLayer(3, std::move(router), ExpertBank(scope / "experts", kExperts, kHidden, kWidth), std::nullopt,
-                    std::move(shared));
+    return MoeLayer(3, std::move(router), std::make_unique<LocalExperts>(scope / "experts", kExperts, kHidden, kWidth),
+                    std::nullopt, std::move(shared));
   }
   Tensor<float, 2> run(const MoeLayer& layer, View<const float, 2> x, std::size_t first_position,
                        std::size_t threads = 1) {
@@ -79,7 +80,8 @@ class MoeLayerPerIsa : public testing::Test {
     for (std::size_t t = 0; t < x.extent(0); ++t) positions.push_back(first_position + t);
     const Execution execution{.isa = default_isa(), .threads = threads, .executor = test::test_executor()};
     Tensor<float, 2> y({x.extent(0), kHidden});
-    layer.forward({execution, workspace_, {{}, positions, {}, {}, {}}, plan_, nullptr}, x, y.view());
+    layer.forward({.execution = execution, .workspace = workspace_, .batch = {{}, positions}, .plan = &plan_}, x,
+                  y.view());
     return y;
   }
 
@@ -138,7 +140,7 @@ TEST_F(MoeLayerPerIsa, CountsWhatOneTokenUses) {
 
 TEST_F(MoeLayerPerIsa, RefusesARouterThatForgetsATokenOrCountsOtherExperts) {
   class Forgetful : public Staggered {
-    void route(const Execution&, Workspace&, const RouterInput&, RoutingPlan& plan) const override { plan.end_token(); }
+    void route(const ForwardContext&, const RouterInput&, RoutingPlan& plan) const override { plan.end_token(); }
   };
   const MoeLayer layer = make(false, std::make_unique<Forgetful>());
   const auto x = random_tensor({3, kHidden}, 7);

@@ -84,7 +84,7 @@ TEST_P(SessionPerIsa, GivesTheSameBitsWithAnObserverAndAfterAReset) {
   } observer;
   Session plain(model_);
   const Bits expected = input_.forward(plain);
-  Session watched(model_, {.observer = &observer});
+  Session watched(model_, {.observer = borrow(observer)});
   EXPECT_EQ(input_.forward(watched), expected);
   EXPECT_GT(observer.seen, 0U);
   for (int pass = 0; pass < 2; ++pass) {
@@ -311,7 +311,7 @@ TEST(Session, StopsBeforeTheNextLayerWhenItIsCancelled) {
     CallingObserver observer([&, wanted = layer](std::size_t at) {
       if (armed && at == wanted) stop.request_stop();
     });
-    Session session(model, {.observer = &observer});
+    Session session(model, {.observer = borrow(observer)});
     EXPECT_ERROR(session.forward(golden.tokens, OutputRows::last, stop.get_token()), CancelledError, "cancelled");
     ASSERT_FALSE(observer.layers.empty());
     EXPECT_EQ(observer.layers.back(), layer) << "no layer after the one that asked for the end";
@@ -330,7 +330,7 @@ TEST(Session, DoesNothingWhenItWasCancelledBefore) {
   std::stop_source stop;
   stop.request_stop();
   CallingObserver observer([](std::size_t) {});
-  Session session(Model::load(golden.directory), {.observer = &observer});
+  Session session(Model::load(golden.directory), {.observer = borrow(observer)});
   EXPECT_ERROR(session.forward(golden.tokens, OutputRows::last, stop.get_token()), CancelledError, "cancelled");
   EXPECT_TRUE(observer.layers.empty());
 }
@@ -341,7 +341,7 @@ TEST(Session, LetsTheExceptionOfAnObserverThroughAndAsksForAReset) {
   CallingObserver observer([&](std::size_t layer) {
     if (armed && layer == 1) throw std::domain_error("enough");
   });
-  Session session(Model::load(golden.directory), {.observer = &observer});
+  Session session(Model::load(golden.directory), {.observer = borrow(observer)});
   EXPECT_THROW(static_cast<void>(session.forward(golden.tokens)), std::domain_error);
   armed = false;
   EXPECT_ERROR(session.forward(golden.tokens), InputError, "call truncate() or reset() first");
@@ -402,6 +402,25 @@ class NotFinite : public testing::Test {
     return {good.value(), bad.value()};
   }
 };
+
+TEST_F(NotFinite, OutputsOfOneSequenceLeaveTheOthersAlone) {
+  const Model model = broken();
+  const auto [good, bad] = good_and_bad(model);
+  Sequence broken_one(model);
+  Sequence sound(model);
+  Engine engine(model);
+  const std::vector<SequenceInput> inputs{{.sequence = &broken_one, .tokens = std::span(&bad, 1)},
+                                          {.sequence = &sound, .tokens = std::span(&good, 1)}};
+  const std::span<const SequenceOutput> outputs = engine.forward(inputs);
+  EXPECT_EQ(outputs[0].non_finite, 64U);
+  EXPECT_ERROR(outputs[0].require_finite(), NumericError, "position 0: expected finite outputs, found none among 64");
+  EXPECT_TRUE(broken_one.is_interrupted());
+  EXPECT_EQ(outputs[1].non_finite, 0U);
+  EXPECT_NO_THROW(outputs[1].require_finite());
+  Session alone(model);
+  EXPECT_EQ(bits_of(outputs[1].outputs.span()), bits_of(alone.forward(std::span(&good, 1)).span()));
+  EXPECT_FALSE(sound.is_interrupted());
+}
 
 TEST_F(NotFinite, OutputsAreAnErrorThatNamesThePositionAndTheLayer) {
   const Model model = broken();

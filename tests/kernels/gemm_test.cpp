@@ -235,11 +235,11 @@ TEST(Matmul, NamesTheShapeThatDoesNotFit) {
 
 TEST(MatmulTask, IsEverythingForOneThreadAndWholePanelsForMore) {
   const Execution four{.threads = 4, .executor = test::test_executor()};
-  EXPECT_EQ(kernels::matmul_task({Isa::portable, 1, {}}, 5, 77, 8).columns, 77U);
-  EXPECT_EQ(kernels::matmul_task({Isa::portable, 1, {}}, 5, 0, 8).columns, 1U);
+  EXPECT_EQ(kernels::matmul_task({Isa::portable, 1, {}}, 5, 77, 8, 77).columns, 77U);
+  EXPECT_EQ(kernels::matmul_task({Isa::portable, 1, {}}, 5, 0, 8, 0).columns, 1U);
   for (const std::size_t rows : {0U, 1U, 1000U}) {
     for (const std::size_t outs : {0U, 1U, 100U, 50000U}) {
-      const kernels::MatmulTask task = kernels::matmul_task(four, rows, outs, 512);
+      const kernels::MatmulTask task = kernels::matmul_task(four, rows, outs, 512, outs);
       EXPECT_EQ(task.columns % 64, 0U);
       EXPECT_GE(task.columns, 64U);
       EXPECT_GE(task.rows, 1U);
@@ -247,14 +247,15 @@ TEST(MatmulTask, IsEverythingForOneThreadAndWholePanelsForMore) {
     }
   }
   // A product of a few multiply-adds is not worth a second task.
-  EXPECT_GE(kernels::matmul_task(four, 1, 64, 16).columns, 64U);
-  EXPECT_EQ(kernels::matmul_task(four, 40, 64, 16).rows, 40U);
+  EXPECT_GE(kernels::matmul_task(four, 1, 64, 16, 64).columns, 64U);
+  EXPECT_EQ(kernels::matmul_task(four, 40, 64, 16, 64).rows, 40U);
 }
 
 TEST(MatmulTask, IsSomeOfTheRowsWhereThereAreTooFewColumnsForAllThreads) {
   const Execution four{.threads = 4, .executor = test::test_executor()};
-  EXPECT_EQ(kernels::matmul_task(four, 512, 64, 2048).rows, 32U);
-  EXPECT_EQ(kernels::matmul_task(four, 512, 4096, 2048).rows, 512U) << "columns are enough";
+  EXPECT_EQ(kernels::matmul_task(four, 512, 64, 2048, 64).rows, 32U);
+  EXPECT_EQ(kernels::matmul_task(four, 512, 4096, 2048, 4096).rows, 512U) << "columns are enough";
+  EXPECT_EQ(kernels::matmul_task(four, 512, 64, 2048, 4096).rows, 512U) << "so are those of the others";
 }
 
 }  // namespace

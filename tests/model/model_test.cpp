@@ -35,10 +35,11 @@ std::vector<std::uint32_t> bits_of(View<const float, 2> values) {
 }
 
 std::vector<std::uint32_t> logits(const Golden& golden, const RouterWrapper& wrap = {},
-                                  RoutingObserver* observer = nullptr) {
+                                  std::shared_ptr<RoutingObserver> observer = nullptr) {
   LoadOptions options;
   options.wrap_router = wrap;
-  Session session(Model::load(golden.directory, options), {.activations = Activations::f32, .observer = observer});
+  Session session(Model::load(golden.directory, options),
+                  {.activations = Activations::f32, .observer = std::move(observer)});
   return bits_of(session.forward(golden.tokens, OutputRows::all));
 }
 
@@ -73,7 +74,7 @@ class Choices : public RoutingObserver {
 TEST(Model, ShowsItsObserverWhatWasAskedChosenAndWeighted) {
   const Golden g = golden("summary");
   Choices choices;
-  static_cast<void>(logits(g, {}, &choices));
+  static_cast<void>(logits(g, {}, borrow(choices)));
   ASSERT_EQ(choices.all.size(), 2 * g.tokens.size());
   for (std::size_t i = 0; i < choices.all.size(); ++i) {
     const auto& choice = choices.all[i];
@@ -130,7 +131,7 @@ TEST(Model, UsesNoMaskedExpertAndKeepsToTheGroupLimits) {
       [](std::size_t, std::unique_ptr<Router> router) {
         return std::make_unique<MaskedExperts>(std::move(router), std::vector<std::uint32_t>{0, 5, 7});
       },
-      &choices));
+      borrow(choices)));
   for (const auto& choice : choices.all) {
     std::vector<std::size_t> groups;
     for (const std::uint32_t e : choice.experts) {

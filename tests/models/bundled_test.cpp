@@ -61,7 +61,7 @@ TEST(BundledShakespeare, KeepsItsExpertsBusy) {
   const SelfTest test = read_self_test(directory_of("shakespeare") / "self_test.json");
   const auto longest = std::ranges::max_element(test.cases, {}, [](const auto& one) { return one.tokens.size(); });
   RoutingStats stats;
-  Session session(Model::load(directory_of("shakespeare")), {.observer = &stats});
+  Session session(Model::load(directory_of("shakespeare")), {.observer = borrow(stats)});
   session.forward(longest->tokens);
   EXPECT_GE(stats.tokens(), 200U);
   EXPECT_GE(stats.overall().utilization, 0.89);

@@ -46,7 +46,7 @@ struct Answer {
 Answer answer(const Golden& golden, std::size_t chunk, SessionOptions options = {}) {
   ChoiceRecorder recorder;
   options.activations = Activations::f32;
-  options.observer = &recorder;
+  options.observer = borrow(recorder);
   Session session(Model::load(golden.directory), options);
   Answer result{Tensor<float, 2>(golden.logits.shape()), {}};
   for (std::size_t first = 0; first < golden.tokens.size(); first += chunk) {

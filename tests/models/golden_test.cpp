@@ -32,7 +32,7 @@ TEST_P(GoldenModelPerIsa, HasTheLogitsAndTheExpertsOfTheReference) {
   ChoiceRecorder recorder;
   SessionOptions options;
   options.activations = Activations::f32;
-  options.observer = &recorder;
+  options.observer = borrow(recorder);
   Session session(Model::load(golden.directory), options);
   const View<const float, 2> logits = golden.tokens.empty()
                                           ? session.forward_features(golden.features.view(), OutputRows::all)

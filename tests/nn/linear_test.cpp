@@ -46,11 +46,11 @@ TEST_F(LayersPerIsa, LinearMultipliesAndAddsItsBias) {
   Matrix expected = test::naive::matmul(Matrix::from(x.view()), w);
   Tensor<float, 2> y({5, 7});
   const Linear plain(scope_, 12, 7);
-  plain.forward(execution_, workspace_, x.view(), y.view());
+  plain.forward({execution_, workspace_}, x.view(), y.view());
   expect_near(y.view(), expected);
   EXPECT_EQ(plain.parameters(), 84U);
   const Linear biased(scope_, 12, 7, Linear::Bias::yes);
-  biased.forward(execution_, workspace_, x.view(), y.view());
+  biased.forward({execution_, workspace_}, x.view(), y.view());
   for (std::size_t r = 0; r < 5; ++r)
     for (std::size_t o = 0; o < 7; ++o) expected(r, o) += b[o];
   expect_near(y.view(), expected);
@@ -62,7 +62,8 @@ TEST_F(LayersPerIsa, TokenEmbeddingLooksRowsUp) {
   const Matrix table = add_matrix(weights_, "weight", 5, 3, 1);
   const std::vector<TokenId> ids{4, 0, 4};
   Tensor<float, 2> y({3, 3});
-  TokenEmbedding(scope_, 5, 3).forward(execution_, workspace_, ids, {}, y.view());
+  TokenEmbedding(scope_, 5, 3)
+      .forward({.execution = execution_, .workspace = workspace_, .batch = {{}, {}, ids}}, y.view());
   for (std::size_t t = 0; t < 3; ++t)
     for (std::size_t h = 0; h < 3; ++h) EXPECT_EQ(static_cast<double>(y.view()(t, h)), table(ids[t], h));
 }
@@ -76,7 +77,9 @@ TEST_F(LayersPerIsa, FeatureEmbeddingAddsThePlaceInTheFrame) {
   for (std::size_t n = 0; n < 6; ++n)
     for (std::size_t h = 0; h < 4; ++h) expected(n, h) += b[h] + site(n % 2, h);
   Tensor<float, 2> y({6, 4});
-  FeatureEmbedding(scope_, 3, 2, 4).forward(execution_, workspace_, {}, x.view(), y.view());
+  const std::vector<std::size_t> positions{0, 1, 2, 3, 4, 5};
+  FeatureEmbedding(scope_, 3, 2, 4)
+      .forward({.execution = execution_, .workspace = workspace_, .batch = {{}, positions, {}, x.view()}}, y.view());
   expect_near(y.view(), expected);
 }
 
@@ -104,7 +107,7 @@ TEST_F(LayersPerIsa, OutputHeadAveragesTheSitesOfAFrame) {
       for (std::size_t o = 0; o < 2; ++o) expected(f, o) += b[o];
     const OutputHead head(RmsNorm(scope_ / "norm", 6, 1e-6F), Linear(scope_ / "head", 6, 2, Linear::Bias::yes), pool);
     Tensor<float, 2> out({6 / pool, 2});
-    head.forward(execution_, workspace_, h.view(), out.view());
+    head.forward({execution_, workspace_}, h.view(), out.view());
     expect_near(out.view(), expected);
     EXPECT_EQ(head.pool(), pool);
     EXPECT_EQ(head.num_outputs(), 2U);

@@ -12,19 +12,21 @@ namespace {
 using test::random_tensor;
 
 TEST(RmsNormPerIsa, EqualsTheTextbookInPlaceToo) {
+  Workspace workspace;
   test::MemoryWeights weights;
   WeightReader reader(weights);
   const auto gain = test::add_vector(weights, "norm.weight", 19, 1);
   const RmsNorm norm(WeightScope(reader) / "norm", 19, 1e-5F);
   auto x = random_tensor({4, 19}, 2);
   const auto expected = test::naive::rms_norm(test::naive::Matrix::from(x.view()), gain, static_cast<double>(1e-5F));
-  norm.forward({default_isa(), 1, {}}, x.view(), x.view());
+  norm.forward({{default_isa(), 1, {}}, workspace}, x.view(), x.view());
   for (std::size_t t = 0; t < 4; ++t)
     for (std::size_t h = 0; h < 19; ++h)  // 19 sums and some: derived in vector_math_test.cpp
       EXPECT_NEAR(static_cast<double>(x.view()(t, h)), expected(t, h), 1e-6);
 }
 
 TEST(RmsNormPerIsa, IgnoresThePositiveScaleOfItsInput) {
+  Workspace workspace;
   test::MemoryWeights weights;
   WeightReader reader(weights);
   weights.add("weight", {4}, {1.0F, 0.5F, 2.0F, 1.0F});
@@ -33,22 +35,24 @@ TEST(RmsNormPerIsa, IgnoresThePositiveScaleOfItsInput) {
     auto x = random_tensor({3, 4}, seed);
     auto eightfold = x;
     for (float& value : eightfold.view().span()) value *= 8.0F;
-    norm.forward({default_isa(), 1, {}}, x.view(), x.view());
-    norm.forward({default_isa(), 1, {}}, eightfold.view(), eightfold.view());
+    norm.forward({{default_isa(), 1, {}}, workspace}, x.view(), x.view());
+    norm.forward({{default_isa(), 1, {}}, workspace}, eightfold.view(), eightfold.view());
     for (std::size_t i = 0; i < x.size(); ++i)
       ASSERT_EQ(x.view().span()[i], eightfold.view().span()[i]) << "a power of two changes no bit, seed " << seed;
   }
 }
 
 TEST(RmsNorm, NamesTheShapeThatDoesNotFit) {
+  Workspace workspace;
   test::MemoryWeights weights;
   WeightReader reader(weights);
   weights.add("weight", {4}, {1, 1, 1, 1});
   const RmsNorm norm(WeightScope(reader), 4, 0.0F);
   auto x = random_tensor({2, 5}, 1);
   auto y = random_tensor({3, 4}, 1);
-  EXPECT_ERROR(norm.forward({}, x.view(), x.view()), ShapeError, "RmsNorm input: expected shape [2, 4], found [2, 5]");
-  EXPECT_ERROR(norm.forward({}, y.view().slice(0, 2), y.view()), ShapeError,
+  EXPECT_ERROR(norm.forward({{}, workspace}, x.view(), x.view()), ShapeError,
+               "RmsNorm input: expected shape [2, 4], found [2, 5]");
+  EXPECT_ERROR(norm.forward({{}, workspace}, y.view().slice(0, 2), y.view()), ShapeError,
                "RmsNorm output: expected shape [2, 4], found [3, 4]");
   EXPECT_ERROR(RmsNorm(WeightScope(reader) / "layers.3.norm", 4, 0.0F), WeightError,
                "no tensor named 'layers.3.norm.weight'");

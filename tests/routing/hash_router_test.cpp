@@ -16,7 +16,7 @@ RoutingPlan route(const HashRouter& router, const std::vector<TokenId>& ids,
   RoutingPlan plan;
   plan.start(router.num_experts());
   const std::vector<std::size_t> positions(ids.size());
-  router.route({}, workspace, {{}, positions, ids, {}, allowed}, plan);
+  router.route({{}, workspace}, {{}, positions, ids, {}, allowed}, plan);
   return plan;
 }
 

@@ -24,7 +24,7 @@ class Fixed : public Router {
   [[nodiscard]] std::size_t num_experts() const override { return experts_; }
   [[nodiscard]] std::size_t max_experts_per_token() const override { return choice_.size(); }
   [[nodiscard]] std::size_t parameters() const override { return 17; }
-  void route(const Execution&, Workspace&, const RouterInput& input, RoutingPlan& plan) const override {
+  void route(const ForwardContext&, const RouterInput& input, RoutingPlan& plan) const override {
     for (std::size_t t = 0; t < input.positions.size(); ++t) {
       for (const auto& [expert, weight] : choice_) plan.add(expert, weight);
       plan.end_token();
@@ -46,7 +46,7 @@ RoutingPlan route_positions(const Router& router, const std::vector<std::size_t>
   RoutingPlan plan;
   plan.start(router.num_experts());
   const std::vector<float> hidden(positions.size());
-  router.route({}, workspace, {View<const float, 2>(hidden.data(), {positions.size(), 1}), positions, {}, {}, {}},
+  router.route({{}, workspace}, {View<const float, 2>(hidden.data(), {positions.size(), 1}), positions, {}, {}, {}},
                plan);
   return plan;
 }
@@ -85,10 +85,9 @@ TEST(MaskedExperts, TellsTheInnerRouterWhatIsAllowedByAllMasks) {
   class Listening : public Fixed {
    public:
     explicit Listening(std::vector<std::uint8_t>& heard) : Fixed(4, {{1, 1.0F}}), heard_(heard) {}
-    void route(const Execution& execution, Workspace& workspace, const RouterInput& input,
-               RoutingPlan& plan) const override {
+    void route(const ForwardContext& context, const RouterInput& input, RoutingPlan& plan) const override {
       heard_.assign(input.allowed.begin(), input.allowed.end());
-      Fixed::route(execution, workspace, input, plan);
+      Fixed::route(context, input, plan);
     }
 
    private:

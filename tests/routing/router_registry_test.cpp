@@ -168,7 +168,7 @@ TEST_F(Registry, TakesAKindOfTheUsersOwn) {
     Constant(std::size_t experts, std::size_t expert) : experts_(experts), expert_(expert) {}
     [[nodiscard]] std::size_t num_experts() const override { return experts_; }
     [[nodiscard]] std::size_t max_experts_per_token() const override { return 1; }
-    void route(const Execution&, Workspace&, const RouterInput& input, RoutingPlan& plan) const override {
+    void route(const ForwardContext&, const RouterInput& input, RoutingPlan& plan) const override {
       for (std::size_t t = 0; t < input.hidden.extent(0); ++t) {
         plan.add(expert_, 1.0F);
         plan.end_token();

@@ -45,7 +45,7 @@ class MemoryWeights : public WeightSource {
   plan.start(router.num_experts());
   const std::vector<std::size_t> positions(1);
   const std::vector<TokenId> ids(1);
-  router.route({}, workspace, {View<const float, 2>(hidden.data(), {1, hidden.size()}), positions, ids, {}, allowed},
+  router.route({{}, workspace}, {View<const float, 2>(hidden.data(), {1, hidden.size()}), positions, ids, {}, allowed},
                plan);
   return plan;
 }

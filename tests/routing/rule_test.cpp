@@ -148,7 +148,7 @@ TEST_F(RuleRouterTest, TakesTheFirstRuleThatHoldsAndOtherwiseTheRest) {
   Workspace workspace;
   RoutingPlan plan;
   plan.start(router->num_experts());
-  router->route({}, workspace, {{}, positions, {}, View<const float, 2>(rows.data(), {6, 2}), {}}, plan);
+  router->route({{}, workspace}, {{}, positions, {}, View<const float, 2>(rows.data(), {6, 2}), {}}, plan);
   EXPECT_THAT(plan.expert, testing::ElementsAre(3, 2, 0, 1, 1, 1));
   EXPECT_THAT(plan.weight, testing::Each(1.0F));
   EXPECT_EQ(plan.tokens, 6U);
@@ -177,7 +177,7 @@ TEST_F(RuleRouterTest, KnowsTokenIdAndPositionOfATokenModel) {
   Workspace workspace;
   RoutingPlan plan;
   plan.start(router->num_experts());
-  router->route({}, workspace, {{}, positions, ids, {}, {}}, plan);
+  router->route({{}, workspace}, {{}, positions, ids, {}, {}}, plan);
   EXPECT_THAT(plan.expert, testing::ElementsAre(3, 0, 3, 1));
 }
 

@@ -22,7 +22,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
-#include <vector>
+#include <span>
 
 #include <trine/attention/chunking.hpp>
 #include <trine/cache/key_value_pages.hpp>
@@ -78,8 +78,9 @@ class AttentionAxis {
   }
   /// Where position n is remembered, if it is.
   [[nodiscard]] virtual std::optional<KeyPlace> place(std::size_t n) const = 0;
-  /// Cuts the queries [n, end) into tiles of at most `most`.
-  virtual void tiles(std::size_t n, std::size_t end, std::size_t most, std::vector<QueryTile>& tiles) const = 0;
+  /// Cuts the queries [n, end) into tiles of at most `most` and returns how many these are.   tiles: room for end - n
+  [[nodiscard]] virtual std::size_t tiles(std::size_t n, std::size_t end, std::size_t most,
+                                          std::span<QueryTile> tiles) const = 0;
   [[nodiscard]] virtual Sight sight(const QueryTile& tile) const = 0;
   /// The keys of indices [index, end) that the tile sees, or the first of them that lie together.
   [[nodiscard]] virtual KeyRun run(const QueryTile& tile, std::size_t index, std::size_t end) const = 0;
@@ -92,12 +93,15 @@ class AttentionAxis {
 
  protected:
   // Tiles of neighbours, none across a multiple of `period`.
-  static void cut(std::size_t n, std::size_t end, std::size_t most, std::size_t period, std::vector<QueryTile>& tiles) {
+  [[nodiscard]] static std::size_t cut(std::size_t n, std::size_t end, std::size_t most, std::size_t period,
+                                       std::span<QueryTile> tiles) noexcept {
+    std::size_t cut = 0;
     while (n < end) {
       const std::size_t count = std::min({most, end - n, period - n % period});
-      tiles.push_back({n, 1, count});
+      tiles[cut++] = {n, 1, count};
       n += count;
     }
+    return cut;
   }
   static constexpr std::size_t kNever = std::numeric_limits<std::size_t>::max();
 };
@@ -107,8 +111,9 @@ class FullAxis : public AttentionAxis {
   [[nodiscard]] KeyValueShape page_shape() const override { return {.blocks = 1, .block_rows = kPageRows}; }
   [[nodiscard]] std::size_t pages(std::size_t tokens) const override { return (tokens + kPageRows - 1) / kPageRows; }
   [[nodiscard]] std::optional<KeyPlace> place(std::size_t n) const override { return at(n); }
-  void tiles(std::size_t n, std::size_t end, std::size_t most, std::vector<QueryTile>& tiles) const override {
-    cut(n, end, most, kNever, tiles);
+  [[nodiscard]] std::size_t tiles(std::size_t n, std::size_t end, std::size_t most,
+                                  std::span<QueryTile> tiles) const override {
+    return cut(n, end, most, kNever, tiles);
   }
   [[nodiscard]] Sight sight(const QueryTile& tile) const override { return {.last = tile.n + 1, .advance = 1}; }
   [[nodiscard]] KeyRun run(const QueryTile&, std::size_t index, std::size_t end) const override {
@@ -136,8 +141,9 @@ class SlidingAxis : public AttentionAxis {
     return std::min(rows, capacity_ - window_ + 1);  // the first of them still sees window - 1 tokens before it
   }
   [[nodiscard]] std::optional<KeyPlace> place(std::size_t n) const override { return at(n); }
-  void tiles(std::size_t n, std::size_t end, std::size_t most, std::vector<QueryTile>& tiles) const override {
-    cut(n, end, most, kNever, tiles);
+  [[nodiscard]] std::size_t tiles(std::size_t n, std::size_t end, std::size_t most,
+                                  std::span<QueryTile> tiles) const override {
+    return cut(n, end, most, kNever, tiles);
   }
   [[nodiscard]] Sight sight(const QueryTile& tile) const override {
     return {.last = tile.n + 1, .advance = 1, .window = window_};
@@ -174,8 +180,9 @@ class ChunkAxis : public AttentionAxis {
     return std::min(rows, chunking_.left(n));
   }
   [[nodiscard]] std::optional<KeyPlace> place(std::size_t n) const override { return at(n); }
-  void tiles(std::size_t n, std::size_t end, std::size_t most, std::vector<QueryTile>& tiles) const override {
-    cut(n, end, most, chunking_.size, tiles);
+  [[nodiscard]] std::size_t tiles(std::size_t n, std::size_t end, std::size_t most,
+                                  std::span<QueryTile> tiles) const override {
+    return cut(n, end, most, chunking_.size, tiles);
   }
   [[nodiscard]] Sight sight(const QueryTile& tile) const override {
     return {.first = chunking_.first(tile.n), .last = tile.n + 1, .advance = 1};
@@ -224,8 +231,9 @@ class WindowAxis : public AttentionAxis {
     return std::min(rows, frame_size_ - n % frame_size_);
   }
   [[nodiscard]] std::optional<KeyPlace> place(std::size_t n) const override { return at(n); }
-  void tiles(std::size_t n, std::size_t end, std::size_t most, std::vector<QueryTile>& tiles) const override {
-    cut(n, end, most, frame_size_, tiles);
+  [[nodiscard]] std::size_t tiles(std::size_t n, std::size_t end, std::size_t most,
+                                  std::span<QueryTile> tiles) const override {
+    return cut(n, end, most, frame_size_, tiles);
   }
   [[nodiscard]] Sight sight(const QueryTile& tile) const override {
     const std::size_t frame = tile.n / frame_size_;
@@ -276,8 +284,9 @@ class SummaryAxis : public AttentionAxis {
     if (n % frame_size_ + 1 != frame_size_) return std::nullopt;
     return at(n / frame_size_);
   }
-  void tiles(std::size_t n, std::size_t end, std::size_t most, std::vector<QueryTile>& tiles) const override {
-    cut(n, end, most, frame_size_, tiles);
+  [[nodiscard]] std::size_t tiles(std::size_t n, std::size_t end, std::size_t most,
+                                  std::span<QueryTile> tiles) const override {
+    return cut(n, end, most, frame_size_, tiles);
   }
   [[nodiscard]] Sight sight(const QueryTile& tile) const override {
     return {.last = tile.n / frame_size_, .advance = 0, .itself = true};
@@ -310,12 +319,15 @@ class StridedAxis : public AttentionAxis {
   [[nodiscard]] std::optional<KeyPlace> place(std::size_t n) const override {
     return at(n % frame_size_, n / frame_size_);
   }
-  void tiles(std::size_t n, std::size_t end, std::size_t most, std::vector<QueryTile>& tiles) const override {
+  [[nodiscard]] std::size_t tiles(std::size_t n, std::size_t end, std::size_t most,
+                                  std::span<QueryTile> tiles) const override {
+    std::size_t cut = 0;
     for (std::size_t first = n; first < std::min(end, n + frame_size_); ++first) {  // the queries of one site each
       const std::size_t queries = (end - first + frame_size_ - 1) / frame_size_;
       for (std::size_t done = 0; done < queries; done += most)
-        tiles.push_back({first + done * frame_size_, frame_size_, std::min(most, queries - done)});
+        tiles[cut++] = {first + done * frame_size_, frame_size_, std::min(most, queries - done)};
     }
+    return cut;
   }
   [[nodiscard]] Sight sight(const QueryTile& tile) const override {
     return {.last = tile.n / frame_size_ + 1, .advance = 1};

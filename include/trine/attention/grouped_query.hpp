@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include <trine/attention/attend_axis.hpp>
+#include <trine/attention/attend.hpp>
 #include <trine/attention/attention.hpp>
 #include <trine/nn/linear.hpp>
 #include <trine/nn/rms_norm.hpp>
@@ -21,13 +21,6 @@
 #include <trine/platform/parallel_rows.hpp>
 
 namespace trine::inline TRINE_ABI {
-
-/// The heads that attend along one axis.
-struct AxisHeads {
-  std::unique_ptr<const AttentionAxis> axis;
-  std::size_t num_heads = 0;     // query heads
-  std::size_t num_kv_heads = 0;  // divides num_heads
-};
 
 /// What published models add to grouped-query attention. In this order: bias, norm, clip, rotation.
 struct GroupedQueryOptions {
@@ -73,10 +66,10 @@ class GroupedQueryAttention : public Attention {
     if (options.sinks) sinks_ = scope.read_f32("sinks", q_.out() / head_dim);
   }
 
-  [[nodiscard]] AttentionCache make_cache(CacheType type = CacheType::f32) const override {
-    AttentionCache cache{type, {}};
-    for (const AxisHeads& heads : axes_) cache.tables.emplace_back(shape_of(heads, type).page_bytes());
-    return cache;
+  [[nodiscard]] LayerState make_cache(CacheType type = CacheType::f32) const override {
+    LayerState state{type, {}};
+    for (const AxisHeads& heads : axes_) state.tables.emplace_back(heads.shape(head_dim_, type).page_bytes());
+    return state;
   }
 
   [[nodiscard]] std::vector<std::size_t> cache_pages(std::size_t tokens) const override {
@@ -85,10 +78,10 @@ class GroupedQueryAttention : public Attention {
     return pages;
   }
 
-  [[nodiscard]] bool truncate(AttentionCache& cache, std::size_t tokens, std::size_t to) const override {
+  [[nodiscard]] bool truncate(LayerState& state, std::size_t tokens, std::size_t to) const override {
     for (const AxisHeads& heads : axes_)
       if (!heads.axis->can_go_back(tokens, to)) return false;
-    for (std::size_t a = 0; a < axes_.size(); ++a) cache.tables[a].truncate(axes_[a].axis->pages(to));
+    for (std::size_t a = 0; a < axes_.size(); ++a) state.tables[a].truncate(axes_[a].axis->pages(to));
     return true;
   }
 
@@ -97,68 +90,31 @@ class GroupedQueryAttention : public Attention {
            (q_norm_ ? q_norm_->parameters() + k_norm_->parameters() : 0) + (sinks_ ? sinks_->size() : 0);
   }
 
-  void forward(const Execution& execution, Workspace& workspace, View<const float, 2> x,
-               std::span<const SequenceRows> sequences, View<float, 2> y) const override {
+  void forward(const ForwardContext& context, View<const float, 2> x, View<float, 2> y) const override {
+    Workspace& workspace = context.workspace;
     const Workspace::Scope scope(workspace);
     const std::size_t rows = x.extent(0);
     const View<float, 2> q = workspace.take_matrix<float>(rows, q_.out());
     const View<float, 2> k = workspace.take_matrix<float>(rows, k_.out());
     const View<float, 2> v = workspace.take_matrix<float>(rows, v_.out());
     const View<float, 2> z = workspace.take_matrix<float>(rows, q_.out());
-    project(execution, workspace, x, q, k, v);
-    if (q_norm_) {
-      norm_parts(execution, *q_norm_, q);
-      norm_parts(execution, *k_norm_, k);
-    }
-    if (clip_qkv_) {
-      for (const View<float, 2>& rows_of : {q, k, v})
-        for (float& value : rows_of.span()) value = std::clamp(value, -*clip_qkv_, *clip_qkv_);
-    }
-    for (const SequenceRows& sequence : sequences) {
-      rotate(execution, sequence, q, k);
-      std::size_t head = 0;
-      std::size_t kv_head = 0;
-      for (std::size_t a = 0; a < axes_.size(); ++a) {
-        CachePages& pages = sequence.cache->tables[a];
-        attend_axis(execution, workspace,
-                    {.axis = *axes_[a].axis,
-                     .shape = shape_of(axes_[a], sequence.cache->type),
-                     .pages = pages,
-                     .sequence = sequence,
-                     .head = head,
-                     .kv_head = kv_head,
-                     .group = axes_[a].num_heads / axes_[a].num_kv_heads,
-                     .sinks = sinks_ ? sinks_->data() + head : nullptr,
-                     .q = q,
-                     .k = k,
-                     .v = v,
-                     .z = z});
-        head += axes_[a].num_heads;
-        kv_head += axes_[a].num_kv_heads;
+    project(context, x, {{q_, q}, {k_, k}, {v_, v}});
+    parallel_rows(context.execution, rows, q.extent(1) + k.extent(1) + v.extent(1), [&](std::size_t r) {
+      if (q_norm_) {
+        normalize(context.execution.isa, *q_norm_, q.row(r));
+        normalize(context.execution.isa, *k_norm_, k.row(r));
       }
-    }
-    o_.forward(execution, workspace, z, y);
+      if (clip_qkv_) {
+        for (const std::span<float> row : {q.row(r), k.row(r), v.row(r)})
+          for (float& value : row) value = std::clamp(value, -*clip_qkv_, *clip_qkv_);
+      }
+      rotate(context.batch.positions[r], q.row(r), k.row(r));
+    });
+    AxisAttention::forward(context, axes_, head_dim_, sinks_ ? sinks_->data() : nullptr, q, k, v, z);
+    o_.forward(context, z, y);
   }
 
  private:
-  void project(const Execution& execution, Workspace& workspace, View<const float, 2> x, View<float, 2> q,
-               View<float, 2> k, View<float, 2> v) const {
-    const Workspace::Scope scope(workspace);
-    const kernels::ActivationRows rows =
-        kernels::prepare(execution, workspace, x, {&q_.weight(), &k_.weight(), &v_.weight()});
-    q_.forward(execution, rows, q);
-    k_.forward(execution, rows, k);
-    v_.forward(execution, rows, v);
-  }
-
-  [[nodiscard]] KeyValueShape shape_of(const AxisHeads& heads, CacheType type) const {
-    KeyValueShape shape = heads.axis->page_shape();
-    shape.heads = heads.num_kv_heads;
-    shape.head_dim = head_dim_;
-    shape.type = type;
-    return shape;
-  }
-
   [[nodiscard]] std::size_t count_heads(std::size_t AxisHeads::*which) const {
     std::size_t count = 0;
     for (const AxisHeads& heads : axes_) count += heads.*which;
@@ -166,24 +122,21 @@ class GroupedQueryAttention : public Attention {
   }
 
   // The norm runs over as many elements as it has gains: a head, or the whole row.
-  static void norm_parts(const Execution& execution, const RmsNorm& norm, View<float, 2> x) {
-    const std::size_t parts = x.extent(1) / norm.parameters();
-    const View<float, 2> split(x.data(), {x.extent(0) * parts, norm.parameters()});
-    norm.forward(execution, split, split);
+  static void normalize(Isa isa, const RmsNorm& norm, std::span<float> x) noexcept {
+    for (std::size_t i = 0; i < x.size(); i += norm.parameters()) {
+      const std::span<float> part = x.subspan(i, norm.parameters());
+      norm.row(isa, part, part);
+    }
   }
 
-  void rotate(const Execution& execution, const SequenceRows& sequence, View<float, 2> q, View<float, 2> k) const {
-    parallel_rows(execution, sequence.rows, q.extent(1) + k.extent(1), [&](std::size_t r) {
-      std::span<float> query = q.row(sequence.first_row + r);
-      std::span<float> key = k.row(sequence.first_row + r);
-      for (const AxisHeads& heads : axes_) {
-        const std::size_t position = heads.axis->rotary_position(sequence.position + r);
-        rotary_->rotate(position, query.first(heads.num_heads * head_dim_));
-        rotary_->rotate(position, key.first(heads.num_kv_heads * head_dim_));
-        query = query.subspan(heads.num_heads * head_dim_);
-        key = key.subspan(heads.num_kv_heads * head_dim_);
-      }
-    });
+  void rotate(std::size_t n, std::span<float> query, std::span<float> key) const {
+    for (const AxisHeads& heads : axes_) {
+      const std::size_t position = heads.axis->rotary_position(n);
+      rotary_->rotate(position, query.first(heads.num_heads * head_dim_));
+      rotary_->rotate(position, key.first(heads.num_kv_heads * head_dim_));
+      query = query.subspan(heads.num_heads * head_dim_);
+      key = key.subspan(heads.num_kv_heads * head_dim_);
+    }
   }
 
   std::size_t head_dim_;

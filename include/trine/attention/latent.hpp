@@ -5,7 +5,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -18,12 +17,10 @@
 #include <trine/attention/streamed_attention.hpp>
 #include <trine/cache/latent_rows.hpp>
 #include <trine/kernels/cache_rows.hpp>
-#include <trine/kernels/matmul.hpp>
 #include <trine/kernels/transpose.hpp>
 #include <trine/nn/linear.hpp>
 #include <trine/nn/rms_norm.hpp>
 #include <trine/nn/rotary.hpp>
-#include <trine/quant/panel_copy.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -88,7 +85,7 @@ class LatentAttention : public Attention {
     q_norm_.emplace(scope / "q_a_layernorm", *options.q_lora_rank, options.norm_epsilon);
   }
 
-  [[nodiscard]] AttentionCache make_cache(CacheType type = CacheType::f32) const override {
+  [[nodiscard]] LayerState make_cache(CacheType type = CacheType::f32) const override {
     return {type, {CachePages(LatentShape{width_, type}.page_bytes())}};
   }
 
@@ -96,8 +93,8 @@ class LatentAttention : public Attention {
     return {LatentShape::pages(tokens)};
   }
 
-  [[nodiscard]] bool truncate(AttentionCache& cache, std::size_t, std::size_t to) const override {
-    cache.tables[0].truncate(LatentShape::pages(to));
+  [[nodiscard]] bool truncate(LayerState& state, std::size_t, std::size_t to) const override {
+    state.tables[0].truncate(LatentShape::pages(to));
     return true;
   }
 
@@ -106,54 +103,28 @@ class LatentAttention : public Attention {
            kv_norm_.parameters() + kv_b_.parameters() + o_.parameters();
   }
 
-  void forward(const Execution& execution, Workspace& workspace, View<const float, 2> x,
-               std::span<const SequenceRows> sequences, View<float, 2> y) const override {
+  void forward(const ForwardContext& context, View<const float, 2> x, View<float, 2> y) const override {
+    Workspace& workspace = context.workspace;
     const Workspace::Scope scope(workspace);
     const std::size_t rows = x.extent(0);
     const View<float, 2> q = workspace.take_matrix<float>(rows, q_.out());
     const View<float, 2> latent = workspace.take_matrix<float>(rows, width_);
     const View<float, 2> z = workspace.take_matrix<float>(rows, o_.in());
-    project(execution, workspace, x, q, latent);
-    for (const SequenceRows& sequence : sequences) {
-      const Tokens cache{{width_, sequence.cache->type}, sequence.cache->tables[0]};
-      for (std::size_t r = 0; r < sequence.rows; ++r) {
-        const std::span<float> row = latent.row(sequence.first_row + r);
-        norm_and_rotate(execution, row, sequence.position + r);
-        store_latent(cache.shape, sequence.cache->tables[0], sequence.position + r, row);
-      }
-      rotate_queries(execution, sequence, q);
-      for (SequenceRows part = sequence; part.position < sequence.position + sequence.rows;) {
-        const std::size_t left = sequence.position + sequence.rows - part.position;
-        part.rows = options_.chunking ? std::min(left, options_.chunking->left(part.position)) : left;
-        const std::size_t first = options_.chunking ? options_.chunking->first(part.position) : 0;
-        LatentAttentionForm form = execution.latent_form;
-        if (form == LatentAttentionForm::automatic)
-          form = cheaper_form(options_, part.rows, part.position + part.rows - first);
-        if (form == LatentAttentionForm::absorbed) {
-          attend_absorbed(execution, workspace, part, first, cache, q, z);
-        } else {
-          attend_naive(execution, workspace, part, first, cache, q, z);
-        }
-        part.first_row += part.rows;
-        part.position += part.rows;
-      }
-    }
-    o_.forward(execution, workspace, z, y);
+    project_latent(context, x, q, latent);
+    rotate_and_store(context, q, latent);
+    attend(context, q, z);
+    o_.forward(context, z, y);
   }
 
  private:
   // What is remembered.
   struct Tokens {
     LatentShape shape;
-    const CachePages& pages;
+    const CachePages* pages;
 
-    // Numbers of scratch that `page` wants.
-    [[nodiscard]] std::size_t scratch() const noexcept {
-      return shape.type == CacheType::f32 ? 0 : kBlock * shape.width;
-    }
     // The first `count` rows of a page as f32, [count, width].
     const float* page(Isa isa, std::size_t page, std::size_t count, std::span<float> loaded) const noexcept {
-      const std::byte* stored = pages.read(page);
+      const std::byte* stored = pages->read(page);
       if (shape.type == CacheType::f32) return reinterpret_cast<const float*>(stored);
       const float* scales = reinterpret_cast<const float*>(stored + shape.element_bytes());
       kernels::load_cache_rows(isa, {shape.type, stored, shape.width, scales, shape.groups()}, count, shape.width,
@@ -165,108 +136,206 @@ class LatentAttention : public Attention {
   [[nodiscard]] Linear::Bias bias() const noexcept {
     return options_.attention_bias ? Linear::Bias::yes : Linear::Bias::no;
   }
-  // U_h [N, C] above V_h [D, C]
-  [[nodiscard]] AnyMatrix head_rows(std::size_t head) const noexcept {
-    const std::size_t rows = options_.qk_nope_head_dim + options_.v_head_dim;
-    return kv_b_.weight().row_range(head * rows, rows);
-  }
-  [[nodiscard]] AnyMatrix key_rows(const AnyMatrix& head) const noexcept {
-    return head.row_range(0, options_.qk_nope_head_dim);
-  }
-  [[nodiscard]] AnyMatrix value_rows(const AnyMatrix& head) const noexcept {
-    return head.row_range(options_.qk_nope_head_dim, options_.v_head_dim);
-  }
-  // Does the naive form copy the rows of a head to panels? They lie as both forms can read them, but tiles take bf16 in
-  // panels only.
-  [[nodiscard]] bool copies_heads(const Execution& execution) const noexcept {
-    const AnyMatrix& w = kv_b_.weight();
-    return execution.activations == Activations::native && kernels::multiplies_bf16(execution.isa) &&
-           !kernels::multiplies_bf16(execution.isa, w) && w.dtype == DType::bf16 && w.has_plain_rows() &&
-           w.columns % kPackedSubgroup == 0 && options_.qk_nope_head_dim % kPanelRows == 0 &&
-           options_.v_head_dim % kPanelRows == 0;
+  // Where U_h [N, C] begins in kv_b_proj; V_h [D, C] follows.
+  [[nodiscard]] std::size_t key_row(std::size_t head) const noexcept {
+    return head * (options_.qk_nope_head_dim + options_.v_head_dim);
   }
 
-  void project(const Execution& execution, Workspace& workspace, View<const float, 2> x, View<float, 2> q,
-               View<float, 2> latent) const {
-    const Workspace::Scope scope(workspace);
-    const Linear& first = q_a_ ? *q_a_ : q_;
-    const kernels::ActivationRows rows = kernels::prepare(execution, workspace, x, {&first.weight(), &kv_a_.weight()});
-    kv_a_.forward(execution, rows, latent);
-    if (!q_a_) return q_.forward(execution, rows, q);
-    const View<float, 2> low = workspace.take_matrix<float>(x.extent(0), q_a_->out());
-    q_a_->forward(execution, rows, low);
-    q_norm_->forward(execution, low, low);
-    q_.forward(execution, workspace, low, q);
+  void project_latent(const ForwardContext& context, View<const float, 2> x, View<float, 2> q,
+                      View<float, 2> latent) const {
+    if (!q_a_) return project(context, x, {{kv_a_, latent}, {q_, q}});
+    const Workspace::Scope scope(context.workspace);
+    const View<float, 2> low = context.workspace.take_matrix<float>(x.extent(0), q_a_->out());
+    project(context, x, {{kv_a_, latent}, {*q_a_, low}});
+    q_norm_->forward(context, low, low);
+    q_.forward(context, low, q);
   }
 
-  void rotate_queries(const Execution& execution, const SequenceRows& sequence, View<float, 2> q) const {
-    parallel_for(execution, threads_for(execution, sequence.rows * q.extent(1) * 8), sequence.rows, [&](std::size_t r) {
-      rotary_->rotate(sequence.position + r, q.row(sequence.first_row + r).subspan(options_.qk_nope_head_dim),
-                      head_dim_);
+  void rotate_and_store(const ForwardContext& context, View<float, 2> q, View<float, 2> latent) const {
+    for (const SequenceSlice& sequence : context.batch.sequences) {  // pages grow in this thread
+      const std::size_t end = sequence.position + sequence.rows;
+      for (std::size_t n = sequence.position; n < end; n = (n / kBlock + 1) * kBlock)
+        static_cast<void>(context.state_of(sequence).tables[0].write(n / kBlock));
+    }
+    parallel_rows(context.execution, q.extent(0), q.extent(1) + width_, [&](std::size_t r) {
+      const auto after = std::ranges::upper_bound(context.batch.sequences, r, {}, &SequenceSlice::first_row);
+      LayerState& state = context.state_of(*(after - 1));
+      const std::size_t position = context.batch.positions[r];
+      const std::span<float> row = latent.row(r);  // the norm covers the latent alone
+      kv_norm_.row(context.execution.isa, row.first(options_.kv_lora_rank), row.first(options_.kv_lora_rank));
+      rotary_->rotate(position, row.subspan(options_.kv_lora_rank));
+      store_latent({width_, state.type}, state.tables[0], position, row);
+      rotary_->rotate(position, q.row(r).subspan(options_.qk_nope_head_dim), head_dim_);
     });
   }
 
-  // The norm covers the latent alone.   latent: [C + R]
-  void norm_and_rotate(const Execution& execution, std::span<float> latent, std::size_t position) const {
-    const View<float, 2> low(latent.data(), {1, options_.kv_lora_rank});
-    kv_norm_.forward(execution, low, low);
-    rotary_->rotate(position, latent.subspan(options_.kv_lora_rank));
-  }
+  // Rows of one sequence that attend in the same form to the keys from `begin` on.
+  struct Part {
+    Tokens cache;
+    std::size_t first_row;
+    std::size_t rows;
+    std::size_t position;
+    std::size_t begin;
+    LatentAttentionForm form;
+    std::size_t end_task;  // of the tasks of this part and those before it
 
-  // Keys from `begin` on. A task is a head. Its keys and values live for one page of the cache, which serves all rows.
-  void attend_naive(const Execution& execution, Workspace& workspace, const SequenceRows& sequence, std::size_t begin,
-                    const Tokens& cache, View<const float, 2> q, View<float, 2> z) const {
+    [[nodiscard]] std::size_t end() const noexcept { return position + rows; }
+  };
+
+  // How the work of all parts is cut. A task of the naive form is a head; of the absorbed form a few rows and a few
+  // heads, which share each page of the cache while it is at hand.
+  struct Cut {
+    std::size_t threads;
+    std::size_t heads;       // of an absorbed task
+    std::size_t naive_rows;  // of the largest part
+    std::size_t absorbed_rows;
+    bool is_f32;
+  };
+
+  void attend(const ForwardContext& context, View<const float, 2> q, View<float, 2> z) const {
+    const Execution& execution = context.execution;
+    Workspace& workspace = context.workspace;
     const Workspace::Scope scope(workspace);
-    const std::size_t value_width = options_.v_head_dim;
-    const std::size_t end = sequence.position + sequence.rows;
-    const std::size_t threads =
-        threads_for(execution, (end - begin) * (kv_b_.parameters() + sequence.rows * q.extent(1)));
-    const std::size_t team = team_of(threads, options_.num_heads);
-    const View<float, 2> rows = workspace.take_matrix<float>(team, kBlock * head_dim_);
-    const View<float, 2> keys = workspace.take_matrix<float>(team, kBlock * head_dim_);
-    const View<float, 2> values = workspace.take_matrix<float>(team, kBlock * value_width);
-    const View<float, 2> scores = workspace.take_matrix<float>(team, kQueryTile * kKeyPiece);
-    const View<float, 2> loaded = workspace.take_matrix<float>(team, cache.scratch());
-    const auto softmax = workspace.take_matrix<kernels::StreamingSoftmax>(team, sequence.rows);
-    const bool copies = copies_heads(execution);
-    const AnyMatrix copied{nullptr, DType::bf16_panels, head_rows(0).rows, options_.kv_lora_rank};
-    const std::array<const AnyMatrix*, 1> weight{copies ? &copied : &kv_b_.weight()};
-    const std::size_t copy_bytes = copies ? copied.rows / kPanelRows * panel_bytes(copied.dtype, copied.columns) : 0;
-    const auto copy = workspace.take_matrix<std::byte>(team, copy_bytes);
-    std::vector<kernels::ActivationBuffer> latents;
-    for (std::size_t worker = 0; worker < team; ++worker)
-      latents.emplace_back(execution, workspace, kBlock, options_.kv_lora_rank, weight, false);
-    parallel_for(execution, threads, options_.num_heads, [&](std::size_t head, std::size_t worker) {
-      const StreamedRows queries{.q = q.row(sequence.first_row).data() + head * head_dim_,
-                                 .ldq = q.extent(1),
-                                 .rows = sequence.rows,
-                                 .heads = 1,
-                                 .sight = {.first = begin, .last = sequence.position + 1, .advance = 1},
-                                 .scale = options_.softmax_scale,
-                                 .z = z.row(sequence.first_row).data() + head * value_width,
-                                 .ldz = z.extent(1),
-                                 .softmax = softmax.row(worker).data(),
-                                 .scores = scores.row(worker).data()};
-      const AnyMatrix weights = copies ? copy_to_panels(head_rows(head), copy.row(worker).data()) : head_rows(head);
-      begin_stream(queries, nullptr, value_width);
-      for (std::size_t first = begin / kBlock * kBlock; first < end; first += kBlock) {
-        const std::size_t count = std::min(kBlock, end - first);
-        const float* page = cache.page(execution.isa, first / kBlock, count, loaded.row(worker));
-        const kernels::ActivationRows latent = prepare_page(execution, latents[worker], page, count);
-        float* row = rows.row(worker).data();
-        kernels::gemm(execution, latent, nullptr, 0, count, key_rows(weights), row, head_dim_);
-        for (std::size_t m = 0; m < count; ++m)
-          std::copy_n(page + m * width_ + options_.kv_lora_rank, options_.qk_rope_head_dim,
-                      row + m * head_dim_ + options_.qk_nope_head_dim);
-        float* key = keys.row(worker).data();
-        kernels::transpose(row, head_dim_, count, head_dim_, key, kBlock);
-        float* value = values.row(worker).data();
-        kernels::gemm(execution, latent, nullptr, 0, count, value_rows(weights), value, value_width);
-        const KeyPart<float> part{key, kBlock, true, value, value_width, count};
-        attend_block(execution.isa, queries, KeyBlock<float>{first, {&part, 1}, head_dim_, value_width});
+    const std::span<Part> parts = cut_parts(context);
+    std::size_t work = 0;
+    Cut cut{.threads = 1, .heads = 1, .naive_rows = 0, .absorbed_rows = 0, .is_f32 = true};
+    for (const Part& part : parts) {
+      const std::size_t keys = part.end() - part.begin;
+      const bool naive = part.form == LatentAttentionForm::naive;
+      work += naive ? keys * (kv_b_.parameters() + part.rows * q.extent(1))
+                    : part.rows * (kv_b_.parameters() + keys * options_.num_heads * width_);
+      std::size_t& most = naive ? cut.naive_rows : cut.absorbed_rows;
+      most = std::max(most, part.rows);
+      cut.is_f32 = cut.is_f32 && part.cache.shape.type == CacheType::f32;
+    }
+    cut.threads = work < kernels::kTaskWork ? 1 : execution.num_workers();  // waking others costs more than little work
+    cut.heads = std::clamp<std::size_t>(options_.num_heads * parts.size() / cut.threads, 1, kMostHeads);
+    cut.heads = std::min(cut.heads, options_.num_heads);
+    const std::size_t groups = (options_.num_heads + cut.heads - 1) / cut.heads;
+    std::size_t tasks = 0;
+    for (Part& part : parts) {
+      tasks += part.form == LatentAttentionForm::naive ? options_.num_heads
+                                                       : groups * ((part.rows + kMostRows - 1) / kMostRows);
+      part.end_task = tasks;
+    }
+    cut.threads = std::max<std::size_t>(1, std::min(cut.threads, tasks));
+    const std::span<Scratch> scratch = workspace.take<Scratch>(cut.threads);
+    for (Scratch& one : scratch) one = make_scratch(context, cut);
+    parallel_for(execution, cut.threads, tasks, [&](std::size_t task, std::size_t worker) {
+      std::size_t i = 0;
+      while (task >= parts[i].end_task) ++i;
+      const std::size_t own = task - (i == 0 ? 0 : parts[i - 1].end_task);
+      if (parts[i].form == LatentAttentionForm::naive) {
+        attend_naive(execution, parts[i], own, scratch[worker], q, z);
+      } else {
+        attend_absorbed(execution, parts[i], own % groups * cut.heads, cut.heads, own / groups * kMostRows,
+                        scratch[worker], q, z);
       }
-      end_stream(execution.isa, queries, value_width);
     });
+  }
+
+  [[nodiscard]] std::span<Part> cut_parts(const ForwardContext& context) const {
+    std::size_t most = 0;
+    for (const SequenceSlice& sequence : context.batch.sequences) most += options_.chunking ? sequence.rows : 1;
+    const std::span<Part> parts = context.workspace.take<Part>(most);
+    std::size_t count = 0;
+    for (const SequenceSlice& sequence : context.batch.sequences) {
+      const LayerState& state = context.state_of(sequence);
+      for (std::size_t done = 0; done < sequence.rows;) {
+        const std::size_t position = sequence.position + done;
+        const std::size_t left = sequence.rows - done;
+        const std::size_t rows = options_.chunking ? std::min(left, options_.chunking->left(position)) : left;
+        const std::size_t begin = options_.chunking ? options_.chunking->first(position) : 0;
+        LatentAttentionForm form = context.execution.latent_form;
+        if (form == LatentAttentionForm::automatic) form = cheaper_form(options_, rows, position + rows - begin);
+        parts[count++] = {
+            {{width_, state.type}, &state.tables[0]}, sequence.first_row + done, rows, position, begin, form, 0};
+        done += rows;
+      }
+    }
+    return parts.first(count);
+  }
+
+  // Of one thread. What only one of the forms wants is empty where no part has it.
+  struct Scratch {
+    std::span<float> scores;
+    std::span<float> loaded;
+    std::span<kernels::StreamingSoftmax> softmax;
+    std::span<float> rows;      // naive: keys of a page, a row each
+    std::span<float> keys;      // naive: the same, a column each
+    std::span<float> values;    // naive
+    std::span<std::byte> copy;  // naive: kv_b_proj of a head in panels, where that is faster
+    kernels::ActivationBuffer latents;
+    std::span<float> absorbed;  // absorbed: queries in the space of the latents
+    std::span<float> mixed;     // absorbed: latents weighted
+  };
+
+  [[nodiscard]] Scratch make_scratch(const ForwardContext& context, const Cut& cut) const {
+    Workspace& workspace = context.workspace;
+    const bool naive = cut.naive_rows > 0;
+    const std::size_t rank = options_.kv_lora_rank;
+    const std::size_t head_rows = key_row(1);
+    const bool copies = naive && copies_heads(context.execution);
+    const std::size_t absorbed_rows = cut.heads * std::min(kMostRows, cut.absorbed_rows);
+    Scratch scratch{.scores = workspace.take<float>(kQueryTile * kKeyPiece),
+                    .loaded = workspace.take<float>(cut.is_f32 ? 0 : kBlock * width_),
+                    .softmax = workspace.take<kernels::StreamingSoftmax>(std::max(cut.naive_rows, absorbed_rows)),
+                    .rows = workspace.take<float>(naive ? kBlock * head_dim_ : 0),
+                    .keys = workspace.take<float>(naive ? kBlock * head_dim_ : 0),
+                    .values = workspace.take<float>(naive ? kBlock * options_.v_head_dim : 0),
+                    .copy = workspace.take<std::byte>(copies ? kv_b_.copy_bytes(head_rows) : 0),
+                    .latents = {},
+                    .absorbed = workspace.take<float>(absorbed_rows * width_),
+                    .mixed = workspace.take<float>(absorbed_rows * rank)};
+    if (naive) {
+      const Linear& head = copies ? kv_b_.copy_without_weights(head_rows) : kv_b_;
+      scratch.latents = input_buffer(context, kBlock, {&head});
+    }
+    return scratch;
+  }
+
+  [[nodiscard]] bool copies_heads(const Execution& execution) const noexcept {
+    return kv_b_.wants_copies(execution, {options_.qk_nope_head_dim, options_.v_head_dim});
+  }
+
+  // Keys and values of a head live for one page of the cache, which serves all rows of the part.
+  void attend_naive(const Execution& execution, const Part& part, std::size_t head, const Scratch& scratch,
+                    View<const float, 2> q, View<float, 2> z) const {
+    const std::size_t value_width = options_.v_head_dim;
+    const StreamedRows queries{.q = q.row(part.first_row).data() + head * head_dim_,
+                               .ldq = q.extent(1),
+                               .rows = part.rows,
+                               .heads = 1,
+                               .sight = {.first = part.begin, .last = part.position + 1, .advance = 1},
+                               .scale = options_.softmax_scale,
+                               .z = z.row(part.first_row).data() + head * value_width,
+                               .ldz = z.extent(1),
+                               .softmax = scratch.softmax.data(),
+                               .scores = scratch.scores.data()};
+    std::optional<Linear> copy;
+    if (!scratch.copy.empty()) copy = kv_b_.copy_columns(key_row(head), key_row(1), scratch.copy.data());
+    const Linear& weights = copy ? *copy : kv_b_;
+    const std::size_t first_column = copy ? 0 : key_row(head);
+    begin_stream(queries, nullptr, value_width);
+    for (std::size_t first = part.begin / kBlock * kBlock; first < part.end(); first += kBlock) {
+      const std::size_t count = std::min(kBlock, part.end() - first);
+      const float* page = part.cache.page(execution.isa, first / kBlock, count, scratch.loaded);
+      const kernels::ActivationRows latent = prepare_page(execution, scratch.latents, page, count);
+      float* row = scratch.rows.data();
+      weights.forward_columns(execution, latent, nullptr, 0, count, first_column, options_.qk_nope_head_dim, row,
+                              head_dim_);
+      for (std::size_t m = 0; m < count; ++m)
+        std::copy_n(page + m * width_ + options_.kv_lora_rank, options_.qk_rope_head_dim,
+                    row + m * head_dim_ + options_.qk_nope_head_dim);
+      float* key = scratch.keys.data();
+      kernels::transpose(row, head_dim_, count, head_dim_, key, kBlock);
+      float* value = scratch.values.data();
+      weights.forward_columns(execution, latent, nullptr, 0, count, first_column + options_.qk_nope_head_dim,
+                              value_width, value, value_width);
+      const KeyPart<float> keys{key, kBlock, true, value, value_width, count};
+      attend_block(execution.isa, queries, KeyBlock<float>{first, {&keys, 1}, head_dim_, value_width});
+    }
+    end_stream(execution.isa, queries, value_width);
   }
 
   // The latents of a page as the products with kv_b_proj want them.
@@ -281,70 +350,45 @@ class LatentAttention : public Attention {
     return rows;
   }
 
-  // Keys from `begin` on. A task is a few rows and a few heads, which share each page of the cache while it is at hand.
-  void attend_absorbed(const Execution& execution, Workspace& workspace, const SequenceRows& sequence,
-                       std::size_t begin, const Tokens& cache, View<const float, 2> q, View<float, 2> z) const {
-    const Workspace::Scope scope(workspace);
+  // Rows from `first_row` on and `most_heads` heads from `first_head` on.
+  void attend_absorbed(const Execution& execution, const Part& part, std::size_t first_head, std::size_t most_heads,
+                       std::size_t first_row, const Scratch& scratch, View<const float, 2> q, View<float, 2> z) const {
     const std::size_t rank = options_.kv_lora_rank;
-    const std::size_t end = sequence.position + sequence.rows;
-    const std::size_t threads =
-        threads_for(execution, sequence.rows * (kv_b_.parameters() + (end - begin) * options_.num_heads * width_));
-    const std::size_t heads = std::clamp<std::size_t>(options_.num_heads / threads, 1, kMostHeads);
-    const std::size_t groups = (options_.num_heads + heads - 1) / heads;
-    const std::size_t tiles = (sequence.rows + kMostRows - 1) / kMostRows;
-    const std::size_t team = team_of(threads, groups * tiles);
-    const std::size_t most = heads * std::min(kMostRows, sequence.rows);
-    const View<float, 2> absorbed = workspace.take_matrix<float>(team, most * width_);
-    const View<float, 2> mixed = workspace.take_matrix<float>(team, most * rank);
-    const View<float, 2> scores = workspace.take_matrix<float>(team, kQueryTile * kKeyPiece);
-    const View<float, 2> loaded = workspace.take_matrix<float>(team, cache.scratch());
-    const auto softmax = workspace.take_matrix<kernels::StreamingSoftmax>(team, most);
-    parallel_for(execution, threads, groups * tiles, [&](std::size_t task, std::size_t worker) {
-      const std::size_t first_head = task % groups * heads;
-      const std::size_t my_heads = std::min(heads, options_.num_heads - first_head);
-      const std::size_t first_row = task / groups * kMostRows;
-      const std::size_t rows = std::min(kMostRows, sequence.rows - first_row);
-      const std::size_t row = sequence.first_row + first_row;
-      float* query = absorbed.row(worker).data();  // [rows, my_heads, C + R]
-      const StreamedRows queries{.q = query,
-                                 .ldq = width_,
-                                 .rows = rows * my_heads,
-                                 .heads = my_heads,
-                                 .sight = {.first = begin, .last = sequence.position + first_row + 1, .advance = 1},
-                                 .scale = options_.softmax_scale,
-                                 .z = mixed.row(worker).data(),  // [rows, my_heads, C]
-                                 .ldz = rank,
-                                 .softmax = softmax.row(worker).data(),
-                                 .scores = scores.row(worker).data()};
-      for (std::size_t h = 0; h < my_heads; ++h) {
-        const float* head = q.row(row).data() + (first_head + h) * head_dim_;
-        kernels::gemm(execution.isa, head, q.extent(1), rows, key_rows(head_rows(first_head + h)).transpose(),
-                      query + h * width_, my_heads * width_);
-        for (std::size_t r = 0; r < rows; ++r)
-          std::copy_n(head + r * q.extent(1) + options_.qk_nope_head_dim, options_.qk_rope_head_dim,
-                      query + (r * my_heads + h) * width_ + rank);
-      }
-      begin_stream(queries, nullptr, rank);
-      const std::size_t my_end = queries.sight.end(rows - 1);
-      for (std::size_t first = begin / kBlock * kBlock; first < my_end; first += kBlock) {
-        const std::size_t count = std::min(kBlock, my_end - first);
-        const float* page = cache.page(execution.isa, first / kBlock, count, loaded.row(worker));
-        const KeyPart<float> part{page, width_, false, page, width_, count};  // values are the beginnings of the keys
-        attend_block(execution.isa, queries, KeyBlock<float>{first, {&part, 1}, width_, rank});
-      }
-      end_stream(execution.isa, queries, rank);
-      for (std::size_t h = 0; h < my_heads; ++h)
-        kernels::gemm(execution.isa, queries.z + h * rank, my_heads * rank, rows, value_rows(head_rows(first_head + h)),
-                      z.row(row).data() + (first_head + h) * options_.v_head_dim, z.extent(1));
-    });
-  }
-
-  // One thread where waking others costs more than `work` multiply-adds.
-  [[nodiscard]] static std::size_t threads_for(const Execution& execution, std::size_t work) noexcept {
-    return work < kernels::kTaskWork ? 1 : execution.num_workers();
-  }
-  [[nodiscard]] static std::size_t team_of(std::size_t threads, std::size_t tasks) noexcept {
-    return std::max<std::size_t>(1, std::min(threads, tasks));
+    const std::size_t heads = std::min(most_heads, options_.num_heads - first_head);
+    const std::size_t rows = std::min(kMostRows, part.rows - first_row);
+    const std::size_t row = part.first_row + first_row;
+    float* query = scratch.absorbed.data();  // [rows, heads, C + R]
+    const StreamedRows queries{.q = query,
+                               .ldq = width_,
+                               .rows = rows * heads,
+                               .heads = heads,
+                               .sight = {.first = part.begin, .last = part.position + first_row + 1, .advance = 1},
+                               .scale = options_.softmax_scale,
+                               .z = scratch.mixed.data(),  // [rows, heads, C]
+                               .ldz = rank,
+                               .softmax = scratch.softmax.data(),
+                               .scores = scratch.scores.data()};
+    for (std::size_t h = 0; h < heads; ++h) {
+      const float* head = q.row(row).data() + (first_head + h) * head_dim_;
+      kv_b_.forward_transposed(execution.isa, head, q.extent(1), rows, key_row(first_head + h),
+                               options_.qk_nope_head_dim, query + h * width_, heads * width_);
+      for (std::size_t r = 0; r < rows; ++r)
+        std::copy_n(head + r * q.extent(1) + options_.qk_nope_head_dim, options_.qk_rope_head_dim,
+                    query + (r * heads + h) * width_ + rank);
+    }
+    begin_stream(queries, nullptr, rank);
+    const std::size_t end = queries.sight.end(rows - 1);
+    for (std::size_t first = part.begin / kBlock * kBlock; first < end; first += kBlock) {
+      const std::size_t count = std::min(kBlock, end - first);
+      const float* page = part.cache.page(execution.isa, first / kBlock, count, scratch.loaded);
+      const KeyPart<float> keys{page, width_, false, page, width_, count};  // values are the beginnings of the keys
+      attend_block(execution.isa, queries, KeyBlock<float>{first, {&keys, 1}, width_, rank});
+    }
+    end_stream(execution.isa, queries, rank);
+    for (std::size_t h = 0; h < heads; ++h)
+      kv_b_.forward_columns(execution.isa, queries.z + h * rank, heads * rank, rows,
+                            key_row(first_head + h) + options_.qk_nope_head_dim, options_.v_head_dim,
+                            z.row(row).data() + (first_head + h) * options_.v_head_dim, z.extent(1));
   }
 
   static constexpr std::size_t kBlock = LatentShape::kPageRows;  // keys of a piece of softmax

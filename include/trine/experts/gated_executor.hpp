@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <span>
 
-#include <trine/core/workspace.hpp>
+#include <trine/nn/forward_context.hpp>
 #include <trine/nn/gated_mlp.hpp>
 
 namespace trine::inline TRINE_ABI {
@@ -27,16 +27,14 @@ struct GatedRows {
 class GatedExecutor {
  public:
   /// x: [tokens, hidden]. All parts have the same hidden width. Borrows everything until it is destroyed.
-  GatedExecutor(const Execution& execution, Workspace& workspace, View<const float, 2> x,
-                std::span<const GatedRows> parts)
-      : scope_(workspace), workspace_(workspace), execution_(execution), parts_(parts) {
+  GatedExecutor(const ForwardContext& context, View<const float, 2> x, std::span<const GatedRows> parts)
+      : context_(context), scope_(context.workspace), parts_(parts) {
     for (const GatedRows& part : parts) {
       slots_ = std::max(slots_, part.first_slot + part.rows);
-      ffn_ = std::max(ffn_, part.mlp->gate().out());
       rows_ = std::max(rows_, part.rows);
       work_ += part.rows * part.mlp->parameters();
     }
-    if (work_ < 2 * kernels::kTaskWork) execution_.threads = 1;
+    if (work_ < 2 * kernels::kTaskWork) context_.execution.threads = 1;
     compute_hidden(x);
   }
 
@@ -44,7 +42,7 @@ class GatedExecutor {
   void write(View<float, 2> outputs) const {
     for_column_blocks([&](std::size_t first, std::size_t columns, std::size_t) {
       for (const GatedRows& part : parts_)
-        part.mlp->down().forward_columns(execution_, hidden_.rows(), nullptr, part.first_slot, part.rows, first,
+        part.mlp->down().forward_columns(context_.execution, hidden_.rows(), nullptr, part.first_slot, part.rows, first,
                                          columns, outputs.row(part.first_slot).data() + first, outputs.extent(1));
     });
   }
@@ -52,9 +50,9 @@ class GatedExecutor {
   /// y[row of s] += weight_s down h_s, part after part, so that a row's sum does not depend on the batch.
   /// y: [tokens, hidden]
   void add(View<float, 2> y) const {
-    const std::size_t team = execution_.num_workers();
+    const std::size_t team = context_.execution.num_workers();
     const std::size_t block = block_of(parts_.empty() ? 0 : parts_.front().mlp->down().out());
-    const View<float, 2> scratch = workspace_.take_matrix<float>(team, std::min(rows_, kRowsAtATime) * block);
+    const View<float, 2> scratch = context_.workspace.take_matrix<float>(team, std::min(rows_, kRowsAtATime) * block);
     for_column_blocks([&](std::size_t first, std::size_t columns, std::size_t worker) {
       for (std::size_t p = 0; p < parts_.size(); ++p) {
         const GatedRows& part = parts_[p];
@@ -62,11 +60,11 @@ class GatedExecutor {
         for (std::size_t begin = 0; begin < part.rows; begin += kRowsAtATime) {
           const std::size_t count = std::min(kRowsAtATime, part.rows - begin);
           float* out = scratch.row(worker).data();
-          part.mlp->down().forward_columns(execution_, hidden_.rows(), nullptr, part.first_slot + begin, count, first,
-                                           columns, out, columns, after);
+          part.mlp->down().forward_columns(context_.execution, hidden_.rows(), nullptr, part.first_slot + begin, count,
+                                           first, columns, out, columns, after);
           for (std::size_t r = begin; r < begin + count; ++r, out += columns) {
             const float weight = part.weight == nullptr ? 1.0F : part.weight[r];
-            kernels::weighted_sum(execution_.isa, {&weight, 1}, out, 0,
+            kernels::weighted_sum(context_.execution.isa, {&weight, 1}, out, 0,
                                   y.row(part.row == nullptr ? r : part.row[r]).subspan(first, columns));
           }
         }
@@ -81,7 +79,7 @@ class GatedExecutor {
   // streams, and many rows want their values to stay in cache; either way there are tasks for all threads.
   [[nodiscard]] std::size_t block_of(std::size_t columns) const noexcept {
     const std::size_t most = (rows_ < 16 ? 4 : 2) * kPackedGroup;
-    const std::size_t fair = columns / (2 * execution_.num_workers());
+    const std::size_t fair = columns / (2 * context_.execution.num_workers());
     return std::clamp(fair / kPackedGroup * kPackedGroup, kPackedGroup, most);
   }
 
@@ -90,26 +88,27 @@ class GatedExecutor {
     for (const GatedRows& part : parts_) columns += part.mlp->gate().out();
     const std::size_t block = block_of(columns);
     std::size_t tasks = 0;
-    const std::span<std::size_t> end = workspace_.take<std::size_t>(parts_.size());  // tasks up to each part
-    const std::span<const AnyMatrix*> weights = workspace_.take<const AnyMatrix*>(2 * parts_.size());
-    const std::span<const AnyMatrix*> downs = workspace_.take<const AnyMatrix*>(parts_.size());
+    const std::span<std::size_t> end = context_.workspace.take<std::size_t>(parts_.size());  // tasks up to each part
+    const std::span<const Linear*> weights = context_.workspace.take<const Linear*>(2 * parts_.size());
+    const std::span<const Linear*> downs = context_.workspace.take<const Linear*>(parts_.size());
     for (std::size_t i = 0; i < parts_.size(); ++i) {
       const GatedMlp& mlp = *parts_[i].mlp;
       tasks += (mlp.gate().out() + block - 1) / block;
       end[i] = tasks;
-      weights[2 * i] = &mlp.gate().weight();
-      weights[2 * i + 1] = &mlp.up().weight();
-      downs[i] = &mlp.down().weight();
+      weights[2 * i] = &mlp.gate();
+      weights[2 * i + 1] = &mlp.up();
+      downs[i] = &mlp.down();
     }
-    const kernels::ActivationRows rows = kernels::prepare(execution_, workspace_, x, weights);
-    hidden_ = {execution_, workspace_, slots_, ffn_, downs, true};
-    const std::size_t team = execution_.num_workers();
-    const View<float, 2> scratch = workspace_.take_matrix<float>(team, 2 * std::min(rows_, kRowsAtATime) * block);
-    parallel_for(execution_, tasks, [&](std::size_t task, std::size_t worker) {
+    const kernels::ActivationRows rows = prepare_input(context_, x, weights);
+    hidden_ = input_buffer(context_, slots_, downs, true);
+    const std::size_t team = context_.execution.num_workers();
+    const View<float, 2> scratch =
+        context_.workspace.take_matrix<float>(team, 2 * std::min(rows_, kRowsAtATime) * block);
+    parallel_for(context_.execution, tasks, [&](std::size_t task, std::size_t worker) {
       const auto i = static_cast<std::size_t>(std::ranges::upper_bound(end, task) - end.begin());
       const std::size_t first = (task - (i == 0 ? 0 : end[i - 1])) * block;
       // Likely for this thread: the task after those that the others begin now.
-      const std::size_t next = task + execution_.num_workers();
+      const std::size_t next = task + context_.execution.num_workers();
       const auto j = static_cast<std::size_t>(std::ranges::upper_bound(end, next) - end.begin());
       const void* after =
           next < tasks ? parts_[j].mlp->gate().place((next - (j == 0 ? 0 : end[j - 1])) * block) : nullptr;
@@ -128,12 +127,12 @@ class GatedExecutor {
       const std::size_t count = std::min(kRowsAtATime, part.rows - begin);
       const std::uint32_t* row = part.row == nullptr ? nullptr : part.row + begin;
       const std::size_t first_row = part.row == nullptr ? begin : 0;
-      mlp.gate().forward_columns(execution_, x, row, first_row, count, first, columns, gate, columns,
+      mlp.gate().forward_columns(context_.execution, x, row, first_row, count, first, columns, gate, columns,
                                  mlp.up().place(first));
-      mlp.up().forward_columns(execution_, x, row, first_row, count, first, columns, up, columns, after);
-      mlp.activation().apply(execution_.isa, {gate, count * columns}, {up, count * columns});
+      mlp.up().forward_columns(context_.execution, x, row, first_row, count, first, columns, up, columns, after);
+      mlp.activation().apply(context_.execution.isa, {gate, count * columns}, {up, count * columns});
       for (std::size_t r = 0; r < count; ++r)
-        hidden_.store(execution_.isa, part.first_slot + begin + r, first, {gate + r * columns, columns});
+        hidden_.store(context_.execution.isa, part.first_slot + begin + r, first, {gate + r * columns, columns});
     }
   }
 
@@ -142,18 +141,16 @@ class GatedExecutor {
     if (parts_.empty()) return;
     const Linear& down = parts_.front().mlp->down();
     const std::size_t block = block_of(down.out());
-    parallel_for(execution_, (down.out() + block - 1) / block, [&](std::size_t task, std::size_t worker) {
+    parallel_for(context_.execution, (down.out() + block - 1) / block, [&](std::size_t task, std::size_t worker) {
       body(task * block, std::min(block, down.out() - task * block), worker);
     });
   }
 
+  ForwardContext context_;
   Workspace::Scope scope_;
-  Workspace& workspace_;
-  Execution execution_;
   std::span<const GatedRows> parts_;
   std::size_t slots_ = 0;
   std::size_t rows_ = 0;  // of the largest part
-  std::size_t ffn_ = 0;
   std::size_t work_ = 0;
   kernels::ActivationBuffer hidden_;  // [slots, ffn] in the types that the down products want
 };

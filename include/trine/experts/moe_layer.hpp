@@ -3,15 +3,20 @@
 // Shazeer et al. 2017, arXiv:1701.06538; shared experts: Dai et al., "DeepSeekMoE", 2024, arXiv:2401.06066.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 
-#include <trine/attention/expert_axis.hpp>
-#include <trine/experts/expert_bank.hpp>
+#include <trine/experts/expert_attention.hpp>
+#include <trine/experts/expert_executor.hpp>
 #include <trine/experts/feed_forward.hpp>
 #include <trine/experts/shared_experts.hpp>
+#include <trine/platform/parallel_rows.hpp>
+#include <trine/routing/routing_observer.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -19,62 +24,42 @@ namespace trine::inline TRINE_ABI {
 ///   weights g_i
 class MoeLayer : public FeedForward {
  public:
-  /// Throws InputError unless there is a router for as many experts as there are.
-  MoeLayer(std::size_t layer, std::unique_ptr<const Router> router, ExpertBank experts,
+  /// experts: not null. Throws InputError unless there is a router for as many experts as there are.
+  MoeLayer(std::size_t layer, std::unique_ptr<const Router> router, std::unique_ptr<const ExpertExecutor> experts,
            std::optional<ExpertAttention> expert_attention, std::optional<SharedExperts> shared_experts)
       : layer_(layer),
         router_(std::move(router)),
         experts_(std::move(experts)),
         expert_attention_(std::move(expert_attention)),
         shared_experts_(std::move(shared_experts)) {
-    if (router_ == nullptr)
-      throw InputError("router of layer " + std::to_string(layer_) + ": expected one, found none", {.field = "router"});
-    if (router_->num_experts() != experts_.size()) {
-      throw InputError("router of layer " + std::to_string(layer_) + ": expected one for " +
-                           std::to_string(experts_.size()) + " experts, found one for " +
-                           std::to_string(router_->num_experts()),
-                       {.field = "router"});
-    }
+    if (router_ == nullptr) throw InputError(router_name() + ": expected one, found none", {.field = "router"});
+    require_fitting(*router_);
   }
 
-  void forward(const FeedForwardContext& context, View<const float, 2> x, View<float, 2> y) const override {
-    const auto& [execution, workspace, rows, plan, observer] = context;
-    const Workspace::Scope scope(workspace);
-    RouterInput input = rows;
-    input.hidden = x;
-    plan.keep_scores = observer != nullptr && observer->wants_scores();
-    plan.start(router_->num_experts());
-    router_->route(execution, workspace, input, plan);
-    if (plan.tokens != x.extent(0)) {
-      throw InputError("router of layer " + std::to_string(layer_) + ": expected a choice for " +
-                           std::to_string(x.extent(0)) + " tokens, found " + std::to_string(plan.tokens),
-                       {.field = "router"});
-    }
-    if (plan.experts != experts_.size() || plan.token_begin.size() != plan.tokens + 1 ||
-        plan.weight.size() != plan.expert.size() || plan.token_begin.back() != plan.assignments())
-      throw InputError(
-          "router of layer " + std::to_string(layer_) + ": expected a plan of add and end_token calls only",
-          {.field = "router"});
-    if (observer != nullptr) observer->on_routing({layer_, input, plan});
+  void forward(const ForwardContext& context, View<const float, 2> x, View<float, 2> y) const override {
+    RoutingPlan& plan = *context.plan;
+    route(context, x, plan);
     plan.group();
-
-    const std::span<float> weight = workspace.take<float>(plan.assignments());
-    for (std::size_t a = 0; a < plan.assignments(); ++a) weight[plan.slot[a]] = plan.weight[a];
-    if (expert_attention_) return forward_with_attention(execution, workspace, plan, weight, x, y);
-    std::ranges::fill(y.span(), 0.0F);
-    const std::span<GatedRows> parts = experts_.rows_of(workspace, plan, weight, shared_experts_ ? 1 : 0);
-    if (shared_experts_) parts.back() = shared_rows(execution, workspace, x, plan.assignments());
-    GatedExecutor(execution, workspace, x, parts).add(y);
+    const SharedExperts* shared = shared_experts_ ? &*shared_experts_ : nullptr;
+    if (expert_attention_) return forward_with_attention(context, plan, shared, x, y);
+    experts_->forward(context, plan, shared, x, y);
   }
 
   [[nodiscard]] std::size_t parameters() const override {
-    return always_active() + experts_.size() * experts_.parameters_per_expert();
+    return always_active() + experts_->size() * experts_->parameters_per_expert();
   }
   [[nodiscard]] std::size_t active_parameters() const override {
     return always_active() +
-           std::min(router_->max_experts_per_token(), experts_.size()) * experts_.parameters_per_expert();
+           std::min(router_->max_experts_per_token(), experts_->size()) * experts_->parameters_per_expert();
   }
-  [[nodiscard]] std::size_t num_experts() const override { return experts_.size(); }
+  [[nodiscard]] std::size_t num_experts() const override { return experts_->size(); }
+  [[nodiscard]] const Router* router() const override { return router_.get(); }
+  void require_fitting(const Router& router) const override {
+    if (router.num_experts() == experts_->size()) return;
+    throw InputError(router_name() + ": expected one for " + std::to_string(experts_->size()) +
+                         " experts, found one for " + std::to_string(router.num_experts()),
+                     {.field = "router"});
+  }
 
  private:
   [[nodiscard]] std::size_t always_active() const {
@@ -82,47 +67,94 @@ class MoeLayer : public FeedForward {
            (shared_experts_ ? shared_experts_->parameters() : 0);
   }
 
-  [[nodiscard]] GatedRows shared_rows(const Execution& execution, Workspace& workspace, View<const float, 2> x,
-                                      std::size_t first_slot) const {
-    const std::span<const float> weight = shared_experts_->weights(execution, workspace, x);
-    return {&shared_experts_->mlp(), first_slot, x.extent(0), nullptr, weight.empty() ? nullptr : weight.data()};
+  [[nodiscard]] std::string router_name() const { return "router of layer " + std::to_string(layer_); }
+
+  // All rows at once, but where a sequence has a router of its own.
+  void route(const ForwardContext& context, View<const float, 2> x, RoutingPlan& plan) const {
+    const std::span<const SequenceSlice> sequences = context.batch.sequences;
+    plan.keep_scores = std::ranges::any_of(
+        sequences, [](const SequenceSlice& s) { return s.observer != nullptr && s.observer->wants_scores(); });
+    plan.start(experts_->size());
+    const auto own_router = [&](const SequenceSlice& s) {
+      return s.routers.empty() ? nullptr : s.routers[context.layer];
+    };
+    if (std::ranges::none_of(sequences, own_router)) {
+      route_rows(context, *router_, x, 0, x.extent(0), plan);
+    } else {
+      for (const SequenceSlice& s : sequences) {
+        const Router* own = own_router(s);
+        route_rows(context, own == nullptr ? *router_ : *own, x, s.first_row, s.rows, plan);
+      }
+    }
+    for (const SequenceSlice& s : sequences) {
+      if (s.observer == nullptr) continue;
+      const RouterInput input = RouterInput::of(context.batch, x, s.first_row, s.rows);
+      if (s.rows == plan.tokens) {
+        s.observer->on_routing({layer_, input, plan, s.sequence});
+      } else {
+        s.observer->on_routing({layer_, input, plan.tokens_of(s.first_row, s.rows), s.sequence});
+      }
+    }
+  }
+
+  void route_rows(const ForwardContext& context, const Router& router, View<const float, 2> x, std::size_t first,
+                  std::size_t count, RoutingPlan& plan) const {
+    router.route(context, RouterInput::of(context.batch, x, first, count), plan);
+    if (plan.tokens != first + count) {
+      throw InputError(router_name() + ": expected a choice for " + std::to_string(count) + " tokens, found " +
+                           std::to_string(plan.tokens - std::min(first, plan.tokens)),
+                       {.field = "router"});
+    }
+    if (plan.experts != experts_->size() || plan.token_begin.size() != plan.tokens + 1 ||
+        plan.weight.size() != plan.expert.size() || plan.token_begin.back() != plan.assignments())
+      throw InputError(router_name() + ": expected a plan of add and end_token calls only", {.field = "router"});
   }
 
   // Experts attend to each other's outputs, so these must all be there first.
-  void forward_with_attention(const Execution& execution, Workspace& workspace, const RoutingPlan& plan,
-                              std::span<const float> weight, View<const float, 2> x, View<float, 2> y) const {
-    const View<float, 2> outputs = workspace.take_matrix<float>(plan.assignments(), x.extent(1));
-    GatedExecutor(execution, workspace, x, experts_.rows_of(workspace, plan, {}, 0)).write(outputs);
-    mix(execution, plan, weight, outputs, y);
-    add_expert_attention(execution, workspace, plan, outputs, y);
-    if (!shared_experts_) return;
-    const GatedRows shared = shared_rows(execution, workspace, x, 0);
-    GatedExecutor(execution, workspace, x, {&shared, 1}).add(y);
+  void forward_with_attention(const ForwardContext& context, const RoutingPlan& plan, const SharedExperts* shared,
+                              View<const float, 2> x, View<float, 2> y) const {
+    const Workspace::Scope scope(context.workspace);
+    const View<float, 2> outputs = context.workspace.take_matrix<float>(plan.assignments(), x.extent(1));
+    experts_->forward_slots(context, plan, x, outputs);
+    mix(context.execution, plan, outputs, y);
+    add_expert_attention(context, plan, outputs, y);
+    if (shared == nullptr) return;
+    const std::span<const float> weight = shared->weights(context, x);
+    const GatedRows rows{&shared->mlp(), 0, x.extent(0), nullptr, weight.empty() ? nullptr : weight.data()};
+    GatedExecutor(context, x, {&rows, 1}).add(y);
   }
 
-  // y_t = sum_i g_i Y_i, experts ascending: the order of GatedExecutor, so that attention that adds nothing changes
+  // y_t = sum_i g_i Y_i, experts ascending: the order of ExpertExecutor, so that attention that adds nothing changes
   // nothing.
-  static void mix(const Execution& execution, const RoutingPlan& plan, std::span<const float> weight,
-                  View<const float, 2> outputs, View<float, 2> y) {
-    std::ranges::fill(y.span(), 0.0F);
-    for (std::size_t slot = 0; slot < plan.assignments(); ++slot)
-      kernels::weighted_sum(execution.isa, weight.subspan(slot, 1), outputs.row(slot).data(), 0,
-                            y.row(plan.slot_token[slot]));
+  static void mix(const Execution& execution, const RoutingPlan& plan, View<const float, 2> outputs, View<float, 2> y) {
+    constexpr std::size_t kColumns = 64;
+    const std::size_t hidden = y.extent(1);
+    const std::size_t blocks = (hidden + kColumns - 1) / kColumns;
+    parallel_rows(execution, blocks, plan.assignments() * kColumns, [&](std::size_t block) {
+      const std::size_t first = block * kColumns;
+      const std::size_t count = std::min(kColumns, hidden - first);
+      for (std::size_t t = 0; t < y.extent(0); ++t) std::ranges::fill(y.row(t).subspan(first, count), 0.0F);
+      for (std::size_t slot = 0; slot < plan.assignments(); ++slot)
+        kernels::weighted_sum(execution.isa, {&plan.slot_weight[slot], 1}, outputs.row(slot).data() + first, 0,
+                              y.row(plan.slot_token[slot]).subspan(first, count));
+    });
   }
 
-  void add_expert_attention(const Execution& execution, Workspace& workspace, const RoutingPlan& plan,
-                            View<const float, 2> outputs, View<float, 2> y) const {
-    const View<float, 2> by_token = workspace.take_matrix<float>(plan.assignments(), y.extent(1));
-    for (std::size_t a = 0; a < plan.assignments(); ++a)
-      std::ranges::copy(outputs.row(plan.slot[a]), by_token.row(a).begin());
-    const View<float, 2> update = workspace.take_matrix<float>(y.extent(0), y.extent(1));
-    expert_attention_->forward(execution, workspace, by_token, plan.token_begin, plan.weight, update);
-    kernels::add_to(execution.isa, update.span(), y.span());
+  void add_expert_attention(const ForwardContext& context, const RoutingPlan& plan, View<const float, 2> outputs,
+                            View<float, 2> y) const {
+    const Execution& execution = context.execution;
+    const View<float, 2> by_token = context.workspace.take_matrix<float>(plan.assignments(), y.extent(1));
+    parallel_rows(execution, plan.assignments(), y.extent(1),
+                  [&](std::size_t a) { std::ranges::copy(outputs.row(plan.slot[a]), by_token.row(a).begin()); });
+    const View<float, 2> update = context.workspace.take_matrix<float>(y.extent(0), y.extent(1));
+    expert_attention_->forward(context, by_token, plan.token_begin, plan.weight, update);
+    parallel_rows(execution, y.extent(0), y.extent(1),
+                  [&](std::size_t t) { kernels::add_to(execution.isa, update.row(t), y.row(t)); });
   }
 
   std::size_t layer_;
   std::unique_ptr<const Router> router_;
-  ExpertBank experts_;
+  std::unique_ptr<const ExpertExecutor> experts_;
   std::optional<ExpertAttention> expert_attention_;
   std::optional<SharedExperts> shared_experts_;
 };

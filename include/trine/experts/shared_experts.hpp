@@ -5,7 +5,6 @@
 #include <optional>
 #include <utility>
 
-#include <trine/core/workspace.hpp>
 #include <trine/nn/gated_mlp.hpp>
 #include <trine/routing/steps.hpp>
 
@@ -23,11 +22,10 @@ class SharedExperts {
 
   /// sigmoid(gate . x) of each token, or nothing where they weigh 1.   x: [tokens, hidden]   The result is taken from
   /// the workspace.
-  [[nodiscard]] std::span<const float> weights(const Execution& execution, Workspace& workspace,
-                                               View<const float, 2> x) const {
+  [[nodiscard]] std::span<const float> weights(const ForwardContext& context, View<const float, 2> x) const {
     if (!gate_) return {};
-    const View<float, 2> weight = workspace.take_matrix<float>(x.extent(0), 1);
-    gate_->forward(execution.exact(), workspace, x, weight);
+    const View<float, 2> weight = context.workspace.take_matrix<float>(x.extent(0), 1);
+    gate_->forward(context.with_f32_activations(), x, weight);
     routing::sigmoid(weight.span());
     return weight.span();
   }

@@ -146,7 +146,7 @@ struct SelfTestReport {
     Recorder recorder;
     SessionOptions watched = options;
     watched.activations = Activations::f32;  // the arithmetic of the reference
-    watched.observer = &recorder;
+    watched.observer = borrow(recorder);
     Session session(model, watched);
     View<const float, 2> logits;
     try {

@@ -15,6 +15,7 @@
 #include <trine/core/workspace.hpp>
 #include <trine/kernels/gemm.hpp>
 #include <trine/kernels/packed_gemm.hpp>
+#include <trine/kernels/vector_math.hpp>
 #include <trine/platform/parallel_for.hpp>
 #include <trine/platform/parallel_rows.hpp>
 
@@ -130,9 +131,9 @@ struct MatmulTask {
 };
 
 /// Enough tasks for the threads, none too small to be worth it: blocks of columns, so that each weight is read once;
-/// and of rows, too, where there are too few columns for all threads.
+/// and of rows, too, where there are too few columns for all threads.   all_outs: columns of all products of a region
 [[nodiscard]] inline MatmulTask matmul_task(const Execution& execution, std::size_t rows, std::size_t outs,
-                                            std::size_t k) noexcept {
+                                            std::size_t k, std::size_t all_outs) noexcept {
   constexpr std::size_t kColumns = 64;  // whole tiles of packed panels
   constexpr std::size_t kRows = 32;     // whole tiles of rows, of all kernels but few
   const auto blocks = [](std::size_t count, std::size_t size) { return (count + size - 1) / size; };
@@ -141,36 +142,79 @@ struct MatmulTask {
   if (workers <= 1) return task;
   const std::size_t wanted = workers * 4;
   const std::size_t smallest = blocks(kTaskWork, std::max<std::size_t>(rows * k, 1));
-  task.columns = blocks(std::max(smallest, blocks(outs, wanted)), kColumns) * kColumns;
-  const std::size_t there = blocks(outs, task.columns);
+  task.columns = blocks(std::max(smallest, blocks(all_outs, wanted)), kColumns) * kColumns;
+  const std::size_t there = blocks(all_outs, task.columns);
   if (there >= 2 * workers || there == 0) return task;
   const std::size_t fewest = blocks(kTaskWork, std::max<std::size_t>(std::min(task.columns, outs) * k, 1));
   task.rows = std::min(blocks(std::max(fewest, blocks(rows, blocks(wanted, there))), kRows) * kRows, task.rows);
   return task;
 }
 
-/// y = x W^T.   x: [rows, in], prepared for w   w: [out, in]   y: [rows, out], not aliasing x. Throws ShapeError.
-inline void matmul(const Execution& execution, const ActivationRows& x, const AnyMatrix& w, View<float, 2> y) {
-  require_shape("matmul input", {x.rows, w.columns}, std::array{x.rows, x.columns});
-  require_shape("matmul output", {x.rows, w.rows}, y.shape());
-  const MatmulTask size = matmul_task(execution, x.rows, w.rows, w.columns);
-  const std::size_t column_blocks = (w.rows + size.columns - 1) / size.columns;
-  const std::size_t row_blocks = (x.rows + size.rows - 1) / size.rows;
-  parallel_for(execution, row_blocks * column_blocks, [&](std::size_t task) {
-    const std::size_t row = task % row_blocks * size.rows;
-    const std::size_t first = task / row_blocks * size.columns;
-    const std::size_t next = (task + execution.num_workers()) / row_blocks * size.columns;  // likely for this thread
-    gemm(execution, x, nullptr, row, std::min(size.rows, x.rows - row),
-         w.row_range(first, std::min(size.columns, w.rows - first)), y.row(row).data() + first, w.rows,
-         next != first && next < w.rows ? w.row_range(next, 1).place() : nullptr);
+/// One product of an input: y = x W^T, or x W^T + bias.
+struct Product {
+  const AnyMatrix* weight;      // [out, in]
+  const float* bias = nullptr;  // [out], or null
+  View<float, 2> y;             // [rows, out], not aliasing x
+};
+
+inline constexpr std::size_t kMaxProducts = 4;  // of one call
+
+/// All products of x, at most kMaxProducts, in one parallel region.   x: [rows, in], prepared for all of their weights.
+/// Throws ShapeError.
+inline void matmul(const Execution& execution, const ActivationRows& x, std::span<const Product> products) {
+  struct Plan {
+    MatmulTask size;
+    std::size_t row_blocks;
+    std::size_t end;  // of its tasks
+  };
+  std::array<Plan, kMaxProducts> plans{};
+  std::size_t outs = 0;
+  for (const Product& product : products) {
+    require_shape("matmul input", {x.rows, product.weight->columns}, std::array{x.rows, x.columns});
+    require_shape("matmul output", {x.rows, product.weight->rows}, product.y.shape());
+    outs += product.weight->rows;
+  }
+  std::size_t tasks = 0;
+  for (std::size_t i = 0; i < products.size(); ++i) {
+    const AnyMatrix& w = *products[i].weight;
+    const MatmulTask size = matmul_task(execution, x.rows, w.rows, w.columns, outs);
+    const std::size_t row_blocks = (x.rows + size.rows - 1) / size.rows;
+    tasks += row_blocks * ((w.rows + size.columns - 1) / size.columns);
+    plans[i] = {size, row_blocks, tasks};
+  }
+  // Calls use(product, plan, first row, first column) for a task.
+  const auto locate = [&](std::size_t task, const auto& use) {
+    std::size_t i = 0;
+    while (task >= plans[i].end) ++i;
+    const Plan& plan = plans[i];
+    const std::size_t own = task - (i == 0 ? 0 : plans[i - 1].end);
+    return use(products[i], plan, own % plan.row_blocks * plan.size.rows, own / plan.row_blocks * plan.size.columns);
+  };
+  const auto weights_of = [](const Product& product, const Plan&, std::size_t, std::size_t first) -> const void* {
+    return product.weight->row_range(first, 1).place();
+  };
+  parallel_for(execution, tasks, [&](std::size_t task) {
+    const std::size_t after = task + execution.num_workers();  // likely for this thread
+    const void* next = after < tasks ? locate(after, weights_of) : nullptr;
+    locate(task, [&](const Product& product, const Plan& plan, std::size_t row, std::size_t first) {
+      const AnyMatrix& w = *product.weight;
+      const std::size_t rows = std::min(plan.size.rows, x.rows - row);
+      const std::size_t columns = std::min(plan.size.columns, w.rows - first);
+      float* y = product.y.row(row).data() + first;
+      gemm(execution, x, nullptr, row, rows, w.row_range(first, columns), y, w.rows, next);
+      if (product.bias == nullptr) return;
+      for (std::size_t r = 0; r < rows; ++r)
+        add_to(execution.isa, {product.bias + first, columns}, {y + r * w.rows, columns});
+    });
   });
 }
 
-/// The same for x as it is. Throws ShapeError.
+/// y[r, o] = sum_i x[r, i] w(o, i).   x: [rows, in]   w: [out, in]   y: [rows, out], not aliasing x. Throws ShapeError.
 inline void matmul(const Execution& execution, Workspace& workspace, View<const float, 2> x, const AnyMatrix& w,
                    View<float, 2> y) {
   const Workspace::Scope scope(workspace);
-  matmul(execution, prepare(execution, workspace, x, {&w}), w, y);
+  const Product product{&w, nullptr, y};
+  matmul(execution, prepare(execution, workspace, x, {&w}), {&product, 1});
 }
 
 }  // namespace trine::inline TRINE_ABI::kernels

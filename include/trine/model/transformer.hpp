@@ -3,6 +3,7 @@
 // Which attention and which feed-forward a layer has is the affair of the architecture that put it together.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -26,23 +27,8 @@ struct Block {
   std::unique_ptr<const FeedForward> feed_forward;
 };
 
-/// What a model remembers of one sequence: a cache for each layer.
-using SequenceCache = std::vector<AttentionCache>;
-
-/// Rows of one or more sequences: prefill, decode and any mixture of them are the same call with other numbers of rows.
-struct Batch {
-  struct Sequence {
-    std::size_t first_row = 0;
-    std::size_t rows = 0;
-    std::size_t position = 0;  // of the first row
-    SequenceCache* cache = nullptr;
-  };
-
-  std::span<const Sequence> sequences;
-  std::span<const std::size_t> positions;  // [rows]
-  std::span<const TokenId> token_ids;      // [rows], or empty
-  View<const float, 2> features;           // [rows, num_features], or empty
-};
+/// What a model keeps of one sequence: the state of each layer.
+using SequenceCache = std::vector<LayerState>;
 
 class Transformer {
  public:
@@ -59,38 +45,33 @@ class Transformer {
     return cache;
   }
 
-  /// h = the hidden rows after the last layer; the caches go on by the new rows. h: [rows, hidden], is written.
-  /// Returns the first layer after which the last row of h is not finite. Throws CancelledError between layers; the
-  /// caches of the batch are then invalid.
-  std::optional<std::size_t> forward(const Execution& execution, Workspace& workspace, const Batch& batch,
-                                     RoutingPlan& plan, RoutingObserver* observer, View<float, 2> h) const {
-    const Workspace::Scope scope(workspace);
-    embedding_->forward(execution, workspace, batch.token_ids, batch.features, h);
-    const View<float, 2> normed = workspace.take_matrix<float>(h.extent(0), h.extent(1));
-    const View<float, 2> update = workspace.take_matrix<float>(h.extent(0), h.extent(1));
-    const std::span<SequenceRows> sequences = workspace.take<SequenceRows>(batch.sequences.size());
-    const FeedForwardContext context{
-        execution, workspace, {{}, batch.positions, batch.token_ids, batch.features, {}}, plan, observer};
-
-    std::optional<std::size_t> not_finite;
-    for (std::size_t layer = 0; layer < blocks_.size(); ++layer) {
-      const Block& block = blocks_[layer];
-      for (std::size_t i = 0; i < sequences.size(); ++i) {
-        const Batch::Sequence& s = batch.sequences[i];
-        sequences[i] = {s.first_row, s.rows, s.position, &(*s.cache)[layer]};
-      }
+  /// h = the hidden rows after the last layer; the states of the batch's sequences include the new rows. h: [rows,
+  /// hidden], is written. not_finite[s]: the first layer after which the last row of sequence s is not finite, or
+  /// nullopt. Throws CancelledError between layers; the states of the batch are then invalid.
+  void forward(ForwardContext context, View<float, 2> h, std::span<std::optional<std::size_t>> not_finite) const {
+    const Workspace::Scope scope(context.workspace);
+    const Execution& execution = context.execution;
+    embedding_->forward(context, h);
+    const View<float, 2> normed = context.workspace.take_matrix<float>(h.extent(0), h.extent(1));
+    const View<float, 2> update = context.workspace.take_matrix<float>(h.extent(0), h.extent(1));
+    std::ranges::fill(not_finite, std::nullopt);
+    for (context.layer = 0; context.layer < blocks_.size(); ++context.layer) {
+      const Block& block = blocks_[context.layer];
       execution.check_stop();
-      block.attention_norm.forward(execution, h, normed);
-      block.attention->forward(execution, workspace, normed, sequences, update);
+      block.attention_norm.forward(context, h, normed);
+      block.attention->forward(context, normed, update);
       add_rows(execution, update, h);
 
       execution.check_stop();
-      block.feed_forward_norm.forward(execution, h, normed);
+      block.feed_forward_norm.forward(context, h, normed);
       block.feed_forward->forward(context, normed, update);
       add_rows(execution, update, h);
-      if (!not_finite && count_not_finite(h.row(h.extent(0) - 1)) > 0) not_finite = layer;
+      for (std::size_t s = 0; s < not_finite.size(); ++s) {
+        const SequenceSlice& sequence = context.batch.sequences[s];
+        if (!not_finite[s] && count_not_finite(h.row(sequence.first_row + sequence.rows - 1)) > 0)
+          not_finite[s] = context.layer;
+      }
     }
-    return not_finite;
   }
 
   /// Parameters in all; a tied head counts once.

@@ -14,7 +14,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// The input of a model: one of token_ids [rows] and features [rows, num_features] is empty.
+/// The input of a model: token_ids or features of the batch.
 class Embedding {
  public:
   Embedding() = default;
@@ -23,8 +23,7 @@ class Embedding {
   virtual ~Embedding() = default;
 
   /// y: [rows, hidden], is written.
-  virtual void forward(const Execution& execution, Workspace& workspace, std::span<const TokenId> token_ids,
-                       View<const float, 2> features, View<float, 2> y) const = 0;
+  virtual void forward(const ForwardContext& context, View<float, 2> y) const = 0;
   [[nodiscard]] virtual std::size_t parameters() const = 0;
 };
 
@@ -36,9 +35,9 @@ class TokenEmbedding : public Embedding {
       : weight_(scope.matrix("weight", vocab, hidden)) {}
 
   /// Every id is below vocab (the session checks).
-  void forward(const Execution& execution, Workspace&, std::span<const TokenId> token_ids, View<const float, 2>,
-               View<float, 2> y) const override {
-    parallel_rows(execution, token_ids.size(), y.extent(1),
+  void forward(const ForwardContext& context, View<float, 2> y) const override {
+    const std::span<const TokenId> token_ids = context.batch.token_ids;
+    parallel_rows(context.execution, token_ids.size(), y.extent(1),
                   [&](std::size_t t) { kernels::decode_row(weight_, token_ids[t], y.row(t).data()); });
   }
   [[nodiscard]] std::size_t parameters() const override { return weight_.parameters(); }
@@ -60,15 +59,14 @@ class FeatureEmbedding : public Embedding {
     for (std::size_t s = 0; s < sites; ++s) kernels::decode_row(table, s, site_.data() + s * hidden);
   }
 
-  /// The first row is site 0 of a frame.
-  void forward(const Execution& execution, Workspace& workspace, std::span<const TokenId>,
-               View<const float, 2> features, View<float, 2> y) const override {
-    linear_.forward(execution, workspace, features, y);
+  /// Each sequence brings whole frames: its first row is site 0 of one.
+  void forward(const ForwardContext& context, View<float, 2> y) const override {
+    linear_.forward(context, context.batch.features, y);
     const std::size_t hidden = y.extent(1);
-    for (std::size_t n = 0; n < y.extent(0); ++n) {
-      const std::size_t s = n % (site_.size() / hidden);
-      kernels::add_to(execution.isa, std::span(site_).subspan(s * hidden, hidden), y.row(n));
-    }
+    parallel_rows(context.execution, y.extent(0), hidden, [&](std::size_t n) {
+      const std::size_t s = context.batch.positions[n] % (site_.size() / hidden);
+      kernels::add_to(context.execution.isa, std::span(site_).subspan(s * hidden, hidden), y.row(n));
+    });
   }
   [[nodiscard]] std::size_t parameters() const override { return linear_.parameters() + site_.size(); }
 

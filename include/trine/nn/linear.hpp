@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// A linear map without bias, and with one.
+// A linear map without bias, and with one: the only door to a weight. Layers ask it for products; what type a weight
+// has, where it lies and what rounds its input is known here and below.
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <initializer_list>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <utility>
 
 #include <trine/core/tensor.hpp>
-#include <trine/core/workspace.hpp>
 #include <trine/kernels/matmul.hpp>
 #include <trine/kernels/vector_math.hpp>
+#include <trine/nn/forward_context.hpp>
+#include <trine/quant/panel_copy.hpp>
 #include <trine/weights/weight_scope.hpp>
 
 namespace trine::inline TRINE_ABI {
@@ -28,17 +35,11 @@ class Linear {
       : weight_(weight), bias_(std::move(bias)) {}
 
   /// y = x W^T + b.   x: [tokens, in]   y: [tokens, out], not aliasing x. Throws ShapeError.
-  void forward(const Execution& execution, Workspace& workspace, View<const float, 2> x, View<float, 2> y) const {
-    kernels::matmul(execution, workspace, x, weight_, y);
-    add_bias(execution.isa, y);
-  }
-  /// The same for rows that were prepared for this weight, and perhaps for others.
-  void forward(const Execution& execution, const kernels::ActivationRows& x, View<float, 2> y) const {
-    kernels::matmul(execution, x, weight_, y);
-    add_bias(execution.isa, y);
-  }
-  /// Columns [first, first + count) of rows index[0], index[1], ... in the calling thread; the same bits.
-  /// y: [rows, count] at distance ldy   first: a multiple of 16   after: weights that will be read next, or null
+  void forward(const ForwardContext& context, View<const float, 2> x, View<float, 2> y) const;
+
+  /// Columns [first, first + count) of rows index[0], index[1], ..., or where it is null of those from `first_row` on,
+  /// in the calling thread; the same bits.   x: from prepare() or a buffer for this map   y: [rows, count] at distance
+  /// ldy   first: a multiple of 16   after: weights that will be read next, or null
   void forward_columns(const Execution& execution, const kernels::ActivationRows& x, const std::uint32_t* index,
                        std::size_t first_row, std::size_t rows, std::size_t first, std::size_t count, float* y,
                        std::size_t ldy, const void* after = nullptr) const {
@@ -47,8 +48,41 @@ class Linear {
     const std::span<const float> bias = bias_->view().span().subspan(first, count);
     for (std::size_t r = 0; r < rows; ++r) kernels::add_to(execution.isa, bias, {y + r * ldy, count});
   }
+  /// The same from rows as they are, at distance ldx, without bias.
+  void forward_columns(Isa isa, const float* x, std::size_t ldx, std::size_t rows, std::size_t first, std::size_t count,
+                       float* y, std::size_t ldy) const {
+    kernels::gemm(isa, x, ldx, rows, weight_.row_range(first, count), y, ldy);
+  }
+  /// y = x W, with columns [first, first + count) of the map, rows of W, in the calling thread.   x: [rows, count] at
+  /// distance ldx   y: [rows, in] at distance ldy
+  void forward_transposed(Isa isa, const float* x, std::size_t ldx, std::size_t rows, std::size_t first,
+                          std::size_t count, float* y, std::size_t ldy) const {
+    kernels::gemm(isa, x, ldx, rows, weight_.row_range(first, count).transpose(), y, ldy);
+  }
 
-  /// Where the weights of column `first` and those behind it lie, or null where there are none.
+  /// Is it worth it to copy columns of the map to panels (copy_columns) before many rows are multiplied with them?
+  /// Tiles take bf16 in panels only; a map that is also used transposed is stored otherwise.   columns: multiples of
+  /// them
+  [[nodiscard]] bool wants_copies(const Execution& execution,
+                                  std::initializer_list<std::size_t> columns) const noexcept {
+    const bool whole = std::ranges::all_of(columns, [](std::size_t count) { return count % kPanelRows == 0; });
+    return execution.activations == Activations::native && kernels::multiplies_bf16(execution.isa) &&
+           !kernels::multiplies_bf16(execution.isa, weight_) && weight_.dtype == DType::bf16 &&
+           weight_.has_plain_rows() && weight_.columns % kPackedSubgroup == 0 && whole;
+  }
+  [[nodiscard]] std::size_t copy_bytes(std::size_t count) const noexcept {
+    return count / kPanelRows * panel_bytes(DType::bf16_panels, weight_.columns);
+  }
+  /// Columns [first, first + count) as a map of their own, in `memory` [copy_bytes(count)].
+  [[nodiscard]] Linear copy_columns(std::size_t first, std::size_t count, std::byte* memory) const {
+    return Linear(copy_to_panels(weight_.row_range(first, count), memory));
+  }
+  /// What such a copy wants its input to be, before there is one.
+  [[nodiscard]] Linear copy_without_weights(std::size_t count) const {
+    return Linear(AnyMatrix{nullptr, DType::bf16_panels, count, weight_.columns});
+  }
+
+  /// Where the weights of column `first` and those behind it lie, or null where there are none: for prefetching.
   [[nodiscard]] const void* place(std::size_t first) const noexcept {
     return first < out() ? weight_.row_range(first, out() - first).place() : nullptr;
   }
@@ -56,16 +90,65 @@ class Linear {
   [[nodiscard]] std::size_t in() const noexcept { return weight_.columns; }
   [[nodiscard]] std::size_t out() const noexcept { return weight_.rows; }
   [[nodiscard]] const AnyMatrix& weight() const noexcept { return weight_; }
+  [[nodiscard]] const float* bias() const noexcept { return bias_ ? bias_->data() : nullptr; }
   [[nodiscard]] std::size_t parameters() const noexcept { return weight_.parameters() + (bias_ ? bias_->size() : 0); }
 
  private:
-  void add_bias(Isa isa, View<float, 2> y) const {
-    if (!bias_) return;
-    for (std::size_t t = 0; t < y.extent(0); ++t) kernels::add_to(isa, bias_->view().span(), y.row(t));
-  }
-
   AnyMatrix weight_;                      // [out, in]
   std::optional<Tensor<float, 1>> bias_;  // [out]
 };
+
+/// One of the maps of an input.
+struct Projection {
+  const Linear& linear;
+  View<float, 2> y;  // [rows, out], is written
+};
+
+/// y_i = x W_i^T + b_i for at most kernels::kMaxProducts maps: x is rounded once for all of them, and their products
+/// are one parallel region.   x: [rows, in], not aliasing any y. Throws ShapeError.
+inline void project(const ForwardContext& context, View<const float, 2> x,
+                    std::initializer_list<Projection> projections) {
+  const Workspace::Scope scope(context.workspace);
+  std::array<const AnyMatrix*, kernels::kMaxProducts> weights{};
+  std::array<kernels::Product, kernels::kMaxProducts> products{};
+  std::size_t count = 0;
+  for (const Projection& p : projections) {
+    weights[count] = &p.linear.weight();
+    products[count++] = {&p.linear.weight(), p.linear.bias(), p.y};
+  }
+  const kernels::ActivationRows rows = kernels::prepare(context.execution, context.workspace, x,
+                                                        std::span<const AnyMatrix* const>(weights).first(count));
+  kernels::matmul(context.execution, rows, std::span<const kernels::Product>(products).first(count));
+}
+
+/// x as products with these maps want it, rounded once for all of them.   x: [rows, in], borrowed. The result is taken
+/// from the workspace.
+[[nodiscard]] inline kernels::ActivationRows prepare_input(const ForwardContext& context, View<const float, 2> x,
+                                                           std::span<const Linear* const> linears) {
+  const std::span<const AnyMatrix*> weights = context.workspace.take<const AnyMatrix*>(linears.size());
+  std::ranges::transform(linears, weights.begin(), [](const Linear* linear) { return &linear->weight(); });
+  return kernels::prepare(context.execution, context.workspace, x, weights);
+}
+
+/// Room for `rows` rows of input of these maps, of the widest one's width, which are stored row by row, f32 among them
+/// only if asked. The result
+/// is taken from the workspace.
+[[nodiscard]] inline kernels::ActivationBuffer input_buffer(const ForwardContext& context, std::size_t rows,
+                                                            std::span<const Linear* const> linears,
+                                                            bool with_f32 = false) {
+  const std::span<const AnyMatrix*> weights = context.workspace.take<const AnyMatrix*>(linears.size());
+  std::ranges::transform(linears, weights.begin(), [](const Linear* linear) { return &linear->weight(); });
+  std::size_t columns = 0;
+  for (const Linear* linear : linears) columns = std::max(columns, linear->in());
+  return {context.execution, context.workspace, rows, columns, weights, with_f32};
+}
+[[nodiscard]] inline kernels::ActivationBuffer input_buffer(const ForwardContext& context, std::size_t rows,
+                                                            std::initializer_list<const Linear*> linears) {
+  return input_buffer(context, rows, std::span(linears.begin(), linears.size()));
+}
+
+inline void Linear::forward(const ForwardContext& context, View<const float, 2> x, View<float, 2> y) const {
+  project(context, x, {{*this, y}});
+}
 
 }  // namespace trine::inline TRINE_ABI

@@ -24,10 +24,10 @@ class OutputHead {
   [[nodiscard]] const Linear& linear() const noexcept { return linear_; }
 
   /// h: [rows, hidden], whole frames if pool > 1   out: [rows / pool, num_outputs]
-  void forward(const Execution& execution, Workspace& workspace, View<const float, 2> h, View<float, 2> out) const {
-    const Workspace::Scope scope(workspace);
-    const View<float, 2> normed = workspace.take_matrix<float>(h.extent(0), h.extent(1));
-    norm_.forward(execution, h, normed);
+  void forward(const ForwardContext& context, View<const float, 2> h, View<float, 2> out) const {
+    const Workspace::Scope scope(context.workspace);
+    const View<float, 2> normed = context.workspace.take_matrix<float>(h.extent(0), h.extent(1));
+    norm_.forward(context, h, normed);
     if (pool_ > 1) {
       for (std::size_t f = 0; f < out.extent(0); ++f) {
         const std::span<float> mean = normed.row(f);  // row f * pool >= f, so nothing unread is overwritten
@@ -38,7 +38,7 @@ class OutputHead {
         }
       }
     }
-    linear_.forward(execution, workspace, normed.slice(0, out.extent(0)), out);
+    linear_.forward(context, normed.slice(0, out.extent(0)), out);
   }
 
  private:

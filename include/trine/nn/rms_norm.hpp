@@ -4,10 +4,11 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 
 #include <trine/core/shape.hpp>
 #include <trine/kernels/vector_math.hpp>
-#include <trine/platform/execution.hpp>
+#include <trine/nn/forward_context.hpp>
 #include <trine/platform/parallel_rows.hpp>
 #include <trine/weights/weight_scope.hpp>
 
@@ -21,12 +22,15 @@ class RmsNorm {
 
   /// y[t, h] = x[t, h] / sqrt(mean_h(x[t, h]^2) + epsilon) * gain[h]
   /// x, y: [tokens, hidden]; y may alias x. Allocates nothing. Throws ShapeError.
-  void forward(const Execution& execution, View<const float, 2> x, View<float, 2> y) const {
+  void forward(const ForwardContext& context, View<const float, 2> x, View<float, 2> y) const {
     require_shape("RmsNorm input", {x.extent(0), gain_.size()}, x.shape());
     require_shape("RmsNorm output", x.shape(), y.shape());
-    parallel_rows(execution, x.extent(0), x.extent(1), [&](std::size_t t) {
-      kernels::rms_norm_row(execution.isa, x.row(t), gain_.view().span(), epsilon_, y.row(t));
-    });
+    parallel_rows(context.execution, x.extent(0), x.extent(1),
+                  [&](std::size_t t) { row(context.execution.isa, x.row(t), y.row(t)); });
+  }
+  /// The same of one row in the calling thread.   x, y: [hidden]
+  void row(Isa isa, std::span<const float> x, std::span<float> y) const noexcept {
+    kernels::rms_norm_row(isa, x, gain_.view().span(), epsilon_, y);
   }
 
   [[nodiscard]] std::size_t parameters() const noexcept { return gain_.size(); }

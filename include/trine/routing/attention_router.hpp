@@ -11,55 +11,32 @@
 
 namespace trine::inline TRINE_ABI {
 
-enum class RouterScore : std::uint8_t { sigmoid, softmax, logit };
-
-namespace routing {
-
-/// Logits of one token to affinities, in place.
-inline void score(RouterScore kind, std::span<float> logits) noexcept {
-  switch (kind) {
-    case RouterScore::sigmoid:
-      return sigmoid(logits);
-    case RouterScore::softmax:
-      return softmax(logits);
-    case RouterScore::logit:
-      return;
-  }
-}
-
-}  // namespace routing
-
 ///   a_e = (W_q x) . key_e / sqrt(key_dim)      p = sigmoid(a) or softmax(a)
 class AttentionRouter : public AffinityRouter {
  public:
   /// Reads "query.weight" [key_dim, hidden], "keys" [experts, key_dim] and, if present, "balance_bias" [experts].
   AttentionRouter(const WeightScope& scope, std::size_t hidden, std::size_t experts, std::size_t key_dim,
                   RouterScore score, const ExpertChoice& choice, const MixingRule& mixing)
-      : AffinityRouter(experts, choice, mixing, std::nullopt, scope.read_f32_if_present("balance_bias", experts)),
+      : AffinityRouter(experts, score, choice, mixing, std::nullopt, scope.read_f32_if_present("balance_bias", experts),
+                       1.0F / std::sqrt(static_cast<float>(key_dim))),
         query_(scope / "query", hidden, key_dim),
-        keys_(scope.matrix("keys", experts, key_dim)),
-        score_(score) {}
+        keys_(scope.matrix("keys", experts, key_dim)) {}
 
   [[nodiscard]] std::size_t parameters() const override {
     return query_.parameters() + keys_.parameters() + bias_parameters();
   }
 
  protected:
-  void affinities(const Execution& execution, Workspace& workspace, View<const float, 2> x,
-                  View<float, 2> p) const override {
-    const Workspace::Scope scope(workspace);
-    const View<float, 2> q = workspace.take_matrix<float>(x.extent(0), query_.out());
-    query_.forward(execution.exact(), workspace, x, q);
-    keys_.forward(execution.exact(), workspace, q, p);
-    const float scale = 1.0F / std::sqrt(static_cast<float>(query_.out()));
-    for (float& a : p.span()) a *= scale;
-    for (std::size_t t = 0; t < p.extent(0); ++t) routing::score(score_, p.row(t));
+  void logits(const ForwardContext& context, View<const float, 2> x, View<float, 2> logits) const override {
+    const Workspace::Scope scope(context.workspace);
+    const View<float, 2> q = context.workspace.take_matrix<float>(x.extent(0), query_.out());
+    query_.forward(context, x, q);
+    keys_.forward(context, q, logits);
   }
 
  private:
   Linear query_;  // [key_dim, hidden]
   Linear keys_;   // [experts, key_dim]
-  RouterScore score_;
 };
 
 }  // namespace trine::inline TRINE_ABI

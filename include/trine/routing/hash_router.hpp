@@ -22,7 +22,8 @@ class HashRouter : public Router {
   [[nodiscard]] std::size_t num_experts() const override { return experts_; }
   [[nodiscard]] std::size_t max_experts_per_token() const override { return k_; }
 
-  void route(const Execution&, Workspace& workspace, const RouterInput& input, RoutingPlan& plan) const override {
+  void route(const ForwardContext& context, const RouterInput& input, RoutingPlan& plan) const override {
+    Workspace& workspace = context.workspace;
     const Workspace::Scope scope(workspace);
     const std::span<std::uint8_t> left = workspace.take<std::uint8_t>(experts_);
     for (const TokenId id : input.token_ids) {

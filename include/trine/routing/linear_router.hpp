@@ -25,30 +25,25 @@ class LinearRouter : public AffinityRouter {
   LinearRouter(const WeightScope& scope, std::size_t hidden, std::size_t experts, RouterScore score,
                const ExpertChoice& choice, const MixingRule& mixing, std::optional<GroupLimit> groups = std::nullopt,
                Bias bias = Bias::if_present)
-      : AffinityRouter(experts, choice, mixing, groups,
+      : AffinityRouter(experts, score, choice, mixing, groups,
                        bias == Bias::none ? std::nullopt : scope.read_f32_if_present("balance_bias", experts)),
-        weight_(scope.matrix("weight", experts, hidden)),
-        score_(score) {}
+        weight_(scope.matrix("weight", experts, hidden)) {}
   /// weight: [experts, hidden], with a bias of the logits or without   balance_bias: [experts]
   LinearRouter(Linear weight, RouterScore score, const ExpertChoice& choice, const MixingRule& mixing,
                std::optional<GroupLimit> groups = std::nullopt,
                std::optional<Tensor<float, 1>> balance_bias = std::nullopt)
-      : AffinityRouter(weight.out(), choice, mixing, groups, std::move(balance_bias)),
-        weight_(std::move(weight)),
-        score_(score) {}
+      : AffinityRouter(weight.out(), score, choice, mixing, groups, std::move(balance_bias)),
+        weight_(std::move(weight)) {}
 
   [[nodiscard]] std::size_t parameters() const override { return weight_.parameters() + bias_parameters(); }
 
  protected:
-  void affinities(const Execution& execution, Workspace& workspace, View<const float, 2> x,
-                  View<float, 2> p) const override {
-    weight_.forward(execution.exact(), workspace, x, p);
-    for (std::size_t t = 0; t < p.extent(0); ++t) routing::score(score_, p.row(t));
+  void logits(const ForwardContext& context, View<const float, 2> x, View<float, 2> logits) const override {
+    weight_.forward(context, x, logits);
   }
 
  private:
   Linear weight_;  // [experts, hidden]
-  RouterScore score_;
 };
 
 }  // namespace trine::inline TRINE_ABI

@@ -9,19 +9,30 @@
 
 #include <trine/core/tensor_view.hpp>
 #include <trine/core/token_id.hpp>
-#include <trine/core/workspace.hpp>
-#include <trine/platform/execution.hpp>
+#include <trine/nn/forward_context.hpp>
 #include <trine/routing/routing_plan.hpp>
 
 namespace trine::inline TRINE_ABI {
 
-/// What a router may look at. Rows are tokens (or sites of a grid) of one or more sequences.
+/// What a router may look at. Rows are tokens (or sites of a grid) of one or more sequences: all rows of a pass, or
+/// those of a sequence that has routers of its own.
 struct RouterInput {
   View<const float, 2> hidden;             // [tokens, hidden] after the layer's norm
   std::span<const std::size_t> positions;  // [tokens] position in its sequence
   std::span<const TokenId> token_ids;      // [tokens], empty for feature models
   View<const float, 2> features;           // [tokens, num_features] raw input, empty for token models
   std::span<const std::uint8_t> allowed;   // [experts] 0 = do not choose, empty = all may be chosen
+
+  /// What routers see of rows [first, first + count) of a batch.   x: [rows, hidden] of the batch
+  [[nodiscard]] static RouterInput of(const Batch& batch, View<const float, 2> x, std::size_t first,
+                                      std::size_t count) {
+    RouterInput input;
+    input.hidden = x.slice(first, count);
+    input.positions = batch.positions.subspan(first, count);
+    if (!batch.token_ids.empty()) input.token_ids = batch.token_ids.subspan(first, count);
+    if (batch.features.data() != nullptr) input.features = batch.features.slice(first, count);
+    return input;
+  }
 };
 
 class Router {
@@ -36,12 +47,12 @@ class Router {
   [[nodiscard]] virtual std::size_t max_experts_per_token() const = 0;
   [[nodiscard]] virtual std::size_t parameters() const { return 0; }
 
-  /// Fills `plan`, already started: for each token in order, `add` for each chosen expert, best first, then
-  /// `end_token`. Called by several threads at once. The choice for a token must not depend on the other rows. A router
-  /// that scores experts leaves out those that `allowed` forbids, and fills `plan.scores` when `plan.keep_scores` is
-  /// set; one that does not score may ignore both.
-  virtual void route(const Execution& execution, Workspace& workspace, const RouterInput& input,
-                     RoutingPlan& plan) const = 0;
+  /// Appends to `plan`, which may hold tokens of other sequences already: for each token in order, `add` for each
+  /// chosen expert, best first, then `end_token`. Called by several threads at once, with a context of its own each.
+  /// The choice for a token must not depend on the other rows. A router that scores experts leaves out those that
+  /// `allowed` forbids, and appends to `plan.scores` when `plan.keep_scores` is set; one that does not score may ignore
+  /// both.
+  virtual void route(const ForwardContext& context, const RouterInput& input, RoutingPlan& plan) const = 0;
 };
 
 }  // namespace trine::inline TRINE_ABI

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Routers around routers: force, mask, record and replay the choice of experts. LoadOptions::wrap_router puts them in
-// place.
+// place for all sequences of a model, SessionOptions::wrap_router for one.
 #pragma once
 
 #include <algorithm>
@@ -31,6 +31,20 @@ class RouterDecorator : public Router {
   std::unique_ptr<Router> inner_;
 };
 
+/// A router that somebody else owns, so that a session can decorate those of its model.
+class BorrowedRouter : public Router {
+ public:
+  explicit BorrowedRouter(const Router& router) : router_(router) {}
+  [[nodiscard]] std::size_t num_experts() const override { return router_.num_experts(); }
+  [[nodiscard]] std::size_t max_experts_per_token() const override { return router_.max_experts_per_token(); }
+  void route(const ForwardContext& context, const RouterInput& input, RoutingPlan& plan) const override {
+    router_.route(context, input, plan);
+  }
+
+ private:
+  const Router& router_;
+};
+
 /// Every token goes to the same experts, in that order, each with weight 1 / number.
 class ForcedExperts : public RouterDecorator {
  public:
@@ -48,7 +62,7 @@ class ForcedExperts : public RouterDecorator {
   }
   [[nodiscard]] std::size_t max_experts_per_token() const override { return experts_.size(); }
 
-  void route(const Execution&, Workspace&, const RouterInput& input, RoutingPlan& plan) const override {
+  void route(const ForwardContext&, const RouterInput& input, RoutingPlan& plan) const override {
     for (std::size_t t = 0; t < input.positions.size(); ++t) {
       for (const std::uint32_t e : experts_) plan.add(e, 1.0F / static_cast<float>(experts_.size()));
       plan.end_token();
@@ -79,8 +93,7 @@ class MaskedExperts : public RouterDecorator {
                        {.field = "masked experts"});
   }
 
-  void route(const Execution& execution, Workspace& workspace, const RouterInput& input,
-             RoutingPlan& plan) const override {
+  void route(const ForwardContext& context, const RouterInput& input, RoutingPlan& plan) const override {
     RouterInput narrowed = input;
     std::vector<std::uint8_t> allowed = allowed_;
     for (std::size_t e = 0; e < input.allowed.size(); ++e)
@@ -89,8 +102,8 @@ class MaskedExperts : public RouterDecorator {
     RoutingPlan chosen;
     chosen.keep_scores = plan.keep_scores;
     chosen.start(plan.experts);
-    inner().route(execution, workspace, narrowed, chosen);
-    plan.scores = std::move(chosen.scores);
+    inner().route(context, narrowed, chosen);
+    plan.scores.insert(plan.scores.end(), chosen.scores.begin(), chosen.scores.end());
     const auto lowest = static_cast<std::size_t>(std::ranges::find(allowed, 1) - allowed.begin());
     for (std::size_t t = 0; t < chosen.tokens; ++t) {
       const auto experts = chosen.experts_of(t);
@@ -122,11 +135,11 @@ class RecordedRouting : public RouterDecorator {
   RecordedRouting(std::unique_ptr<Router> inner_router, std::size_t layer, std::shared_ptr<RoutingRecord> record)
       : RouterDecorator(std::move(inner_router)), layer_(layer), record_(std::move(record)) {}
 
-  void route(const Execution& execution, Workspace& workspace, const RouterInput& input,
-             RoutingPlan& plan) const override {
-    inner().route(execution, workspace, input, plan);
-    for (std::size_t t = 0; t < std::min(plan.tokens, input.positions.size()); ++t)
-      record_->put(layer_, input.positions[t], plan.experts_of(t), plan.weights_of(t));
+  void route(const ForwardContext& context, const RouterInput& input, RoutingPlan& plan) const override {
+    const std::size_t first = plan.tokens;
+    inner().route(context, input, plan);
+    for (std::size_t t = 0; t < std::min(plan.tokens - first, input.positions.size()); ++t)
+      record_->put(layer_, input.positions[t], plan.experts_of(first + t), plan.weights_of(first + t));
   }
 
  private:
@@ -140,13 +153,12 @@ class ReplayedRouting : public RouterDecorator {
   ReplayedRouting(std::unique_ptr<Router> inner_router, std::size_t layer, std::shared_ptr<const RoutingRecord> record)
       : RouterDecorator(std::move(inner_router)), layer_(layer), record_(std::move(record)) {}
 
-  void route(const Execution& execution, Workspace& workspace, const RouterInput& input,
-             RoutingPlan& plan) const override {
+  void route(const ForwardContext& context, const RouterInput& input, RoutingPlan& plan) const override {
     RoutingPlan fresh;
     fresh.keep_scores = plan.keep_scores;
     fresh.start(plan.experts);
-    inner().route(execution, workspace, input, fresh);
-    plan.scores = std::move(fresh.scores);
+    inner().route(context, input, fresh);
+    plan.scores.insert(plan.scores.end(), fresh.scores.begin(), fresh.scores.end());
     for (std::size_t t = 0; t < std::min(fresh.tokens, input.positions.size()); ++t) {
       const RoutingRecord::Decision decision = record_->get(layer_, input.positions[t]);
       const bool recorded = !decision.experts.empty();

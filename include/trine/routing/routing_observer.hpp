@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// A hook that sees every routing decision. Absent, it costs one comparison a layer.
+// A hook that sees every routing decision for a sequence. Absent, it costs one comparison a layer.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <memory>
 
 #include <trine/routing/router.hpp>
 
@@ -11,17 +13,23 @@ namespace trine::inline TRINE_ABI {
 /// Valid during the call only.
 struct RoutingEvent {
   std::size_t layer;
-  const RouterInput& input;  // what was asked: rows, positions, token ids
-  const RoutingPlan& plan;   // what was chosen and how it is weighted; `scores` if they were wanted
+  const RouterInput& input;    // what was asked: rows, positions, token ids
+  const RoutingPlan& plan;     // what was chosen and how it is weighted; `scores` if they were wanted
+  std::uint64_t sequence = 0;  // whose rows these are (Sequence::id)
 };
 
 class RoutingObserver {
  public:
   virtual ~RoutingObserver() = default;
-  /// Called once a layer with a router, in the thread that runs the forward pass.
+  /// Called once a layer with a router for each observed sequence of a pass, in the thread that runs the pass.
   virtual void on_routing(const RoutingEvent& event) = 0;
   /// Are the scores of all experts wanted, too?
   [[nodiscard]] virtual bool wants_scores() const { return false; }
 };
+
+/// An observer that its owner keeps alive for as long as whoever is given it.
+[[nodiscard]] inline std::shared_ptr<RoutingObserver> borrow(RoutingObserver& observer) noexcept {
+  return {std::shared_ptr<RoutingObserver>(), &observer};
+}
 
 }  // namespace trine::inline TRINE_ABI

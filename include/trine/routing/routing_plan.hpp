@@ -27,6 +27,7 @@ struct RoutingPlan {
   std::vector<std::uint32_t> expert_begin;  // [experts + 1]
   std::vector<std::uint32_t> slot_token;    // [assignments] token of each slot, ascending within an expert
   std::vector<std::uint32_t> slot;          // [assignments] slot of each assignment
+  std::vector<float> slot_weight;           // [assignments] mixing weight of each slot
 
   // What the tokens scored, before the choice; kept only when somebody watches.
   bool keep_scores = false;
@@ -38,6 +39,24 @@ struct RoutingPlan {
   }
   [[nodiscard]] std::span<const float> weights_of(std::size_t token) const noexcept {
     return std::span(weight).subspan(token_begin[token], token_begin[token + 1] - token_begin[token]);
+  }
+
+  /// Tokens [first, first + count) as a plan of their own, by token only.
+  [[nodiscard]] RoutingPlan tokens_of(std::size_t first, std::size_t count) const {
+    RoutingPlan part;
+    part.keep_scores = keep_scores;
+    part.start(experts);
+    for (std::size_t t = first; t < first + count; ++t) {
+      const auto chosen = experts_of(t);
+      const auto weights = weights_of(t);
+      for (std::size_t i = 0; i < chosen.size(); ++i) part.add(chosen[i], weights[i]);
+      part.end_token();
+    }
+    if (!scores.empty()) {
+      const auto begin = scores.begin() + static_cast<std::ptrdiff_t>(first * experts);
+      part.scores.assign(begin, begin + static_cast<std::ptrdiff_t>(count * experts));
+    }
+    return part;
   }
 
   /// Forgets everything and expects assignments to `num_experts` experts.
@@ -74,11 +93,13 @@ struct RoutingPlan {
     for (std::size_t e = 0; e < experts; ++e) expert_begin[e + 1] += expert_begin[e];
     slot.resize(expert.size());
     slot_token.resize(expert.size());
+    slot_weight.resize(expert.size());
     for (std::uint32_t t = 0; t < tokens; ++t) {
       for (std::uint32_t a = token_begin[t]; a < token_begin[t + 1]; ++a) {
         const std::uint32_t place = expert_begin[expert[a]]++;  // moves each begin to its end; undone below
         slot[a] = place;
         slot_token[place] = t;
+        slot_weight[place] = weight[a];
       }
     }
     for (std::size_t e = experts; e > 0; --e) expert_begin[e] = expert_begin[e - 1];

@@ -51,7 +51,8 @@ class RuleRouter : public Router {
   [[nodiscard]] std::size_t max_experts_per_token() const override { return 1; }
   [[nodiscard]] const RuleSet& rules() const noexcept { return *rules_; }
 
-  void route(const Execution&, Workspace& workspace, const RouterInput& input, RoutingPlan& plan) const override {
+  void route(const ForwardContext& context, const RouterInput& input, RoutingPlan& plan) const override {
+    Workspace& workspace = context.workspace;
     const Workspace::Scope scope(workspace);
     const std::span<double> row = workspace.take<double>(rules_->features.size());
     for (std::size_t t = 0; t < input.positions.size(); ++t) {

@@ -26,8 +26,10 @@ namespace hf {
 
 /// Gate and up share a matrix whose even rows are the gate's. The numbers are MXFP4, [experts, out, in / 32, 16], or
 /// plain and the other way round, [experts, in, out]. Packed they are [experts, out, in], the rows of the gate first.
-[[nodiscard]] inline ExpertBank read_gpt_oss_experts(const WeightScope& scope, std::size_t experts, std::size_t hidden,
-                                                     std::size_t ffn, const GatedActivation& activation) {
+[[nodiscard]] inline std::unique_ptr<const ExpertExecutor> read_gpt_oss_experts(const WeightScope& scope,
+                                                                                std::size_t experts, std::size_t hidden,
+                                                                                std::size_t ffn,
+                                                                                const GatedActivation& activation) {
   const auto matrix_of = [&](std::string_view name, std::size_t out, std::size_t in) {
     const bool coded = !scope.contains(name);
     const bool rows_out = coded || scope.contains_packed(name);
@@ -50,7 +52,7 @@ namespace hf {
                       Linear(projection(e, 1), part_of(gate_up_bias, e, 1, 2, ffn)),
                       Linear(down(e), part_of(down_bias, e, 0, 1, hidden)), activation);
   }
-  return ExpertBank(std::move(bank));
+  return std::make_unique<LocalExperts>(std::move(bank));
 }
 
 }  // namespace hf

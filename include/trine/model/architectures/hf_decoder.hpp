@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <trine/attention/grouped_query.hpp>
+#include <trine/experts/local_experts.hpp>
 #include <trine/experts/moe_layer.hpp>
 #include <trine/model/architecture.hpp>
 #include <trine/model/architectures/hf_config.hpp>
@@ -117,8 +118,9 @@ struct ExpertNames {
 
 /// SwiGLU experts in either layout: one by one, "0.gate_proj.weight" [ffn, hidden] and so on; or fused, "gate_up_proj"
 /// [experts, 2 ffn, hidden] with the gate's rows first and "down_proj" [experts, hidden, ffn]. Throws WeightError.
-[[nodiscard]] inline ExpertBank read_experts(const WeightScope& scope, std::size_t experts, std::size_t hidden,
-                                             std::size_t ffn, const ExpertNames& names = {}) {
+[[nodiscard]] inline std::unique_ptr<const ExpertExecutor> read_experts(const WeightScope& scope, std::size_t experts,
+                                                                        std::size_t hidden, std::size_t ffn,
+                                                                        const ExpertNames& names = {}) {
   std::vector<GatedMlp> bank;
   bank.reserve(std::min<std::size_t>(experts, 4096));
   if (scope.contains("gate_up_proj")) {
@@ -135,13 +137,13 @@ struct ExpertNames {
                         Linear(expert / names.down, ffn, hidden));
     }
   }
-  return ExpertBank(std::move(bank));
+  return std::make_unique<LocalExperts>(std::move(bank));
 }
 
 /// A mixture of experts with the caller's wish for another router granted.
 [[nodiscard]] inline std::unique_ptr<const FeedForward> moe_layer(
-    const BuildContext& context, std::size_t layer, std::unique_ptr<Router> router, ExpertBank experts,
-    std::optional<SharedExperts> shared_experts = std::nullopt) {
+    const BuildContext& context, std::size_t layer, std::unique_ptr<Router> router,
+    std::unique_ptr<const ExpertExecutor> experts, std::optional<SharedExperts> shared_experts = std::nullopt) {
   if (context.wrap_router) router = context.wrap_router(layer, std::move(router));
   return std::make_unique<MoeLayer>(layer, std::move(router), std::move(experts), std::nullopt,
                                     std::move(shared_experts));

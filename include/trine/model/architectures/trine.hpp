@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <trine/attention/grouped_query.hpp>
+#include <trine/experts/local_experts.hpp>
 #include <trine/experts/moe_layer.hpp>
 #include <trine/model/architectures/trine_config.hpp>
 
@@ -52,7 +53,7 @@ inline std::unique_ptr<const FeedForward> trine_feed_forward(const TrineConfig& 
   const WeightScope weights = scope / "moe";
   std::unique_ptr<Router> router = moe.router(weights / "router", layer);
   if (wrap_router) router = wrap_router(layer, std::move(router));
-  ExpertBank experts(weights / "experts", moe.num_experts, hidden, moe.intermediate_size);
+  auto experts = std::make_unique<LocalExperts>(weights / "experts", moe.num_experts, hidden, moe.intermediate_size);
   std::optional<ExpertAttention> expert_attention;
   if (moe.expert_attention) {
     expert_attention.emplace(weights / "expert_attention", hidden, moe.expert_attention->num_heads,

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention along the expert axis: the outputs of the experts that one token chose look at each other.
+// Attention along the expert axis: the outputs of the experts that one token chose attend to each other.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
-#include <trine/core/workspace.hpp>
 #include <trine/kernels/gemm.hpp>
 #include <trine/kernels/vector_math.hpp>
 #include <trine/nn/linear.hpp>
 #include <trine/nn/rms_norm.hpp>
+#include <trine/platform/parallel_rows.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -37,48 +39,50 @@ class ExpertAttention {
 
   /// outputs: [assignments, hidden] of all tokens one after the other, overwritten; token t has rows [token_begin[t],
   /// token_begin[t+1]) with weights `weight` [assignments]. update: [tokens, hidden], is written.
-  void forward(const Execution& execution, Workspace& workspace, View<float, 2> outputs,
-               std::span<const std::uint32_t> token_begin, std::span<const float> weight, View<float, 2> update) const {
+  void forward(const ForwardContext& context, View<float, 2> outputs, std::span<const std::uint32_t> token_begin,
+               std::span<const float> weight, View<float, 2> update) const {
+    Workspace& workspace = context.workspace;
     const Workspace::Scope scope(workspace);
     const std::size_t assignments = outputs.extent(0);
+    const std::size_t tokens = update.extent(0);
     const std::size_t rank = heads_ * head_dim_;
     const View<float, 2> q = workspace.take_matrix<float>(assignments, rank);
     const View<float, 2> k = workspace.take_matrix<float>(assignments, rank);
     const View<float, 2> v = workspace.take_matrix<float>(assignments, rank);
-    const View<float, 2> mixed = workspace.take_matrix<float>(update.extent(0), rank);
-    norm_.forward(execution, outputs, outputs);
-    const kernels::ActivationRows rows =
-        kernels::prepare(execution, workspace, outputs, {&q_.weight(), &k_.weight(), &v_.weight()});
-    q_.forward(execution, rows, q);
-    k_.forward(execution, rows, k);
-    v_.forward(execution, rows, v);
+    const View<float, 2> mixed = workspace.take_matrix<float>(tokens, rank);
+    norm_.forward(context, outputs, outputs);
+    project(context, outputs, {{q_, q}, {k_, k}, {v_, v}});
 
     std::size_t most = 0;
-    for (std::size_t t = 0; t + 1 < token_begin.size(); ++t)
-      most = std::max<std::size_t>(most, token_begin[t + 1] - token_begin[t]);
-    const std::span<float> scores = workspace.take<float>(most);
-    const float scale = 1.0F / std::sqrt(static_cast<float>(head_dim_));
-    for (std::size_t t = 0; t < update.extent(0); ++t) {
-      std::ranges::fill(mixed.row(t), 0.0F);
+    for (std::size_t t = 0; t < tokens; ++t) most = std::max<std::size_t>(most, token_begin[t + 1] - token_begin[t]);
+    const View<float, 2> scores = workspace.take_matrix<float>(context.execution.num_workers(), most);
+    parallel_rows(context.execution, tokens, 4 * most * rank, [&](std::size_t t, std::size_t worker) {
       const std::size_t begin = token_begin[t];
       const std::size_t chosen = token_begin[t + 1] - begin;
-      for (std::size_t h = 0; h < heads_; ++h) {
-        const std::size_t column = h * head_dim_;
-        for (std::size_t i = 0; i < chosen; ++i) {  // mixed += g_i Z_i = sum_j (g_i p_ij) v_j
-          const std::span<float> p = scores.first(chosen);
-          kernels::gemm(execution.isa, q.row(begin + i).data() + column, rank, 1, k.row(begin).data() + column, rank,
-                        chosen, head_dim_, p.data(), chosen);
-          kernels::softmax_row(execution.isa, p, scale);
-          for (float& share : p) share *= weight[begin + i];
-          kernels::weighted_sum(execution.isa, p, v.row(begin).data() + column, rank,
-                                mixed.row(t).subspan(column, head_dim_));
-        }
-      }
-    }
-    o_.forward(execution, workspace, mixed, update);
+      attend(context.execution.isa, q, k, v, begin, weight.subspan(begin, chosen), scores.row(worker).first(chosen),
+             mixed.row(t));
+    });
+    o_.forward(context, mixed, update);
   }
 
  private:
+  // One token, whose experts have the rows from `begin` on: mixed = sum_i g_i Z_i = sum_ij (g_i p_ij) v_j.
+  void attend(Isa isa, View<const float, 2> q, View<const float, 2> k, View<const float, 2> v, std::size_t begin,
+              std::span<const float> weight, std::span<float> p, std::span<float> mixed) const {
+    const std::size_t rank = heads_ * head_dim_;
+    const float scale = 1.0F / std::sqrt(static_cast<float>(head_dim_));
+    std::ranges::fill(mixed, 0.0F);
+    for (std::size_t column = 0; column < rank; column += head_dim_) {
+      for (std::size_t i = 0; i < weight.size(); ++i) {
+        kernels::gemm(isa, q.row(begin + i).data() + column, rank, 1, k.row(begin).data() + column, rank, p.size(),
+                      head_dim_, p.data(), p.size());
+        kernels::softmax_row(isa, p, scale);
+        for (float& share : p) share *= weight[i];
+        kernels::weighted_sum(isa, p, v.row(begin).data() + column, rank, mixed.subspan(column, head_dim_));
+      }
+    }
+  }
+
   std::size_t heads_;
   std::size_t head_dim_;
   RmsNorm norm_;

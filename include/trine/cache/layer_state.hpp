@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// What one layer keeps of one sequence.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include <trine/cache/cache_pages.hpp>
+#include <trine/quant/cache_type.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+/// Tables of pages whose meaning is the layer's: keys and values, latents, a ring of them, or a recurrent state. A copy
+/// shares the pages until one of both writes to them.
+struct LayerState {
+  CacheType type = CacheType::f32;
+  std::vector<CachePages> tables;
+
+  [[nodiscard]] std::size_t bytes() const noexcept {
+    std::size_t total = 0;
+    for (const CachePages& table : tables) total += table.bytes();
+    return total;
+  }
+};
+
+}  // namespace trine::inline TRINE_ABI

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// All experts of a layer in this process, and which rows a routing plan gives to each.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <trine/experts/expert_executor.hpp>
+#include <trine/experts/gated_executor.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+class LocalExperts : public ExpertExecutor {
+ public:
+  /// Reads SwiGLU experts below "0", "1", ... Throws WeightError.
+  LocalExperts(const WeightScope& scope, std::size_t experts, std::size_t hidden, std::size_t ffn) {
+    for (std::size_t e = 0; e < experts; ++e) experts_.emplace_back(scope / e, hidden, ffn);
+  }
+  /// At least one; all of the same widths.
+  explicit LocalExperts(std::vector<GatedMlp> experts) : experts_(std::move(experts)) {}
+
+  [[nodiscard]] std::size_t size() const override { return experts_.size(); }
+  [[nodiscard]] std::size_t parameters_per_expert() const override { return experts_.front().parameters(); }
+
+  void forward(const ForwardContext& context, const RoutingPlan& plan, const SharedExperts* shared,
+               View<const float, 2> x, View<float, 2> y) const override {
+    const Workspace::Scope scope(context.workspace);
+    const std::span<GatedRows> parts = rows_of(context.workspace, plan, plan.slot_weight, shared == nullptr ? 0 : 1);
+    if (shared != nullptr) {
+      const std::span<const float> weight = shared->weights(context, x);
+      parts.back() = {&shared->mlp(), plan.assignments(), x.extent(0), nullptr,
+                      weight.empty() ? nullptr : weight.data()};
+    }
+    std::ranges::fill(y.span(), 0.0F);
+    GatedExecutor(context, x, parts).add(y);
+  }
+
+  void forward_slots(const ForwardContext& context, const RoutingPlan& plan, View<const float, 2> x,
+                     View<float, 2> outputs) const override {
+    const Workspace::Scope scope(context.workspace);
+    GatedExecutor(context, x, rows_of(context.workspace, plan, {}, 0)).write(outputs);
+  }
+
+ private:
+  // The rows of each expert that the plan gives any, and room for `more` others; a slot is an assignment. Weights are
+  // those of `slot_weight` [assignments], or 1 where it is empty.
+  [[nodiscard]] std::span<GatedRows> rows_of(Workspace& workspace, const RoutingPlan& plan,
+                                             std::span<const float> slot_weight, std::size_t more) const {
+    const std::span<GatedRows> rows = workspace.take<GatedRows>(std::min(plan.experts, plan.assignments()) + more);
+    std::size_t count = 0;
+    for (std::size_t e = 0; e < plan.experts; ++e) {
+      const std::size_t begin = plan.expert_begin[e];
+      const std::size_t end = plan.expert_begin[e + 1];
+      if (begin == end) continue;
+      rows[count++] = {&experts_[e], begin, end - begin, plan.slot_token.data() + begin,
+                       slot_weight.empty() ? nullptr : slot_weight.data() + begin};
+    }
+    return rows.first(count + more);
+  }
+
+  std::vector<GatedMlp> experts_;
+};
+
+}  // namespace trine::inline TRINE_ABI
