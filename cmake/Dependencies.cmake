@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Each dependency is a target that the enclosing project already has, otherwise find_package. Nothing is downloaded.
 
-if(NOT TARGET Eigen3::Eigen)
-  find_package(Eigen3 REQUIRED NO_MODULE)
-endif()
 if(NOT TARGET nlohmann_json::nlohmann_json)
   find_package(nlohmann_json 3.10 REQUIRED)
 endif()
@@ -15,6 +12,9 @@ if(TRINE_OPENMP AND NOT TARGET OpenMP::OpenMP_CXX)
   endif()
 endif()
 
+if((TRINE_BUILD_TESTS OR TRINE_BUILD_BENCH) AND NOT TARGET Eigen3::Eigen)
+  find_package(Eigen3 REQUIRED NO_MODULE)
+endif()
 if(TRINE_BUILD_TESTS)
   if(NOT TARGET GTest::gmock_main)
     find_package(GTest REQUIRED CONFIG)

@@ -14,5 +14,6 @@ function(trine_add_header_tests target library)
     list(APPEND sources ${source})
   endforeach()
   add_library(${target} OBJECT ${sources})
-  target_link_libraries(${target} PRIVATE ${library} trine_warnings $<TARGET_NAME_IF_EXISTS:trine::pcre2>)
+  target_link_libraries(${target} PRIVATE ${library} trine_warnings trine::eigen
+                                          $<TARGET_NAME_IF_EXISTS:trine::pcre2>)
 endfunction()

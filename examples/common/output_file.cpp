@@ -9,6 +9,7 @@
 
 #include <trine/core/error.hpp>
 #include <trine/platform/atomic_file.hpp>
+#include <trine/platform/file_error.hpp>
 
 #include "common/program.hpp"
 
@@ -37,9 +38,7 @@ bool is_same_file(const fs::path& one, const fs::path& other) {
 }
 
 void require_writable(const NamedFile& output) {
-  const auto fail = [&](int code) {
-    throw trine::FileError(output.path + ": cannot be written: " + std::generic_category().message(code));
-  };
+  const auto fail = [&](int code) { trine::throw_file_error(output.path, "cannot be written", code); };
   std::error_code ignored;
   if (fs::is_directory(output.path, ignored)) fail(EISDIR);
   if (is_special(output.path)) return;
@@ -74,22 +73,21 @@ void check_output_directory(const fs::path& path) {
   std::error_code ignored;
   const fs::path absolute = fs::absolute(path);
   const fs::path around = (absolute.has_filename() ? absolute : absolute.parent_path()).parent_path();
-  if (!fs::is_directory(around, ignored))
-    throw trine::FileError(path.string() + ": cannot be made: " + std::generic_category().message(ENOENT));
+  if (!fs::is_directory(around, ignored)) trine::throw_file_error(path, "cannot be made", ENOENT);
 }
 
 std::string read_text(const std::string& path_or_dash) {
   const bool standard = path_or_dash == "-";
   std::FILE* file = standard ? stdin : std::fopen(path_or_dash.c_str(), "rb");
   const std::string name = standard ? "standard input" : path_or_dash;
-  if (file == nullptr) throw trine::FileError(name + ": cannot be opened: " + std::generic_category().message(errno));
+  if (file == nullptr) trine::throw_file_error(name, "cannot be opened", errno);
   std::string text;
   char buffer[65536];
   for (std::size_t count = 0; (count = std::fread(buffer, 1, sizeof buffer, file)) > 0;) text.append(buffer, count);
   const bool failed = std::ferror(file) != 0;
   const int code = errno;
   if (!standard) std::fclose(file);
-  if (failed) throw trine::FileError(name + ": cannot be read: " + std::generic_category().message(code));
+  if (failed) trine::throw_file_error(name, "cannot be read", code);
   return text;
 }
 

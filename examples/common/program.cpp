@@ -16,6 +16,7 @@
 
 #include <trine/core/error.hpp>
 #include <trine/core/nearest_name.hpp>
+#include <trine/core/printable.hpp>
 #include <trine/version.hpp>
 
 #include "common/llama_cpp_options.hpp"
@@ -125,7 +126,7 @@ int Program::fail(ExitCode code, const std::string& message) const {
   std::string line = message;
   for (char& c : line)
     if (c == '\n' || c == '\r') c = ' ';
-  std::fprintf(stderr, "%s: error: %s\n", get_name().c_str(), line.c_str());
+  std::fprintf(stderr, "%s: error: %s\n", get_name().c_str(), trine::printable(line).c_str());
   return code;
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include <trine/core/printable.hpp>
 #include <trine/platform/atomic_file.hpp>
 #include <trine/stats/routing_trace.hpp>
 
@@ -86,7 +87,7 @@ int main(int argc, char** argv) {
       experts_file.commit();
     }
     logits_file.commit();
-    std::fprintf(stderr, "%s: [%zu, %zu] f32\n", output.c_str(), logits.extent(0), logits.extent(1));
+    std::fprintf(stderr, "%s: [%zu, %zu] f32\n", trine::printable(output).c_str(), logits.extent(0), logits.extent(1));
     if (session.non_finite_outputs() > 0)
       std::fprintf(stderr, "note: %zu logits were not finite\n", session.non_finite_outputs());
   });

@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <trine/core/printable.hpp>
 #include <trine/model/quantize_model.hpp>
 
 #include "common/interrupt.hpp"
@@ -133,6 +134,6 @@ int main(int argc, char** argv) {
     if (arguments.json) std::printf("%s\n", document.dump(2).c_str());
     if (!is_exact(errors) && std::filesystem::exists(std::filesystem::path(arguments.out) / "self_test.json"))
       std::fprintf(stderr, "self_test.json was copied: it tells what the weights of %s compute\n",
-                   arguments.in.c_str());
+                   trine::printable(arguments.in).c_str());
   });
 }

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include <trine/core/printable.hpp>
 #include <trine/generate/session.hpp>
 #include <trine/platform/atomic_file.hpp>
 
@@ -76,12 +77,14 @@ class Report {
         routed[i].tokens.emplace_back(tokenizer.has_token(ids[t]) ? tokenizer.token_bytes(ids[t]) : "?");
     }
     picture_.layers = example::chosen_layers(layers_, example::detail::routed_layers(traces[0]));
-    if (picture_.model.empty()) picture_.model = std::filesystem::canonical(options_.directory).filename().string();
+    if (picture_.model.empty())
+      picture_.model = trine::printable(std::filesystem::canonical(options_.directory).filename().string());
     picture_.architecture = model.info().summary;
     write(traces, example::routing_picture(routed, picture_));
     for (std::size_t i = 0; i < texts; ++i)
-      std::fprintf(stderr, "%s: %zu tokens, utilization %.3f\n", texts == 1 ? output_.c_str() : files_[i].c_str(),
-                   traces[i].tokens(), traces[i].stats().overall().utilization);
+      std::fprintf(stderr, "%s: %zu tokens, utilization %.3f\n",
+                   trine::printable(texts == 1 ? output_ : files_[i]).c_str(), traces[i].tokens(),
+                   traces[i].stats().overall().utilization);
   }
 
  private:

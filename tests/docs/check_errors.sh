@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Can the library still say what docs/reference/errors.md quotes?   check_errors.sh ROOT [--missing]
 # A message in the tables of the page must hold, in their order, all string literals of one `throw ...Error(...)`,
-# `fail(...)` or `require(...)` of the library. With --missing: which of these statements no message of the page shows.
+# `fail(...)` or `require(...)` of the library, but those of its details. With --missing: which of these statements no
+# message of the page shows.
 set -euo pipefail
 root="${1:?usage: check_errors.sh ROOT [--missing]}"
 cd "$root"
@@ -12,6 +13,7 @@ find include/trine -name '*.hpp' -o -name '*.inl' | LC_ALL=C sort | xargs awk -v
   function literals(text,    result, one) {
     result = ""
     gsub(/at\("[^"]*"\)/, "", text)
+    gsub(/\{[^{}]*(\.field = |\.path = |ErrorKind::)[^{}]*\}/, "", text)  # ErrorDetails
     while (match(text, /"([^"\\]|\\.)*"/)) {
       one = substr(text, RSTART + 1, RLENGTH - 2)
       text = substr(text, RSTART + RLENGTH)
@@ -33,7 +35,7 @@ find include/trine -name '*.hpp' -o -name '*.inl' | LC_ALL=C sort | xargs awk -v
   {
     line = $0
     sub(/^ *\/\/.*/, "", line)
-    if (statement == "" && match(line, /throw [A-Za-z]+Error\(|fail\(|require\(|message \+?= /)) {
+    if (statement == "" && match(line, /throw [A-Za-z]+Error\(|throw_file_error\(|fail\(|require\(|message \+?= /)) {
       statement = substr(line, RSTART)
       place = FILENAME ":" FNR
     } else if (statement != "") {

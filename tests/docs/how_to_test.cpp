@@ -134,6 +134,29 @@ TEST(UseInYourProject, CatchesOneTypeAtTheEdge) {
   EXPECT_EQ(shown, "no-such-model/config.json: cannot be opened: No such file or directory");
 }
 
+TEST(Errors, SayWhatAProgramCanActOn) {
+  const trine::test::TemporaryDirectory model_directory;
+  model_directory.write("config.json", R"({"model_type": "gemma4"})");
+  const fs::path directory = model_directory.path();
+  std::string missing;
+  const auto offer_another_model = [&](const std::string& field) { missing = field; };
+  const auto download_again = [&](const std::string& path) { FAIL() << path; };
+  const auto show_to_the_user = [&](const char* text) { FAIL() << text; };
+
+  try {
+    const trine::Model model = trine::Model::load(directory);
+  } catch (const trine::Error& error) {
+    if (error.kind() == trine::ErrorKind::unsupported)
+      offer_another_model(error.field());  // "model_type", "quantization_config.quant_method", ...
+    else if (error.kind() == trine::ErrorKind::damaged)
+      download_again(error.path());  // my-model/model-00002-of-00004.safetensors
+    else
+      show_to_the_user(error.what());
+  }
+
+  EXPECT_EQ(missing, "model_type");
+}
+
 TEST(UseInYourProject, AsksWhatFits) {
   const trine::Model model = trine::Model::load(kModels / "summary");
   const std::size_t context = 64;

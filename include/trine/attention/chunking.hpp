@@ -35,7 +35,8 @@ struct Chunking {
   const auto fail = [&]() -> std::optional<Chunking> {
     throw InputError(
         "attention: expected full, chunked:SIZE or chunked:SIZE:OVERLAP with OVERLAP at most SIZE, found " +
-        in_quotes(text));
+            in_quotes(text),
+        {.field = "attention"});
   };
   if (!text.starts_with(kKind)) return fail();
   Chunking chunking;

@@ -4,7 +4,20 @@
 // It spells everything that changes a definition: the version, whether OpenMP is on, and whether definitions are
 // inline. Two translation units configured differently get different symbols, so passing a trine type between them
 // fails to link instead of failing at run time, and two versions of the library can live in one program.
+//
+// It is the first header of all others, so it also says what trine needs of the compiler.
 #pragma once
+
+// Compilers go on after #error and drown it in hundreds of others; a file that is not there ends them, in one sentence.
+#if __cplusplus < 202002L
+#include "trine needs C++20: compile with -std=c++20 or newer"
+#endif
+#if !defined(__cpp_exceptions)
+#include "trine needs exceptions, which are how it reports errors: compile without -fno-exceptions"
+#endif
+#if defined(__FAST_MATH__) || __FINITE_MATH_ONLY__
+#include "trine needs NaN and infinity, by which it finds broken models: compile without -ffast-math and -ffinite-math-only"
+#endif
 
 #include <trine/version.hpp>
 

@@ -112,7 +112,8 @@ constexpr decltype(auto) visit_dtype(DType dtype, Use&& use) {
     case DType::f16:
       return use(static_cast<const float16*>(nullptr));
     default:
-      throw WeightError("element type: expected f32, bf16 or f16, found " + std::string(to_string(dtype)));
+      throw WeightError("element type: expected f32, bf16 or f16, found " + std::string(to_string(dtype)),
+                        {.kind = ErrorKind::unsupported});
   }
 }
 

@@ -3,86 +3,130 @@
 //
 // A message has a place, an expectation and a finding:
 //   layers.3.mlp.gate_proj.weight: expected shape [64, 2048], found [64, 1024] (weights.json)
-// docs/reference/errors.md lists each kind with a sample and its usual cause.
+// docs/reference/errors.md lists each kind with a sample and its usual cause. Beside its message, an Error says what a
+// program can act on: `kind()`, `path()` and `field()`.
 #pragma once
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 
 #include <trine/core/abi.hpp>
+#include <trine/core/printable.hpp>
 
 namespace trine::inline TRINE_ABI {
 
-/// Root of every exception that trine throws on purpose.
-class Error : public std::runtime_error {
-  using std::runtime_error::runtime_error;
+/// What went wrong, as far as what to do about it differs.
+enum class ErrorKind : std::uint8_t {
+  damaged,       // what is read contradicts its format or itself: get it again, or mend it
+  unsupported,   // what is read is in order, and trine does not do what it asks for
+  mismatch,      // each in order, but not made for each other: another model's weights, session or shape
+  not_found,     // no such file
+  io,            // the system refuses to open, read or write a file
+  out_of_range,  // a setting or an argument is outside of what is allowed
+  wrong_state,   // not now: the session was interrupted, the name is taken
+  does_not_fit,  // memory, disk, context, or a limit on the work that a file may cause
+  not_finite,    // a computation gave NaN or infinity
+  rejected,      // a chat template refuses the conversation
+  cancelled,     // as the caller asked
 };
 
-/// A file cannot be opened, read, mapped or written.
-class FileError : public Error {
-  using Error::Error;
-};
-/// A document is not the JSON it should be, or a setting is missing, unknown, mistyped, out of range or inconsistent.
-class ConfigError : public Error {
-  using Error::Error;
-};
-/// A weight file or its manifest is damaged, or a tensor is missing, unexpected or of the wrong kind.
-class WeightError : public Error {
-  using Error::Error;
-};
-/// Two shapes that must agree do not.
-class ShapeError : public Error {
-  using Error::Error;
-};
-/// A tokenizer description is damaged or asks for something that is not supported.
-class TokenizerError : public Error {
-  using Error::Error;
-};
-/// A chat template is damaged, asks for something that is not supported, or refuses the conversation.
-class TemplateError : public Error {
-  using Error::Error;
-};
-/// The machine lacks what was asked of it, such as an instruction set.
-class DeviceError : public Error {
-  using Error::Error;
-};
-/// An argument of a call is out of range: a token id, an expert id, a sampling setting.
-class InputError : public Error {
-  using Error::Error;
-};
-/// A sequence does not fit the context, or the context does not fit the memory.
-class CapacityError : public Error {
-  using Error::Error;
-};
-/// A computation gave no numbers: NaN or infinity where finite values belong.
-class NumericError : public Error {
-  using Error::Error;
-};
-/// The caller's stop token asked for an end.
-class CancelledError : public Error {
-  using Error::Error;
-};
-
-/// `text` with control and non-ASCII bytes as \xNN, cut after 64 bytes: safe in a message whatever it holds.
-[[nodiscard]] inline std::string escaped(std::string_view text) {
-  constexpr std::size_t kLimit = 64;
-  constexpr const char* kHex = "0123456789abcdef";
-  std::string result;
-  for (const char c : text.substr(0, kLimit)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte < 0x7f) {
-      result += c;
-    } else {
-      result += "\\x";
-      result += kHex[byte >> 4U];
-      result += kHex[byte & 15U];
-    }
-  }
-  return text.size() > kLimit ? result + "..." : result;
+/// "damaged", "unsupported", ...: for logs.
+[[nodiscard]] constexpr std::string_view to_string(ErrorKind kind) noexcept {
+  constexpr std::array<std::string_view, 11> kNames = {"damaged",    "unsupported",  "mismatch",    "not_found",
+                                                       "io",         "out_of_range", "wrong_state", "does_not_fit",
+                                                       "not_finite", "rejected",     "cancelled"};
+  return kNames[static_cast<std::size_t>(kind)];
 }
 
-/// The same in single quotes.
-[[nodiscard]] inline std::string in_quotes(std::string_view text) { return "'" + escaped(text) + "'"; }
+/// What an error concerns.
+struct ErrorDetails {
+  std::optional<ErrorKind> kind = {};  // none: the usual one of the exception's class
+  std::string path = {};               // file or directory, byte for byte, or what the caller named in its place
+  std::string field = {};              // key ("moe.router.k"), tensor, option or argument
+};
+
+/// Root of every exception that trine throws on purpose.
+class Error : public std::runtime_error {
+ public:
+  [[nodiscard]] ErrorKind kind() const noexcept { return *details_->kind; }
+  /// The file or directory that the error is about, byte for byte as the system has it and so not for printing (the
+  /// message is). Empty where there is none.
+  [[nodiscard]] const std::string& path() const noexcept { return details_->path; }
+  /// The key within that file, the tensor, the option or the argument; printable. Empty where there is none.
+  [[nodiscard]] const std::string& field() const noexcept { return details_->field; }
+  /// All three, for an error that passes another one on.
+  [[nodiscard]] const ErrorDetails& details() const noexcept { return *details_; }
+
+ protected:
+  Error(const std::string& message, const ErrorDetails& details, ErrorKind usual)
+      : std::runtime_error(printable(message)),
+        details_(std::make_shared<const ErrorDetails>(
+            ErrorDetails{details.kind.value_or(usual), details.path, printable(details.field)})) {}
+
+ private:
+  std::shared_ptr<const ErrorDetails> details_;  // shared, as copying an exception must not throw
+};
+
+namespace detail {
+
+// What every class below is: a message, details, and a kind where these name none.
+template <ErrorKind kUsual>
+class ErrorOf : public Error {
+ public:
+  explicit ErrorOf(const std::string& message, const ErrorDetails& details = {}) : Error(message, details, kUsual) {}
+};
+
+}  // namespace detail
+
+/// A file cannot be opened, read, mapped or written, or it is not the file that it should be.
+class FileError : public detail::ErrorOf<ErrorKind::io> {
+  using ErrorOf::ErrorOf;
+};
+/// A document is not the JSON it should be, or a setting is missing, unknown, mistyped, out of range or inconsistent.
+class ConfigError : public detail::ErrorOf<ErrorKind::damaged> {
+  using ErrorOf::ErrorOf;
+};
+/// A weight file or its manifest is damaged, or a tensor is missing, unexpected or of the wrong kind.
+class WeightError : public detail::ErrorOf<ErrorKind::damaged> {
+  using ErrorOf::ErrorOf;
+};
+/// Two shapes that must agree do not.
+class ShapeError : public detail::ErrorOf<ErrorKind::mismatch> {
+  using ErrorOf::ErrorOf;
+};
+/// A tokenizer description is damaged or asks for something that is not supported.
+class TokenizerError : public detail::ErrorOf<ErrorKind::damaged> {
+  using ErrorOf::ErrorOf;
+};
+/// A chat template is damaged, asks for something that is not supported, or refuses the conversation.
+class TemplateError : public detail::ErrorOf<ErrorKind::damaged> {
+  using ErrorOf::ErrorOf;
+};
+/// The machine lacks what was asked of it, such as an instruction set.
+class DeviceError : public detail::ErrorOf<ErrorKind::unsupported> {
+  using ErrorOf::ErrorOf;
+};
+/// An argument of a call is out of range: a token id, an expert id, a sampling setting.
+class InputError : public detail::ErrorOf<ErrorKind::out_of_range> {
+  using ErrorOf::ErrorOf;
+};
+/// A sequence does not fit the context, or the context does not fit the memory.
+class CapacityError : public detail::ErrorOf<ErrorKind::does_not_fit> {
+  using ErrorOf::ErrorOf;
+};
+/// A computation gave no numbers: NaN or infinity where finite values belong.
+class NumericError : public detail::ErrorOf<ErrorKind::not_finite> {
+  using ErrorOf::ErrorOf;
+};
+/// The caller's stop token asked for an end.
+class CancelledError : public detail::ErrorOf<ErrorKind::cancelled> {
+  using ErrorOf::ErrorOf;
+};
 
 }  // namespace trine::inline TRINE_ABI

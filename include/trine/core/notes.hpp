@@ -10,10 +10,11 @@
 
 #include <trine/core/abi.hpp>
 #include <trine/core/glob.hpp>
+#include <trine/core/printable.hpp>
 
 namespace trine::inline TRINE_ABI {
 
-/// One thing that is not used: "rope_scaling.attn_factor", "v_head.*"; and why.
+/// One thing that is not used: "rope_scaling.attn_factor", "v_head.*"; and why. Both printable.
 struct Note {
   std::string subject;
   std::string text;
@@ -28,16 +29,14 @@ class Notes {
   /// allowed: names of keys and tensors, `*` and `?` as in a shell.
   explicit Notes(std::vector<std::string> allowed) : allowed_(std::move(allowed)) {}
 
-  void add(std::string_view subject, std::string_view text) {
-    all_.push_back({std::string(subject), std::string(text)});
-  }
+  void add(std::string_view subject, std::string_view text) { all_.push_back({printable(subject), printable(text)}); }
 
   /// Returns whether the caller allows `name` to stay unused. If so, the pattern that says so is noted, once.
   [[nodiscard]] bool allows(std::string_view name) {
     const auto allowed =
         std::ranges::find_if(allowed_, [&](const std::string& pattern) { return matches_glob(pattern, name); });
     if (allowed == allowed_.end()) return false;
-    const Note note{*allowed, "unknown, and ignored because the caller allows it"};
+    const Note note{printable(*allowed), "unknown, and ignored because the caller allows it"};
     if (std::ranges::find(all_, note) == all_.end()) all_.push_back(note);
     return true;
   }

@@ -24,7 +24,8 @@ namespace trine::inline TRINE_ABI {
 inline void require_shape(std::string_view what, std::span<const std::size_t> expected,
                           std::span<const std::size_t> found) {
   if (std::ranges::equal(expected, found)) return;
-  throw ShapeError(std::string(what) + ": expected shape " + to_string(expected) + ", found " + to_string(found));
+  throw ShapeError(std::string(what) + ": expected shape " + to_string(expected) + ", found " + to_string(found),
+                   {.field = std::string(what)});
 }
 
 inline void require_shape(std::string_view what, std::initializer_list<std::size_t> expected,

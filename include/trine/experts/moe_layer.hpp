@@ -32,7 +32,7 @@ class MoeLayer : public FeedForward {
         experts_(std::move(experts)),
         expert_attention_(std::move(expert_attention)),
         shared_experts_(std::move(shared_experts)) {
-    if (router_ == nullptr) throw InputError(router_name() + ": expected one, found none");
+    if (router_ == nullptr) throw InputError(router_name() + ": expected one, found none", {.field = "router"});
     require_fitting(*router_);
   }
 
@@ -57,7 +57,8 @@ class MoeLayer : public FeedForward {
   void require_fitting(const Router& router) const override {
     if (router.num_experts() == experts_->size()) return;
     throw InputError(router_name() + ": expected one for " + std::to_string(experts_->size()) +
-                     " experts, found one for " + std::to_string(router.num_experts()));
+                         " experts, found one for " + std::to_string(router.num_experts()),
+                     {.field = "router"});
   }
 
  private:
@@ -101,11 +102,12 @@ class MoeLayer : public FeedForward {
     router.route(context, RouterInput::of(context.batch, x, first, count), plan);
     if (plan.tokens != first + count) {
       throw InputError(router_name() + ": expected a choice for " + std::to_string(count) + " tokens, found " +
-                       std::to_string(plan.tokens - std::min(first, plan.tokens)));
+                           std::to_string(plan.tokens - std::min(first, plan.tokens)),
+                       {.field = "router"});
     }
     if (plan.experts != experts_->size() || plan.token_begin.size() != plan.tokens + 1 ||
         plan.weight.size() != plan.expert.size() || plan.token_begin.back() != plan.assignments())
-      throw InputError(router_name() + ": expected a plan of add and end_token calls only");
+      throw InputError(router_name() + ": expected a plan of add and end_token calls only", {.field = "router"});
   }
 
   // Experts attend to each other's outputs, so these must all be there first.

@@ -62,17 +62,19 @@ class Engine {
   /// Throws InputError when an option is out of range, DeviceError when the instruction set is not there.
   explicit Engine(Model model, const EngineOptions& options = {}) : model_(std::move(model)), options_(options) {
     if (options_.threads > kMaxThreads)
-      throw InputError("threads: expected at most " + std::to_string(kMaxThreads) + ", found " +
-                       std::to_string(options_.threads));
+      throw InputError(
+          "threads: expected at most " + std::to_string(kMaxThreads) + ", found " + std::to_string(options_.threads),
+          {.field = "threads"});
     if (options_.threads == 0)
       options_.threads = options_.executor ? options_.executor->max_workers() : default_threads();
     if (!options_.executor && options_.threads > 1) options_.executor = std::make_shared<ThreadPool>(options_.threads);
-    if (options_.batch_size == 0) throw InputError("batch_size: expected at least 1, found 0");
+    if (options_.batch_size == 0) throw InputError("batch_size: expected at least 1, found 0", {.field = "batch_size"});
     if (options_.reproducible && options_.latent_form == LatentAttentionForm::automatic)
       options_.latent_form = LatentAttentionForm::absorbed;
     if (!options_.isa) options_.isa = default_isa();
     if (!is_available(*options_.isa))
-      throw DeviceError("instruction set " + in_quotes(to_string(*options_.isa)) + ": this CPU does not have it");
+      throw DeviceError("instruction set " + in_quotes(to_string(*options_.isa)) + ": this CPU does not have it",
+                        {.field = "isa"});
   }
 
   [[nodiscard]] const Model& model() const noexcept { return model_; }
@@ -124,16 +126,19 @@ class Engine {
   void require_fitting(std::span<const SequenceInput> inputs) const {
     const ModelInfo& info = model_.info();
     for (const SequenceInput& input : inputs) {
-      if (input.sequence == nullptr) throw InputError("expected a sequence, found none");
+      if (input.sequence == nullptr) throw InputError("expected a sequence, found none", {.field = "sequence"});
       if (&input.sequence->model().transformer() != &model_.transformer())
-        throw InputError("expected a sequence of the model of this engine, found one of another");
-      if (info.num_features != 0 && !input.tokens.empty()) throw InputError("this model takes features, not tokens");
+        throw InputError("expected a sequence of the model of this engine, found one of another",
+                         {.kind = ErrorKind::mismatch, .field = "sequence"});
+      if (info.num_features != 0 && !input.tokens.empty())
+        throw InputError("this model takes features, not tokens", {ErrorKind::unsupported});
       if (info.num_features == 0 && input.features.data() != nullptr)
-        throw InputError("this model takes tokens, not features");
+        throw InputError("this model takes tokens, not features", {ErrorKind::unsupported});
       for (std::size_t t = 0; t < input.tokens.size(); ++t) {
         if (input.tokens[t] >= info.vocab_size) {
           throw InputError("token " + std::to_string(t) + ": expected an id below " + std::to_string(info.vocab_size) +
-                           ", found " + std::to_string(input.tokens[t]));
+                               ", found " + std::to_string(input.tokens[t]),
+                           {.field = "token " + std::to_string(t)});
         }
       }
       if (input.features.data() != nullptr)
@@ -141,7 +146,8 @@ class Engine {
                       input.features.shape());
       input.sequence->require_room(rows_of(input));
       const auto same = [&](const SequenceInput& other) { return other.sequence == input.sequence; };
-      if (std::ranges::count_if(inputs, same) > 1) throw InputError("expected each sequence once, found one twice");
+      if (std::ranges::count_if(inputs, same) > 1)
+        throw InputError("expected each sequence once, found one twice", {.field = "sequence"});
     }
   }
 

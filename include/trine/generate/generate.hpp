@@ -76,7 +76,7 @@ inline GenerateResult generate_from_tokens(Session& session, const Tokenizer& to
     return std::chrono::duration<double>(Clock::now() - start).count();
   };
   if (session.model().info().output != OutputKind::language_model)
-    throw InputError("generate: this model has no language model head");
+    throw InputError("generate: this model has no language model head", {ErrorKind::unsupported});
 
   GenerateResult result;
   result.prompt_tokens = std::move(prompt);

@@ -132,10 +132,11 @@ inline void refuse_other_methods(ObjectReader& reader) {
     const bool is_id = key.ends_with("_token_id");  // where 0 is a token
     const bool is_off = value == false || (value.is_number() && !is_id && (value == off || value == 0)) ||
                         ((value.is_array() || value.is_object()) && value.empty());
-    if (!is_off) reader.fail(key, "off, all that is supported", value);
+    if (!is_off) reader.fail(key, "off, all that is supported", value, ErrorKind::unsupported);
   }
   for (const std::string_view key : {"min_length", "min_new_tokens"})
-    if (reader.has(key) && reader.at(key) != 0) reader.fail(key, "0, all that is supported", reader.at(key));
+    if (reader.has(key) && reader.at(key) != 0)
+      reader.fail(key, "0, all that is supported", reader.at(key), ErrorKind::unsupported);
 }
 
 }  // namespace detail

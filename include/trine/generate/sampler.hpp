@@ -48,7 +48,7 @@ struct SamplingOptions {
     if (valid) return;
     std::ostringstream message;
     message << name << ": expected " << expected << ", found " << found;
-    throw InputError(message.str());
+    throw InputError(message.str(), {.field = name});
   }
 };
 
@@ -64,7 +64,8 @@ class Sampler {
   /// InputError without logits.
   [[nodiscard]] TokenId sample(std::span<const float> logits, std::span<const TokenId> history) {
     if (logits.empty() || logits.size() - 1 > std::numeric_limits<TokenId>::max()) {
-      throw InputError("logits: expected 1 to 4294967296 of them, found " + std::to_string(logits.size()));
+      throw InputError("logits: expected 1 to 4294967296 of them, found " + std::to_string(logits.size()),
+                       {.field = "logits"});
     }
     const double uniform = random_.uniform(sampled_++);
     gather_candidates(logits, candidates_);

@@ -34,25 +34,31 @@ struct SelfTest {
 namespace detail {
 
 // A list of integers in [0, most], exact: nlohmann's own conversion would wrap and round.
-[[nodiscard]] inline std::vector<std::uint32_t> read_integers(const Json& list, const std::string& place,
+[[nodiscard]] inline std::vector<std::uint32_t> read_integers(const Json& list, const SourceName& source,
                                                               std::uint64_t most) {
   if (!list.is_array())
-    throw ConfigError(place + ": expected a list of integers, found " + ObjectReader::describe(list));
+    throw ConfigError(source.text + ": expected a list of integers, found " + ObjectReader::describe(list),
+                      source.details(""));
   std::vector<std::uint32_t> result;
   result.reserve(list.size());
   for (const Json& value : list) {
     if (!value.is_number_unsigned() || value.get<std::uint64_t>() > most)
-      throw ConfigError(place + ": expected integers from 0 to " + std::to_string(most) + ", found " +
-                        ObjectReader::describe(value));
+      throw ConfigError(source.text + ": expected integers from 0 to " + std::to_string(most) + ", found " +
+                            ObjectReader::describe(value),
+                        source.details("", value.is_number() ? ErrorKind::out_of_range : ErrorKind::damaged));
     result.push_back(value.get<std::uint32_t>());
   }
   return result;
 }
 
-[[nodiscard]] inline SelfTest::Case read_self_test_case(ObjectReader entry, const std::string& place) {
+[[nodiscard]] inline SelfTest::Case read_self_test_case(ObjectReader entry, const SourceName& source) {
+  const auto part = [&](const char* key) {
+    const std::string field = source.field + key;
+    return SourceName(source.path, field, field);
+  };
   constexpr std::uint64_t most = std::numeric_limits<std::uint32_t>::max();
   SelfTest::Case result;
-  result.tokens = read_integers(entry.at("tokens"), place + ".tokens", most);
+  result.tokens = read_integers(entry.at("tokens"), part(".tokens"), most);
   const Json& layers = entry.at("experts");
   if (!layers.is_object()) entry.fail("experts", "an object", layers);
   for (const auto& [key, tokens] : layers.items()) {
@@ -62,7 +68,7 @@ namespace detail {
       entry.fail("experts", "expected layer numbers as keys, found " + in_quotes(key));
     if (!tokens.is_array() || tokens.size() != result.tokens.size())
       entry.fail("experts", "a list of experts for each token", tokens);
-    for (const Json& chosen : tokens) result.experts[layer].push_back(read_integers(chosen, place + ".experts", most));
+    for (const Json& chosen : tokens) result.experts[layer].push_back(read_integers(chosen, part(".experts"), most));
   }
   const Json& list = entry.at("top_logits");
   if (!list.is_array()) entry.fail("top_logits", "a list", list);
@@ -70,7 +76,7 @@ namespace detail {
     ObjectReader reader = entry.element("top_logits", j);
     SelfTest::TopLogits top;
     top.position = reader.integer("position", 0, most);
-    top.ids = read_integers(reader.at("ids"), place + ".top_logits.ids", most);
+    top.ids = read_integers(reader.at("ids"), part(".top_logits.ids"), most);
     const Json& logits = reader.at("logits");
     if (!logits.is_array() || logits.size() != top.ids.size()) reader.fail("logits", "as many numbers as ids", logits);
     for (const Json& logit : logits) {
@@ -99,7 +105,7 @@ namespace detail {
   SelfTest result;
   for (std::size_t i = 0; i < cases.size(); ++i) {
     result.cases.push_back(
-        detail::read_self_test_case(root.element("cases", i), place + ": cases[" + std::to_string(i) + "]"));
+        detail::read_self_test_case(root.element("cases", i), {place, "cases", "cases[" + std::to_string(i) + "]"}));
   }
   root.finish();
   return result;
@@ -167,12 +173,14 @@ struct SelfTestReport {
     for (const auto& top : expected.top_logits) {
       if (top.position >= logits.extent(0) || top.ids.size() != top.logits.size()) {
         throw ConfigError(place + "top_logits: expected positions below " + std::to_string(logits.extent(0)) +
-                          " and as many logits as ids, found position " + std::to_string(top.position));
+                              " and as many logits as ids, found position " + std::to_string(top.position),
+                          {.kind = ErrorKind::mismatch, .field = "top_logits"});
       }
       for (std::size_t i = 0; i < top.ids.size(); ++i) {
         if (top.ids[i] >= logits.extent(1)) {
           throw ConfigError(place + "top_logits: expected ids below " + std::to_string(logits.extent(1)) + ", found " +
-                            std::to_string(top.ids[i]));
+                                std::to_string(top.ids[i]),
+                            {.kind = ErrorKind::mismatch, .field = "top_logits"});
         }
         ++report.logits;
         const double error =

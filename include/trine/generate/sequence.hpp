@@ -49,7 +49,8 @@ class Sequence {
     const std::size_t most = model_.info().max_position_embeddings;
     if (context_ > most) {
       throw InputError("context: expected at most " + std::to_string(most) +
-                       ", the max_position_embeddings of the model, found " + std::to_string(context_));
+                           ", the max_position_embeddings of the model, found " + std::to_string(context_),
+                       {.field = "context"});
     }
     if (context_ != 0) require_memory(context_);
     if (context_ == 0) context_ = most;
@@ -94,11 +95,13 @@ class Sequence {
   [[nodiscard]] bool truncate(std::size_t length) {
     if (length > state_.position)
       throw InputError("length: expected at most " + std::to_string(state_.position) + ", the positions seen, found " +
-                       std::to_string(length));
+                           std::to_string(length),
+                       {.field = "length"});
     const ModelInfo& info = model_.info();
     if (info.whole_frames && length % info.frame_size != 0)
       throw InputError("length: expected whole frames of " + std::to_string(info.frame_size) + " positions, found " +
-                       std::to_string(length));
+                           std::to_string(length),
+                       {.field = "length"});
     const std::vector<Block>& blocks = model_.transformer().blocks();
     SequenceCache shorter = state_.cache;
     for (std::size_t layer = 0; layer < blocks.size(); ++layer)
@@ -123,7 +126,8 @@ class Sequence {
     SequenceState state = read_session_file(path, model_);
     if (state.position > context_)
       throw CapacityError(path.string() + ": a sequence of " + std::to_string(state.position) +
-                          " positions, the context has room for " + std::to_string(context_));
+                              " positions, the context has room for " + std::to_string(context_),
+                          {.path = path.string(), .field = "context"});
     replace(std::move(state));
   }
   /// Becomes a saved sequence, whatever its length, and returns how many of its tokens `tokens` begin with, at most
@@ -131,7 +135,7 @@ class Sequence {
   /// FileError, and this sequence is then as it was.
   std::size_t restore_for(const std::filesystem::path& path, std::span<const TokenId> tokens) {
     const ModelInfo& info = model_.info();
-    if (info.num_features != 0) throw InputError("this model takes features, not tokens");
+    if (info.num_features != 0) throw InputError("this model takes features, not tokens", {ErrorKind::unsupported});
     SequenceState state = read_session_file(path, model_);
     const auto same = std::ranges::mismatch(state.tokens, tokens).in1 - state.tokens.begin();
     std::size_t length = std::min(static_cast<std::size_t>(same), context_);
@@ -176,7 +180,9 @@ class Sequence {
       const Router* router = feed_forward.router();
       if (router != nullptr) {
         auto own = wrap(layer, std::make_unique<BorrowedRouter>(*router));
-        if (own == nullptr) throw InputError("router of layer " + std::to_string(layer) + ": expected one, found none");
+        if (own == nullptr)
+          throw InputError("router of layer " + std::to_string(layer) + ": expected one, found none",
+                           {.field = "router"});
         feed_forward.require_fitting(*own);
         router = routers->owned.emplace_back(std::move(own)).get();
       }
@@ -197,23 +203,26 @@ class Sequence {
   }
   void require_whole() const {
     if (interrupted_)
-      throw InputError("the session was interrupted in the middle of a pass: call truncate() or reset() first");
+      throw InputError("the session was interrupted in the middle of a pass: call truncate() or reset() first",
+                       {ErrorKind::wrong_state});
   }
 
   // May `count` positions be appended?
   void require_room(std::size_t count) {
     require_whole();
-    if (count == 0) throw InputError("expected at least one token or frame, found none");
+    if (count == 0) throw InputError("expected at least one token or frame, found none", {.field = "tokens"});
     const ModelInfo& info = model_.info();
     if (info.whole_frames && count % info.frame_size != 0) {
       throw InputError("expected whole frames of " + std::to_string(info.frame_size) + " positions, found " +
-                       std::to_string(count) + " positions");
+                           std::to_string(count) + " positions",
+                       {.field = "tokens"});
     }
     const std::size_t left = context_ - state_.position;
     if (count > left) {
       throw CapacityError("the sequence is " + std::to_string(count - left) + " positions too long: expected at most " +
-                          std::to_string(context_) + ", found " + std::to_string(state_.position) + " and " +
-                          std::to_string(count) + " more");
+                              std::to_string(context_) + ", found " + std::to_string(state_.position) + " and " +
+                              std::to_string(count) + " more",
+                          {.field = "context"});
     }
     const std::size_t wanted = state_.position + count;
     if (wanted <= memory_for_) return;
@@ -238,7 +247,8 @@ class Sequence {
     const std::optional<std::uint64_t> available = available_memory();
     if (available && more > *available)
       throw CapacityError("the caches of " + std::to_string(positions) + " positions need " + std::to_string(more) +
-                          " bytes more, available are " + std::to_string(*available));
+                              " bytes more, available are " + std::to_string(*available),
+                          {.field = "memory"});
   }
 
   Model model_;

@@ -69,7 +69,8 @@ class Session {
   /// CancelledError, NumericError (no output of a row is finite; the session then needs a truncate or reset).
   View<const float, 2> forward(std::span<const TokenId> tokens, OutputRows rows = OutputRows::last,
                                const std::stop_token& stop = {}) {
-    if (model().info().num_features != 0) throw InputError("this model takes features, not tokens");
+    if (model().info().num_features != 0)
+      throw InputError("this model takes features, not tokens", {ErrorKind::unsupported});
     return run({.sequence = &sequence_, .tokens = tokens, .rows = rows}, stop);
   }
 
@@ -77,7 +78,8 @@ class Session {
   /// Otherwise as above.
   View<const float, 2> forward_features(View<const float, 3> features, OutputRows rows = OutputRows::last,
                                         const std::stop_token& stop = {}) {
-    if (model().info().num_features == 0) throw InputError("this model takes tokens, not features");
+    if (model().info().num_features == 0)
+      throw InputError("this model takes tokens, not features", {ErrorKind::unsupported});
     return run({.sequence = &sequence_, .features = features, .rows = rows}, stop);
   }
 
@@ -101,7 +103,8 @@ class Session {
     if (sequence_.truncate(length)) return;
     if (model().info().num_features != 0)
       throw InputError("length: " + std::to_string(length) +
-                       " positions would have to be computed again from features, which are not kept");
+                           " positions would have to be computed again from features, which are not kept",
+                       {ErrorKind::unsupported, "", "length"});
     const std::vector<TokenId> again(tokens().begin(), tokens().begin() + static_cast<std::ptrdiff_t>(length));
     reset();
     run({.sequence = &sequence_, .tokens = again}, stop);

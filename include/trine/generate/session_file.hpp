@@ -89,17 +89,21 @@ inline void write_session_file(const std::filesystem::path& path, const Model& m
 [[nodiscard]] inline SequenceState read_session_file(const std::filesystem::path& path, const Model& model) {
   const MappedFile file(path, FileAccess::read);
   std::span<const std::byte> rest = file.bytes();
-  const auto fail = [&](const std::string& what) { throw FileError(path.string() + ": " + what); };
+  const auto fail = [&](const std::string& what, ErrorKind kind = ErrorKind::damaged) {
+    throw FileError(path.string() + ": " + what, {.kind = kind, .path = path.string()});
+  };
   detail::SessionHeader header;
   if (rest.size() < sizeof header + sizeof(std::uint64_t))
     fail("expected a session of at least " + std::to_string(sizeof header + sizeof(std::uint64_t)) + " bytes, found " +
          std::to_string(rest.size()));
   std::memcpy(&header, rest.data(), sizeof header);
   if (header.magic != detail::kSessionMagic) fail("expected a session file, found other first bytes");
-  if (header.version != detail::kSessionVersion) fail("version: expected 1, found " + std::to_string(header.version));
+  if (header.version != detail::kSessionVersion)
+    fail("version: expected 1, found " + std::to_string(header.version), ErrorKind::unsupported);
   if (const std::uint64_t own = model.fingerprint(); header.fingerprint != own)
     fail("fingerprint: expected " + detail::in_hex(own) + ", that of the model, found " +
-         detail::in_hex(header.fingerprint) + ": it was saved with another one");
+             detail::in_hex(header.fingerprint) + ": it was saved with another one",
+         ErrorKind::mismatch);
   if (header.cache_type >= kCacheTypeNames.size())
     fail("cache_type: expected 0, 1 or 2, found " + std::to_string(header.cache_type));
   const ModelInfo& info = model.info();

@@ -61,7 +61,8 @@ class StopStringMatcher {
   explicit StopStringMatcher(const std::vector<std::string>& strings, std::span<const HiddenToken> hidden = {}) {
     for (const std::string& text : strings) {
       if (text.empty() || !is_valid_utf8(text)) {
-        throw InputError("stop string: expected valid UTF-8 that is not empty, found " + in_quotes(text));
+        throw InputError("stop string: expected valid UTF-8 that is not empty, found " + in_quotes(text),
+                         {.field = "stop string"});
       }
       patterns_.emplace_back(symbols_of(text, {}));
       std::vector<Symbol> with_tokens = symbols_of(text, hidden);

@@ -17,6 +17,7 @@
 
 #include <trine/core/nearest_name.hpp>
 #include <trine/core/notes.hpp>
+#include <trine/core/source_name.hpp>
 #include <trine/json/parse.hpp>
 
 namespace trine::inline TRINE_ABI {
@@ -24,12 +25,15 @@ namespace trine::inline TRINE_ABI {
 /// A cursor on a JSON object. Each getter checks the type and the range and remembers the key as known; `finish` then
 /// refuses every other key and names the nearest known one. Errors read "config.json: moe.router.k: expected ..., found
 /// ...". Borrows the document.
+///
+/// Kinds of these errors: damaged for what is missing or of another type; out_of_range for a number; unsupported for a
+/// key or a name that nobody knows, and for a number where only one is allowed, such as the version of a format.
 class ObjectReader {
  public:
-  /// `place` is the file, `path` the keys that lead to `object` ("" for the root). `defaults` has the values of keys
+  /// `source` is the file, `path` the keys that lead to `object` ("" for the root). `defaults` has the values of keys
   /// that `object` lacks; a key that is there and null is null. Throws ConfigError unless `object` is an object.
-  ObjectReader(const Json& object, std::string place, std::string path = {}, Json defaults = Json::object())
-      : object_(object), place_(std::move(place)), path_(std::move(path)), defaults_(std::move(defaults)) {
+  ObjectReader(const Json& object, SourceName source, std::string path = {}, Json defaults = Json::object())
+      : object_(object), source_(std::move(source)), path_(std::move(path)), defaults_(std::move(defaults)) {
     if (!object.is_object()) fail("", "a JSON object", object);
   }
 
@@ -52,7 +56,9 @@ class ObjectReader {
     const Json& value = at(key);
     const bool in_range =
         value.is_number_unsigned() && value.get<std::uint64_t>() >= least && value.get<std::uint64_t>() <= most;
-    if (!in_range) fail(key, "an integer from " + std::to_string(least) + " to " + std::to_string(most), value);
+    if (!in_range)
+      fail(key, "an integer from " + std::to_string(least) + " to " + std::to_string(most), value,
+           !value.is_number_integer() ? ErrorKind::damaged : kind_outside(least == most));
     return value.get<std::uint64_t>();
   }
   [[nodiscard]] std::uint64_t integer_or(std::string_view key, std::uint64_t least, std::uint64_t most,
@@ -64,7 +70,9 @@ class ObjectReader {
   [[nodiscard]] double number(std::string_view key, double least, double most) {
     const Json& value = at(key);
     const bool in_range = value.is_number() && value.get<double>() >= least && value.get<double>() <= most;
-    if (!in_range) fail(key, "a number from " + Json(least).dump() + " to " + Json(most).dump(), value);
+    if (!in_range)
+      fail(key, "a number from " + Json(least).dump() + " to " + Json(most).dump(), value,
+           !value.is_number() ? ErrorKind::damaged : kind_outside(least == most));
     return value.get<double>();
   }
   [[nodiscard]] double number_or(std::string_view key, double least, double most, double otherwise) {
@@ -93,13 +101,13 @@ class ObjectReader {
       if (found.is_string() && found.get_ref<const std::string&>() == name) return value;
       names += (names.empty() ? "\"" : ", \"") + std::string(name) + "\"";
     }
-    fail(key, "one of " + names, found);
+    fail(key, "one of " + names, found, found.is_string() ? ErrorKind::unsupported : ErrorKind::damaged);
   }
 
-  [[nodiscard]] ObjectReader object(std::string_view key) { return {at(key), place_, name_of(key)}; }
+  [[nodiscard]] ObjectReader object(std::string_view key) { return {at(key), source_, name_of(key)}; }
   /// The same for an object that lies elsewhere and is meant where `key` is absent.
   [[nodiscard]] ObjectReader beside(const Json& object, std::string_view key) const {
-    return {object, place_, name_of(key)};
+    return {object, source_, name_of(key)};
   }
 
   /// Element `index` of a list of objects.
@@ -107,12 +115,12 @@ class ObjectReader {
     const Json& list = at(key);
     if (!list.is_array() || index >= list.size())
       fail(key, "a list of more than " + std::to_string(index) + " objects", list);
-    return {list[index], place_, name_of(key) + "[" + std::to_string(index) + "]"};
+    return {list[index], source_, name_of(key) + "[" + std::to_string(index) + "]"};
   }
 
   /// The value as it is, for lists and free forms. Throws ConfigError when it is missing.
   [[nodiscard]] const Json& at(std::string_view key) {
-    if (!has(key)) throw ConfigError(name_with_place(key) + ": expected a value, found none");
+    if (!has(key)) fail(key, "expected a value, found none");
     return *find(key);
   }
 
@@ -125,7 +133,7 @@ class ObjectReader {
   /// Throws ConfigError for the first key that no getter asked for.
   void finish() const {
     for (const auto& [key, value] : object_.items())
-      if (!is_known(key)) throw ConfigError(unknown(key));
+      if (!is_known(key)) throw ConfigError(unknown(key), details(key, ErrorKind::unsupported));
   }
   /// The same for files whose writers add keys of their own. A key is noted, not refused, where its value asks for
   /// nothing (null, false, 0 or empty), where it is one of `ignored`, or where the caller of the load allows it.
@@ -141,20 +149,22 @@ class ObjectReader {
       } else if (asks_for_nothing(item.value())) {
         notes.add(name, "unknown, and asks for nothing");
       } else if (!notes.allows(name)) {
-        throw ConfigError(unknown(key) + "; allow_unknown (--allow-unknown " + escaped(name) + ") ignores it");
+        throw ConfigError(unknown(key) + "; allow_unknown (--allow-unknown " + escaped(name) + ") ignores it",
+                          details(key, ErrorKind::unsupported));
       }
     }
   }
 
-  /// Throws "place: path.key: expected `expectation`, found `value`".
-  [[noreturn]] void fail(std::string_view key, const std::string& expectation, const Json& value) const {
+  /// Throws "source: path.key: expected `expectation`, found `value`".
+  [[noreturn]] void fail(std::string_view key, const std::string& expectation, const Json& value,
+                         ErrorKind kind = ErrorKind::damaged) const {
     const bool is_default = object_.is_object() && !object_.contains(key) && defaults_.contains(key);
-    throw ConfigError(name_with_place(key) + ": expected " + expectation + ", found " +
-                      (is_default ? "none, which means " : "") + describe(value));
+    fail(key, "expected " + expectation + ", found " + (is_default ? "none, which means " : "") + describe(value),
+         kind);
   }
-  /// Throws "place: path.key: `problem`", for what is wrong between fields.
-  [[noreturn]] void fail(std::string_view key, const std::string& problem) const {
-    throw ConfigError(name_with_place(key) + ": " + problem);
+  /// Throws "source: path.key: `problem`", for what is wrong between fields.
+  [[noreturn]] void fail(std::string_view key, const std::string& problem, ErrorKind kind = ErrorKind::damaged) const {
+    throw ConfigError(name_with_source(key) + ": " + problem, details(key, kind));
   }
 
   /// A value in a message: lists and objects by their kind, texts in quotes, anything else as it is written.
@@ -166,6 +176,9 @@ class ObjectReader {
   }
 
  private:
+  [[nodiscard]] static ErrorKind kind_outside(bool only_one_allowed) noexcept {
+    return only_one_allowed ? ErrorKind::unsupported : ErrorKind::out_of_range;
+  }
   [[nodiscard]] const Json* find(std::string_view key) const {
     const auto found = object_.find(key);
     if (found != object_.end()) return &*found;
@@ -180,21 +193,23 @@ class ObjectReader {
            (value.is_structured() && value.empty());
   }
   [[nodiscard]] std::string unknown(std::string_view key) const {
-    const std::string place = path_.empty() ? place_ : place_ + ": " + path_;
-    const std::string message = place + ": unknown key " + in_quotes(key);
+    const std::string message = name_with_source("") + ": unknown key " + in_quotes(key);
     return message + nearest_hint(key, known_, "; the nearest known key is '");
   }
   [[nodiscard]] std::string name_of(std::string_view key) const {
     if (path_.empty() || key.empty()) return path_ + escaped(key);
     return path_ + "." + escaped(key);
   }
-  [[nodiscard]] std::string name_with_place(std::string_view key) const {
+  [[nodiscard]] std::string name_with_source(std::string_view key) const {
     const std::string name = name_of(key);
-    return name.empty() ? place_ : place_ + ": " + name;
+    return name.empty() ? source_.text : source_.text + ": " + name;
+  }
+  [[nodiscard]] ErrorDetails details(std::string_view key, ErrorKind kind) const {
+    return source_.details(name_of(key), kind);
   }
 
   const Json& object_;
-  std::string place_;
+  SourceName source_;
   std::string path_;
   Json defaults_;
   std::vector<std::string> known_;

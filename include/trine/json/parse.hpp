@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include <trine/core/error.hpp>
+#include <trine/core/source_name.hpp>
 #include <trine/platform/mapped_file.hpp>
 
 namespace trine::inline TRINE_ABI {
@@ -24,8 +25,8 @@ using Json = nlohmann::json;
 inline constexpr std::size_t kMaxJsonDepth = 128;
 inline constexpr std::uint64_t kMaxJsonBytes = std::uint64_t{256} << 20U;
 
-/// Parses `text`; `name` says in errors where it came from. Throws ConfigError.
-[[nodiscard]] TRINE_DECL Json parse_json(std::string_view text, const std::string& name);
+/// Parses `text`; `source` says in errors where it came from. Throws ConfigError.
+[[nodiscard]] TRINE_DECL Json parse_json(std::string_view text, const SourceName& source);
 
 /// Reads and parses a file of at most 256 MiB. Throws FileError, ConfigError; messages name `path`.
 [[nodiscard]] inline Json read_json_file(const std::filesystem::path& path) {

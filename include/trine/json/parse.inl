@@ -15,7 +15,7 @@ namespace detail {
 // Watches the events of a parse without building anything; refuses depth and duplicate keys.
 class JsonGuard : public nlohmann::json_sax<Json> {
  public:
-  explicit JsonGuard(const std::string& name) : name_(name) {}
+  explicit JsonGuard(const SourceName& source) : source_(source) {}
 
   bool null() override { return true; }
   bool boolean(bool) override { return true; }
@@ -31,7 +31,8 @@ class JsonGuard : public nlohmann::json_sax<Json> {
   }
   bool key(string_t& text) override {
     if (!keys_.back().insert(text).second)
-      throw ConfigError(name_ + ": key " + in_quotes(text) + " appears twice in one object");
+      throw ConfigError(source_.text + ": key " + in_quotes(text) + " appears twice in one object",
+                        source_.details(text));
     return true;
   }
   bool end_object() override {
@@ -50,33 +51,38 @@ class JsonGuard : public nlohmann::json_sax<Json> {
   bool parse_error(std::size_t position, const std::string& token, const nlohmann::detail::exception&) override {
     const bool is_nan = token.ends_with('N') || token.ends_with('I');  // as Python writes NaN and Infinity
     const std::string hint = is_nan ? "; JSON has neither NaN nor Infinity" : "";
-    throw ConfigError(name_ + ": not valid JSON at byte " + std::to_string(position) + ", near " + in_quotes(token) +
-                      hint);
+    throw ConfigError(
+        source_.text + ": not valid JSON at byte " + std::to_string(position) + ", near " + in_quotes(token) + hint,
+        source_.details(""));
   }
 
  private:
   void enter() {
     if (++depth_ > kMaxJsonDepth)
-      throw ConfigError(name_ + ": expected at most " + std::to_string(kMaxJsonDepth) + " nested levels, found more");
+      throw ConfigError(
+          source_.text + ": expected at most " + std::to_string(kMaxJsonDepth) + " nested levels, found more",
+          source_.details("", ErrorKind::does_not_fit));
   }
 
-  const std::string& name_;
+  const SourceName& source_;
   std::size_t depth_ = 0;
   std::vector<std::set<std::string>> keys_;  // ordered: a hash could be made to collide
 };
 
 }  // namespace detail
 
-TRINE_DECL Json parse_json(std::string_view text, const std::string& name) {
+TRINE_DECL Json parse_json(std::string_view text, const SourceName& source) {
   // The parser takes a NUL for the end of the text and would never look at what follows.
   if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos)
-    throw ConfigError(name + ": not valid JSON at byte " + std::to_string(nul + 1) + ", near " + in_quotes({"\0", 1}));
-  detail::JsonGuard guard(name);
+    throw ConfigError(
+        source.text + ": not valid JSON at byte " + std::to_string(nul + 1) + ", near " + in_quotes({"\0", 1}),
+        source.details(""));
+  detail::JsonGuard guard(source);
   Json::sax_parse(text, &guard);
   try {
     return Json::parse(text);
   } catch (const nlohmann::json::exception& error) {
-    throw ConfigError(name + ": not valid JSON: " + error.what());
+    throw ConfigError(source.text + ": not valid JSON: " + error.what(), source.details(""));
   }
 }
 

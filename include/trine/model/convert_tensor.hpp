@@ -44,7 +44,8 @@ inline QuantizationError convert_rows(const std::string& name, const AnyMatrix& 
   float* rounded = scratch.rounded.data();
   kernels::decode(from, first, rows, 0, from.columns, exact, from.columns, 1);
   if (!std::all_of(exact, exact + count, [](float w) { return std::isfinite(w); }))
-    throw WeightError(name + ": expected finite numbers, found another");
+    throw WeightError(name + ": expected finite numbers, found another",
+                      {.kind = ErrorKind::not_finite, .field = name});
   if (is_packed(to)) {
     pack(to, exact, from.columns, rows, from.columns, out);
     AnyMatrix packed{out, to, rows, from.columns};
@@ -90,8 +91,9 @@ inline QuantizationError convert_rows(const std::string& name, const AnyMatrix& 
     });
     for (std::size_t i = 0; i < bands; ++i) {
       if (!std::isfinite(errors[i].squared_error))
-        throw WeightError(name + ": expected numbers that " + std::string(to_string(to)) +
-                          " can hold, found a larger one");
+        throw WeightError(
+            name + ": expected numbers that " + std::string(to_string(to)) + " can hold, found a larger one",
+            {.kind = ErrorKind::out_of_range, .field = name});
       total += errors[i];
       const std::size_t end = std::min(begin + (i + 1) * band, from.rows);
       sink(stored[i], static_cast<double>(end) / static_cast<double>(from.rows));

@@ -129,7 +129,7 @@ class Model {
     if (found != known.end()) return found->second;
     std::string names;
     for (const auto& [name, architecture] : known) names += (names.empty() ? "" : ", ") + name;
-    reader.fail("model_type", in_quotes(type) + " is not supported; supported are " + names);
+    reader.fail("model_type", in_quotes(type) + " is not supported; supported are " + names, ErrorKind::unsupported);
   }
 
   std::shared_ptr<const State> state_;

@@ -105,12 +105,13 @@ class ModelQuantizer {
   void require_unchanged() const {
     for (const auto& [file, stamp] : stamps_)
       if (FileStamp::of(directory_ / file) != stamp)
-        throw FileError((directory_ / file).string() + ": changed while it was read");
+        throw FileError((directory_ / file).string() + ": changed while it was read",
+                        {.kind = ErrorKind::wrong_state, .path = (directory_ / file).string()});
   }
 
   void require_outside(const std::filesystem::path& target) const {
     namespace fs = std::filesystem;
-    if (target.empty()) throw InputError("the directory to write: expected a name, found none");
+    if (target.empty()) throw InputError("the directory to write: expected a name, found none", {.field = "target"});
     std::error_code ignored;  // where there is no such place, making the directory fails
     const fs::path source = fs::weakly_canonical(directory_, ignored);
     for (const char* ending : {"", ".partial"}) {
@@ -118,8 +119,9 @@ class ModelQuantizer {
       if (!made.has_filename()) made = made.parent_path();
       made = fs::weakly_canonical(made += ending, ignored);
       if (std::ranges::mismatch(source, made).in1 == source.end())
-        throw InputError(target.string() + ": lies in the model that is read, " + directory_.string() +
-                         "; choose another place");
+        throw InputError(
+            target.string() + ": lies in the model that is read, " + directory_.string() + "; choose another place",
+            {.path = target.string()});
     }
   }
 
@@ -127,11 +129,13 @@ class ModelQuantizer {
     for (const PlannedTensor& planned : plan) {
       const StoredTensor* tensor = model_.weights().find(planned.name);
       if (tensor == nullptr || tensor->shape != planned.shape || tensor->dtype != planned.from)
-        throw InputError(planned.name + ": expected a plan for the tensors of " + directory_.string());
+        throw InputError(planned.name + ": expected a plan for the tensors of " + directory_.string(),
+                         {ErrorKind::mismatch, directory_.string(), planned.name});
       if (planned.to == planned.from) continue;
       if (const std::string obstacle = detail::obstacle_to(planned.to, model_.weights(), planned); !obstacle.empty())
         throw InputError(planned.name + ": expected a type that it can have, found " +
-                         std::string(to_string(planned.to)) + ": " + obstacle);
+                             std::string(to_string(planned.to)) + ": " + obstacle,
+                         {ErrorKind::unsupported, directory_.string(), planned.name});
     }
   }
 

@@ -132,7 +132,8 @@ inline void scale_frequencies(const YarnScaling& yarn, const RopeOptions& rope, 
 inline void scale_frequencies(const LongRopeScaling& longrope, const RopeOptions&, RopeFrequencies& result) {
   if (longrope.short_factor.size() != result.inverse.size()) {
     throw ConfigError("longrope: expected " + std::to_string(result.inverse.size()) + " factors, found " +
-                      std::to_string(longrope.short_factor.size()));
+                          std::to_string(longrope.short_factor.size()),
+                      {.field = "longrope"});
   }
   for (std::size_t i = 0; i < result.inverse.size(); ++i) result.inverse[i] /= longrope.short_factor[i];
   if (longrope.attention_factor) {

@@ -16,7 +16,7 @@
 #include <system_error>
 #include <utility>
 
-#include <trine/core/error.hpp>
+#include <trine/platform/file_error.hpp>
 #include <trine/platform/output_file.hpp>
 
 namespace trine::inline TRINE_ABI {
@@ -40,7 +40,7 @@ namespace trine::inline TRINE_ABI {
     if (no_link || is_open_descriptor(result)) return result;
     result = next.is_absolute() ? next : result.parent_path() / next;
   }
-  throw FileError(path.string() + ": cannot be written: " + std::generic_category().message(ELOOP));
+  throw_file_error(path, "cannot be written", ELOOP);
 }
 
 /// Writes to a new file beside the target, under a name that nobody else has; `commit` syncs it and renames it to the
@@ -73,9 +73,7 @@ class AtomicFile {
   }
 
  private:
-  [[noreturn]] void fail(int code) const {
-    throw FileError(path_.string() + ": cannot be written: " + std::generic_category().message(code));
-  }
+  [[noreturn]] void fail(int code) const { throw_file_error(path_, "cannot be written", code); }
 
   [[nodiscard]] int open() {
     struct stat status {};

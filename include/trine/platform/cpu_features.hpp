@@ -143,13 +143,15 @@ namespace detail {
 [[nodiscard]] inline Isa isa_named(std::string_view name) {
   for (const auto& [isa, known] : kIsaNames) {
     if (known != name) continue;
-    if (!is_available(isa)) throw DeviceError("instruction set " + in_quotes(name) + ": this CPU does not have it");
+    if (!is_available(isa))
+      throw DeviceError("instruction set " + in_quotes(name) + ": this CPU does not have it", {.field = "isa"});
     return isa;
   }
   std::string choices = "portable";
   for (const auto& [isa, known] : kIsaNames)
     if (is_compiled(isa) && isa != Isa::portable) choices += ", " + std::string(known);
-  throw DeviceError("instruction set: expected one of " + choices + ", found " + in_quotes(name));
+  throw DeviceError("instruction set: expected one of " + choices + ", found " + in_quotes(name),
+                    {.kind = ErrorKind::out_of_range, .field = "isa"});
 }
 
 /// TRINE_ISA when it is set and not empty, otherwise the best one. Throws DeviceError as `isa_named` does.

@@ -19,6 +19,7 @@
 
 #include <trine/core/error.hpp>
 #include <trine/platform/anonymous_memory.hpp>
+#include <trine/platform/file_error.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -35,7 +36,7 @@ class MappedFile {
     const Descriptor file(path);
     struct stat status {};
     if (::fstat(file.value, &status) != 0) fail("cannot be examined", errno);
-    if (!S_ISREG(status.st_mode)) throw FileError(path.string() + ": expected a regular file");
+    if (!S_ISREG(status.st_mode)) throw FileError(path.string() + ": expected a regular file", {.path = path.string()});
     size_ = static_cast<std::size_t>(status.st_size);
     if (size_ == 0) return;
     require_content(file.value);
@@ -76,7 +77,7 @@ class MappedFile {
   struct Descriptor {
     explicit Descriptor(const std::filesystem::path& path)
         : value(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
-      if (value < 0) throw FileError(path.string() + ": cannot be opened: " + std::generic_category().message(errno));
+      if (value < 0) throw_file_error(path, "cannot be opened", errno);
     }
     ~Descriptor() { ::close(value); }
     Descriptor(const Descriptor&) = delete;
@@ -84,9 +85,7 @@ class MappedFile {
     int value;
   };
 
-  [[noreturn]] void fail(const char* what, int code) const {
-    throw FileError(path_.string() + ": " + what + ": " + std::generic_category().message(code));
-  }
+  [[noreturn]] void fail(const char* what, int code) const { throw_file_error(path_, what, code); }
 
   // What a clone without Git LFS has in place of a large file: a text of less than 1024 bytes that begins with this.
   // https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md
@@ -96,8 +95,10 @@ class MappedFile {
     char begin[kPointer.size()];
     const ::ssize_t count = ::pread(file, begin, sizeof begin, 0);
     if (count == static_cast<::ssize_t>(sizeof begin) && std::string_view(begin, sizeof begin) == kPointer)
-      throw FileError(path_.string() +
-                      ": expected the file itself, found a Git LFS pointer to it: run 'git lfs pull' in its directory");
+      throw FileError(
+          path_.string() +
+              ": expected the file itself, found a Git LFS pointer to it: run 'git lfs pull' in its directory",
+          {.kind = ErrorKind::damaged, .path = path_.string()});
   }
 
   void read_all(int file) {
@@ -107,8 +108,9 @@ class MappedFile {
       if (count < 0 && errno == EINTR) continue;
       if (count < 0) fail("cannot be read", errno);
       if (count == 0)
-        throw FileError(path_.string() + ": ended after " + std::to_string(done) + " bytes, expected " +
-                        std::to_string(size_));
+        throw FileError(
+            path_.string() + ": ended after " + std::to_string(done) + " bytes, expected " + std::to_string(size_),
+            {.kind = ErrorKind::damaged, .path = path_.string()});
       done += static_cast<std::size_t>(count);
     }
   }
@@ -124,8 +126,9 @@ class MappedFile {
   std::error_code ignored;  // a file that cannot be examined is one that cannot be opened
   const std::uintmax_t size = std::filesystem::file_size(path, ignored);
   if (!ignored && size > limit) {
-    throw FileError(path.string() + ": expected at most " + std::to_string(limit) + " bytes, found " +
-                    std::to_string(size));
+    throw FileError(
+        path.string() + ": expected at most " + std::to_string(limit) + " bytes, found " + std::to_string(size),
+        {.kind = ErrorKind::does_not_fit, .path = path.string()});
   }
   const MappedFile file(path, FileAccess::read);
   return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};

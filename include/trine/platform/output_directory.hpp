@@ -16,6 +16,7 @@
 #include <utility>
 
 #include <trine/core/error.hpp>
+#include <trine/platform/file_error.hpp>
 #include <trine/platform/output_file.hpp>
 
 namespace trine::inline TRINE_ABI {
@@ -75,13 +76,14 @@ class OutputDirectory {
     return path.has_filename() ? path : path.parent_path();
   }
   [[noreturn]] static void fail(const std::filesystem::path& path, const char* what, int code) {
-    throw FileError(path.string() + ": " + what + ": " + std::generic_category().message(code));
+    throw_file_error(path, what, code);
   }
 
   void require_no_target() const {
     std::error_code ignored;  // what cannot be examined cannot be made either
     if (std::filesystem::exists(std::filesystem::symlink_status(target_, ignored)))
-      throw FileError(target_.string() + ": expected a name that is free, found something there; it stays as it is");
+      throw FileError(target_.string() + ": expected a name that is free, found something there; it stays as it is",
+                      {.kind = ErrorKind::wrong_state, .path = target_.string()});
   }
 
   void lock(bool made) {
@@ -89,7 +91,9 @@ class OutputDirectory {
     const std::filesystem::path marker = partial_ / kMarker;
     marker_.value = ::open(marker.c_str(), flags, 0666);
     const int code = marker_.value < 0 || ::flock(marker_.value, LOCK_EX | LOCK_NB) != 0 ? errno : 0;
-    if (code == EWOULDBLOCK) throw FileError(partial_.string() + ": another run is writing it");
+    if (code == EWOULDBLOCK)
+      throw FileError(partial_.string() + ": another run is writing it",
+                      {.kind = ErrorKind::wrong_state, .path = partial_.string()});
     if (code == 0) return;
     if (made) {
       ::unlink(marker.c_str());
@@ -100,8 +104,8 @@ class OutputDirectory {
     fail_foreign();
   }
   [[noreturn]] void fail_foreign() const {
-    throw FileError(partial_.string() +
-                    ": expected nothing, or what an interrupted run left; found neither: remove it");
+    throw FileError(partial_.string() + ": expected nothing, or what an interrupted run left; found neither: remove it",
+                    {.kind = ErrorKind::wrong_state, .path = partial_.string()});
   }
 
   // All but the marker; no folder that holds something: we make none.

@@ -15,7 +15,7 @@
 #include <system_error>
 #include <utility>
 
-#include <trine/core/error.hpp>
+#include <trine/platform/file_error.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -72,9 +72,7 @@ class OutputFile {
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
 
  private:
-  [[noreturn]] void fail(const std::string& what, int code) const {
-    throw FileError(path_.string() + ": " + what + ": " + std::generic_category().message(code));
-  }
+  [[noreturn]] void fail(const std::string& what, int code) const { throw_file_error(path_, what, code); }
 
   std::filesystem::path path_;
   int descriptor_;

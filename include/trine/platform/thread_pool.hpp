@@ -269,7 +269,13 @@ class ThreadPool final : public Executor {
       if (state.threads.empty() && are_processors_taken())
         state.calm_until = (Clock::now() + kFirstCalm).time_since_epoch().count();
       const BlockedSignals blocked;
-      while (state.threads.size() < wanted) state.threads.emplace_back([this, &state] { serve(state); });
+      // A plain function of pointers: std::thread's state would export its name if it spelled one of our types, also
+      // from a library that hides its symbols.
+      void (*work)(void*, void*) = [](void* pool, void* of) {
+        static_cast<ThreadPool*>(pool)->serve(*static_cast<State*>(of));
+      };
+      while (state.threads.size() < wanted)
+        state.threads.emplace_back(work, static_cast<void*>(this), static_cast<void*>(&state));
     } catch (...) {  // std::system_error, std::bad_alloc
       state.limit.store(state.threads.size(), std::memory_order_relaxed);
     }

@@ -51,11 +51,13 @@ class ForcedExperts : public RouterDecorator {
   /// Throws InputError when the list is empty or names an expert that does not exist.
   ForcedExperts(std::unique_ptr<Router> inner_router, std::vector<std::uint32_t> experts)
       : RouterDecorator(std::move(inner_router)), experts_(std::move(experts)) {
-    if (experts_.empty()) throw InputError("forced experts: expected at least one, found none");
+    if (experts_.empty())
+      throw InputError("forced experts: expected at least one, found none", {.field = "forced experts"});
     for (const std::uint32_t e : experts_) {
       if (e >= num_experts())
-        throw InputError("forced experts: expected experts below " + std::to_string(num_experts()) + ", found " +
-                         std::to_string(e));
+        throw InputError(
+            "forced experts: expected experts below " + std::to_string(num_experts()) + ", found " + std::to_string(e),
+            {.field = "forced experts"});
     }
   }
   [[nodiscard]] std::size_t max_experts_per_token() const override { return experts_.size(); }
@@ -81,12 +83,14 @@ class MaskedExperts : public RouterDecorator {
       : RouterDecorator(std::move(inner_router)), allowed_(num_experts(), 1) {
     for (const std::uint32_t e : masked) {
       if (e >= num_experts())
-        throw InputError("masked experts: expected experts below " + std::to_string(num_experts()) + ", found " +
-                         std::to_string(e));
+        throw InputError(
+            "masked experts: expected experts below " + std::to_string(num_experts()) + ", found " + std::to_string(e),
+            {.field = "masked experts"});
       allowed_[e] = 0;
     }
     if (std::ranges::count(allowed_, 1) == 0)
-      throw InputError("masked experts: expected at least one expert to be left, found none");
+      throw InputError("masked experts: expected at least one expert to be left, found none",
+                       {.field = "masked experts"});
   }
 
   void route(const ForwardContext& context, const RouterInput& input, RoutingPlan& plan) const override {

@@ -46,7 +46,7 @@ class RouterRegistry {
       }
       const std::string nearest = nearest_hint(kind, known);
       const std::string hint = nearest.empty() ? "; known are " + all : nearest;
-      options.fail("kind", "no router named " + in_quotes(kind) + hint);
+      options.fail("kind", "no router named " + in_quotes(kind) + hint, ErrorKind::unsupported);
     }
     RouterRecipe recipe = found->second(options, shape);
     options.finish();

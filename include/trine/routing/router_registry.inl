@@ -37,7 +37,8 @@ namespace detail {
                                                 std::optional<GroupLimit> groups) {
   const std::size_t eligible = groups ? shape.num_experts / groups->n_group * groups->topk_group : shape.num_experts;
   const ExpertChoice choice = parse_expert_choice(options, eligible);
-  if (groups && choice.threshold) options.fail("choice", "expected top_k for a group-limited router, found top_p");
+  if (groups && choice.threshold)
+    options.fail("choice", "expected top_k for a group-limited router, found top_p", ErrorKind::unsupported);
   const MixingRule mixing = parse_mixing_rule(options);
   // DeepSeek-V2 balances by a loss, so its router has no bias.
   const auto bias = groups && score == RouterScore::softmax ? LinearRouter::Bias::none : LinearRouter::Bias::if_present;
@@ -79,7 +80,8 @@ TRINE_DECL RouterRegistry::RouterRegistry() {
     };
   });
   add("hash", [](ObjectReader& options, const RouterShape& shape) -> RouterRecipe {
-    if (shape.num_features != 0) options.fail("kind", "hash routing needs token input, found features");
+    if (shape.num_features != 0)
+      options.fail("kind", "hash routing needs token input, found features", ErrorKind::unsupported);
     const std::size_t k = options.integer_or("k", 1, shape.num_experts, 1);
     const std::uint64_t seed = options.integer_or("seed", 0, std::numeric_limits<std::uint64_t>::max(), 0);
     return [=](const WeightScope&, std::size_t layer) {

@@ -72,8 +72,9 @@ struct RoutingPlan {
   /// One more expert for the current token. Throws InputError when there is no such expert.
   void add(std::size_t expert_index, float mixing_weight) {
     if (expert_index >= experts) {
-      throw InputError("router: expected an expert below " + std::to_string(experts) + ", found " +
-                       std::to_string(expert_index));
+      throw InputError(
+          "router: expected an expert below " + std::to_string(experts) + ", found " + std::to_string(expert_index),
+          {.field = "router"});
     }
     expert.push_back(static_cast<std::uint32_t>(expert_index));
     weight.push_back(mixing_weight);

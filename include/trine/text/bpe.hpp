@@ -38,7 +38,8 @@ class MergeTable {
  public:
   /// `merges` in order of rank, best first, each pair once; fewer than 2^32. Memory follows the largest left id.
   explicit MergeTable(std::vector<Merge> merges) : by_rank_(std::move(merges)) {
-    if (by_rank_.size() > std::numeric_limits<std::uint32_t>::max()) throw TokenizerError("too many merges");
+    if (by_rank_.size() > std::numeric_limits<std::uint32_t>::max())
+      throw TokenizerError("too many merges", {.kind = ErrorKind::does_not_fit, .field = "model.merges"});
     TokenId largest = 0;
     for (const Merge& merge : by_rank_) largest = std::max(largest, merge.left);
     begin_.assign(std::size_t{largest} + 2, 0);

@@ -19,6 +19,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <trine/core/source_name.hpp>
 #include <trine/json/object_reader.hpp>
 #include <trine/platform/mapped_file.hpp>
 #include <trine/text/template_engine.hpp>
@@ -68,12 +69,13 @@ class ChatTemplate {
       const Json document = read_json_file(path);
       ObjectReader reader(document, path.string());
       if (!reader.has("chat_template")) continue;
-      result.add_from(reader, path.string() + ": chat_template", limits);
+      result.add_from(reader, path.string(), limits);
       return result;
     }
     throw TemplateError(model_directory.string() +
-                        ": the model has no chat template: expected chat_template.jinja, or chat_template in "
-                        "tokenizer_config.json or chat_template.json");
+                            ": the model has no chat template: expected chat_template.jinja, or chat_template in "
+                            "tokenizer_config.json or chat_template.json",
+                        {.kind = ErrorKind::not_found, .path = model_directory.string()});
   }
 
   /// The special tokens that the files of a model directory name. Throws FileError, ConfigError.
@@ -88,7 +90,7 @@ class ChatTemplate {
   }
 
   /// `name` is the place in errors. Throws TemplateError.
-  ChatTemplate(std::string_view source, std::string name, SpecialTokens tokens = {}, const TemplateLimits& limits = {})
+  ChatTemplate(std::string_view source, SourceName name, SpecialTokens tokens = {}, const TemplateLimits& limits = {})
       : ChatTemplate(std::move(tokens)) {
     templates_.emplace("default", templates::Template(source, std::move(name), limits));
   }
@@ -100,8 +102,8 @@ class ChatTemplate {
     templates::Template::Context context;
     try {
       if (!input.messages.is_array() || input.messages.empty())
-        throw TemplateError("messages: expected a list of at least one message");
-      if (!input.variables.is_object()) throw TemplateError("variables: expected an object");
+        throw TemplateError("messages: expected a list of at least one message", {ErrorKind::out_of_range});
+      if (!input.variables.is_object()) throw TemplateError("variables: expected an object", {ErrorKind::out_of_range});
       for (const auto& [name, text] : tokens_) context.emplace_back(name, templates::Value::text(text));
       context.emplace_back("messages", value_of(prepared(input.messages), templates::Origin::foreign_but_roles));
       context.emplace_back("tools", value_of(input.tools, templates::Origin::foreign));
@@ -110,7 +112,7 @@ class ChatTemplate {
       for (const auto& [name, value] : input.variables.items())
         context.emplace_back(name, value_of(value, templates::Origin::trusted));
     } catch (const TemplateError& error) {
-      throw TemplateError(chosen.name() + ": " + error.what());
+      throw TemplateError(chosen.name().text + ": " + error.what(), chosen.name().details("", error.kind()));
     }
     templates::Text text = chosen.render(context, input.now ? *input.now : local_time());
     return {text.bytes(), text.foreign()};
@@ -144,10 +146,12 @@ class ChatTemplate {
   }
 
   /// One template; a list of {"name", "template"}, of which the last counts among equal names; or {name: template}.
-  void add_from(ObjectReader& reader, const std::string& place, const TemplateLimits& limits) {
+  void add_from(ObjectReader& reader, const std::string& file, const TemplateLimits& limits) {
     const Json& value = reader.at("chat_template");
+    const SourceName all_of_them(file, "chat_template", "chat_template");
     const auto add = [&](const std::string& name, const std::string& source) {
-      templates_.insert_or_assign(name, templates::Template(source, place + " " + in_quotes(name), limits));
+      const SourceName source_name(file, "chat_template " + in_quotes(name), "chat_template");
+      templates_.insert_or_assign(name, templates::Template(source, source_name, limits));
     };
     if (value.is_array()) {
       for (std::size_t i = 0; i < value.size(); ++i) {
@@ -158,15 +162,16 @@ class ChatTemplate {
       ObjectReader all = reader.object("chat_template");
       for (const auto& item : value.items()) add(item.key(), all.string(item.key()));
     } else {
-      templates_.emplace("default", templates::Template(reader.string("chat_template"), place, limits));
+      templates_.emplace("default", templates::Template(reader.string("chat_template"), all_of_them, limits));
     }
-    require_usable(place);
+    require_usable(all_of_them);
   }
 
   /// There is a template that `choose` can take, if not for every conversation.
-  void require_usable(const std::string& place) const {
+  void require_usable(const SourceName& source) const {
     if (!templates_.contains("default") && !templates_.contains("tool_use"))
-      throw TemplateError(place + ": expected one with the name 'default', found none");
+      throw TemplateError(source.text + ": expected one with the name 'default', found none",
+                          source.details("", ErrorKind::not_found));
   }
 
   [[nodiscard]] const templates::Template& choose(bool with_tools) const {
@@ -174,7 +179,8 @@ class ChatTemplate {
     if (with_tools && tool_use != templates_.end()) return tool_use->second;
     const auto plain = templates_.find("default");
     if (plain == templates_.end())
-      throw TemplateError("the model has a chat template for conversations with tools, expected one named 'default'");
+      throw TemplateError("the model has a chat template for conversations with tools, expected one named 'default'",
+                          {ErrorKind::not_found});
     return plain->second;
   }
 
@@ -183,7 +189,7 @@ class ChatTemplate {
   [[nodiscard]] static nlohmann::ordered_json prepared(const nlohmann::ordered_json& messages) {
     auto result = nlohmann::ordered_json::array();
     for (const auto& message : messages) {
-      if (!message.is_object()) throw TemplateError("messages: expected objects");
+      if (!message.is_object()) throw TemplateError("messages: expected objects", {ErrorKind::out_of_range});
       auto kept = nlohmann::ordered_json::object();
       nlohmann::ordered_json reasoning = nullptr;
       for (const char* name : {"reasoning", "thinking", "reasoning_content"})  // the last one that is there counts

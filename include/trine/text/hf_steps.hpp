@@ -65,7 +65,8 @@ class HfStepReader {
     Stage stage = Stage::none;
     for_each_step(json, "decoder", "decoders",
                   [&](ObjectReader& reader, const std::string& type, const std::string& path) {
-                    if (stage == Stage::bytes) fail(path, "expected no step after \"ByteLevel\"");
+                    if (stage == Stage::bytes)
+                      fail(path, "expected no step after \"ByteLevel\"", ErrorKind::unsupported);
                     require_few(steps.on_tokens.size() + steps.on_items.size() + steps.on_text.size(), path);
                     stage = read_decoder_step(reader, type, stage, steps);
                     reader.finish();
@@ -110,11 +111,13 @@ class HfStepReader {
   static constexpr std::size_t kMaxSteps = 32;
   static constexpr std::size_t kMaxContent = 64;
 
-  [[noreturn]] void fail(const std::string& field, const std::string& problem) const {
-    throw ConfigError(place_ + ": " + field + ": " + problem);
+  [[noreturn]] void fail(const std::string& field, const std::string& problem,
+                         ErrorKind kind = ErrorKind::damaged) const {
+    throw ConfigError(place_ + ": " + field + ": " + problem, {kind, place_, field});
   }
   void require_few(std::size_t steps, const std::string& path) const {
-    if (steps >= kMaxSteps) fail(path, "expected at most " + std::to_string(kMaxSteps) + " steps, found more");
+    if (steps >= kMaxSteps)
+      fail(path, "expected at most " + std::to_string(kMaxSteps) + " steps, found more", ErrorKind::does_not_fit);
   }
 
   // ---- fields
@@ -134,12 +137,13 @@ class HfStepReader {
     if (!compile_) {
       choice.fail(key,
                   "no engine for regular expressions; link trine::pcre2 and give trine::pcre2_regex of "
-                  "trine/text/pcre2_regex.hpp to Tokenizer::load");
+                  "trine/text/pcre2_regex.hpp to Tokenizer::load",
+                  ErrorKind::unsupported);
     }
     try {
       return compile_(text);
     } catch (const TokenizerError& error) {
-      choice.fail(key, error.what());
+      choice.fail(key, error.what(), error.kind());
     }
   }
 
@@ -188,7 +192,7 @@ class HfStepReader {
     }
     reader.fail("type",
                 "one of \"NFC\", \"NFD\", \"NFKC\", \"NFKD\", \"Prepend\", \"Replace\", \"Strip\", \"Sequence\"",
-                reader.at("type"));
+                reader.at("type"), ErrorKind::unsupported);
   }
 
   [[nodiscard]] std::unique_ptr<const Normalizer> replacement(ObjectReader& reader) const {
@@ -219,7 +223,8 @@ class HfStepReader {
       static_cast<void>(reader.has("str_rep"));  // old files repeat the replacement
       const PrependScheme scheme = prepend_scheme(reader);
       if (scheme == PrependScheme::first && may_remove_beginning_) {
-        reader.fail("prepend_scheme", "\"first\" is not supported behind a normalizer \"Replace\" or \"Strip\"");
+        reader.fail("prepend_scheme", "\"first\" is not supported behind a normalizer \"Replace\" or \"Strip\"",
+                    ErrorKind::unsupported);
       }
       return std::make_unique<MetaspacePreTokenizer>(character(reader, "replacement"), scheme,
                                                      reader.boolean_or("split", true));
@@ -232,7 +237,7 @@ class HfStepReader {
     reader.fail("type",
                 "one of \"ByteLevel\", \"Digits\", \"Metaspace\", \"Punctuation\", \"Split\", \"Whitespace\", "
                 "\"WhitespaceSplit\", \"Sequence\"",
-                reader.at("type"));
+                reader.at("type"), ErrorKind::unsupported);
   }
 
   [[nodiscard]] static SplitBehavior split_behavior(ObjectReader& reader) {
@@ -255,14 +260,16 @@ class HfStepReader {
   [[nodiscard]] Stage read_decoder_step(ObjectReader& reader, const std::string& type, Stage stage,
                                         CharacterDecoder::Steps& steps) const {
     if (type == "ByteLevel") {
-      if (stage != Stage::none) reader.fail("type", "expected no other step before \"ByteLevel\"");
+      if (stage != Stage::none)
+        reader.fail("type", "expected no other step before \"ByteLevel\"", ErrorKind::unsupported);
       ignore_byte_level_fields(reader);
       return Stage::bytes;
     }
     if (type == "Fuse") return Stage::text;
     if (type == "ByteFallback") {
       if (stage > Stage::tokens)
-        reader.fail("type", "expected no \"ByteFallback\" or \"Fuse\" before \"ByteFallback\", found one");
+        reader.fail("type", "expected no \"ByteFallback\" or \"Fuse\" before \"ByteFallback\", found one",
+                    ErrorKind::unsupported);
       steps.byte_fallback = true;
       return Stage::items;
     }
@@ -290,7 +297,7 @@ class HfStepReader {
     }
     reader.fail("type",
                 "one of \"ByteFallback\", \"ByteLevel\", \"Fuse\", \"Metaspace\", \"Replace\", \"Strip\", \"Sequence\"",
-                reader.at("type"));
+                reader.at("type"), ErrorKind::unsupported);
   }
 
   [[nodiscard]] static bool replaces_one_character(ObjectReader& reader) {

@@ -56,8 +56,9 @@ class HfTokenizerReader {
   }
 
  private:
-  [[noreturn]] void fail(const std::string& field, const std::string& problem) const {
-    throw ConfigError(place_ + ": " + field + ": " + problem);
+  [[noreturn]] void fail(const std::string& field, const std::string& problem,
+                         ErrorKind kind = ErrorKind::damaged) const {
+    throw ConfigError(place_ + ": " + field + ": " + problem, {kind, place_, field});
   }
   [[nodiscard]] static std::string element(const std::string& list, std::size_t index) {
     return list + "[" + std::to_string(index) + "]";
@@ -109,7 +110,7 @@ class HfTokenizerReader {
 
   static void require_empty(ObjectReader& reader, std::string_view key) {
     if (reader.has(key) && !reader.string(key).empty())
-      reader.fail(key, "null or \"\", all that is supported", reader.at(key));
+      reader.fail(key, "null or \"\", all that is supported", reader.at(key), ErrorKind::unsupported);
   }
 
   [[nodiscard]] std::shared_ptr<const Vocabulary> read_vocabulary(ObjectReader& model, std::size_t added_tokens) {
@@ -233,7 +234,7 @@ class HfTokenizerReader {
             reader.fail("type",
                         "one of \"BertProcessing\", \"ByteLevel\", \"RobertaProcessing\", \"TemplateProcessing\", "
                         "\"Sequence\"",
-                        reader.at("type"));
+                        reader.at("type"), ErrorKind::unsupported);
           }
           if (seen_template) fail(step, "expected one step that adds tokens, found another");
           seen_template = true;
@@ -303,7 +304,8 @@ class HfTokenizerReader {
     for (std::size_t i = 0; i < json.size(); ++i) {
       const TokenId id = known_id(json[i], element(path + "." + name + ".ids", i));
       if (ids.size() == kMaxTemplateIds)
-        fail(path, "expected at most " + std::to_string(kMaxTemplateIds) + " tokens around a text, found more");
+        fail(path, "expected at most " + std::to_string(kMaxTemplateIds) + " tokens around a text, found more",
+             ErrorKind::does_not_fit);
       ids.push_back(id);
     }
   }
@@ -327,7 +329,7 @@ TRINE_DECL TokenizerParts parse_hf_tokenizer_json(std::string_view text, const s
     const Json document = parse_json(text, name);
     return detail::HfTokenizerReader(document, name, compile).read();
   } catch (const ConfigError& error) {
-    throw TokenizerError(error.what());
+    throw TokenizerError(error.what(), error.details());
   }
 }
 

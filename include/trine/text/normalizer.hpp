@@ -37,8 +37,9 @@ namespace detail {
 inline void require_proportion(const char* place, std::size_t given, std::size_t found) {
   const std::size_t most = 4096 + 64 * given;
   if (found <= most) return;
-  throw TokenizerError(std::string(place) + ": expected at most " + std::to_string(most) + " bytes, found " +
-                       std::to_string(found));
+  throw TokenizerError(
+      std::string(place) + ": expected at most " + std::to_string(most) + " bytes, found " + std::to_string(found),
+      {ErrorKind::does_not_fit});
 }
 
 }  // namespace detail
@@ -75,8 +76,8 @@ class ReplaceNormalizer final : public Normalizer {
     const std::vector<Regex::Match> matches = pattern_->find_all(text);
     if (matches.empty()) return text;
     if (matches.size() * content_.size() > 16 * text.size() + 256) {
-      throw TokenizerError("replacement " + in_quotes(content_) +
-                           ": expected at most 16 bytes for each byte of a text");
+      throw TokenizerError("replacement " + in_quotes(content_) + ": expected at most 16 bytes for each byte of a text",
+                           {ErrorKind::does_not_fit});
     }
     std::string result;
     std::size_t done = 0;

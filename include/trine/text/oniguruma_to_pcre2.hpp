@@ -80,10 +80,12 @@ class OnigurumaTranslator {
     bool is_negative = false;  // all but the items
   };
 
-  [[noreturn]] void fail(const std::string& problem) const {
-    throw TokenizerError("pattern " + in_quotes(pattern_) + ": " + problem + " at byte " + std::to_string(at_));
+  [[noreturn]] void fail(const std::string& problem, ErrorKind kind = ErrorKind::damaged) const {
+    throw TokenizerError("pattern " + in_quotes(pattern_) + ": " + problem + " at byte " + std::to_string(at_), {kind});
   }
-  [[noreturn]] void refuse(std::string_view what) const { fail(in_quotes(what) + " is not supported"); }
+  [[noreturn]] void refuse(std::string_view what) const {
+    fail(in_quotes(what) + " is not supported", ErrorKind::unsupported);
+  }
 
   // ---- reading
 
@@ -197,7 +199,8 @@ class OnigurumaTranslator {
     } else {
       ++at_;
     }
-    if (++depth_ > kMaxDepth) fail("expected at most " + std::to_string(kMaxDepth) + " nested groups, found more");
+    if (++depth_ > kMaxDepth)
+      fail("expected at most " + std::to_string(kMaxDepth) + " nested groups, found more", ErrorKind::does_not_fit);
     const bool is_watched = result == "(?=" || result == "(?!" || result == "(?>";
     const std::string inside = alternatives();
     result += (is_watched ? watched("(?:" + inside + ")") : inside) + ")";
@@ -247,7 +250,8 @@ class OnigurumaTranslator {
 
   void require_few_repetitions() const {
     if (weight_ - atoms_ > kMaxRepetitions) {
-      fail("expected at most " + std::to_string(kMaxRepetitions) + " repetitions by {n,m}, found more");
+      fail("expected at most " + std::to_string(kMaxRepetitions) + " repetitions by {n,m}, found more",
+           ErrorKind::does_not_fit);
     }
   }
 
@@ -365,7 +369,8 @@ class OnigurumaTranslator {
 
   // Behind '['. [abc] [^a-z] [\s\p{L}] [a[bc]] [a-z&&[^b]]
   [[nodiscard]] std::string char_class() {
-    if (++depth_ > kMaxDepth) fail("expected at most " + std::to_string(kMaxDepth) + " nested classes, found more");
+    if (++depth_ > kMaxDepth)
+      fail("expected at most " + std::to_string(kMaxDepth) + " nested classes, found more", ErrorKind::does_not_fit);
     const bool is_negative = take("^");
     if (peek() == ']') refuse("] first in a class");
     std::string intersection;  // of the sets so far, as lookaheads

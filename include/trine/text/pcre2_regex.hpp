@@ -36,7 +36,8 @@ class Pcre2Regex final : public Regex {
   /// Throws TokenizerError for what is no pattern, is not supported, or is larger than a pattern need be.
   explicit Pcre2Regex(std::string_view pattern) : pattern_(pattern) {
     if (pattern.size() > kMaxPatternBytes) {
-      fail("expected at most " + std::to_string(kMaxPatternBytes) + " bytes, found " + std::to_string(pattern.size()));
+      fail("expected at most " + std::to_string(kMaxPatternBytes) + " bytes, found " + std::to_string(pattern.size()),
+           ErrorKind::does_not_fit);
     }
     require_unicode_14();
     const auto [translated, repetitions] = oniguruma_to_pcre2(pattern);
@@ -88,8 +89,8 @@ class Pcre2Regex final : public Regex {
     if (::pcre2_get_error_message_8(error, text.data(), text.size()) < 0) return "error " + std::to_string(error);
     return reinterpret_cast<const char*>(text.data());
   }
-  [[noreturn]] void fail(const std::string& problem) const {
-    throw TokenizerError("pattern " + in_quotes(pattern_) + ": " + problem);
+  [[noreturn]] void fail(const std::string& problem, ErrorKind kind = ErrorKind::damaged) const {
+    throw TokenizerError("pattern " + in_quotes(pattern_) + ": " + problem, {kind});
   }
 
   // Newer code points are in the translated pattern; older ones have to be in PCRE2.
@@ -99,7 +100,8 @@ class Pcre2Regex final : public Regex {
     const std::string_view text(version.data());
     const std::size_t point = text.find('.');
     if (point < 2 || (point == 2 && text < "14")) {
-      throw TokenizerError("expected PCRE2 with Unicode 14 or newer, found " + std::string(text));
+      throw TokenizerError("expected PCRE2 with Unicode 14 or newer, found " + std::string(text),
+                           {ErrorKind::unsupported});
     }
   }
 
@@ -179,7 +181,8 @@ class Pcre2Regex final : public Regex {
     }
     [[noreturn]] void fail_slow() const {
       regex_.fail("expected at most " + std::to_string(regex_.steps_per_byte_) +
-                  " steps a byte, found more in a text of " + std::to_string(text_.size()) + " bytes");
+                      " steps a byte, found more in a text of " + std::to_string(text_.size()) + " bytes",
+                  ErrorKind::does_not_fit);
     }
 
     [[nodiscard]] std::optional<Match> next(std::size_t from) {

@@ -150,7 +150,8 @@ namespace detail {
   const auto is_sequence = [](const Value& value) { return value.text() != nullptr || value.list() != nullptr; };
   if (name == "*" && is_sequence(a) && as_integer(b)) return detail::repeated(a, *as_integer(b), budget);
   if (name == "*" && is_sequence(b) && as_integer(a)) return detail::repeated(b, *as_integer(a), budget);
-  if (name == "%" && a.text() != nullptr) throw TemplateError("formatting of text with '%' is not supported");
+  if (name == "%" && a.text() != nullptr)
+    throw TemplateError("formatting of text with '%' is not supported", {ErrorKind::unsupported});
   if (a.is_undefined()) fail_type("", a);
   if (b.is_undefined()) fail_type("", b);
   throw TemplateError("no operation " + in_quotes(name) + " of " + type_name(a) + " and " + type_name(b));

@@ -31,7 +31,8 @@ class Budget {
   void charge(std::size_t steps) {
     if (steps > steps_left_) {
       steps_left_ = 0;
-      throw TemplateError("the template needs more than " + std::to_string(limits_.steps) + " steps");
+      throw TemplateError("the template needs more than " + std::to_string(limits_.steps) + " steps",
+                          {ErrorKind::does_not_fit});
     }
     steps_left_ -= steps;
   }
@@ -43,7 +44,8 @@ class Budget {
   }
   void require_fits(std::size_t bytes) const {
     if (bytes > limits_.output_bytes)
-      throw TemplateError("the template makes a text of more than " + std::to_string(limits_.output_bytes) + " bytes");
+      throw TemplateError("the template makes a text of more than " + std::to_string(limits_.output_bytes) + " bytes",
+                          {ErrorKind::does_not_fit});
   }
 
   /// For a list or mapping of so many elements: memory, not time, is what these cost.
@@ -57,8 +59,9 @@ class Budget {
    public:
     explicit Level(Budget& budget) : budget_(budget) {
       if (budget_.level_ >= budget_.limits_.call_depth)
-        throw TemplateError("the template calls itself more than " + std::to_string(budget_.limits_.call_depth) +
-                            " levels deep");
+        throw TemplateError(
+            "the template calls itself more than " + std::to_string(budget_.limits_.call_depth) + " levels deep",
+            {ErrorKind::does_not_fit});
       ++budget_.level_;
     }
     ~Level() { --budget_.level_; }

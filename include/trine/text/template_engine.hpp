@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <trine/core/source_name.hpp>
 #include <trine/text/template_parser.hpp>
 #include <trine/text/template_renderer.hpp>
 
@@ -21,20 +22,21 @@ class Template {
  public:
   using Context = std::vector<std::pair<std::string, Value>>;
 
-  /// `name` is the place in errors. Throws TemplateError "name: line 3: expected ..., found ...".
-  explicit Template(std::string_view source, std::string name = "template", const TemplateLimits& limits = {})
-      : name_(std::move(name)), limits_(limits) {
+  /// `source_name` is the place in errors. Throws TemplateError "NAME: line 3: expected ..., found ...".
+  explicit Template(std::string_view source, SourceName source_name = "template", const TemplateLimits& limits = {})
+      : name_(std::move(source_name)), limits_(limits) {
     with_name([&] {
       if (source.size() > limits.source_bytes)
         throw TemplateError("expected at most " + std::to_string(limits.source_bytes) + " bytes, found " +
-                            std::to_string(source.size()));
+                                std::to_string(source.size()),
+                            {ErrorKind::does_not_fit});
       if (!is_valid_utf8(source)) throw TemplateError("expected valid UTF-8");
       const auto checked_by = [](void (*require)(std::string_view)) {
         return [require](std::string_view used, std::size_t line) {
           try {
             require(used);
           } catch (const TemplateError& error) {
-            fail_at(line, error.what());
+            fail_at(line, error.what(), error.kind());
           }
         };
       };
@@ -50,7 +52,7 @@ class Template {
     return text;
   }
 
-  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  [[nodiscard]] const SourceName& name() const noexcept { return name_; }
 
  private:
   template <class Action>
@@ -58,11 +60,11 @@ class Template {
     try {
       action();
     } catch (const TemplateError& error) {
-      throw TemplateError(name_ + ": " + error.what());
+      throw TemplateError(name_.text + ": " + error.what(), name_.details("", error.kind()));
     }
   }
 
-  std::string name_;
+  SourceName name_;
   TemplateLimits limits_;
   std::shared_ptr<const Body> body_;
 };

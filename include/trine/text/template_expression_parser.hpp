@@ -332,7 +332,8 @@ class ExpressionParser {
     stream_.expect_symbol("(");
     while (!stream_.is_symbol(")")) {
       if (stream_.is_symbol("*") || stream_.is_symbol("**"))
-        fail_at(stream_.line(), "unpacking of arguments with '" + stream_.current().text + "' is not supported");
+        fail_at(stream_.line(), "unpacking of arguments with '" + stream_.current().text + "' is not supported",
+                ErrorKind::unsupported);
       const bool is_named = stream_.is(Token::Kind::name) && stream_.look_ahead().kind == Token::Kind::symbol &&
                             stream_.look_ahead().text == "=";
       if (is_named) {

@@ -35,8 +35,8 @@ namespace detail {
   const bool is_empty = step > 0 ? start >= stop : start <= stop;
   const std::uint64_t count = is_empty ? 0 : (distance - 1) / stride + 1;
   if (count > kMost)
-    throw TemplateError("range: expected at most " + std::to_string(kMost) + " numbers, found " +
-                        std::to_string(count));
+    throw TemplateError("range: expected at most " + std::to_string(kMost) + " numbers, found " + std::to_string(count),
+                        {ErrorKind::does_not_fit});
   budget.charge_elements(count);
   std::vector<Value> items;
   for (std::uint64_t i = 0; i < count; ++i) items.emplace_back(start + static_cast<std::int64_t>(i) * step);
@@ -115,7 +115,8 @@ namespace detail {
     i += padded ? 1 : 2;
     const std::string field = i < format.size() ? time_field(format.view()[i], padded, now) : "";
     if (field.empty())
-      throw TemplateError("strftime_now: the format " + in_quotes(format.view()) + " is not supported");
+      throw TemplateError("strftime_now: the format " + in_quotes(format.view()) + " is not supported",
+                          {ErrorKind::unsupported});
     result.append(field);
   }
   return result;
@@ -157,7 +158,7 @@ namespace detail {
   if (name == "dict") return Dict(detail::entries_from("dict", arguments, budget));
   if (name == "strftime_now") return detail::strftime_now(arguments, now, budget);
   const Value message = Bound(name, arguments, {"message"}).get(0);
-  throw TemplateError(detail::readable(to_text(message, budget).view()));  // raise_exception
+  throw TemplateError(detail::readable(to_text(message, budget).view()), {ErrorKind::rejected});  // raise_exception
 }
 
 inline constexpr std::array<std::string_view, 5> kFunctions = {"range", "dict", "namespace", "strftime_now",

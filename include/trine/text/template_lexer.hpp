@@ -37,8 +37,8 @@ struct Token {
 };
 
 /// An error with its place in the template.
-[[noreturn]] inline void fail_at(std::size_t line, const std::string& problem) {
-  throw TemplateError("line " + std::to_string(line) + ": " + problem);
+[[noreturn]] inline void fail_at(std::size_t line, const std::string& problem, ErrorKind kind = ErrorKind::damaged) {
+  throw TemplateError("line " + std::to_string(line) + ": " + problem, {kind});
 }
 
 class Lexer {
@@ -309,7 +309,7 @@ class Lexer {
       append_utf8(code, value);
       return end;
     }
-    if (c == 'N' && at(i + 1) == '{') fail_at(line_, "\\N{...} in a string is not supported");
+    if (c == 'N' && at(i + 1) == '{') fail_at(line_, "\\N{...} in a string is not supported", ErrorKind::unsupported);
     if (c != 'x' && c != 'u' && c != 'U') {
       value += '\\';
       return i;

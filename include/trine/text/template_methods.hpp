@@ -45,7 +45,7 @@ namespace detail {
   const std::size_t cuts = most < 0 ? kAllOccurrences : static_cast<std::size_t>(most);
   if (!bound.has(0) || bound.get(0).is_none()) {
     if (name == "rsplit" && most >= 0)
-      throw TemplateError("rsplit without a separator but with maxsplit is not supported");
+      throw TemplateError("rsplit without a separator but with maxsplit is not supported", {ErrorKind::unsupported});
     return list_of_parts(text, split_at_spaces(text.view(), cuts), budget);
   }
   const std::string_view separator = bound.text(0).view();
@@ -160,7 +160,7 @@ namespace detail {
     if (end == std::string_view::npos) throw TemplateError("format: a single brace");
     const std::string_view field = view.substr(i + 1, end - i - 1);
     if (field.find_first_of(".[!:{") != std::string_view::npos)
-      throw TemplateError("format: the field " + in_quotes(field) + " is not supported");
+      throw TemplateError("format: the field " + in_quotes(field) + " is not supported", {ErrorKind::unsupported});
     const Value* value = nullptr;
     const auto index = field.empty() ? std::optional(static_cast<std::int64_t>(automatic++)) : parse_integer(field);
     if (index && *index >= 0 && static_cast<std::size_t>(*index) < arguments.positional.size())
@@ -211,7 +211,7 @@ namespace detail {
   if (name == "isdigit")
     return all_characters(
         text, [](char32_t c) { return c >= '0' && c <= '9'; }, budget);
-  throw TemplateError("method " + in_quotes(name) + " of str is not supported");
+  throw TemplateError("method " + in_quotes(name) + " of str is not supported", {ErrorKind::unsupported});
 }
 
 /// dict.name(arguments).
@@ -223,7 +223,7 @@ namespace detail {
     return found != nullptr ? *found : bound.get_or(1, None{});
   }
   if (name != "items" && name != "keys" && name != "values" && name != "copy")
-    throw TemplateError("method " + in_quotes(name) + " of dict is not supported");
+    throw TemplateError("method " + in_quotes(name) + " of dict is not supported", {ErrorKind::unsupported});
   static_cast<void>(Bound(name, arguments, {}));
   budget.charge_elements((name == "items" ? 4 : 1) * dict.entries.size());
   if (name == "copy") return Dict(dict.entries);
@@ -242,7 +242,8 @@ namespace detail {
 [[nodiscard]] inline Value call_list_method(const List& list, std::string_view name, const Arguments& arguments,
                                             Budget& budget) {
   if (name != "count" && name != "index")
-    throw TemplateError("method " + in_quotes(name) + " of " + (list.tuple ? "tuple" : "list") + " is not supported");
+    throw TemplateError("method " + in_quotes(name) + " of " + (list.tuple ? "tuple" : "list") + " is not supported",
+                        {ErrorKind::unsupported});
   const Bound bound(name, arguments, {"value"});
   const Value wanted = bound.get(0);
   budget.charge(list.items.size() / 8);
@@ -255,7 +256,7 @@ namespace detail {
 
 /// loop.cycle(a, b, ...): one of the arguments, in turn.
 [[nodiscard]] inline Value call_loop_method(const Loop& loop, std::string_view name, const Arguments& arguments) {
-  if (name != "cycle") throw TemplateError("loop." + std::string(name) + " is not supported");
+  if (name != "cycle") throw TemplateError("loop." + std::string(name) + " is not supported", {ErrorKind::unsupported});
   if (arguments.positional.empty()) throw TemplateError("loop.cycle: expected arguments, found none");
   return arguments.positional[loop.index % arguments.positional.size()];
 }

@@ -122,7 +122,7 @@ class Parser {
     stream_.expect_word("in");
     statement.expressions.push_back(expressions_.parse_tuple(false));
     statement.expressions.push_back(stream_.skip_word("if") ? expressions_.parse() : nullptr);
-    if (stream_.is_word("recursive")) fail_at(line, "'recursive' loops are not supported");
+    if (stream_.is_word("recursive")) fail_at(line, "'recursive' loops are not supported", ErrorKind::unsupported);
     stream_.expect(Token::Kind::statement_end, "'%}'");
     ++loops_;
     statement.body = parse_body({"else", "endfor"});

@@ -40,7 +40,7 @@ class Renderer {
       const Scopes::Inner inner(scopes_, scopes_.current());  // may hide what the context and Jinja define
       static_cast<void>(execute(body, out));
     } catch (const TemplateError& error) {
-      throw TemplateError("line " + std::to_string(line_) + ": " + error.what());
+      throw TemplateError("line " + std::to_string(line_) + ": " + error.what(), error.details());
     }
     return out;
   }

@@ -107,7 +107,8 @@ template <class Table>
   if (found != table.end()) return found->second;
   std::vector<std::string_view> names;
   for (const auto& entry : table) names.push_back(entry.first);
-  throw TemplateError("no " + std::string(what) + " named " + in_quotes(name) + nearest_hint(name, names));
+  throw TemplateError("no " + std::string(what) + " named " + in_quotes(name) + nearest_hint(name, names),
+                      {ErrorKind::unsupported});
 }
 
 }  // namespace detail

@@ -97,7 +97,8 @@ inline constexpr std::size_t kMaxValueDepth = 150;
 
 [[nodiscard]] inline std::size_t deeper_than(std::size_t depth) {
   if (depth >= kMaxValueDepth)
-    throw TemplateError("lists and mappings are nested more than " + std::to_string(kMaxValueDepth) + " deep");
+    throw TemplateError("lists and mappings are nested more than " + std::to_string(kMaxValueDepth) + " deep",
+                        {ErrorKind::does_not_fit});
   return depth + 1;
 }
 
@@ -187,13 +188,14 @@ namespace detail {
       return json.get<std::int64_t>();
     case nlohmann::ordered_json::value_t::number_unsigned:
       if (json.get<std::uint64_t>() > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
-        throw TemplateError("integer " + json.dump() + " does not fit 64 bits");
+        throw TemplateError("integer " + json.dump() + " does not fit 64 bits", {ErrorKind::out_of_range});
       return json.get<std::int64_t>();
     case nlohmann::ordered_json::value_t::number_float:
       return json.get<double>();
     case nlohmann::ordered_json::value_t::string: {
       const auto& bytes = json.get_ref<const std::string&>();
-      if (!is_valid_utf8(bytes)) throw TemplateError("expected valid UTF-8, found " + in_quotes(bytes));
+      if (!is_valid_utf8(bytes))
+        throw TemplateError("expected valid UTF-8, found " + in_quotes(bytes), {ErrorKind::out_of_range});
       return Text(bytes, origin != Origin::trusted);
     }
     case nlohmann::ordered_json::value_t::array: {
@@ -207,7 +209,8 @@ namespace detail {
       for (const auto& [key, item] : json.items()) {
         const bool is_role = origin == Origin::foreign_but_roles && key == "role" && item.is_string() &&
                              detail::is_role_name(item.get_ref<const std::string&>());
-        if (!is_valid_utf8(key)) throw TemplateError("expected a key of valid UTF-8, found " + in_quotes(key));
+        if (!is_valid_utf8(key))
+          throw TemplateError("expected a key of valid UTF-8, found " + in_quotes(key), {ErrorKind::out_of_range});
         dict.entries.emplace_back(Text(key, origin != Origin::trusted),
                                   value_of(item, is_role ? Origin::trusted : inside, level + 1));
       }

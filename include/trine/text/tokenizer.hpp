@@ -143,7 +143,8 @@ class Tokenizer {
   [[nodiscard]] std::string_view token_bytes(TokenId id) const {
     if (!has_token(id)) {
       throw InputError("token id: expected one of the " + std::to_string(vocab_size()) + " of the vocabulary, found " +
-                       std::to_string(id));
+                           std::to_string(id),
+                       {.field = "token id"});
     }
     return state_->tokens[id].decoded.bytes;
   }
@@ -228,7 +229,9 @@ class Tokenizer {
       for (const AddedToken& token : parts.added_tokens) {
         if (!token.normalized) continue;
         const std::string& text = texts[token.id] = normalize(parts.normalizers, token.content);
-        if (text.empty()) throw TokenizerError("added token " + in_quotes(token.content) + " is nothing, normalized");
+        if (text.empty())
+          throw TokenizerError("added token " + in_quotes(token.content) + " is nothing, normalized",
+                               {.field = "added_tokens"});
       }
       return texts;
     }

@@ -99,7 +99,7 @@ namespace detail {
     detail::read_special_tokens(parse_json(text, name), name, tokens);
     return detail::tokenizer_config(tokens);
   } catch (const ConfigError& error) {
-    throw TokenizerError(error.what());
+    throw TokenizerError(error.what(), error.details());
   }
 }
 
@@ -109,7 +109,7 @@ namespace detail {
   try {
     return detail::tokenizer_config(read_special_tokens(model_directory));
   } catch (const ConfigError& error) {
-    throw TokenizerError(error.what());
+    throw TokenizerError(error.what(), error.details());
   }
 }
 

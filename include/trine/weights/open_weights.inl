@@ -38,14 +38,16 @@ TRINE_DECL std::unique_ptr<const WeightSource> open_weights(const std::filesyste
   std::vector<std::string> found = detail::weight_files(directory);
   if (found.empty()) {
     throw FileError(directory.string() + ": expected " + kNativeWeights + ", " + kSafetensorsIndex + " or " +
-                    kSafetensors + ", found none");
+                        kSafetensors + ", found none",
+                    {.kind = ErrorKind::not_found, .path = directory.string()});
   }
   if (found == std::vector<std::string>{kSafetensorsIndex, kSafetensors}) {
     if (notes != nullptr) notes->add(kSafetensorsIndex, "not read: model.safetensors counts, as in transformers");
     found.erase(found.begin());
   }
   if (found.size() > 1)
-    throw WeightError(directory.string() + ": expected one set of weights, found " + found[0] + " and " + found[1]);
+    throw WeightError(directory.string() + ": expected one set of weights, found " + found[0] + " and " + found[1],
+                      {.kind = ErrorKind::mismatch, .path = directory.string()});
   if (found[0] == kNativeWeights) return std::make_unique<RawBlob>(directory, access);
   if (found[0] == kSafetensorsIndex) return std::make_unique<ShardedSafetensors>(directory / found[0], access);
   return std::make_unique<Safetensors>(directory / found[0], access);

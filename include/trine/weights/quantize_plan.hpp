@@ -32,7 +32,8 @@ inline constexpr std::array<DType, 5> kQuantizeTypes{DType::q8, DType::q4, DType
     names.push_back(to_string(dtype));
     if (names.back() == text) return dtype;
   }
-  throw InputError("type: expected q8, q4, bf16, f16 or f32, found " + in_quotes(text) + nearest_hint(text, names));
+  throw InputError("type: expected q8, q4, bf16, f16 or f32, found " + in_quotes(text) + nearest_hint(text, names),
+                   {.field = "type"});
 }
 
 /// "experts.*=q4": tensors in whose name the pattern is found, `*` and `?` as in a shell, get the type; "keep" for the
@@ -46,7 +47,7 @@ struct QuantizeRule {
 [[nodiscard]] inline QuantizeRule parse_quantize_rule(std::string_view text) {
   const std::size_t sign = text.rfind('=');
   if (sign == std::string_view::npos || sign == 0 || sign + 1 == text.size())
-    throw InputError("rule " + in_quotes(text) + ": expected PATTERN=TYPE, such as experts.*=q4");
+    throw InputError("rule " + in_quotes(text) + ": expected PATTERN=TYPE, such as experts.*=q4", {.field = "rule"});
   QuantizeRule rule{std::string(text.substr(0, sign)), std::nullopt};
   const std::string_view type = text.substr(sign + 1);
   if (type != "keep") rule.type = parse_quantize_type(type);
@@ -102,7 +103,8 @@ inline constexpr std::string_view kMxfp4Scales = "_scales";
   if ((!numbers && !fp8 && !mxfp4) || rank > RawBlob::kMaxRank) {
     throw WeightError(
         std::string(name) + ": expected f32, bf16, f16, q8, q4, bf16_panels, MXFP4 or a matrix of f8_e4m3, found " +
-        std::string(to_string(tensor.dtype)) + " " + to_string(tensor.shape) + " (" + source.place_of(name) + ")");
+            std::string(to_string(tensor.dtype)) + " " + to_string(tensor.shape) + " (" + source.place_of(name) + ")",
+        {.kind = ErrorKind::unsupported, .path = source.place_of(name), .field = std::string(name)});
   }
   PlannedTensor planned{.name = std::string(name), .shape = tensor.shape, .from = tensor.dtype};
   planned.kind = class_of(name, rank);
@@ -194,12 +196,14 @@ inline constexpr std::string_view kMxfp4Scales = "_scales";
   }
   for (std::size_t i = 0; i < rules.size(); ++i) {
     if (matches[i] == 0)
-      throw InputError("rule " + in_quotes(to_string(rules[i])) +
-                       ": expected a tensor with the pattern in its name, found none");
+      throw InputError(
+          "rule " + in_quotes(to_string(rules[i])) + ": expected a tensor with the pattern in its name, found none",
+          {.field = "rule"});
     if (!followed[i])
       throw InputError("rule " + in_quotes(to_string(rules[i])) +
-                       ": expected a tensor that can have the type, found none among the " +
-                       std::to_string(matches[i]) + " with the pattern in their name");
+                           ": expected a tensor that can have the type, found none among the " +
+                           std::to_string(matches[i]) + " with the pattern in their name",
+                       {.field = "rule"});
   }
   return plan;
 }

@@ -48,7 +48,8 @@ class RawBlob : public TensorMap {
     const std::uint64_t nbytes = root.integer("nbytes", 0, std::numeric_limits<std::int64_t>::max());
     if (nbytes != blob_.size()) {
       throw WeightError(manifest_ + ": nbytes: expected " + std::to_string(blob_.size()) +
-                        ", the size of weights.bin, found " + std::to_string(nbytes));
+                            ", the size of weights.bin, found " + std::to_string(nbytes),
+                        {.path = manifest_, .field = "nbytes"});
     }
     ObjectReader tensors = root.object("tensors");
     root.finish();
@@ -63,7 +64,7 @@ class RawBlob : public TensorMap {
     const auto dtype = parse_dtype(entry.string("dtype"));
     if (!dtype || !holds(*dtype))
       entry.fail("dtype", "one of \"f32\", \"bf16\", \"f16\", \"q8\", \"q4\", \"bf16_panels\", \"u8\"",
-                 entry.at("dtype"));
+                 entry.at("dtype"), ErrorKind::unsupported);
     StoredTensor tensor;
     tensor.dtype = *dtype;
     const Json& shape = entry.at("shape");
@@ -83,18 +84,22 @@ class RawBlob : public TensorMap {
     entry.finish();
 
     const std::string place = manifest_ + ": tensors." + in_quotes(name) + ": ";
-    if (!needed) throw WeightError(place + "shape " + to_string(tensor.shape) + " has more bytes than 64 bits count");
+    const ErrorDetails details{.path = manifest_, .field = name};
+    if (!needed)
+      throw WeightError(place + "shape " + to_string(tensor.shape) + " has more bytes than 64 bits count", details);
     if (nbytes != *needed) {
       throw WeightError(place + "nbytes: expected " + std::to_string(*needed) + " for " +
-                        std::string(to_string(*dtype)) + " " + to_string(tensor.shape) + ", found " +
-                        std::to_string(nbytes));
+                            std::string(to_string(*dtype)) + " " + to_string(tensor.shape) + ", found " +
+                            std::to_string(nbytes),
+                        details);
     }
     if (offset % kAlignment != 0)
-      throw WeightError(place + "offset: expected a multiple of 64, found " + std::to_string(offset));
+      throw WeightError(place + "offset: expected a multiple of 64, found " + std::to_string(offset), details);
     if (!range_fits(offset, nbytes, blob_.size())) {
       throw WeightError(place + "expected to end within the " + std::to_string(blob_.size()) +
-                        " bytes of weights.bin, found offset " + std::to_string(offset) + " and " +
-                        std::to_string(nbytes) + " bytes");
+                            " bytes of weights.bin, found offset " + std::to_string(offset) + " and " +
+                            std::to_string(nbytes) + " bytes",
+                        details);
     }
     tensor.bytes = blob_.bytes().subspan(static_cast<std::size_t>(offset), static_cast<std::size_t>(nbytes));
     tensors_.emplace(name, std::move(tensor));
@@ -108,7 +113,8 @@ class RawBlob : public TensorMap {
       const auto& before = in_order[i - 1]->second.bytes;
       if (before.data() + before.size() > in_order[i]->second.bytes.data()) {
         throw WeightError(manifest_ + ": tensors " + in_quotes(in_order[i - 1]->first) + " and " +
-                          in_quotes(in_order[i]->first) + " overlap in weights.bin");
+                              in_quotes(in_order[i]->first) + " overlap in weights.bin",
+                          {.path = manifest_, .field = in_order[i]->first});
       }
     }
   }

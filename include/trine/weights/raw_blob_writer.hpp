@@ -37,8 +37,9 @@ class RawBlobWriter {
         RawBlob::holds(dtype) && shape.size() >= (is_packed(dtype) ? 2 : 1) && shape.size() <= RawBlob::kMaxRank;
     const auto bytes = possible ? stored_bytes(dtype, shape) : std::nullopt;
     if (!bytes || *bytes == 0) {
-      throw WeightError(name + ": weights.bin holds no tensor of " + std::string(to_string(dtype)) + " " +
-                        to_string(shape));
+      throw WeightError(
+          name + ": weights.bin holds no tensor of " + std::string(to_string(dtype)) + " " + to_string(shape),
+          {.kind = ErrorKind::unsupported, .field = name});
     }
     static constexpr std::array<std::byte, RawBlob::kAlignment> kZeros{};
     const std::size_t past = static_cast<std::size_t>(blob_.size() % RawBlob::kAlignment);
@@ -54,7 +55,8 @@ class RawBlobWriter {
   void write(std::span<const std::byte> bytes) {
     if (bytes.size() > end_ - blob_.size())
       throw WeightError(name_ + ": expected at most " + std::to_string(end_ - blob_.size()) + " more bytes, found " +
-                        std::to_string(bytes.size()));
+                            std::to_string(bytes.size()),
+                        {.kind = ErrorKind::mismatch, .field = name_});
     blob_.write(bytes);
   }
 
@@ -72,13 +74,15 @@ class RawBlobWriter {
  private:
   void require_complete() const {
     if (blob_.size() != end_)
-      throw WeightError(name_ + ": expected " + std::to_string(end_ - blob_.size()) + " more bytes, found none");
+      throw WeightError(name_ + ": expected " + std::to_string(end_ - blob_.size()) + " more bytes, found none",
+                        {.kind = ErrorKind::mismatch, .field = name_});
   }
   static std::string quoted(const std::string& text) {
     try {
       return Json(text).dump();
     } catch (const nlohmann::json::exception&) {
-      throw WeightError("tensor name " + in_quotes(text) + ": expected valid UTF-8");
+      throw WeightError("tensor name " + in_quotes(text) + ": expected valid UTF-8",
+                        {.kind = ErrorKind::unsupported, .field = text});
     }
   }
 

@@ -69,41 +69,45 @@ class Safetensors : public TensorMap {
     const std::span<const std::byte> bytes = file_.bytes();
     if (bytes.size() < kLengthBytes) {
       throw WeightError(path_ + ": expected the 8 bytes of a header's length, found a file of " +
-                        std::to_string(bytes.size()) + " bytes");
+                            std::to_string(bytes.size()) + " bytes",
+                        {.path = path_});
     }
     std::uint64_t length = 0;
     std::memcpy(&length, bytes.data(), kLengthBytes);
     if (length > kMaxHeaderBytes) {
       throw WeightError(path_ + ": header: expected at most " + std::to_string(kMaxHeaderBytes) + " bytes, found " +
-                        std::to_string(length));
+                            std::to_string(length),
+                        {.path = path_});
     }
     if (length > bytes.size() - kLengthBytes) {
       throw WeightError(path_ + ": header: expected to end within the " + std::to_string(bytes.size()) +
-                        " bytes of the file, found a length of " + std::to_string(length));
+                            " bytes of the file, found a length of " + std::to_string(length),
+                        {.path = path_});
     }
     const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + kLengthBytes, length);
     if (!text.starts_with('{'))
-      throw WeightError(path_ + ": header: expected to begin with '{', found " + in_quotes(text.substr(0, 1)));
+      throw WeightError(path_ + ": header: expected to begin with '{', found " + in_quotes(text.substr(0, 1)),
+                        {.path = path_});
     return text;
   }
 
   // Fills `tensors_`, all but where their bytes are.
   [[nodiscard]] std::vector<Range> read_entries(std::string_view header) {
-    const Json document = parse_json(header, path_ + ": header");
+    const Json document = parse_json(header, {path_, "header"});
     std::vector<Range> ranges;
     ranges.reserve(document.size());
     for (const auto& [name, value] : document.items()) {
       if (name == "__metadata__") {
         require_text(value);
       } else {
-        ranges.push_back(read_entry(name, ObjectReader(value, path_ + ": tensor " + in_quotes(name))));
+        ranges.push_back(read_entry(name, ObjectReader(value, {path_, "tensor " + in_quotes(name), name})));
       }
     }
     return ranges;
   }
 
   void require_text(const Json& metadata) const {
-    const ObjectReader reader(metadata, path_ + ": __metadata__");
+    const ObjectReader reader(metadata, {path_, "__metadata__"});
     for (const auto& [key, value] : metadata.items())
       if (!value.is_string()) reader.fail(in_quotes(key), "a string", value);
   }
@@ -128,7 +132,7 @@ class Safetensors : public TensorMap {
   }
 
   [[noreturn]] void fail(const std::string& name, const std::string& problem) const {
-    throw WeightError(path_ + ": tensor " + in_quotes(name) + ": " + problem);
+    throw WeightError(path_ + ": tensor " + in_quotes(name) + ": " + problem, {.path = path_, .field = name});
   }
 
   [[nodiscard]] static DType read_dtype(ObjectReader& entry) {
@@ -136,7 +140,8 @@ class Safetensors : public TensorMap {
     for (const DTypeInfo& info : kDTypes)
       if (std::ranges::equal(text, info.name, {}, {}, upper)) return info.dtype;
     for (const std::string_view other : {"F4", "F6_E2M3", "F6_E3M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "C64"})
-      if (text == other) entry.fail("dtype", "no kernel of trine reads elements of type " + text);
+      if (text == other)
+        entry.fail("dtype", "no kernel of trine reads elements of type " + text, ErrorKind::unsupported);
     entry.fail("dtype", "an element type of the format", entry.at("dtype"));
   }
   [[nodiscard]] static constexpr char upper(char c) noexcept {
@@ -176,7 +181,8 @@ class Safetensors : public TensorMap {
     }
     if (covered != data_bytes) {
       throw WeightError(path_ + ": expected " + std::to_string(covered) + " bytes of data, where the last tensor ends" +
-                        ", found " + std::to_string(data_bytes));
+                            ", found " + std::to_string(data_bytes),
+                        {.path = path_});
     }
   }
 

@@ -96,7 +96,8 @@ class ShapeOnlyWeights : public WeightSource {
   }
 
   [[noreturn]] void fail(std::string_view name, const std::string& problem) const {
-    throw WeightError(std::string(name) + ": " + problem + " (" + place() + ")");
+    throw WeightError(std::string(name) + ": " + problem + " (" + place() + ")",
+                      {.kind = ErrorKind::does_not_fit, .field = std::string(name)});
   }
 
   mutable std::mutex mutex_;

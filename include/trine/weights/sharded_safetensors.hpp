@@ -67,7 +67,8 @@ class ShardedSafetensors : public WeightSource {
     try {
       return shards_.try_emplace(file, folder / file, access).first->second;
     } catch (const FileError& error) {
-      throw FileError(index_ + ": weight_map." + escaped(tensor) + ": " + error.what());
+      throw FileError(index_ + ": weight_map." + escaped(tensor) + ": " + error.what(),
+                      {error.kind(), error.path(), tensor});
     }
   }
 
@@ -75,7 +76,8 @@ class ShardedSafetensors : public WeightSource {
     for (const auto& [name, shard] : shard_of_) {
       if (shard->find(name) == nullptr) {
         throw WeightError(index_ + ": weight_map." + escaped(name) + ": expected the tensor in " + shard->place() +
-                          ", found none of that name there");
+                              ", found none of that name there",
+                          {.kind = ErrorKind::mismatch, .path = index_, .field = name});
       }
     }
     for (const auto& [file, shard] : shards_) {
@@ -83,8 +85,9 @@ class ShardedSafetensors : public WeightSource {
         const auto listed = shard_of_.find(name);
         if (listed != shard_of_.end() && listed->second == &shard) continue;
         throw WeightError(shard.place() + ": tensor " + in_quotes(name) + ": expected to be listed for this file in " +
-                          index_ + ", found " +
-                          (listed == shard_of_.end() ? "it nowhere there" : "it for " + listed->second->place()));
+                              index_ + ", found " +
+                              (listed == shard_of_.end() ? "it nowhere there" : "it for " + listed->second->place()),
+                          {.kind = ErrorKind::mismatch, .path = shard.place(), .field = std::string(name)});
       }
     }
   }

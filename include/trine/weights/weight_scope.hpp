@@ -43,10 +43,14 @@ class WeightReader {
   /// The tensor of that name and shape. Throws WeightError when it is missing or has another shape.
   const StoredTensor& fetch(const std::string& name, std::span<const std::size_t> shape) {
     const StoredTensor* tensor = source_.request(name, shape);
-    if (tensor == nullptr) throw WeightError("no tensor named " + in_quotes(name) + " (" + source_.place() + ")");
+    if (tensor == nullptr) {
+      throw WeightError("no tensor named " + in_quotes(name) + " (" + source_.place() + ")",
+                        {.kind = ErrorKind::mismatch, .path = source_.place(), .field = name});
+    }
     if (!std::ranges::equal(tensor->shape, shape)) {
       throw WeightError(name + ": expected shape " + to_string(shape) + ", found " + to_string(tensor->shape) + " (" +
-                        source_.place_of(name) + ")");
+                            source_.place_of(name) + ")",
+                        details(name, ErrorKind::mismatch));
     }
     fetched_.insert(name);
     return *tensor;
@@ -65,8 +69,9 @@ class WeightReader {
   }
 
   /// Throws WeightError "name: problem (file)".
-  [[noreturn]] void fail(const std::string& name, const std::string& problem) const {
-    throw WeightError(name + ": " + problem + " (" + source_.place_of(name) + ")");
+  [[noreturn]] void fail(const std::string& name, const std::string& problem,
+                         ErrorKind kind = ErrorKind::damaged) const {
+    throw WeightError(name + ": " + problem + " (" + source_.place_of(name) + ")", details(name, kind));
   }
 
   /// Throws WeightError naming the first tensor that the model did not use and that may not be ignored. Empty ones hold
@@ -75,7 +80,9 @@ class WeightReader {
     for (const std::string_view name : source_.names()) {
       if (fetched_.contains(name) || source_.find(name)->bytes.empty() || may_be_ignored(name)) continue;
       throw WeightError("unexpected tensor " + in_quotes(name) + ": the configuration has no place for it (" +
-                        source_.place_of(name) + "); allow_unknown (--allow-unknown " + escaped(name) + ") ignores it");
+                            source_.place_of(name) + "); allow_unknown (--allow-unknown " + escaped(name) +
+                            ") ignores it",
+                        details(name, ErrorKind::mismatch));
     }
   }
 
@@ -86,6 +93,9 @@ class WeightReader {
     bool is_noted;
   };
 
+  [[nodiscard]] ErrorDetails details(std::string_view name, ErrorKind kind) const {
+    return {kind, source_.place_of(name), std::string(name)};
+  }
   [[nodiscard]] bool may_be_ignored(std::string_view name) {
     const auto found =
         std::ranges::find_if(ignored_, [&](const Ignored& ignored) { return matches_glob(ignored.pattern, name); });
@@ -123,8 +133,8 @@ class WeightScope {
   void ignore(const IgnoredNames& names) const { reader_->ignore(std::string(names.pattern), std::string(names.text)); }
 
   /// Throws WeightError "NAME: problem (file)".
-  [[noreturn]] void fail(std::string_view name, const std::string& problem) const {
-    reader_->fail(name_of(name), problem);
+  [[noreturn]] void fail(std::string_view name, const std::string& problem, ErrorKind kind = ErrorKind::damaged) const {
+    reader_->fail(name_of(name), problem, kind);
   }
 
   /// A matrix as it is stored, borrowed from the source. FP8 codes come with the scales of their blocks,
@@ -167,7 +177,8 @@ class WeightScope {
     const StoredTensor& scales = fetch(exponents, {count, rows, groups});
     for (const auto& [part, tensor] : {std::pair(&blocks, &codes), std::pair(&exponents, &scales)}) {
       if (tensor->dtype != DType::u8)
-        reader_->fail(name_of(*part), "expected u8, found " + std::string(to_string(tensor->dtype)));
+        reader_->fail(name_of(*part), "expected u8, found " + std::string(to_string(tensor->dtype)),
+                      ErrorKind::unsupported);
     }
     AnyMatrix matrix{codes.bytes.data(), DType::u8, count * rows, columns};
     matrix.scales = {scales.bytes.data(), DType::u8, groups, 1, kMxfp4Group};
@@ -211,7 +222,8 @@ class WeightScope {
   }
   void require_plain(std::string_view name, const StoredTensor& tensor) const {
     if (!is_plain_float(tensor.dtype))
-      reader_->fail(name_of(name), "expected f32, bf16 or f16, found " + std::string(to_string(tensor.dtype)));
+      reader_->fail(name_of(name), "expected f32, bf16 or f16, found " + std::string(to_string(tensor.dtype)),
+                    ErrorKind::unsupported);
   }
   const StoredTensor& fetch(std::string_view name, std::initializer_list<std::size_t> shape) const {
     return reader_->fetch(name_of(name), std::span(shape.begin(), shape.size()));

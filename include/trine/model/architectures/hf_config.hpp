@@ -113,10 +113,10 @@ class HfConfigReader : public ObjectReader {
     if (has(key)) static_cast<void>(integer(key, value, value));
   }
   void require_false(std::string_view key) {
-    if (boolean(key)) fail(key, "expected false, true is not supported");
+    if (boolean(key)) fail(key, "expected false, true is not supported", ErrorKind::unsupported);
   }
   void require_true(std::string_view key) {
-    if (!boolean_or(key, true)) fail(key, "expected true, false is not supported");
+    if (!boolean_or(key, true)) fail(key, "expected true, false is not supported", ErrorKind::unsupported);
   }
 
   /// Refuses what may change the computation and was not read; notes the rest (hf_ignored_keys.hpp).

@@ -155,7 +155,7 @@ struct ExpertNames {
   Tensor<float, 1> bias = scope.read_f32(name, experts);
   for (std::size_t e = 0; e < experts; ++e)
     if (!std::isfinite(bias.view()[e]))
-      scope.fail(name, "expected finite numbers, found another for expert " + std::to_string(e));
+      scope.fail(name, "expected finite numbers, found another for expert " + std::to_string(e), ErrorKind::not_finite);
   return bias;
 }
 

@@ -37,7 +37,7 @@ struct Windows {
   std::vector<bool> sliding;
   for (const Json& name : list) {
     if (name != "full_attention" && name != "sliding_attention")
-      reader.fail("layer_types", "full_attention or sliding_attention", name);
+      reader.fail("layer_types", "full_attention or sliding_attention", name, ErrorKind::unsupported);
     sliding.push_back(name == "sliding_attention");
   }
   return sliding;
@@ -67,8 +67,10 @@ struct Windows {
   Windows windows{width, std::vector<bool>(layers, width.has_value())};
   const auto layer_types = read_layer_types(reader, layers);
   if (layer_types && *layer_types != windows.slides) {
-    reader.fail("layer_types", std::string("expected ") + (width ? "sliding_attention" : "full_attention") +
-                                   " in every layer, as " + reader.string("model_type") + " has it, found another");
+    reader.fail("layer_types",
+                std::string("expected ") + (width ? "sliding_attention" : "full_attention") + " in every layer, as " +
+                    reader.string("model_type") + " has it, found another",
+                ErrorKind::unsupported);
   }
   return windows;
 }

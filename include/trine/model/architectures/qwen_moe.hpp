@@ -91,7 +91,8 @@ inline constexpr std::string_view kQwen2MoeDefaults = R"({
   const std::optional<std::size_t> width = hf::read_switched_window(reader);
   reader.ignore({"max_window_layers"});
   if (width && !reader.has("layer_types"))
-    reader.fail("use_sliding_window", "expected layer_types beside it, found none: implementations disagree without");
+    reader.fail("use_sliding_window", "expected layer_types beside it, found none: implementations disagree without",
+                ErrorKind::unsupported);
   const hf::Windows windows = hf::windows_by_layer(reader, width, std::vector<bool>(config.num_hidden_layers));
   const auto rotary = hf::read_rotary(reader, config, heads.head_dim);
   reader.finish();

@@ -93,7 +93,7 @@ class RopeReader {
     constexpr std::string_view kKey = "partial_rotary_factor";
     ObjectReader& reader = nearer(kKey);
     if (!reader.has(kKey) || reader.number(kKey, 0.0, 1.0) == 1.0) return;
-    if (!is_unscaled) reader.fail(kKey, "1 beside a rope_type that scales", reader.at(kKey));
+    if (!is_unscaled) reader.fail(kKey, "1 beside a rope_type that scales", reader.at(kKey), ErrorKind::unsupported);
     notes_.add(kKey, "not read by this family: whole heads turn");
   }
 
@@ -138,7 +138,8 @@ class RopeReader {
                    "a context beyond original_max_position_embeddings is not supported with longrope: cached keys "
                    "cannot change from short to long factors; expected max_position_embeddings of at most " +
                        std::to_string(result.original_max_position_embeddings) + ", found " +
-                       std::to_string(context_.max_position_embeddings));
+                       std::to_string(context_.max_position_embeddings),
+                   ErrorKind::unsupported);
     }
     return result;
   }

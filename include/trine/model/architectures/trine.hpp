@@ -109,8 +109,9 @@ inline std::string trine_summary(const TrineConfig& config) {
         std::make_unique<const FeatureEmbedding>(weights, config.num_features, config.attention.frame_size, hidden);
   }
   if (context.chunking && config.attention.kind != AttentionKind::full)
-    throw InputError("attention: only full attention can be approximated by chunks, that of " + context.place +
-                     " is none");
+    throw InputError(
+        "attention: only full attention can be approximated by chunks, that of " + context.place + " is none",
+        {ErrorKind::unsupported, context.place, "attention.kind"});
   const auto rotary =
       std::make_shared<const Rotary>(config.attention.head_dim, config.rope_theta, config.max_position_embeddings);
   std::vector<Block> blocks;

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// What messages call the thing that is read, and what errors about it concern.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <trine/core/error.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+/// What is read, as messages name it: a file, or a part of one. Converts from the name of a file.
+struct SourceName {
+  SourceName(std::string file) : text(file), path(std::move(file)) {}
+  SourceName(const char* file) : SourceName(std::string(file)) {}
+  /// "FILE: PART", such as "model.safetensors: tensor 'norm.weight'", whose field is norm.weight.
+  SourceName(std::string file, std::string_view part, std::string part_field = {})
+      : text(file + ": " + std::string(part)), path(std::move(file)), field(std::move(part_field)) {}
+
+  /// What an error about `key` in it concerns; "" is the source itself.
+  [[nodiscard]] ErrorDetails details(std::string_view key, std::optional<ErrorKind> kind = {}) const {
+    const char* dot = field.empty() || key.empty() ? "" : ".";
+    return {kind, path, field + dot + std::string(key)};
+  }
+
+  std::string text;
+  std::string path;
+  std::string field = {};
+};
+
+}  // namespace trine::inline TRINE_ABI
