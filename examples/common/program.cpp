@@ -40,7 +40,7 @@ std::string unknown_option(std::string_view name, std::string_view advice) {
 std::string near_option(std::string_view name, const std::vector<std::string>& known) {
   name.remove_prefix(std::min(name.find_first_not_of('-'), name.size()));
   const std::string_view nearest = trine::nearest_name(name, known);
-  if (3 * trine::edit_distance(name, nearest) > std::max(name.size(), nearest.size())) return {};
+  if (nearest.empty() || 3 * trine::edit_distance(name, nearest) > std::max(name.size(), nearest.size())) return {};
   return "did you mean --" + std::string(nearest) + "?";
 }
 
