@@ -314,7 +314,8 @@ TEST_F(Options, SayWhatAMissingOrEmptyPromptMeans) {
       {{"trine-perplexity"}, "a text is missing: -f FILE or, for standard input, -f -"},
       {{"trine-perplexity", "-p", "A"}, "unknown option '-p': a text to score comes from a file, -f FILE, or from"},
       {{"trine-routing-report", "-o", "/dev/null"}, "a text is missing: -p TEXT, -f FILE or, for standard input, -f -"},
-      {{"trine-logits", "-o", "/dev/null"}, "an input is missing: --tokens IDS, -p TEXT or --features FILE; a text on "},
+      {{"trine-logits", "-o", "/dev/null"},
+       "an input is missing: --tokens IDS, -p TEXT or --features FILE; a text on "},
       {{"trine-chat", "-p", "A"}, "unknown option '-p': messages come from standard input, a line each"},
       {{"trine-chat", "-f", text_}, "unknown option '-f': messages come from standard input, a line each"}};
   for (auto [command, text] : cases) {
@@ -323,8 +324,8 @@ TEST_F(Options, SayWhatAMissingOrEmptyPromptMeans) {
     EXPECT_EQ(finished.exit_code, 2) << testing::PrintToString(command);
     EXPECT_THAT(finished.err, HasSubstr(text));
   }
-  EXPECT_EQ(run_program({"trine-routing-report", "-m", model_.name(), "-o", "/dev/null", "-p", "A", "-f", "-"}).exit_code,
-            2);
+  EXPECT_EQ(
+      run_program({"trine-routing-report", "-m", model_.name(), "-o", "/dev/null", "-p", "A", "-f", "-"}).exit_code, 2);
 }
 
 TEST_F(Options, AllowUnknownLetsEveryProgramReadTheModelOfAFork) {

@@ -57,7 +57,8 @@ TEST_F(TrineQuantize, LeavesOutTensorsThatNobodyKnows) {
   EXPECT_EQ(quantize({}).exit_code, 3);
   const Finished finished = quantize({"--allow-unknown", "*"});
   ASSERT_EQ(finished.exit_code, 0) << finished.err;
-  EXPECT_THAT(finished.err, HasSubstr("note: unknown tensors are left out: layers.0.x_of_a_fork, y_of_a_fork.weight\n"));
+  EXPECT_THAT(finished.err,
+              HasSubstr("note: unknown tensors are left out: layers.0.x_of_a_fork, y_of_a_fork.weight\n"));
   const Finished inspected = run_program({"trine-inspect", "-m", out_});
   EXPECT_EQ(inspected.exit_code, 0) << inspected.err;
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Programs do their work alone where the system gives them no other thread.
 #ifdef TRINE_PROGRAMS_DIR
+#include <chrono>
 #include <csignal>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -69,12 +71,18 @@ TEST(RefusedThreads, AreDoneWithout) {
 
 TEST(RefusedThreads, LeaveSignalsToTheSystem) {
   const TinyModel model;
+  auto config = model.config();
+  config["max_position_embeddings"] = 1U << 22U;
+  model.write("config.json", config.dump());
   const Limited stack(RLIMIT_STACK, kStack);
   const Limited space(RLIMIT_AS, kAddressSpace);
   if (!stack.works() || !space.works()) GTEST_SKIP() << "limits cannot be set here";
-  Running program({"trine-chat", "-m", model.name(), "--template", "plain", "-c", "64"});
+  Running program({"trine-generate", "-m", model.name(), "-p", "ROMEO", "-n", "-1", "--ignore-eos"});
+  while (program.out_so_far().size() < 10) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   program.signal(SIGTERM);
-  EXPECT_EQ(program.wait().exit_code, 128 + SIGTERM);
+  const Finished finished = program.wait();
+  EXPECT_EQ(finished.exit_code, 128 + SIGTERM);
+  EXPECT_EQ(finished.err, "");
 }
 #endif
 
