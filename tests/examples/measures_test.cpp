@@ -205,7 +205,8 @@ TEST(TrineLogits, FailsWhereNoLogitIsFinite) {
 // A model whose head has no numbers for one token, which is nowhere in its input.
 TEST(LogitsThatAreNotFinite, AreNotedByEveryProgramThatComputesThem) {
   const TinyModel model("full_attention_softmax_top_k");
-  model.poison("lm_head.weight", kAlphabet.find('Z') * 32, 32);
+  const std::size_t hidden = model.config().at("hidden_size");
+  model.poison("lm_head.weight", kAlphabet.find('Z') * hidden, hidden);
   auto test = model.self_test();
   test["cases"][0]["top_logits"] = nlohmann::json::array();  // the experts are left to compare
   model.write("self_test.json", test.dump());
