@@ -3,7 +3,9 @@
 // (tests/oracle/make_config_defaults.py), a null one nothing where the reference fails with it. What the defaults
 // compute is in the "..._defaults" goldens of tests/models/family_golden_test.cpp.
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <functional>
 #include <list>
@@ -87,20 +89,24 @@ TEST(ConfigDefaults, AreThoseOfEveryConfigurationClass) {
   }
 }
 
-// Each tensor in the shape in which it is requested, with random numbers that follow from its name.
+// Each tensor in the shape in which it is requested, with random numbers that follow from its name. Parts of MXFP4,
+// which gpt-oss asks for, are bytes from 120 on: scales of 2^-7 to 1.
 class DrawnWeights : public WeightSource {
  public:
   [[nodiscard]] const StoredTensor* request(std::string_view name, std::span<const std::size_t> shape) const override {
     if (const StoredTensor* known = find(name)) return known;
     std::size_t size = 1;
     for (const std::size_t extent : shape) size *= extent;
-    std::vector<float>& values = values_.emplace_back(size);
+    const DType dtype = name.ends_with("_blocks") || name.ends_with("_scales") ? DType::u8 : DType::f32;
+    std::vector<std::byte>& bytes = bytes_.emplace_back(size * size_bytes(dtype));
     std::uint64_t state = std::hash<std::string_view>{}(name);
-    for (float& value : values) {  // uniform in +-0.5
+    for (std::size_t i = 0; i < size; ++i) {
       state = state * 6364136223846793005U + 1442695040888963407U;
-      value = static_cast<float>(state >> 40U) * 0x1p-24F - 0.5F;
+      const float value = static_cast<float>(state >> 40U) * 0x1p-24F - 0.5F;
+      if (dtype == DType::u8) bytes[i] = static_cast<std::byte>(120U + (state >> 61U));
+      if (dtype == DType::f32) std::memcpy(bytes.data() + i * sizeof value, &value, sizeof value);
     }
-    const StoredTensor tensor{DType::f32, {shape.begin(), shape.end()}, std::as_bytes(std::span(values))};
+    const StoredTensor tensor{dtype, {shape.begin(), shape.end()}, bytes};
     return &tensors_.emplace(name, tensor).first->second;
   }
   [[nodiscard]] const StoredTensor* find(std::string_view name) const override {
@@ -115,7 +121,7 @@ class DrawnWeights : public WeightSource {
   [[nodiscard]] std::string place() const override { return "drawn"; }
 
  private:
-  mutable std::list<std::vector<float>> values_;
+  mutable std::list<std::vector<std::byte>> bytes_;
   mutable std::map<std::string, StoredTensor, std::less<>> tensors_;
 };
 
@@ -153,6 +159,7 @@ TEST(ConfigDefaults, AreTakenByEveryKeyThatIsAbsent) {
       SCOPED_TRACE(family + ": " + key);
       Json absent = published_config(family);
       absent["max_position_embeddings"] = 256U;
+      absent["intermediate_size"] = 64U;  // MXFP4 has groups of 32
       absent.erase(key);
       if (key == "rope_parameters") absent.erase("rope_scaling");  // the other spelling
       Json explicitly = absent;
