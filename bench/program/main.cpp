@@ -40,6 +40,14 @@ std::vector<std::string_view> shape_names() {
   return names;
 }
 
+using NameOfActivations = decltype(kActivationsNames)::value_type;
+
+std::vector<std::string_view> activations_names() {
+  std::vector<std::string_view> names;
+  for (const NameOfActivations& entry : kActivationsNames) names.push_back(entry.second);
+  return names;
+}
+
 std::vector<std::string_view> executor_names() {
 #if TRINE_HAS_OPENMP
   return {"pool", "openmp"};
@@ -106,9 +114,9 @@ struct Options {
         ->type_name("N")
         ->check(example::whole_number(1, 1000));
     app.add_option("--activations", activations,
-                   "Type of activations in products: native, as suits the weights, or f32")
+                   "Activations in products: f32; automatic: bytes with q8 and q4; native: bf16 with bf16, too")
         ->type_name("TYPE")
-        ->check(one_of({"native", "f32"}));
+        ->check(one_of(activations_names()));
     app.add_option("--attention", attention,
                    "full, or chunked:SIZE[:OVERLAP]: an approximation in which tokens see their chunk and an overlap")
         ->type_name("KIND");
@@ -166,7 +174,7 @@ struct Options {
             .limit_passes = no_limits ? std::size_t{0}
                             : tiny    ? std::size_t{1}
                                       : std::size_t{3},
-            .activations = activations == "f32" ? Activations::f32 : Activations::native,
+            .activations = std::ranges::find(kActivationsNames, activations, &NameOfActivations::second)->first,
             .latent_form = *parse_latent_attention_form(latent_form),
             .cache_type = *parse_cache_type(cache_type),
             .executor = make_executor()};
@@ -215,18 +223,21 @@ void measure_all(const Options& options, Meter& meter, const Subject& subject, c
   OrderedJson document = {{"machine", machine_json()}, {"model", to_json(subject)}, {"results", OrderedJson::array()}};
   if (!json) std::printf("%s", table_head(subject).c_str());
   std::size_t done = 0;
+  std::size_t non_finite_logits = 0;
   std::optional<example::ProgressBar> progress;
   const std::size_t runs = tests.size() * (options.repetitions + 1);
   for (const Workload& test : tests) {
     if (!progress) progress.emplace("measuring", runs, "runs");
     const Result result = meter.run(test, stop, [&] { progress->update(++done); });
     document["results"].push_back(to_json(result, subject.arithmetic));
+    non_finite_logits += result.non_finite_logits;
     if (json) continue;
     progress.reset();  // off the line of the table
     std::printf("%s", table_row(result, subject.arithmetic).c_str());
     example::flush_output();
   }
   progress.reset();
+  example::note_non_finite_logits(non_finite_logits);
   if (json) std::printf("%s\n", document.dump(2).c_str());
 }
 

@@ -56,9 +56,10 @@ struct Result {
   std::vector<double> tokens_per_second = {};  // of each repetition
   Limits before = {};
   Limits after = {};
-  double giga_operations = 0.0;  // of all the tokens: 2 for each active weight and token, attention not counted
-  double touched_gb = 0.0;       // weights read for all the tokens
-  std::size_t peak_memory = 0;   // bytes
+  double giga_operations = 0.0;       // of all the tokens: 2 for each active weight and token, attention not counted
+  double touched_gb = 0.0;            // weights read for all the tokens
+  std::size_t peak_memory = 0;        // bytes
+  std::size_t non_finite_logits = 0;  // of one run
 
   [[nodiscard]] Statistics statistics() const { return statistics_of(tokens_per_second); }
   /// Mean of before and after.
@@ -151,12 +152,15 @@ class Meter {
   static double run_once(Session& session, const Workload& test, std::span<const TokenId> tokens,
                          const std::stop_token& stop, TouchedBytes* touched, Result& result) {
     session.reset();
+    result.non_finite_logits = 0;
     if (test.depth > 0) session.forward(tokens.first(test.depth), OutputRows::last, stop);
     const OutputRows rows = test.kind == Workload::Kind::prefill ? OutputRows::last : OutputRows::all;
     if (touched != nullptr) touched->start();
     const Clock::time_point start = Clock::now();
-    for (std::size_t done = 0; done < test.tokens; done += test.rows)
+    for (std::size_t done = 0; done < test.tokens; done += test.rows) {
       session.forward(tokens.subspan(test.depth + done, test.rows), rows, stop);
+      result.non_finite_logits += session.non_finite_outputs();
+    }
     const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
     const std::size_t passes = test.tokens / test.rows * ((test.rows + kBatchSize - 1) / kBatchSize);
     if (touched != nullptr) result.touched_gb = static_cast<double>(touched->stop(passes)) * 1e-9;

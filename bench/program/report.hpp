@@ -84,7 +84,8 @@ struct Subject {
           {"share", result.has_limits() ? OrderedJson(result.share()) : OrderedJson()},
           {"touched_bytes_per_token", result.touched_bytes_per_token()},
           {"giga_operations_per_token", result.giga_operations / static_cast<double>(result.test.tokens)},
-          {"peak_memory_bytes", result.peak_memory}};
+          {"peak_memory_bytes", result.peak_memory},
+          {"non_finite_logits", result.non_finite_logits}};
 }
 
 [[nodiscard]] inline std::string table_head(const Subject& subject) {

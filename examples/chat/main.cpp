@@ -242,5 +242,7 @@ int main(int argc, char** argv) {
                            "trine-chat -m MODEL_DIRECTORY");
   Options options;
   options.add_to(program);
+  program.advise({"-p", "--prompt", "-f", "--file"},
+                 "messages come from standard input, a line each; --system TEXT begins the conversation");
   return program.run(argc, argv, [&] { Chat(options).run(); });
 }

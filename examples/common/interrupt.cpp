@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/interrupt.hpp"
 
-#include <unistd.h>
+#include <system_error>
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include "common/program.hpp"
 
@@ -19,11 +20,15 @@ Interrupt::Interrupt() {
   }
   if (wake_ == 0) return;
   ::pthread_sigmask(SIG_BLOCK, &signals_, &before_);
-  thread_ = std::thread([this] { wait(); });
+  try {
+    thread_ = std::thread([this] { wait(); });
+  } catch (const std::system_error&) {  // refused: a limit on processes or on memory
+    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
 }
 
 Interrupt::~Interrupt() {
-  if (wake_ == 0) return;
+  if (!thread_.joinable()) return;
   finished_ = true;
   ::pthread_kill(thread_.native_handle(), wake_);
   thread_.join();

@@ -12,8 +12,8 @@ namespace example {
 
 /// While it lives, the first SIGINT or SIGTERM requests a stop, and the second ends the process at once. The signals
 /// are blocked and awaited in a thread, so that no code runs in a signal handler. A signal that the process was started
-/// to ignore, as a shell does for SIGINT of what it runs in the background, stays ignored. Made before other threads
-/// are.
+/// to ignore, as a shell does for SIGINT of what it runs in the background, stays ignored. Where the system refuses the
+/// thread, signals do what they do to any process: they end it. Made before other threads are.
 class Interrupt {
  public:
   Interrupt();
@@ -34,7 +34,7 @@ class Interrupt {
   bool leaves_ = false;
   std::atomic<bool> finished_ = false;
   sigset_t signals_{};
-  int wake_ = 0;  // one of them, which ends the thread; 0: all are ignored, there is no thread
+  int wake_ = 0;  // one of them, which ends the thread; 0: all are ignored
   sigset_t before_{};
   std::thread thread_;
 };

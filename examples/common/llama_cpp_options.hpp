@@ -26,6 +26,7 @@ namespace example {
       Advice{" -ctk --cache-type-k -ctv --cache-type-v ", "--cache-type TYPE is for keys and values: f32, bf16 or q8"},
       Advice{" -b --batch-size -ub --ubatch-size ",
              "how many tokens of a prompt are read at once is chosen by the program, leave it out"},
+      Advice{" --keep --context-shift --no-context-shift ", "a text ends where the context is full, leave it out"},
       Advice{" -tb --threads-batch ", "-t N is for prompts, too"},
       Advice{" -C --cpu-mask -Cr --cpu-range --cpu-strict --prio --poll --numa ",
              "threads are placed by the system; taskset and numactl choose where"},

@@ -28,20 +28,29 @@ int output_error = 0;  // errno of the first flush of standard output that faile
 
 void add_long_names(const CLI::App& app, std::vector<std::string>& names) {
   for (const CLI::Option* option : app.get_options())
-    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    names.insert(names.end(), option->get_lnames().begin(), option->get_lnames().end());
   for (const CLI::App* group : app.get_subcommands([](const CLI::App*) { return true; })) add_long_names(*group, names);
 }
 
-std::string unknown_option(const std::string& name, const std::string& advice) {
-  return "unknown option " + trine::in_quotes(name) + (advice.empty() ? "" : ": " + advice) + " (--help explains)";
+std::string unknown_option(std::string_view name, std::string_view advice) {
+  return "unknown option " + trine::in_quotes(name) + (advice.empty() ? "" : ": ") + std::string(advice) +
+         " (--help explains)";
+}
+
+// ": did you mean --KNOWN?" where that takes no more than a third of the letters: --keep is neither --help nor --temp.
+std::string near_option(std::string_view name, const std::vector<std::string>& known) {
+  name.remove_prefix(std::min(name.find_first_not_of('-'), name.size()));
+  const std::string_view nearest = trine::nearest_name(name, known);
+  if (nearest.empty() || 3 * trine::edit_distance(name, nearest) > std::max(name.size(), nearest.size())) return {};
+  return "did you mean --" + std::string(nearest) + "?";
 }
 
 }  // namespace
 
 CLI::Validator whole_number(std::uint64_t least, std::uint64_t most) {
-  std::string expected = "expected a whole number";
-  if (least > 0 || most < std::numeric_limits<std::uint64_t>::max())
-    expected += " from " + std::to_string(least) + " to " + std::to_string(most);
+  const bool bounded = most < std::numeric_limits<std::uint64_t>::max();
+  const std::string expected = "expected a whole number from " + std::to_string(least) +
+                               (bounded ? " to " + std::to_string(most) : std::string(" on"));
   const auto check = [=](const std::string& text) {
     std::uint64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -57,6 +66,10 @@ CLI::Validator minus_one_is(std::string meaning) {
     return std::string();
   };
   return CLI::Validator(replace, "");
+}
+
+void note_non_finite_logits(std::size_t count) {
+  if (count > 0) std::fprintf(stderr, "note: %zu logits were not finite\n", count);
 }
 
 bool try_flush_output() {
@@ -130,19 +143,32 @@ int Program::fail(ExitCode code, const std::string& message) const {
   return code;
 }
 
+void Program::advise(std::vector<std::string> names, std::string text) {
+  for (std::string& name : names) advice_.emplace(std::move(name), text);
+}
+
+std::string_view Program::advice_on(const std::string& name) const {
+  const auto own = advice_.find(name);
+  return own != advice_.end() ? own->second : advice_on_option(name);
+}
+
 // CLI11 would take -ngl for -n with the value gl, so what others call -ngl is looked for before.
 void Program::refuse_options_of_others(int argc, const char* const* argv) const {
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
     if (argument == "--") return;
     if (argument.size() < 2 || argument[0] != '-') continue;
-    const std::string name(argument.substr(0, argument.find('=')));
+    std::string name(argument.substr(0, argument.find('=')));
     if (const CLI::Option* own = get_option_no_throw(name)) {
       if (own->get_items_expected_min() > 0 && name.size() == argument.size()) ++i;  // its value
       continue;
     }
-    const std::string_view advice = advice_on_option(name);
-    if (!advice.empty()) throw UsageError(unknown_option(name, std::string(advice)));
+    std::string_view advice = advice_on(name);
+    if (advice.empty() && name[1] != '-') {  // a value without a space before it: -ngl99
+      name.resize(std::min(name.find_first_of("0123456789"), name.size()));
+      if (get_option_no_throw(name) == nullptr) advice = advice_on(name);
+    }
+    if (!advice.empty()) throw UsageError(unknown_option(name, advice));
   }
 }
 
@@ -154,7 +180,7 @@ std::string Program::unknown_argument() const {
     const std::string name = argument.substr(0, argument.find('='));
     std::vector<std::string> known;
     add_long_names(*this, known);
-    return unknown_option(name, name.size() > 2 ? trine::nearest_hint(name, known, "did you mean ", "?") : "");
+    return unknown_option(name, name.size() > 2 ? near_option(name, known) : "");
   }
   return "unexpected argument " + trine::in_quotes(extras.front()) + " (--help explains)";
 }

@@ -5,8 +5,11 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <map>
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -43,6 +46,9 @@ struct VerificationFailed : std::runtime_error {
 /// check.
 [[nodiscard]] CLI::Validator minus_one_is(std::string meaning);
 
+/// Notes on stderr how many logits of a run were NaN or infinite, if any.
+void note_non_finite_logits(std::size_t count);
+
 /// Flushes standard output; false when it could not take what was printed.
 [[nodiscard]] bool try_flush_output();
 /// The same; throws trine::FileError with the reason.
@@ -54,13 +60,19 @@ class Program : public CLI::App {
   /// `example` is a command line that help ends with.
   Program(const std::string& name, const std::string& description, const std::string& example);
 
+  /// What to write in place of options that this program does not have and people try: "-p" and its other names.
+  void advise(std::vector<std::string> names, std::string text);
+
   /// Reads the command line, runs `body` and returns the exit code, whatever happens.
   [[nodiscard]] int run(int argc, char** argv, const std::function<void()>& body);
 
  private:
   [[nodiscard]] int fail(ExitCode code, const std::string& message) const;
   void refuse_options_of_others(int argc, const char* const* argv) const;
-  [[nodiscard]] std::string unknown_argument() const;  // empty when there is none
+  [[nodiscard]] std::string_view advice_on(const std::string& name) const;  // empty when there is none
+  [[nodiscard]] std::string unknown_argument() const;                       // the same
+
+  std::map<std::string, std::string> advice_;  // by option
 };
 
 }  // namespace example

@@ -37,7 +37,7 @@ int main(int argc, char** argv) {
                    "CSV file for a model of features: a line for each site of each frame, num_features numbers each;\n"
                    "a first line of names is skipped")
       ->type_name("FILE");
-  input->require_option(1);
+  input->require_option(-1);  // at most
   program.add_option("-o,--output", output, "Where the logits go")->required()->type_name("FILE");
   program
       .add_option("--experts", experts,
@@ -47,7 +47,7 @@ int main(int argc, char** argv) {
       .add_option("-b,--batch-size", batch_size,
                   "Tokens computed at once, the others from the cache; 1: token by token, as an answer is made")
       ->type_name("N")
-      ->check(example::whole_number() & CLI::Range(1, 1 << 20).description(""));
+      ->check(example::whole_number(1, 1U << 20U));
   options.add_threads(program);
   options.add_activations(program);
   options.add_cache_type(program);
@@ -56,6 +56,10 @@ int main(int argc, char** argv) {
   options.add_context(program, "Most positions; 0: what the model was made for");
 
   return program.run(argc, argv, [&] {
+    if (tokens.empty() && features.empty() && program.get_option("--prompt")->count() == 0)
+      throw example::UsageError(
+          "an input is missing: --tokens IDS, -p TEXT or --features FILE; a text on standard input is -p \"$(cat)\" "
+          "(--help explains)");
     example::check_outputs({{"--output", output}, {"--experts", experts}}, {{"--features", features}},
                            options.directory);
     const trine::Model model = options.load();
@@ -88,7 +92,6 @@ int main(int argc, char** argv) {
     }
     logits_file.commit();
     std::fprintf(stderr, "%s: [%zu, %zu] f32\n", trine::printable(output).c_str(), logits.extent(0), logits.extent(1));
-    if (session.non_finite_outputs() > 0)
-      std::fprintf(stderr, "note: %zu logits were not finite\n", session.non_finite_outputs());
+    example::note_non_finite_logits(session.non_finite_outputs());
   });
 }

@@ -24,7 +24,7 @@ int main(int argc, char** argv) {
   bool json = false;
   options.add_model(program);
   options.add_allow_unknown(program);
-  program.add_option("-f,--file", file, "The text; -: standard input")->required()->type_name("FILE");
+  program.add_option("-f,--file", file, "The text; -: standard input")->type_name("FILE");
   options.add_context(program, "Tokens of a window; 0: 512, or as many as the model can");
   options.add_threads(program);
   options.add_activations(program);
@@ -33,7 +33,11 @@ int main(int argc, char** argv) {
   options.add_reproducible(program);
   program.add_flag("--json", json, "One JSON document instead of text");
 
+  program.advise({"-p", "--prompt"}, "a text to score comes from a file, -f FILE, or from standard input, -f -");
+
   return program.run(argc, argv, [&] {
+    if (file.empty())
+      throw example::UsageError("a text is missing: -f FILE or, for standard input, -f - (--help explains)");
     const trine::Model model = options.load();
     const trine::Tokenizer tokenizer = options.load_tokenizer();
     const example::ScoredText text(model, tokenizer, example::read_text(file), file, options.context);
@@ -63,8 +67,7 @@ int main(int argc, char** argv) {
     std::printf("tokens         %zu, windows of %zu\n", text.ids.size(), text.window);
     std::printf("perplexity     %.4f +/- %.4f\n", found.perplexity, found.standard_error);
     std::printf("bits per byte  %.4f\n", found.bits_per_byte);
-    if (found.non_finite_logits > 0)
-      std::fprintf(stderr, "note: %zu logits were not finite\n", found.non_finite_logits);
+    example::note_non_finite_logits(found.non_finite_logits);
     if (utilization.is_null()) {
       std::printf("utilization    none, the model is dense\n");
     } else {

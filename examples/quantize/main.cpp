@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes a model directory with its weights in another type.
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -61,6 +63,17 @@ std::vector<trine::QuantizationError> write(const trine::ModelQuantizer& quantiz
   }
 }
 
+/// Tensors that only --allow-unknown lets pass have no place in the result.
+void note_left_out(const std::vector<std::string>& tensors) {
+  constexpr std::size_t kShown = 5;
+  if (tensors.empty()) return;
+  std::string names;
+  for (std::size_t i = 0; i < std::min(kShown, tensors.size()); ++i)
+    names += (i == 0 ? "" : ", ") + trine::escaped(tensors[i]);
+  if (tensors.size() > kShown) names += " and " + std::to_string(tensors.size() - kShown) + " more";
+  std::fprintf(stderr, "note: unknown tensors are left out: %s\n", names.c_str());
+}
+
 bool is_exact(const std::vector<trine::QuantizationError>& errors) {
   for (const trine::QuantizationError& error : errors)
     if (error.squared_error > 0.0) return false;
@@ -104,6 +117,7 @@ int main(int argc, char** argv) {
     const trine::ModelQuantizer quantizer =
         example::read_from_model([&] { return trine::ModelQuantizer(arguments.in, options.load_options()); });
     const std::vector<trine::PlannedTensor> plan = make_plan(quantizer, arguments);
+    note_left_out(quantizer.model().info().unknown_tensors);
     if (arguments.dry_run) {
       const example::QuantizeSummary summary(plan);
       arguments.json ? static_cast<void>(std::printf("%s\n", summary.to_json().dump(2).c_str())) : summary.print();
@@ -126,6 +140,7 @@ int main(int argc, char** argv) {
       const example::Perplexity before = score(quantizer.model(), "scoring IN");
       const example::Perplexity after = score(trine::Model::load(arguments.out, options.load_options()), "scoring OUT");
       const double change = after.perplexity / before.perplexity - 1.0;
+      example::note_non_finite_logits(before.non_finite_logits + after.non_finite_logits);
       document["perplexity"] = {{"before", before.perplexity}, {"after", after.perplexity}, {"change", change}};
       if (!arguments.json)
         std::printf("perplexity     %.4f before, %.4f after, %+.3f %%\n", before.perplexity, after.perplexity,

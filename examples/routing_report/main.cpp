@@ -33,7 +33,8 @@ class Report {
         ->type_name("FILE")
         ->expected(1)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-    input->require_option(1);
+    input->require_option(-1);  // at most
+    prompt_option_ = input->get_option("--prompt");
     program.add_option("-o,--output", output_, "Where the figure goes")->required()->type_name("FILE");
     program
         .add_option("--csv", csv_, "Where all decisions go: layer,token,rank,expert,weight; of two texts, text first")
@@ -54,6 +55,8 @@ class Report {
   }
 
   void run() {
+    if (files_.empty() && prompt_option_->count() == 0)
+      throw example::UsageError("a text is missing: -p TEXT, -f FILE or, for standard input, -f - (--help explains)");
     if (files_.size() > 2)
       throw example::UsageError("-f: expected at most two files, found " + std::to_string(files_.size()));
     if (files_.size() == 2 && files_[0] == "-" && files_[1] == "-")
@@ -85,12 +88,13 @@ class Report {
       std::fprintf(stderr, "%s: %zu tokens, utilization %.3f\n",
                    trine::printable(texts == 1 ? output_ : files_[i]).c_str(), traces[i].tokens(),
                    traces[i].stats().overall().utilization);
+    example::note_non_finite_logits(non_finite_logits_);
   }
 
  private:
   /// In windows, as trine-perplexity reads a text.
   void read(const trine::Model& model, const std::vector<trine::TokenId>& ids, trine::RoutingTrace& trace,
-            const std::stop_token& stop) const {
+            const std::stop_token& stop) {
     if (ids.empty()) throw trine::InputError("expected at least one token or frame, found none");
     const std::size_t window = example::window_size(model, options_.context);
     trine::Session session(model, {.context = window, .threads = options_.threads, .observer = trine::borrow(trace)});
@@ -98,6 +102,7 @@ class Report {
     example::for_each_window(ids.size(), window, [&](std::size_t begin, std::size_t count) {
       session.reset();
       session.forward(std::span(ids).subspan(begin, count), trine::OutputRows::last, stop);
+      non_finite_logits_ += session.non_finite_outputs();
       progress.update(begin + count);
     });
   }
@@ -131,12 +136,14 @@ class Report {
   }
 
   example::ModelOptions options_;
+  const CLI::Option* prompt_option_ = nullptr;
   std::string prompt_;
   std::vector<std::string> files_;
   std::string output_;
   std::string csv_;
   std::string layers_;
   example::PictureOptions picture_;
+  std::size_t non_finite_logits_ = 0;
 };
 
 }  // namespace

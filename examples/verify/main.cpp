@@ -41,6 +41,7 @@ int main(int argc, char** argv) {
                                                {"wrong_expert_choices", report.wrong_expert_choices},
                                                {"worst_logit_error", report.worst_logit_error},
                                                {"tolerance", tolerance},
+                                               {"non_finite_logits", report.non_finite_logits},
                                                {"first_difference", report.first_difference}};
       std::printf("%s\n", document.dump(2).c_str());
     } else {
@@ -51,6 +52,7 @@ int main(int argc, char** argv) {
                   tolerance);
       std::printf("%s\n", report.passed() ? "passed" : "FAILED");
     }
+    example::note_non_finite_logits(report.non_finite_logits);
     if (!report.passed()) throw example::VerificationFailed(path.string() + ": " + report.first_difference);
   });
 }

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Can the library still say what docs/reference/errors.md quotes?   check_errors.sh ROOT [--missing]
 # A message in the tables of the page must hold, in their order, all string literals of one `throw ...Error(...)`,
-# `fail(...)` or `require(...)` of the library, but those of its details. With --missing: which of these statements no
-# message of the page shows.
+# `fail(...)` or `require(...)` of the library, but those of its details. Each message, and each exit code, stands there
+# once. With --missing: which of these statements no message of the page shows.
 set -euo pipefail
 root="${1:?usage: check_errors.sh ROOT [--missing]}"
 cd "$root"
@@ -53,6 +53,11 @@ find include/trine -name '*.hpp' -o -name '*.inl' | LC_ALL=C sort | xargs awk -v
     while ((getline line < page) > 0) {
       ++number
       if (line ~ /^## /) inside = line ~ /^## [A-Za-z]+Error$/
+      if (match(line, /^\| [0-9]+ \|/) || (inside && match(line, /^\| `[^`]+`/))) {
+        entry = substr(line, 3, RLENGTH - 2); sub(/ [|]$/, "", entry)
+        if (entry in first) { print page ":" number ": again, as in line " first[entry] ": " entry; bad = 1 }
+        first[entry] = number
+      }
       if (!inside || line !~ /^\| `/) continue
       match(line, /`[^`]+`/)
       message = substr(line, RSTART + 1, RLENGTH - 2)

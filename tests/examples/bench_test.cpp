@@ -7,6 +7,8 @@
 
 #include <gmock/gmock.h>
 
+#include <trine/core/abi.hpp>
+
 #include "examples/tiny_model.hpp"
 
 namespace trine::test {
@@ -80,6 +82,16 @@ TEST(TrineBench, MeasuresRandomWeightsOfEveryShapeAndType) {
     EXPECT_THAT(names, ElementsAre("pp16", "tg4", "b2", "b4"));
   }
 }
+
+#if TRINE_HAS_OPENMP
+TEST(TrineBench, TakesItsThreadsFromOpenMp) {
+  const Finished finished = run_program(
+      tiny("mixtral-8x7b", {"-p", "8", "-n", "2", "-t", "2", "-r", "1", "--no-limits", "--executor", "openmp"}));
+  EXPECT_EQ(finished.exit_code, 0) << finished.err;
+  EXPECT_THAT(finished.out, HasSubstr("| pp8 | 2 | "));
+  EXPECT_THAT(finished.out, HasSubstr("| tg2 | 2 | "));
+}
+#endif
 
 TEST(TrineBench, MeasuresAModelDirectoryAndPrintsATable) {
   const TinyModel model;

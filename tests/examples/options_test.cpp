@@ -223,7 +223,7 @@ TEST_F(Options, OfTheBenchTakeEveryDocumentedValue) {
       {"--synthetic",
        {"deepseek-v2-lite", "qwen3-30b-a3b", "mixtral-8x7b", "trine-3d", "trine-3d-strided", "trine-full"}},
       {"--type", {"f32", "bf16", "bf16_panels", "q8", "q4", "q4"}},
-      {"--activations", {"native", "f32"}},
+      {"--activations", names_of(kActivationsNames)},
       {"--cache-type", names_of(kCacheTypeNames)},
       {"--latent-form", names_of(kLatentAttentionFormNames)},
       {"--executor", {"pool"}},
@@ -247,6 +247,16 @@ TEST_F(Options, OfTheBenchTakeEveryDocumentedValue) {
 TEST_F(Options, SayWhatToWriteInPlaceOfThoseOfLlamaCpp) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
       {{"-ngl", "99"}, "unknown option '-ngl': trine runs on CPUs"},
+      {{"-ngl99"}, "unknown option '-ngl': trine runs on CPUs"},
+      {{"-b512"}, "unknown option '-b': how many tokens of a prompt"},
+      {{"--keep", "8"}, "unknown option '--keep': a text ends where the context is full"},
+      {{"--keel", "8"}, "unknown option '--keel' (--help explains)"},
+      {{"--sed", "8"}, "unknown option '--sed': did you mean --seed?"},
+      {{"--topk", "8"}, "unknown option '--topk': did you mean --top-k?"},
+      {{"-n", "-2"}, "expected a whole number from 0 on, found '-2'"},
+      {{"-c", "-1"}, "expected a whole number from 0 on, found '-1'"},
+      {{"--top-k", "-1"}, "expected a whole number from 0 on, found '-1'"},
+      {{"-t", "-2"}, "expected a whole number from 0 to 1024, found '-2'"},
       {{"--n-gpu-layers=99"}, "unknown option '--n-gpu-layers': trine runs on CPUs"},
       {{"-fa"}, "unknown option '-fa': attention is always computed in blocks"},
       {{"-ctk", "q8_0"}, "--cache-type TYPE"},
@@ -299,6 +309,47 @@ TEST_F(Options, SayWhatAMissingOrEmptyPromptMeans) {
   const Finished empty = run_program({"trine-generate", "-m", model_.name(), "-p", ""});
   EXPECT_EQ(empty.exit_code, 2);
   EXPECT_THAT(empty.err, HasSubstr("the prompt is empty, and the model has no token that a text begins with"));
+
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
+      {{"trine-perplexity"}, "a text is missing: -f FILE or, for standard input, -f -"},
+      {{"trine-perplexity", "-p", "A"}, "unknown option '-p': a text to score comes from a file, -f FILE, or from"},
+      {{"trine-routing-report", "-o", "/dev/null"}, "a text is missing: -p TEXT, -f FILE or, for standard input, -f -"},
+      {{"trine-logits", "-o", "/dev/null"},
+       "an input is missing: --tokens IDS, -p TEXT or --features FILE; a text on "},
+      {{"trine-chat", "-p", "A"}, "unknown option '-p': messages come from standard input, a line each"},
+      {{"trine-chat", "-f", text_}, "unknown option '-f': messages come from standard input, a line each"}};
+  for (auto [command, text] : cases) {
+    command.insert(command.begin() + 1, {"-m", model_.name()});
+    const Finished finished = run_program(command, "piped in");
+    EXPECT_EQ(finished.exit_code, 2) << testing::PrintToString(command);
+    EXPECT_THAT(finished.err, HasSubstr(text));
+  }
+  EXPECT_EQ(
+      run_program({"trine-routing-report", "-m", model_.name(), "-o", "/dev/null", "-p", "A", "-f", "-"}).exit_code, 2);
+}
+
+TEST_F(Options, AllowUnknownLetsEveryProgramReadTheModelOfAFork) {
+  model_.add_tensor("x_of_a_fork");
+  std::vector<std::vector<std::string>> commands = {
+      {"trine-inspect", "-m", model_.name()},
+      {"trine-generate", "-m", model_.name(), "-p", "A", "-n", "1"},
+      {"trine-chat", "-m", model_.name(), "--template", "plain", "-n", "1"},
+      {"trine-logits", "-m", model_.name(), "--tokens", "1,2", "-o", "/dev/null"},
+      {"trine-perplexity", "-m", model_.name(), "-f", text_},
+      {"trine-quantize", model_.name(), in("quantized")},
+      {"trine-routing-report", "-m", model_.name(), "-p", "A", "-o", "/dev/null"},
+      {"trine-verify", "-m", model_.name()}};
+#ifdef TRINE_HAS_BENCH
+  commands.push_back({"trine-bench", "-m", model_.name(), "-p", "4", "-n", "0", "-r", "1", "--no-limits"});
+#endif
+  for (std::vector<std::string>& command : commands) {
+    const Finished refused = run_program(command, "Hello");
+    EXPECT_EQ(refused.exit_code, 3) << command[0];
+    EXPECT_THAT(refused.err, HasSubstr("unexpected tensor 'x_of_a_fork'")) << command[0];
+    command.insert(command.end(), {"--allow-unknown", "nothing", "--allow-unknown", "x_*"});
+    const Finished allowed = run_program(command, "Hello");
+    EXPECT_EQ(allowed.exit_code, 0) << command[0] << "\n" << allowed.err;
+  }
 }
 
 TEST_F(Options, SayThatAModelIsADirectory) {

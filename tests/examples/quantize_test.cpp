@@ -43,6 +43,17 @@ TEST_F(TrineQuantize, WritesAModelThatRuns) {
   EXPECT_EQ(generated.exit_code, 0) << generated.err;
 }
 
+TEST_F(TrineQuantize, LeavesOutTensorsThatNobodyKnows) {
+  for (const char* name : {"layers.0.x_of_a_fork", "y_of_a_fork.weight"}) model_.add_tensor(name);
+  EXPECT_EQ(quantize({}).exit_code, 3);
+  const Finished finished = quantize({"--allow-unknown", "*"});
+  ASSERT_EQ(finished.exit_code, 0) << finished.err;
+  EXPECT_THAT(finished.err,
+              HasSubstr("note: unknown tensors are left out: layers.0.x_of_a_fork, y_of_a_fork.weight\n"));
+  const Finished inspected = run_program({"trine-inspect", "-m", out_});
+  EXPECT_EQ(inspected.exit_code, 0) << inspected.err;
+}
+
 TEST_F(TrineQuantize, WritesAModelThatVerifiesWhereNothingIsLost) {
   ASSERT_EQ(quantize({"--type", "f32"}).exit_code, 0);
   const Finished verified = run_program({"trine-verify", "-m", out_});

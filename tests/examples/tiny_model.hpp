@@ -51,6 +51,17 @@ class TinyModel {
       bytes.replace(entry.at("offset").get<std::size_t>() + i * size, size, nan);
     directory_.write("weights.bin", bytes);
   }
+  /// Adds a tensor that no model has a place for.
+  void add_tensor(const std::string& name) const {
+    auto manifest = nlohmann::json::parse(read_whole(path() / "weights.json"));
+    std::string bytes = read_whole(path() / "weights.bin");
+    bytes.resize((bytes.size() + 63) / 64 * 64);
+    manifest["tensors"][name] = {{"dtype", "f32"}, {"shape", {16}}, {"offset", bytes.size()}, {"nbytes", 64}};
+    bytes.resize(bytes.size() + 64);
+    manifest["nbytes"] = bytes.size();
+    directory_.write("weights.json", manifest.dump());
+    directory_.write("weights.bin", bytes);
+  }
   [[nodiscard]] nlohmann::json config() const { return nlohmann::json::parse(read_whole(path() / "config.json")); }
 
   [[nodiscard]] nlohmann::json self_test() const {

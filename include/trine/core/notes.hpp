@@ -41,10 +41,19 @@ class Notes {
     return true;
   }
 
+  /// The same for a tensor, whose own name is remembered.
+  [[nodiscard]] bool allows_tensor(std::string_view name) {
+    if (!allows(name)) return false;
+    unknown_tensors_.emplace_back(name);
+    return true;
+  }
+
+  [[nodiscard]] const std::vector<std::string>& unknown_tensors() const noexcept { return unknown_tensors_; }
   [[nodiscard]] const std::vector<Note>& all() const noexcept { return all_; }
 
  private:
   std::vector<std::string> allowed_;
+  std::vector<std::string> unknown_tensors_;
   std::vector<Note> all_;
 };
 

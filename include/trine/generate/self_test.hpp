@@ -117,6 +117,7 @@ struct SelfTestReport {
   std::size_t wrong_expert_choices = 0;  // another expert, or another order
   std::size_t logits = 0;                // compared
   double worst_logit_error = 0.0;        // relative to the largest logit of the case
+  std::size_t non_finite_logits = 0;     // NaN or infinite, compared or not
   std::string first_difference;          // empty when all is well
 
   /// Something was compared, and nothing differs.
@@ -156,6 +157,7 @@ struct SelfTestReport {
       continue;
     }
     report.tokens += expected.tokens.size();
+    report.non_finite_logits += session.non_finite_outputs();
 
     for (const auto& [layer, tokens] : expected.experts) {
       const auto& found = recorder.chosen[layer];

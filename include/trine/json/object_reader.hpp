@@ -167,10 +167,10 @@ class ObjectReader {
     throw ConfigError(name_with_source(key) + ": " + problem, details(key, kind));
   }
 
-  /// A value in a message: lists and objects by their kind, texts in quotes, anything else as it is written.
+  /// A value in a message: lists by their length, objects as such, texts in quotes, anything else as it is written.
   [[nodiscard]] static std::string describe(const Json& value) {
     if (value.is_string()) return in_quotes(value.get_ref<const std::string&>());
-    if (value.is_array()) return "a list";
+    if (value.is_array()) return "a list of " + std::to_string(value.size());
     if (value.is_object()) return "an object";
     return value.dump();
   }

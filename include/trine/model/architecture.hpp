@@ -47,8 +47,9 @@ struct ModelInfo {
   std::size_t frame_size = 1;  // sites of a frame
   bool whole_frames = false;   // must every call bring whole frames?
   OutputKind output = OutputKind::language_model;
-  std::vector<std::size_t> experts;  // [layers] 0 for a layer without a router
-  std::vector<Note> notes;           // what the files hold and the model does not use
+  std::vector<std::size_t> experts;          // [layers] 0 for a layer without a router
+  std::vector<Note> notes;                   // what the files hold and the model does not use
+  std::vector<std::string> unknown_tensors;  // names of the tensors among that which the caller allowed
 
   /// Is there a router in any layer? Otherwise the model is dense.
   [[nodiscard]] bool is_routed() const noexcept {

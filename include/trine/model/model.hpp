@@ -109,6 +109,7 @@ class Model {
                                 WeightScope(reader));
     reader.require_all_fetched();
     state->built.info.notes = notes.all();
+    state->built.info.unknown_tensors = notes.unknown_tensors();
     Hash hash;
     hash.add(config.dump());
     if (options.chunking) {

@@ -51,9 +51,10 @@ class ModelQuantizer {
 
   [[nodiscard]] const Model& model() const noexcept { return model_; }
 
-  /// What plan_quantization says for it. Throws InputError, WeightError.
+  /// What plan_quantization says for it, without ModelInfo::unknown_tensors: the result loads without permission.
+  /// Throws InputError, WeightError.
   [[nodiscard]] std::vector<PlannedTensor> plan(DType type, std::span<const QuantizeRule> rules = {}) const {
-    return plan_quantization(model_.weights(), type, rules);
+    return plan_quantization(model_.weights(), type, rules, model_.info().unknown_tensors);
   }
 
   /// Writes the directory `target`: weights.bin by the plan; config.json, without a quantization_config that has no

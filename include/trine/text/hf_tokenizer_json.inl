@@ -139,7 +139,7 @@ class HfTokenizerReader {
 
   [[nodiscard]] static std::string describe(const Json& json) {
     if (json.is_string()) return in_quotes(json.get_ref<const std::string&>());
-    if (json.is_array()) return "a list";
+    if (json.is_array()) return "a list of " + std::to_string(json.size());
     return json.is_object() ? "an object" : json.dump();
   }
 

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -159,7 +160,7 @@ inline constexpr std::string_view kMxfp4Scales = "_scales";
 
 }  // namespace detail
 
-/// The plan for all tensors that the source has, in the order of their names.
+/// The plan for all tensors that the source has, but for those `without`, in the order of their names.
 ///
 /// Matrices of experts, attention, MLPs, embedding and head get `type`, all else keeps its own. Then the rules: of
 /// those that match a tensor the last one decides. bf16 means bf16_panels where kernels read them. A tensor that cannot
@@ -168,11 +169,14 @@ inline constexpr std::string_view kMxfp4Scales = "_scales";
 /// without elements are left out. Throws InputError for a rule that matches no tensor that could follow it, WeightError
 /// for an element type that is not converted.
 [[nodiscard]] inline std::vector<PlannedTensor> plan_quantization(const WeightSource& source, DType type,
-                                                                  std::span<const QuantizeRule> rules = {}) {
+                                                                  std::span<const QuantizeRule> rules = {},
+                                                                  std::span<const std::string> without = {}) {
   std::vector<PlannedTensor> plan;
   std::vector<std::size_t> matches(rules.size());
   std::vector<bool> followed(rules.size());
+  const std::set<std::string_view> left_out(without.begin(), without.end());
   for (const std::string_view name : source.names()) {
+    if (left_out.contains(name)) continue;
     // No layer reads a scalar: what is one, a load has let pass as unused.
     const StoredTensor& stored = *source.find(name);
     if (detail::codes_of(source, name) != nullptr || stored.bytes.empty() || stored.shape.empty()) continue;

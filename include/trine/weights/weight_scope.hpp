@@ -99,7 +99,7 @@ class WeightReader {
   [[nodiscard]] bool may_be_ignored(std::string_view name) {
     const auto found =
         std::ranges::find_if(ignored_, [&](const Ignored& ignored) { return matches_glob(ignored.pattern, name); });
-    if (found == ignored_.end()) return notes_.allows(name);
+    if (found == ignored_.end()) return notes_.allows_tensor(name);
     if (!std::exchange(found->is_noted, true)) notes_.add(found->pattern, found->reason);
     return true;
   }
