@@ -41,12 +41,12 @@ class Generate : public testing::Test {
     document["added_tokens"] = Json::array({test::added_token(kEnd, "</s>", true)});
     return test::make_tokenizer(document);
   }
-  // Every token has a chance; `max_tokens` of them, whatever they are.
-  static GenerateOptions options(std::size_t max_tokens, std::uint64_t seed = 1) {
+  // Every token has a chance; `max_new_tokens` of them, whatever they are.
+  static GenerateOptions options(std::size_t max_new_tokens, std::uint64_t seed = 1) {
     GenerateOptions result;
-    result.max_tokens = max_tokens;
+    result.max_new_tokens = max_new_tokens;
     result.sampling = {.temperature = 1.0F, .top_k = 0, .top_p = 1.0F, .min_p = 0.0F, .seed = seed};
-    result.ignore_end_token = true;
+    result.ignore_eos = true;
     return result;
   }
 
@@ -125,7 +125,7 @@ TEST_F(Generate, EndsWhenTheCallbackSaysSo) {
 
 TEST_F(Generate, EndsAtTheEndTokenUnlessItIsToIgnoreIt) {
   GenerateOptions until_the_end = options(8000);  // one of 259 tokens
-  until_the_end.ignore_end_token = false;
+  until_the_end.ignore_eos = false;
   Session session(model_);
   const GenerateResult ended = generate(session, tokenizer_, "a", until_the_end);
   ASSERT_EQ(ended.reason, FinishReason::eos);

@@ -75,8 +75,8 @@ TEST(GenerationConfig, SetsWhatEndsTheText) {
   GenerateOptions options;
   options.stop_strings = {"a"};
   parse(R"({"eos_token_id": [1, 2], "max_new_tokens": 7, "stop_strings": ["b", "c"]})").apply_to(options);
-  EXPECT_THAT(options.end_tokens, ElementsAre(1, 2));
-  EXPECT_EQ(options.max_tokens, 7U);
+  EXPECT_THAT(options.eos_token_ids, ElementsAre(1, 2));
+  EXPECT_EQ(options.max_new_tokens, 7U);
   EXPECT_THAT(options.stop_strings, ElementsAre("a", "b", "c"));
   EXPECT_THAT(parse(R"({"stop_strings": "x"})").stop_strings, ElementsAre("x"));
 }

@@ -73,7 +73,8 @@ class Session {
   [[nodiscard]] const Model& model() const noexcept { return model_; }
   /// Positions seen so far.
   [[nodiscard]] std::size_t position() const noexcept { return state_.position; }
-  /// The tokens seen so far; none of a model that takes features.
+  /// The tokens of the sequence: one per position, then those that were appended and wait for the next pass,
+  /// tokens().subspan(position()). None of a model that takes features. Valid until the session changes.
   [[nodiscard]] std::span<const TokenId> tokens() const noexcept { return state_.tokens; }
   [[nodiscard]] CacheType cache_type() const noexcept { return state_.cache_type; }
   [[nodiscard]] std::size_t context() const noexcept { return options_.context; }
@@ -82,21 +83,33 @@ class Session {
   [[nodiscard]] const std::shared_ptr<Executor>& executor() const noexcept { return options_.executor; }
   [[nodiscard]] Isa isa() const noexcept { return *options_.isa; }
 
-  /// Goes on by `tokens` and returns logits [1, vocab] for the last of them, or [tokens, vocab]; for a model whose
-  /// outputs belong to frames, [1 or frames, num_outputs]. The view is valid until the next call. Throws InputError (no
+  /// Appends `tokens` and returns logits [1, vocab] for the last of them, or [tokens, vocab]; for a model whose
+  /// outputs belong to frames, [1 or frames, num_outputs]. Tokens that wait since append() are computed in the same
+  /// pass, before `tokens`, which may be empty then. The view is valid until the next call. Throws InputError (no
   /// tokens, an id out of range, a model that takes features), CapacityError (the context is full: nothing was done),
-  /// CancelledError, NumericError (no output of a row is finite; the session then needs a truncate or reset).
+  /// CancelledError, NumericError (no output of a row is finite); after the last two the session needs a truncate or
+  /// reset, and its tokens() are those of whole passes.
   View<const float, 2> forward(std::span<const TokenId> tokens, OutputRows rows = OutputRows::last,
                                const std::stop_token& stop = {}) {
-    const ModelInfo& info = model_.info();
-    if (info.num_features != 0) throw InputError("this model takes features, not tokens");
-    for (std::size_t t = 0; t < tokens.size(); ++t) {
-      if (tokens[t] >= info.vocab_size) {
-        throw InputError("token " + std::to_string(t) + ": expected an id below " + std::to_string(info.vocab_size) +
-                         ", found " + std::to_string(tokens[t]));
-      }
-    }
-    return run(tokens.size(), tokens, {}, rows, stop);
+    require_ids(tokens);
+    const std::size_t waiting = state_.tokens.size() - state_.position;
+    if (waiting == 0) return run(tokens.size(), tokens, {}, rows, stop);
+    input_.assign(state_.tokens.end() - static_cast<std::ptrdiff_t>(waiting), state_.tokens.end());
+    input_.insert(input_.end(), tokens.begin(), tokens.end());
+    check(input_.size());
+    state_.tokens.resize(state_.position);
+    const View<const float, 2> outputs = run(input_.size(), input_, {}, rows, stop);
+    return rows == OutputRows::all && !tokens.empty() ? outputs.slice(waiting, tokens.size()) : outputs;
+  }
+
+  /// Appends `tokens` without a pass: the next forward() or save() computes them. So a sequence holds the last token
+  /// that was sampled, whose logits nobody may ask for. They may exceed the context; forward() refuses them then. Throws
+  /// InputError: an id out of range, a model that takes features or whole frames, a session that was interrupted.
+  void append(std::span<const TokenId> tokens) {
+    require_ids(tokens);
+    require_whole();
+    if (model_.info().whole_frames) throw InputError("append: this model takes whole frames");
+    state_.tokens.insert(state_.tokens.end(), tokens.begin(), tokens.end());
   }
 
   /// Goes on by frames of features [frames, sites, num_features] and returns outputs [1 or frames, num_outputs].
@@ -131,10 +144,11 @@ class Session {
     return other;
   }
 
-  /// Forgets all but the first `length` positions, also after an interruption. Where caches have forgotten what comes
-  /// before, as windows do, the sequence is computed again. Throws InputError when there are not so many positions, or
+  /// Forgets all but the first `length` positions or tokens, also after an interruption. Where caches have forgotten
+  /// what comes before, as windows do, the sequence is computed again. Throws InputError when there are not so many, or
   /// they would have to be computed again from features; CancelledError.
   void truncate(std::size_t length, const std::stop_token& stop = {}) {
+    if (length > state_.position && length <= state_.tokens.size()) return state_.tokens.resize(length);
     if (length > state_.position)
       throw InputError("length: expected at most " + std::to_string(state_.position) + ", the positions seen, found " +
                        std::to_string(length));
@@ -165,10 +179,19 @@ class Session {
     run(length, again, {}, OutputRows::last, stop);
   }
 
-  /// Writes the sequence to a file, beside it first. Throws FileError; InputError after an interruption.
-  void save(const std::filesystem::path& path) const {
+  /// Writes the sequence to a file, beside it first. Tokens that wait since append() are computed before; those that
+  /// the context has no room for are not in the file. Throws FileError; InputError after an interruption.
+  void save(const std::filesystem::path& path) {
     require_whole();
-    write_session_file(path, model_, state_);
+    if (const std::size_t end = std::min(state_.tokens.size(), options_.context); end > state_.position) {
+      const std::vector<TokenId> beyond(state_.tokens.begin() + static_cast<std::ptrdiff_t>(end), state_.tokens.end());
+      state_.tokens.resize(end);
+      forward({});
+      append(beyond);
+    }
+    SequenceState computed = state_;  // shares the pages
+    computed.tokens.resize(std::min(computed.tokens.size(), computed.position));
+    write_session_file(path, model_, computed);
   }
   /// Goes on from a sequence that was saved with the same model. Throws FileError, CapacityError; this session is then
   /// as it was.
@@ -234,6 +257,16 @@ class Session {
     seen_ = state_.position;
     interrupted_ = false;
     not_finite_.reset();
+  }
+  void require_ids(std::span<const TokenId> tokens) const {
+    const ModelInfo& info = model_.info();
+    if (info.num_features != 0) throw InputError("this model takes features, not tokens");
+    for (std::size_t t = 0; t < tokens.size(); ++t) {
+      if (tokens[t] >= info.vocab_size) {
+        throw InputError("token " + std::to_string(t) + ": expected an id below " + std::to_string(info.vocab_size) +
+                         ", found " + std::to_string(tokens[t]));
+      }
+    }
   }
   void require_whole() const {
     if (interrupted_)
@@ -324,6 +357,7 @@ class Session {
   Workspace workspace_;
   RoutingPlan plan_;
   Tensor<float, 2> outputs_;
+  std::vector<TokenId> input_;  // of a pass with appended tokens; kept for its memory
   std::size_t seen_ = 0;  // positions that a layer has seen: more than state_.position after an interruption
   bool interrupted_ = false;
   std::size_t non_finite_outputs_ = 0;        // of the last call
