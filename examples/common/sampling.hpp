@@ -16,14 +16,16 @@ namespace example {
 
 class GenerationOptions {
  public:
-  explicit GenerationOptions(std::size_t max_new_tokens = 256) { given_.max_new_tokens = defaults_.max_new_tokens = max_new_tokens; }
+  explicit GenerationOptions(std::size_t max_new_tokens = 256) {
+    given_.max_new_tokens = defaults_.max_new_tokens = max_new_tokens;
+  }
 
   void add_max_new_tokens(CLI::App& app, const std::string& help) {
     max_new_tokens_ = app.add_option("-n,--predict,--n-predict", given_.max_new_tokens,
-                                 help + "; -1: until the model ends it or the context is full")
-                      ->type_name("N")
-                      ->transform(minus_one_is(kNoLimit))
-                      ->check(whole_number());
+                                     help + "; -1: until the model ends it or the context is full")
+                          ->type_name("N")
+                          ->transform(minus_one_is(kNoLimit))
+                          ->check(whole_number());
   }
 
   void add_sampling(CLI::App& app) {

@@ -21,9 +21,9 @@
 namespace trine::inline TRINE_ABI {
 
 struct ChatOptions {
-  std::string system = {};                                                // a system message to begin with; empty: none
-  nlohmann::ordered_json tools = nullptr;                                 // for the template: see ChatInput
-  nlohmann::ordered_json variables = nlohmann::ordered_json::object();    // for the template: see ChatInput
+  std::string system = {};                                              // a system message to begin with; empty: none
+  nlohmann::ordered_json tools = nullptr;                               // for the template: see ChatInput
+  nlohmann::ordered_json variables = nlohmann::ordered_json::object();  // for the template: see ChatInput
   bool drop_old_turns = true;  // when the context has no room for all; otherwise that is a CapacityError
 };
 
@@ -62,12 +62,13 @@ class ChatSession {
   }
 
   /// The answer to what the user says, which `on_text` gets as it is made.
-  ///   cancelled        by GenerateOptions::cancel or by `on_text`: what was said of the answer stays in the history. If
+  ///   cancelled        by GenerateOptions::cancel or by `on_text`: what was said of the answer stays in the history.
+  ///   If
   ///                    that is nothing, the user's message is taken back
   ///   context is full  the oldest turns are dropped first (ChatOptions::drop_old_turns), never the system message: see
   ///                    ChatResult::dropped_messages
-  /// eos_token_ids are those of `options` and of the tokenizer: a model's own list is often that of its base, which ends
-  /// texts and not turns. A thought that the template has opened for the model (opened_thought) is shown to begin
+  /// eos_token_ids are those of `options` and of the tokenizer: a model's own list is often that of its base, which
+  /// ends texts and not turns. A thought that the template has opened for the model (opened_thought) is shown to begin
   /// there, and is no part of the answer. Throws TemplateError, CapacityError when the message alone has no room, and
   /// what generate throws; nothing was said then.
   ChatResult send(std::string_view user, const GenerateOptions& options = {}, const TextCallback& on_text = {}) {
@@ -146,10 +147,11 @@ class ChatSession {
     const std::span<const TokenId> known = tokenizer_.eos_token_ids();
     if (!for_turns.eos_token_ids.empty())
       for_turns.eos_token_ids.insert(for_turns.eos_token_ids.end(), known.begin(), known.end());
-    ChatResult result{generate_from_tokens(session_, tokenizer_,
-                                           {prompt.tokens.begin() + static_cast<std::ptrdiff_t>(held), prompt.tokens.end()},
-                                           for_turns, show),
-                      messages_.size() - prompt.messages.size()};
+    ChatResult result{
+        generate_from_tokens(session_, tokenizer_,
+                             {prompt.tokens.begin() + static_cast<std::ptrdiff_t>(held), prompt.tokens.end()},
+                             for_turns, show),
+        messages_.size() - prompt.messages.size()};
     remember(prompt.text, result);
     result.prompt_tokens = std::move(prompt.tokens);
     messages_ = std::move(prompt.messages);
@@ -268,7 +270,7 @@ class ChatSession {
   ChatOptions options_;
   nlohmann::ordered_json messages_;
   ChatStatistics statistics_;
-  std::string known_text_;        // what the first known_tokens_ of the session are tokens of; empty: not known
+  std::string known_text_;  // what the first known_tokens_ of the session are tokens of; empty: not known
   std::size_t known_tokens_ = 0;
 };
 

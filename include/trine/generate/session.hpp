@@ -103,8 +103,9 @@ class Session {
   }
 
   /// Appends `tokens` without a pass: the next forward() or save() computes them. So a sequence holds the last token
-  /// that was sampled, whose logits nobody may ask for. They may exceed the context; forward() refuses them then. Throws
-  /// InputError: an id out of range, a model that takes features or whole frames, a session that was interrupted.
+  /// that was sampled, whose logits nobody may ask for. They may exceed the context; forward() refuses them then.
+  /// Throws InputError: an id out of range, a model that takes features or whole frames, a session that was
+  /// interrupted.
   void append(std::span<const TokenId> tokens) {
     require_ids(tokens);
     require_whole();
@@ -358,7 +359,7 @@ class Session {
   RoutingPlan plan_;
   Tensor<float, 2> outputs_;
   std::vector<TokenId> input_;  // of a pass with appended tokens; kept for its memory
-  std::size_t seen_ = 0;  // positions that a layer has seen: more than state_.position after an interruption
+  std::size_t seen_ = 0;        // positions that a layer has seen: more than state_.position after an interruption
   bool interrupted_ = false;
   std::size_t non_finite_outputs_ = 0;        // of the last call
   std::optional<NotFinite> not_finite_ = {};  // the first one seen in this sequence

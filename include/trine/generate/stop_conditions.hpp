@@ -207,7 +207,8 @@ class StopConditions {
   /// token counts before a stop string, and that before the number of tokens.
   [[nodiscard]] Step push(TokenId id, std::string_view text) {
     ++tokens_;
-    if (std::binary_search(eos_token_ids_.begin(), eos_token_ids_.end(), id)) return {strings_.flush(), FinishReason::eos};
+    if (std::binary_search(eos_token_ids_.begin(), eos_token_ids_.end(), id))
+      return {strings_.flush(), FinishReason::eos};
     const bool hidden = text.empty() && std::binary_search(hidden_.begin(), hidden_.end(), id);
     StopStringMatcher::Result result = hidden ? strings_.push_hidden(id) : strings_.push(text);
     if (result.stopped) return {std::move(result.text), FinishReason::stop_string};

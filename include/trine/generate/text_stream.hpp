@@ -54,8 +54,8 @@ struct GenerateResult {
   return result;
 }
 
-/// Cuts the sequence of `session` to its first `length` positions or tokens, also after an interruption, without a pass:
-/// where caches cannot go back, as those of windows, all tokens wait for the next pass (Session::append).
+/// Cuts the sequence of `session` to its first `length` positions or tokens, also after an interruption, without a
+/// pass: where caches cannot go back, as those of windows, all tokens wait for the next pass (Session::append).
 inline void truncate_or_postpone(Session& session, std::size_t length) {
   const std::vector<TokenId> kept(session.tokens().begin(),
                                   session.tokens().begin() + static_cast<std::ptrdiff_t>(length));
@@ -121,7 +121,8 @@ class TextStream {
   /// Ends the generation, if it has not ended (reason `cancelled`). What next() had not returned is in the text.
   [[nodiscard]] GenerateResult take_result() {
     if (!ended_) end(FinishReason::cancelled);
-    while (next()) continue;
+    while (next()) {
+    }
     return std::move(result_);
   }
 
@@ -135,8 +136,8 @@ class TextStream {
     stop.hidden_tokens = special_tokens_in(options_.stop_strings, tokenizer_);
     if (!options_.ignore_eos) {
       const std::span<const TokenId> known = tokenizer_.eos_token_ids();
-      stop.eos_token_ids = options_.eos_token_ids.empty() ? std::vector(known.begin(), known.end())
-                                                          : options_.eos_token_ids;
+      stop.eos_token_ids =
+          options_.eos_token_ids.empty() ? std::vector(known.begin(), known.end()) : options_.eos_token_ids;
     }
     return stop;
   }

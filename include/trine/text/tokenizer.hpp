@@ -160,8 +160,8 @@ class Tokenizer {
   [[nodiscard]] std::optional<TokenId> eos_token_id() const { return id_if_named(config().eos_token); }
   [[nodiscard]] std::optional<TokenId> pad_token_id() const { return id_if_named(config().pad_token); }
 
-  /// Special tokens that by their name end a text or a turn, such as <|endoftext|> and </s>, and eos_token_id(), ascending. A
-  /// model's own configuration, where it names them, is the better source.
+  /// Special tokens that by their name end a text or a turn, such as <|endoftext|> and </s>, and eos_token_id(),
+  /// ascending. A model's own configuration, where it names them, is the better source.
   [[nodiscard]] std::span<const TokenId> eos_token_ids() const noexcept { return state_->eos_token_ids; }
 
   /// What encode puts around a text with add_special_tokens.
