@@ -58,7 +58,9 @@ TEST_P(ChatSessionOf, ReadsOnlyWhatIsNew) {
     for (const char* line : {"Who is there?", "Speak again.", "And a third time."}) {
       const ChatResult result = chat.send(line, options());
       EXPECT_EQ(result.prefill_tokens + result.cached_tokens, result.prompt_tokens.size()) << line;
-      if (chat_template == kControl) EXPECT_EQ(result.cached_tokens, held) << "all that was computed";
+      if (chat_template == kControl) {
+        EXPECT_EQ(result.cached_tokens, held) << "all that was computed";
+      }
       const GenerateResult expected = fresh(result, options());
       EXPECT_EQ(result.tokens, expected.tokens) << "the bits of a session that reads all at once";
       EXPECT_EQ(result.text, expected.text);

@@ -138,7 +138,7 @@ TEST_P(TextStreamOf, IsCancelledAnywhereAndKeepsTheSequence) {
   for (std::size_t at = 1; at < 70; at += 1 + at / 9) {
     StopAtRouting stop(at);
     Session session = bundled_.session({.batch_size = 16, .observer = &stop});
-    GenerateOptions cancelled = options(1000);
+    GenerateOptions cancelled = options(1000, 0.0F);
     cancelled.cancel = stop.token();
     const GenerateResult result = generate(session, bundled_.tokenizer, long_prompt, cancelled);
     EXPECT_EQ(result.reason, FinishReason::cancelled) << at;
@@ -147,7 +147,10 @@ TEST_P(TextStreamOf, IsCancelledAnywhereAndKeepsTheSequence) {
     expect_sequence(session, joined(prompt, result.tokens), "cancelled at " + std::to_string(at));
 
     Session whole = bundled_.session({.batch_size = 16});
-    EXPECT_EQ(result.tokens, generate(whole, bundled_.tokenizer, long_prompt, options(result.tokens.size())).tokens);
+    const GenerateResult all =
+        generate(whole, bundled_.tokenizer, long_prompt, options(result.tokens.size() + 3, 0.0F));
+    const GenerateResult rest = generate_from_tokens(session, bundled_.tokenizer, {}, options(3, 0.0F));
+    EXPECT_EQ(joined(result.tokens, rest.tokens), all.tokens) << at;
   }
   EXPECT_GT(in_the_prompt, 3U);
   EXPECT_GT(in_the_text, 3U);

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <limits>
 #include <span>
 #include <string>
 #include <vector>
@@ -30,20 +29,8 @@ struct TokenLogprobs {
   std::vector<TokenLogprob> top_logprobs = {};  // the most probable tokens, best first
 };
 
-/// log(sum_j exp(logits[j])), in double precision. NaN counts as minus infinity, plus infinity as the largest float.
-[[nodiscard]] inline double log_sum_exp(std::span<const float> logits) {
-  const auto usable = [](float logit) {
-    return std::isnan(logit) ? -std::numeric_limits<float>::infinity()
-                             : std::min(logit, std::numeric_limits<float>::max());
-  };
-  float best = -std::numeric_limits<float>::infinity();
-  for (const float logit : logits) best = std::max(best, usable(logit));
-  double sum = 0.0;
-  for (const float logit : logits) sum += relative_weight(usable(logit), best);
-  return static_cast<double>(best) + std::log(sum);
-}
-
-/// The log-probability of `id`, and of the `top` most probable tokens (all, if there are fewer).
+/// The log-probability of `id`, and of the `top` most probable tokens (all, if there are fewer), in double precision.
+/// NaN counts as minus infinity, plus infinity as the largest float.
 ///   logits: [vocab]
 /// Throws InputError when there is no logit of `id`.
 [[nodiscard]] inline TokenLogprobs token_logprobs(std::span<const float> logits, TokenId id, std::size_t top = 0) {
@@ -52,10 +39,12 @@ struct TokenLogprobs {
                      std::to_string(id));
   std::vector<Candidate> candidates;
   gather_candidates(logits, candidates);
-  const double total = log_sum_exp(logits);
-  const auto logprob = [total](float logit) {
+  const float best = best_logit(candidates);
+  double sum = 0.0;
+  for (const Candidate& candidate : candidates) sum += relative_weight(candidate.logit, best);
+  const auto logprob = [best, log_sum = std::log(sum)](float logit) {
     const auto value = static_cast<double>(logit);
-    return std::isinf(value) ? value : value - total;  // minus infinity, also where that is all there is
+    return std::isinf(value) ? value : value - static_cast<double>(best) - log_sum;
   };
   TokenLogprobs result{id, logprob(candidates[id].logit), {}};
   const std::size_t count = std::min(top, candidates.size());

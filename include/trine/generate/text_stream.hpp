@@ -183,7 +183,8 @@ class TextStream {
       std::vector<TokenId> all = std::move(before_);
       all.insert(all.end(), result_.prompt_tokens.begin(), result_.prompt_tokens.end());
       all.insert(all.end(), result_.tokens.begin(), result_.tokens.end());
-      truncate_or_postpone(*session_, session_->position());
+      // One at least waits, also where all were computed and only the logits are missing.
+      truncate_or_postpone(*session_, std::min(session_->position(), all.size() - 1));
       session_->append(std::span(all).subspan(session_->tokens().size()));
       return std::nullopt;
     }
