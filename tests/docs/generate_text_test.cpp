@@ -129,7 +129,7 @@ TEST_F(GenerateText, Chats) {
   for (const fs::directory_entry& file : fs::directory_iterator(directory))
     fs::copy_file(file.path(), files.path() / file.path().filename());
   files.write("chat_template.jinja",
-              "{% for m in messages %}{{ m.role }}: {{ m.content }}<|endoftext|>{% endfor %}assistant:");
+              "{% for m in messages %}{{ m.role }}:{{ m.content }}<|endoftext|>{% endfor %}assistant:");
   files.write("generation_config.json", R"({"max_new_tokens": 8})");
   std::istringstream in("Who is there?\nSpeak again.\n");
   std::ostringstream out;

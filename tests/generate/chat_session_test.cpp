@@ -20,7 +20,7 @@ using Json = nlohmann::ordered_json;
 
 // Turns end with a control token, as those of most published models.
 constexpr const char* kControl =
-    "{% for m in messages %}{{ m.role }}: {{ m.content }}<|endoftext|>{% endfor %}"
+    "{% for m in messages %}{{ m.role }}:{{ m.content }}<|endoftext|>{% endfor %}"
     "{% if add_generation_prompt %}assistant:{% endif %}";
 // A dialogue in plain letters.
 constexpr const char* kPlain =
@@ -167,7 +167,11 @@ TEST_P(ChatSessionOf, DropsTheOldestTurnsWhenTheContextIsFull) {
     EXPECT_EQ(result.tokens, fresh(result, options(16)).tokens) << turn;
     if (result.dropped_messages == 0) continue;
     EXPECT_LE(result.prompt_tokens.size(), kContext / 2) << turn;
-    EXPECT_GT(result.cached_tokens, 0U) << "the system message stays";
+    if (GetParam() == "deepseek-v3-shakespeare") {
+      EXPECT_GT(result.cached_tokens, 0U) << "the system message stays";
+    } else {
+      EXPECT_EQ(result.cached_tokens, 0U) << "caches of frames cannot go back so far: all is computed again";
+    }
     dropped += result.dropped_messages;
     ++turns_with_a_drop;
   }
