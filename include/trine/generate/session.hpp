@@ -71,7 +71,7 @@ class Session {
   }
 
   [[nodiscard]] const Model& model() const noexcept { return model_; }
-  /// Positions seen so far.
+  /// Positions computed so far.
   [[nodiscard]] std::size_t position() const noexcept { return state_.position; }
   /// The tokens of the sequence: one per position, then those that were appended and wait for the next pass,
   /// tokens().subspan(position()). None of a model that takes features. Valid until the session changes.

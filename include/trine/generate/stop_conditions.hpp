@@ -26,7 +26,7 @@ enum class FinishReason : std::uint8_t {
   eos,           // the model ended the text
   stop_string,   // a stop string occurred; it is not shown
   context_full,  // the context has no room for another token
-  cancelled,     // the caller asked for the end
+  cancelled,     // the caller asked for the end; the session stays usable, unlike after a CancelledError
 };
 
 [[nodiscard]] constexpr std::string_view to_string(FinishReason reason) noexcept {
