@@ -261,7 +261,9 @@ TEST_P(TextStreamOf, ReturnsTheLogprobsOfTheModel) {
   GenerateOptions asked = options(25);
   asked.logprobs = true;
   asked.top_logprobs = 4;
-  asked.logit_bias = {{3, 2.0F}};  // changes the choice, not what the model computed
+  asked.logits_processors = {[](std::span<float> logits, std::span<const TokenId>) {
+    *std::ranges::max_element(logits) = kForbidden;  // changes the choice, not what the model computed
+  }};
   asked.sampling.temperature = 2.0F;
   Session session = bundled_.session();
   const GenerateResult result = generate(session, bundled_.tokenizer, prompt_, asked);
