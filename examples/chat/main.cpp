@@ -13,6 +13,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <trine/generate/chat_session.hpp>
 #include <trine/trine.hpp>
 
 #include "built_in_templates.hpp"
@@ -20,7 +21,6 @@
 #include "common/model.hpp"
 #include "common/sampling.hpp"
 #include "common/terminal.hpp"
-#include "conversation.hpp"
 
 namespace {
 
@@ -41,7 +41,7 @@ struct Options {
         ->type_name("TEMPLATE");
     app.add_option("--template-vars", variables, "Variables for the template, such as {\"enable_thinking\": false}")
         ->type_name("JSON");
-    generation.add_max_tokens(app, "Most tokens of an answer");
+    generation.add_max_new_tokens(app, "Most tokens of an answer");
     model.add_context(app, "Most tokens of the conversation; 0: what the model was made for");
     model.add_threads(app);
     model.add_activations(app);
@@ -66,14 +66,9 @@ class Chat {
       : options_(options),
         built_in_(example::find_built_in_template(options.chat_template)),
         generate_(options.generation.for_model(options.model.directory)),
-        conversation_(make_conversation()) {
+        chat_(make_chat()) {
     options.generation.announce_seed();
     if (built_in_ != nullptr) generate_.stop_strings.emplace_back(built_in_->stop);
-    // A model's own list of end tokens is often that of its base, which ends texts and not turns.
-    if (!generate_.end_tokens.empty()) {
-      const auto more = conversation_.tokenizer().end_of_text_ids();
-      generate_.end_tokens.insert(generate_.end_tokens.end(), more.begin(), more.end());
-    }
   }
 
   /// Until the input ends or the user leaves.
@@ -89,7 +84,7 @@ class Chat {
   }
 
  private:
-  [[nodiscard]] example::Conversation make_conversation() {
+  [[nodiscard]] trine::ChatSession make_chat() {
     const trine::Model model = options_.model.load();
     example::require_fit(model, options_.model.context);
     trine::ChatTemplate chat_template = options_.chat_template.empty() ? template_of_model() : template_of_user();
@@ -101,8 +96,11 @@ class Chat {
                                    .reproducible = options_.model.reproducible,
                                    .cache_type = options_.model.cache_type(),
                                    .observer = trine::borrow(experts_)});
-    return {std::move(session), options_.model.load_tokenizer(), std::move(chat_template), options_.system,
-            std::move(variables)};
+    trine::ChatOptions chat;
+    chat.system = options_.system;
+    chat.variables = std::move(variables);
+    chat.drop_old_turns = false;  // a conversation that has no room is an error here
+    return {std::move(session), options_.model.load_tokenizer(), std::move(chat_template), std::move(chat)};
   }
 
   [[nodiscard]] trine::ChatTemplate template_of_model() const {
@@ -147,7 +145,7 @@ class Chat {
     if (line == "/help") {
       std::fprintf(stderr, "%s", kHelp);
     } else if (line == "/reset") {
-      conversation_.reset();
+      chat_.reset();
       std::fprintf(stderr, "The conversation is forgotten.\n");
     } else if (line == "/stats") {
       print_stats();
@@ -162,16 +160,18 @@ class Chat {
 
   void answer(const std::string& user) {
     interrupt_.rearm(false);
-    generate_.finish = interrupt_.token();
+    generate_.cancel = interrupt_.token();
     try {
-      const trine::GenerateResult result = conversation_.answer(user, generate_, [](std::string_view text) {
+      const trine::ChatResult result = chat_.send(user, generate_, [](std::string_view text) {
         std::fwrite(text.data(), 1, text.size(), stdout);
         return example::try_flush_output();
       });
+      if (result.tokens.empty() && generate_.cancel.stop_requested())
+        throw trine::CancelledError("cancelled by the caller");
       ++generate_.sampling.seed;  // or every answer would take the same chances
       std::fprintf(stdout, "\n");
       example::flush_output();
-      count(result);
+      show(result);
     } catch (const trine::Error& error) {  // someone at a terminal can go on: with /reset, or other words
       std::fprintf(stdout, "\n");
       std::fflush(stdout);
@@ -181,37 +181,33 @@ class Chat {
     }
   }
 
-  void count(const trine::GenerateResult& result) {
-    read_tokens_ += result.prompt_tokens.size();
-    made_tokens_ += result.tokens.size();
-    read_seconds_ += result.prefill_seconds;
-    made_seconds_ += result.decode_seconds;
+  void show(const trine::ChatResult& result) const {
     if (result.non_finite_logits > 0)
       std::fprintf(stderr, "note: %zu logits were not finite\n", result.non_finite_logits);
     if (result.reason == trine::FinishReason::context_full)
       std::fprintf(stderr, "note: the answer ends because the context of %zu tokens is full (-c): /reset begins anew\n",
-                   conversation_.session().context());
+                   chat_.session().context());
     if (!options_.stats) return;
     std::fprintf(stderr, "%s[%zu tokens read, %zu made, %.1f tokens/s; context %zu of %zu%s]%s\n",
-                 colored_ ? "\033[2m" : "", result.prompt_tokens.size(), result.tokens.size(),
+                 colored_ ? "\033[2m" : "", result.prefill_tokens, result.tokens.size(),
                  static_cast<double>(result.tokens.size()) / std::max(result.decode_seconds, 1e-9),
-                 conversation_.session().position(), conversation_.session().context(), how_it_ended(result.reason),
+                 chat_.session().position(), chat_.session().context(), how_it_ended(result.reason),
                  colored_ ? "\033[0m" : "");
   }
 
   [[nodiscard]] const char* how_it_ended(trine::FinishReason reason) const {
-    if (generate_.finish.stop_requested()) return "; stopped";
+    if (generate_.cancel.stop_requested()) return "; stopped";
     return reason == trine::FinishReason::length ? "; not at its end: see -n" : "";
   }
 
   void print_stats() const {
-    const trine::Session& session = conversation_.session();
-    const auto line = [](const char* what, std::size_t tokens, double seconds) {
-      std::fprintf(stderr, "%-10s %8zu tokens %9.2f s %9.1f tokens/s\n", what, tokens, seconds,
-                   static_cast<double>(tokens) / std::max(seconds, 1e-9));
+    const trine::Session& session = chat_.session();
+    const trine::ChatStatistics& sums = chat_.statistics();
+    const auto line = [](const char* what, std::size_t tokens, double seconds, double per_second) {
+      std::fprintf(stderr, "%-10s %8zu tokens %9.2f s %9.1f tokens/s\n", what, tokens, seconds, per_second);
     };
-    line("read", read_tokens_, read_seconds_);
-    line("made", made_tokens_, made_seconds_);
+    line("read", sums.prefill_tokens, sums.prefill_seconds, sums.prefill_tokens_per_second());
+    line("made", sums.generated_tokens, sums.decode_seconds, sums.decode_tokens_per_second());
     std::fprintf(stderr, "%-10s %8zu of %zu tokens\n", "context", session.position(), session.context());
     std::fprintf(stderr, "%-10s %11s\n", "caches",
                  example::with_unit(static_cast<double>(session.cache_bytes())).c_str());
@@ -228,11 +224,7 @@ class Chat {
   example::Interrupt interrupt_;  // before the session makes threads
   trine::RoutingStats experts_;
   trine::GenerateOptions generate_;
-  example::Conversation conversation_;
-  std::size_t read_tokens_ = 0;
-  std::size_t made_tokens_ = 0;
-  double read_seconds_ = 0.0;
-  double made_seconds_ = 0.0;
+  trine::ChatSession chat_;
 };
 
 }  // namespace

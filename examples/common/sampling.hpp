@@ -7,7 +7,7 @@
 #include <random>
 #include <string>
 
-#include <trine/generate/generation_config.hpp>
+#include <trine/generate/generate_options.hpp>
 
 #include "common/model.hpp"
 #include "common/program.hpp"
@@ -16,14 +16,16 @@ namespace example {
 
 class GenerationOptions {
  public:
-  explicit GenerationOptions(std::size_t max_tokens = 256) { given_.max_tokens = defaults_.max_tokens = max_tokens; }
+  explicit GenerationOptions(std::size_t max_new_tokens = 256) {
+    given_.max_new_tokens = defaults_.max_new_tokens = max_new_tokens;
+  }
 
-  void add_max_tokens(CLI::App& app, const std::string& help) {
-    max_tokens_ = app.add_option("-n,--predict,--n-predict", given_.max_tokens,
-                                 help + "; -1: until the model ends it or the context is full")
-                      ->type_name("N")
-                      ->transform(minus_one_is(kNoLimit))
-                      ->check(whole_number());
+  void add_max_new_tokens(CLI::App& app, const std::string& help) {
+    max_new_tokens_ = app.add_option("-n,--predict,--n-predict", given_.max_new_tokens,
+                                     help + "; -1: until the model ends it or the context is full")
+                          ->type_name("N")
+                          ->transform(minus_one_is(kNoLimit))
+                          ->check(whole_number());
   }
 
   void add_sampling(CLI::App& app) {
@@ -50,7 +52,7 @@ class GenerationOptions {
            "STRING")
         ->expected(1)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-    app.add_flag("--ignore-eos", given_.ignore_end_token, "Go on after the model has ended the text")->group(group);
+    app.add_flag("--ignore-eos", given_.ignore_eos, "Go on after the model has ended the text")->group(group);
     app.add_flag("--ignore-generation-config", ignore_file_,
                  "Do not take defaults and end tokens from generation_config.json")
         ->group(group);
@@ -65,15 +67,15 @@ class GenerationOptions {
   [[nodiscard]] trine::GenerateOptions for_model(const std::string& directory) const {
     if (ignore_file_) return given_;
     trine::GenerateOptions result = defaults_;
-    read_from_model([&] { return trine::read_generation_config(directory); }).apply_to(result);
+    result.apply(read_from_model([&] { return trine::read_generation_config(directory); }));
     result.stop_strings.insert(result.stop_strings.end(), given_.stop_strings.begin(), given_.stop_strings.end());
-    result.ignore_end_token = given_.ignore_end_token;
+    result.ignore_eos = given_.ignore_eos;
     const auto take = [](const CLI::Option* option, auto& value, const auto& given) {
       if (option != nullptr && option->count() > 0) value = given;
     };
     const trine::SamplingOptions& given = given_.sampling;
     result.sampling.seed = given.seed;
-    take(max_tokens_, result.max_tokens, given_.max_tokens);
+    take(max_new_tokens_, result.max_new_tokens, given_.max_new_tokens);
     take(temperature_, result.sampling.temperature, given.temperature);
     take(top_k_, result.sampling.top_k, given.top_k);
     take(top_p_, result.sampling.top_p, given.top_p);
@@ -96,7 +98,7 @@ class GenerationOptions {
   trine::GenerateOptions given_;  // with the defaults where nothing was given
   bool ignore_file_ = false;
   bool random_seed_ = false;
-  const CLI::Option* max_tokens_ = nullptr;
+  const CLI::Option* max_new_tokens_ = nullptr;
   const CLI::Option* temperature_ = nullptr;
   const CLI::Option* top_k_ = nullptr;
   const CLI::Option* top_p_ = nullptr;

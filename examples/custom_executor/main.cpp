@@ -14,7 +14,7 @@ namespace {
 std::string complete(const trine::Model& model, const trine::Tokenizer& tokenizer, const std::string& prompt,
                      std::shared_ptr<trine::Executor> executor) {
   trine::Session session(model, {.executor = std::move(executor)});
-  return trine::generate(session, tokenizer, prompt, {.max_tokens = 40, .sampling = {.seed = 1}}).text;
+  return trine::generate(session, tokenizer, prompt, {.max_new_tokens = 40, .sampling = {.seed = 1}}).text;
 }
 
 }  // namespace

@@ -39,7 +39,7 @@ struct Options {
     app.add_option("-f,--file", prompt_file, "A file with the text to complete; -: standard input")
         ->type_name("FILE")
         ->excludes(text);
-    generation.add_max_tokens(app, "Most tokens to add");
+    generation.add_max_new_tokens(app, "Most tokens to add");
     model.add_context(app, "Most tokens in all; 0: what the model was made for");
     model.add_threads(app);
     model.add_activations(app);
@@ -68,12 +68,11 @@ void print_speed(const char* what, std::size_t tokens, double seconds) {
                static_cast<double>(tokens) / std::max(seconds, 1e-9));
 }
 
-// Goes on from the file of --prompt-cache as far as `prompt` begins with its tokens; one is left to be read.
-std::vector<trine::TokenId> take_from_cache(const std::string& file, trine::Session& session,
-                                            std::span<const trine::TokenId> prompt, const std::stop_token& stop) {
-  if (file.empty() || prompt.empty() || !std::filesystem::exists(file)) return {};
-  session.restore_prefix(file, prompt.first(prompt.size() - 1), stop);
-  return {session.tokens().begin(), session.tokens().end()};
+// Restores the tokens that the file of --prompt-cache and `prompt` begin with; one is left to be read. How many?
+std::size_t take_from_cache(const std::string& file, trine::Session& session, std::span<const trine::TokenId> prompt,
+                            const std::stop_token& stop) {
+  if (file.empty() || prompt.empty() || !std::filesystem::exists(file)) return 0;
+  return session.restore_prefix(file, prompt.first(prompt.size() - 1), stop);
 }
 
 void complete(const Options& options) {
@@ -101,24 +100,25 @@ void complete(const Options& options) {
     return example::try_flush_output();
   };
   trine::GenerateOptions generate = options.generation.for_model(options.model.directory);
-  generate.stop = interrupt.token();
+  generate.cancel = interrupt.token();
   options.generation.announce_seed();
   trine::GenerateResult result;
-  std::size_t read = 0;  // tokens of the prompt that the model had to read
   try {
     std::vector<trine::TokenId> prompt_tokens = tokenizer.encode(prompt);
     if (prompt_tokens.empty())
       throw example::UsageError("the prompt is empty, and the model has no token that a text begins with");
-    const std::vector<trine::TokenId> known =
-        take_from_cache(options.prompt_cache, session, prompt_tokens, interrupt.token());
-    const auto rest = prompt_tokens.begin() + static_cast<std::ptrdiff_t>(known.size());
-    result = trine::generate_from_tokens(session, tokenizer, {rest, prompt_tokens.end()}, generate, show, known);
-    read = result.prompt_tokens.size();
+    const std::size_t cached = take_from_cache(options.prompt_cache, session, prompt_tokens, interrupt.token());
+    const auto rest = prompt_tokens.begin() + static_cast<std::ptrdiff_t>(cached);
+    result = trine::generate_from_tokens(session, tokenizer, {rest, prompt_tokens.end()}, generate, show);
+    if (result.reason == trine::FinishReason::cancelled && interrupt.token().stop_requested())
+      throw trine::CancelledError("cancelled by the caller");
     result.prompt_tokens = std::move(prompt_tokens);
-    if (!options.prompt_cache.empty()) session.save(options.prompt_cache);
     if (options.show_routing && !result.tokens.empty() && session.position() < session.context())
-      session.forward(std::span(result.tokens).last(1), trine::OutputRows::last,
-                      interrupt.token());  // to be routed, too
+      session.forward({}, trine::OutputRows::last, interrupt.token());  // the last one, to be routed, too
+    if (!options.prompt_cache.empty()) {
+      session.truncate(session.position());  // the last token is not worth a pass
+      session.save(options.prompt_cache);
+    }
   } catch (const trine::CancelledError&) {
     show("\n");
     throw;
@@ -144,10 +144,10 @@ void complete(const Options& options) {
     std::fwrite(table.data(), 1, table.size(), stdout);
     example::flush_output();  // before the speed, should both go to one file
   }
-  if (read < result.prompt_tokens.size())
-    std::fprintf(stderr, "%zu of %zu tokens of the prompt were in the cache\n", result.prompt_tokens.size() - read,
+  if (result.cached_tokens > 0)
+    std::fprintf(stderr, "%zu of %zu tokens of the prompt were in the cache\n", result.cached_tokens,
                  result.prompt_tokens.size());
-  print_speed("prefill", read, result.prefill_seconds);
+  print_speed("prefill", result.prefill_tokens, result.prefill_seconds);
   print_speed("decode", result.tokens.empty() ? 0 : result.tokens.size() - 1, result.decode_seconds);
   if (result.non_finite_logits > 0)
     std::fprintf(stderr, "note: %zu logits were not finite\n", result.non_finite_logits);

@@ -14,7 +14,7 @@ int main(int argc, char** argv) try {
   const auto show = [](std::string_view piece) { return bool(std::cout << piece << std::flush); };
   const std::string prompt = argc > 2 ? argv[2] : "ROMEO:";
   std::cout << prompt;
-  trine::generate(session, tokenizer, prompt, {.max_tokens = 100, .sampling = {.seed = 1}}, show);
+  trine::generate(session, tokenizer, prompt, {.max_new_tokens = 100, .sampling = {.seed = 1}}, show);
 
   std::cout << "\n\nexpert utilization " << routing.overall().utilization << " (1 = all experts work equally much)\n";
 } catch (const trine::Error& error) {

@@ -15,9 +15,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   try {
     const trine::GenerationConfig config = trine::parse_generation_config(trine::parse_json(text, "input"), "input");
-    trine::GenerateOptions options;
+    trine::SamplingOptions options;
     config.apply_to(options);
-    trine::Sampler sampler(options.sampling);
+    trine::Sampler sampler(options);
     const std::array<float, 4> logits{0.5F, -1.0F, 3.0F, 0.0F};
     const std::array<trine::TokenId, 2> history{1, 2};
     if (sampler.sample(logits, history) >= logits.size()) std::abort();

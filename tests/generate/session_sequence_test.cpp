@@ -196,6 +196,92 @@ TEST_F(Sequence, GoesBackAfterAnInterruption) {
   }
 }
 
+// Appended tokens wait for the next pass, which gives the bits that all tokens at once give.
+TEST_F(Sequence, ComputesAppendedTokensWithTheNextPass) {
+  const std::vector<TokenId> all = tokens(30);
+  Session plain(model_);
+  const Bits expected = test::bits_of(plain.forward(all, OutputRows::all).span());
+  const std::size_t row = expected.size() / all.size();
+  const auto last_rows = [&](std::size_t count) {
+    return Bits(expected.end() - static_cast<std::ptrdiff_t>(count * row), expected.end());
+  };
+  const auto part = [&](std::size_t begin, std::size_t end) { return std::span(all).subspan(begin, end - begin); };
+  Session session(model_);
+  session.append(part(0, 3));
+  EXPECT_EQ(session.position(), 0U);
+  EXPECT_EQ(session.tokens().size(), 3U);
+  session.forward(part(3, 20));
+  EXPECT_EQ(session.position(), 20U);
+  session.append(part(20, 21));
+  session.append(part(21, 22));
+  Session fork = session.fork();
+  EXPECT_EQ(test::bits_of(session.forward(part(22, 30)).span()), last_rows(1));
+  EXPECT_EQ(test::bits_of(fork.forward(part(22, 30), OutputRows::all).span()), last_rows(8)) << "rows of what it got";
+  EXPECT_TRUE(std::ranges::equal(fork.tokens(), all));
+  fork.truncate(20);
+  fork.append(part(20, 30));
+  EXPECT_EQ(test::bits_of(fork.forward({}).span()), last_rows(1));
+  fork.truncate(20);
+  fork.append(part(20, 30));
+  EXPECT_EQ(test::bits_of(fork.forward({}, OutputRows::all).span()), last_rows(10));
+}
+
+TEST_F(Sequence, ForgetsAppendedTokensFirst) {
+  Session session(model_);
+  session.forward(tokens(5));
+  session.append(tokens(3));
+  session.truncate(7);
+  EXPECT_EQ(session.tokens().size(), 7U);
+  EXPECT_ERROR(session.truncate(8), InputError, "length: expected at most 5, the positions seen, found 8");
+  session.truncate(session.position());
+  EXPECT_EQ(session.tokens().size(), 5U);
+  session.append(tokens(3));
+  session.truncate(4);
+  EXPECT_EQ(session.tokens().size(), 4U);
+  session.append(tokens(3));
+  session.reset();
+  EXPECT_TRUE(session.tokens().empty());
+}
+
+TEST_F(Sequence, SavesAppendedTokensComputed) {
+  const fs::path path = directory_.path() / "a.session";
+  const std::vector<TokenId> all = tokens(20);
+  Session session(model_, {.context = 19});
+  session.forward(std::span(all).first(15));
+  session.append(std::span(all).subspan(15, 2));
+  session.save(path);
+  EXPECT_EQ(session.position(), 17U);
+  Session other(model_);
+  other.restore(path);
+  EXPECT_TRUE(std::ranges::equal(other.tokens(), std::span(all).first(17)));
+  const Bits next = test::bits_of(session.forward(std::span(all).subspan(17, 1)).span());
+  EXPECT_EQ(test::bits_of(other.forward(std::span(all).subspan(17, 1)).span()), next);
+
+  session.append(std::span(all).subspan(18, 2));  // one more than the context has room for
+  session.save(path);
+  EXPECT_EQ(session.position(), 19U);
+  EXPECT_TRUE(std::ranges::equal(session.tokens(), all));
+  other.restore(path);
+  EXPECT_TRUE(std::ranges::equal(other.tokens(), std::span(all).first(19)));
+}
+
+TEST_F(Sequence, RefusesAppendedTokensThatItCannotCompute) {
+  const std::vector<TokenId> unknown{1, 64};
+  Session session(model_, {.context = 5});
+  EXPECT_ERROR(session.append(unknown), InputError, "token 1: expected an id below 64, found 64");
+  session.append(tokens(6));
+  EXPECT_ERROR(session.forward({}), CapacityError, "the sequence is 1 positions too long");
+  EXPECT_EQ(session.tokens().size(), 6U) << "nothing was done";
+  session.truncate(5);
+  EXPECT_NO_THROW(session.forward({}));
+  EXPECT_ERROR(session.forward({}), InputError, "expected at least one token or frame, found none");
+  Session whole_frames(Model::load(golden_path("tokens_classification")));
+  if (whole_frames.model().info().whole_frames)
+    EXPECT_ERROR(whole_frames.append(tokens(1)), InputError, "append: this model takes whole frames");
+  Session features(Model::load(golden_path("grid_rules")));
+  EXPECT_ERROR(features.append(tokens(1)), InputError, "this model takes features, not tokens");
+}
+
 TEST_F(Sequence, RefusesToGoForwardByGoingBack) {
   Session session(model_);
   session.forward(tokens(5));

@@ -16,7 +16,7 @@ namespace trine {
 namespace {
 
 TEST(StopConditions, CountTokens) {
-  StopConditions stop({.max_tokens = 2});
+  StopConditions stop({.max_new_tokens = 2});
   EXPECT_EQ(stop.push(7, "a").reason, std::nullopt);
   const auto step = stop.push(8, "b");
   EXPECT_EQ(step.reason, FinishReason::length);
@@ -25,7 +25,7 @@ TEST(StopConditions, CountTokens) {
 }
 
 TEST(StopConditions, AnEndTokenIsNotShownButWhatWasHeldBackIs) {
-  StopConditions stop({.end_tokens = {9, 3}, .stop_strings = {"END"}});
+  StopConditions stop({.eos_token_ids = {9, 3}, .stop_strings = {"END"}});
   EXPECT_EQ(stop.push(1, "the EN").text, "the ");
   const auto step = stop.push(3, "</s>");
   EXPECT_EQ(step.reason, FinishReason::eos);
@@ -61,7 +61,7 @@ TEST(StopConditions, TheEndMayCompleteAStopString) {
 }
 
 TEST(StopConditions, AStopStringCountsBeforeTheNumberOfTokens) {
-  StopConditions stop({.max_tokens = 1, .stop_strings = {"a"}});
+  StopConditions stop({.max_new_tokens = 1, .stop_strings = {"a"}});
   EXPECT_EQ(stop.push(1, "a").reason, FinishReason::stop_string);
 }
 

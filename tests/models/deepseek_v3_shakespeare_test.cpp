@@ -54,7 +54,7 @@ TEST_F(DeepseekV3Shakespeare, WritesTheGreedyTextOfTransformers) {
     Session session(model_, {.activations = Activations::f32});
     const GenerateResult found =
         generate(session, tokenizer_, greedy["prompt"].get<std::string>(),
-                 {.max_tokens = 200, .sampling = {.temperature = 0.0F}, .ignore_end_token = true});
+                 {.max_new_tokens = 200, .sampling = {.temperature = 0.0F}, .ignore_eos = true});
     EXPECT_EQ(found.prompt_tokens, greedy["tokens"].get<std::vector<TokenId>>());
     EXPECT_EQ(found.tokens, greedy["continuation"].get<std::vector<TokenId>>()) << greedy["prompt"];
   }

@@ -113,7 +113,7 @@ TEST(Tokenizer, KnowsItsTokens) {
   EXPECT_ERROR(tokenizer.token_bytes(301), InputError,
                "token id: expected one of the 303 of the vocabulary, found 301");
   EXPECT_ERROR(tokenizer.token_bytes(4294967295U), InputError, "found 4294967295");
-  EXPECT_THAT(tokenizer.end_of_text_ids(), ElementsAre(300));
+  EXPECT_THAT(tokenizer.eos_token_ids(), ElementsAre(300));
 }
 
 TEST(Tokenizer, KnowsWhatTokenizerConfigNames) {
@@ -122,7 +122,7 @@ TEST(Tokenizer, KnowsWhatTokenizerConfigNames) {
   const test::TemporaryDirectory directory;
   directory.write("tokenizer.json", document.dump());
   EXPECT_EQ(Tokenizer::load(directory.path()).config().bos_token, std::nullopt);
-  EXPECT_EQ(Tokenizer::load(directory.path()).bos_id(), std::nullopt);
+  EXPECT_EQ(Tokenizer::load(directory.path()).bos_token_id(), std::nullopt);
   const std::filesystem::path config = directory.write(
       "tokenizer_config.json",
       R"({"add_bos_token": true, "bos_token": {"__type": "AddedToken", "content": "<s>", "lstrip": false},
@@ -131,19 +131,19 @@ TEST(Tokenizer, KnowsWhatTokenizerConfigNames) {
   EXPECT_EQ(tokenizer.config().bos_token, "<s>");
   EXPECT_EQ(tokenizer.config().pad_token, "<none>");
   EXPECT_EQ(tokenizer.config().unk_token, std::nullopt);
-  EXPECT_EQ(tokenizer.bos_id(), 300U);
-  EXPECT_EQ(tokenizer.eos_id(), 301U);
-  EXPECT_EQ(tokenizer.pad_id(), std::nullopt);  // not in the vocabulary
-  EXPECT_THAT(tokenizer.end_of_text_ids(), ElementsAre(301));
+  EXPECT_EQ(tokenizer.bos_token_id(), 300U);
+  EXPECT_EQ(tokenizer.eos_token_id(), 301U);
+  EXPECT_EQ(tokenizer.pad_token_id(), std::nullopt);  // not in the vocabulary
+  EXPECT_THAT(tokenizer.eos_token_ids(), ElementsAre(301));
   EXPECT_THAT(tokenizer.encode("a"), ElementsAre('a'));  // as transformers 5: the post_processor decides
   EXPECT_EQ(Tokenizer::load(directory.path() / "tokenizer.json").config().bos_token, std::nullopt);
 
   // The older file counts where tokenizer_config.json has no "added_tokens_decoder", as in transformers 5.
   const std::filesystem::path map = directory.write("special_tokens_map.json", R"({"bos_token": "<turn>"})");
-  EXPECT_EQ(Tokenizer::load(directory.path()).bos_id(), 301U);
-  EXPECT_EQ(Tokenizer::load(directory.path()).eos_id(), 301U);
+  EXPECT_EQ(Tokenizer::load(directory.path()).bos_token_id(), 301U);
+  EXPECT_EQ(Tokenizer::load(directory.path()).eos_token_id(), 301U);
   directory.write("tokenizer_config.json", R"({"bos_token": "<s>", "added_tokens_decoder": {}, "num_token": 3})");
-  EXPECT_EQ(Tokenizer::load(directory.path()).bos_id(), 300U);
+  EXPECT_EQ(Tokenizer::load(directory.path()).bos_token_id(), 300U);
   std::filesystem::remove(map);
 
   directory.write("tokenizer_config.json", R"({"bos_token": 7})");

@@ -32,7 +32,8 @@ struct EngineOptions {
 
 enum class OutputRows : std::uint8_t { last, all };
 
-/// What a sequence is continued by: tokens, or frames of features [frames, sites, num_features].
+/// What a sequence is continued by, after tokens that wait in it: tokens, or frames of features [frames, sites,
+/// num_features].
 struct SequenceInput {
   Sequence* sequence = nullptr;
   std::span<const TokenId> tokens = {};
@@ -91,17 +92,29 @@ class Engine {
     require_fitting(inputs);
     const std::size_t pool = model_.transformer().head().pool();
     std::size_t wanted = 0;
-    for (const SequenceInput& input : inputs) wanted += output_rows(input, pool);
+    rows_.resize(inputs.size());
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      rows_[i] = new_rows(inputs[i]);
+      wanted += output_rows(inputs[i], rows_[i], pool);
+    }
     make_room(wanted);
     results_.resize(inputs.size());
     for (std::size_t i = 0, first = 0; i < inputs.size(); ++i) {
-      const std::size_t rows = output_rows(inputs[i], pool);
-      results_[i] = {outputs_.view().slice(first, rows), 0, {}};
+      Sequence& sequence = *inputs[i].sequence;
+      const std::size_t rows = output_rows(inputs[i], rows_[i], pool);
+      const std::size_t asked = rows == 1 || inputs[i].tokens.empty() ? rows : inputs[i].tokens.size() / pool;
+      results_[i] = {outputs_.view().slice(first + rows - asked, asked), 0, {}};
       first += rows;
-      inputs[i].sequence->interrupted_ = true;  // until the end: an exception leaves layers at different positions
+      sequence.state_.tokens.insert(sequence.state_.tokens.end(), inputs[i].tokens.begin(), inputs[i].tokens.end());
+      sequence.interrupted_ = true;  // until the end: an exception leaves layers at different positions
     }
-    Progress progress;
-    while (progress.input < inputs.size()) run_pass(inputs, progress, stop);
+    try {
+      Progress progress;
+      while (progress.input < inputs.size()) run_pass(inputs, progress, stop);
+    } catch (...) {
+      for (const SequenceInput& input : inputs) input.sequence->drop_waiting();
+      throw;
+    }
     for (std::size_t i = 0; i < inputs.size(); ++i) inputs[i].sequence->interrupted_ = !results_[i].error.empty();
     return results_;
   }
@@ -116,11 +129,14 @@ class Engine {
     std::size_t outputs = 0;  // rows of outputs that are there
   };
 
-  [[nodiscard]] std::size_t rows_of(const SequenceInput& input) const noexcept {
-    return model_.info().num_features == 0 ? input.tokens.size() : input.features.extent(0) * model_.info().frame_size;
+  // Positions that a call computes: those of tokens that wait, and those of its input.
+  [[nodiscard]] std::size_t new_rows(const SequenceInput& input) const noexcept {
+    return model_.info().num_features == 0 ? input.sequence->waiting() + input.tokens.size()
+                                           : input.features.extent(0) * model_.info().frame_size;
   }
-  [[nodiscard]] std::size_t output_rows(const SequenceInput& input, std::size_t pool) const noexcept {
-    return input.rows == OutputRows::all ? rows_of(input) / pool : 1;
+  [[nodiscard]] static std::size_t output_rows(const SequenceInput& input, std::size_t rows,
+                                               std::size_t pool) noexcept {
+    return input.rows == OutputRows::all ? rows / pool : 1;
   }
 
   void require_fitting(std::span<const SequenceInput> inputs) const {
@@ -130,21 +146,13 @@ class Engine {
       if (&input.sequence->model().transformer() != &model_.transformer())
         throw InputError("expected a sequence of the model of this engine, found one of another",
                          {.kind = ErrorKind::mismatch, .field = "sequence"});
-      if (info.num_features != 0 && !input.tokens.empty())
-        throw InputError("this model takes features, not tokens", {ErrorKind::unsupported});
+      input.sequence->require_ids(input.tokens);
       if (info.num_features == 0 && input.features.data() != nullptr)
         throw InputError("this model takes tokens, not features", {ErrorKind::unsupported});
-      for (std::size_t t = 0; t < input.tokens.size(); ++t) {
-        if (input.tokens[t] >= info.vocab_size) {
-          throw InputError("token " + std::to_string(t) + ": expected an id below " + std::to_string(info.vocab_size) +
-                               ", found " + std::to_string(input.tokens[t]),
-                           {.field = "token " + std::to_string(t)});
-        }
-      }
       if (input.features.data() != nullptr)
         require_shape("features", {input.features.extent(0), info.frame_size, info.num_features},
                       input.features.shape());
-      input.sequence->require_room(rows_of(input));
+      input.sequence->require_room(new_rows(input));
       const auto same = [&](const SequenceInput& other) { return other.sequence == input.sequence; };
       if (std::ranges::count_if(inputs, same) > 1)
         throw InputError("expected each sequence once, found one twice", {.field = "sequence"});
@@ -169,7 +177,7 @@ class Engine {
     std::size_t rows = 0;
     for (std::size_t i = progress.input; i < inputs.size() && rows < room; ++i) {
       Sequence& sequence = *inputs[i].sequence;
-      const std::size_t left = rows_of(inputs[i]) - (i == progress.input ? progress.done : 0);
+      const std::size_t left = rows_[i] - (i == progress.input ? progress.done : 0);
       const std::size_t now = std::min(left, room - rows);
       slices[count++] = {rows,
                          now,
@@ -215,7 +223,8 @@ class Engine {
       std::iota(positions.begin() + static_cast<std::ptrdiff_t>(slice.first_row),
                 positions.begin() + static_cast<std::ptrdiff_t>(slice.first_row + slice.rows), slice.position);
       if (num_features == 0) {
-        std::ranges::copy(input.tokens.subspan(done, slice.rows), tokens.subspan(slice.first_row).begin());
+        std::ranges::copy(input.sequence->tokens().subspan(slice.position, slice.rows),
+                          tokens.subspan(slice.first_row).begin());
       } else {
         std::copy_n(input.features.data() + done * num_features, slice.rows * num_features,
                     features.row(slice.first_row).data());
@@ -231,12 +240,7 @@ class Engine {
                       const std::optional<std::size_t>& not_finite) {
     const SequenceSlice& slice = batch.sequences[s];
     if (not_finite && !sequence.not_finite_) sequence.not_finite_ = {slice.position + slice.rows - 1, *not_finite};
-    SequenceState& state = sequence.state_;
-    if (!batch.token_ids.empty()) {
-      const std::span<const TokenId> tokens = batch.token_ids.subspan(slice.first_row, slice.rows);
-      state.tokens.insert(state.tokens.end(), tokens.begin(), tokens.end());
-    }
-    state.position += slice.rows;
+    sequence.state_.position += slice.rows;
   }
 
   // The head, for the rows of the pass that are asked for, and what came out of it.
@@ -248,7 +252,7 @@ class Engine {
     std::size_t total = 0;
     for (std::size_t s = 0; s < slices.size(); ++s) {
       const SequenceInput& input = inputs[progress.input + s];
-      const bool ends = (s == 0 ? progress.done : 0) + slices[s].rows == rows_of(input);
+      const bool ends = (s == 0 ? progress.done : 0) + slices[s].rows == rows_[progress.input + s];
       wanted[s] = input.rows == OutputRows::all ? slices[s].rows : ends ? pool : 0;
       total += wanted[s];
     }
@@ -274,7 +278,7 @@ class Engine {
                     results_[first_input + s]);
       progress.outputs += wanted[s] / pool;
       progress.done += slices[s].rows;
-      if (progress.done == rows_of(input)) {
+      if (progress.done == rows_[first_input + s]) {
         ++progress.input;
         progress.done = 0;
       }
@@ -304,6 +308,7 @@ class Engine {
   RoutingPlan plan_;
   Tensor<float, 2> outputs_;
   std::vector<SequenceOutput> results_;
+  std::vector<std::size_t> rows_;  // new rows of each input of a call
 };
 
 }  // namespace trine::inline TRINE_ABI

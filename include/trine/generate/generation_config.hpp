@@ -19,7 +19,7 @@
 #include <vector>
 
 #include <trine/core/token_id.hpp>
-#include <trine/generate/generate.hpp>
+#include <trine/generate/sampler.hpp>
 #include <trine/json/object_reader.hpp>
 
 namespace trine::inline TRINE_ABI {
@@ -60,14 +60,6 @@ struct GenerationConfig {
       options.repeat_last_n = std::numeric_limits<std::size_t>::max();
     }
     if (do_sample && !*do_sample) options.temperature = 0.0F;
-  }
-
-  /// The same for all that generation takes.
-  void apply_to(GenerateOptions& options) const {
-    apply_to(options.sampling);
-    options.end_tokens = eos_token_ids;
-    if (max_new_tokens) options.max_tokens = *max_new_tokens;
-    options.stop_strings.insert(options.stop_strings.end(), stop_strings.begin(), stop_strings.end());
   }
 };
 

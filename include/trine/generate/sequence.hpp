@@ -61,7 +61,8 @@ class Sequence {
   [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
   /// Positions computed so far.
   [[nodiscard]] std::size_t position() const noexcept { return state_.position; }
-  /// Their tokens; none of a model that takes features.
+  /// One token per position, then those that were appended and wait for the next pass, tokens().subspan(position()).
+  /// None of a model that takes features.
   [[nodiscard]] std::span<const TokenId> tokens() const noexcept { return state_.tokens; }
   [[nodiscard]] CacheType cache_type() const noexcept { return state_.cache_type; }
   [[nodiscard]] std::size_t context() const noexcept { return context_; }
@@ -83,16 +84,29 @@ class Sequence {
     return other;
   }
 
+  /// Appends tokens that the next pass computes, before its input. They may exceed the context; the pass refuses them
+  /// then. Throws InputError: an id out of range, a model that takes features or whole frames, an interrupted sequence.
+  void append(std::span<const TokenId> tokens) {
+    require_ids(tokens);
+    require_whole();
+    if (model_.info().whole_frames) throw InputError("append: this model takes whole frames", {ErrorKind::unsupported});
+    state_.tokens.insert(state_.tokens.end(), tokens.begin(), tokens.end());
+  }
+
   /// Removes all positions and gives the memory of the caches back.
   void reset() {
     state_ = {state_.cache_type, 0, {}, model_.transformer().make_cache(state_.cache_type)};
     become_whole();
   }
 
-  /// Removes all but the first `length` positions, also after an interruption, and returns true; or returns false where
-  /// the caches no longer hold what comes before, as windows do not, and changes nothing. Throws InputError when there
-  /// are fewer positions, or not whole frames.
+  /// Removes all but the first `length` positions or tokens, also after an interruption, and returns true; or returns
+  /// false where the caches no longer hold what comes before, as windows do not, and changes nothing. Throws InputError
+  /// when there are fewer positions, or not whole frames.
   [[nodiscard]] bool truncate(std::size_t length) {
+    if (length > state_.position && length <= state_.tokens.size()) {
+      state_.tokens.resize(length);
+      return true;
+    }
     if (length > state_.position)
       throw InputError("length: expected at most " + std::to_string(state_.position) + ", the positions seen, found " +
                            std::to_string(length),
@@ -115,10 +129,13 @@ class Sequence {
     return true;
   }
 
-  /// Writes the sequence to a file, beside it first. Throws FileError; InputError after an interruption.
+  /// Writes the sequence to a file, beside it first, without the tokens that wait for a pass. Throws FileError;
+  /// InputError after an interruption.
   void save(const std::filesystem::path& path) const {
     require_whole();
-    write_session_file(path, model_, state_);
+    SequenceState computed = state_;  // shares the pages
+    computed.tokens.resize(std::min(computed.tokens.size(), computed.position));
+    write_session_file(path, model_, computed);
   }
   /// Becomes a sequence that was saved with the same model. Throws FileError, CapacityError; this one is then as it
   /// was.
@@ -207,7 +224,24 @@ class Sequence {
                        {ErrorKind::wrong_state});
   }
 
-  // May `count` positions be appended?
+  [[nodiscard]] std::size_t waiting() const noexcept {
+    return state_.tokens.size() - std::min(state_.tokens.size(), state_.position);
+  }
+  void drop_waiting() { state_.tokens.resize(std::min(state_.tokens.size(), state_.position)); }
+
+  void require_ids(std::span<const TokenId> tokens) const {
+    const ModelInfo& info = model_.info();
+    if (info.num_features != 0 && !tokens.empty())
+      throw InputError("this model takes features, not tokens", {ErrorKind::unsupported});
+    for (std::size_t t = 0; t < tokens.size(); ++t) {
+      if (tokens[t] >= info.vocab_size) {
+        throw InputError("token " + std::to_string(t) + ": expected an id below " + std::to_string(info.vocab_size) +
+                         ", found " + std::to_string(tokens[t]));
+      }
+    }
+  }
+
+  // May `count` positions be computed?
   void require_room(std::size_t count) {
     require_whole();
     if (count == 0) throw InputError("expected at least one token or frame, found none", {.field = "tokens"});

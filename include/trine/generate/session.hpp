@@ -52,9 +52,10 @@ class Session {
                                    .executor = options.executor}) {}
 
   [[nodiscard]] const Model& model() const noexcept { return sequence_.model(); }
-  /// Positions seen so far.
+  /// Positions computed so far.
   [[nodiscard]] std::size_t position() const noexcept { return sequence_.position(); }
-  /// The tokens seen so far; none of a model that takes features.
+  /// The tokens of the sequence: one per position, then those that were appended and wait for the next pass,
+  /// tokens().subspan(position()). None of a model that takes features. Valid until the session changes.
   [[nodiscard]] std::span<const TokenId> tokens() const noexcept { return sequence_.tokens(); }
   [[nodiscard]] CacheType cache_type() const noexcept { return sequence_.cache_type(); }
   [[nodiscard]] std::size_t context() const noexcept { return sequence_.context(); }
@@ -63,16 +64,24 @@ class Session {
   [[nodiscard]] const std::shared_ptr<Executor>& executor() const noexcept { return engine_.options().executor; }
   [[nodiscard]] Isa isa() const noexcept { return *engine_.options().isa; }
 
-  /// Goes on by `tokens` and returns logits [1, vocab] for the last of them, or [tokens, vocab]; for a model whose
-  /// outputs belong to frames, [1 or frames, num_outputs]. The view is valid until the next call. Throws InputError (no
+  /// Appends `tokens` and returns logits [1, vocab] for the last of them, or [tokens, vocab]; for a model whose
+  /// outputs belong to frames, [1 or frames, num_outputs]. Tokens that wait since append() are computed in the same
+  /// pass, before `tokens`, which may be empty then. The view is valid until the next call. Throws InputError (no
   /// tokens, an id out of range, a model that takes features), CapacityError (the context is full: nothing was done),
-  /// CancelledError, NumericError (no output of a row is finite; the session then needs a truncate or reset).
+  /// CancelledError, NumericError (no output of a row is finite); after the last two the session needs a truncate or
+  /// reset, and its tokens() are those of whole passes.
   View<const float, 2> forward(std::span<const TokenId> tokens, OutputRows rows = OutputRows::last,
                                const std::stop_token& stop = {}) {
     if (model().info().num_features != 0)
       throw InputError("this model takes features, not tokens", {ErrorKind::unsupported});
     return run({.sequence = &sequence_, .tokens = tokens, .rows = rows}, stop);
   }
+
+  /// Appends `tokens` without a pass: the next forward() or save() computes them. So a sequence holds the last token
+  /// that was sampled, whose logits nobody may ask for. They may exceed the context; forward() refuses them then.
+  /// Throws InputError: an id out of range, a model that takes features or whole frames, a session that was
+  /// interrupted.
+  void append(std::span<const TokenId> tokens) { sequence_.append(tokens); }
 
   /// Goes on by frames of features [frames, sites, num_features] and returns outputs [1 or frames, num_outputs].
   /// Otherwise as above.
@@ -96,9 +105,9 @@ class Session {
     return Session(sequence_.fork(options), Engine(model(), engine_.options()));
   }
 
-  /// Removes all but the first `length` positions, also after an interruption. Where caches no longer hold what comes
-  /// before, as windows do not, the sequence is computed again. Throws InputError when there are fewer positions, or
-  /// they would have to be computed again from features; CancelledError.
+  /// Removes all but the first `length` positions or tokens, also after an interruption. Where caches no longer hold
+  /// what comes before, as windows do not, the sequence is computed again. Throws InputError when there are fewer
+  /// positions, or they would have to be computed again from features; CancelledError.
   void truncate(std::size_t length, const std::stop_token& stop = {}) {
     if (sequence_.truncate(length)) return;
     if (model().info().num_features != 0)
@@ -110,8 +119,17 @@ class Session {
     run({.sequence = &sequence_, .tokens = again}, stop);
   }
 
-  /// Writes the sequence to a file, beside it first. Throws FileError; InputError after an interruption.
-  void save(const std::filesystem::path& path) const { sequence_.save(path); }
+  /// Writes the sequence to a file, beside it first. Tokens that wait since append() are computed before; those that
+  /// the context has no room for are not in the file. Throws FileError; InputError after an interruption.
+  void save(const std::filesystem::path& path) {
+    if (const std::size_t end = std::min(tokens().size(), context()); end > position()) {
+      const std::vector<TokenId> beyond(tokens().begin() + static_cast<std::ptrdiff_t>(end), tokens().end());
+      truncate(end);
+      forward({});
+      append(beyond);
+    }
+    sequence_.save(path);
+  }
   /// Continues a sequence that was saved with the same model. Throws FileError, CapacityError; this session is then as
   /// it was.
   void restore(const std::filesystem::path& path) { sequence_.restore(path); }

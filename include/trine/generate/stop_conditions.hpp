@@ -26,7 +26,7 @@ enum class FinishReason : std::uint8_t {
   eos,           // the model ended the text
   stop_string,   // a stop string occurred; it is not shown
   context_full,  // the context has no room for another token
-  cancelled,     // the caller asked for the end
+  cancelled,     // the caller asked for the end; the session stays usable, unlike after a CancelledError
 };
 
 [[nodiscard]] constexpr std::string_view to_string(FinishReason reason) noexcept {
@@ -179,14 +179,14 @@ class StopStringMatcher {
 };
 
 struct StopOptions {
-  std::size_t max_tokens = std::numeric_limits<std::size_t>::max();
-  std::vector<TokenId> end_tokens = {};
+  std::size_t max_new_tokens = std::numeric_limits<std::size_t>::max();
+  std::vector<TokenId> eos_token_ids = {};
   std::vector<std::string> stop_strings = {};
   std::vector<HiddenToken> hidden_tokens = {};  // that stop strings may name; push() gets them with an empty text
 };
 
 /// Watches one generation. For each token: push(id, detokenizer.push(id)) until a reason is given; the text is all to
-/// show. At max_tokens, or when the caller ends earlier, flush(detokenizer.flush()) gives the rest.
+/// show. At max_new_tokens, or when the caller ends earlier, flush(detokenizer.flush()) gives the rest.
 class StopConditions {
  public:
   struct Step {
@@ -196,10 +196,10 @@ class StopConditions {
 
   /// Throws InputError: see StopStringMatcher.
   explicit StopConditions(StopOptions options)
-      : max_tokens_(options.max_tokens),
-        end_tokens_(std::move(options.end_tokens)),
+      : max_new_tokens_(options.max_new_tokens),
+        eos_token_ids_(std::move(options.eos_token_ids)),
         strings_(options.stop_strings, options.hidden_tokens) {
-    std::sort(end_tokens_.begin(), end_tokens_.end());
+    std::sort(eos_token_ids_.begin(), eos_token_ids_.end());
     for (const HiddenToken& token : options.hidden_tokens) hidden_.push_back(token.id);
     std::sort(hidden_.begin(), hidden_.end());
   }
@@ -208,11 +208,12 @@ class StopConditions {
   /// token counts before a stop string, and that before the number of tokens.
   [[nodiscard]] Step push(TokenId id, std::string_view text) {
     ++tokens_;
-    if (std::binary_search(end_tokens_.begin(), end_tokens_.end(), id)) return {strings_.flush(), FinishReason::eos};
+    if (std::binary_search(eos_token_ids_.begin(), eos_token_ids_.end(), id))
+      return {strings_.flush(), FinishReason::eos};
     const bool hidden = text.empty() && std::binary_search(hidden_.begin(), hidden_.end(), id);
     StopStringMatcher::Result result = hidden ? strings_.push_hidden(id) : strings_.push(text);
     if (result.stopped) return {std::move(result.text), FinishReason::stop_string};
-    if (tokens_ >= max_tokens_) return {std::move(result.text), FinishReason::length};
+    if (tokens_ >= max_new_tokens_) return {std::move(result.text), FinishReason::length};
     return {std::move(result.text)};
   }
 
@@ -227,8 +228,8 @@ class StopConditions {
   [[nodiscard]] std::size_t tokens() const noexcept { return tokens_; }
 
  private:
-  std::size_t max_tokens_;
-  std::vector<TokenId> end_tokens_;
+  std::size_t max_new_tokens_;
+  std::vector<TokenId> eos_token_ids_;
   StopStringMatcher strings_;
   std::vector<TokenId> hidden_;
   std::size_t tokens_ = 0;

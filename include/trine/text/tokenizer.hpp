@@ -157,13 +157,13 @@ class Tokenizer {
 
   /// The special tokens that tokenizer_config.json names, and their ids where the vocabulary has them.
   [[nodiscard]] const TokenizerConfig& config() const noexcept { return state_->parts.config; }
-  [[nodiscard]] std::optional<TokenId> bos_id() const { return id_if_named(config().bos_token); }
-  [[nodiscard]] std::optional<TokenId> eos_id() const { return id_if_named(config().eos_token); }
-  [[nodiscard]] std::optional<TokenId> pad_id() const { return id_if_named(config().pad_token); }
+  [[nodiscard]] std::optional<TokenId> bos_token_id() const { return id_if_named(config().bos_token); }
+  [[nodiscard]] std::optional<TokenId> eos_token_id() const { return id_if_named(config().eos_token); }
+  [[nodiscard]] std::optional<TokenId> pad_token_id() const { return id_if_named(config().pad_token); }
 
-  /// Special tokens that by their name end a text or a turn, such as <|endoftext|> and </s>, and eos_id(), ascending. A
-  /// model's own configuration, where it names them, is the better source.
-  [[nodiscard]] std::span<const TokenId> end_of_text_ids() const noexcept { return state_->end_of_text_ids; }
+  /// Special tokens that by their name end a text or a turn, such as <|endoftext|> and </s>, and eos_token_id(),
+  /// ascending. A model's own configuration, where it names them, is the better source.
+  [[nodiscard]] std::span<const TokenId> eos_token_ids() const noexcept { return state_->eos_token_ids; }
 
   /// What encode puts around a text with add_special_tokens.
   [[nodiscard]] std::span<const TokenId> prefix_ids() const noexcept { return state_->parts.prefix; }
@@ -197,10 +197,10 @@ class Tokenizer {
         const auto as_found = normalized_texts.find(added.id);
         tokens[added.id] = token(as_found == normalized_texts.end() ? added.content : as_found->second, added.special);
         added_ids.emplace(added.content, added.id);
-        if (added.special && ends_text(added.content)) end_of_text_ids.push_back(added.id);
+        if (added.special && ends_text(added.content)) eos_token_ids.push_back(added.id);
       }
       add_end_of_text(parts.config.eos_token);
-      std::sort(end_of_text_ids.begin(), end_of_text_ids.end());
+      std::sort(eos_token_ids.begin(), eos_token_ids.end());
     }
 
     [[nodiscard]] Token token(std::string_view text, bool special) const {
@@ -211,8 +211,8 @@ class Tokenizer {
       if (!eos) return;
       const auto added = added_ids.find(*eos);
       const auto id = added != added_ids.end() ? added->second : parts.vocabulary->find(*eos);
-      if (id && std::find(end_of_text_ids.begin(), end_of_text_ids.end(), *id) == end_of_text_ids.end()) {
-        end_of_text_ids.push_back(*id);
+      if (id && std::find(eos_token_ids.begin(), eos_token_ids.end(), *id) == eos_token_ids.end()) {
+        eos_token_ids.push_back(*id);
       }
     }
 
@@ -268,7 +268,7 @@ class Tokenizer {
     AddedTokenSplitter normalized_added;                      // looked for in what normalizers made of the rest
     std::vector<Token> tokens;                                // by id
     std::unordered_map<std::string_view, TokenId> added_ids;  // borrows from parts
-    std::vector<TokenId> end_of_text_ids;
+    std::vector<TokenId> eos_token_ids;
   };
 
   std::shared_ptr<const State> state_;
