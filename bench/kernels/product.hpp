@@ -36,7 +36,7 @@ inline constexpr ProductType kNativePanels{"bf16_panels_native", DType::bf16_pan
 /// Does this CPU have a product of this type, or would it be another's?
 [[nodiscard]] inline bool exists(const ProductType& type) {
   return type.activations != Activations::native ||
-         kernels::multiplies_bf16(default_isa(), AnyMatrix{nullptr, type.weights, 16, 32});
+         kernels::multiplies_bf16(default_isa(), WeightMatrix{nullptr, type.weights, 16, 32});
 }
 
 class Product {

@@ -28,7 +28,7 @@ constexpr Rows kRows[] = {{"deepseek_v2_lite_hidden/rows:1", 1, 2048},
 void round_rows(benchmark::State& state, const Rows& rows, DType dtype) {
   const std::vector<float> values = random_values(rows.count * rows.width);
   const View<const float, 2> x(values.data(), {rows.count, rows.width});
-  const AnyMatrix weight{nullptr, dtype, kPanelRows, rows.width};
+  const WeightMatrix weight{nullptr, dtype, kPanelRows, rows.width};
   const Execution execution{.isa = default_isa(), .threads = 1, .activations = Activations::native};
   Workspace workspace;
   for (auto _ : state) {

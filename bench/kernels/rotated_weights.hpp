@@ -12,12 +12,12 @@
 #include <span>
 #include <vector>
 
-#include <trine/core/any_view.hpp>
 #include <trine/core/random.hpp>
 #include <trine/core/tensor.hpp>
 #include <trine/platform/anonymous_memory.hpp>
 #include <trine/quant/mxfp4.hpp>
 #include <trine/quant/packed.hpp>
+#include <trine/quant/weight_matrix.hpp>
 
 namespace trine::bench {
 
@@ -28,13 +28,13 @@ namespace trine::bench {
   return values;
 }
 
-/// Matrices [rows, columns] of any type that AnyMatrix lists: together twice the last cache, 128 MiB at least and 1 GiB
-/// at most. FP8 has a scale for 128 x 128 codes, MXFP4 (u8) for 32. Of each only 16 rows are random, the others repeat
-/// them.
+/// Matrices [rows, columns] of any type that WeightMatrix lists: together twice the last cache, 128 MiB at least and 1
+/// GiB at most. FP8 has a scale for 128 x 128 codes, MXFP4 (u8) for 32. Of each only 16 rows are random, the others
+/// repeat them.
 class RotatedWeights {
  public:
   RotatedWeights(DType dtype, std::size_t rows, std::size_t columns) {
-    AnyMatrix matrix{nullptr, dtype, rows, columns};
+    WeightMatrix matrix{nullptr, dtype, rows, columns};
     if (is_packed(dtype)) matrix.stride = panel_bytes(dtype, columns);
     if (dtype == DType::f8_e4m3) matrix.scales = {nullptr, DType::f32, fp8_blocks(columns), kFp8Block, kFp8Block};
     if (dtype == DType::u8) matrix.scales = {nullptr, DType::u8, columns / kMxfp4Group, 1, kMxfp4Group};
@@ -46,7 +46,7 @@ class RotatedWeights {
     matrices_.resize((memory_bytes() + distance - 1) / distance, matrix);
     memory_ = AnonymousMemory(matrices_.size() * distance);
     std::byte* next = memory_.data();
-    for (AnyMatrix& one : matrices_) {
+    for (WeightMatrix& one : matrices_) {
       for (std::size_t done = 0; done < code_bytes; done += block.size())
         std::memcpy(next + done, block.data(), std::min(block.size(), code_bytes - done));
       one.data = next;
@@ -59,7 +59,7 @@ class RotatedWeights {
   /// Of one matrix, scales and all.
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
   /// The one that has not been used for the longest time.
-  [[nodiscard]] const AnyMatrix& next() noexcept {
+  [[nodiscard]] const WeightMatrix& next() noexcept {
     turn_ = (turn_ + 1) % matrices_.size();
     return matrices_[turn_];
   }
@@ -108,7 +108,7 @@ class RotatedWeights {
   std::size_t bytes_ = 0;
   std::size_t turn_ = 0;
   AnonymousMemory memory_;
-  std::vector<AnyMatrix> matrices_;
+  std::vector<WeightMatrix> matrices_;
 };
 
 }  // namespace trine::bench

@@ -45,7 +45,7 @@ struct Stored {
     }
   }
   std::vector<std::byte, CacheLineAllocator<std::byte>> bytes;
-  AnyMatrix matrix;
+  WeightMatrix matrix;
   Matrix values;
 };
 

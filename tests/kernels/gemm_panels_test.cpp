@@ -36,17 +36,17 @@ class Panels {
     pack(DType::bf16_panels, w.data(), w.extent(1), w.extent(0), w.extent(1), bytes_.data());
     matrix_.stride = panel_bytes(DType::bf16_panels, w.extent(1));
   }
-  [[nodiscard]] const AnyMatrix& matrix() const { return matrix_; }
+  [[nodiscard]] const WeightMatrix& matrix() const { return matrix_; }
 
  private:
   PageEnd<std::byte> bytes_;
-  AnyMatrix matrix_;
+  WeightMatrix matrix_;
 };
 
-void product(Isa isa, const RowsOf<float>& x, std::size_t rows, const AnyMatrix& w, float* y, std::size_t ldy) {
+void product(Isa isa, const RowsOf<float>& x, std::size_t rows, const WeightMatrix& w, float* y, std::size_t ldy) {
   kernels::gemm(isa, x, rows, w, y, ldy);
 }
-void product(Isa isa, const RowsOf<bfloat16>& x, std::size_t rows, const AnyMatrix& w, float* y, std::size_t ldy) {
+void product(Isa isa, const RowsOf<bfloat16>& x, std::size_t rows, const WeightMatrix& w, float* y, std::size_t ldy) {
   kernels::gemm_bf16(isa, x, rows, w, y, ldy);
 }
 
@@ -168,8 +168,8 @@ TEST(GemmPanelsPerIsa, RoundLittleMoreThanPlainRows) {
   const auto w = random_tensor({kOuts, kInner}, 2);
   Tensor<bfloat16, 2> plain({kOuts, kInner});
   for (std::size_t i = 0; i < w.size(); ++i) plain.data()[i] = bfloat16(w.data()[i]);
-  const AnyMatrix rows{reinterpret_cast<const std::byte*>(plain.data()), DType::bf16, kOuts, kInner};
-  const auto error = [&](const AnyMatrix& weights) {
+  const WeightMatrix rows{reinterpret_cast<const std::byte*>(plain.data()), DType::bf16, kOuts, kInner};
+  const auto error = [&](const WeightMatrix& weights) {
     Tensor<float, 2> y({kRows, kOuts});
     kernels::gemm(isa, x.data(), kInner, kRows, weights, y.data(), kOuts);
     double squares = 0;
@@ -196,7 +196,7 @@ TEST(GemmPanelsPerIsa, AreDecodedWhereAViewIsNotMadeOfPanels) {
   const auto w = random_tensor({40, 64}, 1);
   const Panels panels(w.view());
   const auto x = random_tensor({2, 64}, 2);
-  const auto expect = [&](const AnyMatrix& view, const auto& weight) {
+  const auto expect = [&](const WeightMatrix& view, const auto& weight) {
     Tensor<float, 2> y({2, view.rows});
     kernels::gemm(isa, x.data(), 64, 2, view, y.data(), view.rows);
     for (std::size_t r = 0; r < 2; ++r) {

@@ -26,7 +26,7 @@ class Numbers {
     for (std::size_t i = 0; i < rows * columns; ++i)
       values.push_back(static_cast<float>(random.uniform(2 * i) - random.uniform(2 * i + 1)));
   }
-  [[nodiscard]] AnyMatrix matrix() const {
+  [[nodiscard]] WeightMatrix matrix() const {
     return {reinterpret_cast<const std::byte*>(values.data()), DType::f32, rows_, columns_};
   }
   [[nodiscard]] std::size_t rows() const { return rows_; }
@@ -44,7 +44,7 @@ struct Converted {
   QuantizationError error;
 };
 
-Converted convert(const AnyMatrix& from, DType to, std::size_t threads = 1) {
+Converted convert(const WeightMatrix& from, DType to, std::size_t threads = 1) {
   Converted result;
   double last = 0.0;
   result.error = convert_tensor({.threads = threads, .executor = test::test_executor()}, "w", from, to,
@@ -82,7 +82,7 @@ TEST(ConvertTensor, IsExactWhereTheTypeHoldsTheNumbers) {
   const Numbers numbers(20, 33, 2);
   EXPECT_EQ(convert(numbers.matrix(), DType::f32).error.squared_error, 0.0);
   const Converted half = convert(numbers.matrix(), DType::f16);
-  const AnyMatrix stored{half.bytes.data(), DType::f16, 20, 33};
+  const WeightMatrix stored{half.bytes.data(), DType::f16, 20, 33};
   EXPECT_EQ(convert(stored, DType::f32).error.squared_error, 0.0);
 }
 
@@ -121,7 +121,7 @@ TEST(ConvertTensor, DecodesCodesWithTheScalesOfTheirBlocks) {
   std::array<std::byte, 6> codes{};
   for (std::size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<std::byte>(0x38 + 8 * i);  // 1, 2, 4, ... 32
   const std::array<float, 2> scales = {0.5F, 3.0F};
-  AnyMatrix matrix{codes.data(), DType::f8_e4m3, 2, 3};
+  WeightMatrix matrix{codes.data(), DType::f8_e4m3, 2, 3};
   matrix.scales = {reinterpret_cast<const std::byte*>(scales.data()), DType::f32, 2, 2, 2};
   const Converted plain = convert(matrix, DType::f32);
   std::array<float, 6> found{};

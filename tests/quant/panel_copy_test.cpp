@@ -21,7 +21,7 @@ TEST(PanelCopy, HasTheBytesThatPackingWrites) {
   std::vector<bfloat16> stored;
   for (std::size_t r = 0; r < kRows; ++r)
     for (std::size_t c = 0; c < kColumns; ++c) stored.push_back(number(r, c));
-  const AnyMatrix all{reinterpret_cast<const std::byte*>(stored.data()), DType::bf16, kRows, kColumns};
+  const WeightMatrix all{reinterpret_cast<const std::byte*>(stored.data()), DType::bf16, kRows, kColumns};
   for (const auto& [first, rows] : {std::pair<std::size_t, std::size_t>{0, 40}, {8, 32}, {5, 16}, {39, 1}, {3, 33}}) {
     std::vector<float> widened;
     for (std::size_t r = 0; r < rows; ++r)
@@ -30,7 +30,7 @@ TEST(PanelCopy, HasTheBytesThatPackingWrites) {
     std::vector<std::byte> expected(bytes);
     pack(DType::bf16_panels, widened.data(), kColumns, rows, kColumns, expected.data());
     std::vector<std::byte> found(bytes, std::byte{0xee});
-    const AnyMatrix copy = copy_to_panels(all.row_range(first, rows), found.data());
+    const WeightMatrix copy = copy_to_panels(all.row_range(first, rows), found.data());
     EXPECT_EQ(found, expected) << first << ' ' << rows;
     EXPECT_TRUE(copy.has_panels());
     EXPECT_EQ(copy.panels(), found.data());

@@ -57,7 +57,7 @@ TEST_F(WeightScopeTest, ReadsBelowItsPrefix) {
   EXPECT_TRUE(layer_.contains("norm.weight"));
   EXPECT_FALSE(layer_.contains("norm"));
   EXPECT_THAT((layer_ / "norm").read_f32("weight", 2).view().span(), ElementsAre(1.5F, -2.0F));
-  const AnyMatrix q = (layer_ / "q").matrix("weight", 2, 3);
+  const WeightMatrix q = (layer_ / "q").matrix("weight", 2, 3);
   EXPECT_EQ(reinterpret_cast<const float*>(q.data), matrix_.data()) << "a matrix is borrowed, not copied";
   EXPECT_EQ(q.rows, 2U);
   EXPECT_EQ(q.columns, 3U);
@@ -105,7 +105,7 @@ TEST_F(WeightScopeTest, Fp8CodesComeWithTheScalesOfTheirBlocks) {
   EXPECT_ERROR(scope.matrix("weight", 130, 3), WeightError,
                "o.weight_scale_inv: expected f32, bf16 or f16, found u8 (memory)");
   source_.add("o.weight_scale_inv", DType::f32, {2, 1}, scales);
-  const AnyMatrix o = scope.matrix("weight", 130, 3);
+  const WeightMatrix o = scope.matrix("weight", 130, 3);
   std::array<float, 3> row{};
   kernels::decode_row(o, 127, row.data());
   EXPECT_THAT(row, ElementsAre(2.0F, 2.0F, 2.0F));
@@ -123,7 +123,7 @@ TEST_F(WeightScopeTest, Mxfp4BlocksAreOneStack) {
   EXPECT_ERROR(scope.mxfp4_stack("up", 2, 3, 40), WeightError,
                "e.up_blocks: expected a multiple of 32 columns, found 40 (memory)");
   source_.add("e.up_scales", DType::u8, {2, 3, 1}, exponents);
-  const AnyMatrix up = scope.mxfp4_stack("up", 2, 3, 32);
+  const WeightMatrix up = scope.mxfp4_stack("up", 2, 3, 32);
   EXPECT_EQ(up.rows, 6U);
   std::array<float, 32> row{};
   kernels::decode_row(up, 3, row.data());
@@ -137,7 +137,7 @@ TEST_F(WeightScopeTest, Mxfp4BlocksAreOneStack) {
 
 TEST_F(WeightScopeTest, AStackIsTheMatricesOneBelowTheOther) {
   source_.add("experts", DType::f32, {3, 1, 2}, matrix_);
-  const AnyMatrix stack = WeightScope(reader_).stack("experts", 3, 1, 2);
+  const WeightMatrix stack = WeightScope(reader_).stack("experts", 3, 1, 2);
   std::array<float, 2> row{};
   kernels::decode_row(stack.row_range(2, 1), 0, row.data());
   EXPECT_THAT(row, ElementsAre(5.0F, 6.0F));

@@ -166,20 +166,20 @@ class LatentAttention : public Attention {
     return options_.attention_bias ? Linear::Bias::yes : Linear::Bias::no;
   }
   // U_h [N, C] above V_h [D, C]
-  [[nodiscard]] AnyMatrix head_rows(std::size_t head) const noexcept {
+  [[nodiscard]] WeightMatrix head_rows(std::size_t head) const noexcept {
     const std::size_t rows = options_.qk_nope_head_dim + options_.v_head_dim;
     return kv_b_.weight().row_range(head * rows, rows);
   }
-  [[nodiscard]] AnyMatrix key_rows(const AnyMatrix& head) const noexcept {
+  [[nodiscard]] WeightMatrix key_rows(const WeightMatrix& head) const noexcept {
     return head.row_range(0, options_.qk_nope_head_dim);
   }
-  [[nodiscard]] AnyMatrix value_rows(const AnyMatrix& head) const noexcept {
+  [[nodiscard]] WeightMatrix value_rows(const WeightMatrix& head) const noexcept {
     return head.row_range(options_.qk_nope_head_dim, options_.v_head_dim);
   }
   // Does the naive form copy the rows of a head to panels? They lie as both forms can read them, but tiles take bf16 in
   // panels only.
   [[nodiscard]] bool copies_heads(const Execution& execution) const noexcept {
-    const AnyMatrix& w = kv_b_.weight();
+    const WeightMatrix& w = kv_b_.weight();
     return execution.activations == Activations::native && kernels::multiplies_bf16(execution.isa) &&
            !kernels::multiplies_bf16(execution.isa, w) && w.dtype == DType::bf16 && w.has_plain_rows() &&
            w.columns % kPackedSubgroup == 0 && options_.qk_nope_head_dim % kPanelRows == 0 &&
@@ -229,8 +229,8 @@ class LatentAttention : public Attention {
     const View<float, 2> loaded = workspace.take_matrix<float>(team, cache.scratch());
     const auto softmax = workspace.take_matrix<kernels::StreamingSoftmax>(team, sequence.rows);
     const bool copies = copies_heads(execution);
-    const AnyMatrix copied{nullptr, DType::bf16_panels, head_rows(0).rows, options_.kv_lora_rank};
-    const std::array<const AnyMatrix*, 1> weight{copies ? &copied : &kv_b_.weight()};
+    const WeightMatrix copied{nullptr, DType::bf16_panels, head_rows(0).rows, options_.kv_lora_rank};
+    const std::array<const WeightMatrix*, 1> weight{copies ? &copied : &kv_b_.weight()};
     const std::size_t copy_bytes = copies ? copied.rows / kPanelRows * panel_bytes(copied.dtype, copied.columns) : 0;
     const auto copy = workspace.take_matrix<std::byte>(team, copy_bytes);
     std::vector<kernels::ActivationBuffer> latents;
@@ -247,7 +247,7 @@ class LatentAttention : public Attention {
                                  .ldz = z.extent(1),
                                  .softmax = softmax.row(worker).data(),
                                  .scores = scores.row(worker).data()};
-      const AnyMatrix weights = copies ? copy_to_panels(head_rows(head), copy.row(worker).data()) : head_rows(head);
+      const WeightMatrix weights = copies ? copy_to_panels(head_rows(head), copy.row(worker).data()) : head_rows(head);
       begin_stream(queries, nullptr, value_width);
       for (std::size_t first = begin / kBlock * kBlock; first < end; first += kBlock) {
         const std::size_t count = std::min(kBlock, end - first);

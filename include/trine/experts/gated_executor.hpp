@@ -58,7 +58,7 @@ class GatedExecutor {
     for_column_blocks([&](std::size_t first, std::size_t columns, std::size_t worker) {
       for (std::size_t p = 0; p < parts_.size(); ++p) {
         const GatedRows& part = parts_[p];
-        const void* after = p + 1 < parts_.size() ? parts_[p + 1].mlp->down().place(first) : nullptr;
+        const void* after = p + 1 < parts_.size() ? parts_[p + 1].mlp->down().weight_address(first) : nullptr;
         for (std::size_t begin = 0; begin < part.rows; begin += kRowsAtATime) {
           const std::size_t count = std::min(kRowsAtATime, part.rows - begin);
           float* out = scratch.row(worker).data();
@@ -91,8 +91,8 @@ class GatedExecutor {
     const std::size_t block = block_of(columns);
     std::size_t tasks = 0;
     const std::span<std::size_t> end = workspace_.take<std::size_t>(parts_.size());  // tasks up to each part
-    const std::span<const AnyMatrix*> weights = workspace_.take<const AnyMatrix*>(2 * parts_.size());
-    const std::span<const AnyMatrix*> downs = workspace_.take<const AnyMatrix*>(parts_.size());
+    const std::span<const WeightMatrix*> weights = workspace_.take<const WeightMatrix*>(2 * parts_.size());
+    const std::span<const WeightMatrix*> downs = workspace_.take<const WeightMatrix*>(parts_.size());
     for (std::size_t i = 0; i < parts_.size(); ++i) {
       const GatedMlp& mlp = *parts_[i].mlp;
       tasks += (mlp.gate().out() + block - 1) / block;
@@ -112,7 +112,7 @@ class GatedExecutor {
       const std::size_t next = task + execution_.num_workers();
       const auto j = static_cast<std::size_t>(std::ranges::upper_bound(end, next) - end.begin());
       const void* after =
-          next < tasks ? parts_[j].mlp->gate().place((next - (j == 0 ? 0 : end[j - 1])) * block) : nullptr;
+          next < tasks ? parts_[j].mlp->gate().weight_address((next - (j == 0 ? 0 : end[j - 1])) * block) : nullptr;
       hidden_columns(rows, parts_[i], first, block, scratch.row(worker), after);
     });
   }
@@ -129,7 +129,7 @@ class GatedExecutor {
       const std::uint32_t* row = part.row == nullptr ? nullptr : part.row + begin;
       const std::size_t first_row = part.row == nullptr ? begin : 0;
       mlp.gate().forward_columns(execution_, x, row, first_row, count, first, columns, gate, columns,
-                                 mlp.up().place(first));
+                                 mlp.up().weight_address(first));
       mlp.up().forward_columns(execution_, x, row, first_row, count, first, columns, up, columns, after);
       mlp.activation().apply(execution_.isa, {gate, count * columns}, {up, count * columns});
       for (std::size_t r = 0; r < count; ++r)

@@ -6,10 +6,10 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <trine/core/any_view.hpp>
 #include <trine/core/float8_e4m3.hpp>
 #include <trine/quant/mxfp4.hpp>
 #include <trine/quant/packed.hpp>
+#include <trine/quant/weight_matrix.hpp>
 
 namespace trine::inline TRINE_ABI::kernels {
 
@@ -30,7 +30,7 @@ namespace detail {
 }
 
 /// out[k * out_step] = stored element (row, column + k * w.step[1]) for k < count.
-inline void decode_run(const AnyMatrix& w, std::size_t row, std::size_t column, std::size_t count, float* out,
+inline void decode_run(const WeightMatrix& w, std::size_t row, std::size_t column, std::size_t count, float* out,
                        std::size_t out_step) noexcept {
   const auto widen = [&]<class T>(const T* elements) {
     for (std::size_t k = 0; k < count; ++k)
@@ -81,7 +81,7 @@ inline void decode_run(const AnyMatrix& w, std::size_t row, std::size_t column, 
 
 /// out[r * row_step + c * column_step] = w(row + r, column + c) for r < rows, c < columns: stored numbers exactly,
 /// codes times their scale rounded once to f32.
-inline void decode(const AnyMatrix& w, std::size_t row, std::size_t rows, std::size_t column, std::size_t columns,
+inline void decode(const WeightMatrix& w, std::size_t row, std::size_t rows, std::size_t column, std::size_t columns,
                    float* out, std::size_t row_step, std::size_t column_step) noexcept {
   if (w.transposed) {
     for (std::size_t c = 0; c < columns; ++c)
@@ -95,7 +95,7 @@ inline void decode(const AnyMatrix& w, std::size_t row, std::size_t rows, std::s
 }
 
 /// out[c] = w(row, c) for the whole row.
-inline void decode_row(const AnyMatrix& w, std::size_t row, float* out) noexcept {
+inline void decode_row(const WeightMatrix& w, std::size_t row, float* out) noexcept {
   decode(w, row, 1, 0, w.columns, out, w.columns, 1);
 }
 

@@ -9,10 +9,10 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <trine/core/any_view.hpp>
 #include <trine/core/bfloat16.hpp>
 #include <trine/kernels/simd/target.hpp>
 #include <trine/platform/cpu_features.hpp>
+#include <trine/quant/weight_matrix.hpp>
 
 namespace trine::inline TRINE_ABI::kernels {
 /// Products summed in registers: rows of a tile that long, 4 KiB of activations of type X, stay in L1.
@@ -56,9 +56,9 @@ TRINE_DECL void gemm_columns(Isa isa, const RowsOf<float>& x, std::size_t rows, 
                              std::size_t outs, std::size_t k, bool add, float* y, std::size_t ldy) noexcept;
 
 /// y[r, o] = sum_i x[r, i] w(o, i) in the calling thread, for weights stored in any way.
-TRINE_DECL void gemm(Isa isa, const RowsOf<float>& x, std::size_t rows, const AnyMatrix& w, float* y, std::size_t ldy,
-                     const void* after = nullptr);
-inline void gemm(Isa isa, const float* x, std::size_t ldx, std::size_t rows, const AnyMatrix& w, float* y,
+TRINE_DECL void gemm(Isa isa, const RowsOf<float>& x, std::size_t rows, const WeightMatrix& w, float* y,
+                     std::size_t ldy, const void* after = nullptr);
+inline void gemm(Isa isa, const float* x, std::size_t ldx, std::size_t rows, const WeightMatrix& w, float* y,
                  std::size_t ldy) {
   gemm(isa, RowsOf<float>{x, ldx}, rows, w, y, ldy);
 }
@@ -66,7 +66,7 @@ inline void gemm(Isa isa, const float* x, std::size_t ldx, std::size_t rows, con
 /// Has the instruction set products of bf16? Otherwise `gemm_bf16` must not be called.
 [[nodiscard]] constexpr bool multiplies_bf16(Isa isa) noexcept { return isa == Isa::avx512_bf16 || isa == Isa::amx; }
 /// With such weights, too? Tiles need panels.
-[[nodiscard]] constexpr bool multiplies_bf16(Isa isa, const AnyMatrix& w) noexcept {
+[[nodiscard]] constexpr bool multiplies_bf16(Isa isa, const WeightMatrix& w) noexcept {
   if (w.dtype == DType::bf16_panels) return multiplies_bf16(isa) && w.has_panels();
   return isa == Isa::avx512_bf16 && w.dtype == DType::bf16 && w.has_plain_rows();
 }
@@ -76,7 +76,7 @@ TRINE_DECL void round_to_bf16(Isa isa, const float* x, std::size_t count, bfloat
 
 /// y[r, o] = sum_i x[r, i] w[o, i] with both sides in bf16 and sums in f32, two or more products at a time.   w: one
 /// that `multiplies_bf16` says yes to
-TRINE_DECL void gemm_bf16(Isa isa, const RowsOf<bfloat16>& x, std::size_t rows, const AnyMatrix& w, float* y,
+TRINE_DECL void gemm_bf16(Isa isa, const RowsOf<bfloat16>& x, std::size_t rows, const WeightMatrix& w, float* y,
                           std::size_t ldy, const void* after = nullptr) noexcept;
 
 }  // namespace trine::inline TRINE_ABI::kernels

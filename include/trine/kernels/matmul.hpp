@@ -9,7 +9,6 @@
 #include <initializer_list>
 #include <span>
 
-#include <trine/core/any_view.hpp>
 #include <trine/core/shape.hpp>
 #include <trine/core/tensor_view.hpp>
 #include <trine/core/workspace.hpp>
@@ -17,6 +16,7 @@
 #include <trine/kernels/packed_gemm.hpp>
 #include <trine/platform/parallel_for.hpp>
 #include <trine/platform/parallel_rows.hpp>
+#include <trine/quant/weight_matrix.hpp>
 
 namespace trine::inline TRINE_ABI::kernels {
 
@@ -26,7 +26,7 @@ enum class ActivationType : std::uint8_t { f32, bf16, q8 };
 ///   q8    with weights of packed bytes,
 ///   bf16  with bf16 weights, if the execution says native and the CPU multiplies bf16 (with AMX: in panels),
 ///   f32   with all others, and with any if the execution says f32.
-[[nodiscard]] inline ActivationType activation_type(const Execution& execution, const AnyMatrix& w) noexcept {
+[[nodiscard]] inline ActivationType activation_type(const Execution& execution, const WeightMatrix& w) noexcept {
   if (execution.activations == Activations::f32) return ActivationType::f32;
   if (execution.activations == Activations::native && multiplies_bf16(execution.isa, w)) return ActivationType::bf16;
   return w.dtype != DType::bf16_panels && w.has_panels() ? ActivationType::q8 : ActivationType::f32;
@@ -47,10 +47,11 @@ class ActivationBuffer {
   ActivationBuffer() = default;
   /// Room for what products with these weights want, f32 among it only if asked.
   ActivationBuffer(const Execution& execution, Workspace& workspace, std::size_t rows, std::size_t columns,
-                   std::span<const AnyMatrix* const> weights, bool with_f32)
+                   std::span<const WeightMatrix* const> weights, bool with_f32)
       : rows_{.rows = rows, .columns = columns} {
     const auto wanted = [&](ActivationType type) {
-      return std::ranges::any_of(weights, [&](const AnyMatrix* w) { return activation_type(execution, *w) == type; });
+      return std::ranges::any_of(weights,
+                                 [&](const WeightMatrix* w) { return activation_type(execution, *w) == type; });
     };
     if (with_f32 && wanted(ActivationType::f32)) {
       f32_ = workspace.take<float>(rows * columns).data();
@@ -89,7 +90,7 @@ class ActivationBuffer {
 
 /// x as products with these weights want it, rounded once for all of them.   x: [rows, columns], borrowed
 [[nodiscard]] inline ActivationRows prepare(const Execution& execution, Workspace& workspace, View<const float, 2> x,
-                                            std::span<const AnyMatrix* const> weights) {
+                                            std::span<const WeightMatrix* const> weights) {
   const std::size_t rows = x.extent(0);
   const std::size_t columns = x.extent(1);
   const ActivationBuffer buffer(execution, workspace, rows, columns, weights, false);
@@ -101,14 +102,14 @@ class ActivationBuffer {
   return prepared;
 }
 [[nodiscard]] inline ActivationRows prepare(const Execution& execution, Workspace& workspace, View<const float, 2> x,
-                                            std::initializer_list<const AnyMatrix*> weights) {
+                                            std::initializer_list<const WeightMatrix*> weights) {
   return prepare(execution, workspace, x, std::span(weights.begin(), weights.size()));
 }
 
 /// y[r, o] = sum_i x[index[r], i] w(o, i) in the calling thread, index[r] = first + r where `index` is null.
 /// y: [rows, w.rows] at distance ldy   after: weights that will be read next, or null
 inline void gemm(const Execution& execution, const ActivationRows& x, const std::uint32_t* index, std::size_t first,
-                 std::size_t rows, const AnyMatrix& w, float* y, std::size_t ldy, const void* after = nullptr) {
+                 std::size_t rows, const WeightMatrix& w, float* y, std::size_t ldy, const void* after = nullptr) {
   switch (activation_type(execution, w)) {
     case ActivationType::f32:
       return gemm(execution.isa, x.f32.from(first, index), rows, w, y, ldy, after);
@@ -150,7 +151,7 @@ struct MatmulTask {
 }
 
 /// y = x W^T.   x: [rows, in], prepared for w   w: [out, in]   y: [rows, out], not aliasing x. Throws ShapeError.
-inline void matmul(const Execution& execution, const ActivationRows& x, const AnyMatrix& w, View<float, 2> y) {
+inline void matmul(const Execution& execution, const ActivationRows& x, const WeightMatrix& w, View<float, 2> y) {
   require_shape("matmul input", {x.rows, w.columns}, std::array{x.rows, x.columns});
   require_shape("matmul output", {x.rows, w.rows}, y.shape());
   const MatmulTask size = matmul_task(execution, x.rows, w.rows, w.columns);
@@ -162,12 +163,12 @@ inline void matmul(const Execution& execution, const ActivationRows& x, const An
     const std::size_t next = (task + execution.num_workers()) / row_blocks * size.columns;  // likely for this thread
     gemm(execution, x, nullptr, row, std::min(size.rows, x.rows - row),
          w.row_range(first, std::min(size.columns, w.rows - first)), y.row(row).data() + first, w.rows,
-         next != first && next < w.rows ? w.row_range(next, 1).place() : nullptr);
+         next != first && next < w.rows ? w.row_range(next, 1).address() : nullptr);
   });
 }
 
 /// The same for x as it is. Throws ShapeError.
-inline void matmul(const Execution& execution, Workspace& workspace, View<const float, 2> x, const AnyMatrix& w,
+inline void matmul(const Execution& execution, Workspace& workspace, View<const float, 2> x, const WeightMatrix& w,
                    View<float, 2> y) {
   const Workspace::Scope scope(workspace);
   matmul(execution, prepare(execution, workspace, x, {&w}), w, y);

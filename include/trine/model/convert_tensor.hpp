@@ -11,13 +11,13 @@
 #include <string>
 #include <vector>
 
-#include <trine/core/any_view.hpp>
 #include <trine/core/error.hpp>
 #include <trine/core/tensor.hpp>
 #include <trine/kernels/convert.hpp>
 #include <trine/platform/parallel_for.hpp>
 #include <trine/quant/packed.hpp>
 #include <trine/quant/quantization_error.hpp>
+#include <trine/quant/weight_matrix.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -35,7 +35,7 @@ struct ConvertScratch {
 };
 
 // Stores rows [first, first + rows) of `from` as `to` at `out`.
-inline QuantizationError convert_rows(const std::string& name, const AnyMatrix& from, std::size_t first,
+inline QuantizationError convert_rows(const std::string& name, const WeightMatrix& from, std::size_t first,
                                       std::size_t rows, DType to, std::byte* out, ConvertScratch& scratch) {
   const std::size_t count = rows * from.columns;
   scratch.exact.resize(count);
@@ -47,7 +47,7 @@ inline QuantizationError convert_rows(const std::string& name, const AnyMatrix& 
     throw WeightError(name + ": expected finite numbers, found another");
   if (is_packed(to)) {
     pack(to, exact, from.columns, rows, from.columns, out);
-    AnyMatrix packed{out, to, rows, from.columns};
+    WeightMatrix packed{out, to, rows, from.columns};
     packed.stride = panel_bytes(to, from.columns);
     kernels::decode(packed, 0, rows, 0, from.columns, rounded, from.columns, 1);
   } else {
@@ -71,7 +71,7 @@ inline QuantizationError convert_rows(const std::string& name, const AnyMatrix& 
 /// 16 rows where those are more. Throws WeightError for numbers that are not finite, or not with the new type,
 /// CancelledError, and what `sink` throws.
 [[nodiscard]] inline QuantizationError convert_tensor(const Execution& execution, const std::string& name,
-                                                      const AnyMatrix& from, DType to, const TensorSink& sink) {
+                                                      const WeightMatrix& from, DType to, const TensorSink& sink) {
   const std::size_t panels = detail::kBandElements / (kPanelRows * from.columns);
   const std::size_t band = kPanelRows * std::max<std::size_t>(panels, 1);
   const std::size_t at_once = execution.num_workers() * 4;

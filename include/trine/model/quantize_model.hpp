@@ -184,7 +184,7 @@ class ModelQuantizer {
     const std::size_t columns = tensor->shape.back();
     std::size_t rows = 1;  // of all matrices of a stack; a vector is one
     for (std::size_t i = 0; i + 1 < tensor->shape.size(); ++i) rows *= tensor->shape[i];
-    AnyMatrix matrix{tensor->bytes.data(), tensor->dtype, rows, columns};
+    WeightMatrix matrix{tensor->bytes.data(), tensor->dtype, rows, columns};
     if (is_packed(tensor->dtype)) matrix.stride = panel_bytes(tensor->dtype, columns);
     if (tensor->dtype == DType::f8_e4m3) matrix = WeightScope(reader).matrix(planned.name, rows, columns);
     if (detail::is_turned(model_.weights(), planned)) return write_turned(execution, planned, matrix, sink);
@@ -193,14 +193,14 @@ class ModelQuantizer {
 
   // stored: [experts * in, out]
   static QuantizationError write_turned(const Execution& execution, const PlannedTensor& planned,
-                                        const AnyMatrix& stored, const TensorSink& sink) {
+                                        const WeightMatrix& stored, const TensorSink& sink) {
     const std::size_t in = planned.shape[1];
     const std::size_t parts = detail::projections_in(planned);
     const std::size_t count = planned.shape[0] * parts;
     QuantizationError error;
     for (std::size_t i = 0; i < count; ++i) {
-      const AnyMatrix expert = stored.row_range(i / parts * in, in).transpose();
-      error += convert_tensor(execution, planned.name, expert.every_nth_row(i % parts, parts), planned.to,
+      const WeightMatrix expert = stored.row_range(i / parts * in, in).transpose();
+      error += convert_tensor(execution, planned.name, expert.strided_rows(i % parts, parts), planned.to,
                               [&](std::span<const std::byte> bytes, double done) {
                                 sink(bytes, (static_cast<double>(i) + done) / static_cast<double>(count));
                               });

@@ -24,7 +24,7 @@ class Linear {
     if (bias == Bias::yes) bias_ = scope.read_f32("bias", out);
   }
   /// bias: [out]
-  explicit Linear(const AnyMatrix& weight, std::optional<Tensor<float, 1>> bias = std::nullopt)
+  explicit Linear(const WeightMatrix& weight, std::optional<Tensor<float, 1>> bias = std::nullopt)
       : weight_(weight), bias_(std::move(bias)) {}
 
   /// y = x W^T + b.   x: [tokens, in]   y: [tokens, out], not aliasing x. Throws ShapeError.
@@ -49,13 +49,13 @@ class Linear {
   }
 
   /// Where the weights of column `first` and those behind it lie, or null where there are none.
-  [[nodiscard]] const void* place(std::size_t first) const noexcept {
-    return first < out() ? weight_.row_range(first, out() - first).place() : nullptr;
+  [[nodiscard]] const void* weight_address(std::size_t first) const noexcept {
+    return first < out() ? weight_.row_range(first, out() - first).address() : nullptr;
   }
 
   [[nodiscard]] std::size_t in() const noexcept { return weight_.columns; }
   [[nodiscard]] std::size_t out() const noexcept { return weight_.rows; }
-  [[nodiscard]] const AnyMatrix& weight() const noexcept { return weight_; }
+  [[nodiscard]] const WeightMatrix& weight() const noexcept { return weight_; }
   [[nodiscard]] std::size_t parameters() const noexcept { return weight_.parameters() + (bias_ ? bias_->size() : 0); }
 
  private:
@@ -64,7 +64,7 @@ class Linear {
     for (std::size_t t = 0; t < y.extent(0); ++t) kernels::add_to(isa, bias_->view().span(), y.row(t));
   }
 
-  AnyMatrix weight_;                      // [out, in]
+  WeightMatrix weight_;                   // [out, in]
   std::optional<Tensor<float, 1>> bias_;  // [out]
 };
 

@@ -6,17 +6,17 @@
 #include <cstddef>
 #include <cstring>
 
-#include <trine/core/any_view.hpp>
 #include <trine/quant/packed.hpp>
+#include <trine/quant/weight_matrix.hpp>
 
 namespace trine::inline TRINE_ABI {
 
 /// w as bf16_panels, bit by bit, at `out`, which has packed_bytes(bf16_panels, rows, columns) bytes.   w: bf16 in plain
 /// rows, the columns a multiple of 32
-[[nodiscard]] inline AnyMatrix copy_to_panels(const AnyMatrix& w, std::byte* out) noexcept {
+[[nodiscard]] inline WeightMatrix copy_to_panels(const WeightMatrix& w, std::byte* out) noexcept {
   constexpr std::size_t kPair = 2 * sizeof(bfloat16);
   constexpr std::size_t kLine = 64;  // bytes of a row at a time, which make a square of pairs
-  AnyMatrix panels{out, DType::bf16_panels, w.rows, w.columns};
+  WeightMatrix panels{out, DType::bf16_panels, w.rows, w.columns};
   panels.stride = panel_bytes(DType::bf16_panels, w.columns);
   const std::size_t row_bytes = w.row_stride() * sizeof(bfloat16);
   for (std::size_t first = 0; first < w.rows; first += kPanelRows, out += panels.stride) {

@@ -12,12 +12,12 @@
 #include <utility>
 #include <vector>
 
-#include <trine/core/any_view.hpp>
 #include <trine/core/notes.hpp>
 #include <trine/core/shape.hpp>
 #include <trine/core/tensor.hpp>
 #include <trine/quant/mxfp4.hpp>
 #include <trine/quant/packed.hpp>
+#include <trine/quant/weight_matrix.hpp>
 #include <trine/weights/weight_source.hpp>
 
 namespace trine::inline TRINE_ABI {
@@ -129,9 +129,9 @@ class WeightScope {
 
   /// A matrix as it is stored, borrowed from the source. FP8 codes come with the scales of their blocks,
   /// "NAME_scale_inv" [blocks of rows, blocks of columns], by which they are multiplied. Throws WeightError.
-  [[nodiscard]] AnyMatrix matrix(std::string_view name, std::size_t rows, std::size_t columns) const {
+  [[nodiscard]] WeightMatrix matrix(std::string_view name, std::size_t rows, std::size_t columns) const {
     const StoredTensor& tensor = fetch(name, {rows, columns});
-    AnyMatrix matrix = matrix_of(tensor, rows, columns);
+    WeightMatrix matrix = matrix_of(tensor, rows, columns);
     if (is_packed(tensor.dtype)) return matrix;
     if (tensor.dtype == DType::f8_e4m3) {
       const WeightReader::CodeBlock& block = reader_->fp8_block();
@@ -148,7 +148,8 @@ class WeightScope {
 
   /// A tensor [count, rows, columns] of plain numbers, or packed, as one matrix, [count * rows, columns]. Throws
   /// WeightError.
-  [[nodiscard]] AnyMatrix stack(std::string_view name, std::size_t count, std::size_t rows, std::size_t columns) const {
+  [[nodiscard]] WeightMatrix stack(std::string_view name, std::size_t count, std::size_t rows,
+                                   std::size_t columns) const {
     const StoredTensor& tensor = fetch(name, {count, rows, columns});
     if (!is_packed(tensor.dtype)) require_plain(name, tensor);
     return matrix_of(tensor, count * rows, columns);
@@ -156,8 +157,8 @@ class WeightScope {
 
   /// The same for MXFP4: "NAME_blocks" [count, rows, columns / 32, 16] bytes of two codes, "NAME_scales" [count, rows,
   /// columns / 32] exponents. Throws WeightError.
-  [[nodiscard]] AnyMatrix mxfp4_stack(std::string_view name, std::size_t count, std::size_t rows,
-                                      std::size_t columns) const {
+  [[nodiscard]] WeightMatrix mxfp4_stack(std::string_view name, std::size_t count, std::size_t rows,
+                                         std::size_t columns) const {
     const std::string blocks = std::string(name) + "_blocks";
     const std::string exponents = std::string(name) + "_scales";
     const std::size_t groups = columns / kMxfp4Group;
@@ -169,7 +170,7 @@ class WeightScope {
       if (tensor->dtype != DType::u8)
         reader_->fail(name_of(*part), "expected u8, found " + std::string(to_string(tensor->dtype)));
     }
-    AnyMatrix matrix{codes.bytes.data(), DType::u8, count * rows, columns};
+    WeightMatrix matrix{codes.bytes.data(), DType::u8, count * rows, columns};
     matrix.scales = {scales.bytes.data(), DType::u8, groups, 1, kMxfp4Group};
     return matrix;
   }
@@ -190,8 +191,8 @@ class WeightScope {
   }
 
  private:
-  [[nodiscard]] static AnyMatrix matrix_of(const StoredTensor& tensor, std::size_t rows, std::size_t columns) {
-    AnyMatrix matrix{tensor.bytes.data(), tensor.dtype, rows, columns};
+  [[nodiscard]] static WeightMatrix matrix_of(const StoredTensor& tensor, std::size_t rows, std::size_t columns) {
+    WeightMatrix matrix{tensor.bytes.data(), tensor.dtype, rows, columns};
     if (is_packed(tensor.dtype)) matrix.stride = panel_bytes(tensor.dtype, columns);
     return matrix;
   }

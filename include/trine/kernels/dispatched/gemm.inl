@@ -42,8 +42,8 @@ TRINE_DECL void gemm_columns(Isa isa, const RowsOf<float>& x, std::size_t rows, 
   TRINE_DISPATCH(isa, gemm_columns(x, rows, w, ldw, outs, k, add, y, ldy));
 }
 
-TRINE_DECL void gemm(Isa isa, const RowsOf<float>& x, std::size_t rows, const AnyMatrix& w, float* y, std::size_t ldy,
-                     const void* after) {
+TRINE_DECL void gemm(Isa isa, const RowsOf<float>& x, std::size_t rows, const WeightMatrix& w, float* y,
+                     std::size_t ldy, const void* after) {
   if (w.dtype == DType::bf16_panels && w.has_panels()) {
     const auto* panels = reinterpret_cast<const bfloat16*>(w.panels());
     TRINE_DISPATCH(isa,
@@ -69,11 +69,11 @@ TRINE_DECL void round_to_bf16([[maybe_unused]] Isa isa, const float* x, std::siz
 }
 
 TRINE_DECL void gemm_bf16([[maybe_unused]] Isa isa, [[maybe_unused]] const RowsOf<bfloat16>& x,
-                          [[maybe_unused]] std::size_t rows, [[maybe_unused]] const AnyMatrix& w,
+                          [[maybe_unused]] std::size_t rows, [[maybe_unused]] const WeightMatrix& w,
                           [[maybe_unused]] float* y, [[maybe_unused]] std::size_t ldy,
                           [[maybe_unused]] const void* after) noexcept {
 #if TRINE_X86
-  const auto* weights = static_cast<const bfloat16*>(w.place());
+  const auto* weights = static_cast<const bfloat16*>(w.address());
   if (isa == Isa::amx && is_packed(w.dtype)) {
     amx::gemm_panels(x, rows, w.panels(), w.stride, w.rows, w.columns, after, y, ldy);
   } else if (is_packed(w.dtype)) {

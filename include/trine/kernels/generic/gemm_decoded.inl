@@ -36,7 +36,7 @@ TRINE_INLINE void decode_f4(const std::byte* codes, float scale, float* out) {
 }
 
 struct DecodedRows {
-  const AnyMatrix& w;
+  const WeightMatrix& w;
   float* buffer;  // [most columns of a tile, ld]
   bool along;     // is the next block that of the next columns, or that of the next rows?
   static constexpr std::size_t ld = kInnerBlock<float>;
@@ -105,7 +105,7 @@ struct DecodedRows {
 };
 
 /// y[r, o] = sum_i x[r, i] w(o, i); see kernels/gemm.hpp.
-inline void gemm_decoded(const RowsOf<float>& x, std::size_t rows, const AnyMatrix& w, float* y,
+inline void gemm_decoded(const RowsOf<float>& x, std::size_t rows, const WeightMatrix& w, float* y,
                          std::size_t ldy) noexcept {
   constexpr std::size_t most = Vec::tile_columns < Vec::row_columns ? Vec::row_columns : Vec::tile_columns;
   alignas(64) float buffer[most * kInnerBlock<float>];

@@ -31,15 +31,15 @@ namespace hf {
   const auto matrix_of = [&](std::string_view name, std::size_t out, std::size_t in) {
     const bool coded = !scope.contains(name);
     const bool rows_out = coded || scope.contains_packed(name);
-    const AnyMatrix all = coded      ? scope.mxfp4_stack(name, experts, out, in)
-                          : rows_out ? scope.stack(name, experts, out, in)
-                                     : scope.stack(name, experts, in, out);
+    const WeightMatrix all = coded      ? scope.mxfp4_stack(name, experts, out, in)
+                             : rows_out ? scope.stack(name, experts, out, in)
+                                        : scope.stack(name, experts, in, out);
     return
         [=](std::size_t e) { return rows_out ? all.row_range(e * out, out) : all.row_range(e * in, in).transpose(); };
   };
   const auto gate_up = matrix_of("gate_up_proj", 2 * ffn, hidden);
   const auto projection = [&, in_turn = !scope.contains_packed("gate_up_proj")](std::size_t e, std::size_t which) {
-    return in_turn ? gate_up(e).every_nth_row(which, 2) : gate_up(e).row_range(which * ffn, ffn);
+    return in_turn ? gate_up(e).strided_rows(which, 2) : gate_up(e).row_range(which * ffn, ffn);
   };
   const auto down = matrix_of("down_proj", hidden, ffn);
   const Tensor<float, 2> gate_up_bias = scope.read_f32("gate_up_proj_bias", experts, 2 * ffn);

@@ -49,7 +49,7 @@ inline constexpr std::array kIgnoredTensors = std::to_array<IgnoredNames>({
   const WeightScope model = weights / "model";
   const std::size_t hidden = config.hidden_size;
   auto embedding = std::make_unique<const TokenEmbedding>(model / "embed_tokens", config.vocab_size, hidden);
-  const AnyMatrix table = embedding->weight();
+  const WeightMatrix table = embedding->weight();
   BuiltModel built;
   std::vector<Block> blocks;
   for (std::size_t index = 0; index < config.num_hidden_layers; ++index) {
@@ -122,8 +122,8 @@ struct ExpertNames {
   std::vector<GatedMlp> bank;
   bank.reserve(std::min<std::size_t>(experts, 4096));
   if (scope.contains("gate_up_proj")) {
-    const AnyMatrix gate_up = scope.stack("gate_up_proj", experts, 2 * ffn, hidden);
-    const AnyMatrix down = scope.stack("down_proj", experts, hidden, ffn);
+    const WeightMatrix gate_up = scope.stack("gate_up_proj", experts, 2 * ffn, hidden);
+    const WeightMatrix down = scope.stack("down_proj", experts, hidden, ffn);
     for (std::size_t e = 0; e < experts; ++e) {
       bank.emplace_back(Linear(gate_up.row_range(2 * ffn * e, ffn)), Linear(gate_up.row_range(2 * ffn * e + ffn, ffn)),
                         Linear(down.row_range(hidden * e, hidden)));

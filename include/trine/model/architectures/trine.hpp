@@ -98,7 +98,7 @@ inline std::string trine_summary(const TrineConfig& config) {
   const bool tokens = config.num_features == 0;
 
   std::unique_ptr<const Embedding> embedding;
-  AnyMatrix token_table;
+  WeightMatrix token_table;
   if (tokens) {
     auto table = std::make_unique<const TokenEmbedding>(weights / "embed_tokens", config.vocab_size, hidden);
     token_table = table->weight();

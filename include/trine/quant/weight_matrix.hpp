@@ -28,7 +28,7 @@ struct BlockScales {
 ///                   Microscaling Formats 1.0); `stride` counts codes
 ///   q8, q4          packed in panels of 16 rows (quant/packed.hpp), `stride` bytes apart, with their scales
 ///   bf16_panels     the same, the numbers themselves
-struct AnyMatrix {
+struct WeightMatrix {
   const std::byte* data = nullptr;  // stored element (0, 0)
   DType dtype = DType::f32;
   std::size_t rows = 0;
@@ -42,21 +42,21 @@ struct AnyMatrix {
   [[nodiscard]] std::size_t parameters() const noexcept { return rows * columns; }
 
   /// Rows [begin, begin + count).
-  [[nodiscard]] AnyMatrix row_range(std::size_t begin, std::size_t count) const noexcept {
-    AnyMatrix part = *this;
+  [[nodiscard]] WeightMatrix row_range(std::size_t begin, std::size_t count) const noexcept {
+    WeightMatrix part = *this;
     part.first[row_axis()] += begin * step[row_axis()];
     part.rows = count;
     return part;
   }
   /// Rows begin, begin + every, ...: with every = 2 the even or the odd ones.
-  [[nodiscard]] AnyMatrix every_nth_row(std::size_t begin, std::size_t every) const noexcept {
-    AnyMatrix part = row_range(begin, (rows - begin + every - 1) / every);
+  [[nodiscard]] WeightMatrix strided_rows(std::size_t begin, std::size_t every) const noexcept {
+    WeightMatrix part = row_range(begin, (rows - begin + every - 1) / every);
     part.step[row_axis()] *= every;
     return part;
   }
   /// W^T: a product with it is y = x W.
-  [[nodiscard]] AnyMatrix transpose() const noexcept {
-    AnyMatrix other = *this;
+  [[nodiscard]] WeightMatrix transpose() const noexcept {
+    WeightMatrix other = *this;
     other.transposed = !transposed;
     other.rows = columns;
     other.columns = rows;
@@ -81,7 +81,7 @@ struct AnyMatrix {
   /// The first of its panels, which are `stride` bytes apart.
   [[nodiscard]] const std::byte* panels() const noexcept { return data + first[0] / 16 * stride; }
   /// Where the first of its rows begins in memory.
-  [[nodiscard]] const void* place() const noexcept { return is_packed(dtype) ? panels() : begin(); }
+  [[nodiscard]] const void* address() const noexcept { return is_packed(dtype) ? panels() : begin(); }
   /// Calls `use(const T* rows)` with plain rows, row_stride() apart. Throws WeightError for any other dtype.
   template <class Use>
   decltype(auto) visit(Use&& use) const {
