@@ -31,7 +31,7 @@ struct ProductType {
   Activations activations = Activations::automatic;
 };
 inline constexpr ProductType kNativeBf16{"bf16_native", DType::bf16, Activations::native};
-inline constexpr ProductType kNativePanels{"bf16_panels_native", DType::bf16_panels, Activations::native};
+inline constexpr ProductType kNativePanels{"bf16_panels_native", kBf16Panels, Activations::native};
 
 /// Does this CPU have a product of this type, or would it be another's?
 [[nodiscard]] inline bool exists(const ProductType& type) {

@@ -12,7 +12,7 @@
 
 #include <gtest/gtest.h>
 
-#include <trine/quant/packed.hpp>
+#include <trine/quant/weight_formats.hpp>
 
 #include "kernels/page_end.hpp"
 #include "support/random_tensor.hpp"
@@ -31,10 +31,9 @@ constexpr float kGuard = -12345.0F;
 class Panels {
  public:
   explicit Panels(View<const float, 2> w)
-      : bytes_(static_cast<std::size_t>(*packed_bytes(DType::bf16_panels, w.extent(0), w.extent(1)))),
-        matrix_{bytes_.data(), DType::bf16_panels, w.extent(0), w.extent(1)} {
-    pack(DType::bf16_panels, w.data(), w.extent(1), w.extent(0), w.extent(1), bytes_.data());
-    matrix_.stride = panel_bytes(DType::bf16_panels, w.extent(1));
+      : bytes_(static_cast<std::size_t>(*packed_bytes(kBf16Panels, w.extent(0), w.extent(1)))),
+        matrix_(stored_matrix(bytes_.data(), kBf16Panels, w.extent(0), w.extent(1))) {
+    pack(kBf16Panels, w.data(), w.extent(1), w.extent(0), w.extent(1), bytes_.data());
   }
   [[nodiscard]] const WeightMatrix& matrix() const { return matrix_; }
 

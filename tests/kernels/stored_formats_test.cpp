@@ -13,7 +13,7 @@
 #include <trine/core/float8_e4m3.hpp>
 #include <trine/kernels/convert.hpp>
 #include <trine/kernels/matmul.hpp>
-#include <trine/quant/mxfp4.hpp>
+#include <trine/quant/weight_formats.hpp>
 
 #include "support/random_tensor.hpp"
 #include "support/test_executor.hpp"
@@ -96,7 +96,7 @@ Stored mxfp4(std::size_t rows, std::size_t columns, std::mt19937& random) {
       }
     }
   }
-  stored.matrix = {nullptr, DType::u8, rows, columns};
+  stored.matrix = stored_matrix(nullptr, kMxfp4, rows, columns);
   stored.matrix.scales = {nullptr, DType::u8, columns / 32, 1, 32};
   return stored;
 }
@@ -230,7 +230,7 @@ TEST(StoredFormatsPerIsa, Mxfp4HasTheValuesOfEachOfIts256Bytes) {
   for (std::size_t column = 0; column < kColumns; ++column) {
     std::vector<std::byte> codes(256 * kColumns / 2);
     for (std::size_t b = 0; b < 256; ++b) codes[(b * kColumns + column) / 2] = static_cast<std::byte>(b);
-    WeightMatrix w{codes.data(), DType::u8, 256, kColumns};
+    WeightMatrix w = stored_matrix(codes.data(), kMxfp4, 256, kColumns);
     w.scales = {reinterpret_cast<const std::byte*>(scales.data()), DType::u8, kColumns / 32, 1, 32};
     std::vector<float> x(kColumns);
     x[column] = 1.0F;

@@ -88,7 +88,7 @@ TEST(ConvertTensor, IsExactWhereTheTypeHoldsTheNumbers) {
 
 // Bands are an inner matter: the bytes are those of the whole matrix packed at once.
 TEST(ConvertTensor, PacksBandsAsTheWholeMatrix) {
-  for (const DType type : {DType::q8, DType::q4, DType::bf16_panels}) {
+  for (const DType type : {kQ8, kQ4, kBf16Panels}) {
     const Numbers numbers(1500, 704, 3);
     const Converted packed = convert(numbers.matrix(), type);
     std::vector<std::byte> whole(packed_bytes(type, 1500, 704).value());
@@ -100,14 +100,14 @@ TEST(ConvertTensor, PacksBandsAsTheWholeMatrix) {
       error.add(&numbers.values[i], &back, 1);
     }
     EXPECT_NEAR(packed.error.relative_rms(), error.relative_rms(), 1e-9);
-    EXPECT_LT(packed.error.relative_rms(), type == DType::q4 ? 0.2 : 0.02);
-    EXPECT_GT(packed.error.relative_rms(), type == DType::q4 ? 0.02 : 0.0005);
+    EXPECT_LT(packed.error.relative_rms(), type == kQ4 ? 0.2 : 0.02);
+    EXPECT_GT(packed.error.relative_rms(), type == kQ4 ? 0.02 : 0.0005);
   }
 }
 
 TEST(ConvertTensor, GivesTheSameBitsWithAnyNumberOfThreads) {
   const Numbers numbers(3000, 640, 4);
-  for (const DType type : {DType::bf16, DType::bf16_panels, DType::q8, DType::q4}) {
+  for (const DType type : {DType::bf16, kBf16Panels, kQ8, kQ4}) {
     const Converted one = convert(numbers.matrix(), type, 1);
     for (const std::size_t threads : {2U, 3U, 5U}) {
       const Converted other = convert(numbers.matrix(), type, threads);
@@ -132,7 +132,7 @@ TEST(ConvertTensor, DecodesCodesWithTheScalesOfTheirBlocks) {
 
 TEST(ConvertTensor, RefusesNumbersThatAreNotFinite) {
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
-    for (const DType type : {DType::bf16, DType::bf16_panels, DType::q8, DType::q4}) {
+    for (const DType type : {DType::bf16, kBf16Panels, kQ8, kQ4}) {
       Numbers numbers(40, 32, 5);
       numbers.values[777] = bad;
       EXPECT_ERROR(convert(numbers.matrix(), type), WeightError, "w: expected finite numbers, found another");

@@ -26,17 +26,17 @@ TEST(PanelCopy, HasTheBytesThatPackingWrites) {
     std::vector<float> widened;
     for (std::size_t r = 0; r < rows; ++r)
       for (std::size_t c = 0; c < kColumns; ++c) widened.push_back(static_cast<float>(number(first + r, c)));
-    const std::size_t bytes = packed_bytes(DType::bf16_panels, rows, kColumns).value();
+    const std::size_t bytes = packed_bytes(kBf16Panels, rows, kColumns).value();
     std::vector<std::byte> expected(bytes);
-    pack(DType::bf16_panels, widened.data(), kColumns, rows, kColumns, expected.data());
+    pack(kBf16Panels, widened.data(), kColumns, rows, kColumns, expected.data());
     std::vector<std::byte> found(bytes, std::byte{0xee});
     const WeightMatrix copy = copy_to_panels(all.row_range(first, rows), found.data());
     EXPECT_EQ(found, expected) << first << ' ' << rows;
-    EXPECT_TRUE(copy.has_panels());
-    EXPECT_EQ(copy.panels(), found.data());
+    EXPECT_TRUE(copy.has_whole_rows());
+    EXPECT_EQ(copy.address(), found.data());
     EXPECT_EQ(copy.rows, rows);
     EXPECT_EQ(copy.columns, kColumns);
-    EXPECT_EQ(copy.stride, panel_bytes(DType::bf16_panels, kColumns));
+    EXPECT_EQ(copy.stride, panel_bytes(kBf16Panels, kColumns));
   }
 }
 

@@ -34,11 +34,11 @@ TEST(ShapeOnlyWeights, MakesUpWhatAModelFetches) {
   reader.require_all_fetched();
 }
 
-TEST(ShapeOnlyWeights, HaveTheCodesOfMxfp4) {
+TEST(ShapeOnlyWeights, HaveCodesAndScalesWhereAModelTakesThem) {
   const ShapeOnlyWeights weights;
   WeightReader reader(weights);
-  const WeightMatrix matrix = WeightScope(reader).mxfp4_stack("down_proj", 4, 6, 64);
-  EXPECT_EQ(matrix.rows, 24U);
+  const WeightStack stack = WeightScope(reader).stack("down_proj", {4, 1, 6, 64, StackLayout::interleaved});
+  EXPECT_EQ(stack.matrix(3).rows, 6U);
   EXPECT_EQ(weights.find("down_proj_blocks")->bytes.size(), 4U * 6U * 2U * 16U);
   EXPECT_EQ(weights.find("down_proj_scales")->bytes.size(), 4U * 6U * 2U);
 }

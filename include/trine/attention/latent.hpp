@@ -79,7 +79,7 @@ class LatentAttention : public Attention {
            options.num_heads * head_dim_),
         kv_a_(scope / "kv_a_proj_with_mqa", options.hidden_size, width_, bias()),
         kv_norm_(scope / "kv_a_layernorm", options.kv_lora_rank, options.norm_epsilon),
-        kv_b_(scope / "kv_b_proj", options.kv_lora_rank,
+        kv_b_((scope / "kv_b_proj").unpacked("read by head and transposed"), options.kv_lora_rank,
               options.num_heads * (options.qk_nope_head_dim + options.v_head_dim)),
         o_(scope / "o_proj", options.num_heads * options.v_head_dim, options.hidden_size, bias()),
         rotary_(std::move(rotary)) {
@@ -180,10 +180,9 @@ class LatentAttention : public Attention {
   // panels only.
   [[nodiscard]] bool copies_heads(const Execution& execution) const noexcept {
     const WeightMatrix& w = kv_b_.weight();
-    return execution.activations == Activations::native && kernels::multiplies_bf16(execution.isa) &&
-           !kernels::multiplies_bf16(execution.isa, w) && w.dtype == DType::bf16 && w.has_plain_rows() &&
-           w.columns % kPackedSubgroup == 0 && options_.qk_nope_head_dim % kPanelRows == 0 &&
-           options_.v_head_dim % kPanelRows == 0;
+    const std::size_t panel_rows = panel_copy_layout(w.rows, w.columns).row_block;
+    return execution.activations == Activations::native && kernels::gains_from_panels(execution.isa, w) &&
+           options_.qk_nope_head_dim % panel_rows == 0 && options_.v_head_dim % panel_rows == 0;
   }
 
   void project(const Execution& execution, Workspace& workspace, View<const float, 2> x, View<float, 2> q,
@@ -229,9 +228,9 @@ class LatentAttention : public Attention {
     const View<float, 2> loaded = workspace.take_matrix<float>(team, cache.scratch());
     const auto softmax = workspace.take_matrix<kernels::StreamingSoftmax>(team, sequence.rows);
     const bool copies = copies_heads(execution);
-    const WeightMatrix copied{nullptr, DType::bf16_panels, head_rows(0).rows, options_.kv_lora_rank};
+    const WeightMatrix copied = panel_copy_layout(head_rows(0).rows, options_.kv_lora_rank);
     const std::array<const WeightMatrix*, 1> weight{copies ? &copied : &kv_b_.weight()};
-    const std::size_t copy_bytes = copies ? copied.rows / kPanelRows * panel_bytes(copied.dtype, copied.columns) : 0;
+    const std::size_t copy_bytes = copies ? copied.rows / copied.row_block * copied.stride : 0;
     const auto copy = workspace.take_matrix<std::byte>(team, copy_bytes);
     std::vector<kernels::ActivationBuffer> latents;
     for (std::size_t worker = 0; worker < team; ++worker)

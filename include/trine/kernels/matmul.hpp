@@ -13,23 +13,22 @@
 #include <trine/core/tensor_view.hpp>
 #include <trine/core/workspace.hpp>
 #include <trine/kernels/gemm.hpp>
-#include <trine/kernels/packed_gemm.hpp>
+#include <trine/kernels/weight_kernels.hpp>
 #include <trine/platform/parallel_for.hpp>
 #include <trine/platform/parallel_rows.hpp>
-#include <trine/quant/weight_matrix.hpp>
 
 namespace trine::inline TRINE_ABI::kernels {
 
 enum class ActivationType : std::uint8_t { f32, bf16, q8 };
 
 /// What a product with these weights takes activations as:
-///   q8    with weights of packed bytes,
+///   q8    with weights that have a kernel for it,
 ///   bf16  with bf16 weights, if the execution says native and the CPU multiplies bf16 (with AMX: in panels),
 ///   f32   with all others, and with any if the execution says f32.
 [[nodiscard]] inline ActivationType activation_type(const Execution& execution, const WeightMatrix& w) noexcept {
   if (execution.activations == Activations::f32) return ActivationType::f32;
   if (execution.activations == Activations::native && multiplies_bf16(execution.isa, w)) return ActivationType::bf16;
-  return w.dtype != DType::bf16_panels && w.has_panels() ? ActivationType::q8 : ActivationType::f32;
+  return kernels_of(w.dtype).q8 != nullptr && w.has_whole_rows() ? ActivationType::q8 : ActivationType::f32;
 }
 
 /// Rows of activations in each of the types that products ahead want; the others are null.
@@ -110,14 +109,14 @@ class ActivationBuffer {
 /// y: [rows, w.rows] at distance ldy   after: weights that will be read next, or null
 inline void gemm(const Execution& execution, const ActivationRows& x, const std::uint32_t* index, std::size_t first,
                  std::size_t rows, const WeightMatrix& w, float* y, std::size_t ldy, const void* after = nullptr) {
+  const WeightKernels& kernels = kernels_of(w.dtype);
   switch (activation_type(execution, w)) {
     case ActivationType::f32:
-      return gemm(execution.isa, x.f32.from(first, index), rows, w, y, ldy, after);
+      return kernels.f32(execution.isa, x.f32.from(first, index), rows, w, y, ldy, after);
     case ActivationType::bf16:
-      return gemm_bf16(execution.isa, x.bf16.from(first, index), rows, w, y, ldy, after);
+      return kernels.bf16(execution.isa, x.bf16.from(first, index), rows, w, y, ldy, after);
     case ActivationType::q8:
-      return packed_gemm(execution.isa, index == nullptr ? x.q8.from(first) : x.q8, index, rows, w.dtype, w.panels(),
-                         w.rows, w.columns, y, ldy, static_cast<const std::byte*>(after));
+      return kernels.q8(execution.isa, index == nullptr ? x.q8.from(first) : x.q8, index, rows, w, y, ldy, after);
   }
 }
 
