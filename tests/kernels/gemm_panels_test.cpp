@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Products with bf16 weights in panels: generic/gemm_panels.inl.
-#include <trine/kernels/gemm.hpp>
+#include <trine/kernels/weight_kernels.hpp>
 
 #include <algorithm>
 #include <bit>
@@ -46,7 +46,7 @@ void product(Isa isa, const RowsOf<float>& x, std::size_t rows, const WeightMatr
   kernels::gemm(isa, x, rows, w, y, ldy);
 }
 void product(Isa isa, const RowsOf<bfloat16>& x, std::size_t rows, const WeightMatrix& w, float* y, std::size_t ldy) {
-  kernels::gemm_bf16(isa, x, rows, w, y, ldy);
+  kernels::gemm(isa, x, rows, w, y, ldy);
 }
 
 // Can activations of this type be multiplied with panels?

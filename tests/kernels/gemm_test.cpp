@@ -191,10 +191,10 @@ TEST(GemmBf16PerIsa, IsTheProductAndGivesARowTheSameBitsAloneAndAmongOthers) {
     Tensor<float, 2> all({kRows, kOuts});
     const WeightMatrix stored{reinterpret_cast<const std::byte*>(w.data()), DType::bf16, kOuts, k};
     if (!kernels::multiplies_bf16(isa, stored)) GTEST_SKIP() << "these products are of f32";
-    kernels::gemm_bf16(isa, {x.data(), k}, kRows, stored, all.data(), kOuts);
+    kernels::gemm(isa, kernels::RowsOf<bfloat16>{x.data(), k}, kRows, stored, all.data(), kOuts);
     for (std::size_t r = 0; r < kRows; ++r) {
       Tensor<float, 2> one({1, kOuts});
-      kernels::gemm_bf16(isa, {x.data() + r * k, k}, 1, stored, one.data(), kOuts);
+      kernels::gemm(isa, kernels::RowsOf<bfloat16>{x.data() + r * k, k}, 1, stored, one.data(), kOuts);
       ASSERT_EQ(bits_of(one.view().span()), bits_of(all.view().row(r))) << k << ", " << r;
       for (std::size_t o = 0; o < kOuts; ++o) {
         double sum = 0;

@@ -12,6 +12,8 @@
 
 #include <gtest/gtest.h>
 
+#include <trine/quant/weight_formats.hpp>
+
 #include "kernels/page_end.hpp"
 #include "support/random_tensor.hpp"
 

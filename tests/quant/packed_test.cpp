@@ -10,6 +10,8 @@
 
 #include <gtest/gtest.h>
 
+#include <trine/quant/weight_formats.hpp>
+
 namespace trine {
 namespace {
 

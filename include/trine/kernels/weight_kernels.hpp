@@ -94,6 +94,12 @@ inline void gemm(Isa isa, const float* x, std::size_t ldx, std::size_t rows, con
   gemm(isa, RowsOf<float>{x, ldx}, rows, w, y, ldy);
 }
 
+/// The same with activations in bf16, for weights that `multiplies_bf16` says yes to.
+inline void gemm(Isa isa, const RowsOf<bfloat16>& x, std::size_t rows, const WeightMatrix& w, float* y, std::size_t ldy,
+                 const void* after = nullptr) noexcept {
+  kernels_of(w.dtype).bf16(isa, x, rows, w, y, ldy, after);
+}
+
 /// Returns whether the instruction set multiplies these weights with activations in bf16.
 [[nodiscard]] constexpr bool multiplies_bf16(Isa isa, const WeightMatrix& w) noexcept {
   const auto takes = kernels_of(w.dtype).takes_bf16;
