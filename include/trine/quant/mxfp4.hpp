@@ -38,11 +38,15 @@ inline void decode_mxfp4(const WeightMatrix& w, std::size_t row, std::size_t col
                          std::size_t out_step) noexcept {
   const std::byte* codes = w.data + row * w.stride;
   const std::byte* scales = w.scales.data + row * w.scales.stride;
-  for (std::size_t k = 0; k < count; ++k) {
-    const std::size_t c = column + k * w.step[1];
-    const auto two = std::to_integer<unsigned>(codes[c / 2]);
-    out[k * out_step] = kFloat4E2M1Values[c % 2 == 0 ? two & 15U : two >> 4U] *
-                        float8_e8m0_value(std::to_integer<std::uint8_t>(scales[c / kMxfp4Block]));
+  const std::size_t step = w.step[1];
+  for (std::size_t k = 0; k < count;) {
+    std::size_t c = column + k * step;
+    const std::size_t block_end = (c / kMxfp4Block + 1) * kMxfp4Block;
+    const float scale = float8_e8m0_value(std::to_integer<std::uint8_t>(scales[c / kMxfp4Block]));
+    for (; k < count && c < block_end; ++k, c += step) {
+      const auto two = std::to_integer<unsigned>(codes[c / 2]);
+      out[k * out_step] = kFloat4E2M1Values[c % 2 == 0 ? two & 15U : two >> 4U] * scale;
+    }
   }
 }
 

@@ -13,7 +13,7 @@ namespace trine::inline TRINE_ABI {
 /// How matrices of weights are stored. Layers and readers ask this for what they need to know and name no format.
 ///
 /// A stored matrix is rows of blocks, one after the other: `block_rows` rows each, whose values are stored together. A
-/// format of elements has blocks of one value.
+/// format of elements has blocks of one value. Which kernels multiply it is in kernels/weight_kernels.hpp.
 struct WeightFormat {
   DType dtype;            // of matrices; of stored tensors, too, unless `codes_suffix` says otherwise
   std::string_view name;  // in manifests, messages and options

@@ -112,9 +112,10 @@ struct CodedPart {
   const WeightFormat* format = find_format(tensor.dtype);
   const bool plain = format != nullptr && !format->has_scale_tensor() && format->in_native_file;
   if ((!plain && !coded && !kept) || rank > RawBlob::kMaxRank) {
-    throw WeightError(std::string(name) + ": expected " + format_names([](const WeightFormat&) { return true; }) +
-                      ", codes in a matrix, found " + std::string(to_string(tensor.dtype)) + " " +
-                      to_string(tensor.shape) + " (" + source.place_of(name) + ")");
+    throw WeightError(std::string(name) + ": expected weights in " +
+                      format_names([](const WeightFormat&) { return true; }) + " that can be converted, found " +
+                      std::string(to_string(tensor.dtype)) + " " + to_string(tensor.shape) + " (" +
+                      source.place_of(name) + ")");
   }
   PlannedTensor planned{.name = std::string(name), .shape = tensor.shape, .from = tensor.dtype};
   planned.role = rank < 2 ? TensorRole::vector : use.role;
