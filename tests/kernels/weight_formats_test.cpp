@@ -170,8 +170,9 @@ TEST(WeightFormats, AreSlicedByRowsOfBlocks) {
       const WeightMatrix part = w.row_range(r, 64 - r);
       const bool begins_block = r % format->block_rows == 0;
       EXPECT_EQ(part.has_whole_rows(), begins_block) << format->name << ", row " << r;
-      if (begins_block)
+      if (begins_block) {
         EXPECT_EQ(part.address(), w.data + r / format->block_rows * format->row_bytes(columns)) << format->name;
+      }
     }
     EXPECT_FALSE(w.transpose().has_whole_rows());
     EXPECT_FALSE(w.strided_rows(0, 2).has_whole_rows());
