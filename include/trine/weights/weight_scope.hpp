@@ -104,7 +104,8 @@ class WeightReader {
 
   [[nodiscard]] TensorUse use_of(const Ignored& ignored, std::string_view name) const {
     for (const std::string& other : ignored.others) {
-      const std::string like = other + std::string(name.substr(ignored.prefix.size()));
+      const std::string_view tail = name.substr(ignored.prefix.size() + 1);
+      const std::string like = (other.empty() ? "" : other + ".") + std::string(tail);
       if (record_.contains(like)) return record_.find(like);
     }
     return {.role = ignored.role};
