@@ -128,7 +128,9 @@ TEST(WeightFormats, CountTheirBytesInRowsOfBlocks) {
 // All of it, some rows, every other row, and the transpose of each; a run at a time and a value at a time.
 TEST(WeightFormats, DecodeToWhatTheirSpecificationsSay) {
   for (const WeightFormat* format : kWeightFormats) {
-    for (const auto& [rows, columns] : shapes_of(*format)) {
+    for (const auto& shape : shapes_of(*format)) {
+      const std::size_t rows = shape.first;
+      const std::size_t columns = shape.second;
       const Sample sample(*format, rows, columns);
       const auto check = [&](const WeightMatrix& w, const auto& reference, const char* view) {
         std::vector<float> all(w.parameters());
