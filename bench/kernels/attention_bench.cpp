@@ -36,7 +36,7 @@ struct Layer {
 
 template <class Make>
 Layer make_layer(const std::vector<TensorSpec>& tensors, const Make& make) {
-  auto weights = std::make_unique<const RandomWeights>(tensors, DType::q8, 1, [](std::size_t) {});
+  auto weights = std::make_unique<const RandomWeights>(tensors, kQ8, 1, [](std::size_t) {});
   WeightReader reader(*weights);
   auto attention = make(WeightScope(reader));
   return {std::move(weights), std::move(attention)};

@@ -11,14 +11,14 @@ namespace {
 
 constexpr ProductType kTypes[] = {{"f32", DType::f32},
                                   {"bf16", DType::bf16},
-                                  {"bf16_panels", DType::bf16_panels},
+                                  {"bf16_panels", kBf16Panels},
                                   kNativeBf16,
                                   kNativePanels,
                                   {"f16", DType::f16},
                                   {"fp8", DType::f8_e4m3},
-                                  {"mxfp4", DType::u8},
-                                  {"q8", DType::q8},
-                                  {"q4", DType::q4}};
+                                  {"mxfp4", kMxfp4},
+                                  {"q8", kQ8},
+                                  {"q4", kQ4}};
 
 void gemv(benchmark::State& state, const WeightShape& shape, const ProductType& type) {
   Product product(type, shape, 1);

@@ -14,11 +14,11 @@ struct PeakedType {
   ProductType product;
   double (*peak)();
 };
-constexpr PeakedType kTypes[] = {{{"q8", DType::q8}, arithmetic_peak<&ArithmeticPeak::int8>},
-                                 {{"q4", DType::q4}, arithmetic_peak<&ArithmeticPeak::int8>},
+constexpr PeakedType kTypes[] = {{{"q8", kQ8}, arithmetic_peak<&ArithmeticPeak::int8>},
+                                 {{"q4", kQ4}, arithmetic_peak<&ArithmeticPeak::int8>},
                                  {kNativeBf16, arithmetic_peak<&ArithmeticPeak::bf16>},
                                  {kNativePanels, arithmetic_peak<&ArithmeticPeak::bf16>},
-                                 {{"bf16_panels", DType::bf16_panels}, arithmetic_peak<&ArithmeticPeak::f32>}};
+                                 {{"bf16_panels", kBf16Panels}, arithmetic_peak<&ArithmeticPeak::f32>}};
 constexpr std::size_t kRows[] = {2, 4, 8, 16, 32, 48, 128, 512};
 
 void gemm(benchmark::State& state, const WeightShape& shape, std::size_t rows, const PeakedType& type) {

@@ -31,12 +31,12 @@ struct ProductType {
   Activations activations = Activations::automatic;
 };
 inline constexpr ProductType kNativeBf16{"bf16_native", DType::bf16, Activations::native};
-inline constexpr ProductType kNativePanels{"bf16_panels_native", DType::bf16_panels, Activations::native};
+inline constexpr ProductType kNativePanels{"bf16_panels_native", kBf16Panels, Activations::native};
 
 /// Does this CPU have a product of this type, or would it be another's?
 [[nodiscard]] inline bool exists(const ProductType& type) {
   return type.activations != Activations::native ||
-         kernels::multiplies_bf16(default_isa(), AnyMatrix{nullptr, type.weights, 16, 32});
+         kernels::multiplies_bf16(default_isa(), WeightMatrix{nullptr, type.weights, 16, 32});
 }
 
 class Product {
@@ -51,7 +51,7 @@ class Product {
 
   void run(benchmark::State& state) {
     for (auto _ : state) {
-      const AnyMatrix weight = weights_.next();
+      const WeightMatrix weight = weights_.next();
       const kernels::Product product{&weight, nullptr, y_.view()};
       kernels::matmul(execution_, x_, {&product, 1});
       benchmark::DoNotOptimize(y_.data());

@@ -28,7 +28,7 @@ constexpr Rows kRows[] = {{"deepseek_v2_lite_hidden/rows:1", 1, 2048},
 void round_rows(benchmark::State& state, const Rows& rows, DType dtype) {
   const std::vector<float> values = random_values(rows.count * rows.width);
   const View<const float, 2> x(values.data(), {rows.count, rows.width});
-  const AnyMatrix weight{nullptr, dtype, kPanelRows, rows.width};
+  const WeightMatrix weight{nullptr, dtype, kPanelRows, rows.width};
   const Execution execution{.isa = default_isa(), .threads = 1, .activations = Activations::native};
   Workspace workspace;
   for (auto _ : state) {
@@ -56,12 +56,12 @@ void pack_weights(benchmark::State& state, DType dtype) {
 
 const bool kRegistered = [] {
   for (const Rows& rows : kRows) {
-    benchmark::RegisterBenchmark((std::string("quantize_rows/q8/") + rows.name).c_str(), round_rows, rows, DType::q8);
+    benchmark::RegisterBenchmark((std::string("quantize_rows/q8/") + rows.name).c_str(), round_rows, rows, kQ8);
     if (kernels::multiplies_bf16(default_isa()))
       benchmark::RegisterBenchmark((std::string("round_rows/bf16/") + rows.name).c_str(), round_rows, rows,
                                    DType::bf16);
   }
-  for (const DType dtype : {DType::q8, DType::q4}) {
+  for (const DType dtype : {kQ8, kQ4}) {
     const std::string name = "pack/" + std::string(to_string(dtype)) + "/deepseek_v2_lite_expert_up";
     benchmark::RegisterBenchmark(name.c_str(), pack_weights, dtype);
   }

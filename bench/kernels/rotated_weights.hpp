@@ -12,12 +12,10 @@
 #include <span>
 #include <vector>
 
-#include <trine/core/any_view.hpp>
 #include <trine/core/random.hpp>
 #include <trine/core/tensor.hpp>
 #include <trine/platform/anonymous_memory.hpp>
-#include <trine/quant/mxfp4.hpp>
-#include <trine/quant/packed.hpp>
+#include <trine/quant/weight_formats.hpp>
 
 namespace trine::bench {
 
@@ -28,16 +26,15 @@ namespace trine::bench {
   return values;
 }
 
-/// Matrices [rows, columns] of any type that AnyMatrix lists: together twice the last cache, 128 MiB at least and 1 GiB
-/// at most. FP8 has a scale for 128 x 128 codes, MXFP4 (u8) for 32. Of each only 16 rows are random, the others repeat
-/// them.
+/// Matrices [rows, columns] in any format of the table: together twice the last cache, 128 MiB at least and 1
+/// GiB at most. FP8 has a scale for 128 x 128 codes, MXFP4 for 32. Of each only 16 rows are random, the others
+/// repeat them.
 class RotatedWeights {
  public:
   RotatedWeights(DType dtype, std::size_t rows, std::size_t columns) {
-    AnyMatrix matrix{nullptr, dtype, rows, columns};
-    if (is_packed(dtype)) matrix.stride = panel_bytes(dtype, columns);
+    WeightMatrix matrix = stored_matrix(nullptr, dtype, rows, columns);
     if (dtype == DType::f8_e4m3) matrix.scales = {nullptr, DType::f32, fp8_blocks(columns), kFp8Block, kFp8Block};
-    if (dtype == DType::u8) matrix.scales = {nullptr, DType::u8, columns / kMxfp4Group, 1, kMxfp4Group};
+    if (dtype == kMxfp4) matrix.scales = {nullptr, DType::u8, columns / kMxfp4Block, 1, kMxfp4Block};
     const std::vector<std::byte> block = random_rows(dtype, columns);
     const std::vector<std::byte> scales = some_scales(dtype, rows, columns);
     const std::size_t code_bytes = bytes_of(dtype, rows, columns);
@@ -46,7 +43,7 @@ class RotatedWeights {
     matrices_.resize((memory_bytes() + distance - 1) / distance, matrix);
     memory_ = AnonymousMemory(matrices_.size() * distance);
     std::byte* next = memory_.data();
-    for (AnyMatrix& one : matrices_) {
+    for (WeightMatrix& one : matrices_) {
       for (std::size_t done = 0; done < code_bytes; done += block.size())
         std::memcpy(next + done, block.data(), std::min(block.size(), code_bytes - done));
       one.data = next;
@@ -59,7 +56,7 @@ class RotatedWeights {
   /// Of one matrix, scales and all.
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
   /// The one that has not been used for the longest time.
-  [[nodiscard]] const AnyMatrix& next() noexcept {
+  [[nodiscard]] const WeightMatrix& next() noexcept {
     turn_ = (turn_ + 1) % matrices_.size();
     return matrices_[turn_];
   }
@@ -76,29 +73,21 @@ class RotatedWeights {
     return (bytes + kCacheLineBytes - 1) / kCacheLineBytes * kCacheLineBytes;
   }
   [[nodiscard]] static std::size_t bytes_of(DType dtype, std::size_t rows, std::size_t columns) {
-    const auto bytes = static_cast<std::size_t>(stored_bytes(dtype, std::array{rows, columns}).value());
-    return dtype == DType::u8 ? bytes / 2 : bytes;
+    return static_cast<std::size_t>(stored_bytes(dtype, std::array{rows, columns}).value());
   }
 
   [[nodiscard]] static std::vector<std::byte> random_rows(DType dtype, std::size_t columns) {
     const std::vector<float> values = random_values(kPanelRows * columns);
     std::vector<std::byte> rows(bytes_of(dtype, kPanelRows, columns));
-    if (is_packed(dtype)) {
-      pack(dtype, values.data(), columns, kPanelRows, columns, rows.data());
-    } else if (is_plain_float(dtype)) {
-      visit_dtype(dtype, [&]<class T>(const T*) {
-        for (std::size_t i = 0; i < values.size(); ++i) {
-          const T value(values[i]);
-          std::memcpy(rows.data() + i * sizeof(T), &value, sizeof(T));
-        }
-      });
+    if (const auto encode = find_format(dtype)->encode; encode != nullptr) {
+      encode(values.data(), columns, kPanelRows, columns, rows.data());
     } else {
       for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<std::byte>(splitmix64(i) % 127);  // no NaN
     }
     return rows;
   }
   [[nodiscard]] static std::vector<std::byte> some_scales(DType dtype, std::size_t rows, std::size_t columns) {
-    if (dtype == DType::u8) return std::vector<std::byte>(rows * columns / kMxfp4Group, std::byte{124});
+    if (dtype == kMxfp4) return std::vector<std::byte>(rows * columns / kMxfp4Block, std::byte{124});
     if (dtype != DType::f8_e4m3) return {};
     const std::vector<float> scales(fp8_blocks(rows) * fp8_blocks(columns), 0.01F);
     const auto bytes = std::as_bytes(std::span(scales));
@@ -108,7 +97,7 @@ class RotatedWeights {
   std::size_t bytes_ = 0;
   std::size_t turn_ = 0;
   AnonymousMemory memory_;
-  std::vector<AnyMatrix> matrices_;
+  std::vector<WeightMatrix> matrices_;
 };
 
 }  // namespace trine::bench

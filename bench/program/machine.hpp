@@ -49,9 +49,9 @@ namespace trine::bench {
 /// What products of weights of that type are limited by: fp8 and MXFP4 are widened to f32, as f16 is, and where bf16 is
 /// multiplied in tiles, so are plain rows of it.
 [[nodiscard]] inline std::string_view arithmetic_of(DType weights) {
-  if (weights == DType::q8 || weights == DType::q4) return "int8";
+  if (weights == kQ8 || weights == kQ4) return "int8";
   if (weights == DType::bf16) return best_isa() == Isa::amx ? "f32" : "bf16";
-  return weights == DType::bf16_panels ? "bf16" : "f32";
+  return weights == kBf16Panels ? "bf16" : "f32";
 }
 
 /// Both limits of results.

@@ -18,7 +18,7 @@
 #include <trine/platform/anonymous_memory.hpp>
 #include <trine/platform/parallel_for.hpp>
 #include <trine/platform/thread_pool.hpp>
-#include <trine/quant/packed.hpp>
+#include <trine/quant/weight_formats.hpp>
 #include <trine/weights/weight_source.hpp>
 
 #include "program/shapes.hpp"

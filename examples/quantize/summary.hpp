@@ -29,10 +29,10 @@ class QuantizeSummary {
     for (std::size_t i = 0; i < plan.size(); ++i) {
       const trine::PlannedTensor& tensor = plan[i];
       const trine::QuantizationError error = measured_ ? errors[i] : trine::QuantizationError{};
-      rows_[{tensor.kind, tensor.from, tensor.to}].add(tensor, error);
+      rows_[{tensor.role, tensor.from, tensor.to}].add(tensor, error);
       total_.add(tensor, error);
       if (tensor.note.empty()) continue;
-      Kept& kept = kept_[{tensor.kind, tensor.to, tensor.note}];
+      Kept& kept = kept_[{tensor.role, tensor.to, tensor.note}];
       if (kept.tensors++ == 0) kept.example = tensor.name;
     }
   }
@@ -136,9 +136,9 @@ class QuantizeSummary {
   }
 
   bool measured_;
-  std::map<std::tuple<trine::TensorClass, trine::DType, trine::DType>, Row> rows_;
+  std::map<std::tuple<trine::TensorRole, trine::DType, trine::DType>, Row> rows_;
   Row total_;
-  std::map<std::tuple<trine::TensorClass, trine::DType, std::string>, Kept> kept_;
+  std::map<std::tuple<trine::TensorRole, trine::DType, std::string>, Kept> kept_;
 };
 
 }  // namespace example

@@ -17,7 +17,7 @@
 namespace trine::bench {
 namespace {
 
-constexpr DType kTypes[] = {DType::f32, DType::bf16, DType::bf16_panels, DType::q8, DType::q4};
+constexpr DType kTypes[] = {DType::f32, DType::bf16, kBf16Panels, kQ8, kQ4};
 
 std::unique_ptr<RandomWeights> weights_of(const Json& config, DType type) {
   return std::make_unique<RandomWeights>(tensors_of(config), type, 2, [](std::size_t) {});
@@ -60,14 +60,14 @@ TEST(RandomWeights, AreAllThatTheRecipesAskForAndGiveFiniteLogits) {
 
 TEST(RandomWeights, KeepInBf16WhatTheQuantizerKeeps) {
   const Json config = config_of(kShapes[0], 2, true);
-  const auto weights = weights_of(config, DType::q4);
+  const auto weights = weights_of(config, kQ4);
   const auto dtype = [&](const std::string& name) { return weights->find("model.layers.1." + name)->dtype; };
   EXPECT_EQ(dtype("mlp.gate.weight"), DType::bf16);
   EXPECT_EQ(dtype("input_layernorm.weight"), DType::bf16);
   EXPECT_EQ(dtype("self_attn.kv_b_proj.weight"), DType::bf16);
-  EXPECT_EQ(dtype("self_attn.q_proj.weight"), DType::q4);
-  EXPECT_EQ(dtype("mlp.experts.7.down_proj.weight"), DType::q4);
-  EXPECT_EQ(weights->find("lm_head.weight")->dtype, DType::q4);
+  EXPECT_EQ(dtype("self_attn.q_proj.weight"), kQ4);
+  EXPECT_EQ(dtype("mlp.experts.7.down_proj.weight"), kQ4);
+  EXPECT_EQ(weights->find("lm_head.weight")->dtype, kQ4);
 }
 
 TEST(RandomWeights, TakeTheBytesThatTheySay) {

@@ -11,27 +11,18 @@
 namespace trine {
 namespace {
 
-TEST(DType, NamesReadBackAsThemselves) {
+TEST(DType, ElementsHaveNamesAndBytes) {
   for (const DTypeInfo& info : kDTypes) {
-    EXPECT_EQ(to_string(info.dtype), info.name);
-    EXPECT_EQ(parse_dtype(info.name), info.dtype);
+    EXPECT_EQ(element_name(info.dtype), info.name);
     EXPECT_EQ(size_bytes(info.dtype), info.bytes);
   }
 }
 
-TEST(DType, OfAPackedFormatHasNoBytesOfAnElement) {
-  for (const DTypeInfo& info : kPackedDTypes) {
-    EXPECT_TRUE(is_packed(info.dtype));
-    EXPECT_EQ(to_string(info.dtype), info.name);
-    EXPECT_EQ(parse_dtype(info.name), info.dtype);
-    EXPECT_EQ(size_bytes(info.dtype), 0U);
-  }
-  for (const DTypeInfo& info : kDTypes) EXPECT_FALSE(is_packed(info.dtype));
-}
-
-TEST(DType, OfAnUnknownNameIsNothing) {
-  for (const char* name : {"", "F32", "f32 ", "f128", "float32", "?"})
-    EXPECT_EQ(parse_dtype(name), std::nullopt) << name;
+TEST(DType, OfABlockFormatIsNoElement) {
+  EXPECT_EQ(element_name(block_format(0)), "?");
+  EXPECT_EQ(size_bytes(block_format(0)), 0U);
+  EXPECT_NE(block_format(0), block_format(1));
+  for (const DTypeInfo& info : kDTypes) EXPECT_NE(info.dtype, block_format(0));
 }
 
 TEST(DType, VisitsPlainFloatsAsTypesOfTheirSizeAndNothingElse) {
@@ -53,7 +44,7 @@ TEST(DType, VisitsEachTypeOnce) {
 
 TEST(DType, OutOfRangeIsAnErrorAndNotUndefined) {
   const auto wrong = static_cast<DType>(200);
-  EXPECT_EQ(to_string(wrong), "?");
+  EXPECT_EQ(element_name(wrong), "?");
   EXPECT_EQ(size_bytes(wrong), 0U);
   EXPECT_ERROR(visit_dtype(wrong, [](const auto*) {}), WeightError, "found ?");
 }

@@ -375,17 +375,20 @@ trine::BuiltModel build_plain_moe(const trine::BuildContext& context, const trin
     const trine::WeightScope mlp = layer / "mlp";
     std::vector<trine::AxisHeads> axes;
     axes.push_back({std::make_unique<trine::FullAxis>(), config.heads, config.kv_heads});
-    std::unique_ptr<trine::Router> router = std::make_unique<trine::LinearRouter>(
-        mlp / "gate", hidden, config.experts, trine::RouterScore::softmax, choice, mixing);
+    std::unique_ptr<trine::Router> router =
+        std::make_unique<trine::LinearRouter>((mlp / "gate").as(trine::TensorRole::router), hidden, config.experts,
+                                              trine::RouterScore::softmax, choice, mixing);
     if (context.wrap_router) router = context.wrap_router(i, std::move(router));
-    blocks.push_back({trine::RmsNorm(layer / "input_layernorm", hidden, config.epsilon),
-                      std::make_unique<trine::GroupedQueryAttention>(layer / "self_attn", hidden, config.head_dim,
-                                                                     std::move(axes), rotary),
-                      trine::RmsNorm(layer / "post_attention_layernorm", hidden, config.epsilon),
-                      std::make_unique<trine::MoeLayer>(
-                          i, std::move(router),
-                          std::make_unique<trine::LocalExperts>(mlp / "experts", config.experts, hidden, config.ffn),
-                          std::nullopt, std::nullopt)});
+    blocks.push_back(
+        {trine::RmsNorm(layer / "input_layernorm", hidden, config.epsilon),
+         std::make_unique<trine::GroupedQueryAttention>((layer / "self_attn").as(trine::TensorRole::attention), hidden,
+                                                        config.head_dim, std::move(axes), rotary),
+         trine::RmsNorm(layer / "post_attention_layernorm", hidden, config.epsilon),
+         std::make_unique<trine::MoeLayer>(
+             i, std::move(router),
+             std::make_unique<trine::LocalExperts>((mlp / "experts").as(trine::TensorRole::experts), config.experts,
+                                                   hidden, config.ffn),
+             std::nullopt, std::nullopt)});
     built.info.experts.push_back(config.experts);
   }
   built.info.model_type = "plain_moe";
@@ -395,9 +398,11 @@ trine::BuiltModel build_plain_moe(const trine::BuildContext& context, const trin
   built.info.num_hidden_layers = config.layers;
   built.info.max_position_embeddings = config.positions;
   built.transformer = std::make_unique<trine::Transformer>(
-      std::make_unique<trine::TokenEmbedding>(model / "embed_tokens", config.vocab_size, hidden), std::move(blocks),
+      std::make_unique<trine::TokenEmbedding>((model / "embed_tokens").as(trine::TensorRole::embedding),
+                                              config.vocab_size, hidden),
+      std::move(blocks),
       trine::OutputHead(trine::RmsNorm(model / "norm", hidden, config.epsilon),
-                        trine::Linear(weights / "lm_head", hidden, config.vocab_size), 1),
+                        trine::Linear((weights / "lm_head").as(trine::TensorRole::head), hidden, config.vocab_size), 1),
       false);
   return built;
 }

@@ -17,7 +17,7 @@ double quantize(const std::string& in, const std::string& out) {
   const std::vector<trine::QuantizeRule> rules = {trine::parse_quantize_rule("experts.*=f16")};
   std::vector<trine::PlannedTensor> plan = quantizer.plan(trine::DType::bf16, rules);
   for (trine::PlannedTensor& tensor : plan)
-    if (tensor.kind == trine::TensorClass::embedding) tensor.to = tensor.from;
+    if (tensor.role == trine::TensorRole::embedding) tensor.to = tensor.from;
 
   const std::vector<trine::QuantizationError> errors = quantizer.write(plan, out, {.threads = 2});
   double worst = 0.0;
@@ -34,7 +34,7 @@ TEST(QuantizeHowTo, WritesAModel) {
   const trine::Model model = trine::Model::load(out);
   EXPECT_EQ(model.weights().find("layers.0.moe.experts.1.up_proj.weight")->dtype, trine::DType::f16);
   EXPECT_EQ(model.weights().find("embed_tokens.weight")->dtype, trine::DType::f32);
-  EXPECT_EQ(model.weights().find("layers.0.attention.q_proj.weight")->dtype, trine::DType::bf16_panels);
+  EXPECT_EQ(model.weights().find("layers.0.attention.q_proj.weight")->dtype, trine::kBf16Panels);
 }
 
 }  // namespace

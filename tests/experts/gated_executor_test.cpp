@@ -24,11 +24,10 @@ using test::naive::Matrix;
 struct Stored {
   Stored(DType dtype, std::size_t rows, std::size_t columns, std::uint64_t seed) : values(rows, columns) {
     const auto w = random_tensor({rows, columns}, seed, -0.3F, 0.3F);
-    matrix = {nullptr, dtype, rows, columns};
+    matrix = stored_matrix(nullptr, dtype, rows, columns);
     if (is_packed(dtype)) {
       bytes.resize(static_cast<std::size_t>(*packed_bytes(dtype, rows, columns)));
       pack(dtype, w.data(), columns, rows, columns, bytes.data());
-      matrix.stride = panel_bytes(dtype, columns);
     } else if (dtype == DType::bf16) {
       bytes.resize(rows * columns * 2);
       for (std::size_t i = 0; i < rows * columns; ++i)
@@ -45,7 +44,7 @@ struct Stored {
     }
   }
   std::vector<std::byte, CacheLineAllocator<std::byte>> bytes;
-  AnyMatrix matrix;
+  WeightMatrix matrix;
   Matrix values;
 };
 
@@ -70,7 +69,7 @@ struct Mlp {
 double tolerance(DType dtype, Activations activations) {
   if (activations == Activations::f32) return 3e-6;
   if (dtype == DType::f32) return 3e-6;
-  return dtype == DType::bf16 || dtype == DType::bf16_panels ? 8e-3 : 2.5e-2;
+  return dtype == DType::bf16 || dtype == kBf16Panels ? 8e-3 : 2.5e-2;
 }
 
 class GatedExecutorPerIsa : public testing::TestWithParam<std::pair<DType, Activations>> {
@@ -84,9 +83,9 @@ class GatedExecutorPerIsa : public testing::TestWithParam<std::pair<DType, Activ
 INSTANTIATE_TEST_SUITE_P(
     Types, GatedExecutorPerIsa,
     testing::Values(std::pair(DType::f32, Activations::native), std::pair(DType::bf16, Activations::native),
-                    std::pair(DType::bf16, Activations::f32), std::pair(DType::bf16_panels, Activations::native),
-                    std::pair(DType::bf16_panels, Activations::f32), std::pair(DType::q8, Activations::native),
-                    std::pair(DType::q8, Activations::f32), std::pair(DType::q4, Activations::native)),
+                    std::pair(DType::bf16, Activations::f32), std::pair(kBf16Panels, Activations::native),
+                    std::pair(kBf16Panels, Activations::f32), std::pair(kQ8, Activations::native),
+                    std::pair(kQ8, Activations::f32), std::pair(kQ4, Activations::native)),
     [](const auto& param) {
       return std::string(to_string(param.param.first)) + (param.param.second == Activations::f32 ? "_f32" : "_native");
     });

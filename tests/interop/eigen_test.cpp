@@ -8,9 +8,9 @@
 
 #include <gmock/gmock.h>
 
-#include <trine/core/any_view.hpp>
 #include <trine/kernels/matmul.hpp>
 #include <trine/platform/cpu_features.hpp>
+#include <trine/quant/weight_matrix.hpp>
 
 #include "support/expect_error.hpp"
 #include "support/random_tensor.hpp"
@@ -93,7 +93,7 @@ TEST(Eigen, AgreesWithOurMatrixProductPerIsa) {
     const auto x = random_tensor({size.tokens, size.in}, 1);
     const auto weight = random_tensor({size.out, size.in}, 2);
     Tensor<float, 2> y({size.tokens, size.out});
-    const AnyMatrix stored{reinterpret_cast<const std::byte*>(weight.data()), DType::f32, size.out, size.in};
+    const WeightMatrix stored{reinterpret_cast<const std::byte*>(weight.data()), DType::f32, size.out, size.in};
     Workspace workspace;
     kernels::matmul(execution, workspace, x.view(), stored, y.view());
     const Eigen::MatrixXd dx = as_eigen(x.view()).cast<double>();

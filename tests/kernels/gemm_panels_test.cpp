@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Products with bf16 weights in panels: generic/gemm_panels.inl.
-#include <trine/kernels/gemm.hpp>
+#include <trine/kernels/weight_kernels.hpp>
 
 #include <algorithm>
 #include <bit>
@@ -12,7 +12,7 @@
 
 #include <gtest/gtest.h>
 
-#include <trine/quant/packed.hpp>
+#include <trine/quant/weight_formats.hpp>
 
 #include "kernels/page_end.hpp"
 #include "support/random_tensor.hpp"
@@ -31,23 +31,22 @@ constexpr float kGuard = -12345.0F;
 class Panels {
  public:
   explicit Panels(View<const float, 2> w)
-      : bytes_(static_cast<std::size_t>(*packed_bytes(DType::bf16_panels, w.extent(0), w.extent(1)))),
-        matrix_{bytes_.data(), DType::bf16_panels, w.extent(0), w.extent(1)} {
-    pack(DType::bf16_panels, w.data(), w.extent(1), w.extent(0), w.extent(1), bytes_.data());
-    matrix_.stride = panel_bytes(DType::bf16_panels, w.extent(1));
+      : bytes_(static_cast<std::size_t>(*packed_bytes(kBf16Panels, w.extent(0), w.extent(1)))),
+        matrix_(stored_matrix(bytes_.data(), kBf16Panels, w.extent(0), w.extent(1))) {
+    pack(kBf16Panels, w.data(), w.extent(1), w.extent(0), w.extent(1), bytes_.data());
   }
-  [[nodiscard]] const AnyMatrix& matrix() const { return matrix_; }
+  [[nodiscard]] const WeightMatrix& matrix() const { return matrix_; }
 
  private:
   PageEnd<std::byte> bytes_;
-  AnyMatrix matrix_;
+  WeightMatrix matrix_;
 };
 
-void product(Isa isa, const RowsOf<float>& x, std::size_t rows, const AnyMatrix& w, float* y, std::size_t ldy) {
+void product(Isa isa, const RowsOf<float>& x, std::size_t rows, const WeightMatrix& w, float* y, std::size_t ldy) {
   kernels::gemm(isa, x, rows, w, y, ldy);
 }
-void product(Isa isa, const RowsOf<bfloat16>& x, std::size_t rows, const AnyMatrix& w, float* y, std::size_t ldy) {
-  kernels::gemm_bf16(isa, x, rows, w, y, ldy);
+void product(Isa isa, const RowsOf<bfloat16>& x, std::size_t rows, const WeightMatrix& w, float* y, std::size_t ldy) {
+  kernels::gemm(isa, x, rows, w, y, ldy);
 }
 
 // Can activations of this type be multiplied with panels?
@@ -168,8 +167,8 @@ TEST(GemmPanelsPerIsa, RoundLittleMoreThanPlainRows) {
   const auto w = random_tensor({kOuts, kInner}, 2);
   Tensor<bfloat16, 2> plain({kOuts, kInner});
   for (std::size_t i = 0; i < w.size(); ++i) plain.data()[i] = bfloat16(w.data()[i]);
-  const AnyMatrix rows{reinterpret_cast<const std::byte*>(plain.data()), DType::bf16, kOuts, kInner};
-  const auto error = [&](const AnyMatrix& weights) {
+  const WeightMatrix rows{reinterpret_cast<const std::byte*>(plain.data()), DType::bf16, kOuts, kInner};
+  const auto error = [&](const WeightMatrix& weights) {
     Tensor<float, 2> y({kRows, kOuts});
     kernels::gemm(isa, x.data(), kInner, kRows, weights, y.data(), kOuts);
     double squares = 0;
@@ -196,7 +195,7 @@ TEST(GemmPanelsPerIsa, AreDecodedWhereAViewIsNotMadeOfPanels) {
   const auto w = random_tensor({40, 64}, 1);
   const Panels panels(w.view());
   const auto x = random_tensor({2, 64}, 2);
-  const auto expect = [&](const AnyMatrix& view, const auto& weight) {
+  const auto expect = [&](const WeightMatrix& view, const auto& weight) {
     Tensor<float, 2> y({2, view.rows});
     kernels::gemm(isa, x.data(), 64, 2, view, y.data(), view.rows);
     for (std::size_t r = 0; r < 2; ++r) {

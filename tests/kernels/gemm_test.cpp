@@ -163,7 +163,7 @@ TYPED_TEST(GemmPerIsa, OfMatmulGivesTheSameBitsOnAnyNumberOfThreads) {
   if constexpr (std::is_same_v<TypeParam, float16>) dtype = DType::f16;
   for (const std::size_t outs : {611U, 70U}) {  // tasks of columns, and of columns and rows
     const auto w = random_tensor<TypeParam>({outs, kInner}, 8);
-    const AnyMatrix stored{reinterpret_cast<const std::byte*>(w.data()), dtype, outs, kInner};
+    const WeightMatrix stored{reinterpret_cast<const std::byte*>(w.data()), dtype, outs, kInner};
     for (const std::size_t rows : {0U, 1U, 2U, 3U, 50U, 200U}) {
       const auto x = random_tensor({rows, kInner}, 7);
       Tensor<float, 2> expected({rows, outs});
@@ -189,12 +189,12 @@ TEST(GemmBf16PerIsa, IsTheProductAndGivesARowTheSameBitsAloneAndAmongOthers) {
     const auto x = random_tensor<bfloat16>({kRows, k}, 1);
     const auto w = random_tensor<bfloat16>({kOuts, k}, 2);
     Tensor<float, 2> all({kRows, kOuts});
-    const AnyMatrix stored{reinterpret_cast<const std::byte*>(w.data()), DType::bf16, kOuts, k};
+    const WeightMatrix stored{reinterpret_cast<const std::byte*>(w.data()), DType::bf16, kOuts, k};
     if (!kernels::multiplies_bf16(isa, stored)) GTEST_SKIP() << "these products are of f32";
-    kernels::gemm_bf16(isa, {x.data(), k}, kRows, stored, all.data(), kOuts);
+    kernels::gemm(isa, kernels::RowsOf<bfloat16>{x.data(), k}, kRows, stored, all.data(), kOuts);
     for (std::size_t r = 0; r < kRows; ++r) {
       Tensor<float, 2> one({1, kOuts});
-      kernels::gemm_bf16(isa, {x.data() + r * k, k}, 1, stored, one.data(), kOuts);
+      kernels::gemm(isa, kernels::RowsOf<bfloat16>{x.data() + r * k, k}, 1, stored, one.data(), kOuts);
       ASSERT_EQ(bits_of(one.view().span()), bits_of(all.view().row(r))) << k << ", " << r;
       for (std::size_t o = 0; o < kOuts; ++o) {
         double sum = 0;
@@ -221,7 +221,7 @@ TEST(RoundToBf16PerIsa, RoundsToNearestTiesToEven) {
 
 TEST(Matmul, NamesTheShapeThatDoesNotFit) {
   const auto w = random_tensor({3, 4}, 1);
-  const AnyMatrix stored{reinterpret_cast<const std::byte*>(w.data()), DType::f32, 3, 4};
+  const WeightMatrix stored{reinterpret_cast<const std::byte*>(w.data()), DType::f32, 3, 4};
   const auto x = random_tensor({2, 5}, 2);
   Tensor<float, 2> y({2, 3});
   Workspace workspace;

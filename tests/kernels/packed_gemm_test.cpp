@@ -12,6 +12,8 @@
 
 #include <gtest/gtest.h>
 
+#include <trine/quant/weight_formats.hpp>
+
 #include "kernels/page_end.hpp"
 #include "support/random_tensor.hpp"
 
@@ -102,7 +104,7 @@ TEST(QuantizeRowsPerIsa, GivesZeroForZeroAndTinyAndNaNForWhatIsNotFinite) {
 TEST(PackedGemmPerIsa, IsTheProductForManySizes) {
   const Isa isa = default_isa();
   constexpr float kGuard = -12345.0F;
-  for (const DType dtype : {DType::q8, DType::q4}) {
+  for (const DType dtype : {kQ8, kQ4}) {
     for (const std::size_t rows : {1U, 2U, 3U, 4U, 5U, 8U, 19U, 20U, 23U, 161U}) {
       for (const std::size_t outs : {1U, 16U, 33U, 64U, 70U, 144U}) {
         for (const std::size_t k : {1U, 32U, 100U, 128U, 160U, 1024U, 1100U}) {
@@ -148,8 +150,8 @@ TEST(PackedGemmPerIsa, GivesARowTheSameBitsAloneAmongOthersAndByIndex) {
   const Isa isa = default_isa();
   constexpr std::size_t kRows = 170;
   constexpr std::size_t kOuts = 83;
-  for (const auto& [dtype, inner] : {std::pair(DType::q8, 1320UL), std::pair(DType::q8, 1344UL),     // multiples of 64,
-                                     std::pair(DType::q4, 1320UL), std::pair(DType::q4, 1344UL)}) {  // which tiles want
+  for (const auto& [dtype, inner] : {std::pair(kQ8, 1320UL), std::pair(kQ8, 1344UL),     // multiples of 64,
+                                     std::pair(kQ4, 1320UL), std::pair(kQ4, 1344UL)}) {  // which tiles want
     const auto x = random_tensor({kRows, inner}, 1);
     const auto w = random_tensor({kOuts, inner}, 2);
     const Quantized q(isa, x.view());
@@ -173,8 +175,8 @@ TEST(PackedGemmPerIsa, GivesARowTheSameBitsAloneAmongOthersAndByIndex) {
 // All but the portable one round a multiply-add once.
 TEST(PackedGemm, GivesTheSameBitsOnEveryInstructionSetThatFuses) {
   const Isa best = best_isa();
-  for (const auto& [dtype, k] : {std::pair(DType::q8, 700UL), std::pair(DType::q8, 704UL), std::pair(DType::q4, 700UL),
-                                 std::pair(DType::q4, 704UL)}) {
+  for (const auto& [dtype, k] :
+       {std::pair(kQ8, 700UL), std::pair(kQ8, 704UL), std::pair(kQ4, 700UL), std::pair(kQ4, 704UL)}) {
     const auto x = random_tensor({23, k}, 1);
     const auto w = random_tensor({48, k}, 2);
     const std::vector<std::byte> bytes = packed(dtype, w.view());
@@ -203,7 +205,7 @@ TEST(PackedGemmPerIsa, HoldsTheExtremesOfItsIntegers) {
     std::ranges::fill(x.view().span(), sign * 127.0F);
     std::ranges::fill(w.view().span(), -127.0F);
     const Quantized q(isa, x.view());
-    for (const DType dtype : {DType::q8, DType::q4}) {
+    for (const DType dtype : {kQ8, kQ4}) {
       const std::vector<std::byte> bytes = packed(dtype, w.view());
       Tensor<float, 2> y({count, 16});
       kernels::packed_gemm(isa, q.rows_of, nullptr, count, dtype, bytes.data(), 16, kInner, y.data(), 16);

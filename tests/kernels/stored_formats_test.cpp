@@ -13,7 +13,7 @@
 #include <trine/core/float8_e4m3.hpp>
 #include <trine/kernels/convert.hpp>
 #include <trine/kernels/matmul.hpp>
-#include <trine/quant/mxfp4.hpp>
+#include <trine/quant/weight_formats.hpp>
 
 #include "support/random_tensor.hpp"
 #include "support/test_executor.hpp"
@@ -25,7 +25,7 @@ namespace {
 struct Stored {
   std::vector<std::uint8_t> bytes;
   std::vector<std::uint8_t> scale_bytes;
-  AnyMatrix matrix;
+  WeightMatrix matrix;
   std::vector<double> values;  // [rows, columns]
 };
 
@@ -96,13 +96,13 @@ Stored mxfp4(std::size_t rows, std::size_t columns, std::mt19937& random) {
       }
     }
   }
-  stored.matrix = {nullptr, DType::u8, rows, columns};
+  stored.matrix = stored_matrix(nullptr, kMxfp4, rows, columns);
   stored.matrix.scales = {nullptr, DType::u8, columns / 32, 1, 32};
   return stored;
 }
 
 // Is x W^T what the values say, and are a row's bits the same alone, among others and in part of the columns?
-void check(const AnyMatrix& w, const std::vector<double>& values, const std::string& what) {
+void check(const WeightMatrix& w, const std::vector<double>& values, const std::string& what) {
   const Isa isa = default_isa();
   const std::size_t k = w.columns;
   for (const std::size_t rows : {1U, 2U, 3U, 13U}) {
@@ -151,17 +151,17 @@ void check_views(Stored stored, const std::string& what) {
     }
     return values;
   };
-  const AnyMatrix& all = stored.matrix;
+  const WeightMatrix& all = stored.matrix;
   check(all, stored.values, what);
   check(all.row_range(3, rows - 3), select(3, 1, false), what + ", rows from 3 on");
-  check(all.every_nth_row(1, 2), select(1, 2, false), what + ", odd rows");
+  check(all.strided_rows(1, 2), select(1, 2, false), what + ", odd rows");
   check(all.transpose(), select(0, 1, true), what + ", transposed");
   check(all.row_range(5, rows - 5).transpose(), select(5, 1, true), what + ", transposed rows from 5 on");
-  check(all.every_nth_row(0, 2).transpose(), select(0, 2, true), what + ", transposed even rows");
+  check(all.strided_rows(0, 2).transpose(), select(0, 2, true), what + ", transposed even rows");
   std::vector<double> odd_columns;
   for (std::size_t c = 1; c < columns; c += 2)
     for (std::size_t r = 0; r < rows; ++r) odd_columns.push_back(stored.values[r * columns + c]);
-  check(all.transpose().every_nth_row(1, 2), odd_columns, what + ", odd columns");
+  check(all.transpose().strided_rows(1, 2), odd_columns, what + ", odd columns");
 }
 
 TEST(StoredFormatsPerIsa, PlainNumbersInEveryView) {
@@ -205,7 +205,7 @@ TEST(StoredFormatsPerIsa, Fp8HasTheValueOfEachOfIts256Codes) {
     std::vector<std::byte> codes(256 * kColumns);
     for (std::size_t c = 0; c < 256; ++c) codes[c * kColumns + place] = static_cast<std::byte>(c);
     const float scale = 1.0F;
-    AnyMatrix w{codes.data(), DType::f8_e4m3, 256, kColumns};
+    WeightMatrix w{codes.data(), DType::f8_e4m3, 256, kColumns};
     w.scales = {reinterpret_cast<const std::byte*>(&scale), DType::f32, 1, 256, kColumns};
     std::vector<float> x(kColumns);
     x[place] = 1.0F;
@@ -230,7 +230,7 @@ TEST(StoredFormatsPerIsa, Mxfp4HasTheValuesOfEachOfIts256Bytes) {
   for (std::size_t column = 0; column < kColumns; ++column) {
     std::vector<std::byte> codes(256 * kColumns / 2);
     for (std::size_t b = 0; b < 256; ++b) codes[(b * kColumns + column) / 2] = static_cast<std::byte>(b);
-    AnyMatrix w{codes.data(), DType::u8, 256, kColumns};
+    WeightMatrix w = stored_matrix(codes.data(), kMxfp4, 256, kColumns);
     w.scales = {reinterpret_cast<const std::byte*>(scales.data()), DType::u8, kColumns / 32, 1, 32};
     std::vector<float> x(kColumns);
     x[column] = 1.0F;
@@ -258,10 +258,10 @@ TEST(StoredFormatsPerIsa, CodesMultiplyLikeTheNumbersThatDecodeMakesOfThem) {
   for (Stored stored : {mxfp4(kRows, kColumns, random), extreme, fp8<float>(DType::f32, kRows, kColumns, random),
                         fp8<float>(DType::f32, kRows, kColumns, random, 4, 64), extreme_fp8}) {
     point_to(stored);
-    const AnyMatrix columns = stored.matrix.transpose();
+    const WeightMatrix columns = stored.matrix.transpose();
     for (const std::size_t first : {0U, 1U, 2U, 5U, 31U, 33U, 64U}) {
       for (const std::size_t count : {1U, 2U, 7U, 15U, 16U, 17U, 33U, 47U, 65U, 96U}) {
-        const AnyMatrix part = columns.row_range(first, count).transpose();
+        const WeightMatrix part = columns.row_range(first, count).transpose();
         std::vector<float> numbers(kRows * count);
         kernels::decode(part, 0, kRows, 0, count, numbers.data(), count, 1);
         for (const std::size_t rows : {1U, 3U}) {

@@ -26,7 +26,7 @@ class Numbers {
     for (std::size_t i = 0; i < rows * columns; ++i)
       values.push_back(static_cast<float>(random.uniform(2 * i) - random.uniform(2 * i + 1)));
   }
-  [[nodiscard]] AnyMatrix matrix() const {
+  [[nodiscard]] WeightMatrix matrix() const {
     return {reinterpret_cast<const std::byte*>(values.data()), DType::f32, rows_, columns_};
   }
   [[nodiscard]] std::size_t rows() const { return rows_; }
@@ -44,7 +44,7 @@ struct Converted {
   QuantizationError error;
 };
 
-Converted convert(const AnyMatrix& from, DType to, std::size_t threads = 1) {
+Converted convert(const WeightMatrix& from, DType to, std::size_t threads = 1) {
   Converted result;
   double last = 0.0;
   result.error = convert_tensor({.threads = threads, .executor = test::test_executor()}, "w", from, to,
@@ -82,13 +82,13 @@ TEST(ConvertTensor, IsExactWhereTheTypeHoldsTheNumbers) {
   const Numbers numbers(20, 33, 2);
   EXPECT_EQ(convert(numbers.matrix(), DType::f32).error.squared_error, 0.0);
   const Converted half = convert(numbers.matrix(), DType::f16);
-  const AnyMatrix stored{half.bytes.data(), DType::f16, 20, 33};
+  const WeightMatrix stored{half.bytes.data(), DType::f16, 20, 33};
   EXPECT_EQ(convert(stored, DType::f32).error.squared_error, 0.0);
 }
 
 // Bands are an inner matter: the bytes are those of the whole matrix packed at once.
 TEST(ConvertTensor, PacksBandsAsTheWholeMatrix) {
-  for (const DType type : {DType::q8, DType::q4, DType::bf16_panels}) {
+  for (const DType type : {kQ8, kQ4, kBf16Panels}) {
     const Numbers numbers(1500, 704, 3);
     const Converted packed = convert(numbers.matrix(), type);
     std::vector<std::byte> whole(packed_bytes(type, 1500, 704).value());
@@ -100,14 +100,14 @@ TEST(ConvertTensor, PacksBandsAsTheWholeMatrix) {
       error.add(&numbers.values[i], &back, 1);
     }
     EXPECT_NEAR(packed.error.relative_rms(), error.relative_rms(), 1e-9);
-    EXPECT_LT(packed.error.relative_rms(), type == DType::q4 ? 0.2 : 0.02);
-    EXPECT_GT(packed.error.relative_rms(), type == DType::q4 ? 0.02 : 0.0005);
+    EXPECT_LT(packed.error.relative_rms(), type == kQ4 ? 0.2 : 0.02);
+    EXPECT_GT(packed.error.relative_rms(), type == kQ4 ? 0.02 : 0.0005);
   }
 }
 
 TEST(ConvertTensor, GivesTheSameBitsWithAnyNumberOfThreads) {
   const Numbers numbers(3000, 640, 4);
-  for (const DType type : {DType::bf16, DType::bf16_panels, DType::q8, DType::q4}) {
+  for (const DType type : {DType::bf16, kBf16Panels, kQ8, kQ4}) {
     const Converted one = convert(numbers.matrix(), type, 1);
     for (const std::size_t threads : {2U, 3U, 5U}) {
       const Converted other = convert(numbers.matrix(), type, threads);
@@ -121,7 +121,7 @@ TEST(ConvertTensor, DecodesCodesWithTheScalesOfTheirBlocks) {
   std::array<std::byte, 6> codes{};
   for (std::size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<std::byte>(0x38 + 8 * i);  // 1, 2, 4, ... 32
   const std::array<float, 2> scales = {0.5F, 3.0F};
-  AnyMatrix matrix{codes.data(), DType::f8_e4m3, 2, 3};
+  WeightMatrix matrix{codes.data(), DType::f8_e4m3, 2, 3};
   matrix.scales = {reinterpret_cast<const std::byte*>(scales.data()), DType::f32, 2, 2, 2};
   const Converted plain = convert(matrix, DType::f32);
   std::array<float, 6> found{};
@@ -132,7 +132,7 @@ TEST(ConvertTensor, DecodesCodesWithTheScalesOfTheirBlocks) {
 
 TEST(ConvertTensor, RefusesNumbersThatAreNotFinite) {
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
-    for (const DType type : {DType::bf16, DType::bf16_panels, DType::q8, DType::q4}) {
+    for (const DType type : {DType::bf16, kBf16Panels, kQ8, kQ4}) {
       Numbers numbers(40, 32, 5);
       numbers.values[777] = bad;
       EXPECT_ERROR(convert(numbers.matrix(), type), WeightError, "w: expected finite numbers, found another");

@@ -152,12 +152,12 @@ double distance(const std::vector<std::uint32_t>& a, const std::vector<std::uint
 TEST(QuantizeFusedExperts, GivesTheBitsOfExpertsOneByOne) {
   const Mixtral fused(true);
   const Mixtral separate(false);
-  for (const DType type : {DType::f32, DType::bf16, DType::q8, DType::q4}) {
+  for (const DType type : {DType::f32, DType::bf16, kQ8, kQ4}) {
     const auto bits = fused.logits(type);
     EXPECT_EQ(bits, separate.logits(type)) << to_string(type);
     for (const std::uint32_t value : bits) ASSERT_TRUE(std::isfinite(std::bit_cast<float>(value)));
   }
-  EXPECT_NE(fused.logits(DType::q8), fused.logits(DType::f32));
+  EXPECT_NE(fused.logits(kQ8), fused.logits(DType::f32));
 }
 
 TEST(QuantizeFusedExperts, TurnsThoseOfGptOss) {
@@ -166,9 +166,9 @@ TEST(QuantizeFusedExperts, TurnsThoseOfGptOss) {
     const auto exact = Source::logits_of(source.path());
     EXPECT_EQ(source.logits(DType::f32), exact) << "nothing is packed, nothing is turned";
     EXPECT_LT(distance(exact, source.logits(DType::bf16)), 0.02);  // measured at most 0.005
-    EXPECT_LT(distance(exact, source.logits(DType::q8)), 0.03);    // measured at most 0.019
-    EXPECT_LT(distance(exact, source.logits(DType::q4)), 0.3);     // measured at most 0.13
-    EXPECT_GT(distance(exact, source.logits(DType::q4)), 0.0);
+    EXPECT_LT(distance(exact, source.logits(kQ8)), 0.03);          // measured at most 0.019
+    EXPECT_LT(distance(exact, source.logits(kQ4)), 0.3);           // measured at most 0.13
+    EXPECT_GT(distance(exact, source.logits(kQ4)), 0.0);
   }
 }
 
@@ -176,27 +176,27 @@ TEST(QuantizeFusedExperts, PacksThoseOfGptOssAgainButDoesNotTurnThemBack) {
   const GptOss source(kHidden);
   const test::TemporaryDirectory place;
   const ModelQuantizer first(source.path());
-  first.write(first.plan(DType::q8), place.path() / "q8", {.threads = 1});
+  first.write(first.plan(kQ8), place.path() / "q8", {.threads = 1});
   const ModelQuantizer again(place.path() / "q8");
-  again.write(again.plan(DType::q4), place.path() / "q4", {.threads = 1});
+  again.write(again.plan(kQ4), place.path() / "q4", {.threads = 1});
   EXPECT_LT(distance(Source::logits_of(source.path()), Source::logits_of(place.path() / "q4")), 0.3);
 
   std::vector<PlannedTensor> plan = again.plan(DType::f32);
   std::size_t kept = 0;
   for (const PlannedTensor& tensor : plan) {
-    if (tensor.kind != TensorClass::experts) continue;
+    if (tensor.role != TensorRole::experts) continue;
     ++kept;
-    EXPECT_EQ(tensor.to, DType::q8);
-    EXPECT_EQ(tensor.note, "packed, and not to be turned back");
+    EXPECT_EQ(tensor.to, kQ8);
+    EXPECT_EQ(tensor.note, "packed, and not to be transposed back");
   }
   EXPECT_EQ(kept, 2U);
   again.write(plan, place.path() / "f32", {.threads = 1});
   EXPECT_LT(distance(Source::logits_of(place.path() / "q8"), Source::logits_of(place.path() / "f32")), 1e-5);
   for (PlannedTensor& tensor : plan)
-    if (tensor.kind == TensorClass::experts) tensor.to = DType::f32;
+    if (tensor.role == TensorRole::experts) tensor.to = DType::f32;
   EXPECT_ERROR(again.write(plan, place.path() / "forced"), InputError,
                "model.layers.0.mlp.experts.down_proj: expected a type that it can have, found f32: packed, and not to "
-               "be turned back");
+               "be transposed back");
   EXPECT_FALSE(std::filesystem::exists(place.path() / "forced"));
 }
 

@@ -61,7 +61,7 @@ TEST(QuantizeMemory, IsAFewMegabytesHoweverLargeATensorIs) {
                        {"output", {{"kind", "language_model"}}}};
   const test::RandomModel model(config, 1);
   const test::TemporaryDirectory place;
-  for (const DType type : {DType::q8, DType::q4, DType::bf16, DType::f32}) {
+  for (const DType type : {kQ8, kQ4, DType::bf16, DType::f32}) {
     const std::size_t before = allocated;
     most_allocated = before;
     {

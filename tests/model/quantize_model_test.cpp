@@ -96,7 +96,7 @@ std::vector<double> numbers(const WeightSource& source, const std::string& name)
 // Is it a stack of gpt-oss' experts, [experts, in, out] with gate and up in turn, that is packed as [experts, out, in],
 // the gate first?
 bool is_turned(const Model& model, const PlannedTensor& planned) {
-  return model.info().model_type == "gpt_oss" && planned.kind == TensorClass::experts && is_packed(planned.to) &&
+  return model.info().model_type == "gpt_oss" && planned.role == TensorRole::experts && is_packed(planned.to) &&
          !is_packed(planned.from) && planned.from != DType::u8;
 }
 
@@ -175,7 +175,7 @@ TEST(QuantizeModelFamilies, GiveModelsWithTheSameNumbersPacked) {
   for (const fs::path& family : test::golden_directories(kData / "families")) models.push_back(family);
   std::size_t packed = 0;
   for (const fs::path& directory : models) {
-    for (const DType type : {DType::q8, DType::q4}) {
+    for (const DType type : {kQ8, kQ4}) {
       SCOPED_TRACE(directory.filename().string() + " " + std::string(to_string(type)));
       const test::TemporaryDirectory place;
       const ModelQuantizer quantizer(directory);
@@ -202,7 +202,7 @@ TEST(QuantizeModelFamilies, GiveModelsWithTheSameNumbersPacked) {
         EXPECT_GT(error, 0.0) << plan[i].name;
         // Half a step of 1/127 (1/7) of the largest magnitude of a group, which is at most 5 times its root mean
         // square.
-        EXPECT_LT(error, 5.0 / (type == DType::q8 ? 254.0 : 14.0) / std::sqrt(3.0)) << plan[i].name;
+        EXPECT_LT(error, 5.0 / (type == kQ8 ? 254.0 : 14.0) / std::sqrt(3.0)) << plan[i].name;
       }
       if (model.info().num_features > 0) continue;
       Session session(model, {.threads = 1});
@@ -254,9 +254,9 @@ TEST_F(QuantizeModel, FollowsAPlanThatWasChanged) {
 }
 
 TEST_F(QuantizeModel, ReadsWhatItWrote) {
-  write(DType::q8);
+  write(kQ8);
   const ModelQuantizer packed(out_);
-  packed.write(packed.plan(DType::q8), directory_.path() / "same");
+  packed.write(packed.plan(kQ8), directory_.path() / "same");
   EXPECT_TRUE(read_text_file(directory_.path() / "same" / "weights.bin", 1U << 24U) ==
               read_text_file(out_ / "weights.bin", 1U << 24U));
   const auto plan = packed.plan(DType::f32);
@@ -265,14 +265,14 @@ TEST_F(QuantizeModel, ReadsWhatItWrote) {
   std::size_t decoded = 0;
   for (std::size_t i = 0; i < plan.size(); ++i) {
     EXPECT_EQ(errors[i].squared_error, 0.0) << "f32 holds what q8 says";
-    if (plan[i].from != DType::q8) continue;
+    if (plan[i].from != kQ8) continue;
     const StoredTensor& from = *packed.model().weights().find(plan[i].name);
     const std::size_t columns = from.shape.back();
     const auto found = numbers(plain, plan[i].name);
     ASSERT_EQ(found.size(), plan[i].parameters);
     for (std::size_t k = 0; k < found.size(); ++k)
       ASSERT_EQ(static_cast<float>(found[k]),
-                packed_value(DType::q8, from.bytes.data(), panel_bytes(DType::q8, columns), k / columns, k % columns));
+                packed_value(kQ8, from.bytes.data(), panel_bytes(kQ8, columns), k / columns, k % columns));
     ++decoded;
   }
   EXPECT_GT(decoded, 10U);

@@ -45,18 +45,18 @@ TEST_P(QuantizedModel, PredictsNearlyAsWell) {
   quantizer.write(quantizer.plan(type), files.path() / "quantised");
   const Model quantised = Model::load(files.path() / "quantised");
   EXPECT_LT(static_cast<double>(quantised.weight_bytes()),
-            static_cast<double>(quantizer.model().weight_bytes()) * (type == DType::q8 ? 0.6 : 0.4));
+            static_cast<double>(quantizer.model().weight_bytes()) * (type == kQ8 ? 0.6 : 0.4));
 
   const double before = loss_of(quantizer.model(), passages, Activations::f32);
   const double after = loss_of(quantised, passages, Activations::native);
   EXPECT_NE(before, after);
-  EXPECT_LT(std::exp(after - before), type == DType::q8 ? 1.003 : 1.02);
+  EXPECT_LT(std::exp(after - before), type == kQ8 ? 1.003 : 1.02);
   EXPECT_GT(std::exp(after - before), 0.98);
 }
 
 INSTANTIATE_TEST_SUITE_P(Bundled, QuantizedModel,
                          testing::Combine(testing::Values("shakespeare", "deepseek-v3-shakespeare"),
-                                          testing::Values(DType::q8, DType::q4)),
+                                          testing::Values(kQ8, kQ4)),
                          [](const auto& param) {
                            return std::string(std::get<0>(param.param) == "shakespeare" ? "native_" : "deepseek_v3_") +
                                   std::string(to_string(std::get<1>(param.param)));

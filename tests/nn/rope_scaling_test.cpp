@@ -48,7 +48,7 @@ TEST(RopeScaling, DynamicIsWithoutEffectUpToTheLongestSequence) {
 // Wavelengths 2 pi / f against an original context of 8192: fast ones below 2048 stay, slow ones above 8192 are
 // divided.
 TEST(RopeScaling, Llama3KeepsFastPairsAndDividesSlowOnes) {
-  const RopeOptions rope{128, 500000.0, Llama3Scaling{8.0, 1.0, 4.0, 8192}};
+  const RopeOptions rope{128, 500000.0, WavelengthScaling{8.0, 1.0, 4.0, 8192}};
   const RopeFrequencies scaled = rope_frequencies(rope);
   const RopeFrequencies base = rope_frequencies({128, 500000.0, {}});
   std::size_t kept = 0;

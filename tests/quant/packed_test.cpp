@@ -10,6 +10,8 @@
 
 #include <gtest/gtest.h>
 
+#include <trine/quant/weight_formats.hpp>
+
 namespace trine {
 namespace {
 
@@ -44,24 +46,24 @@ double error_of(DType dtype, const std::vector<float>& w, std::size_t rows, std:
 }
 
 TEST(Packed, TakesTheBitsAWeightThatTheFormatPromises) {
-  EXPECT_EQ(packed_bytes(DType::q8, 1408, 2048), 1408U * 2048 * 33 / 32);      // 8.25 bits
-  EXPECT_EQ(packed_bytes(DType::q4, 1408, 2048), 1408U * 2048 * 9 / 8 / 2);    // 4.5 bits
-  EXPECT_EQ(packed_bytes(DType::q8, 1, 1), 64U + 32 * 16);                     // one panel of one subgroup
-  EXPECT_EQ(packed_bytes(DType::q4, 17, 129), 2U * (128 + 1024 + 128 + 256));  // two panels of a group and a bit
-  EXPECT_EQ(packed_bytes(DType::bf16_panels, 1408, 2048), 1408U * 2048 * 2);
-  EXPECT_EQ(packed_bytes(DType::bf16_panels, 17, 129), 2U * 160 * 16 * 2);
-  EXPECT_EQ(packed_bytes(DType::q8, 0, 128), 0U);
-  EXPECT_EQ(packed_bytes(DType::q8, std::uint64_t{1} << 60U, 1U << 20U), std::nullopt);
-  EXPECT_EQ(packed_bytes(DType::q8, 1, std::uint64_t{1} << 56U), std::nullopt);
+  EXPECT_EQ(packed_bytes(kQ8, 1408, 2048), 1408U * 2048 * 33 / 32);      // 8.25 bits
+  EXPECT_EQ(packed_bytes(kQ4, 1408, 2048), 1408U * 2048 * 9 / 8 / 2);    // 4.5 bits
+  EXPECT_EQ(packed_bytes(kQ8, 1, 1), 64U + 32 * 16);                     // one panel of one subgroup
+  EXPECT_EQ(packed_bytes(kQ4, 17, 129), 2U * (128 + 1024 + 128 + 256));  // two panels of a group and a bit
+  EXPECT_EQ(packed_bytes(kBf16Panels, 1408, 2048), 1408U * 2048 * 2);
+  EXPECT_EQ(packed_bytes(kBf16Panels, 17, 129), 2U * 160 * 16 * 2);
+  EXPECT_EQ(packed_bytes(kQ8, 0, 128), 0U);
+  EXPECT_EQ(packed_bytes(kQ8, std::uint64_t{1} << 60U, 1U << 20U), std::nullopt);
+  EXPECT_EQ(packed_bytes(kQ8, 1, std::uint64_t{1} << 56U), std::nullopt);
 }
 
 TEST(Packed, Bf16PanelsHoldTheNearestNumbersAndZerosBesideThem) {
   const auto w = normal_numbers(17 * 129, 3);
-  const std::vector<std::byte> bytes = packed(DType::bf16_panels, w, 17, 129);
+  const std::vector<std::byte> bytes = packed(kBf16Panels, w, 17, 129);
   for (std::size_t r = 0; r < 32; ++r) {
     for (std::size_t c = 0; c < 160; ++c) {
       const float expected = r < 17 && c < 129 ? static_cast<float>(bfloat16(w[r * 129 + c])) : 0.0F;
-      ASSERT_EQ(packed_value(DType::bf16_panels, bytes.data(), panel_bytes(DType::bf16_panels, 129), r, c), expected);
+      ASSERT_EQ(packed_value(kBf16Panels, bytes.data(), panel_bytes(kBf16Panels, 129), r, c), expected);
       // [columns / 2][16][2] of each panel
       bfloat16 stored;
       std::memcpy(&stored, bytes.data() + (r / 16 * 160 * 16 + c / 2 * 32 + r % 16 * 2 + c % 2) * 2, 2);
@@ -74,8 +76,8 @@ TEST(Packed, Bf16PanelsHoldTheNearestNumbersAndZerosBesideThem) {
 // relative root mean square is about 2.7 / 127 / sqrt(12) = 0.0061. q4: sixteen steps over the range of 32 numbers.
 TEST(Packed, StaysCloseToWhatWasPacked) {
   const auto w = normal_numbers(64 * 512, 1);
-  EXPECT_LT(error_of(DType::q8, w, 64, 512), 0.0068);
-  EXPECT_LT(error_of(DType::q4, w, 64, 512), 0.0830);
+  EXPECT_LT(error_of(kQ8, w, 64, 512), 0.0068);
+  EXPECT_LT(error_of(kQ4, w, 64, 512), 0.0830);
 }
 
 TEST(Packed, SearchesForBetterStepsThanTheLargestMagnitudeGives) {
@@ -93,19 +95,19 @@ TEST(Packed, SearchesForBetterStepsThanTheLargestMagnitudeGives) {
       size += static_cast<double>(w[j]) * w[j];
     }
   }
-  EXPECT_LT(error_of(DType::q4, w, 16, 1024), 0.97 * std::sqrt(difference / size));
+  EXPECT_LT(error_of(kQ4, w, 16, 1024), 0.97 * std::sqrt(difference / size));
 }
 
 TEST(Packed, KeepsWhatItCanHoldExactly) {
   std::vector<float> w(16 * 128);
   for (std::size_t i = 0; i < w.size(); ++i) w[i] = 0.25F * (static_cast<float>(i * 7 % 16) - 8.0F);  // sixteen levels
-  EXPECT_LT(error_of(DType::q4, w, 16, 128), 1e-6);
+  EXPECT_LT(error_of(kQ4, w, 16, 128), 1e-6);
   for (std::size_t i = 0; i < w.size(); ++i) w[i] = 0.5F * (static_cast<float>(i * 37 % 255) - 127.0F);
-  EXPECT_LT(error_of(DType::q8, w, 16, 128), 1e-6);
+  EXPECT_LT(error_of(kQ8, w, 16, 128), 1e-6);
 }
 
 TEST(Packed, HoldsZerosAndRaggedEdges) {
-  for (const DType dtype : {DType::q8, DType::q4, DType::bf16_panels}) {
+  for (const DType dtype : {kQ8, kQ4, kBf16Panels}) {
     const std::size_t rows = 19;
     const std::size_t columns = 167;
     auto w = normal_numbers(rows * columns, 3);
@@ -118,7 +120,7 @@ TEST(Packed, HoldsZerosAndRaggedEdges) {
         if (r == 5 || r >= rows || c >= columns) {
           ASSERT_EQ(value, 0.0F) << to_string(dtype) << ", " << r << ", " << c;
         } else {
-          ASSERT_NEAR(value, w[r * columns + c], dtype == DType::q4 ? 0.35 : 0.02) << r << ", " << c;
+          ASSERT_NEAR(value, w[r * columns + c], dtype == kQ4 ? 0.35 : 0.02) << r << ", " << c;
         }
       }
     }
@@ -128,7 +130,7 @@ TEST(Packed, HoldsZerosAndRaggedEdges) {
 // Sixteen rows at a time give the same bytes as all at once: what a tool that streams relies on.
 TEST(Packed, PanelsAreIndependent) {
   const auto w = normal_numbers(40 * 96, 4);
-  for (const DType dtype : {DType::q8, DType::q4, DType::bf16_panels}) {
+  for (const DType dtype : {kQ8, kQ4, kBf16Panels}) {
     const auto whole = packed(dtype, w, 40, 96);
     std::vector<std::byte> pieces(whole.size());
     for (std::size_t r = 0; r < 40; r += 16)
@@ -139,7 +141,7 @@ TEST(Packed, PanelsAreIndependent) {
 }
 
 TEST(Packed, SurvivesExtremeNumbers) {
-  for (const DType dtype : {DType::q8, DType::q4, DType::bf16_panels}) {
+  for (const DType dtype : {kQ8, kQ4, kBf16Panels}) {
     for (const float size : {1e-44F, 1e-38F, 1e-20F, 1e20F, 1e37F}) {
       auto w = normal_numbers(16 * 128, 5);
       for (float& value : w) value *= size;
@@ -158,9 +160,9 @@ TEST(Packed, SurvivesTinyNumbersBesideLargeOnes) {
   auto w = normal_numbers(16 * 128, 6);
   for (std::size_t i = 0; i < w.size(); ++i)
     if (i / 32 % 2 == 1) w[i] *= 1e-42F;
-  const auto bytes = packed(DType::q4, w, 16, 128);
+  const auto bytes = packed(kQ4, w, 16, 128);
   for (std::size_t i = 0; i < w.size(); ++i)
-    ASSERT_NEAR(packed_value(DType::q4, bytes.data(), panel_bytes(DType::q4, 128), i / 128, i % 128), w[i], 0.35) << i;
+    ASSERT_NEAR(packed_value(kQ4, bytes.data(), panel_bytes(kQ4, 128), i / 128, i % 128), w[i], 0.35) << i;
 }
 
 }  // namespace

@@ -99,7 +99,7 @@ TEST_F(RawBlobWriterTest, RefusesWhatTheFormatDoesNotHold) {
   EXPECT_ERROR(begin(DType::f32, {2, 0}), WeightError, "x: weights.bin holds no tensor of f32 [2, 0]");
   EXPECT_ERROR(begin(DType::f32, {1, 1, 1, 1, 1}), WeightError, "no tensor of f32 [1, 1, 1, 1, 1]");
   EXPECT_ERROR(begin(DType::f32, {std::size_t{1} << 62U}), WeightError, "no tensor of f32 [4611686018427387904]");
-  EXPECT_ERROR(begin(DType::q8, {64}), WeightError, "no tensor of q8 [64]");
+  EXPECT_ERROR(begin(kQ8, {64}), WeightError, "no tensor of q8 [64]");
   EXPECT_ERROR(writer.begin("\xff", DType::f32, kVector), WeightError, "tensor name '\\xff': expected valid UTF-8");
 }
 

@@ -40,7 +40,7 @@ void expect_tensors(const WeightSource& source, const Json& tensors) {
   for (const auto& [name, tensor] : tensors.items()) {
     const StoredTensor* found = source.find(name);
     ASSERT_NE(found, nullptr) << name;
-    EXPECT_EQ(upper(std::string(to_string(found->dtype))), tensor["dtype"].get<std::string>()) << name;
+    EXPECT_EQ(upper(std::string(element_name(found->dtype))), tensor["dtype"].get<std::string>()) << name;
     EXPECT_EQ(found->shape, tensor["shape"].get<std::vector<std::size_t>>()) << name;
     EXPECT_EQ(hex(found->bytes), tensor["hex"].get<std::string>()) << name;
   }

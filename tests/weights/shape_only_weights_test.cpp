@@ -24,7 +24,7 @@ TEST(ShapeOnlyWeights, MakesUpWhatAModelFetches) {
   const WeightScope scope(reader);
   EXPECT_FALSE(scope.contains("norm.weight")) << "nobody has asked for it";
   EXPECT_THAT(scope.read_f32("norm.weight", 3).view().span(), ElementsAre(0.0F, 0.0F, 0.0F));
-  const AnyMatrix matrix = scope.matrix("q.weight", 5, 7);
+  const WeightMatrix matrix = scope.matrix("q.weight", 5, 7);
   EXPECT_EQ(matrix.dtype, DType::bf16);
   EXPECT_EQ(matrix.rows, 5U);
   EXPECT_EQ(matrix.columns, 7U);
@@ -34,11 +34,11 @@ TEST(ShapeOnlyWeights, MakesUpWhatAModelFetches) {
   reader.require_all_fetched();
 }
 
-TEST(ShapeOnlyWeights, HaveTheCodesOfMxfp4) {
+TEST(ShapeOnlyWeights, HaveCodesAndScalesWhereAModelTakesThem) {
   const ShapeOnlyWeights weights;
   WeightReader reader(weights);
-  const AnyMatrix matrix = WeightScope(reader).mxfp4_stack("down_proj", 4, 6, 64);
-  EXPECT_EQ(matrix.rows, 24U);
+  const WeightStack stack = WeightScope(reader).stack("down_proj", {4, 1, 6, 64, StackLayout::interleaved});
+  EXPECT_EQ(stack.matrix(3).rows, 6U);
   EXPECT_EQ(weights.find("down_proj_blocks")->bytes.size(), 4U * 6U * 2U * 16U);
   EXPECT_EQ(weights.find("down_proj_scales")->bytes.size(), 4U * 6U * 2U);
 }

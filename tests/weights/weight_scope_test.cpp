@@ -57,7 +57,7 @@ TEST_F(WeightScopeTest, ReadsBelowItsPrefix) {
   EXPECT_TRUE(layer_.contains("norm.weight"));
   EXPECT_FALSE(layer_.contains("norm"));
   EXPECT_THAT((layer_ / "norm").read_f32("weight", 2).view().span(), ElementsAre(1.5F, -2.0F));
-  const AnyMatrix q = (layer_ / "q").matrix("weight", 2, 3);
+  const WeightMatrix q = (layer_ / "q").matrix("weight", 2, 3);
   EXPECT_EQ(reinterpret_cast<const float*>(q.data), matrix_.data()) << "a matrix is borrowed, not copied";
   EXPECT_EQ(q.rows, 2U);
   EXPECT_EQ(q.columns, 3U);
@@ -105,7 +105,7 @@ TEST_F(WeightScopeTest, Fp8CodesComeWithTheScalesOfTheirBlocks) {
   EXPECT_ERROR(scope.matrix("weight", 130, 3), WeightError,
                "o.weight_scale_inv: expected f32, bf16 or f16, found u8 (memory)");
   source_.add("o.weight_scale_inv", DType::f32, {2, 1}, scales);
-  const AnyMatrix o = scope.matrix("weight", 130, 3);
+  const WeightMatrix o = scope.matrix("weight", 130, 3);
   std::array<float, 3> row{};
   kernels::decode_row(o, 127, row.data());
   EXPECT_THAT(row, ElementsAre(2.0F, 2.0F, 2.0F));
@@ -119,29 +119,31 @@ TEST_F(WeightScopeTest, Mxfp4BlocksAreOneStack) {
   const std::vector<std::uint8_t> exponents{127, 127, 127, 128, 127, 126};  // 1, 1, 1, 2, 1, 1/2
   source_.add("e.up_blocks", DType::u8, {2, 3, 1, 16}, codes);
   const WeightScope scope = WeightScope(reader_) / "e";
-  EXPECT_ERROR(scope.mxfp4_stack("up", 2, 3, 32), WeightError, "no tensor named 'e.up_scales' (memory)");
-  EXPECT_ERROR(scope.mxfp4_stack("up", 2, 3, 40), WeightError,
+  EXPECT_ERROR(scope.stack("up", {2, 1, 3, 32, StackLayout::interleaved}), WeightError,
+               "no tensor named 'e.up_scales' (memory)");
+  EXPECT_ERROR(scope.stack("up", {2, 1, 3, 40, StackLayout::interleaved}), WeightError,
                "e.up_blocks: expected a multiple of 32 columns, found 40 (memory)");
   source_.add("e.up_scales", DType::u8, {2, 3, 1}, exponents);
-  const AnyMatrix up = scope.mxfp4_stack("up", 2, 3, 32);
-  EXPECT_EQ(up.rows, 6U);
+  const WeightStack up = scope.stack("up", {2, 1, 3, 32, StackLayout::interleaved});
+  EXPECT_EQ(up.matrix(1).rows, 3U);
   std::array<float, 32> row{};
-  kernels::decode_row(up, 3, row.data());
+  kernels::decode_row(up.matrix(1), 0, row.data());
   EXPECT_EQ(row[0], 2.0F);
   EXPECT_EQ(row[1], 6.0F);
-  kernels::decode_row(up, 5, row.data());
+  kernels::decode_row(up.matrix(1), 2, row.data());
   EXPECT_EQ(row[31], 1.5F);
   source_.add("e.up_blocks", DType::i8, {2, 3, 1, 16}, codes);
-  EXPECT_ERROR(scope.mxfp4_stack("up", 2, 3, 32), WeightError, "e.up_blocks: expected u8, found i8 (memory)");
+  EXPECT_ERROR(scope.stack("up", {2, 1, 3, 32, StackLayout::interleaved}), WeightError,
+               "e.up_blocks: expected u8, found i8 (memory)");
 }
 
 TEST_F(WeightScopeTest, AStackIsTheMatricesOneBelowTheOther) {
   source_.add("experts", DType::f32, {3, 1, 2}, matrix_);
-  const AnyMatrix stack = WeightScope(reader_).stack("experts", 3, 1, 2);
+  const WeightStack stack = WeightScope(reader_).stack("experts", {3, 1, 1, 2});
   std::array<float, 2> row{};
-  kernels::decode_row(stack.row_range(2, 1), 0, row.data());
+  kernels::decode_row(stack.matrix(2), 0, row.data());
   EXPECT_THAT(row, ElementsAre(5.0F, 6.0F));
-  EXPECT_ERROR(WeightScope(reader_).stack("experts", 3, 2, 1), WeightError,
+  EXPECT_ERROR(WeightScope(reader_).stack("experts", {3, 1, 2, 1}), WeightError,
                "experts: expected shape [3, 2, 1], found [3, 1, 2] (memory)");
 }
 
@@ -155,6 +157,42 @@ TEST_F(WeightScopeTest, MissesNeitherWhatIsIgnoredNorWhatIsEmpty) {
   EXPECT_ERROR(reader_.require_all_fetched(), WeightError, "unexpected tensor 'layers.610.q.weight'");
   (WeightScope(reader_) / "layers").ignore("610", "another");
   reader_.require_all_fetched();
+}
+
+// A model with a fused expert, a draft layer and a head that is tied.
+TEST_F(WeightScopeTest, RecordsWhatEachTensorIsFor) {
+  source_.add("layers.3.experts", DType::f32, {3, 1, 2}, matrix_);
+  source_.add("layers.4.q.weight", DType::f32, {2, 3}, matrix_);
+  source_.add("layers.4.experts", DType::f32, {3, 1, 2}, matrix_);
+  source_.add("layers.4.embed.weight", DType::f32, {2, 3}, matrix_);
+  source_.add("layers.4.other.weight", DType::f32, {2, 3}, matrix_);
+  source_.add("embed.weight", DType::f32, {2, 3}, matrix_);
+  source_.add("lm_head.weight", DType::f32, {2, 3}, matrix_);
+  source_.add("toy.weight", DType::f32, {2, 3}, matrix_);
+  const WeightScope model(reader_);
+  static_cast<void>((layer_ / "norm").as(TensorRole::attention).read_f32("weight", 2));
+  static_cast<void>((layer_ / "q").as(TensorRole::attention).unpacked("by head").matrix("weight", 2, 3));
+  static_cast<void>(layer_.as(TensorRole::experts).stack("experts", {3, 1, 1, 2}));
+  static_cast<void>((model.as(TensorRole::embedding) / "embed").matrix("weight", 2, 3));
+  static_cast<void>((model / "toy").matrix("weight", 2, 3));
+  model.ignore("lm_head", "tied", TensorRole::head);
+  (model / "layers").ignore_like("4", {layer_, model}, "a draft");
+  reader_.require_all_fetched();
+  const TensorRecord& record = reader_.record();
+  EXPECT_EQ(record.find("layers.3.norm.weight").role, TensorRole::vector);
+  EXPECT_EQ(record.find("layers.3.q.weight").role, TensorRole::attention);
+  EXPECT_EQ(record.find("layers.3.q.weight").unpacked, "by head");
+  EXPECT_EQ(record.find("layers.3.experts").role, TensorRole::experts);
+  EXPECT_EQ(record.find("layers.3.experts").stack->count, 3U);
+  EXPECT_EQ(record.find("embed.weight").role, TensorRole::embedding) << "a scope below has the role of its parent";
+  EXPECT_EQ(record.find("toy.weight").role, TensorRole::other) << "nobody said what for";
+  EXPECT_EQ(record.find("lm_head.weight").role, TensorRole::head);
+  EXPECT_EQ(record.find("layers.4.q.weight").role, TensorRole::attention);
+  EXPECT_EQ(record.find("layers.4.q.weight").unpacked, "by head");
+  EXPECT_EQ(record.find("layers.4.experts").stack->columns, 2U);
+  EXPECT_EQ(record.find("layers.4.embed.weight").role, TensorRole::embedding);
+  EXPECT_EQ(record.find("layers.4.other.weight").role, TensorRole::other);
+  EXPECT_FALSE(record.contains("nobody.weight"));
 }
 
 TEST_F(WeightScopeTest, NotesWhatIsIgnoredOnce) {

@@ -76,7 +76,7 @@ class LatentAttention : public Attention {
            options.num_heads * head_dim_),
         kv_a_(scope / "kv_a_proj_with_mqa", options.hidden_size, width_, bias()),
         kv_norm_(scope / "kv_a_layernorm", options.kv_lora_rank, options.norm_epsilon),
-        kv_b_(scope / "kv_b_proj", options.kv_lora_rank,
+        kv_b_((scope / "kv_b_proj").unpacked("read by head and transposed"), options.kv_lora_rank,
               options.num_heads * (options.qk_nope_head_dim + options.v_head_dim)),
         o_(scope / "o_proj", options.num_heads * options.v_head_dim, options.hidden_size, bias()),
         rotary_(std::move(rotary)) {

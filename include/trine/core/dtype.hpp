@@ -5,7 +5,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -15,8 +14,8 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// The types that weight files may hold. Kernels compute with the first three as they are; the others are codes
-/// that need a scale (fp8, MXFP4 bytes), or belong to tensors that no layer reads.
+/// What a stored tensor is made of: elements of one of these types, or the blocks of a format. A block format has its
+/// number in its own header (`block_format`), so that this list is closed; quant/weight_formats.hpp lists them all.
 enum class DType : std::uint8_t {
   f32,
   bf16,
@@ -34,9 +33,6 @@ enum class DType : std::uint8_t {
   i64,
   u64,
   boolean,
-  q8,  // packed matrices (quant/packed.hpp), of which no single element has an address
-  q4,
-  bf16_panels,
 };
 
 struct DTypeInfo {
@@ -45,6 +41,7 @@ struct DTypeInfo {
   std::size_t bytes;
 };
 
+/// The element types.
 inline constexpr std::array<DTypeInfo, 16> kDTypes{{{DType::f32, "f32", 4},
                                                     {DType::bf16, "bf16", 2},
                                                     {DType::f16, "f16", 2},
@@ -62,33 +59,17 @@ inline constexpr std::array<DTypeInfo, 16> kDTypes{{{DType::f32, "f32", 4},
                                                     {DType::u64, "u64", 8},
                                                     {DType::boolean, "bool", 1}}};
 
-/// The packed formats, which have no bytes of an element.
-inline constexpr std::array<DTypeInfo, 3> kPackedDTypes{
-    {{DType::q8, "q8", 0}, {DType::q4, "q4", 0}, {DType::bf16_panels, "bf16_panels", 0}}};
+/// The type of tensors that are blocks of format number `n`, whose values have no address of their own.
+[[nodiscard]] constexpr DType block_format(std::uint8_t n) noexcept { return static_cast<DType>(kDTypes.size() + n); }
 
-[[nodiscard]] constexpr bool is_packed(DType dtype) noexcept {
-  for (const DTypeInfo& info : kPackedDTypes)
-    if (info.dtype == dtype) return true;
-  return false;
-}
-
-[[nodiscard]] constexpr std::string_view to_string(DType dtype) noexcept {
+/// Of an element type; "?" for others, whose names quant/weight_formats.hpp knows.
+[[nodiscard]] constexpr std::string_view element_name(DType dtype) noexcept {
   for (const DTypeInfo& info : kDTypes)
-    if (info.dtype == dtype) return info.name;
-  for (const DTypeInfo& info : kPackedDTypes)
     if (info.dtype == dtype) return info.name;
   return "?";
 }
 
-[[nodiscard]] constexpr std::optional<DType> parse_dtype(std::string_view text) noexcept {
-  for (const DTypeInfo& info : kDTypes)
-    if (info.name == text) return info.dtype;
-  for (const DTypeInfo& info : kPackedDTypes)
-    if (info.name == text) return info.dtype;
-  return std::nullopt;
-}
-
-/// Bytes of one element; 0 for packed formats, and for a value that is no type.
+/// Bytes of one element; 0 for block formats, and for a value that is no type.
 [[nodiscard]] constexpr std::size_t size_bytes(DType dtype) noexcept {
   for (const DTypeInfo& info : kDTypes)
     if (info.dtype == dtype) return info.bytes;
@@ -112,7 +93,7 @@ constexpr decltype(auto) visit_dtype(DType dtype, Use&& use) {
     case DType::f16:
       return use(static_cast<const float16*>(nullptr));
     default:
-      throw WeightError("element type: expected f32, bf16 or f16, found " + std::string(to_string(dtype)),
+      throw WeightError("element type: expected f32, bf16 or f16, found " + std::string(element_name(dtype)),
                         {.kind = ErrorKind::unsupported});
   }
 }

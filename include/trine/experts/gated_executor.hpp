@@ -56,7 +56,7 @@ class GatedExecutor {
     for_column_blocks([&](std::size_t first, std::size_t columns, std::size_t worker) {
       for (std::size_t p = 0; p < parts_.size(); ++p) {
         const GatedRows& part = parts_[p];
-        const void* after = p + 1 < parts_.size() ? parts_[p + 1].mlp->down().place(first) : nullptr;
+        const void* after = p + 1 < parts_.size() ? parts_[p + 1].mlp->down().weight_address(first) : nullptr;
         for (std::size_t begin = 0; begin < part.rows; begin += kRowsAtATime) {
           const std::size_t count = std::min(kRowsAtATime, part.rows - begin);
           float* out = scratch.row(worker).data();
@@ -111,7 +111,7 @@ class GatedExecutor {
       const std::size_t next = task + context_.execution.num_workers();
       const auto j = static_cast<std::size_t>(std::ranges::upper_bound(end, next) - end.begin());
       const void* after =
-          next < tasks ? parts_[j].mlp->gate().place((next - (j == 0 ? 0 : end[j - 1])) * block) : nullptr;
+          next < tasks ? parts_[j].mlp->gate().weight_address((next - (j == 0 ? 0 : end[j - 1])) * block) : nullptr;
       hidden_columns(rows, parts_[i], first, block, scratch.row(worker), after);
     });
   }
@@ -128,7 +128,7 @@ class GatedExecutor {
       const std::uint32_t* row = part.row == nullptr ? nullptr : part.row + begin;
       const std::size_t first_row = part.row == nullptr ? begin : 0;
       mlp.gate().forward_columns(context_.execution, x, row, first_row, count, first, columns, gate, columns,
-                                 mlp.up().place(first));
+                                 mlp.up().weight_address(first));
       mlp.up().forward_columns(context_.execution, x, row, first_row, count, first, columns, up, columns, after);
       mlp.activation().apply(context_.execution.isa, {gate, count * columns}, {up, count * columns});
       for (std::size_t r = 0; r < count; ++r)

@@ -10,7 +10,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Several shared experts are one MLP of their widths together. Qwen2-MoE weights it token by token:
+/// Several shared experts are one MLP of their widths together. A gate may weight it token by token:
 ///   y = mlp(x), or sigmoid(gate . x) mlp(x)
 class SharedExperts {
  public:

@@ -32,7 +32,7 @@ struct SessionOptions {
 };
 
 /// Movable, not copyable but by fork(); one thread at a time. Results depend neither on `threads`, nor on how the input
-/// is cut into calls, with one exception: models with latent attention (DeepSeek, Kimi) take the form of it that costs
+/// is cut into calls, with one exception: models with latent attention take the form of it that costs
 /// less for the rows of a pass, and the forms round differently. `reproducible` or a fixed `latent_form` fix that.
 class Session {
  public:

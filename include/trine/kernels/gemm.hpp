@@ -9,10 +9,10 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <trine/core/any_view.hpp>
 #include <trine/core/bfloat16.hpp>
 #include <trine/kernels/simd/target.hpp>
 #include <trine/platform/cpu_features.hpp>
+#include <trine/quant/weight_matrix.hpp>
 
 namespace trine::inline TRINE_ABI::kernels {
 /// Products summed in registers: rows of a tile that long, 4 KiB of activations of type X, stay in L1.
@@ -55,29 +55,26 @@ template <class W>
 TRINE_DECL void gemm_columns(Isa isa, const RowsOf<float>& x, std::size_t rows, const W* w, std::size_t ldw,
                              std::size_t outs, std::size_t k, bool add, float* y, std::size_t ldy) noexcept;
 
-/// y[r, o] = sum_i x[r, i] w(o, i) in the calling thread, for weights stored in any way.
-TRINE_DECL void gemm(Isa isa, const RowsOf<float>& x, std::size_t rows, const AnyMatrix& w, float* y, std::size_t ldy,
-                     const void* after = nullptr);
-inline void gemm(Isa isa, const float* x, std::size_t ldx, std::size_t rows, const AnyMatrix& w, float* y,
-                 std::size_t ldy) {
-  gemm(isa, RowsOf<float>{x, ldx}, rows, w, y, ldy);
-}
-
 /// Has the instruction set products of bf16? Otherwise `gemm_bf16` must not be called.
 [[nodiscard]] constexpr bool multiplies_bf16(Isa isa) noexcept { return isa == Isa::avx512_bf16 || isa == Isa::amx; }
-/// With such weights, too? Tiles need panels.
-[[nodiscard]] constexpr bool multiplies_bf16(Isa isa, const AnyMatrix& w) noexcept {
-  if (w.dtype == DType::bf16_panels) return multiplies_bf16(isa) && w.has_panels();
-  return isa == Isa::avx512_bf16 && w.dtype == DType::bf16 && w.has_plain_rows();
-}
-
 /// y[i] = x[i] as bf16, ties to even.
 TRINE_DECL void round_to_bf16(Isa isa, const float* x, std::size_t count, bfloat16* y) noexcept;
 
-/// y[r, o] = sum_i x[r, i] w[o, i] with both sides in bf16 and sums in f32, two or more products at a time.   w: one
-/// that `multiplies_bf16` says yes to
-TRINE_DECL void gemm_bf16(Isa isa, const RowsOf<bfloat16>& x, std::size_t rows, const AnyMatrix& w, float* y,
-                          std::size_t ldy, const void* after = nullptr) noexcept;
+/// The same products with both sides in bf16 and sums in f32, two or more products at a time. Only where
+/// `multiplies_bf16(isa)`.   w: bf16 in plain rows; not for AMX
+TRINE_DECL void gemm_bf16(Isa isa, const RowsOf<bfloat16>& x, std::size_t rows, const WeightMatrix& w, float* y,
+                          std::size_t ldy, const void* after) noexcept;
+
+/// For panels of bf16 (quant/packed.hpp) in whole rows, with activations in bf16, where `multiplies_bf16(isa)`, and in
+/// f32.
+TRINE_DECL void gemm_panels(Isa isa, const RowsOf<bfloat16>& x, std::size_t rows, const WeightMatrix& w, float* y,
+                            std::size_t ldy, const void* after) noexcept;
+TRINE_DECL void gemm_panels(Isa isa, const RowsOf<float>& x, std::size_t rows, const WeightMatrix& w, float* y,
+                            std::size_t ldy, const void* after) noexcept;
+
+/// For any weights: some rows at a time are decoded to f32, and multiplied so.
+TRINE_DECL void gemm_decoded(Isa isa, const RowsOf<float>& x, std::size_t rows, const WeightMatrix& w, float* y,
+                             std::size_t ldy, const void* after) noexcept;
 
 }  // namespace trine::inline TRINE_ABI::kernels
 

@@ -9,13 +9,12 @@
 #include <initializer_list>
 #include <span>
 
-#include <trine/core/any_view.hpp>
 #include <trine/core/shape.hpp>
 #include <trine/core/tensor_view.hpp>
 #include <trine/core/workspace.hpp>
 #include <trine/kernels/gemm.hpp>
-#include <trine/kernels/packed_gemm.hpp>
 #include <trine/kernels/vector_math.hpp>
+#include <trine/kernels/weight_kernels.hpp>
 #include <trine/platform/parallel_for.hpp>
 #include <trine/platform/parallel_rows.hpp>
 
@@ -24,13 +23,13 @@ namespace trine::inline TRINE_ABI::kernels {
 enum class ActivationType : std::uint8_t { f32, bf16, q8 };
 
 /// What a product with these weights takes activations as:
-///   q8    with weights of packed bytes,
+///   q8    with weights that have a kernel for it,
 ///   bf16  with bf16 weights, if the execution says native and the CPU multiplies bf16 (with AMX: in panels),
 ///   f32   with all others, and with any if the execution says f32.
-[[nodiscard]] inline ActivationType activation_type(const Execution& execution, const AnyMatrix& w) noexcept {
+[[nodiscard]] inline ActivationType activation_type(const Execution& execution, const WeightMatrix& w) noexcept {
   if (execution.activations == Activations::f32) return ActivationType::f32;
   if (execution.activations == Activations::native && multiplies_bf16(execution.isa, w)) return ActivationType::bf16;
-  return w.dtype != DType::bf16_panels && w.has_panels() ? ActivationType::q8 : ActivationType::f32;
+  return kernels_of(w.dtype).q8 != nullptr && w.has_whole_rows() ? ActivationType::q8 : ActivationType::f32;
 }
 
 /// Rows of activations in each of the types that products ahead want; the others are null.
@@ -48,10 +47,11 @@ class ActivationBuffer {
   ActivationBuffer() = default;
   /// Room for what products with these weights want, f32 among it only if asked.
   ActivationBuffer(const Execution& execution, Workspace& workspace, std::size_t rows, std::size_t columns,
-                   std::span<const AnyMatrix* const> weights, bool with_f32)
+                   std::span<const WeightMatrix* const> weights, bool with_f32)
       : rows_{.rows = rows, .columns = columns} {
     const auto wanted = [&](ActivationType type) {
-      return std::ranges::any_of(weights, [&](const AnyMatrix* w) { return activation_type(execution, *w) == type; });
+      return std::ranges::any_of(weights,
+                                 [&](const WeightMatrix* w) { return activation_type(execution, *w) == type; });
     };
     if (with_f32 && wanted(ActivationType::f32)) {
       f32_ = workspace.take<float>(rows * columns).data();
@@ -90,7 +90,7 @@ class ActivationBuffer {
 
 /// x as products with these weights want it, rounded once for all of them.   x: [rows, columns], borrowed
 [[nodiscard]] inline ActivationRows prepare(const Execution& execution, Workspace& workspace, View<const float, 2> x,
-                                            std::span<const AnyMatrix* const> weights) {
+                                            std::span<const WeightMatrix* const> weights) {
   const std::size_t rows = x.extent(0);
   const std::size_t columns = x.extent(1);
   const ActivationBuffer buffer(execution, workspace, rows, columns, weights, false);
@@ -102,22 +102,22 @@ class ActivationBuffer {
   return prepared;
 }
 [[nodiscard]] inline ActivationRows prepare(const Execution& execution, Workspace& workspace, View<const float, 2> x,
-                                            std::initializer_list<const AnyMatrix*> weights) {
+                                            std::initializer_list<const WeightMatrix*> weights) {
   return prepare(execution, workspace, x, std::span(weights.begin(), weights.size()));
 }
 
 /// y[r, o] = sum_i x[index[r], i] w(o, i) in the calling thread, index[r] = first + r where `index` is null.
 /// y: [rows, w.rows] at distance ldy   after: weights that will be read next, or null
 inline void gemm(const Execution& execution, const ActivationRows& x, const std::uint32_t* index, std::size_t first,
-                 std::size_t rows, const AnyMatrix& w, float* y, std::size_t ldy, const void* after = nullptr) {
+                 std::size_t rows, const WeightMatrix& w, float* y, std::size_t ldy, const void* after = nullptr) {
+  const WeightKernels& kernels = kernels_of(w.dtype);
   switch (activation_type(execution, w)) {
     case ActivationType::f32:
-      return gemm(execution.isa, x.f32.from(first, index), rows, w, y, ldy, after);
+      return kernels.f32(execution.isa, x.f32.from(first, index), rows, w, y, ldy, after);
     case ActivationType::bf16:
-      return gemm_bf16(execution.isa, x.bf16.from(first, index), rows, w, y, ldy, after);
+      return kernels.bf16(execution.isa, x.bf16.from(first, index), rows, w, y, ldy, after);
     case ActivationType::q8:
-      return packed_gemm(execution.isa, index == nullptr ? x.q8.from(first) : x.q8, index, rows, w.dtype, w.panels(),
-                         w.rows, w.columns, y, ldy, static_cast<const std::byte*>(after));
+      return kernels.q8(execution.isa, index == nullptr ? x.q8.from(first) : x.q8, index, rows, w, y, ldy, after);
   }
 }
 
@@ -152,7 +152,7 @@ struct MatmulTask {
 
 /// One product of an input: y = x W^T, or x W^T + bias.
 struct Product {
-  const AnyMatrix* weight;      // [out, in]
+  const WeightMatrix* weight;   // [out, in]
   const float* bias = nullptr;  // [out], or null
   View<float, 2> y;             // [rows, out], not aliasing x
 };
@@ -176,7 +176,7 @@ inline void matmul(const Execution& execution, const ActivationRows& x, std::spa
   }
   std::size_t tasks = 0;
   for (std::size_t i = 0; i < products.size(); ++i) {
-    const AnyMatrix& w = *products[i].weight;
+    const WeightMatrix& w = *products[i].weight;
     const MatmulTask size = matmul_task(execution, x.rows, w.rows, w.columns, outs);
     const std::size_t row_blocks = (x.rows + size.rows - 1) / size.rows;
     tasks += row_blocks * ((w.rows + size.columns - 1) / size.columns);
@@ -191,13 +191,13 @@ inline void matmul(const Execution& execution, const ActivationRows& x, std::spa
     return use(products[i], plan, own % plan.row_blocks * plan.size.rows, own / plan.row_blocks * plan.size.columns);
   };
   const auto weights_of = [](const Product& product, const Plan&, std::size_t, std::size_t first) -> const void* {
-    return product.weight->row_range(first, 1).place();
+    return product.weight->row_range(first, 1).address();
   };
   parallel_for(execution, tasks, [&](std::size_t task) {
     const std::size_t after = task + execution.num_workers();  // likely for this thread
     const void* next = after < tasks ? locate(after, weights_of) : nullptr;
     locate(task, [&](const Product& product, const Plan& plan, std::size_t row, std::size_t first) {
-      const AnyMatrix& w = *product.weight;
+      const WeightMatrix& w = *product.weight;
       const std::size_t rows = std::min(plan.size.rows, x.rows - row);
       const std::size_t columns = std::min(plan.size.columns, w.rows - first);
       float* y = product.y.row(row).data() + first;
@@ -210,7 +210,7 @@ inline void matmul(const Execution& execution, const ActivationRows& x, std::spa
 }
 
 /// y[r, o] = sum_i x[r, i] w(o, i).   x: [rows, in]   w: [out, in]   y: [rows, out], not aliasing x. Throws ShapeError.
-inline void matmul(const Execution& execution, Workspace& workspace, View<const float, 2> x, const AnyMatrix& w,
+inline void matmul(const Execution& execution, Workspace& workspace, View<const float, 2> x, const WeightMatrix& w,
                    View<float, 2> y) {
   const Workspace::Scope scope(workspace);
   const Product product{&w, nullptr, y};

@@ -15,7 +15,7 @@ namespace trine::inline TRINE_ABI::kernels {
 TRINE_DECL void silu_multiply(Isa isa, std::span<float> gate, std::span<const float> up) noexcept;
 
 /// gate[i] = g sigmoid(alpha g) (u + 1) with g = min(gate[i], limit), u = up[i] clamped to [-limit, limit]: the inside
-/// of a gpt-oss expert (OpenAI 2025, arXiv:2508.10925).
+/// of a clamped SwiGLU (OpenAI 2025, arXiv:2508.10925).
 TRINE_DECL void clamped_swiglu_multiply(Isa isa, std::span<float> gate, std::span<const float> up, float alpha,
                                         float limit) noexcept;
 

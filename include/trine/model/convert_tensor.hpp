@@ -7,17 +7,17 @@
 #include <cmath>
 #include <cstddef>
 #include <functional>
+#include <numeric>
 #include <span>
 #include <string>
 #include <vector>
 
-#include <trine/core/any_view.hpp>
 #include <trine/core/error.hpp>
 #include <trine/core/tensor.hpp>
 #include <trine/kernels/convert.hpp>
 #include <trine/platform/parallel_for.hpp>
-#include <trine/quant/packed.hpp>
 #include <trine/quant/quantization_error.hpp>
+#include <trine/quant/weight_formats.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -26,7 +26,9 @@ using TensorSink = std::function<void(std::span<const std::byte> bytes, double d
 
 namespace detail {
 
-inline constexpr std::size_t kBandElements = std::size_t{1} << 18U;  // of which a thread has one at a time
+// A thread has a band of rows at a time, of so many elements if rows are not too long for that.
+inline constexpr std::size_t kBandElements = std::size_t{1} << 18U;
+inline constexpr std::size_t kBandRows = 16;
 
 // Scratch of one thread: rows as numbers, and as numbers again after they were stored.
 struct ConvertScratch {
@@ -35,7 +37,7 @@ struct ConvertScratch {
 };
 
 // Stores rows [first, first + rows) of `from` as `to` at `out`.
-inline QuantizationError convert_rows(const std::string& name, const AnyMatrix& from, std::size_t first,
+inline QuantizationError convert_rows(const std::string& name, const WeightMatrix& from, std::size_t first,
                                       std::size_t rows, DType to, std::byte* out, ConvertScratch& scratch) {
   const std::size_t count = rows * from.columns;
   scratch.exact.resize(count);
@@ -46,20 +48,8 @@ inline QuantizationError convert_rows(const std::string& name, const AnyMatrix& 
   if (!std::all_of(exact, exact + count, [](float w) { return std::isfinite(w); }))
     throw WeightError(name + ": expected finite numbers, found another",
                       {.kind = ErrorKind::not_finite, .field = name});
-  if (is_packed(to)) {
-    pack(to, exact, from.columns, rows, from.columns, out);
-    AnyMatrix packed{out, to, rows, from.columns};
-    packed.stride = panel_bytes(to, from.columns);
-    kernels::decode(packed, 0, rows, 0, from.columns, rounded, from.columns, 1);
-  } else {
-    visit_dtype(to, [&]<class T>(const T*) {
-      T* stored = reinterpret_cast<T*>(out);
-      for (std::size_t i = 0; i < count; ++i) {
-        stored[i] = static_cast<T>(exact[i]);
-        rounded[i] = static_cast<float>(stored[i]);
-      }
-    });
-  }
+  find_format(to)->encode(exact, from.columns, rows, from.columns, out);
+  kernels::decode(stored_matrix(out, to, rows, from.columns), 0, rows, 0, from.columns, rounded, from.columns, 1);
   QuantizationError error;
   error.add(exact, rounded, count);
   return error;
@@ -67,14 +57,17 @@ inline QuantizationError convert_rows(const std::string& name, const AnyMatrix& 
 
 }  // namespace detail
 
-/// Gives `from` as `to` to `sink` and returns what it cost. What is asked for is done: rows in panels of 16 are packed
-/// whatever matrix of a stack they belong to. Bits do not depend on the threads. Memory: a few megabytes a thread, or
-/// 16 rows where those are more. Throws WeightError for numbers that are not finite, or not with the new type,
-/// CancelledError, and what `sink` throws.
+/// Gives `from` as `to` to `sink` and returns what it cost. What is asked for is done: a row of blocks holds
+/// neighbouring rows whatever matrix of a stack they belong to. Bits do not depend on the threads. Memory: a few
+/// megabytes a thread, or 16 rows where those are more. Throws WeightError for numbers that are not finite, or not with
+/// the new type, CancelledError, and what `sink` throws.
 [[nodiscard]] inline QuantizationError convert_tensor(const Execution& execution, const std::string& name,
-                                                      const AnyMatrix& from, DType to, const TensorSink& sink) {
-  const std::size_t panels = detail::kBandElements / (kPanelRows * from.columns);
-  const std::size_t band = kPanelRows * std::max<std::size_t>(panels, 1);
+                                                      const WeightMatrix& from, DType to, const TensorSink& sink) {
+  const WeightFormat* format = find_format(to);
+  if (format == nullptr || format->encode == nullptr)
+    throw WeightError(name + ": expected a type that weights are converted to, found " + std::string(to_string(to)));
+  const std::size_t least = std::lcm(format->block_rows, detail::kBandRows);
+  const std::size_t band = least * std::max<std::size_t>(detail::kBandElements / (least * from.columns), 1);
   const std::size_t at_once = execution.num_workers() * 4;
   std::vector<detail::ConvertScratch> scratch(execution.num_workers());
   std::vector<std::vector<std::byte, CacheLineAllocator<std::byte>>> stored(at_once);

@@ -57,6 +57,18 @@ class Model {
     return build(config, place, std::move(source), options, Notes(options.allow_unknown));
   }
 
+  /// What each tensor of `source` is for in the model that `config` describes: builds it to see, and throws it away.
+  /// Throws as `build` does.
+  [[nodiscard]] static TensorRecord tensor_record(const Json& config, const std::string& place,
+                                                  const WeightSource& source, const LoadOptions& options = {}) {
+    LoadOptions dry = options;
+    dry.wrap_router = {};  // is told of the routers of models only
+    Notes notes(options.allow_unknown);
+    WeightReader reader(source, parse_quantization_config(config, place, notes), &notes);
+    static_cast<void>(build_parts(config, place, dry, notes, reader));
+    return reader.record();
+  }
+
   [[nodiscard]] const ModelInfo& info() const noexcept { return state_->built.info; }
   [[nodiscard]] const Transformer& transformer() const noexcept { return *state_->built.transformer; }
   [[nodiscard]] const WeightSource& weights() const noexcept { return *state_->source; }
@@ -101,13 +113,10 @@ class Model {
 
   static Model build(const Json& config, const std::string& place, std::unique_ptr<const WeightSource> source,
                      const LoadOptions& options, Notes notes) {
-    const Architecture& architecture = find_architecture(config, place, options.architectures);
     auto state = std::make_shared<State>();
     state->source = std::move(source);
     WeightReader reader(*state->source, parse_quantization_config(config, place, notes), &notes);
-    state->built = architecture({config, place, options.routers, options.wrap_router, options.chunking, &notes},
-                                WeightScope(reader));
-    reader.require_all_fetched();
+    state->built = build_parts(config, place, options, notes, reader);
     state->built.info.notes = notes.all();
     state->built.info.unknown_tensors = notes.unknown_tensors();
     Hash hash;
@@ -120,6 +129,15 @@ class Model {
     for (const std::string_view name : state->source->names())
       state->weight_bytes += state->source->find(name)->bytes.size();
     return Model(std::move(state));
+  }
+
+  static BuiltModel build_parts(const Json& config, const std::string& place, const LoadOptions& options, Notes& notes,
+                                WeightReader& reader) {
+    const Architecture& architecture = find_architecture(config, place, options.architectures);
+    BuiltModel built = architecture({config, place, options.routers, options.wrap_router, options.chunking, &notes},
+                                    WeightScope(reader));
+    reader.require_all_fetched();
+    return built;
   }
 
   static const Architecture& find_architecture(const Json& config, const std::string& place,

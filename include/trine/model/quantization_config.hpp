@@ -26,7 +26,7 @@ namespace trine::inline TRINE_ABI {
   for (const char* key : {"modules_to_not_convert", "ignored_layers", "dequantize"}) static_cast<void>(reader.has(key));
   if (method == Method::fp8) {
     if (reader.has("fmt")) static_cast<void>(reader.choice<bool>("fmt", {{"e4m3", true}}));
-    // How DeepSeek's own kernels quantise activations; ours are f32, so neither changes anything.
+    // How other kernels quantise activations; ours are f32, so neither changes anything.
     if (reader.has("activation_scheme"))
       static_cast<void>(reader.choice<bool>("activation_scheme", {{"dynamic", true}}));
     if (reader.has("scale_fmt"))

@@ -44,17 +44,18 @@ class ModelQuantizer {
         stamps_(look_at_files(directory_)),
         model_(Model::load(directory_, load_)),
         config_(read_json_file(directory_ / "config.json")),
-        fp8_block_([this] {
+        code_block_([this] {
           Notes notes(load_.allow_unknown);
           return parse_quantization_config(config_, (directory_ / "config.json").string(), notes);
-        }()) {}
+        }()),
+        record_(Model::tensor_record(config_, (directory_ / "config.json").string(), model_.weights(), load_)) {}
 
   [[nodiscard]] const Model& model() const noexcept { return model_; }
 
   /// What plan_quantization says for it, without ModelInfo::unknown_tensors: the result loads without permission.
   /// Throws InputError, WeightError.
   [[nodiscard]] std::vector<PlannedTensor> plan(DType type, std::span<const QuantizeRule> rules = {}) const {
-    return plan_quantization(model_.weights(), type, rules, model_.info().unknown_tensors);
+    return plan_quantization(model_.weights(), record_, type, rules, model_.info().unknown_tensors);
   }
 
   /// Writes the directory `target`: weights.bin by the plan; config.json, without a quantization_config that has no
@@ -133,7 +134,8 @@ class ModelQuantizer {
         throw InputError(planned.name + ": expected a plan for the tensors of " + directory_.string(),
                          {ErrorKind::mismatch, directory_.string(), planned.name});
       if (planned.to == planned.from) continue;
-      if (const std::string obstacle = detail::obstacle_to(planned.to, model_.weights(), planned); !obstacle.empty())
+      if (const std::string obstacle = detail::obstacle_to(planned.to, record_.find(planned.name), planned);
+          !obstacle.empty())
         throw InputError(planned.name + ": expected a type that it can have, found " +
                              std::string(to_string(planned.to)) + ": " + obstacle,
                          {ErrorKind::unsupported, directory_.string(), planned.name});
@@ -163,11 +165,11 @@ class ModelQuantizer {
       after += tensor.bytes_after;
     }
     RawBlobWriter writer(output, after);
-    WeightReader reader(model_.weights(), fp8_block_);
+    WeightReader reader(model_.weights(), code_block_);
     std::vector<QuantizationError> errors;
     std::uint64_t done = 0;
     for (const PlannedTensor& tensor : plan) {
-      writer.begin(tensor.name, tensor.to, detail::written_shape(model_.weights(), tensor));
+      writer.begin(tensor.name, tensor.to, detail::written_shape(record_.find(tensor.name), tensor));
       errors.push_back(write_tensor(execution, reader, tensor, [&](std::span<const std::byte> bytes, double share) {
         writer.write(bytes);
         const auto part = static_cast<std::uint64_t>(share * static_cast<double>(tensor.bytes_before));
@@ -189,24 +191,26 @@ class ModelQuantizer {
     const std::size_t columns = tensor->shape.back();
     std::size_t rows = 1;  // of all matrices of a stack; a vector is one
     for (std::size_t i = 0; i + 1 < tensor->shape.size(); ++i) rows *= tensor->shape[i];
-    AnyMatrix matrix{tensor->bytes.data(), tensor->dtype, rows, columns};
-    if (is_packed(tensor->dtype)) matrix.stride = panel_bytes(tensor->dtype, columns);
-    if (tensor->dtype == DType::f8_e4m3) matrix = WeightScope(reader).matrix(planned.name, rows, columns);
-    if (detail::is_turned(model_.weights(), planned)) return write_turned(execution, planned, matrix, sink);
+    const TensorUse use = record_.find(planned.name);
+    if (use.stack && detail::is_transposed(use, planned)) return write_stack(execution, planned, *use.stack, sink);
+    const WeightFormat* format = find_format(tensor->dtype);
+    const WeightMatrix matrix = format != nullptr && format->has_scale_tensor()
+                                    ? WeightScope(reader).matrix(planned.name, rows, columns)
+                                    : stored_matrix(tensor->bytes.data(), tensor->dtype, rows, columns);
     return convert_tensor(execution, planned.name, matrix, planned.to, sink);
   }
 
-  // stored: [experts * in, out]
-  static QuantizationError write_turned(const Execution& execution, const PlannedTensor& planned,
-                                        const AnyMatrix& stored, const TensorSink& sink) {
-    const std::size_t in = planned.shape[1];
-    const std::size_t parts = detail::projections_in(planned);
-    const std::size_t count = planned.shape[0] * parts;
+  // The matrices of a stack one after the other, each in rows.
+  QuantizationError write_stack(const Execution& execution, const PlannedTensor& planned, const StackShape& shape,
+                                const TensorSink& sink) const {
+    const StoredTensor& tensor = *model_.weights().find(planned.name);
+    const WeightStack stack(
+        stored_matrix(tensor.bytes.data(), tensor.dtype, tensor.shape[0] * tensor.shape[1], tensor.shape[2]), shape);
+    const std::size_t count = shape.count * shape.projections;
     QuantizationError error;
     for (std::size_t i = 0; i < count; ++i) {
-      const AnyMatrix expert = stored.row_range(i / parts * in, in).transpose();
-      error += convert_tensor(execution, planned.name, expert.every_nth_row(i % parts, parts), planned.to,
-                              [&](std::span<const std::byte> bytes, double done) {
+      error += convert_tensor(execution, planned.name, stack.matrix(i / shape.projections, i % shape.projections),
+                              planned.to, [&](std::span<const std::byte> bytes, double done) {
                                 sink(bytes, (static_cast<double>(i) + done) / static_cast<double>(count));
                               });
     }
@@ -229,7 +233,8 @@ class ModelQuantizer {
   Stamps stamps_;  // before anything is read
   Model model_;
   Json config_;
-  WeightReader::CodeBlock fp8_block_;
+  WeightReader::CodeBlock code_block_;
+  TensorRecord record_;
 };
 
 }  // namespace trine::inline TRINE_ABI

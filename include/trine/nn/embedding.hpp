@@ -6,7 +6,6 @@
 #include <span>
 #include <vector>
 
-#include <trine/core/any_view.hpp>
 #include <trine/core/token_id.hpp>
 #include <trine/kernels/convert.hpp>
 #include <trine/nn/linear.hpp>
@@ -42,10 +41,10 @@ class TokenEmbedding : public Embedding {
   }
   [[nodiscard]] std::size_t parameters() const override { return weight_.parameters(); }
   /// For a head that is tied to it.
-  [[nodiscard]] const AnyMatrix& weight() const noexcept { return weight_; }
+  [[nodiscard]] const WeightMatrix& weight() const noexcept { return weight_; }
 
  private:
-  AnyMatrix weight_;
+  WeightMatrix weight_;
 };
 
 /// y[n] = W x[n] + b + site[n mod S]: a linear map of the features and a learned place in the frame.
@@ -54,7 +53,7 @@ class FeatureEmbedding : public Embedding {
   /// Reads "embed_features.{weight [hidden, features], bias [hidden]}" and "embed_sites.weight" [sites, hidden].
   FeatureEmbedding(const WeightScope& scope, std::size_t features, std::size_t sites, std::size_t hidden)
       : linear_(scope / "embed_features", features, hidden, Linear::Bias::yes) {
-    const AnyMatrix table = (scope / "embed_sites").matrix("weight", sites, hidden);
+    const WeightMatrix table = (scope / "embed_sites").matrix("weight", sites, hidden);
     site_.resize(table.parameters());  // after the fetch: a tensor of that size exists
     for (std::size_t s = 0; s < sites; ++s) kernels::decode_row(table, s, site_.data() + s * hidden);
   }

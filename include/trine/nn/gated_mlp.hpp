@@ -19,7 +19,7 @@ struct GatedActivation {
   float limit = 7.0F;    // clamped_swiglu only
 
   /// silu:            gate = silu(gate) * up
-  /// clamped_swiglu:  gate = g sigmoid(alpha g) (u + 1), g = min(gate, limit), u = up in [-limit, limit]   (gpt-oss)
+  /// clamped_swiglu:  gate = g sigmoid(alpha g) (u + 1), g = min(gate, limit), u = up in [-limit, limit]
   void apply(Isa isa, std::span<float> gate, std::span<const float> up) const noexcept {
     if (kind == Kind::silu) {
       kernels::silu_multiply(isa, gate, up);

@@ -31,7 +31,7 @@ class Linear {
     if (bias == Bias::yes) bias_ = scope.read_f32("bias", out);
   }
   /// bias: [out]
-  explicit Linear(const AnyMatrix& weight, std::optional<Tensor<float, 1>> bias = std::nullopt)
+  explicit Linear(const WeightMatrix& weight, std::optional<Tensor<float, 1>> bias = std::nullopt)
       : weight_(weight), bias_(std::move(bias)) {}
 
   /// y = x W^T + b.   x: [tokens, in]   y: [tokens, out], not aliasing x. Throws ShapeError.
@@ -65,13 +65,13 @@ class Linear {
   /// them
   [[nodiscard]] bool wants_copies(const Execution& execution,
                                   std::initializer_list<std::size_t> columns) const noexcept {
-    const bool whole = std::ranges::all_of(columns, [](std::size_t count) { return count % kPanelRows == 0; });
-    return execution.activations == Activations::native && kernels::multiplies_bf16(execution.isa) &&
-           !kernels::multiplies_bf16(execution.isa, weight_) && weight_.dtype == DType::bf16 &&
-           weight_.has_plain_rows() && weight_.columns % kPackedSubgroup == 0 && whole;
+    const std::size_t panel_rows = panel_copy_layout(weight_.rows, weight_.columns).row_block;
+    const bool whole = std::ranges::all_of(columns, [=](std::size_t count) { return count % panel_rows == 0; });
+    return execution.activations == Activations::native && kernels::gains_from_panels(execution.isa, weight_) && whole;
   }
   [[nodiscard]] std::size_t copy_bytes(std::size_t count) const noexcept {
-    return count / kPanelRows * panel_bytes(DType::bf16_panels, weight_.columns);
+    const WeightMatrix copy = panel_copy_layout(count, weight_.columns);
+    return count / copy.row_block * copy.stride;
   }
   /// Columns [first, first + count) as a map of their own, in `memory` [copy_bytes(count)].
   [[nodiscard]] Linear copy_columns(std::size_t first, std::size_t count, std::byte* memory) const {
@@ -79,22 +79,22 @@ class Linear {
   }
   /// What such a copy wants its input to be, before there is one.
   [[nodiscard]] Linear copy_without_weights(std::size_t count) const {
-    return Linear(AnyMatrix{nullptr, DType::bf16_panels, count, weight_.columns});
+    return Linear(panel_copy_layout(count, weight_.columns));
   }
 
   /// Where the weights of column `first` and those behind it lie, or null where there are none: for prefetching.
-  [[nodiscard]] const void* place(std::size_t first) const noexcept {
-    return first < out() ? weight_.row_range(first, out() - first).place() : nullptr;
+  [[nodiscard]] const void* weight_address(std::size_t first) const noexcept {
+    return first < out() ? weight_.row_range(first, out() - first).address() : nullptr;
   }
 
   [[nodiscard]] std::size_t in() const noexcept { return weight_.columns; }
   [[nodiscard]] std::size_t out() const noexcept { return weight_.rows; }
-  [[nodiscard]] const AnyMatrix& weight() const noexcept { return weight_; }
+  [[nodiscard]] const WeightMatrix& weight() const noexcept { return weight_; }
   [[nodiscard]] const float* bias() const noexcept { return bias_ ? bias_->data() : nullptr; }
   [[nodiscard]] std::size_t parameters() const noexcept { return weight_.parameters() + (bias_ ? bias_->size() : 0); }
 
  private:
-  AnyMatrix weight_;                      // [out, in]
+  WeightMatrix weight_;                   // [out, in]
   std::optional<Tensor<float, 1>> bias_;  // [out]
 };
 
@@ -109,7 +109,7 @@ struct Projection {
 inline void project(const ForwardContext& context, View<const float, 2> x,
                     std::initializer_list<Projection> projections) {
   const Workspace::Scope scope(context.workspace);
-  std::array<const AnyMatrix*, kernels::kMaxProducts> weights{};
+  std::array<const WeightMatrix*, kernels::kMaxProducts> weights{};
   std::array<kernels::Product, kernels::kMaxProducts> products{};
   std::size_t count = 0;
   for (const Projection& p : projections) {
@@ -117,7 +117,7 @@ inline void project(const ForwardContext& context, View<const float, 2> x,
     products[count++] = {&p.linear.weight(), p.linear.bias(), p.y};
   }
   const kernels::ActivationRows rows = kernels::prepare(context.execution, context.workspace, x,
-                                                        std::span<const AnyMatrix* const>(weights).first(count));
+                                                        std::span<const WeightMatrix* const>(weights).first(count));
   kernels::matmul(context.execution, rows, std::span<const kernels::Product>(products).first(count));
 }
 
@@ -125,7 +125,7 @@ inline void project(const ForwardContext& context, View<const float, 2> x,
 /// from the workspace.
 [[nodiscard]] inline kernels::ActivationRows prepare_input(const ForwardContext& context, View<const float, 2> x,
                                                            std::span<const Linear* const> linears) {
-  const std::span<const AnyMatrix*> weights = context.workspace.take<const AnyMatrix*>(linears.size());
+  const std::span<const WeightMatrix*> weights = context.workspace.take<const WeightMatrix*>(linears.size());
   std::ranges::transform(linears, weights.begin(), [](const Linear* linear) { return &linear->weight(); });
   return kernels::prepare(context.execution, context.workspace, x, weights);
 }
@@ -136,7 +136,7 @@ inline void project(const ForwardContext& context, View<const float, 2> x,
 [[nodiscard]] inline kernels::ActivationBuffer input_buffer(const ForwardContext& context, std::size_t rows,
                                                             std::span<const Linear* const> linears,
                                                             bool with_f32 = false) {
-  const std::span<const AnyMatrix*> weights = context.workspace.take<const AnyMatrix*>(linears.size());
+  const std::span<const WeightMatrix*> weights = context.workspace.take<const WeightMatrix*>(linears.size());
   std::ranges::transform(linears, weights.begin(), [](const Linear* linear) { return &linear->weight(); });
   std::size_t columns = 0;
   for (const Linear* linear : linears) columns = std::max(columns, linear->in());

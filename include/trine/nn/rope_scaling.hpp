@@ -32,10 +32,10 @@ struct DynamicScaling {
   double factor = 1.0;
 };
 
-/// "llama3": with wavelength w = 2 pi / f and L0 = original_max_position_embeddings, f stays where w < L0 / high, is
-/// divided by `factor` where w > L0 / low, and in between is (1 - t) f / factor + t f, t = (L0 / w - low) / (high -
-/// low). Llama Team 2024, arXiv:2407.21783.
-struct Llama3Scaling {
+/// By wavelength: with w = 2 pi / f the wavelength and L0 = original_max_position_embeddings, f stays where w < L0 /
+/// high, is divided by `factor` where w > L0 / low, and in between is (1 - t) f / factor + t f, t = (L0 / w - low) /
+/// (high - low). Llama Team 2024, arXiv:2407.21783.
+struct WavelengthScaling {
   double factor = 1.0;
   double low_freq_factor = 1.0;
   double high_freq_factor = 4.0;
@@ -67,7 +67,7 @@ struct LongRopeScaling {
 
 /// Without one, frequencies are theta^(-2i/r).
 using RopeScaling =
-    std::variant<std::monostate, LinearScaling, DynamicScaling, Llama3Scaling, YarnScaling, LongRopeScaling>;
+    std::variant<std::monostate, LinearScaling, DynamicScaling, WavelengthScaling, YarnScaling, LongRopeScaling>;
 
 struct RopeOptions {
   std::size_t rotary_dim = 0;  // r: elements of a head that turn; even
@@ -90,12 +90,12 @@ inline void scale_frequencies(const LinearScaling& linear, const RopeOptions&, R
   for (double& f : result.inverse) f /= linear.factor;
 }
 
-inline void scale_frequencies(const Llama3Scaling& llama, const RopeOptions&, RopeFrequencies& result) {
+inline void scale_frequencies(const WavelengthScaling& scaling, const RopeOptions&, RopeFrequencies& result) {
   for (double& f : result.inverse) {
-    const double turns = static_cast<double>(llama.original_max_position_embeddings) * f / (2.0 * std::numbers::pi);
+    const double turns = static_cast<double>(scaling.original_max_position_embeddings) * f / (2.0 * std::numbers::pi);
     const double t =
-        std::clamp((turns - llama.low_freq_factor) / (llama.high_freq_factor - llama.low_freq_factor), 0.0, 1.0);
-    f = (1.0 - t) * f / llama.factor + t * f;
+        std::clamp((turns - scaling.low_freq_factor) / (scaling.high_freq_factor - scaling.low_freq_factor), 0.0, 1.0);
+    f = (1.0 - t) * f / scaling.factor + t * f;
   }
 }
 

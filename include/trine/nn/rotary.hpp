@@ -30,8 +30,8 @@ struct RopeFrequencies {
 
 /// Which elements of a head make pair i of r/2. A checkpoint is trained for one of them: the other is silently wrong.
 enum class RotaryPairs : std::uint8_t {
-  half_split,  // x[i] and x[i + r/2]: Llama, Mixtral, Qwen, OLMoE, gpt-oss
-  interleaved  // x[2i] and x[2i + 1]: DeepSeek V2 and V3
+  half_split,  // x[i] and x[i + r/2]
+  interleaved  // x[2i] and x[2i + 1]
 };
 
 /// With pair i = (a, b), angle t = position * inverse[i] and amplitude A:

@@ -26,13 +26,17 @@
 #include <cstdint>
 #include <cstring>
 #include <optional>
-#include <span>
 
 #include <trine/core/bfloat16.hpp>
 #include <trine/core/check.hpp>
-#include <trine/core/dtype.hpp>
+#include <trine/quant/plain_formats.hpp>
+#include <trine/quant/weight_format.hpp>
 
 namespace trine::inline TRINE_ABI {
+
+inline constexpr DType kQ8 = block_format(0);
+inline constexpr DType kQ4 = block_format(1);
+inline constexpr DType kBf16Panels = block_format(2);
 
 inline constexpr std::size_t kPanelRows = 16;
 inline constexpr std::size_t kPackedGroup = 128;
@@ -47,12 +51,12 @@ inline constexpr std::size_t kPanelScaleBytes = kPanelRows * sizeof(float);
 
 /// Bytes of a group before its codes.
 [[nodiscard]] constexpr std::size_t group_header_bytes(DType dtype) noexcept {
-  return dtype == DType::bf16_panels ? 0 : dtype == DType::q4 ? 2 * kPanelScaleBytes : kPanelScaleBytes;
+  return dtype == kBf16Panels ? 0 : dtype == kQ4 ? 2 * kPanelScaleBytes : kPanelScaleBytes;
 }
 
 /// Bytes of a group of so many columns, 32 to 128.
 [[nodiscard]] constexpr std::size_t group_bytes(DType dtype, std::size_t group_columns) noexcept {
-  const std::size_t bits = dtype == DType::bf16_panels ? 16 : dtype == DType::q4 ? 4 : 8;
+  const std::size_t bits = dtype == kBf16Panels ? 16 : dtype == kQ4 ? 4 : 8;
   return group_header_bytes(dtype) + group_columns * kPanelRows * bits / 8;
 }
 
@@ -71,18 +75,6 @@ inline constexpr std::size_t kPanelScaleBytes = kPanelRows * sizeof(float);
   return checked_multiply(rows / kPanelRows + (rows % kPanelRows == 0 ? 0 : 1), panel_bytes(dtype, columns));
 }
 
-/// Bytes of a tensor of any type, or nothing where 64 bits do not count them. Packed, the rows of a stack [count, rows,
-/// columns] are those of one matrix.   shape: at least two extents for a packed type
-[[nodiscard]] constexpr std::optional<std::uint64_t> stored_bytes(DType dtype,
-                                                                  std::span<const std::size_t> shape) noexcept {
-  if (!is_packed(dtype)) {
-    const auto elements = checked_product(shape);
-    return elements ? checked_multiply(*elements, size_bytes(dtype)) : std::nullopt;
-  }
-  const auto rows = checked_product(shape.first(shape.size() - 1));
-  return rows ? packed_bytes(dtype, *rows, shape.back()) : std::nullopt;
-}
-
 namespace detail {
 
 /// Bytes from the beginning of a group of bf16_panels to an element.
@@ -99,14 +91,14 @@ namespace detail {
   const std::size_t in_group = column % kPackedGroup;
   const std::byte* group = packed + row / kPanelRows * panel + column / kPackedGroup * group_bytes(dtype, kPackedGroup);
   const std::byte* codes = group + group_header_bytes(dtype);
-  if (dtype == DType::bf16_panels) {
+  if (dtype == kBf16Panels) {
     bfloat16 value;
     std::memcpy(&value, codes + detail::place_in_pairs(lane, in_group), sizeof value);
     return static_cast<float>(value);
   }
   float scale = 0.0F;
   std::memcpy(&scale, group + lane * sizeof(float), sizeof scale);
-  if (dtype == DType::q8) {
+  if (dtype == kQ8) {
     const std::byte code = codes[in_group / 4 * 4 * kPanelRows + lane * 4 + in_group % 4];
     return scale * static_cast<float>(std::to_integer<int>(code) - 128);
   }
@@ -264,7 +256,7 @@ inline void write_row(DType dtype, const PackedRow& row, std::size_t lane, std::
                       std::byte* group) noexcept {
   std::memcpy(group + lane * sizeof(float), &row.scale, sizeof row.scale);
   std::byte* codes = group + group_header_bytes(dtype);
-  if (dtype == DType::q8) {
+  if (dtype == kQ8) {
     for (std::size_t c = 0; c < columns; ++c)
       codes[c / 4 * 4 * kPanelRows + lane * 4 + c % 4] = static_cast<std::byte>(row.code[c] + 128);
     return;
@@ -292,15 +284,55 @@ inline void pack(DType dtype, const float* w, std::size_t ldw, std::size_t rows,
         std::array<float, kPackedGroup> x{};
         if (first + lane < rows)
           std::copy_n(w + (first + lane) * ldw + column, std::min(kPackedGroup, columns - column), x.begin());
-        if (dtype == DType::bf16_panels) {
+        if (dtype == kBf16Panels) {
           detail::write_bf16(x, lane, length, out);
         } else {
-          detail::write_row(dtype, dtype == DType::q8 ? detail::round_q8(x) : detail::round_q4(x), lane, length, out);
+          detail::write_row(dtype, dtype == kQ8 ? detail::round_q8(x) : detail::round_q4(x), lane, length, out);
         }
       }
       out += group_bytes(dtype, length);
     }
   }
 }
+
+namespace detail {
+
+template <DType Format>
+void decode_packed(const WeightMatrix& w, std::size_t row, std::size_t column, std::size_t count, float* out,
+                   std::size_t out_step) noexcept {
+  for (std::size_t k = 0; k < count; ++k)
+    out[k * out_step] = packed_value(Format, w.data, w.stride, row, column + k * w.step[1]);
+}
+
+// Pairs of columns, those of 16 rows beside each other.
+inline void decode_panels(const WeightMatrix& w, std::size_t row, std::size_t column, std::size_t count, float* out,
+                          std::size_t out_step) noexcept {
+  const auto* lane = reinterpret_cast<const bfloat16*>(w.data + row / kPanelRows * w.stride) + row % kPanelRows * 2;
+  for (std::size_t k = 0, c = column; k < count; ++k, c += w.step[1])
+    out[k * out_step] = static_cast<float>(lane[c / 2 * 2 * kPanelRows + c % 2]);
+}
+
+template <DType Format>
+[[nodiscard]] constexpr WeightFormat packed_format(std::string_view name) noexcept {
+  return {.dtype = Format,
+          .name = name,
+          .block_rows = kPanelRows,
+          .block_columns = kPackedGroup,
+          .column_multiple = kPackedSubgroup,
+          .alignment = 64,
+          .row_bytes = [](std::size_t columns) noexcept { return panel_bytes(Format, columns); },
+          .decode = Format == kBf16Panels ? decode_panels : decode_packed<Format>,
+          .encode = [](const float* w, std::size_t ldw, std::size_t rows, std::size_t columns,
+                       std::byte* out) noexcept { pack(Format, w, ldw, rows, columns, out); },
+          .in_native_file = true,
+          .is_conversion = Format != kBf16Panels,
+          .copy_of = Format == kBf16Panels ? &kBf16Format : nullptr};
+}
+
+}  // namespace detail
+
+inline constexpr WeightFormat kQ8Format = detail::packed_format<kQ8>("q8");
+inline constexpr WeightFormat kQ4Format = detail::packed_format<kQ4>("q4");
+inline constexpr WeightFormat kBf16PanelsFormat = detail::packed_format<kBf16Panels>("bf16_panels");
 
 }  // namespace trine::inline TRINE_ABI

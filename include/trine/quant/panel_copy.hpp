@@ -6,18 +6,26 @@
 #include <cstddef>
 #include <cstring>
 
-#include <trine/core/any_view.hpp>
-#include <trine/quant/packed.hpp>
+#include <trine/quant/weight_formats.hpp>
 
 namespace trine::inline TRINE_ABI {
 
-/// w as bf16_panels, bit by bit, at `out`, which has packed_bytes(bf16_panels, rows, columns) bytes.   w: bf16 in plain
-/// rows, the columns a multiple of 32
-[[nodiscard]] inline AnyMatrix copy_to_panels(const AnyMatrix& w, std::byte* out) noexcept {
+/// Returns whether `copy_to_panels` takes these weights.
+[[nodiscard]] inline bool has_panel_copy(const WeightMatrix& w) noexcept {
+  return w.dtype == kBf16PanelsFormat.copy_of->dtype && w.has_plain_rows() &&
+         w.columns % kBf16PanelsFormat.column_multiple == 0;
+}
+/// A copy [rows, columns] without memory, which says how it will lie.
+[[nodiscard]] inline WeightMatrix panel_copy_layout(std::size_t rows, std::size_t columns) noexcept {
+  return stored_matrix(nullptr, kBf16Panels, rows, columns);
+}
+
+/// w as bf16_panels, bit by bit, at `out`, which has room for its rows of blocks.   w: has_panel_copy
+[[nodiscard]] inline WeightMatrix copy_to_panels(const WeightMatrix& w, std::byte* out) noexcept {
   constexpr std::size_t kPair = 2 * sizeof(bfloat16);
   constexpr std::size_t kLine = 64;  // bytes of a row at a time, which make a square of pairs
-  AnyMatrix panels{out, DType::bf16_panels, w.rows, w.columns};
-  panels.stride = panel_bytes(DType::bf16_panels, w.columns);
+  WeightMatrix panels = panel_copy_layout(w.rows, w.columns);
+  panels.data = out;
   const std::size_t row_bytes = w.row_stride() * sizeof(bfloat16);
   for (std::size_t first = 0; first < w.rows; first += kPanelRows, out += panels.stride) {
     const std::size_t rows = std::min(kPanelRows, w.rows - first);

@@ -34,7 +34,7 @@ struct MixingRule {
   bool softmax = false;       // before all this: affinities are logits, take their softmax over the chosen
 };
 
-/// Groups of experts of which only the best may be chosen from (DeepSeek-V2 and V3).
+/// Groups of experts of which only the best may be chosen from (arXiv:2405.04434).
 struct GroupLimit {
   std::size_t n_group = 1;
   std::size_t topk_group = 1;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Routers with one weight row an expert, p = score(W x):
-//   softmax top-k            Mixtral (arXiv:2401.04088), Qwen-MoE, OLMoE
-//   softmax, group-limited   DeepSeek-V2 (arXiv:2405.04434): a group counts as its best member
-//   sigmoid, group-limited   DeepSeek-V3 (arXiv:2412.19437): a group counts as the sum of its two best, bias included
-//   top-k, then softmax      gpt-oss (arXiv:2508.10925): the softmax runs over the chosen logits
+//   softmax top-k            arXiv:2401.04088
+//   softmax, group-limited   arXiv:2405.04434: a group counts as its best member
+//   sigmoid, group-limited   arXiv:2412.19437: a group counts as the sum of its two best, bias included
+//   top-k, then softmax      arXiv:2508.10925: the softmax runs over the chosen logits
 //   Switch                   Fedus, Zoph & Shazeer 2021 (arXiv:2101.03961): the one best expert, weighted by its
 //   probability
 #pragma once

@@ -63,8 +63,8 @@ inline void top_k(std::span<const float> ranking, std::span<std::uint32_t> chose
 }
 
 /// Scores of all groups but the `kept` best become "never". A group's score is the sum of its `best_of` best members
-/// (1: their maximum, as DeepSeek-V2; 2: as DeepSeek-V3). Of equal groups the first is kept. ranking: [groups *
-/// members]
+/// (1: their maximum, arXiv:2405.04434; 2: arXiv:2412.19437). Of equal groups the first is kept.
+/// ranking: [groups * members]
 inline void keep_best_groups(std::span<float> ranking, std::size_t groups, std::size_t kept, std::size_t best_of,
                              std::span<float> group_score, std::span<std::uint32_t> group_order) noexcept {
   const std::size_t members = ranking.size() / groups;

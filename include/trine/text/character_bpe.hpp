@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Byte-pair encoding whose first symbols are characters, as SentencePiece trains it: Llama 2, Mistral 7B, Mixtral.
+// Byte-pair encoding whose first symbols are characters, as SentencePiece trains it.
 // Kudo & Richardson, "SentencePiece: A simple and language independent subword tokenizer ...", 2018. arXiv:1808.06226
 #pragma once
 

@@ -19,7 +19,7 @@
 #include <trine/core/shape.hpp>
 #include <trine/json/object_reader.hpp>
 #include <trine/platform/mapped_file.hpp>
-#include <trine/quant/packed.hpp>
+#include <trine/quant/weight_formats.hpp>
 #include <trine/weights/weight_source.hpp>
 
 namespace trine::inline TRINE_ABI {
@@ -31,10 +31,18 @@ class RawBlob : public TensorMap {
   static constexpr std::uint64_t kAlignment = 64;
   static constexpr std::size_t kMaxRank = 4;
 
-  /// Has the format tensors of that type? u8: codes of MXFP4 and their scales.
+  /// Returns whether the file may hold tensors of that type: values, codes or scales of a format that it has.
   [[nodiscard]] static constexpr bool holds(DType dtype) noexcept {
-    return is_plain_float(dtype) || is_packed(dtype) || dtype == DType::u8;
+    for (const WeightFormat* format : kWeightFormats) {
+      if (!format->in_native_file) continue;
+      if (format->tensor_dtype() == dtype || (format->has_scale_tensor() && format->stored_scales == dtype))
+        return true;
+    }
+    return false;
   }
+
+  /// Extents of a tensor of that type: rows of blocks are those of a matrix.
+  [[nodiscard]] static constexpr std::size_t least_rank(DType dtype) noexcept { return size_bytes(dtype) == 0 ? 2 : 1; }
 
   /// Opens `directory`/weights.json and `directory`/weights.bin and checks every range against the blob's size.
   /// Throws FileError, ConfigError (not the JSON it should be) or WeightError (the manifest does not fit the blob).
@@ -60,11 +68,18 @@ class RawBlob : public TensorMap {
   [[nodiscard]] std::string place() const override { return manifest_; }
 
  private:
+  static std::string held_types() {
+    std::string types;
+    for (const WeightFormat* format : kWeightFormats)
+      if (format->in_native_file)
+        types += (types.empty() ? "\"" : ", \"") + std::string(to_string(format->tensor_dtype())) + "\"";
+    return types;
+  }
+
   void read_tensor(const std::string& name, ObjectReader entry) {
     const auto dtype = parse_dtype(entry.string("dtype"));
     if (!dtype || !holds(*dtype))
-      entry.fail("dtype", "one of \"f32\", \"bf16\", \"f16\", \"q8\", \"q4\", \"bf16_panels\", \"u8\"",
-                 entry.at("dtype"), ErrorKind::unsupported);
+      entry.fail("dtype", "one of " + held_types(), entry.at("dtype"), ErrorKind::unsupported);
     StoredTensor tensor;
     tensor.dtype = *dtype;
     const Json& shape = entry.at("shape");
@@ -75,7 +90,7 @@ class RawBlob : public TensorMap {
         entry.fail("shape", "integers from 1 on", extent);
       tensor.shape.push_back(extent.get<std::size_t>());
     }
-    if (is_packed(tensor.dtype) && tensor.shape.size() < 2)
+    if (tensor.shape.size() < least_rank(tensor.dtype))
       entry.fail("shape", "at least two extents for a packed type", shape);
     const auto needed = stored_bytes(tensor.dtype, tensor.shape);
     const std::uint64_t largest = std::numeric_limits<std::int64_t>::max();

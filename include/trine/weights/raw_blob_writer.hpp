@@ -34,7 +34,7 @@ class RawBlobWriter {
   void begin(const std::string& name, DType dtype, std::span<const std::size_t> shape) {
     require_complete();
     const bool possible =
-        RawBlob::holds(dtype) && shape.size() >= (is_packed(dtype) ? 2 : 1) && shape.size() <= RawBlob::kMaxRank;
+        RawBlob::holds(dtype) && shape.size() >= RawBlob::least_rank(dtype) && shape.size() <= RawBlob::kMaxRank;
     const auto bytes = possible ? stored_bytes(dtype, shape) : std::nullopt;
     if (!bytes || *bytes == 0) {
       throw WeightError(

@@ -124,7 +124,7 @@ class Safetensors : public TensorMap {
     if (!needed) fail(name, "shape " + to_string(tensor.shape) + " has more bytes than 64 bits count");
     if (begin > end || end - begin != *needed) {
       fail(name, "data_offsets: expected " + std::to_string(*needed) + " bytes for " +
-                     std::string(to_string(tensor.dtype)) + " " + to_string(tensor.shape) + ", found [" +
+                     std::string(element_name(tensor.dtype)) + " " + to_string(tensor.shape) + ", found [" +
                      std::to_string(begin) + ", " + std::to_string(end) + "]");
     }
     const auto added = tensors_.emplace(name, std::move(tensor)).first;

@@ -24,7 +24,8 @@
 namespace trine::inline TRINE_ABI {
 
 /// Has each tensor that a model requests, in its shape, as zeros that take no memory: what PyTorch calls the meta
-/// device. Counts parameters and caches of models of any size. Tensors are bf16, the parts of MXFP4 u8. `find` knows
+/// device. Counts parameters and caches of models of any size. Tensors are bf16 where a model does not say
+/// otherwise. `find` knows
 /// what was requested before, so models that have a choice of layouts take the one of single experts, and none of what
 /// may be absent.
 class ShapeOnlyWeights : public WeightSource {
@@ -35,12 +36,13 @@ class ShapeOnlyWeights : public WeightSource {
   static constexpr std::size_t kMostCopiedBytes = std::size_t{1} << 30U;
 
   /// Throws WeightError when it is larger than what can be addressed, or goes beyond one of the limits.
-  [[nodiscard]] const StoredTensor* request(std::string_view name, std::span<const std::size_t> shape) const override {
+  [[nodiscard]] const StoredTensor* request(std::string_view name, std::span<const std::size_t> shape,
+                                            std::optional<DType> wanted = std::nullopt) const override {
     const std::lock_guard lock(mutex_);
     const auto known = tensors_.find(name);
     if (known != tensors_.end()) return &known->second;
     if (tensors_.size() == kMostTensors) fail(name, "expected at most " + std::to_string(kMostTensors) + " tensors");
-    const DType dtype = dtype_of(name, shape.size());
+    const DType dtype = wanted.value_or(DType::bf16);
     const std::size_t size = size_of(name, dtype, shape);
     if (shape.size() == 1 || name.ends_with("bias")) count_copy(name, size);
     const StoredTensor tensor{dtype, {shape.begin(), shape.end()}, zeros(name, size)};
@@ -64,11 +66,6 @@ class ShapeOnlyWeights : public WeightSource {
  private:
   static constexpr std::size_t kFirstBytes = std::size_t{64} << 20U;
   static constexpr std::size_t kMostBytes = static_cast<std::size_t>(-1) / 4;
-
-  [[nodiscard]] static DType dtype_of(std::string_view name, std::size_t rank) {
-    const bool part_of_mxfp4 = (rank == 4 && name.ends_with("_blocks")) || (rank == 3 && name.ends_with("_scales"));
-    return part_of_mxfp4 ? DType::u8 : DType::bf16;
-  }
 
   [[nodiscard]] std::size_t size_of(std::string_view name, DType dtype, std::span<const std::size_t> shape) const {
     const auto elements = checked_product(shape);

@@ -6,43 +6,44 @@
 #include <array>
 #include <initializer_list>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include <trine/core/any_view.hpp>
 #include <trine/core/notes.hpp>
 #include <trine/core/shape.hpp>
 #include <trine/core/tensor.hpp>
-#include <trine/quant/mxfp4.hpp>
-#include <trine/quant/packed.hpp>
+#include <trine/quant/weight_formats.hpp>
+#include <trine/weights/tensor_record.hpp>
 #include <trine/weights/weight_source.hpp>
+#include <trine/weights/weight_stack.hpp>
 
 namespace trine::inline TRINE_ABI {
 
-/// What a model has fetched from a source so far; finds what nobody asked for. Lives during a load only, as `notes`
-/// does, which collects what is ignored and says what else may be.
+/// What a model has fetched from a source so far, and what for; finds what nobody asked for. Lives during a load only,
+/// as `notes` does, which collects what is ignored and says what else may be.
 class WeightReader {
  public:
-  /// Rows and columns of FP8 codes that share a scale.
+  /// Rows and columns of codes that share a scale, in formats that leave it to the configuration.
   struct CodeBlock {
     std::size_t rows = 128;
     std::size_t columns = 128;
   };
 
   explicit WeightReader(const WeightSource& source) : WeightReader(source, CodeBlock()) {}
-  WeightReader(const WeightSource& source, const CodeBlock& fp8_block, Notes* notes = nullptr)
-      : source_(source), fp8_block_(fp8_block), notes_(notes == nullptr ? own_notes_ : *notes) {}
+  WeightReader(const WeightSource& source, const CodeBlock& code_block, Notes* notes = nullptr)
+      : source_(source), code_block_(code_block), notes_(notes == nullptr ? own_notes_ : *notes) {}
   WeightReader(const WeightReader&) = delete;
   WeightReader& operator=(const WeightReader&) = delete;
 
-  [[nodiscard]] const CodeBlock& fp8_block() const noexcept { return fp8_block_; }
+  [[nodiscard]] const CodeBlock& code_block() const noexcept { return code_block_; }
 
-  /// The tensor of that name and shape. Throws WeightError when it is missing or has another shape.
-  const StoredTensor& fetch(const std::string& name, std::span<const std::size_t> shape) {
-    const StoredTensor* tensor = source_.request(name, shape);
+  /// The tensor of that name and shape, which is for `use`. dtype: see WeightSource::request. Throws WeightError when
+  /// it is missing or has another shape.
+  const StoredTensor& fetch(const std::string& name, std::span<const std::size_t> shape, const TensorUse& use = {},
+                            std::optional<DType> dtype = std::nullopt) {
+    const StoredTensor* tensor = source_.request(name, shape, dtype);
     if (tensor == nullptr) {
       throw WeightError("no tensor named " + in_quotes(name) + " (" + source_.place() + ")",
                         {.kind = ErrorKind::mismatch, .path = source_.place(), .field = name});
@@ -52,21 +53,24 @@ class WeightReader {
                             source_.place_of(name) + ")",
                         details(name, ErrorKind::mismatch));
     }
-    fetched_.insert(name);
+    record_.add(name, use);
     return *tensor;
   }
 
-  [[nodiscard]] bool contains(const std::string& name) const { return source_.find(name) != nullptr; }
-  [[nodiscard]] bool contains_packed(const std::string& name) const {
-    const StoredTensor* tensor = source_.find(name);
-    return tensor != nullptr && is_packed(tensor->dtype);
-  }
+  [[nodiscard]] const StoredTensor* find(const std::string& name) const { return source_.find(name); }
 
   /// Tensors whose names match `pattern`, `*` and `?` as in a shell, are not missed when nobody fetches them. If there
-  /// are any, `reason` is noted.
-  void ignore(std::string pattern, std::string reason) {
-    ignored_.push_back({std::move(pattern), std::move(reason), false});
+  /// are any, `reason` is noted. role: what they would be for
+  void ignore(std::string pattern, std::string reason, TensorRole role = TensorRole::other) {
+    ignored_.push_back({std::move(pattern), std::move(reason), role, {}, {}, false});
   }
+  /// The same for names that begin with "PREFIX.". They are for what names with one of the other prefixes are for.
+  void ignore_like(const std::string& prefix, std::vector<std::string> others, std::string reason) {
+    ignored_.push_back({prefix + ".*", std::move(reason), TensorRole::other, prefix, std::move(others), false});
+  }
+
+  /// What the model has fetched; after require_all_fetched also what it ignores.
+  [[nodiscard]] const TensorRecord& record() const noexcept { return record_; }
 
   /// Throws WeightError "name: problem (file)".
   [[noreturn]] void fail(const std::string& name, const std::string& problem,
@@ -78,7 +82,7 @@ class WeightReader {
   /// nothing that could be missed: transformers writes them for layers of width 0.
   void require_all_fetched() {
     for (const std::string_view name : source_.names()) {
-      if (fetched_.contains(name) || source_.find(name)->bytes.empty() || may_be_ignored(name)) continue;
+      if (record_.contains(name) || source_.find(name)->bytes.empty() || may_be_ignored(name)) continue;
       throw WeightError("unexpected tensor " + in_quotes(name) + ": the configuration has no place for it (" +
                             source_.place_of(name) + "); allow_unknown (--allow-unknown " + escaped(name) +
                             ") ignores it",
@@ -90,6 +94,9 @@ class WeightReader {
   struct Ignored {
     std::string pattern;
     std::string reason;
+    TensorRole role;
+    std::string prefix;               // with which the names begin, and
+    std::vector<std::string> others;  // that with which names of the same use do
     bool is_noted;
   };
 
@@ -101,32 +108,65 @@ class WeightReader {
         std::ranges::find_if(ignored_, [&](const Ignored& ignored) { return matches_glob(ignored.pattern, name); });
     if (found == ignored_.end()) return notes_.allows_tensor(name);
     if (!std::exchange(found->is_noted, true)) notes_.add(found->pattern, found->reason);
+    record_.add(std::string(name), use_of(*found, name));
     return true;
   }
 
+  [[nodiscard]] TensorUse use_of(const Ignored& ignored, std::string_view name) const {
+    for (const std::string& other : ignored.others) {
+      const std::string_view tail = name.substr(ignored.prefix.size() + 1);
+      const std::string like = (other.empty() ? "" : other + ".") + std::string(tail);
+      if (record_.contains(like)) return record_.find(like);
+    }
+    return {.role = ignored.role};
+  }
+
   const WeightSource& source_;
-  CodeBlock fp8_block_;
+  CodeBlock code_block_;
   Notes own_notes_;  // where the caller does not collect them
   Notes& notes_;
-  std::set<std::string, std::less<>> fetched_;
+  TensorRecord record_;
   std::vector<Ignored> ignored_;
 };
 
-/// `WeightScope(reader) / "layers.3" / "mlp"` reads names that start with "layers.3.mlp.".
+/// `WeightScope(reader) / "layers.3" / "mlp"` reads names that start with "layers.3.mlp.". What it reads is for what
+/// the scope says, `scope.as(TensorRole::mlp)`, and so do the scopes below it.
 class WeightScope {
  public:
   explicit WeightScope(WeightReader& reader, std::string prefix = {}) : reader_(&reader), prefix_(std::move(prefix)) {}
 
-  [[nodiscard]] WeightScope operator/(std::string_view part) const { return WeightScope(*reader_, name_of(part)); }
+  [[nodiscard]] WeightScope operator/(std::string_view part) const {
+    WeightScope below = *this;
+    below.prefix_ = name_of(part);
+    return below;
+  }
   [[nodiscard]] WeightScope operator/(std::size_t index) const { return *this / std::to_string(index); }
 
-  [[nodiscard]] bool contains(std::string_view name) const { return reader_->contains(name_of(name)); }
-  /// Is there such a tensor, and in panels?
-  [[nodiscard]] bool contains_packed(std::string_view name) const { return reader_->contains_packed(name_of(name)); }
+  /// The same names, for that role. Vectors are always TensorRole::vector.
+  [[nodiscard]] WeightScope as(TensorRole role) const {
+    WeightScope other = *this;
+    other.use_.role = role;
+    return other;
+  }
+  /// The same names, for layers that cannot read blocks of rows. reason: a literal, which says why
+  [[nodiscard]] WeightScope unpacked(std::string_view reason) const {
+    WeightScope other = *this;
+    other.use_.unpacked = reason;
+    return other;
+  }
 
-  /// Tensors below "NAME." are not missed when nobody fetches them; `reason` is noted if there are any.
-  void ignore(std::string_view name, std::string reason) const {
-    reader_->ignore(name_of(name) + ".*", std::move(reason));
+  [[nodiscard]] bool contains(std::string_view name) const { return reader_->find(name_of(name)) != nullptr; }
+
+  /// Tensors below "NAME." are not missed when nobody fetches them; `reason` is noted if there are any. role: what they
+  /// would be for
+  void ignore(std::string_view name, std::string reason, TensorRole role = TensorRole::other) const {
+    reader_->ignore(name_of(name) + ".*", std::move(reason), role);
+  }
+  /// The same; they would be for what the tensors of the same names below one of the other scopes are for.
+  void ignore_like(std::string_view name, std::initializer_list<WeightScope> others, std::string reason) const {
+    std::vector<std::string> prefixes;
+    for (const WeightScope& other : others) prefixes.push_back(other.prefix_);
+    reader_->ignore_like(name_of(name), std::move(prefixes), std::move(reason));
   }
 
   /// The same for names of the whole checkpoint that match the pattern.
@@ -137,52 +177,37 @@ class WeightScope {
     reader_->fail(name_of(name), problem, kind);
   }
 
-  /// A matrix as it is stored, borrowed from the source. FP8 codes come with the scales of their blocks,
-  /// "NAME_scale_inv" [blocks of rows, blocks of columns], by which they are multiplied. Throws WeightError.
-  [[nodiscard]] AnyMatrix matrix(std::string_view name, std::size_t rows, std::size_t columns) const {
-    const StoredTensor& tensor = fetch(name, {rows, columns});
-    AnyMatrix matrix = matrix_of(tensor, rows, columns);
-    if (is_packed(tensor.dtype)) return matrix;
-    if (tensor.dtype == DType::f8_e4m3) {
-      const WeightReader::CodeBlock& block = reader_->fp8_block();
-      const std::size_t across = (columns + block.columns - 1) / block.columns;
-      const std::string scale = std::string(name) + "_scale_inv";
-      const StoredTensor& scales = fetch(scale, {(rows + block.rows - 1) / block.rows, across});
-      require_plain(scale, scales);
-      matrix.scales = {scales.bytes.data(), scales.dtype, across, block.rows, block.columns};
-    } else {
-      require_plain(name, tensor);
-    }
-    return matrix;
-  }
-
-  /// A tensor [count, rows, columns] of plain numbers, or packed, as one matrix, [count * rows, columns]. Throws
+  /// A matrix as it is stored, borrowed from the source. Codes that come with scales of their blocks are multiplied by
+  /// these; NAME + WeightFormat::scales_suffix [blocks of rows, blocks of columns] are any plain floats. Throws
   /// WeightError.
-  [[nodiscard]] AnyMatrix stack(std::string_view name, std::size_t count, std::size_t rows, std::size_t columns) const {
-    const StoredTensor& tensor = fetch(name, {count, rows, columns});
-    if (!is_packed(tensor.dtype)) require_plain(name, tensor);
-    return matrix_of(tensor, count * rows, columns);
+  [[nodiscard]] WeightMatrix matrix(std::string_view name, std::size_t rows, std::size_t columns) const {
+    const StoredTensor& tensor = fetch(name, std::array{rows, columns});
+    const WeightFormat* format = find_format(tensor.dtype);
+    if (format == nullptr) fail_dtype(name, tensor.dtype);
+    WeightMatrix matrix = stored_matrix(tensor.bytes.data(), tensor.dtype, rows, columns);
+    if (!format->has_scale_tensor()) return matrix;
+    const WeightReader::CodeBlock& block = reader_->code_block();
+    const std::size_t across = (columns + block.columns - 1) / block.columns;
+    const std::string scales = std::string(name).append(format->scales_suffix);
+    const StoredTensor& stored = fetch(scales, std::array{(rows + block.rows - 1) / block.rows, across});
+    require_plain(scales, stored);
+    matrix.scales = {stored.bytes.data(), stored.dtype, across, block.rows, block.columns};
+    return matrix;
   }
 
-  /// The same for MXFP4: "NAME_blocks" [count, rows, columns / 32, 16] bytes of two codes, "NAME_scales" [count, rows,
-  /// columns / 32] exponents. Throws WeightError.
-  [[nodiscard]] AnyMatrix mxfp4_stack(std::string_view name, std::size_t count, std::size_t rows,
-                                      std::size_t columns) const {
-    const std::string blocks = std::string(name) + "_blocks";
-    const std::string exponents = std::string(name) + "_scales";
-    const std::size_t groups = columns / kMxfp4Group;
-    if (columns % kMxfp4Group != 0)
-      reader_->fail(name_of(blocks), "expected a multiple of 32 columns, found " + std::to_string(columns));
-    const StoredTensor& codes = fetch(blocks, {count, rows, groups, kMxfp4Group / 2});
-    const StoredTensor& scales = fetch(exponents, {count, rows, groups});
-    for (const auto& [part, tensor] : {std::pair(&blocks, &codes), std::pair(&exponents, &scales)}) {
-      if (tensor->dtype != DType::u8)
-        reader_->fail(name_of(*part), "expected u8, found " + std::string(to_string(tensor->dtype)),
-                      ErrorKind::unsupported);
-    }
-    AnyMatrix matrix{codes.bytes.data(), DType::u8, count * rows, columns};
-    matrix.scales = {scales.bytes.data(), DType::u8, groups, 1, kMxfp4Group};
-    return matrix;
+  /// The matrices of a stack: in the tensor NAME, of plain numbers or packed; or, if there is none and it is
+  /// interleaved, in two, NAME + codes_suffix and NAME + scales_suffix of a WeightFormat. Throws WeightError.
+  [[nodiscard]] WeightStack stack(std::string_view name, const StackShape& shape) const {
+    if (shape.layout == StackLayout::interleaved && !contains(name)) return coded_stack(name, shape);
+    const StoredTensor* stored = reader_->find(name_of(name));
+    TensorUse use = use_;
+    use.stack = shape;
+    const StoredTensor& tensor =
+        reader_->fetch(name_of(name), shape.extents(stored == nullptr ? DType::bf16 : stored->dtype), use);
+    const WeightFormat* format = find_format(tensor.dtype);
+    if (format == nullptr || format->has_scale_tensor()) fail_dtype(name, tensor.dtype);
+    return {stored_matrix(tensor.bytes.data(), tensor.dtype, tensor.shape[0] * tensor.shape[1], tensor.shape[2]),
+            shape};
   }
 
   /// A vector widened to f32. Throws WeightError.
@@ -201,17 +226,47 @@ class WeightScope {
   }
 
  private:
-  [[nodiscard]] static AnyMatrix matrix_of(const StoredTensor& tensor, std::size_t rows, std::size_t columns) {
-    AnyMatrix matrix{tensor.bytes.data(), tensor.dtype, rows, columns};
-    if (is_packed(tensor.dtype)) matrix.stride = panel_bytes(tensor.dtype, columns);
-    return matrix;
-  }
   [[nodiscard]] std::string name_of(std::string_view part) const {
     return prefix_.empty() ? std::string(part) : prefix_ + "." + std::string(part);
   }
+
+  // The format whose codes are there, or the first whose could be.
+  [[nodiscard]] const WeightFormat& coded_format(std::string_view name) const {
+    const WeightFormat* first = nullptr;
+    for (const WeightFormat* format : kWeightFormats) {
+      if (format->codes_suffix.empty()) continue;
+      if (contains(std::string(name).append(format->codes_suffix))) return *format;
+      if (first == nullptr) first = format;
+    }
+    return *first;
+  }
+  [[nodiscard]] WeightStack coded_stack(std::string_view name, const StackShape& shape) const {
+    const WeightFormat& format = coded_format(name);
+    const std::string codes_name = std::string(name).append(format.codes_suffix);
+    const std::string scales_name = std::string(name).append(format.scales_suffix);
+    if (shape.columns % format.block_columns != 0)
+      fail(codes_name, "expected a multiple of " + std::to_string(format.block_columns) + " columns, found " +
+                           std::to_string(shape.columns));
+    const std::size_t rows = shape.projections * shape.rows;
+    const std::size_t blocks = shape.columns / format.block_columns;
+    const auto part = [&](const std::string& part_name, DType dtype, std::span<const std::size_t> extents) {
+      const StoredTensor& tensor = reader_->fetch(name_of(part_name), extents, use_, dtype);
+      if (tensor.dtype != dtype)
+        fail(part_name,
+             "expected " + std::string(to_string(dtype)) + ", found " + std::string(to_string(tensor.dtype)));
+      return tensor.bytes.data();
+    };
+    const std::byte* codes =
+        part(codes_name, format.stored_codes, std::array{shape.count, rows, blocks, format.stored_block_bytes});
+    const std::byte* scales = part(scales_name, format.stored_scales, std::array{shape.count, rows, blocks});
+    WeightMatrix matrix = stored_matrix(codes, format.dtype, shape.count * rows, shape.columns);
+    matrix.scales = {scales, format.stored_scales, blocks, 1, format.block_columns};
+    return {matrix, shape};
+  }
+
   template <std::size_t Rank>
   [[nodiscard]] Tensor<float, Rank> widen(std::string_view name, const std::array<std::size_t, Rank>& shape) const {
-    const StoredTensor& tensor = reader_->fetch(name_of(name), shape);
+    const StoredTensor& tensor = reader_->fetch(name_of(name), shape, {.role = TensorRole::vector});
     require_plain(name, tensor);
     Tensor<float, Rank> result(shape);
     visit_dtype(tensor.dtype, [&]<class T>(const T*) {
@@ -221,16 +276,18 @@ class WeightScope {
     return result;
   }
   void require_plain(std::string_view name, const StoredTensor& tensor) const {
-    if (!is_plain_float(tensor.dtype))
-      reader_->fail(name_of(name), "expected f32, bf16 or f16, found " + std::string(to_string(tensor.dtype)),
-                    ErrorKind::unsupported);
+    if (!is_plain_float(tensor.dtype)) fail_dtype(name, tensor.dtype);
   }
-  const StoredTensor& fetch(std::string_view name, std::initializer_list<std::size_t> shape) const {
-    return reader_->fetch(name_of(name), std::span(shape.begin(), shape.size()));
+  [[noreturn]] void fail_dtype(std::string_view name, DType found) const {
+    fail(name, "expected f32, bf16 or f16, found " + std::string(to_string(found)), ErrorKind::unsupported);
+  }
+  const StoredTensor& fetch(std::string_view name, std::span<const std::size_t> shape) const {
+    return reader_->fetch(name_of(name), shape, use_);
   }
 
   WeightReader* reader_;
   std::string prefix_;
+  TensorUse use_;
 };
 
 }  // namespace trine::inline TRINE_ABI

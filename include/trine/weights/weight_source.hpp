@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -32,10 +33,10 @@ class WeightSource {
 
   /// Null when there is no such tensor.
   [[nodiscard]] virtual const StoredTensor* find(std::string_view name) const = 0;
-  /// The same for a model that needs the tensor in this shape. A source may make it up (shape_only_weights.hpp); others
-  /// answer what they have, in whatever shape.
-  [[nodiscard]] virtual const StoredTensor* request(std::string_view name,
-                                                    std::span<const std::size_t> /*shape*/) const {
+  /// The same for a model that needs the tensor in this shape, and in this type where it can have but one. A source may
+  /// make it up (shape_only_weights.hpp); others answer what they have, in whatever shape and type.
+  [[nodiscard]] virtual const StoredTensor* request(std::string_view name, std::span<const std::size_t> /*shape*/,
+                                                    std::optional<DType> /*dtype*/ = std::nullopt) const {
     return find(name);
   }
   /// All names, sorted.

@@ -97,7 +97,7 @@ TEST(RopeConfig, TakesAMissingYarnFactorFromTheLengths) {
 TEST(RopeConfig, ReadsTheOtherTypes) {
   EXPECT_EQ(read_as<LinearScaling>(R"({"rope_scaling": {"type": "linear", "factor": 2.5}})").factor, 2.5);
   EXPECT_EQ(read_as<DynamicScaling>(R"({"rope_scaling": {"type": "dynamic", "factor": 2}})").factor, 2.0);
-  const auto llama = read_as<Llama3Scaling>(
+  const auto llama = read_as<WavelengthScaling>(
       R"({"rope_parameters": {"factor": 8.0, "high_freq_factor": 4.0, "low_freq_factor": 1.0, "rope_theta": 500000.0,
           "original_max_position_embeddings": 8192, "rope_type": "llama3"}})");
   EXPECT_EQ(llama.factor, 8.0);

@@ -208,7 +208,7 @@ inline void byte_columns(const QuantizedRows& x, const std::uint32_t* index, std
                          std::size_t outs, float* y, std::size_t ldy) {
   const std::size_t group = group_bytes(dtype, kPackedGroup);
   const std::uintptr_t distance = distance_to(next, w);
-  if (dtype == DType::q8) {
+  if (dtype == kQ8) {
     const PanelGroups groups{w + kPanelScaleBytes, panel, group, w, panel, group};
     return byte_panels<Panels>(x, index, rows, groups, 0, columns, distance, group / 64, outs, y, ldy);
   }

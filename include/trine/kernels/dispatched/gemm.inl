@@ -42,23 +42,16 @@ TRINE_DECL void gemm_columns(Isa isa, const RowsOf<float>& x, std::size_t rows, 
   TRINE_DISPATCH(isa, gemm_columns(x, rows, w, ldw, outs, k, add, y, ldy));
 }
 
-TRINE_DECL void gemm(Isa isa, const RowsOf<float>& x, std::size_t rows, const AnyMatrix& w, float* y, std::size_t ldy,
-                     const void* after) {
-  if (w.dtype == DType::bf16_panels && w.has_panels()) {
-    const auto* panels = reinterpret_cast<const bfloat16*>(w.panels());
-    TRINE_DISPATCH(isa,
-                   gemm_widened_panels(x, rows, panels, w.stride / sizeof(bfloat16), w.rows, w.columns, after, y, ldy));
-  }
-  if (w.has_plain_rows()) {
-    w.visit(
-        [&](const auto* weights) { gemm(isa, x, rows, weights, w.row_stride(), w.rows, w.columns, y, ldy, after); });
-  } else if (w.has_plain_columns()) {
-    w.visit([&](const auto* weights) {
-      gemm_columns(isa, x, rows, weights, w.row_stride(), w.rows, w.columns, false, y, ldy);
-    });
-  } else {
-    TRINE_DISPATCH(isa, gemm_decoded(x, rows, w, y, ldy));
-  }
+TRINE_DECL void gemm_decoded(Isa isa, const RowsOf<float>& x, std::size_t rows, const WeightMatrix& w, float* y,
+                             std::size_t ldy, const void*) noexcept {
+  TRINE_DISPATCH(isa, gemm_decoded(x, rows, w, y, ldy));
+}
+
+TRINE_DECL void gemm_panels(Isa isa, const RowsOf<float>& x, std::size_t rows, const WeightMatrix& w, float* y,
+                            std::size_t ldy, const void* after) noexcept {
+  const auto* panels = reinterpret_cast<const bfloat16*>(w.address());
+  TRINE_DISPATCH(isa,
+                 gemm_widened_panels(x, rows, panels, w.stride / sizeof(bfloat16), w.rows, w.columns, after, y, ldy));
 }
 
 TRINE_DECL void round_to_bf16([[maybe_unused]] Isa isa, const float* x, std::size_t count, bfloat16* y) noexcept {
@@ -69,19 +62,24 @@ TRINE_DECL void round_to_bf16([[maybe_unused]] Isa isa, const float* x, std::siz
 }
 
 TRINE_DECL void gemm_bf16([[maybe_unused]] Isa isa, [[maybe_unused]] const RowsOf<bfloat16>& x,
-                          [[maybe_unused]] std::size_t rows, [[maybe_unused]] const AnyMatrix& w,
+                          [[maybe_unused]] std::size_t rows, [[maybe_unused]] const WeightMatrix& w,
                           [[maybe_unused]] float* y, [[maybe_unused]] std::size_t ldy,
                           [[maybe_unused]] const void* after) noexcept {
 #if TRINE_X86
-  const auto* weights = static_cast<const bfloat16*>(w.place());
-  if (isa == Isa::amx && is_packed(w.dtype)) {
-    amx::gemm_panels(x, rows, w.panels(), w.stride, w.rows, w.columns, after, y, ldy);
-  } else if (is_packed(w.dtype)) {
-    avx512_bf16::gemm_panels<avx512_bf16::PanelPairs>(x, rows, weights, w.stride / sizeof(bfloat16), w.rows, w.columns,
-                                                      after, y, ldy);
-  } else {
-    avx512_bf16::gemm_bf16(x, rows, weights, w.row_stride(), w.rows, w.columns, after, y, ldy);
-  }
+  const auto* weights = reinterpret_cast<const bfloat16*>(w.address());
+  avx512_bf16::gemm_bf16(x, rows, weights, w.row_stride(), w.rows, w.columns, after, y, ldy);
+#endif
+}
+
+TRINE_DECL void gemm_panels([[maybe_unused]] Isa isa, [[maybe_unused]] const RowsOf<bfloat16>& x,
+                            [[maybe_unused]] std::size_t rows, [[maybe_unused]] const WeightMatrix& w,
+                            [[maybe_unused]] float* y, [[maybe_unused]] std::size_t ldy,
+                            [[maybe_unused]] const void* after) noexcept {
+#if TRINE_X86
+  if (isa == Isa::amx) return amx::gemm_panels(x, rows, w.address(), w.stride, w.rows, w.columns, after, y, ldy);
+  const auto* panels = reinterpret_cast<const bfloat16*>(w.address());
+  avx512_bf16::gemm_panels<avx512_bf16::PanelPairs>(x, rows, panels, w.stride / sizeof(bfloat16), w.rows, w.columns,
+                                                    after, y, ldy);
 #endif
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Products with weights that are neither rows nor columns of plain numbers, written once and included once per
-// instruction set (kernels/gemm.hpp). Stands on generic/gemm.inl.
+// instruction set (kernels/gemm.hpp). Stands on generic/gemm.inl. Serves every format by its `decode`; those that are
+// decoded by vectors are here.
 //
 // Some rows become f32 in L1, a block of columns at a time, and are multiplied there: the bits are those of the same
 // numbers in plain rows.
@@ -27,16 +28,16 @@ TRINE_INLINE void decode_f8(const std::byte* codes, std::size_t count, float sca
   for (; k < count; ++k) out[k] = kFloat8E4M3Values[std::to_integer<std::size_t>(codes[k])] * scale;
 }
 
-// A group of MXFP4 codes times its scale.
+// A block of MXFP4 codes times its scale.
 template <class V = Vec>
 TRINE_INLINE void decode_f4(const std::byte* codes, float scale, float* out) {
   const V factor = V::broadcast(scale);
   TRINE_UNROLL
-  for (std::size_t k = 0; k < kMxfp4Group; k += V::lanes) mul(V::load_f4_e2m1(codes + k / 2), factor).store(out + k);
+  for (std::size_t k = 0; k < kMxfp4Block; k += V::lanes) mul(V::load_f4_e2m1(codes + k / 2), factor).store(out + k);
 }
 
 struct DecodedRows {
-  const AnyMatrix& w;
+  const WeightMatrix& w;
   float* buffer;  // [most columns of a tile, ld]
   bool along;     // is the next block that of the next columns, or that of the next rows?
   static constexpr std::size_t ld = kInnerBlock<float>;
@@ -49,12 +50,12 @@ struct DecodedRows {
     const bool row_ends = i + length == w.columns;
     const std::ptrdiff_t rows_on = along && !row_ends ? 0 : static_cast<std::ptrdiff_t>(count * w.step[0] * w.stride);
     const std::size_t next_column = !along ? i : row_ends ? 0 : i + length;
-    const std::ptrdiff_t codes_on = rows_on + static_cast<std::ptrdiff_t>(next_column) - static_cast<std::ptrdiff_t>(i);
-    if (in_rows && w.dtype == DType::f8_e4m3) {
-      decode_f8_rows(row, count, column, length, codes_on);
-    } else if (in_rows && w.dtype == DType::u8) {
+    const std::ptrdiff_t columns_on = static_cast<std::ptrdiff_t>(next_column) - static_cast<std::ptrdiff_t>(i);
+    if (in_rows && w.dtype == kFp8Format.dtype) {
+      decode_f8_rows(row, count, column, length, rows_on + columns_on);
+    } else if (in_rows && w.dtype == kMxfp4) {
       for (std::size_t r = 0; r < count; ++r)
-        decode_f4_row(row + r * w.step[0], column, length, codes_on / 2, buffer + r * ld);
+        decode_f4_row(row + r * w.step[0], column, length, rows_on + columns_on / 2, buffer + r * ld);
     } else {
       decode(w, o, count, i, length, buffer, ld, 1);
     }
@@ -71,10 +72,10 @@ struct DecodedRows {
       const std::size_t at = column + k;
       const std::size_t left = w.scales.block_columns - at % w.scales.block_columns;
       const std::size_t run = length - k < left ? length - k : left;
-      float scale = detail::block_scale(w.scales, row, at);
+      float scale = fp8_scale(w.scales, row, at);
       const std::byte* codes = w.data + row * w.stride + at;
       for (std::size_t r = 0; r < count; ++r, codes += w.step[0] * w.stride) {
-        if (!one_scale) scale = detail::block_scale(w.scales, row + r * w.step[0], at);
+        if (!one_scale) scale = fp8_scale(w.scales, row + r * w.step[0], at);
         ask(codes, run, on);
         decode_f8(codes, run, scale, buffer + r * ld + k);
       }
@@ -90,22 +91,22 @@ struct DecodedRows {
   template <class V = Vec>
   TRINE_INLINE void decode_f4_row(std::size_t row, std::size_t column, std::size_t length, std::ptrdiff_t on,
                                   float* out) const {
-    ask(w.data + (row * w.stride + column) / 2, length / 2, on);
+    const std::byte* codes = w.data + row * w.stride + column / 2;
+    ask(codes, length / 2, on);
     std::size_t k = 0;
     if constexpr (requires { V::load_f4_e2m1(w.data); }) {
-      if (column % kMxfp4Group == 0) {
-        const std::byte* codes = w.data + (row * w.stride + column) / 2;
-        const std::byte* scale = w.scales.data + row * w.scales.stride + column / kMxfp4Group;
-        for (; k + kMxfp4Group <= length; k += kMxfp4Group, codes += kMxfp4Group / 2, ++scale)
+      if (column % kMxfp4Block == 0) {
+        const std::byte* scale = w.scales.data + row * w.scales.stride + column / kMxfp4Block;
+        for (; k + kMxfp4Block <= length; k += kMxfp4Block, codes += kMxfp4Block / 2, ++scale)
           decode_f4(codes, float8_e8m0_value(std::to_integer<std::uint8_t>(*scale)), out + k);
       }
     }
-    if (k < length) detail::decode_run(w, row, column + k, length - k, out + k, 1);
+    if (k < length) decode_mxfp4(w, row, column + k, length - k, out + k, 1);
   }
 };
 
 /// y[r, o] = sum_i x[r, i] w(o, i); see kernels/gemm.hpp.
-inline void gemm_decoded(const RowsOf<float>& x, std::size_t rows, const AnyMatrix& w, float* y,
+inline void gemm_decoded(const RowsOf<float>& x, std::size_t rows, const WeightMatrix& w, float* y,
                          std::size_t ldy) noexcept {
   constexpr std::size_t most = Vec::tile_columns < Vec::row_columns ? Vec::row_columns : Vec::tile_columns;
   alignas(64) float buffer[most * kInnerBlock<float>];

@@ -125,9 +125,9 @@ inline void tile_q4(const TileRow (&x)[Rows], const std::byte* w, std::size_t pa
                     float* y, std::size_t ldy) {
   for (std::size_t begin = 0, group = 0; begin < columns; begin += kPackedGroup, ++group) {
     const std::size_t length = group_columns(begin, columns);
-    const std::byte* scales = w + group * group_bytes(DType::q4, kPackedGroup);
+    const std::byte* scales = w + group * group_bytes(kQ4, kPackedGroup);
     const auto* factors = reinterpret_cast<const std::int8_t*>(scales + kPanelScaleBytes);
-    const std::byte* codes = scales + group_header_bytes(DType::q4);
+    const std::byte* codes = scales + group_header_bytes(kQ4);
     Ints total[Rows][Panels * kParts];
     TRINE_UNROLL
     for (std::size_t r = 0; r < Rows; ++r) {
@@ -174,9 +174,9 @@ inline void unpack_q4(const std::byte* w, std::size_t panel, std::size_t panels,
                       std::size_t out_panel) {
   for (std::size_t p = 0; p < panels; ++p) {
     for (std::size_t begin = 0; begin < columns; begin += kPackedGroup) {
-      const std::byte* group = w + p * panel + begin / kPackedGroup * group_bytes(DType::q4, kPackedGroup);
+      const std::byte* group = w + p * panel + begin / kPackedGroup * group_bytes(kQ4, kPackedGroup);
       const auto* factors = reinterpret_cast<const std::int8_t*>(group + kPanelScaleBytes);
-      const std::byte* codes = group + group_header_bytes(DType::q4);
+      const std::byte* codes = group + group_header_bytes(kQ4);
       std::byte* unpacked = out + p * out_panel + begin * kPanelRows;
       for (std::size_t i = 0; i < group_columns(begin, columns); i += 8) {
         for (std::size_t part = 0; part < kParts; ++part) {
@@ -275,7 +275,7 @@ inline void packed_rows(DType dtype, const PackedBlock& b, PanelGroups w) {
 template <std::size_t Panels>
 inline void packed_panels(DType dtype, const PackedBlock& b) {
   const std::size_t group = group_bytes(dtype, kPackedGroup);
-  if (dtype == DType::q8)
+  if (dtype == kQ8)
     return packed_rows<Q8Tiles, Panels>(dtype, b, {b.w + kPanelScaleBytes, b.panel, group, b.w, b.panel, group});
   if (b.rows < kUnpackFrom) return packed_rows<Q4Tiles, Panels>(dtype, b, {});
   alignas(64) std::byte unpacked[Panels * kUnpackBlock * kPanelRows];
@@ -305,7 +305,7 @@ inline void packed_gemm(const QuantizedRows& x, const std::uint32_t* index, std:
   const std::size_t panel = panel_bytes(dtype, columns);
   // A few rows follow each panel to its end, as memory likes it; for many, a block of them stays in L2.
   const bool few = rows < kUnpackFrom;
-  const std::size_t block = few ? columns : dtype == DType::q4 ? kUnpackBlock : kPackedBlock;
+  const std::size_t block = few ? columns : dtype == kQ4 ? kUnpackBlock : kPackedBlock;
   const std::size_t outs_at_a_time = few ? width : outs;
   PackedBlock b{x, index, 0, 0, nullptr, panel, 0, 0, nullptr, nullptr, ldy};
   for (b.first = 0; b.first < rows; b.first += kPackedRows) {

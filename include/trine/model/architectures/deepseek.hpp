@@ -89,10 +89,13 @@ struct DeepseekConfig {
 }
 
 /// Layers for multi-token prediction follow the others. They draft, and the model answers without them. There are at
-/// least `count`, and as many more as have their projection.
-inline void ignore_draft_layers(const WeightScope& layers, std::size_t first, std::size_t count) {
+/// least `count`, and as many more as have their projection. Their tensors have the names of the last layer, and of
+/// what is outside of layers.
+inline void ignore_draft_layers(const WeightScope& model, std::size_t first, std::size_t count) {
+  const WeightScope layers = model / "layers";
   for (std::size_t i = 0; i < count || (layers / (first + i)).contains("eh_proj.weight"); ++i)
-    layers.ignore(std::to_string(first + i), "a layer for multi-token prediction; the model answers without it");
+    layers.ignore_like(std::to_string(first + i), {layers / (first - 1), model},
+                       "a layer for multi-token prediction; the model answers without it");
 }
 
 [[nodiscard]] inline BuiltModel build_deepseek(const BuildContext& context, const HfConfig& common,
@@ -107,12 +110,13 @@ inline void ignore_draft_layers(const WeightScope& layers, std::size_t first, st
                                        : "") +
                         (config.n_shared_experts > 0 ? ", " + std::to_string(config.n_shared_experts) + " shared" : "");
   return build_decoder(common, std::move(summary), weights, [&](const WeightScope& scope, std::size_t layer) {
-    auto attention = std::make_unique<LatentAttention>(scope / "self_attn", config.attention, config.rotary);
+    auto attention = std::make_unique<LatentAttention>((scope / "self_attn").as(TensorRole::attention),
+                                                       config.attention, config.rotary);
     const WeightScope mlp = scope / "mlp";
     if (layer < config.first_k_dense_replace)
-      return DecoderLayer{std::move(attention),
-                          std::make_unique<DenseFeedForward>(mlp, hidden, config.intermediate_size)};
-    const WeightScope gate = mlp / "gate";
+      return DecoderLayer{std::move(attention), std::make_unique<DenseFeedForward>(mlp.as(TensorRole::mlp), hidden,
+                                                                                   config.intermediate_size)};
+    const WeightScope gate = (mlp / "gate").as(TensorRole::router);
     std::optional<Tensor<float, 1>> bias;
     if (score == RouterScore::sigmoid && gate.contains("e_score_correction_bias"))
       bias = read_balance_bias(gate, "e_score_correction_bias", experts);
@@ -121,7 +125,8 @@ inline void ignore_draft_layers(const WeightScope& layers, std::size_t first, st
                                                  config.mixing, config.groups, std::move(bias));
     std::optional<SharedExperts> shared;
     if (config.n_shared_experts > 0)
-      shared = GatedMlp(mlp / "shared_experts", hidden, config.n_shared_experts * config.moe_intermediate_size);
+      shared = GatedMlp((mlp / "shared_experts").as(TensorRole::shared_experts), hidden,
+                        config.n_shared_experts * config.moe_intermediate_size);
     return DecoderLayer{
         std::move(attention),
         moe_layer(context, layer, std::move(router),
@@ -154,7 +159,7 @@ inline constexpr std::string_view kDeepseekV3Defaults = R"({
   const std::size_t drafts =
       reader.integer_or(reader.spelling({"num_nextn_predict_layers", "num_mtp_layers"}), 0, 1024, 0);
   reader.finish();
-  hf::ignore_draft_layers(weights / "model" / "layers", common.num_hidden_layers, drafts);
+  hf::ignore_draft_layers(weights / "model", common.num_hidden_layers, drafts);
   return hf::build_deepseek(context, common, config, RouterScore::sigmoid, weights);
 }
 

@@ -24,33 +24,22 @@ namespace hf {
   return part;
 }
 
-/// Gate and up share a matrix whose even rows are the gate's. The numbers are MXFP4, [experts, out, in / 32, 16], or
-/// plain and the other way round, [experts, in, out]. Packed they are [experts, out, in], the rows of the gate first.
+/// Gate and up share a matrix whose even rows are the gate's: an interleaved stack (weights/weight_stack.hpp), in MXFP4
+/// as a rule.
 [[nodiscard]] inline std::unique_ptr<const ExpertExecutor> read_gpt_oss_experts(const WeightScope& scope,
                                                                                 std::size_t experts, std::size_t hidden,
                                                                                 std::size_t ffn,
                                                                                 const GatedActivation& activation) {
-  const auto matrix_of = [&](std::string_view name, std::size_t out, std::size_t in) {
-    const bool coded = !scope.contains(name);
-    const bool rows_out = coded || scope.contains_packed(name);
-    const AnyMatrix all = coded      ? scope.mxfp4_stack(name, experts, out, in)
-                          : rows_out ? scope.stack(name, experts, out, in)
-                                     : scope.stack(name, experts, in, out);
-    return
-        [=](std::size_t e) { return rows_out ? all.row_range(e * out, out) : all.row_range(e * in, in).transpose(); };
-  };
-  const auto gate_up = matrix_of("gate_up_proj", 2 * ffn, hidden);
-  const auto projection = [&, in_turn = !scope.contains_packed("gate_up_proj")](std::size_t e, std::size_t which) {
-    return in_turn ? gate_up(e).every_nth_row(which, 2) : gate_up(e).row_range(which * ffn, ffn);
-  };
-  const auto down = matrix_of("down_proj", hidden, ffn);
-  const Tensor<float, 2> gate_up_bias = scope.read_f32("gate_up_proj_bias", experts, 2 * ffn);
-  const Tensor<float, 2> down_bias = scope.read_f32("down_proj_bias", experts, hidden);
+  const WeightScope weights = scope.as(TensorRole::experts);
+  const WeightStack gate_up = weights.stack("gate_up_proj", {experts, 2, ffn, hidden, StackLayout::interleaved});
+  const WeightStack down = weights.stack("down_proj", {experts, 1, hidden, ffn, StackLayout::interleaved});
+  const Tensor<float, 2> gate_up_bias = weights.read_f32("gate_up_proj_bias", experts, 2 * ffn);
+  const Tensor<float, 2> down_bias = weights.read_f32("down_proj_bias", experts, hidden);
   std::vector<GatedMlp> bank;
   for (std::size_t e = 0; e < experts; ++e) {
-    bank.emplace_back(Linear(projection(e, 0), part_of(gate_up_bias, e, 0, 2, ffn)),
-                      Linear(projection(e, 1), part_of(gate_up_bias, e, 1, 2, ffn)),
-                      Linear(down(e), part_of(down_bias, e, 0, 1, hidden)), activation);
+    bank.emplace_back(Linear(gate_up.matrix(e, 0), part_of(gate_up_bias, e, 0, 2, ffn)),
+                      Linear(gate_up.matrix(e, 1), part_of(gate_up_bias, e, 1, 2, ffn)),
+                      Linear(down.matrix(e), part_of(down_bias, e, 0, 1, hidden)), activation);
   }
   return std::make_unique<LocalExperts>(std::move(bank));
 }
@@ -93,9 +82,9 @@ inline constexpr std::string_view kGptOssDefaults = R"({
                         hf::count_of_experts(k, experts) + ", softmax of the chosen";
   return hf::build_decoder(config, std::move(summary), weights, [&](const WeightScope& scope, std::size_t layer) {
     const WeightScope mlp = scope / "mlp";
-    auto router = std::make_unique<LinearRouter>(Linear(mlp / "router", config.hidden_size, experts, Linear::Bias::yes),
-                                                 RouterScore::logit, ExpertChoice{.k = k, .threshold = {}},
-                                                 MixingRule{.normalize = false, .softmax = true});
+    auto router = std::make_unique<LinearRouter>(
+        Linear((mlp / "router").as(TensorRole::router), config.hidden_size, experts, Linear::Bias::yes),
+        RouterScore::logit, ExpertChoice{.k = k, .threshold = {}}, MixingRule{.normalize = false, .softmax = true});
     return hf::DecoderLayer{
         hf::grouped_query(context, scope, config.hidden_size, heads, rotary, windows.of(layer), attention),
         hf::moe_layer(context, layer, std::move(router),

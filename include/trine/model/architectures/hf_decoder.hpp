@@ -49,8 +49,9 @@ inline constexpr std::array kIgnoredTensors = std::to_array<IgnoredNames>({
                                               const LayerRecipe& make_layer) {
   const WeightScope model = weights / "model";
   const std::size_t hidden = config.hidden_size;
-  auto embedding = std::make_unique<const TokenEmbedding>(model / "embed_tokens", config.vocab_size, hidden);
-  const AnyMatrix table = embedding->weight();
+  auto embedding = std::make_unique<const TokenEmbedding>((model / "embed_tokens").as(TensorRole::embedding),
+                                                          config.vocab_size, hidden);
+  const WeightMatrix table = embedding->weight();
   BuiltModel built;
   std::vector<Block> blocks;
   for (std::size_t index = 0; index < config.num_hidden_layers; ++index) {
@@ -63,8 +64,11 @@ inline constexpr std::array kIgnoredTensors = std::to_array<IgnoredNames>({
                       std::move(layer.feed_forward)});
   }
   for (const IgnoredNames& names : kIgnoredTensors) weights.ignore(names);
-  if (config.tie_word_embeddings) weights.ignore("lm_head", "the embedding counts, by tie_word_embeddings");
-  Linear head = config.tie_word_embeddings ? Linear(table) : Linear(weights / "lm_head", hidden, config.vocab_size);
+  if (config.tie_word_embeddings)
+    weights.ignore("lm_head", "the embedding counts, by tie_word_embeddings", TensorRole::head);
+  Linear head = config.tie_word_embeddings
+                    ? Linear(table)
+                    : Linear((weights / "lm_head").as(TensorRole::head), hidden, config.vocab_size);
   built.info.model_type = config.model_type;
   built.info.summary = std::move(summary);
   built.info.vocab_size = config.vocab_size;
@@ -105,8 +109,9 @@ inline constexpr std::array kIgnoredTensors = std::to_array<IgnoredNames>({
 [[nodiscard]] inline std::unique_ptr<const Attention> grouped_query(
     const BuildContext& context, const WeightScope& layer, std::size_t hidden_size, const HfConfigReader::Heads& heads,
     std::shared_ptr<const Rotary> rotary, std::optional<std::size_t> window, const GroupedQueryOptions& options = {}) {
-  return std::make_unique<GroupedQueryAttention>(layer / "self_attn", hidden_size, heads.head_dim,
-                                                 causal_heads(context, heads, window), std::move(rotary), options);
+  return std::make_unique<GroupedQueryAttention>((layer / "self_attn").as(TensorRole::attention), hidden_size,
+                                                 heads.head_dim, causal_heads(context, heads, window),
+                                                 std::move(rotary), options);
 }
 
 /// What the products of an expert are called.
@@ -121,18 +126,17 @@ struct ExpertNames {
 [[nodiscard]] inline std::unique_ptr<const ExpertExecutor> read_experts(const WeightScope& scope, std::size_t experts,
                                                                         std::size_t hidden, std::size_t ffn,
                                                                         const ExpertNames& names = {}) {
+  const WeightScope weights = scope.as(TensorRole::experts);
   std::vector<GatedMlp> bank;
   bank.reserve(std::min<std::size_t>(experts, 4096));
-  if (scope.contains("gate_up_proj")) {
-    const AnyMatrix gate_up = scope.stack("gate_up_proj", experts, 2 * ffn, hidden);
-    const AnyMatrix down = scope.stack("down_proj", experts, hidden, ffn);
-    for (std::size_t e = 0; e < experts; ++e) {
-      bank.emplace_back(Linear(gate_up.row_range(2 * ffn * e, ffn)), Linear(gate_up.row_range(2 * ffn * e + ffn, ffn)),
-                        Linear(down.row_range(hidden * e, hidden)));
-    }
+  if (weights.contains("gate_up_proj")) {
+    const WeightStack gate_up = weights.stack("gate_up_proj", {experts, 2, ffn, hidden});
+    const WeightStack down = weights.stack("down_proj", {experts, 1, hidden, ffn});
+    for (std::size_t e = 0; e < experts; ++e)
+      bank.emplace_back(Linear(gate_up.matrix(e, 0)), Linear(gate_up.matrix(e, 1)), Linear(down.matrix(e)));
   } else {
     for (std::size_t e = 0; e < experts; ++e) {
-      const WeightScope expert = scope / e;
+      const WeightScope expert = weights / e;
       bank.emplace_back(Linear(expert / names.gate, hidden, ffn), Linear(expert / names.up, hidden, ffn),
                         Linear(expert / names.down, ffn, hidden));
     }

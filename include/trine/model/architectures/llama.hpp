@@ -31,7 +31,7 @@ struct DenseDecoder {
 
   std::string summary = "grouped-query attention" + window_of(parts.windows) + "; dense";
   return build_decoder(config, std::move(summary), weights, [&](const WeightScope& scope, std::size_t layer) {
-    const WeightScope mlp = scope / "mlp";
+    const WeightScope mlp = (scope / "mlp").as(TensorRole::mlp);
     const auto product = [&](std::string_view name, std::size_t in, std::size_t out) {
       return Linear(mlp / name, in, out, parts.mlp_bias);
     };

@@ -38,9 +38,9 @@ inline constexpr std::string_view kMixtralDefaults = R"({
   return hf::build_decoder(config, std::move(summary), weights, [&](const WeightScope& scope, std::size_t layer) {
     const bool fused = scope.contains("mlp.gate.weight");  // as transformers 5 saves it when asked for its own layout
     const WeightScope moe = scope / (fused ? "mlp" : "block_sparse_moe");
-    auto router =
-        std::make_unique<LinearRouter>(Linear(moe / "gate", config.hidden_size, experts), RouterScore::softmax,
-                                       ExpertChoice{.k = k, .threshold = {}}, MixingRule{.normalize = true});
+    auto router = std::make_unique<LinearRouter>(
+        Linear((moe / "gate").as(TensorRole::router), config.hidden_size, experts), RouterScore::softmax,
+        ExpertChoice{.k = k, .threshold = {}}, MixingRule{.normalize = true});
     return hf::DecoderLayer{hf::grouped_query(context, scope, config.hidden_size, heads, rotary, windows.of(layer)),
                             hf::moe_layer(context, layer, std::move(router),
                                           hf::read_experts(moe / "experts", experts, config.hidden_size, ffn,

@@ -40,8 +40,9 @@ inline constexpr std::string_view kOlmoeDefaults = R"({
   std::string summary = "grouped-query attention, q/k norm; " + hf::count_of_experts(k, experts) + ", softmax top-k";
   return hf::build_decoder(config, std::move(summary), weights, [&](const WeightScope& scope, std::size_t layer) {
     const WeightScope moe = scope / "mlp";
-    auto router = std::make_unique<LinearRouter>(Linear(moe / "gate", config.hidden_size, experts),
-                                                 RouterScore::softmax, ExpertChoice{.k = k, .threshold = {}}, mixing);
+    auto router =
+        std::make_unique<LinearRouter>(Linear((moe / "gate").as(TensorRole::router), config.hidden_size, experts),
+                                       RouterScore::softmax, ExpertChoice{.k = k, .threshold = {}}, mixing);
     return hf::DecoderLayer{
         hf::grouped_query(context, scope, config.hidden_size, heads, rotary, windows.of(layer), attention),
         hf::moe_layer(context, layer, std::move(router),

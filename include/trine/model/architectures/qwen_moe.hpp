@@ -58,9 +58,9 @@ struct QwenMoeConfig {
                                                                           std::size_t hidden,
                                                                           const QwenMoeConfig& config,
                                                                           std::optional<SharedExperts> shared) {
-  auto router =
-      std::make_unique<LinearRouter>(Linear(scope / "gate", hidden, config.num_experts), RouterScore::softmax,
-                                     ExpertChoice{.k = config.num_experts_per_tok, .threshold = {}}, config.mixing);
+  auto router = std::make_unique<LinearRouter>(
+      Linear((scope / "gate").as(TensorRole::router), hidden, config.num_experts), RouterScore::softmax,
+      ExpertChoice{.k = config.num_experts_per_tok, .threshold = {}}, config.mixing);
   return moe_layer(context, layer, std::move(router),
                    read_experts(scope / "experts", config.num_experts, hidden, config.moe_intermediate_size),
                    std::move(shared));
@@ -103,9 +103,10 @@ inline constexpr std::string_view kQwen2MoeDefaults = R"({
     auto self = hf::grouped_query(context, scope, hidden, heads, rotary, windows.of(layer), attention);
     const WeightScope mlp = scope / "mlp";
     if (moe.is_dense(layer))
-      return hf::DecoderLayer{std::move(self), std::make_unique<DenseFeedForward>(mlp, hidden, moe.intermediate_size)};
-    SharedExperts shared(GatedMlp(mlp / "shared_expert", hidden, shared_ffn),
-                         Linear(mlp / "shared_expert_gate", hidden, 1));
+      return hf::DecoderLayer{
+          std::move(self), std::make_unique<DenseFeedForward>(mlp.as(TensorRole::mlp), hidden, moe.intermediate_size)};
+    SharedExperts shared(GatedMlp((mlp / "shared_expert").as(TensorRole::shared_experts), hidden, shared_ffn),
+                         Linear((mlp / "shared_expert_gate").as(TensorRole::router), hidden, 1));
     return hf::DecoderLayer{std::move(self),
                             hf::qwen_feed_forward(context, mlp, layer, hidden, moe, std::move(shared))};
   });
@@ -141,7 +142,8 @@ inline constexpr std::string_view kQwen3MoeDefaults = R"({
     auto self = hf::grouped_query(context, scope, hidden, heads, rotary, windows.of(layer), attention);
     const WeightScope mlp = scope / "mlp";
     if (moe.is_dense(layer))
-      return hf::DecoderLayer{std::move(self), std::make_unique<DenseFeedForward>(mlp, hidden, moe.intermediate_size)};
+      return hf::DecoderLayer{
+          std::move(self), std::make_unique<DenseFeedForward>(mlp.as(TensorRole::mlp), hidden, moe.intermediate_size)};
     return hf::DecoderLayer{std::move(self), hf::qwen_feed_forward(context, mlp, layer, hidden, moe, std::nullopt)};
   });
 }

@@ -102,7 +102,7 @@ class RopeReader {
   RopeScaling dynamic(const RopeOptions&) { return DynamicScaling{factor()}; }
 
   RopeScaling llama3(const RopeOptions&) {
-    Llama3Scaling result;
+    WavelengthScaling result;
     result.factor = factor();
     result.low_freq_factor = object_.number("low_freq_factor", 1e-3, 1e3);
     result.high_freq_factor = object_.number("high_freq_factor", 1e-3, 1e3);

@@ -49,19 +49,21 @@ inline std::unique_ptr<const FeedForward> trine_feed_forward(const TrineConfig& 
   const TrineConfig::MoeOptions& moe = config.moe;
   const std::size_t hidden = config.hidden_size;
   if (layer < moe.first_dense_layers)
-    return std::make_unique<DenseFeedForward>(scope / "mlp", hidden, moe.dense_intermediate_size);
+    return std::make_unique<DenseFeedForward>((scope / "mlp").as(TensorRole::mlp), hidden, moe.dense_intermediate_size);
   const WeightScope weights = scope / "moe";
-  std::unique_ptr<Router> router = moe.router(weights / "router", layer);
+  std::unique_ptr<Router> router = moe.router((weights / "router").as(TensorRole::router), layer);
   if (wrap_router) router = wrap_router(layer, std::move(router));
-  auto experts = std::make_unique<LocalExperts>(weights / "experts", moe.num_experts, hidden, moe.intermediate_size);
+  auto experts = std::make_unique<LocalExperts>((weights / "experts").as(TensorRole::experts), moe.num_experts, hidden,
+                                                moe.intermediate_size);
   std::optional<ExpertAttention> expert_attention;
   if (moe.expert_attention) {
-    expert_attention.emplace(weights / "expert_attention", hidden, moe.expert_attention->num_heads,
-                             moe.expert_attention->head_dim, config.rms_norm_eps);
+    expert_attention.emplace((weights / "expert_attention").as(TensorRole::attention), hidden,
+                             moe.expert_attention->num_heads, moe.expert_attention->head_dim, config.rms_norm_eps);
   }
   std::optional<SharedExperts> shared_experts;
   if (moe.num_shared_experts > 0)
-    shared_experts = GatedMlp(weights / "shared_experts", hidden, moe.num_shared_experts * moe.intermediate_size);
+    shared_experts = GatedMlp((weights / "shared_experts").as(TensorRole::shared_experts), hidden,
+                              moe.num_shared_experts * moe.intermediate_size);
   return std::make_unique<MoeLayer>(layer, std::move(router), std::move(experts), std::move(expert_attention),
                                     std::move(shared_experts));
 }
@@ -99,9 +101,10 @@ inline std::string trine_summary(const TrineConfig& config) {
   const bool tokens = config.num_features == 0;
 
   std::unique_ptr<const Embedding> embedding;
-  AnyMatrix token_table;
+  WeightMatrix token_table;
   if (tokens) {
-    auto table = std::make_unique<const TokenEmbedding>(weights / "embed_tokens", config.vocab_size, hidden);
+    auto table = std::make_unique<const TokenEmbedding>((weights / "embed_tokens").as(TensorRole::embedding),
+                                                        config.vocab_size, hidden);
     token_table = table->weight();
     embedding = std::move(table);
   } else {
@@ -118,18 +121,19 @@ inline std::string trine_summary(const TrineConfig& config) {
   BuiltModel built;
   for (std::size_t layer = 0; layer < config.num_hidden_layers; ++layer) {
     const WeightScope scope = weights / "layers" / layer;
-    blocks.push_back(
-        {RmsNorm(scope / "attention_norm", hidden, config.rms_norm_eps),
-         std::make_unique<GroupedQueryAttention>(scope / "attention", hidden, config.attention.head_dim,
-                                                 detail::trine_axes(config.attention, context.chunking), rotary),
-         RmsNorm(scope / "moe_norm", hidden, config.rms_norm_eps),
-         detail::trine_feed_forward(config, context.wrap_router, scope, layer)});
+    blocks.push_back({RmsNorm(scope / "attention_norm", hidden, config.rms_norm_eps),
+                      std::make_unique<GroupedQueryAttention>(
+                          (scope / "attention").as(TensorRole::attention), hidden, config.attention.head_dim,
+                          detail::trine_axes(config.attention, context.chunking), rotary),
+                      RmsNorm(scope / "moe_norm", hidden, config.rms_norm_eps),
+                      detail::trine_feed_forward(config, context.wrap_router, scope, layer)});
     built.info.experts.push_back(blocks.back().feed_forward->num_experts());
   }
   const bool language_model = config.output == OutputKind::language_model;
-  Linear head = !language_model              ? Linear(weights / "head", hidden, config.num_outputs, Linear::Bias::yes)
-                : config.tie_word_embeddings ? Linear(token_table)
-                                             : Linear(weights / "lm_head", hidden, config.vocab_size);
+  Linear head = !language_model ? Linear(weights / "head", hidden, config.num_outputs, Linear::Bias::yes)
+                : config.tie_word_embeddings
+                    ? Linear(token_table)
+                    : Linear((weights / "lm_head").as(TensorRole::head), hidden, config.vocab_size);
   const std::size_t pool = language_model ? 1 : config.attention.frame_size;
 
   built.info.model_type = "trine";

@@ -18,45 +18,42 @@ struct BlockScales {
   std::size_t block_columns = 1;
 };
 
-/// A logical [rows, columns] for y = x W^T: rows are outputs. It looks at a stored matrix, row-major, whose rows lie
-/// `stride` elements apart: at all of it, at some rows or columns, or at its transpose. Copying it copies no weights.
+/// A logical [rows, columns] for y = x W^T: rows are outputs. It is a view of a stored matrix, row-major: of all of it,
+/// of some rows or columns, or of its transpose. Copying it copies no weights.
 ///
-///   dtype           a stored element is
-///   f32, bf16, f16  the number
-///   f8_e4m3         a code, times its block's scale (DeepSeek: blocks of 128 x 128)
-///   u8              two codes of FP4 E2M1, the first in the low four bits, times the scale of 32 in a row (MXFP4, OCP
-///                   Microscaling Formats 1.0); `stride` counts codes
-///   q8, q4          packed in panels of 16 rows (quant/packed.hpp), `stride` bytes apart, with their scales
-///   bf16_panels     the same, the numbers themselves
-struct AnyMatrix {
+/// `dtype` says in which format (quant/weight_formats.hpp) the values are stored. Make one of a block format with
+/// `stored_matrix`, which knows its layout.
+struct WeightMatrix {
   const std::byte* data = nullptr;  // stored element (0, 0)
   DType dtype = DType::f32;
   std::size_t rows = 0;
   std::size_t columns = 0;
   bool transposed = false;  // logical (r, c) is stored (c, r)
+  /// From a stored row to the next: in elements. In a block format from a row of blocks to the next: in bytes.
   std::size_t stride = transposed ? rows : columns;
   BlockScales scales = {};
   std::array<std::size_t, 2> first = {0, 0};  // stored row and column of logical (0, 0)
   std::array<std::size_t, 2> step = {1, 1};   // between neighbours, along stored rows and stored columns
+  std::size_t row_block = 1;                  // stored rows that a row of blocks holds
 
   [[nodiscard]] std::size_t parameters() const noexcept { return rows * columns; }
 
   /// Rows [begin, begin + count).
-  [[nodiscard]] AnyMatrix row_range(std::size_t begin, std::size_t count) const noexcept {
-    AnyMatrix part = *this;
+  [[nodiscard]] WeightMatrix row_range(std::size_t begin, std::size_t count) const noexcept {
+    WeightMatrix part = *this;
     part.first[row_axis()] += begin * step[row_axis()];
     part.rows = count;
     return part;
   }
   /// Rows begin, begin + every, ...: with every = 2 the even or the odd ones.
-  [[nodiscard]] AnyMatrix every_nth_row(std::size_t begin, std::size_t every) const noexcept {
-    AnyMatrix part = row_range(begin, (rows - begin + every - 1) / every);
+  [[nodiscard]] WeightMatrix strided_rows(std::size_t begin, std::size_t every) const noexcept {
+    WeightMatrix part = row_range(begin, (rows - begin + every - 1) / every);
     part.step[row_axis()] *= every;
     return part;
   }
   /// W^T: a product with it is y = x W.
-  [[nodiscard]] AnyMatrix transpose() const noexcept {
-    AnyMatrix other = *this;
+  [[nodiscard]] WeightMatrix transpose() const noexcept {
+    WeightMatrix other = *this;
     other.transposed = !transposed;
     other.rows = columns;
     other.columns = rows;
@@ -70,18 +67,19 @@ struct AnyMatrix {
   /// Elements from one row to the next, where rows are plain; from one column to the next, where columns are.
   [[nodiscard]] std::size_t row_stride() const noexcept { return stride * step[0]; }
 
-  /// Where stored element (0, 0) of this view of plain floats lies.
+  /// Where element (0, 0) of this view lies, for types with elements.
   [[nodiscard]] const std::byte* begin() const noexcept {
     return data + (first[0] * stride + first[1]) * size_bytes(dtype);
   }
-  /// Is it packed, and rows from the beginning of a panel on?
-  [[nodiscard]] bool has_panels() const noexcept {
-    return is_packed(dtype) && !transposed && step[0] == 1 && first[0] % 16 == 0;
+  /// Returns whether its rows are stored rows, whole from their first column on, and begin with a row of blocks: what a
+  /// kernel for a block format reads as it is.
+  [[nodiscard]] bool has_whole_rows() const noexcept {
+    return !transposed && step[0] == 1 && step[1] == 1 && first[1] == 0 && first[0] % row_block == 0;
   }
-  /// The first of its panels, which are `stride` bytes apart.
-  [[nodiscard]] const std::byte* panels() const noexcept { return data + first[0] / 16 * stride; }
-  /// Where the first of its rows begins in memory.
-  [[nodiscard]] const void* place() const noexcept { return is_packed(dtype) ? panels() : begin(); }
+  /// Where its first row begins in memory; of a block format, the first of its rows of blocks.
+  [[nodiscard]] const std::byte* address() const noexcept {
+    return size_bytes(dtype) == 0 ? data + first[0] / row_block * stride : begin();
+  }
   /// Calls `use(const T* rows)` with plain rows, row_stride() apart. Throws WeightError for any other dtype.
   template <class Use>
   decltype(auto) visit(Use&& use) const {

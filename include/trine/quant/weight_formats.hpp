@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table of weight formats. A new one is a header of quant/ and a line here; any product can be computed with it
+// then, by decoding. A kernel of its own is a line in kernels/weight_kernels.hpp.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <trine/core/check.hpp>
+#include <trine/quant/fp8_blocks.hpp>
+#include <trine/quant/mxfp4.hpp>
+#include <trine/quant/packed.hpp>
+#include <trine/quant/plain_formats.hpp>
+#include <trine/quant/weight_format.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+inline constexpr std::array kWeightFormats = {
+    &kQ8Format,          // 8.25 bits per weight
+    &kQ4Format,          // 4.5
+    &kBf16Format,        // 16
+    &kF16Format,         // 16
+    &kF32Format,         // 32
+    &kBf16PanelsFormat,  // 16
+    &kFp8Format,         // 8
+    &kMxfp4Format,       // 4.25
+};
+
+/// Null for a type that weights do not have.
+[[nodiscard]] constexpr const WeightFormat* find_format(DType dtype) noexcept {
+  for (const WeightFormat* format : kWeightFormats)
+    if (format->dtype == dtype) return format;
+  return nullptr;
+}
+
+/// Of an element type or a format; "?" for a value that is neither.
+[[nodiscard]] constexpr std::string_view to_string(DType dtype) noexcept {
+  const WeightFormat* format = find_format(dtype);
+  return format != nullptr ? format->name : element_name(dtype);
+}
+
+[[nodiscard]] constexpr std::optional<DType> parse_dtype(std::string_view text) noexcept {
+  for (const DTypeInfo& info : kDTypes)
+    if (info.name == text) return info.dtype;
+  for (const WeightFormat* format : kWeightFormats)
+    if (format->name == text) return format->dtype;
+  return std::nullopt;
+}
+
+/// "a, b or c": the names of the formats that `has` says yes to, in the order of the table, each once.
+template <class Predicate>
+[[nodiscard]] std::string format_names(const Predicate& has) {
+  std::string names;
+  std::string_view last;
+  for (const WeightFormat* format : kWeightFormats) {
+    if (!has(*format)) continue;
+    if (!last.empty()) names += (names.empty() ? "" : ", ") + std::string(last);
+    last = format->name;
+  }
+  return names.empty() ? std::string(last) : names + " or " + std::string(last);
+}
+
+/// Returns whether the values lie in blocks that trine makes for its kernels (quant/packed.hpp).
+[[nodiscard]] constexpr bool is_packed(DType dtype) noexcept {
+  const WeightFormat* format = find_format(dtype);
+  return format != nullptr && format->block_rows > 1;
+}
+
+/// Bytes of a tensor of any type, or nullopt where 64 bits do not count them. In a block format the rows of a stack
+/// [count, rows, columns] are those of one matrix.   shape: at least two extents for a block format
+[[nodiscard]] constexpr std::optional<std::uint64_t> stored_bytes(DType dtype,
+                                                                  std::span<const std::size_t> shape) noexcept {
+  if (const std::size_t bytes = size_bytes(dtype); bytes > 0) {
+    const auto elements = checked_product(shape);
+    return elements ? checked_multiply(*elements, bytes) : std::nullopt;
+  }
+  const WeightFormat* format = find_format(dtype);
+  if (format == nullptr || shape.back() >= std::uint64_t{1} << 56U) return std::nullopt;
+  const auto rows = checked_product(shape.first(shape.size() - 1));
+  if (!rows) return std::nullopt;
+  const std::uint64_t blocks = *rows / format->block_rows + (*rows % format->block_rows == 0 ? 0 : 1);
+  return checked_multiply(blocks, format->row_bytes(shape.back()));
+}
+
+/// A whole matrix as it lies at `data`, without its scales where they are a tensor of their own.
+[[nodiscard]] inline WeightMatrix stored_matrix(const std::byte* data, DType dtype, std::size_t rows,
+                                                std::size_t columns) noexcept {
+  WeightMatrix matrix{data, dtype, rows, columns};
+  if (const WeightFormat* format = find_format(dtype); format != nullptr && size_bytes(dtype) == 0) {
+    matrix.stride = format->row_bytes(columns);
+    matrix.row_block = format->block_rows;
+  }
+  return matrix;
+}
+
+}  // namespace trine::inline TRINE_ABI

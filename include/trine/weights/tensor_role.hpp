@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a tensor is for, as the builder of a model declares it where it fetches the tensor.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include <trine/core/abi.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+enum class TensorRole : std::uint8_t {
+  experts,
+  shared_experts,
+  attention,
+  mlp,
+  embedding,
+  head,
+  router,
+  vector,  // norms, biases, sinks
+  other,   // heads of classifiers, embeddings of features and sites, and what nobody declares
+};
+
+[[nodiscard]] constexpr std::string_view to_string(TensorRole role) noexcept {
+  switch (role) {
+    case TensorRole::experts:
+      return "experts";
+    case TensorRole::shared_experts:
+      return "shared experts";
+    case TensorRole::attention:
+      return "attention";
+    case TensorRole::mlp:
+      return "mlp";
+    case TensorRole::embedding:
+      return "embedding";
+    case TensorRole::head:
+      return "head";
+    case TensorRole::router:
+      return "router";
+    case TensorRole::vector:
+      return "norms, biases";
+    case TensorRole::other:
+      return "other";
+  }
+  return "?";
+}
+
+/// Is nearly all of a model in such tensors, and do few bits serve them well? Routers decide, and a wrong decision
+/// costs more than a wrong digit; the rest is small.
+[[nodiscard]] constexpr bool is_quantized_by_default(TensorRole role) noexcept {
+  return role != TensorRole::router && role != TensorRole::vector && role != TensorRole::other;
+}
+
+}  // namespace trine::inline TRINE_ABI

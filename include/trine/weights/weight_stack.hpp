@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Matrices of one shape in one tensor: those of all experts of a layer.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include <trine/quant/weight_formats.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+/// How the matrices lie in the tensor. Packed it is always the first, so that each begins with a panel.
+enum class StackLayout : std::uint8_t {
+  stacked,      // [count, projections * rows, columns], one projection after the other
+  interleaved,  // codes with scales: the same, but the rows of the projections alternate; plain numbers: the transpose
+                // of that, [count, columns, projections * rows]
+};
+
+/// `count` times `projections` matrices [rows, columns]; two projections are a gate and an up projection, say.
+struct StackShape {
+  std::size_t count = 0;
+  std::size_t projections = 1;
+  std::size_t rows = 0;
+  std::size_t columns = 0;
+  StackLayout layout = StackLayout::stacked;
+
+  /// Returns whether a tensor of that type holds the transposed matrices.
+  [[nodiscard]] constexpr bool is_transposed(DType dtype) const noexcept {
+    return layout == StackLayout::interleaved && is_plain_float(dtype);
+  }
+  /// Of the tensor.
+  [[nodiscard]] constexpr std::array<std::size_t, 3> extents(DType dtype) const noexcept {
+    if (is_transposed(dtype)) return {count, columns, projections * rows};
+    return {count, projections * rows, columns};
+  }
+};
+
+class WeightStack {
+ public:
+  /// all: the tensor as one matrix, whose rows are those of all its matrices
+  WeightStack(const WeightMatrix& all, const StackShape& shape) noexcept : all_(all), shape_(shape) {}
+
+  [[nodiscard]] const StackShape& shape() const noexcept { return shape_; }
+
+  /// Matrix [rows, columns] number `index` of a projection.
+  [[nodiscard]] WeightMatrix matrix(std::size_t index, std::size_t projection = 0) const noexcept {
+    const std::array<std::size_t, 3> extents = shape_.extents(all_.dtype);
+    WeightMatrix part = all_.row_range(index * extents[1], extents[1]);
+    if (shape_.is_transposed(all_.dtype)) part = part.transpose();
+    if (shape_.projections == 1) return part;
+    const bool alternate = shape_.layout == StackLayout::interleaved && !is_packed(all_.dtype);
+    return alternate ? part.strided_rows(projection, shape_.projections)
+                     : part.row_range(projection * shape_.rows, shape_.rows);
+  }
+
+ private:
+  WeightMatrix all_;
+  StackShape shape_;
+};
+
+}  // namespace trine::inline TRINE_ABI

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// What builders declare their tensors to be for, in every published family and in the native architecture.
+#include <algorithm>
+#include <filesystem>
+#include <initializer_list>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include <gtest/gtest.h>
+
+#include <trine/model/model.hpp>
+
+namespace trine {
+namespace {
+
+namespace fs = std::filesystem;
+
+// What the names of these families say, from the innermost module outwards. Nothing in the library looks at names.
+TensorRole role_by_name(const std::string& name, std::size_t rank) {
+  const std::string between = "." + name + ".";
+  const auto has = [&between](std::initializer_list<std::string_view> parts) {
+    return std::ranges::any_of(parts, [&between](std::string_view part) {
+      return between.find("." + std::string(part) + ".") != std::string::npos;
+    });
+  };
+  if (rank < 2 || name.ends_with("bias")) return TensorRole::vector;
+  if (has({"router", "gate", "shared_expert_gate"})) return TensorRole::router;
+  if (has({"shared_experts", "shared_expert"})) return TensorRole::shared_experts;
+  if (has({"experts"})) return TensorRole::experts;
+  if (has({"self_attn", "attention", "expert_attention"})) return TensorRole::attention;
+  if (has({"mlp"})) return TensorRole::mlp;
+  if (has({"embed_tokens"})) return TensorRole::embedding;
+  if (has({"lm_head"})) return TensorRole::head;
+  return TensorRole::other;
+}
+
+TEST(TensorRoles, AreThoseOfTheNamesInTheGoldenModels) {
+  std::set<TensorRole> seen;
+  std::size_t models = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(TRINE_TEST_DATA)) {
+    if (entry.path().filename() != "config.json" || !has_weights(entry.path().parent_path())) continue;
+    const std::string config = entry.path().string();
+    const auto source = open_weights(entry.path().parent_path());
+    const TensorRecord record = Model::tensor_record(read_json_file(config), config, *source);
+    ++models;
+    for (const std::string_view name : source->names()) {
+      if (source->find(name)->bytes.empty() || source->find(name)->shape.empty()) continue;
+      const std::size_t rank = source->find(name)->shape.size();
+      const TensorRole role = rank < 2 ? TensorRole::vector : record.find(name).role;
+      EXPECT_EQ(role, role_by_name(std::string(name), rank)) << config << ": " << name << " is for " << to_string(role);
+      seen.insert(role);
+    }
+  }
+  EXPECT_GT(models, 40U);
+  EXPECT_EQ(seen.size(), 9U) << "every role";
+}
+
+TEST(TensorRoles, SayWhatALayerCannotReadInBlocks) {
+  const fs::path directory = fs::path(TRINE_TEST_DATA) / "families" / "deepseek_v3_plain";
+  const auto source = open_weights(directory);
+  const std::string config = (directory / "config.json").string();
+  const TensorRecord record = Model::tensor_record(read_json_file(config), config, *source);
+  EXPECT_EQ(record.find("model.layers.0.self_attn.kv_b_proj.weight").unpacked, "read by head and transposed");
+  EXPECT_EQ(record.find("model.layers.0.self_attn.o_proj.weight").unpacked, "");
+}
+
+}  // namespace
+}  // namespace trine

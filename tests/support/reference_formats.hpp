@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the bytes of each weight format stand for, worked out in double from docs/reference/file-formats.md and from the
+// specifications that the headers in quant/ name, one value at a time and without a line of the library.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <string>
+
+namespace trine::test {
+
+/// A matrix [rows, columns] in some format, and scales where these are a tensor of their own.
+struct ReferenceMatrix {
+  const std::uint8_t* bytes;
+  std::size_t columns;
+  const std::uint8_t* scales = nullptr;  // f32 or a byte each, [rows / scale_rows, columns / scale_columns], rounded up
+  std::size_t scale_rows = 1;
+  std::size_t scale_columns = 1;
+  [[nodiscard]] std::size_t scale_index(std::size_t r, std::size_t c) const {
+    return r / scale_rows * ((columns + scale_columns - 1) / scale_columns) + c / scale_columns;
+  }
+};
+
+template <class T>
+T read_as(const std::uint8_t* bytes) {
+  T value;
+  std::memcpy(&value, bytes, sizeof value);
+  return value;
+}
+
+/// A float of `exponent` and `fraction` bits after a sign, bias 2^(exponent - 1) - 1, without infinities.
+inline double small_float(unsigned bits, int exponent, int fraction) {
+  const auto e =
+      static_cast<int>(bits >> static_cast<unsigned>(fraction) & ((1U << static_cast<unsigned>(exponent)) - 1));
+  const double f = std::ldexp(static_cast<double>(bits & ((1U << static_cast<unsigned>(fraction)) - 1)), -fraction);
+  const int bias = (1 << (exponent - 1)) - 1;
+  const double magnitude = e == 0 ? std::ldexp(f, 1 - bias) : std::ldexp(1.0 + f, e - bias);
+  return bits >> static_cast<unsigned>(exponent + fraction) & 1U ? -magnitude : magnitude;
+}
+
+/// Where the columns of a panel's group of 128 begin, what is left of it, and the bytes of `columns` columns.
+struct PanelGroup {
+  const std::uint8_t* bytes;
+  std::size_t lane;
+  std::size_t column;  // in the group
+};
+inline PanelGroup panel_group(const ReferenceMatrix& m, std::size_t r, std::size_t c, std::size_t header,
+                              std::size_t bits) {
+  const std::size_t padded = (m.columns + 31) / 32 * 32;
+  const std::size_t groups = (padded + 127) / 128;
+  const std::size_t panel = groups * header + padded * 16 * bits / 8;
+  return {m.bytes + r / 16 * panel + c / 128 * (header + 128 * 16 * bits / 8), r % 16, c % 128};
+}
+
+/// The value at (r, c) by the name of the format. A new format has its line here.
+inline const std::map<std::string, std::function<double(const ReferenceMatrix&, std::size_t, std::size_t)>>&
+reference_formats() {
+  static const std::map<std::string, std::function<double(const ReferenceMatrix&, std::size_t, std::size_t)>> formats =
+      {
+          {"f32",
+           [](const auto& m, auto r, auto c) { return double{read_as<float>(m.bytes + 4 * (r * m.columns + c))}; }},
+          {"bf16", [](const auto& m, auto r,
+                      auto c) { return small_float(read_as<std::uint16_t>(m.bytes + 2 * (r * m.columns + c)), 8, 7); }},
+          {"f16", [](const auto& m, auto r,
+                     auto c) { return small_float(read_as<std::uint16_t>(m.bytes + 2 * (r * m.columns + c)), 5, 10); }},
+          {"f8_e4m3",
+           [](const auto& m, auto r, auto c) {
+             return small_float(m.bytes[r * m.columns + c], 4, 3) *
+                    double{read_as<float>(m.scales + 4 * m.scale_index(r, c))};
+           }},
+          {"mxfp4",
+           [](const auto& m, auto r, auto c) {
+             const unsigned two = m.bytes[(r * m.columns + c) / 2];
+             return small_float(c % 2 == 0 ? two & 15U : two >> 4U, 2, 1) *
+                    std::ldexp(1.0, m.scales[m.scale_index(r, c)] - 127);
+           }},
+          {"bf16_panels",
+           [](const auto& m, auto r, auto c) {
+             const PanelGroup group = panel_group(m, r, c, 0, 16);
+             const std::size_t element = (group.column / 2 * 16 + group.lane) * 2 + group.column % 2;
+             return small_float(read_as<std::uint16_t>(group.bytes + 2 * element), 8, 7);
+           }},
+          {"q8",
+           [](const auto& m, auto r, auto c) {
+             const PanelGroup group = panel_group(m, r, c, 64, 8);
+             const int code = group.bytes[64 + (group.column / 4 * 16 + group.lane) * 4 + group.column % 4];
+             return double{read_as<float>(group.bytes + 4 * group.lane)} * (code - 128);
+           }},
+          {"q4",
+           [](const auto& m, auto r, auto c) {
+             const PanelGroup group = panel_group(m, r, c, 128, 4);
+             const auto factor = static_cast<std::int8_t>(group.bytes[64 + group.column / 32 * 16 + group.lane]);
+             const unsigned two = group.bytes[128 + (group.column / 8 * 16 + group.lane) * 4 + group.column % 4];
+             const auto code = static_cast<int>(group.column % 8 < 4 ? two & 15U : two >> 4U);
+             return double{read_as<float>(group.bytes + 4 * group.lane)} * factor * (code - 8);
+           }},
+      };
+  return formats;
+}
+
+}  // namespace trine::test
