@@ -101,6 +101,35 @@ TEST(UseInYourProject, GoesOnTokenByToken) {
   EXPECT_EQ(to_vector(at_once.forward(tokens).row(0)), to_vector(logits.row(0)));
 }
 
+TEST(UseInYourProject, ComputesManySequencesInOnePass) {
+  const trine::Model model = trine::Model::load(kModels / "summary");
+  const std::vector<trine::TokenId> prompt{1, 2, 3, 4, 5};
+
+  trine::Engine engine(model);
+  trine::Sequence first(model);
+  trine::Sequence second(model);
+  std::vector<trine::SequenceInput> inputs{{.sequence = &first, .tokens = prompt}};
+  engine.forward(inputs);
+  // One pass: the next token of the first sequence, and the prompt of the second.
+  const trine::TokenId next = 6;
+  inputs = {{.sequence = &first, .tokens = std::span(&next, 1)}, {.sequence = &second, .tokens = prompt}};
+  for (const trine::SequenceOutput& output : engine.forward(inputs)) {
+    output.require_finite();                                      // throws NumericError
+    const std::span<const float> logits = output.outputs.row(0);  // valid until the next pass
+    std::printf("%zu logits\n", logits.size());
+  }
+
+  trine::Session alone(model);
+  EXPECT_EQ(
+      to_vector(
+          engine.forward(std::vector<trine::SequenceInput>{{.sequence = &second, .tokens = std::span(&next, 1)}})[0]
+              .outputs.row(0)),
+      [&] {
+        alone.forward(prompt);
+        return to_vector(alone.forward(std::span(&next, 1)).row(0));
+      }());
+}
+
 TEST(UseInYourProject, IsCancelled) {
   const std::vector<trine::TokenId> tokens{1, 2, 3};
   trine::Session session(trine::Model::load(kModels / "summary"));
@@ -271,6 +300,29 @@ TEST(WatchAndControlRouting, ForcesAndMasks) {
   for (std::size_t t = 0; t < 3; ++t) {
     EXPECT_THAT(trace.experts_of(0, t), testing::ElementsAre(3, 1));
     EXPECT_THAT(trace.experts_of(1, t), testing::Not(testing::Contains(0U)));
+  }
+}
+
+TEST(WatchAndControlRouting, MasksOneSession) {
+  const trine::Model model = trine::Model::load(kModels / "summary");
+  const std::vector<trine::TokenId> tokens{1, 2, 3, 4, 5};
+  std::vector<std::vector<float>> answers;
+
+  const auto without = [](std::uint32_t expert) -> trine::RouterWrapper {
+    return [expert](std::size_t, std::unique_ptr<trine::Router> router) {
+      return std::make_unique<trine::MaskedExperts>(std::move(router), std::vector<std::uint32_t>{expert});
+    };
+  };
+  for (std::uint32_t expert = 0; expert < 4; ++expert) {
+    trine::Session session(model, {.wrap_router = without(expert)});
+    answers.push_back(to_vector(session.forward(tokens).row(0)));
+  }
+
+  for (std::uint32_t expert = 0; expert < 4; ++expert) {
+    trine::LoadOptions options;
+    options.wrap_router = without(expert);
+    trine::Session session(trine::Model::load(kModels / "summary", options));
+    EXPECT_EQ(answers[expert], to_vector(session.forward(tokens).row(0))) << "as a model that is loaded masked";
   }
 }
 
