@@ -246,7 +246,7 @@ TEST_F(GenerateText, IsObserved) {
   std::ostringstream out;
 
   trine::RoutingStats routing;  // sees which expert serves which token
-  trine::Session session(model, {.observer = &routing});
+  trine::Session session(model, {.observer = trine::borrow(routing)});
   const trine::GenerateResult result = trine::generate(session, tokenizer, "ROMEO:", options);
   out << result.cached_tokens << " tokens reused, " << result.prefill_tokens << " read, " << result.tokens.size()
       << " generated, first after " << result.time_to_first_token_seconds << " s\n"

@@ -163,7 +163,7 @@ TEST_P(ChatSessionOf, TakesTheMessageBackWhenCancelledBeforeTheAnswer) {
   for (const std::size_t at : {1U, 6U, 11U}) {
     StopAtRouting stop(at);
     ChatSession chat = this->chat(kControl, {.system = "Speak in verse, and tell me of kings and of their sons."},
-                                  {.batch_size = 8, .observer = &stop});
+                                  {.batch_size = 8, .observer = borrow(stop)});
     GenerateOptions cancelled = options();
     cancelled.cancel = stop.token();
     const ChatResult result = chat.send("Who is there? A man of words, or one of deeds?", cancelled);

@@ -137,7 +137,7 @@ TEST_P(TextStreamOf, IsCancelledAnywhereAndKeepsTheSequence) {
   std::size_t in_the_text = 0;
   for (std::size_t at = 1; at < 70; at += 1 + at / 9) {
     StopAtRouting stop(at);
-    Session session = bundled_.session({.batch_size = 16, .observer = &stop});
+    Session session = bundled_.session({.batch_size = 16, .observer = borrow(stop)});
     GenerateOptions cancelled = options(1000, 0.0F);
     cancelled.cancel = stop.token();
     const GenerateResult result = generate(session, bundled_.tokenizer, long_prompt, cancelled);

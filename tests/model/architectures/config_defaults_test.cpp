@@ -11,6 +11,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -93,11 +94,12 @@ TEST(ConfigDefaults, AreThoseOfEveryConfigurationClass) {
 // which gpt-oss asks for, are bytes from 120 on: scales of 2^-7 to 1.
 class DrawnWeights : public WeightSource {
  public:
-  [[nodiscard]] const StoredTensor* request(std::string_view name, std::span<const std::size_t> shape) const override {
+  [[nodiscard]] const StoredTensor* request(std::string_view name, std::span<const std::size_t> shape,
+                                            std::optional<DType> wanted) const override {
     if (const StoredTensor* known = find(name)) return known;
     std::size_t size = 1;
     for (const std::size_t extent : shape) size *= extent;
-    const DType dtype = name.ends_with("_blocks") || name.ends_with("_scales") ? DType::u8 : DType::f32;
+    const DType dtype = wanted.value_or(DType::f32);
     std::vector<std::byte>& bytes = bytes_.emplace_back(size * size_bytes(dtype));
     std::uint64_t state = std::hash<std::string_view>{}(name);
     for (std::size_t i = 0; i < size; ++i) {
