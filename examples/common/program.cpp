@@ -37,11 +37,13 @@ std::string unknown_option(std::string_view name, std::string_view advice) {
          " (--help explains)";
 }
 
-// ": did you mean --KNOWN?" where that takes no more than a third of the letters: --keep is neither --help nor --temp.
+// ": did you mean --KNOWN?" where no more than a third of the letters differ or the same ones stand in another order:
+// --keep is neither --help nor --temp, --tmep is.
 std::string near_option(std::string_view name, const std::vector<std::string>& known) {
   name.remove_prefix(std::min(name.find_first_not_of('-'), name.size()));
   const std::string_view nearest = trine::nearest_name(name, known);
-  if (nearest.empty() || 3 * trine::edit_distance(name, nearest) > std::max(name.size(), nearest.size())) return {};
+  const bool few_differ = 3 * trine::edit_distance(name, nearest) <= std::max(name.size(), nearest.size());
+  if (nearest.empty() || (!few_differ && !std::ranges::is_permutation(name, nearest))) return {};
   return "did you mean --" + std::string(nearest) + "?";
 }
 
