@@ -31,4 +31,5 @@ expect(core/x.hpp "${spdx}inline void f() { std::exit(1); }\n" "never ends the p
 expect(core/x.hpp "${spdx}inline void f() { assert(true); }\n" "an assertion is a crash")
 expect(core/x.hpp "${spdx}namespace {\n}\n" "no unnamed namespace")
 expect(core/x.hpp "${spdx}static int x = 1;\n" "no namespace-scope static")
+expect(core/x.hpp "${spdx}#include <trine/core/x.hpp>\n" "in a cycle")
 message(STATUS "CheckLayers finds all of them")
