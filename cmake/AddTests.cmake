@@ -3,7 +3,13 @@
 #   "PerIsa" in a test's name    registers it once for each instruction set, label per_isa
 #   "Concurrency" in it          label concurrency, which is what runs under ThreadSanitizer
 # Every test also has the label FOLDER.
+#
+# Files are compiled in groups, because reading headers takes longer than the tests in most of them. A name in an anonymous
+# namespace that another file of the folder has, too, does not compile then: rename it, or list the file in TRINE_TESTS_ALONE.
 include(GoogleTest)
+
+option(TRINE_UNITY_TESTS "Compile the files of a folder of tests in groups" ON)
+set(TRINE_TESTS_WITH "" CACHE STRING "Only build files of tests that contain this regular expression")
 
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
   set(trine_isas portable neon neon_dotprod)
@@ -19,13 +25,23 @@ function(trine_discover_tests target)
 endfunction()
 
 function(trine_add_tests folder)
-  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*_test.cpp)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR}
+       ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*_test.cpp)
+  if(TRINE_TESTS_WITH)
+    foreach(source IN LISTS sources)
+      file(STRINGS ${source} found REGEX "${TRINE_TESTS_WITH}" LIMIT_COUNT 1)
+      if(NOT found)
+        list(REMOVE_ITEM sources ${source})
+      endif()
+    endforeach()
+  endif()
   if(NOT sources)
     return()
   endif()
   set(target trine_${folder}_tests)
   add_executable(${target} ${sources} $<TARGET_OBJECTS:trine_test_support_objects>)
-  set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
+  set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}
+                                             UNITY_BUILD ${TRINE_UNITY_TESTS} UNITY_BUILD_BATCH_SIZE 8)
   target_link_libraries(${target} PRIVATE trine_test_support)
   target_precompile_headers(${target} REUSE_FROM trine_test_support_objects)
 

@@ -1,19 +1,50 @@
 # SPDX-License-Identifier: Apache-2.0
-# trine_add_header_tests(TARGET LIBRARY): compiles every header alone, included twice: proves that it is self-contained and
-# guarded.
-function(trine_add_header_tests target library)
-  file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/include
-       ${PROJECT_SOURCE_DIR}/include/trine/*.hpp)
-  if(NOT TARGET trine::pcre2)
-    list(REMOVE_ITEM headers trine/text/pcre2_regex.hpp)
+# The headers, compiled for their own sake. Most of a header's cost is reading what it includes, so each is compiled alone
+# once: what else could differ is seen when all are read together.
+#
+#   trine_add_header_tests(TARGET LIBRARY HEADER...)    each alone, included twice: it is self-contained and guarded
+#   trine_add_headers_together(TARGET LIBRARY)          all in one file, in alphabetical order and in another backwards
+#
+# trine_headers: all headers.     trine_defining_headers: those that bring an .inl unless trine::compiled has it.
+file(GLOB_RECURSE trine_headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/include
+     ${PROJECT_SOURCE_DIR}/include/trine/*.hpp)
+if(NOT TARGET trine::pcre2)
+  list(REMOVE_ITEM trine_headers trine/text/pcre2_regex.hpp)
+endif()
+list(SORT trine_headers)
+set(trine_defining_headers "")
+foreach(header IN LISTS trine_headers)
+  file(STRINGS ${PROJECT_SOURCE_DIR}/include/${header} inl REGEX "^#if TRINE_HEADER_ONLY" LIMIT_COUNT 1)
+  if(inl)
+    list(APPEND trine_defining_headers ${header})
   endif()
+endforeach()
+
+function(trine_add_header_objects target library)  # sources: the rest
+  add_library(${target} OBJECT ${ARGN})
+  target_link_libraries(${target} PRIVATE ${library} trine_warnings trine::eigen
+                                          $<TARGET_NAME_IF_EXISTS:trine::pcre2>)
+endfunction()
+
+function(trine_add_header_tests target library)
   set(sources "")
-  foreach(header IN LISTS headers)
-    set(source ${CMAKE_CURRENT_BINARY_DIR}/headers/${header}.cpp)
+  foreach(header IN LISTS ARGN)
+    set(source ${CMAKE_CURRENT_BINARY_DIR}/${target}/${header}.cpp)
     file(CONFIGURE OUTPUT ${source} CONTENT "#include <${header}>\n#include <${header}>\n")
     list(APPEND sources ${source})
   endforeach()
-  add_library(${target} OBJECT ${sources})
-  target_link_libraries(${target} PRIVATE ${library} trine_warnings trine::eigen
-                                          $<TARGET_NAME_IF_EXISTS:trine::pcre2>)
+  trine_add_header_objects(${target} ${library} ${sources})
+endfunction()
+
+function(trine_add_headers_together target library)
+  set(sources "")
+  set(headers ${trine_headers})
+  foreach(order forwards backwards)
+    list(JOIN headers ">\n#include <" includes)
+    set(source ${CMAKE_CURRENT_BINARY_DIR}/${target}/${order}.cpp)
+    file(CONFIGURE OUTPUT ${source} CONTENT "#include <${includes}>\n")
+    list(APPEND sources ${source})
+    list(REVERSE headers)
+  endforeach()
+  trine_add_header_objects(${target} ${library} ${sources})
 endfunction()
