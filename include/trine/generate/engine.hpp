@@ -201,6 +201,7 @@ class Engine {
                                  .plan = &plan_};
     const View<float, 2> h = workspace_.take_matrix<float>(rows, model_.info().hidden_size);
     const auto not_finite = workspace_.take<std::optional<std::size_t>>(count);
+    std::ranges::uninitialized_fill(not_finite, std::optional<std::size_t>());
     model_.transformer().forward(context, h, not_finite);
     for (std::size_t s = 0; s < count; ++s)
       advance(*inputs[progress.input + s].sequence, context.batch, s, not_finite[s]);

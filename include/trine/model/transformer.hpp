@@ -46,15 +46,14 @@ class Transformer {
   }
 
   /// h = the hidden rows after the last layer; the states of the batch's sequences include the new rows. h: [rows,
-  /// hidden], is written. not_finite[s]: the first layer after which the last row of sequence s is not finite, or
-  /// nullopt. Throws CancelledError between layers; the states of the batch are then invalid.
+  /// hidden], is written. not_finite[s]: nullopt, becomes the first layer after which the last row of
+  /// sequence s is not finite. Throws CancelledError between layers; the states of the batch are then invalid.
   void forward(ForwardContext context, View<float, 2> h, std::span<std::optional<std::size_t>> not_finite) const {
     const Workspace::Scope scope(context.workspace);
     const Execution& execution = context.execution;
     embedding_->forward(context, h);
     const View<float, 2> normed = context.workspace.take_matrix<float>(h.extent(0), h.extent(1));
     const View<float, 2> update = context.workspace.take_matrix<float>(h.extent(0), h.extent(1));
-    std::ranges::fill(not_finite, std::nullopt);
     for (context.layer = 0; context.layer < blocks_.size(); ++context.layer) {
       const Block& block = blocks_[context.layer];
       execution.check_stop();
