@@ -8,7 +8,7 @@
 # namespace that another file of the folder has, too, does not compile then: rename it, or list the file in TRINE_TESTS_ALONE.
 include(GoogleTest)
 
-option(TRINE_UNITY_TESTS "Compile the files of a folder of tests in groups" ON)
+option(TRINE_UNITY_TESTS "Compile the files of a folder of tests in groups" OFF)
 set(TRINE_TESTS_WITH "" CACHE STRING "Only build files of tests that contain this regular expression")
 
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")

@@ -17,7 +17,7 @@ namespace trine::test {
 namespace {
 
 using testing::HasSubstr;
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 // Turns end with a control token, as those of most published models.
 constexpr const char* kControl =
@@ -213,7 +213,7 @@ TEST_P(ChatSessionOf, SaysThatAConversationHasNoRoomAndKeepsIt) {
   while (bundled_.tokenizer.encode(long_message).size() < 70) long_message += "words, ";
   for (ChatSession* one : {&strict, &dropping}) {
     const ChatResult first = one->send("Who is there?", options(5));
-    const Json before = one->messages();
+    const OrderedJson before = one->messages();
     EXPECT_ERROR(one->send(long_message, options(5)), CapacityError, "too long");
     EXPECT_EQ(one->messages(), before);
     const ChatResult next = one->send("So?", options(5));
@@ -249,7 +249,7 @@ TEST_P(ChatSessionOf, TakesNoControlTokensFromTheUser) {
 TEST_P(ChatSessionOf, PassesToolsVariablesAndMessagesToTheTemplate) {
   ChatSession chat =
       this->chat("{{ style }} {{ tools[0].name }} {% for m in messages %}{{ m.role }}={{ m.content }};{% endfor %}",
-                 {.tools = Json::parse(R"([{"name": "clock"}])"), .variables = {{"style", "brief"}}});
+                 {.tools = OrderedJson::parse(R"([{"name": "clock"}])"), .variables = {{"style", "brief"}}});
   const auto read = [&](const ChatResult& result) { return bundled_.tokenizer.decode(result.prompt_tokens); };
   EXPECT_EQ(read(chat.send("Now?", options(1))), "brief clock user=Now?;");
   chat.add({{"role", "tool"}, {"content", "12:30"}});
@@ -263,7 +263,7 @@ TEST_P(ChatSessionOf, PassesToolsVariablesAndMessagesToTheTemplate) {
 TEST_P(ChatSessionOf, LeavesTheHistoryWhenATurnFails) {
   ChatSession chat = this->chat();
   chat.send("Who is there?", options());
-  const Json before = chat.messages();
+  const OrderedJson before = chat.messages();
   const auto throws = [](std::string_view) -> bool { throw std::runtime_error("mine"); };
   EXPECT_ERROR(chat.send("So?", options(), throws), std::runtime_error, "mine");
   EXPECT_EQ(chat.messages(), before);
