@@ -58,7 +58,7 @@ namespace example {
       Advice{" --simple-io --no-perf --no-warmup --warmup --log-disable -lv --log-verbosity -v --verbose "
              "--verbose-prompt ",
              "leave it out"}};
-  if (name.find(' ') != std::string_view::npos) return {};
+  if (name.empty() || name.find(' ') != std::string_view::npos) return {};
   for (const Advice& advice : kAdvice) {
     for (std::size_t at = advice.names.find(name); at != std::string_view::npos; at = advice.names.find(name, at + 1))
       if (advice.names[at - 1] == ' ' && advice.names[at + name.size()] == ' ') return advice.text;
