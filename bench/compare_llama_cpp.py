@@ -311,7 +311,7 @@ def run(options):
     print(f"{options.shape}{' (tiny)' if options.tiny else ''}, {layers} layers; trine {machine['version']}, "
           f"{machine['isa']}, {options.activations} activations; {machine['cpu']}\n")
     print(f"| trine : {options.peer} | test | threads | trine tokens/s | {options.peer} tokens/s | ratio | "
-          "bits a weight | of the limit |\n|---|---|---:|---:|---:|---:|---:|---:|", flush=True)
+          "bits per weight | of the limit |\n|---|---|---:|---:|---:|---:|---:|---:|", flush=True)
     failed = False
     for kind in options.types:
         for counterpart in COUNTERPARTS[options.peer][kind]:

@@ -21,7 +21,7 @@ def numbers(text):
 
 
 def measure(options, shape, log):
-    """{depth: [milliseconds a token]}, depth after depth, as often as asked for."""
+    """{depth: [milliseconds per token]}, depth after depth, as often as asked for."""
     name, *chunked = shape.split("@")   # SHAPE@chunked:1024
     command = [options.trine, "--synthetic", name, "--type", options.type, "-r", "1", "--serve"]
     if chunked:

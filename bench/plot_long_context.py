@@ -38,7 +38,7 @@ def plot(series, out):
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(1, 4, figsize=(16, 4.2), layout="constrained")
-    titles = ["prefill, seconds", "decode, milliseconds a token", "cache, MiB", "peak of memory, MiB"]
+    titles = ["prefill, seconds", "decode, milliseconds per token", "cache, MiB", "peak of memory, MiB"]
     for column, (axis, title) in enumerate(zip(axes, titles), start=1):
         for kind, points in series.items():
             axis.plot([p[0] for p in points], [p[column] for p in points], marker="o", markersize=4,

@@ -9,7 +9,7 @@
 file(GLOB_RECURSE trine_headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/include
      ${PROJECT_SOURCE_DIR}/include/trine/*.hpp)
 if(NOT TARGET trine::pcre2)
-  list(REMOVE_ITEM trine_headers trine/text/pcre2_regex.hpp)
+  list(REMOVE_ITEM trine_headers trine/text/tokenizer/pcre2_regex.hpp)
 endif()
 list(SORT trine_headers)
 set(trine_defining_headers "")

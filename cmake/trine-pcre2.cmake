@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Defines trine::pcre2, what trine/text/pcre2_regex.hpp needs, where PCRE2 is: its target PCRE2::8BIT, or pcre2.h and a
+# Defines trine::pcre2, what trine/text/tokenizer/pcre2_regex.hpp needs, where PCRE2 is: its target PCRE2::8BIT, or pcre2.h and a
 # library pcre2-8. Used by trine's own build and, installed, by find_package(trine COMPONENTS pcre2).
 
 if(NOT TARGET PCRE2::8BIT)

@@ -1,3 +1,3 @@
 // SPDX-License-Identifier: Apache-2.0
 // A part of trine::compiled (cmake/trine-compiled.cmake): products with packed bytes.
-#include <trine/kernels/dispatched/packed_gemm.inl>
+#include <trine/kernels/dispatch/packed_gemm.inl>

@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
-#include <trine/attention/grouped_query.hpp>
-#include <trine/attention/latent.hpp>
+#include <trine/attention/grouped_query_attention.hpp>
+#include <trine/attention/multi_head_latent_attention.hpp>
 
 #include "program/random_weights.hpp"
 #include "rotated_weights.hpp"
@@ -55,21 +55,21 @@ Layer grouped_query(std::size_t hidden) {
     tensors.push_back({"k_norm.weight", {kHeadDim}, TensorSpec::Kind::norm});
   }
   return make_layer(tensors, [&](const WeightScope& scope) {
-    std::vector<AxisHeads> axes;
-    axes.push_back({std::make_unique<FullAxis>(), heads, kv_heads});
+    std::vector<HeadGroup> axes;
+    axes.push_back({std::make_unique<FullPattern>(), heads, kv_heads});
     return std::make_unique<GroupedQueryAttention>(scope, hidden, kHeadDim, std::move(axes),
                                                    std::make_shared<const Rotary>(kHeadDim, 1e6, kMostTokens), options);
   });
 }
 
 Layer latent(std::size_t hidden) {
-  const LatentAttentionOptions options{.hidden_size = hidden,
-                                       .num_heads = kLatentHeads,
-                                       .kv_lora_rank = kLatent,
-                                       .qk_nope_head_dim = kHeadDim,
-                                       .qk_rope_head_dim = kRope,
-                                       .v_head_dim = kHeadDim,
-                                       .softmax_scale = 1.0F / std::sqrt(float{kHeadDim + kRope})};
+  const MlaOptions options{.hidden_size = hidden,
+                           .num_heads = kLatentHeads,
+                           .kv_lora_rank = kLatent,
+                           .qk_nope_head_dim = kHeadDim,
+                           .qk_rope_head_dim = kRope,
+                           .v_head_dim = kHeadDim,
+                           .softmax_scale = 1.0F / std::sqrt(float{kHeadDim + kRope})};
   const std::vector<TensorSpec> tensors{
       {"q_proj.weight", {kLatentHeads * (kHeadDim + kRope), hidden}},
       {"kv_a_proj_with_mqa.weight", {kLatent + kRope, hidden}},
@@ -77,7 +77,7 @@ Layer latent(std::size_t hidden) {
       {"kv_b_proj.weight", {kLatentHeads * 2 * kHeadDim, kLatent}, TensorSpec::Kind::exact},
       {"o_proj.weight", {hidden, kLatentHeads * kHeadDim}}};
   return make_layer(tensors, [&](const WeightScope& scope) {
-    return std::make_unique<LatentAttention>(
+    return std::make_unique<MultiHeadLatentAttention>(
         scope, options,
         std::make_shared<const Rotary>(base_frequencies(kRope, 1e4), RotaryPairs::interleaved, kRope, kMostTokens));
   });
@@ -101,7 +101,7 @@ class Run {
  public:
   Run(const AttentionShape& shape, std::size_t hidden) : layer_(shape.make(hidden)), hidden_(hidden) {}
 
-  void use(LatentAttentionForm form) { execution_.latent_form = form; }
+  void use(MlaForm form) { execution_.mla_form = form; }
   void forget() { cache_ = layer_.attention->make_cache(); }
   void forward(std::size_t rows, std::size_t position) {
     if (x_.size() < rows * hidden_) {
@@ -118,7 +118,7 @@ class Run {
   }
 
  private:
-  Execution execution_{.isa = default_isa(), .threads = 1, .activations = Activations::automatic};
+  ExecutionContext execution_{.isa = default_isa(), .num_threads = 1, .activations = ActivationPrecision::automatic};
   Layer layer_;
   std::size_t hidden_;
   Workspace workspace_;
@@ -159,7 +159,7 @@ void decode(benchmark::State& state, const AttentionShape& shape, std::size_t hi
 }
 
 /// The same rows after `before` tokens in one form of latent attention, again and again.
-void rows_after(benchmark::State& state, LatentAttentionForm form, std::size_t rows, std::size_t before) {
+void rows_after(benchmark::State& state, MlaForm form, std::size_t rows, std::size_t before) {
   Run run(kAttentions[2], 64);
   run.forget();
   for (std::size_t position = 0; position < before; position += 512) run.forward(512, position);
@@ -172,8 +172,8 @@ void rows_after(benchmark::State& state, LatentAttentionForm form, std::size_t r
 void register_forms() {
   for (const std::size_t before : {0U, 512U, 1024U, 2048U, 4096U, 7680U}) {
     for (const std::size_t rows : {1U, 2U, 4U, 8U, 16U, 32U, 64U, 128U, 256U}) {
-      for (const auto& [form, name] : kLatentAttentionFormNames) {
-        const std::string full = "latent_form/deepseek_v2_lite/after:" + std::to_string(before) +
+      for (const auto& [form, name] : kMlaFormNames) {
+        const std::string full = "mla_form/deepseek_v2_lite/after:" + std::to_string(before) +
                                  "/rows:" + std::to_string(rows) + "/" + std::string(name);
         benchmark::RegisterBenchmark(full.c_str(), rows_after, form, rows, before)->Unit(benchmark::kMicrosecond);
       }

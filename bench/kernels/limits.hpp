@@ -9,13 +9,13 @@
 
 namespace trine::bench {
 
-/// The best of one pass for each count of streams, in 10^9 bytes a second.
+/// The best of one pass for each count of streams, in 10^9 bytes per second.
 [[nodiscard]] inline double stream_read() {
   static const StreamReader reader;
   return reader.measure(1, 1).best();
 }
 
-/// In 10^9 operations a second.
+/// In 10^9 operations per second.
 template <double ArithmeticPeak::*type>
 [[nodiscard]] double arithmetic_peak() {
   return measure_arithmetic_peak(1).*type;

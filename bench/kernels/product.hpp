@@ -28,21 +28,21 @@ inline constexpr std::array<WeightShape, 4> kWeightShapes{{{"deepseek_v2_lite_ex
 struct ProductType {
   const char* name;
   DType weights;
-  Activations activations = Activations::automatic;
+  ActivationPrecision activations = ActivationPrecision::automatic;
 };
-inline constexpr ProductType kNativeBf16{"bf16_native", DType::bf16, Activations::native};
-inline constexpr ProductType kNativePanels{"bf16_panels_native", kBf16Panels, Activations::native};
+inline constexpr ProductType kNativeBf16{"bf16_native", DType::bf16, ActivationPrecision::native};
+inline constexpr ProductType kNativePanels{"bf16_panels_native", kBf16Panels, ActivationPrecision::native};
 
 /// Does this CPU have a product of this type, or would it be another's?
 [[nodiscard]] inline bool exists(const ProductType& type) {
-  return type.activations != Activations::native ||
+  return type.activations != ActivationPrecision::native ||
          kernels::multiplies_bf16(default_isa(), WeightMatrix{nullptr, type.weights, 16, 32});
 }
 
 class Product {
  public:
   Product(const ProductType& type, const WeightShape& shape, std::size_t rows)
-      : execution_{.isa = default_isa(), .threads = 1, .activations = type.activations},
+      : execution_{.isa = default_isa(), .num_threads = 1, .activations = type.activations},
         weights_(type.weights, shape.outs, shape.k),
         values_(random_values(rows * shape.k)),
         x_(kernels::prepare(execution_, workspace_, View<const float, 2>(values_.data(), {rows, shape.k}),
@@ -65,7 +65,7 @@ class Product {
   [[nodiscard]] double giga_operations() const { return 2e-9 * static_cast<double>(y_.size() * x_.columns); }
 
  private:
-  Execution execution_;
+  ExecutionContext execution_;
   Workspace workspace_;
   RotatedWeights weights_;
   std::vector<float> values_;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rounding: rows of activations to bytes or bf16, which every product with such weights does first, in GB/s of f32; and
-// packing of weights, which trine-quantize does once, in weights a second.
+// packing of weights, which trine-quantize does once, in weights per second.
 #include <benchmark/benchmark.h>
 
 #include <cstddef>
@@ -29,7 +29,7 @@ void round_rows(benchmark::State& state, const Rows& rows, DType dtype) {
   const std::vector<float> values = random_values(rows.count * rows.width);
   const View<const float, 2> x(values.data(), {rows.count, rows.width});
   const WeightMatrix weight{nullptr, dtype, kPanelRows, rows.width};
-  const Execution execution{.isa = default_isa(), .threads = 1, .activations = Activations::native};
+  const ExecutionContext execution{.isa = default_isa(), .num_threads = 1, .activations = ActivationPrecision::native};
   Workspace workspace;
   for (auto _ : state) {
     const Workspace::Scope scope(workspace);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Routers at the shapes of published models, rows a second: the product with a gate in f32, which stays in the caches,
-// the choice, and the sorting by expert.
+// Routers at the shapes of published models, rows per second: the product with a gate in f32, which stays in the
+// caches, the choice, and the sorting by expert.
 #include <benchmark/benchmark.h>
 
 #include <cstddef>
@@ -21,8 +21,8 @@ struct NamedRouter {
   std::size_t hidden;
   std::size_t experts;
   RouterScore score;
-  ExpertChoice choice;
-  MixingRule mixing;
+  TopKOptions choice;
+  CombineWeights mixing;
   std::optional<GroupLimit> groups = std::nullopt;
   bool balance_bias = false;
 };
@@ -47,7 +47,7 @@ void route(benchmark::State& state, const NamedRouter& shape, std::size_t rows) 
   if (shape.balance_bias) bias.emplace(std::array{shape.experts});
   const Linear weight({reinterpret_cast<const std::byte*>(gate.data()), DType::f32, shape.experts, shape.hidden});
   const LinearRouter router(weight, shape.score, shape.choice, shape.mixing, shape.groups, std::move(bias));
-  const Execution execution{.isa = default_isa(), .threads = 1};
+  const ExecutionContext execution{.isa = default_isa(), .num_threads = 1};
   RouterInput input;
   input.hidden = View<const float, 2>(x.data(), {rows, shape.hidden});
   Workspace workspace;
@@ -55,7 +55,7 @@ void route(benchmark::State& state, const NamedRouter& shape, std::size_t rows) 
   for (auto _ : state) {
     plan.start(shape.experts);
     router.route({execution, workspace}, input, plan);
-    plan.group();
+    plan.sort_by_expert();
     benchmark::DoNotOptimize(plan.slot.data());
   }
   const auto routed = static_cast<double>(rows) * static_cast<double>(state.iterations());

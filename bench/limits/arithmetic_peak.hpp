@@ -214,8 +214,8 @@ TRINE_TARGET_END
 
 namespace trine::bench {
 
-/// In 10^9 operations a second; a multiplication and an addition are two. Where the CPU has no instruction for a type,
-/// products of it run as f32, and so does its peak.
+/// In 10^9 operations per second; a multiplication and an addition are two. Where the CPU has no instruction for a
+/// type, products of it run as f32, and so does its peak.
 struct ArithmeticPeak {
   double f32 = 0.0;
   double bf16 = 0.0;
@@ -252,7 +252,7 @@ using Loop = Work (*)(std::size_t rounds);
 /// The best of some runs of a few milliseconds, on all threads at once.
 [[nodiscard]] inline double giga_operations_per_second(Loop loop, std::size_t threads) {
   ThreadPool pool(threads);
-  const Execution execution{.threads = threads, .executor = &pool};
+  const ExecutionContext execution{.num_threads = threads, .executor = &pool};
   using Clock = std::chrono::steady_clock;
   constexpr std::size_t kRounds = 8192;  // tens of microseconds: what threads take at a time
   constexpr std::size_t kParts = 64;     // for each thread

@@ -122,7 +122,7 @@ class StreamReader {
   /// The best of `passes` passes over the memory for each count of streams a thread.
   [[nodiscard]] StreamRead measure(std::size_t threads, std::size_t passes = 3) const {
     ThreadPool pool(threads);
-    const Execution execution{.threads = threads, .executor = &pool};
+    const ExecutionContext execution{.num_threads = threads, .executor = &pool};
     StreamRead result;
     for (std::size_t pass = 0; pass < passes; ++pass) {
       for (std::size_t i = 0; i < kStreamCounts.size(); ++i)
@@ -135,7 +135,7 @@ class StreamReader {
   static constexpr std::size_t kPart = std::size_t{4} << 20U;
   using Clock = std::chrono::steady_clock;
 
-  [[nodiscard]] double pass_gb_per_second(const Execution& execution, std::size_t streams) const {
+  [[nodiscard]] double pass_gb_per_second(const ExecutionContext& execution, std::size_t streams) const {
     std::atomic<std::uint64_t> sink{0};
     const Clock::time_point start = Clock::now();
     parallel_for(execution, slabs_, [&](std::size_t slab) {

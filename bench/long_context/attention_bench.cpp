@@ -20,8 +20,8 @@
 #include <utility>
 #include <vector>
 
-#include <trine/attention/grouped_query.hpp>
-#include <trine/attention/latent.hpp>
+#include <trine/attention/grouped_query_attention.hpp>
+#include <trine/attention/multi_head_latent_attention.hpp>
 #include <trine/platform/thread_pool.hpp>
 
 #include "program/random_weights.hpp"
@@ -54,9 +54,9 @@ Layer make_layer(const std::vector<TensorSpec>& tensors, const Make& make) {
   return {std::move(weights), std::move(attention)};
 }
 
-Layer grouped_query(std::vector<AxisHeads> axes) {
+Layer grouped_query(std::vector<HeadGroup> axes) {
   std::size_t kv_heads = 0;
-  for (const AxisHeads& heads : axes) kv_heads += heads.num_kv_heads;
+  for (const HeadGroup& heads : axes) kv_heads += heads.num_kv_heads;
   const std::vector<TensorSpec> tensors{{"q_proj.weight", {kHeads * kHeadDim, kHidden}},
                                         {"k_proj.weight", {kv_heads * kHeadDim, kHidden}},
                                         {"v_proj.weight", {kv_heads * kHeadDim, kHidden}},
@@ -67,27 +67,27 @@ Layer grouped_query(std::vector<AxisHeads> axes) {
   });
 }
 
-Layer one_axis(std::unique_ptr<const AttentionAxis> axis) {
-  std::vector<AxisHeads> axes;
-  axes.push_back({std::move(axis), kHeads, 2});
+Layer one_axis(std::unique_ptr<const AttentionPattern> pattern) {
+  std::vector<HeadGroup> axes;
+  axes.push_back({std::move(pattern), kHeads, 2});
   return grouped_query(std::move(axes));
 }
 
-Layer two_axes(std::unique_ptr<const AttentionAxis> temporal) {
-  std::vector<AxisHeads> axes;
-  axes.push_back({std::make_unique<WindowAxis>(kFrame, 1, true), kHeads / 2, 1});
+Layer two_axes(std::unique_ptr<const AttentionPattern> temporal) {
+  std::vector<HeadGroup> axes;
+  axes.push_back({std::make_unique<FrameWindowPattern>(kFrame, 1, true), kHeads / 2, 1});
   axes.push_back({std::move(temporal), kHeads / 2, 1});
   return grouped_query(std::move(axes));
 }
 
 Layer latent() {
-  const LatentAttentionOptions options{.hidden_size = kHidden,
-                                       .num_heads = kHeads,
-                                       .kv_lora_rank = kRank,
-                                       .qk_nope_head_dim = kHeadDim - kRope,
-                                       .qk_rope_head_dim = kRope,
-                                       .v_head_dim = kHeadDim,
-                                       .softmax_scale = 1.0F / std::sqrt(float{kHeadDim})};
+  const MlaOptions options{.hidden_size = kHidden,
+                           .num_heads = kHeads,
+                           .kv_lora_rank = kRank,
+                           .qk_nope_head_dim = kHeadDim - kRope,
+                           .qk_rope_head_dim = kRope,
+                           .v_head_dim = kHeadDim,
+                           .softmax_scale = 1.0F / std::sqrt(float{kHeadDim})};
   const std::vector<TensorSpec> tensors{
       {"q_proj.weight", {kHeads * kHeadDim, kHidden}},
       {"kv_a_proj_with_mqa.weight", {kRank + kRope, kHidden}},
@@ -95,17 +95,17 @@ Layer latent() {
       {"kv_b_proj.weight", {kHeads * (2 * kHeadDim - kRope), kRank}, TensorSpec::Kind::exact},
       {"o_proj.weight", {kHidden, kHeads * kHeadDim}}};
   return make_layer(tensors, [&](const WeightScope& scope) {
-    return std::make_unique<LatentAttention>(
+    return std::make_unique<MultiHeadLatentAttention>(
         scope, options,
         std::make_shared<const Rotary>(base_frequencies(kRope, 1e4), RotaryPairs::interleaved, kRope, 2 * kMost));
   });
 }
 
 Layer make(const std::string& kind) {
-  if (kind == "full") return one_axis(std::make_unique<FullAxis>());
-  if (kind == "chunked") return one_axis(std::make_unique<WindowAxis>(kChunk, 0, true));
-  if (kind == "summary") return two_axes(std::make_unique<SummaryAxis>(kFrame));
-  if (kind == "strided") return two_axes(std::make_unique<StridedAxis>(kFrame));
+  if (kind == "full") return one_axis(std::make_unique<FullPattern>());
+  if (kind == "chunked") return one_axis(std::make_unique<FrameWindowPattern>(kChunk, 0, true));
+  if (kind == "summary") return two_axes(std::make_unique<SummaryPattern>(kFrame));
+  if (kind == "strided") return two_axes(std::make_unique<StridedPattern>(kFrame));
   return latent();
 }
 
@@ -127,10 +127,10 @@ double peak_memory_mib() {
 
 /// The time is that of the prompt; decode_ms is the mean of the tokens behind it, peak_MiB the peak of the whole
 /// process's memory.
-void attend(benchmark::State& state, const std::string& kind, std::size_t tokens, CacheType type) {
+void attend(benchmark::State& state, const std::string& kind, std::size_t tokens, KvCacheDtype type) {
   const Layer layer = make(kind);
   ThreadPool pool;
-  const Execution execution{.isa = default_isa(), .threads = pool.max_workers(), .executor = &pool};
+  const ExecutionContext execution{.isa = default_isa(), .num_threads = pool.max_workers(), .executor = &pool};
   std::vector<float> x(kBatch * kHidden);
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(CounterRandom{1}.uniform(i) - 0.5);
   std::vector<float> y(x.size());
@@ -169,7 +169,7 @@ const bool kRegistered = [] {
   for (const char* kind : {"full", "chunked", "summary", "strided", "latent"}) {
     for (const std::size_t tokens : {1024U, 4096U, 16384U, 32768U, 65536U, 131072U}) {
       benchmark::RegisterBenchmark((std::string(kind) + "/" + std::to_string(tokens)).c_str(), attend, kind, tokens,
-                                   CacheType::f32)
+                                   KvCacheDtype::f32)
           ->Unit(benchmark::kMillisecond)
           ->UseManualTime()
           ->Iterations(1);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Prefill and decode of the bundled model, tokens a second.
+// Prefill and decode of the bundled model, tokens per second.
 #include <benchmark/benchmark.h>
 
 #include <vector>
@@ -20,7 +20,7 @@ void prefill(benchmark::State& state) {
   const Model model = Model::load(TRINE_MODELS_DIR "/shakespeare");
   const auto tokens = some_tokens(static_cast<std::size_t>(state.range(0)), model.info().vocab_size);
   SessionOptions options;
-  options.threads = static_cast<std::size_t>(state.range(1));
+  options.num_threads = static_cast<std::size_t>(state.range(1));
   Session session(model, options);
   for (auto _ : state) {
     session.reset();
@@ -35,12 +35,12 @@ void decode(benchmark::State& state) {
   const Model model = Model::load(TRINE_MODELS_DIR "/shakespeare");
   const auto tokens = some_tokens(static_cast<std::size_t>(state.range(0)), model.info().vocab_size);
   SessionOptions options;
-  options.threads = static_cast<std::size_t>(state.range(1));
+  options.num_threads = static_cast<std::size_t>(state.range(1));
   Session session(model, options);
   session.forward(tokens);
   const TokenId next = tokens.front();
   for (auto _ : state) {
-    if (session.position() == session.context()) {
+    if (session.position() == session.context_length()) {
       state.PauseTiming();
       session.reset();
       session.forward(tokens);

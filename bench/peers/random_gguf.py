@@ -105,7 +105,7 @@ class RandomBlocks:
         return self._random.normal(0.0, SPREAD, (PIECE_BLOCKS, 32)).astype(np.float32)
 
     def _put_scale(self, blocks, at, value):
-        """A scale a block, up to a tenth off `value`."""
+        """A scale per block, up to a tenth off `value`."""
         scales = (value * self._random.uniform(0.9, 1.1, len(blocks))).astype(np.float16)
         blocks[:, at:at + 2] = scales.view(np.uint8).reshape(-1, 2)
 

@@ -40,11 +40,11 @@ std::vector<std::string_view> shape_names() {
   return names;
 }
 
-using NameOfActivations = decltype(kActivationsNames)::value_type;
+using NameOfActivations = decltype(kActivationPrecisionNames)::value_type;
 
 std::vector<std::string_view> activations_names() {
   std::vector<std::string_view> names;
-  for (const NameOfActivations& entry : kActivationsNames) names.push_back(entry.second);
+  for (const NameOfActivations& entry : kActivationPrecisionNames) names.push_back(entry.second);
   return names;
 }
 
@@ -71,15 +71,15 @@ struct Options {
   std::size_t repetitions = 5;
   std::string activations = "native";
   std::string attention = "full";
-  std::string latent_form = "automatic";
-  std::string cache_type = "f32";
+  std::string mla_form = "automatic";
+  std::string kv_cache_dtype = "f32";
   std::string executor = "pool";
   std::string output = "md";
   bool limits = false;
   bool no_limits = false;
   bool serve = false;
 
-  void add_to(CLI::App& app) {
+  void add_inplace(CLI::App& app) {
     app.add_option("-m,--model", directory, "Model directory: config.json and weights")->type_name("DIR");
     example::ModelOptions::add_allow_unknown(app, allow_unknown);
     CLI::Option* synthetic =
@@ -114,17 +114,17 @@ struct Options {
         ->type_name("N")
         ->check(example::whole_number(1, 1000));
     app.add_option("--activations", activations,
-                   "Activations in products: f32; automatic: bytes with q8 and q4; native: bf16 with bf16, too")
+                   "ActivationPrecision in products: f32; automatic: bytes with q8 and q4; native: bf16 with bf16, too")
         ->type_name("TYPE")
         ->check(one_of(activations_names()));
     app.add_option("--attention", attention,
                    "full, or chunked:SIZE[:OVERLAP]: an approximation in which tokens see their chunk and an overlap")
         ->type_name("KIND");
-    app.add_option("--latent-form", latent_form,
+    app.add_option("--latent-form", mla_form,
                    "How latent attention is computed: automatic, as is cheaper for a call; naive or absorbed")
         ->type_name("FORM")
         ->check(one_of({"automatic", "naive", "absorbed"}));
-    app.add_option("--cache-type", cache_type, "How keys and values are kept: f32, bf16 or q8")
+    app.add_option("--cache-type", kv_cache_dtype, "How keys and values are kept: f32, bf16 or q8")
         ->type_name("TYPE")
         ->check(one_of({"f32", "bf16", "q8"}));
     app.add_option("--executor", executor, "Who lends threads: pool, the default of sessions, or openmp")
@@ -151,7 +151,7 @@ struct Options {
       const auto add = [&](Workload test) {
         if (test.tokens == 0) return;
         test.depth = depth;
-        test.threads = count;
+        test.num_threads = count;
         result.push_back(test);
       };
       for (const std::size_t tokens : prompts) add(Workload::prefill(tokens));
@@ -174,9 +174,9 @@ struct Options {
             .limit_passes = no_limits ? std::size_t{0}
                             : tiny    ? std::size_t{1}
                                       : std::size_t{3},
-            .activations = std::ranges::find(kActivationsNames, activations, &NameOfActivations::second)->first,
-            .latent_form = *parse_latent_attention_form(latent_form),
-            .cache_type = *parse_cache_type(cache_type),
+            .activations = std::ranges::find(kActivationPrecisionNames, activations, &NameOfActivations::second)->first,
+            .mla_form = *parse_latent_attention_form(mla_form),
+            .kv_cache_dtype = *parse_kv_cache_dtype(kv_cache_dtype),
             .executor = make_executor()};
   }
 
@@ -243,7 +243,7 @@ void measure_all(const Options& options, Meter& meter, const Subject& subject, c
 
 void run(Options& options) {
   options.check();
-  if (options.limits) return print_limits(options.threads, options.output == "json");
+  if (options.limits) return print_limits(options.num_threads, options.output == "json");
   example::Interrupt interrupt;
   const bool synthetic = !options.shape.empty();
   const LoadOptions load = options.load_options();  // before anything large is filled
@@ -264,11 +264,11 @@ void run(Options& options) {
 int main(int argc, char** argv) {
   example::Program program(
       "trine-bench",
-      "Measures prefill (pp), decode (tg) and small batches (b) of a model in tokens a second, and what share\n"
+      "Measures prefill (pp), decode (tg) and small batches (b) of a model in tokens per second, and what share\n"
       "that is of the machine's limit: prefill of the peak of arithmetic, decode of the best stream read,\n"
       "a batch of what allows less. Limits are measured right before and after each result.",
       "trine-bench --synthetic deepseek-v2-lite --layers 6 --type bf16 -p 128,512 -n 64 -b 2,4,8 -t 1,2");
   trine::bench::Options options;
-  options.add_to(program);
+  options.add_inplace(program);
   return program.run(argc, argv, [&] { trine::bench::run(options); });
 }

@@ -34,7 +34,7 @@ struct Workload {
   std::size_t tokens = 0;
   std::size_t rows = 0;  // a divisor of tokens
   std::size_t depth = 0;
-  std::size_t threads = 1;
+  std::size_t num_threads = 1;
 
   [[nodiscard]] static Workload prefill(std::size_t tokens) { return {Kind::prefill, tokens, tokens}; }
   [[nodiscard]] static Workload decode(std::size_t tokens) { return {Kind::decode, tokens, 1}; }
@@ -85,9 +85,9 @@ struct Result {
 struct MeasureOptions {
   std::size_t repetitions = 5;
   std::size_t limit_passes = 3;  // 0: limits are not measured
-  Activations activations = Activations::native;
-  LatentAttentionForm latent_form = LatentAttentionForm::automatic;
-  CacheType cache_type = CacheType::f32;
+  ActivationPrecision activations = ActivationPrecision::native;
+  MlaForm mla_form = MlaForm::automatic;
+  KvCacheDtype kv_cache_dtype = KvCacheDtype::f32;
   std::function<std::shared_ptr<Executor>(std::size_t threads)> executor = {};  // none: what sessions do by default
 };
 
@@ -111,28 +111,28 @@ class Meter {
   /// sessions throw; CancelledError.
   [[nodiscard]] Result run(const Workload& test, const std::stop_token& stop, const Tick& tick) {
     TouchedBytes touched(weights_);
-    Session session(model_, {.context = test.positions(),
-                             .threads = test.threads,
-                             .batch_size = kBatchSize,
+    Session session(model_, {.context_length = test.positions(),
+                             .num_threads = test.num_threads,
+                             .prefill_chunk = kBatchSize,
                              .activations = options_.activations,
-                             .latent_form = options_.latent_form,
-                             .cache_type = options_.cache_type,
+                             .mla_form = options_.mla_form,
+                             .kv_cache_dtype = options_.kv_cache_dtype,
                              .observer = borrow(touched),
-                             .executor = options_.executor ? options_.executor(test.threads) : nullptr});
+                             .executor = options_.executor ? options_.executor(test.num_threads) : nullptr});
     const std::vector<TokenId> tokens = some_tokens(test.positions());
     Result result{.test = test};
     static_cast<void>(run_once(session, test, tokens, stop, &touched, result));
     tick();
     result.giga_operations = giga_operations(test);
     if (options_.limit_passes > 0)
-      result.before = measure_limits(reader_, arithmetic(), test.threads, options_.limit_passes);
+      result.before = measure_limits(reader_, arithmetic(), test.num_threads, options_.limit_passes);
     for (std::size_t i = 0; i < options_.repetitions; ++i) {
       const double seconds = run_once(session, test, tokens, stop, nullptr, result);
       result.tokens_per_second.push_back(static_cast<double>(test.tokens) / seconds);
       tick();
     }
     if (options_.limit_passes > 0)
-      result.after = measure_limits(reader_, arithmetic(), test.threads, options_.limit_passes);
+      result.after = measure_limits(reader_, arithmetic(), test.num_threads, options_.limit_passes);
     result.peak_memory = peak_memory_bytes() - reader_.bytes();
     return result;
   }

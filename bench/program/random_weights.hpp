@@ -49,7 +49,7 @@ class RandomWeights : public TensorMap {
       next += aligned_bytes(spec, type);
     }
     ThreadPool pool(threads);
-    const Execution execution{.threads = threads, .executor = &pool};
+    const ExecutionContext execution{.num_threads = threads, .executor = &pool};
     make_blocks(execution);
     std::atomic<std::size_t> done{0};
     parallel_for(execution, specs.size(), [&](std::size_t i, std::size_t worker) {
@@ -59,7 +59,7 @@ class RandomWeights : public TensorMap {
     });
   }
 
-  [[nodiscard]] std::string place() const override { return "random weights"; }
+  [[nodiscard]] std::string source_name() const override { return "random weights"; }
 
  private:
   static constexpr std::size_t kValuesOfBlock = std::size_t{1} << 20U;
@@ -86,7 +86,7 @@ class RandomWeights : public TensorMap {
     std::vector<std::byte>& block = blocks_[{dtype, columns}];
     block.resize(std::max(block.size(), panels * panel_size(dtype, columns)));
   }
-  void make_blocks(const Execution& execution) {
+  void make_blocks(const ExecutionContext& execution) {
     for (auto& [key, block] : blocks_) {
       const auto [dtype, columns] = key;
       const std::size_t size = panel_size(dtype, columns);

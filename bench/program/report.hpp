@@ -72,7 +72,7 @@ struct Subject {
           {"tokens", result.test.tokens},
           {"rows", result.test.rows},
           {"depth", result.test.depth},
-          {"threads", result.test.threads},
+          {"threads", result.test.num_threads},
           {"tokens_per_second",
            {{"mean", statistics.mean},
             {"stddev", statistics.stddev},
@@ -105,7 +105,7 @@ struct Subject {
                                                      : number(limits.giga_operations_per_second) +
                                                            (arithmetic == "int8" ? " GOP/s" : " GFLOP/s");
   const std::string depth = result.test.depth == 0 ? "" : " @ " + std::to_string(result.test.depth);
-  return "| " + result.test.name() + depth + " | " + std::to_string(result.test.threads) + " | " +
+  return "| " + result.test.name() + depth + " | " + std::to_string(result.test.num_threads) + " | " +
          number(statistics.mean) + " ± " + number(statistics.stddev) + " | " + number(statistics.median) + " | " +
          number(statistics.min) + " | " + number(statistics.max) + " | " + (result.has_limits() ? limit : "-") + " | " +
          (result.has_limits() ? example::percent(result.share(), 1) : "-") + " | " +

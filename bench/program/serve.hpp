@@ -30,10 +30,10 @@ namespace trine::bench {
   if (kind == Kind::decode) test = Workload::decode(reader.integer("tokens", 1, kMost));
   if (kind == Kind::batch)
     test = Workload::batch(reader.integer("rows", 1, kMost), reader.integer_or("tokens", 1, kMost, 64));
-  test.threads = reader.integer_or("threads", 0, 1024, 0);
-  if (test.threads == 0) test.threads = default_threads();
+  test.num_threads = reader.integer_or("threads", 0, 1024, 0);
+  if (test.num_threads == 0) test.num_threads = default_threads();
   test.depth = reader.integer_or("depth", 0, kMost, 0);
-  reader.finish();
+  reader.reject_unknown_keys();
   return test;
 }
 

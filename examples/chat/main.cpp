@@ -32,7 +32,7 @@ struct Options {
   std::string variables = "{}";
   bool stats = true;
 
-  void add_to(CLI::App& app) {
+  void add_inplace(CLI::App& app) {
     model.add_model(app);
     model.add_allow_unknown(app);
     app.add_option("--system", system, "A system message to begin with")->type_name("TEXT");
@@ -86,15 +86,15 @@ class Chat {
  private:
   [[nodiscard]] trine::ChatSession make_chat() {
     const trine::Model model = options_.model.load();
-    example::require_fit(model, options_.model.context);
+    example::require_fit(model, options_.model.context_length);
     trine::ChatTemplate chat_template = options_.chat_template.empty() ? template_of_model() : template_of_user();
     auto variables = nlohmann::ordered_json::parse(options_.variables, nullptr, false);
     if (!variables.is_object()) throw example::UsageError("--template-vars: expected a JSON object");
-    trine::Session session(model, {.context = options_.model.context,
-                                   .threads = options_.model.threads,
+    trine::Session session(model, {.context_length = options_.model.context_length,
+                                   .num_threads = options_.model.num_threads,
                                    .activations = options_.model.activations,
                                    .reproducible = options_.model.reproducible,
-                                   .cache_type = options_.model.cache_type(),
+                                   .kv_cache_dtype = options_.model.kv_cache_dtype(),
                                    .observer = trine::borrow(experts_)});
     trine::ChatOptions chat;
     chat.system = options_.system;
@@ -186,12 +186,12 @@ class Chat {
       std::fprintf(stderr, "note: %zu logits were not finite\n", result.non_finite_logits);
     if (result.reason == trine::FinishReason::context_full)
       std::fprintf(stderr, "note: the answer ends because the context of %zu tokens is full (-c): /reset begins anew\n",
-                   chat_.session().context());
+                   chat_.session().context_length());
     if (!options_.stats) return;
     std::fprintf(stderr, "%s[%zu tokens read, %zu made, %.1f tokens/s; context %zu of %zu%s]%s\n",
                  colored_ ? "\033[2m" : "", result.prefill_tokens, result.tokens.size(),
                  static_cast<double>(result.tokens.size()) / std::max(result.decode_seconds, 1e-9),
-                 chat_.session().position(), chat_.session().context(), how_it_ended(result.reason),
+                 chat_.session().position(), chat_.session().context_length(), how_it_ended(result.reason),
                  colored_ ? "\033[0m" : "");
   }
 
@@ -208,7 +208,7 @@ class Chat {
     };
     line("read", sums.prefill_tokens, sums.prefill_seconds, sums.prefill_tokens_per_second());
     line("made", sums.generated_tokens, sums.decode_seconds, sums.decode_tokens_per_second());
-    std::fprintf(stderr, "%-10s %8zu of %zu tokens\n", "context", session.position(), session.context());
+    std::fprintf(stderr, "%-10s %8zu of %zu tokens\n", "context", session.position(), session.context_length());
     std::fprintf(stderr, "%-10s %11s\n", "caches",
                  example::with_unit(static_cast<double>(session.cache_bytes())).c_str());
     if (experts_.layers() == 0) return;
@@ -233,7 +233,7 @@ int main(int argc, char** argv) {
   example::Program program("trine-chat", "A conversation with a model, a line a turn.",
                            "trine-chat -m MODEL_DIRECTORY");
   Options options;
-  options.add_to(program);
+  options.add_inplace(program);
   program.advise({"-p", "--prompt", "-f", "--file"},
                  "messages come from standard input, a line each; --system TEXT begins the conversation");
   return program.run(argc, argv, [&] { Chat(options).run(); });

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include <trine/generate/session.hpp>
-#include <trine/text/pcre2_regex.hpp>
-#include <trine/text/tokenizer.hpp>
+#include <trine/text/tokenizer/pcre2_regex.hpp>
+#include <trine/text/tokenizer/tokenizer.hpp>
 
 #include "common/program.hpp"
 
@@ -29,9 +29,9 @@ auto read_from_model(Read read) {
 
 struct ModelOptions {
   std::string directory;
-  std::size_t threads = 0;
-  std::size_t context = 0;
-  trine::Activations activations = trine::Activations::automatic;
+  std::size_t num_threads = 0;
+  std::size_t context_length = 0;
+  trine::ActivationPrecision activations = trine::ActivationPrecision::automatic;
   std::string cache_type_name = "f32";
   std::string attention = "full";
   std::vector<std::string> allow_unknown;
@@ -60,21 +60,21 @@ struct ModelOptions {
   }
   void add_activations(CLI::App& app) {
     std::vector<std::string> names;
-    for (const auto& [value, name] : trine::kActivationsNames) names.emplace_back(name);
+    for (const auto& [value, name] : trine::kActivationPrecisionNames) names.emplace_back(name);
     const auto set = [this](const std::string& given) {
-      for (const auto& [value, name] : trine::kActivationsNames)
+      for (const auto& [value, name] : trine::kActivationPrecisionNames)
         if (name == given) activations = value;
     };
     app.add_option_function<std::string>(
            "--activations", set,
-           "Activations in products: f32; automatic: bytes with q8 and q4; native: bf16 with bf16, too")
+           "ActivationPrecision in products: f32; automatic: bytes with q8 and q4; native: bf16 with bf16, too")
         ->type_name("TYPE")
         ->default_str("automatic")
         ->check(CLI::IsMember(names).description(""));
   }
   void add_cache_type(CLI::App& app) {
     std::vector<std::string> names;
-    for (const auto& [value, name] : trine::kCacheTypeNames) names.emplace_back(name);
+    for (const auto& [value, name] : trine::kKvCacheDtypeNames) names.emplace_back(name);
     app.add_option("--cache-type", cache_type_name, "How keys and values are kept: f32, bf16 or q8 (8.5 bits)")
         ->type_name("TYPE")
         ->check(CLI::IsMember(names).description(""));
@@ -93,7 +93,7 @@ struct ModelOptions {
     app.add_option("-c,--ctx-size", context, help)->type_name("N")->check(whole_number());
   }
 
-  [[nodiscard]] trine::CacheType cache_type() const { return *trine::parse_cache_type(cache_type_name); }
+  [[nodiscard]] trine::KvCacheDtype kv_cache_dtype() const { return *trine::parse_kv_cache_dtype(cache_type_name); }
   [[nodiscard]] trine::LoadOptions load_options() const {
     trine::LoadOptions options;
     options.chunking = trine::parse_chunking(attention);

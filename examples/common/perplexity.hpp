@@ -13,7 +13,7 @@
 #include <vector>
 
 #include <trine/generate/session.hpp>
-#include <trine/text/tokenizer.hpp>
+#include <trine/text/tokenizer/tokenizer.hpp>
 
 #include "common/model.hpp"
 #include "common/terminal.hpp"
@@ -31,12 +31,12 @@ struct ScoredText {
   /// `window` 0: 512 tokens, or as many as the model can. `place` names the text in errors. Throws InputError,
   /// CapacityError.
   ScoredText(const trine::Model& model, const trine::Tokenizer& tokenizer, const std::string& text,
-             const std::string& place, std::size_t tokens_of_window)
+             const std::string& source_name, std::size_t tokens_of_window)
       : ids(tokenizer.encode(text)), window(window_size(model, tokens_of_window)) {
     if (model.info().output != trine::OutputKind::language_model)
       throw trine::InputError("this model has no language model head");
     if (ids.size() < 2)
-      throw trine::InputError(place + ": expected at least 2 tokens, found " + std::to_string(ids.size()));
+      throw trine::InputError(source_name + ": expected at least 2 tokens, found " + std::to_string(ids.size()));
     bytes = text.size() - (tokenizer.is_special(ids[0]) ? 0 : tokenizer.token_bytes(ids[0]).size());
   }
 
@@ -63,7 +63,7 @@ struct Perplexity {
 [[nodiscard]] inline Perplexity measure_perplexity(const trine::Model& model, const ScoredText& text,
                                                    trine::SessionOptions options, const std::stop_token& stop,
                                                    const std::string& label) {
-  options.context = text.window;
+  options.context_length = text.window;
   trine::Session session(model, options);
   ProgressBar progress(label, text.scored(), "tokens");
   double sum = 0.0;

@@ -10,7 +10,7 @@
 
 #include <unistd.h>
 
-#include <trine/text/utf8.hpp>
+#include <trine/text/unicode/utf8.hpp>
 
 namespace example {
 

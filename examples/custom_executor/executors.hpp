@@ -23,7 +23,7 @@ class JobQueueExecutor final : public trine::Executor {
  public:
   explicit JobQueueExecutor(JobQueue& queue) : queue_(queue) {}
 
-  [[nodiscard]] std::size_t max_workers() const noexcept override { return queue_.threads() + 1; }
+  [[nodiscard]] std::size_t max_workers() const noexcept override { return queue_.num_threads() + 1; }
 
   void run(std::size_t workers, trine::RegionWork work) override {
     const auto region = std::make_shared<Region>();  // outlives the call: jobs may come later

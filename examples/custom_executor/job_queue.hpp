@@ -30,7 +30,7 @@ class JobQueue {
   JobQueue(const JobQueue&) = delete;
   JobQueue& operator=(const JobQueue&) = delete;
 
-  [[nodiscard]] std::size_t threads() const noexcept { return threads_.size(); }
+  [[nodiscard]] std::size_t num_threads() const noexcept { return threads_.size(); }
   void push(std::function<void()> job) {
     {
       const std::lock_guard lock(mutex_);

@@ -60,7 +60,7 @@ class CosineRouter : public trine::Router {
       trine::routing::softmax(p.row(t));
       for (std::size_t e = 0; e < num_experts(); ++e) ranking[e] = p(t, e) + bias_[e];
       for (std::size_t e = 0; e < input.allowed.size(); ++e)
-        if (input.allowed[e] == 0) ranking[e] = trine::routing::kNever;
+        if (input.allowed[e] == 0) ranking[e] = trine::routing::kMasked;
       trine::routing::top_k(ranking, chosen);
       for (std::size_t i = 0; i < k_; ++i) weight[i] = p(t, chosen[i]);
       trine::routing::normalize(weight);

@@ -114,14 +114,14 @@ int main(int argc, char** argv) try {
   const trine::Model cosine = trine::Model::load(variant.directory(), with_new_kind);
 
   trine::LoadOptions with_decorator;
-  with_decorator.wrap_router = [](std::size_t, std::unique_ptr<trine::Router> router) {
+  with_decorator.router_decorator = [](std::size_t, std::unique_ptr<trine::Router> router) {
     return std::make_unique<BestExpertOnly>(std::move(router));
   };
   const trine::Model best_only = trine::Model::load(directory, with_decorator);
 
   Run reference;
   run(as_trained, tokens, reference);
-  std::printf("%zu tokens          other experts  utilization  loss (nats a token)\n", tokens.size());
+  std::printf("%zu tokens          other experts  utilization  loss (nats per token)\n", tokens.size());
   const auto print = [&](const char* name, const Run& result) {
     std::printf("%-24s %6.1f %%        %.3f        %.3f\n", name, 100.0 * changed(reference.trace, result.trace),
                 result.trace.stats().overall().utilization, result.loss);

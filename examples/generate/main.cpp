@@ -31,7 +31,7 @@ struct Options {
   bool json = false;
   bool display_prompt = true;
 
-  void add_to(CLI::App& app) {
+  void add_inplace(CLI::App& app) {
     model.add_model(app);
     model.add_allow_unknown(app);
     CLI::Option* text = app.add_option("-p,--prompt", prompt, "The text to complete")->type_name("TEXT");
@@ -79,18 +79,18 @@ void complete(const Options& options) {
   example::check_outputs({{"--prompt-cache", options.prompt_cache}}, {{"--file", options.prompt_file}}, {});
   const trine::Model model = options.model.load();
   const trine::Tokenizer tokenizer = options.model.load_tokenizer();
-  example::require_fit(model, options.model.context);
+  example::require_fit(model, options.model.context_length);
   const std::string prompt = options.prompt_file.empty() ? options.prompt : example::read_text(options.prompt_file);
 
   const example::Interrupt interrupt;
   trine::RoutingTrace trace;
   if (options.show_routing && !model.info().is_routed())
     throw trine::InputError("--show-routing: this model is dense, it has no routers");
-  trine::Session session(model, {.context = options.model.context,
-                                 .threads = options.model.threads,
+  trine::Session session(model, {.context_length = options.model.context_length,
+                                 .num_threads = options.model.num_threads,
                                  .activations = options.model.activations,
                                  .reproducible = options.model.reproducible,
-                                 .cache_type = options.model.cache_type(),
+                                 .kv_cache_dtype = options.model.kv_cache_dtype(),
                                  .observer = options.show_routing ? trine::borrow(trace) : nullptr});
   std::string waiting = options.display_prompt ? trine::to_valid_utf8(prompt) : "";  // until the model has taken it
   const auto show = [&](std::string_view text) {
@@ -113,7 +113,7 @@ void complete(const Options& options) {
     if (result.reason == trine::FinishReason::cancelled && interrupt.token().stop_requested())
       throw trine::CancelledError("cancelled by the caller");
     result.prompt_tokens = std::move(prompt_tokens);
-    if (options.show_routing && !result.tokens.empty() && session.position() < session.context())
+    if (options.show_routing && !result.tokens.empty() && session.position() < session.context_length())
       session.forward({}, trine::OutputRows::last, interrupt.token());  // the last one, to be routed, too
     if (!options.prompt_cache.empty()) {
       session.truncate(session.position());  // the last token is not worth a pass
@@ -152,7 +152,8 @@ void complete(const Options& options) {
   if (result.non_finite_logits > 0)
     std::fprintf(stderr, "note: %zu logits were not finite\n", result.non_finite_logits);
   if (result.reason == trine::FinishReason::context_full)
-    std::fprintf(stderr, "note: the text ends because the context of %zu tokens is full (-c)\n", session.context());
+    std::fprintf(stderr, "note: the text ends because the context of %zu tokens is full (-c)\n",
+                 session.context_length());
 }
 
 }  // namespace
@@ -161,7 +162,7 @@ int main(int argc, char** argv) {
   example::Program program("trine-generate", "Completes a prompt with a language model, token after token.",
                            "trine-generate -m examples/models/shakespeare -p \"ROMEO:\" -n 100 --show-routing");
   Options options;
-  options.add_to(program);
+  options.add_inplace(program);
   return program.run(argc, argv, [&] {
     if (options.prompt_option->count() == 0 && options.prompt_file.empty())
       throw example::UsageError("a prompt is missing: -p TEXT, -f FILE or, for standard input, -f - (--help explains)");

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include <trine/stats/routing_trace.hpp>
-#include <trine/text/tokenizer.hpp>
+#include <trine/text/tokenizer/tokenizer.hpp>
 
 #include "common/terminal.hpp"
 

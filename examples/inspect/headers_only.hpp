@@ -23,9 +23,9 @@ class HeadersOnly : public trine::WeightSource {
   /// for. Throws FileError, ConfigError, WeightError.
   [[nodiscard]] static trine::Model load(const std::filesystem::path& directory, trine::LoadOptions options) {
     if (!trine::has_weights(directory)) {
-      const std::string place = (directory / "config.json").string();
-      return trine::Model::build(trine::read_json_file(place), place, std::make_unique<trine::ShapeOnlyWeights>(),
-                                 options);
+      const std::string source_name = (directory / "config.json").string();
+      return trine::Model::build(trine::read_json_file(source_name), source_name,
+                                 std::make_unique<trine::ShapeOnlyWeights>(), options);
     }
     options.wrap_weights = [](std::unique_ptr<const trine::WeightSource> files) {
       return std::make_unique<HeadersOnly>(std::move(files));
@@ -47,8 +47,10 @@ class HeadersOnly : public trine::WeightSource {
     return vector != vectors_.end() ? &vector->second : files_->find(name);
   }
   [[nodiscard]] std::vector<std::string_view> names() const override { return files_->names(); }
-  [[nodiscard]] std::string place() const override { return files_->place(); }
-  [[nodiscard]] std::string place_of(std::string_view name) const override { return files_->place_of(name); }
+  [[nodiscard]] std::string source_name() const override { return files_->source_name(); }
+  [[nodiscard]] std::string source_name_of(std::string_view name) const override {
+    return files_->source_name_of(name);
+  }
 
  private:
   std::unique_ptr<const trine::WeightSource> files_;

@@ -57,7 +57,7 @@ int main(int argc, char** argv) {
     const trine::Model model =
         example::read_from_model([&] { return example::HeadersOnly::load(options.directory, options.load_options()); });
     const trine::ModelInfo& info = model.info();
-    const std::size_t context = options.context == 0 ? info.max_position_embeddings : options.context;
+    const std::size_t context = options.context_length == 0 ? info.max_position_embeddings : options.context_length;
     if (context > info.max_position_embeddings) {
       throw trine::CapacityError("context: expected at most " + std::to_string(info.max_position_embeddings) +
                                  ", found " + std::to_string(context));
@@ -76,7 +76,7 @@ int main(int argc, char** argv) {
     }
     const bool has_weights = trine::has_weights(options.directory);
     const std::size_t weight_bytes = model.weight_bytes();
-    const std::size_t cache_bytes = model.cache_bytes(context, options.cache_type());
+    const std::size_t cache_bytes = model.cache_bytes(context, options.kv_cache_dtype());
     const std::size_t parameters = model.transformer().parameters();
     const std::size_t active = model.transformer().active_parameters();
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include <trine/core/tensor.hpp>
-#include <trine/model/architecture.hpp>
+#include <trine/model/model_builder.hpp>
 
 #include "common/output_file.hpp"
 

@@ -26,7 +26,7 @@ int main(int argc, char** argv) {
   std::string features;
   std::string output;
   std::string experts;
-  std::size_t batch_size = trine::SessionOptions{}.batch_size;
+  std::size_t prefill_chunk = trine::SessionOptions{}.prefill_chunk;
   options.add_model(program);
   options.add_allow_unknown(program);
   auto* input = program.add_option_group("input", "One of these");
@@ -44,7 +44,7 @@ int main(int argc, char** argv) {
                   "Where the chosen experts go, as JSON: {\"LAYER\": [[experts of token 0, best first], ...], ...}")
       ->type_name("FILE");
   program
-      .add_option("-b,--batch-size", batch_size,
+      .add_option("-b,--batch-size", prefill_chunk,
                   "Tokens computed at once, the others from the cache; 1: token by token, as an answer is made")
       ->type_name("N")
       ->check(example::whole_number(1, 1U << 20U));
@@ -63,15 +63,15 @@ int main(int argc, char** argv) {
     example::check_outputs({{"--output", output}, {"--experts", experts}}, {{"--features", features}},
                            options.directory);
     const trine::Model model = options.load();
-    example::require_fit(model, options.context);
+    example::require_fit(model, options.context_length);
     const example::Interrupt interrupt;
     trine::RoutingTrace trace;
-    trine::Session session(model, {.context = options.context,
-                                   .threads = options.threads,
-                                   .batch_size = batch_size,
+    trine::Session session(model, {.context_length = options.context_length,
+                                   .num_threads = options.num_threads,
+                                   .prefill_chunk = prefill_chunk,
                                    .activations = options.activations,
                                    .reproducible = options.reproducible,
-                                   .cache_type = options.cache_type(),
+                                   .kv_cache_dtype = options.kv_cache_dtype(),
                                    .observer = experts.empty() ? nullptr : trine::borrow(trace)});
 
     trine::View<const float, 2> logits;

@@ -40,14 +40,14 @@ int main(int argc, char** argv) {
       throw example::UsageError("a text is missing: -f FILE or, for standard input, -f - (--help explains)");
     const trine::Model model = options.load();
     const trine::Tokenizer tokenizer = options.load_tokenizer();
-    const example::ScoredText text(model, tokenizer, example::read_text(file), file, options.context);
+    const example::ScoredText text(model, tokenizer, example::read_text(file), file, options.context_length);
     const example::Interrupt interrupt;
     trine::RoutingStats routing;
     const example::Perplexity found = example::measure_perplexity(model, text,
-                                                                  {.threads = options.threads,
+                                                                  {.num_threads = options.num_threads,
                                                                    .activations = options.activations,
                                                                    .reproducible = options.reproducible,
-                                                                   .cache_type = options.cache_type(),
+                                                                   .kv_cache_dtype = options.kv_cache_dtype(),
                                                                    .observer = trine::borrow(routing)},
                                                                   interrupt.token(), "scoring");
     nlohmann::ordered_json utilization;  // null for a dense model

@@ -12,7 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include <trine/core/printable.hpp>
-#include <trine/model/quantize_model.hpp>
+#include <trine/quantize/quantize_model.hpp>
 
 #include "common/interrupt.hpp"
 #include "common/model.hpp"
@@ -53,7 +53,7 @@ std::vector<trine::QuantizationError> write(const trine::ModelQuantizer& quantiz
   for (const trine::PlannedTensor& tensor : plan) total += tensor.bytes_before;
   example::ProgressBar bar(arguments.type, static_cast<std::size_t>(total >> kMiB), "MiB");
   trine::QuantizeOptions options{
-      .threads = threads, .stop = stop, .progress = [&bar](std::uint64_t done, std::uint64_t) {
+      .num_threads = threads, .stop = stop, .progress = [&bar](std::uint64_t done, std::uint64_t) {
         bar.update(static_cast<std::size_t>(done >> kMiB));
       }};
   try {
@@ -126,16 +126,17 @@ int main(int argc, char** argv) {
     std::optional<example::ScoredText> text;  // before the work: a text that cannot be read is known at once
     if (!arguments.text.empty()) {
       text.emplace(quantizer.model(), options.load_tokenizer(), example::read_text(arguments.text), arguments.text,
-                   options.context);
+                   options.context_length);
     }
 
-    const auto errors = write(quantizer, plan, arguments, options.threads, interrupt.token());
+    const auto errors = write(quantizer, plan, arguments, options.num_threads, interrupt.token());
     const example::QuantizeSummary summary(plan, errors);
     if (!arguments.json) summary.print();
     nlohmann::ordered_json document = summary.to_json();
     if (text) {
       const auto score = [&](const trine::Model& model, const std::string& label) {
-        return example::measure_perplexity(model, *text, {.threads = options.threads}, interrupt.token(), label);
+        return example::measure_perplexity(model, *text, {.num_threads = options.num_threads}, interrupt.token(),
+                                           label);
       };
       const example::Perplexity before = score(quantizer.model(), "scoring IN");
       const example::Perplexity after = score(trine::Model::load(arguments.out, options.load_options()), "scoring OUT");

@@ -14,7 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include <trine/quant/quantization_error.hpp>
-#include <trine/weights/quantize_plan.hpp>
+#include <trine/quantize/quantize_plan.hpp>
 
 #include "common/terminal.hpp"
 

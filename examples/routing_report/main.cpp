@@ -96,8 +96,9 @@ class Report {
   void read(const trine::Model& model, const std::vector<trine::TokenId>& ids, trine::RoutingTrace& trace,
             const std::stop_token& stop) {
     if (ids.empty()) throw trine::InputError("expected at least one token or frame, found none");
-    const std::size_t window = example::window_size(model, options_.context);
-    trine::Session session(model, {.context = window, .threads = options_.threads, .observer = trine::borrow(trace)});
+    const std::size_t window = example::window_size(model, options_.context_length);
+    trine::Session session(
+        model, {.context_length = window, .num_threads = options_.num_threads, .observer = trine::borrow(trace)});
     example::ProgressBar progress("reading", ids.size(), "tokens");
     example::for_each_window(ids.size(), window, [&](std::size_t begin, std::size_t count) {
       session.reset();

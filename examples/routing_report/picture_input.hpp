@@ -10,7 +10,7 @@
 #include <vector>
 
 #include <trine/stats/routing_trace.hpp>
-#include <trine/text/utf8.hpp>
+#include <trine/text/unicode/utf8.hpp>
 
 #include "common/terminal.hpp"
 

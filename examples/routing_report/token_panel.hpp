@@ -13,7 +13,7 @@
 #include <vector>
 
 #include <trine/stats/load_balance.hpp>
-#include <trine/text/utf8.hpp>
+#include <trine/text/unicode/utf8.hpp>
 
 #include "palette.hpp"
 #include "picture_input.hpp"

@@ -3,7 +3,7 @@
 
     python recall.py --config configs/recall_full.json --out runs/recall_full
 
-Every configuration gets the same data in the same order: STAGES, from short to long sequences, 4096 tokens a step.
+Every configuration gets the same data in the same order: STAGES, from short to long sequences, 4096 tokens per step.
 Writes OUT/result.json: accuracy by the distance from a question to its pair, beside `reachable`, the share of questions
 whose pair can be reached at all by as many hops through the attention tables as the model has layers. OUT/model is a
 model directory with a self test; OUT/questions.json holds two sequences with their answers.
@@ -26,7 +26,7 @@ from trine_reference.export import load_model, save_model, self_test
 from trine_reference.model import allowed_keys
 
 TOKENS = 4096
-STAGES = [                                       # tokens, sequences a step, pairs, questions, steps
+STAGES = [                                       # tokens, sequences per step, pairs, questions, steps
     (512, 8, 16, 64, 400), (2048, 2, 32, 256, 300), (TOKENS, 1, 64, 512, 800)]
 EDGES = [1, 64, 128, 256, 512, 1024, 2048, TOKENS]       # distances d with EDGES[i] <= d < EDGES[i + 1] are one bucket
 MOST_CROWDED = 4                                 # pairs in 64 tokens; more count as so many

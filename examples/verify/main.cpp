@@ -31,7 +31,7 @@ int main(int argc, char** argv) {
     const trine::SelfTest test = example::read_from_model([&] { return trine::read_self_test(path); });
     if (test.cases.empty()) throw example::UnreadableModel(path.string() + ": expected at least one case, found none");
     const trine::SelfTestReport report = example::read_from_model(
-        [&] { return trine::run_self_test(model, test, {.threads = options.threads}, tolerance); });
+        [&] { return trine::run_self_test(model, test, {.num_threads = options.num_threads}, tolerance); });
 
     if (json) {
       const nlohmann::ordered_json document = {{"passed", report.passed()},

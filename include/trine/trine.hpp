@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Everything that a program needs to load a model, run it, and watch its routing.
-// Not included, but asked for by those who use it: interop/eigen.hpp (Eigen), text/chat_template.hpp,
+// Not included, but asked for by those who use it: interop/eigen.hpp (Eigen), text/chat/chat_template.hpp,
 // generate/chat_session.hpp.
 #pragma once
 
@@ -11,5 +11,5 @@
 #include <trine/routing/router_decorators.hpp>
 #include <trine/stats/routing_stats.hpp>
 #include <trine/stats/routing_trace.hpp>
-#include <trine/text/tokenizer.hpp>
+#include <trine/text/tokenizer/tokenizer.hpp>
 #include <trine/version.hpp>

@@ -48,7 +48,7 @@ TEST(RandomWeights, AreAllThatTheRecipesAskForAndGiveFiniteLogits) {
       SCOPED_TRACE(std::string(shape.name) + " " + std::string(to_string(type)));
       const Model model = tiny_model(shape, type);
       EXPECT_EQ(WeightBytes(model).dtype(), type);
-      Session session(model, {.context = tokens.size(), .threads = 1});
+      Session session(model, {.context_length = tokens.size(), .num_threads = 1});
       double squares = 0.0;
       for (const float logit : session.forward(tokens).row(0)) squares += static_cast<double>(logit * logit);
       const double mean = squares / static_cast<double>(model.info().vocab_size);
@@ -128,7 +128,7 @@ TEST(TouchedBytes, CountAnExpertOnceAPassAndTheHeadButNotTheEmbedding) {
   EXPECT_EQ(weights.expert(1), expert);
 
   TouchedBytes touched(weights);
-  Session session(model, {.context = 100, .threads = 1, .observer = borrow(touched)});
+  Session session(model, {.context_length = 100, .num_threads = 1, .observer = borrow(touched)});
   std::vector<TokenId> tokens(64);
   for (std::size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<TokenId>(7 * i);
   touched.start();

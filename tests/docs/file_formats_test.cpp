@@ -11,8 +11,8 @@
 #include <trine/generate/self_test.hpp>
 #include <trine/model/architectures/trine_config.hpp>
 #include <trine/stats/routing_stats.hpp>
+#include <trine/weights/native_weights.hpp>
 #include <trine/weights/open_weights.hpp>
-#include <trine/weights/raw_blob.hpp>
 #include <trine/weights/safetensors.hpp>
 
 #include "support/safetensors_writer.hpp"
@@ -52,7 +52,7 @@ TEST_F(FileFormats, TheRulesReadAsTheSqlBelowThem) {
   ObjectReader options(document, "file-formats.md");
   static_cast<void>(options.string("kind"));
   const RuleSet rules = parse_rules(options, {.hidden_size = 1, .num_experts = 4, .num_features = 3});
-  options.finish();
+  options.reject_unknown_keys();
   EXPECT_EQ(rules.to_sql(), block("### rules", "sql"));
 }
 
@@ -60,7 +60,7 @@ TEST_F(FileFormats, TheManifestFitsItsBlob) {
   const test::TemporaryDirectory directory;
   directory.write("weights.json", block("## weights.bin and weights.json", "json"));
   directory.write("weights.bin", std::string(1088, '\0'));
-  const RawBlob blob(directory.path());
+  const NativeWeights blob(directory.path());
   EXPECT_THAT(blob.names(), testing::ElementsAre("lm_head.weight", "norm.weight"));
 }
 

@@ -17,7 +17,7 @@
 #include <gmock/gmock.h>
 
 #include <trine/generate/chat_session.hpp>
-#include <trine/text/pcre2_regex.hpp>
+#include <trine/text/tokenizer/pcre2_regex.hpp>
 #include <trine/trine.hpp>
 
 #include "support/temporary_directory.hpp"

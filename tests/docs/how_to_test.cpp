@@ -17,14 +17,14 @@
 
 #include <gmock/gmock.h>
 
-#include <trine/attention/attention_axis.hpp>
-#include <trine/attention/grouped_query.hpp>
+#include <trine/attention/attention_pattern.hpp>
+#include <trine/attention/grouped_query_attention.hpp>
 #include <trine/experts/local_experts.hpp>
 #include <trine/experts/moe_layer.hpp>
 #include <trine/interop/eigen.hpp>
 #include <trine/nn/rotary.hpp>
 #include <trine/routing/linear_router.hpp>
-#include <trine/text/pcre2_regex.hpp>
+#include <trine/text/tokenizer/pcre2_regex.hpp>
 #include <trine/trine.hpp>
 
 #include "support/expect_error.hpp"
@@ -58,7 +58,7 @@ TEST(UseInYourProject, SharesOneModelBetweenThreads) {
     std::vector<std::jthread> workers;
     for (std::size_t i = 0; i < prompts.size(); ++i) {
       workers.emplace_back([&, i] {
-        trine::Session session(model, {.threads = 1});  // one a thread; the model is shared
+        trine::Session session(model, {.num_threads = 1});  // one a thread; the model is shared
         const auto logits = session.forward(prompts[i]);
         const std::span<const float> last = logits.row(0);
         answers[i] = static_cast<trine::TokenId>(std::ranges::max_element(last) - last.begin());
@@ -81,7 +81,7 @@ TEST(Threads, AreSharedBySessions) {
 
   const std::vector<trine::TokenId> tokens{1, 2, 3};
   EXPECT_EQ(to_vector(a.forward(tokens).row(0)), to_vector(b.forward(tokens).row(0)));
-  EXPECT_EQ(a.threads(), threads->max_workers());
+  EXPECT_EQ(a.num_threads(), threads->max_workers());
 }
 
 TEST(UseInYourProject, GoesOnTokenByToken) {
@@ -205,7 +205,7 @@ TEST(LongContexts, ForkGoBackAndSave) {
   const std::vector<trine::TokenId> first{8, 9};
   const std::vector<trine::TokenId> second{10};
 
-  trine::Session session(model, {.cache_type = trine::CacheType::bf16});
+  trine::Session session(model, {.kv_cache_dtype = trine::KvCacheDtype::bf16});
   session.forward(prefix);
   session.save(file);  // for another day: session.restore(file)
 
@@ -288,7 +288,8 @@ TEST(WatchAndControlRouting, ForcesAndMasks) {
   const fs::path directory = kModels / "summary";
 
   trine::LoadOptions options;
-  options.wrap_router = [](std::size_t layer, std::unique_ptr<trine::Router> router) -> std::unique_ptr<trine::Router> {
+  options.router_decorator = [](std::size_t layer,
+                                std::unique_ptr<trine::Router> router) -> std::unique_ptr<trine::Router> {
     if (layer == 0) return std::make_unique<trine::ForcedExperts>(std::move(router), std::vector<std::uint32_t>{3, 1});
     return std::make_unique<trine::MaskedExperts>(std::move(router), std::vector<std::uint32_t>{0});
   };
@@ -308,19 +309,19 @@ TEST(WatchAndControlRouting, MasksOneSession) {
   const std::vector<trine::TokenId> tokens{1, 2, 3, 4, 5};
   std::vector<std::vector<float>> answers;
 
-  const auto without = [](std::uint32_t expert) -> trine::RouterWrapper {
+  const auto without = [](std::uint32_t expert) -> trine::RouterDecoratorFactory {
     return [expert](std::size_t, std::unique_ptr<trine::Router> router) {
       return std::make_unique<trine::MaskedExperts>(std::move(router), std::vector<std::uint32_t>{expert});
     };
   };
   for (std::uint32_t expert = 0; expert < 4; ++expert) {
-    trine::Session session(model, {.wrap_router = without(expert)});
+    trine::Session session(model, {.router_decorator = without(expert)});
     answers.push_back(to_vector(session.forward(tokens).row(0)));
   }
 
   for (std::uint32_t expert = 0; expert < 4; ++expert) {
     trine::LoadOptions options;
-    options.wrap_router = without(expert);
+    options.router_decorator = without(expert);
     trine::Session session(trine::Model::load(kModels / "summary", options));
     EXPECT_EQ(answers[expert], to_vector(session.forward(tokens).row(0))) << "as a model that is loaded masked";
   }
@@ -333,14 +334,14 @@ TEST(WatchAndControlRouting, RecordsAndReplays) {
 
   const auto record = std::make_shared<trine::RoutingRecord>();
   trine::LoadOptions recording;
-  recording.wrap_router = [&](std::size_t layer, std::unique_ptr<trine::Router> router) {
+  recording.router_decorator = [&](std::size_t layer, std::unique_ptr<trine::Router> router) {
     return std::make_unique<trine::RecordedRouting>(std::move(router), layer, record);
   };
   trine::Session first(trine::Model::load(directory, recording));
   first.forward(tokens);
 
   trine::LoadOptions replaying;
-  replaying.wrap_router = [&](std::size_t layer, std::unique_ptr<trine::Router> router) {
+  replaying.router_decorator = [&](std::size_t layer, std::unique_ptr<trine::Router> router) {
     return std::make_unique<trine::ReplayedRouting>(std::move(router), layer, record);
   };
   trine::Session second(trine::Model::load(other_directory, replaying));
@@ -390,8 +391,8 @@ struct PlainMoeConfig {
   double theta;
 };
 
-PlainMoeConfig parse_plain_moe(const trine::Json& json, const std::string& place) {
-  trine::ObjectReader reader(json, place);
+PlainMoeConfig parse_plain_moe(const trine::Json& json, const std::string& source_name) {
+  trine::ObjectReader reader(json, source_name);
   static_cast<void>(reader.string("model_type"));
   PlainMoeConfig config{};
   config.vocab_size = reader.integer("vocab_size", 1, 1U << 22U);
@@ -408,29 +409,29 @@ PlainMoeConfig parse_plain_moe(const trine::Json& json, const std::string& place
   config.theta = reader.number("rope_theta", 1.0, 1e12);
   if (config.heads % config.kv_heads != 0) reader.fail("num_key_value_heads", "expected a divisor of the heads");
   if (config.head_dim % 2 != 0) reader.fail("head_dim", "expected an even number");
-  reader.finish();  // refuses every key that nobody asked for
+  reader.reject_unknown_keys();  // refuses every key that nobody asked for
   return config;
 }
 
-trine::BuiltModel build_plain_moe(const trine::BuildContext& context, const trine::WeightScope& weights) {
-  const PlainMoeConfig config = parse_plain_moe(context.config, context.place);
+trine::ModelParts build_plain_moe(const trine::BuildContext& context, const trine::WeightScope& weights) {
+  const PlainMoeConfig config = parse_plain_moe(context.config, context.source_name);
   const std::size_t hidden = config.hidden_size;
   const trine::WeightScope model = weights / "model";
   const auto rotary = std::make_shared<const trine::Rotary>(config.head_dim, config.theta, config.positions);
-  const trine::ExpertChoice choice{.k = config.experts_per_token, .threshold = {}};
-  const trine::MixingRule mixing{.normalize = false, .routed_scale = 1.0F};
+  const trine::TopKOptions choice{.k = config.experts_per_token, .threshold = {}};
+  const trine::CombineWeights mixing{.normalize = false, .routed_scale = 1.0F};
 
-  trine::BuiltModel built;
+  trine::ModelParts built;
   std::vector<trine::Block> blocks;
   for (std::size_t i = 0; i < config.layers; ++i) {
     const trine::WeightScope layer = model / "layers" / i;
     const trine::WeightScope mlp = layer / "mlp";
-    std::vector<trine::AxisHeads> axes;
-    axes.push_back({std::make_unique<trine::FullAxis>(), config.heads, config.kv_heads});
+    std::vector<trine::HeadGroup> axes;
+    axes.push_back({std::make_unique<trine::FullPattern>(), config.heads, config.kv_heads});
     std::unique_ptr<trine::Router> router =
         std::make_unique<trine::LinearRouter>((mlp / "gate").as(trine::TensorRole::router), hidden, config.experts,
                                               trine::RouterScore::softmax, choice, mixing);
-    if (context.wrap_router) router = context.wrap_router(i, std::move(router));
+    if (context.router_decorator) router = context.router_decorator(i, std::move(router));
     blocks.push_back(
         {trine::RmsNorm(layer / "input_layernorm", hidden, config.epsilon),
          std::make_unique<trine::GroupedQueryAttention>((layer / "self_attn").as(trine::TensorRole::attention), hidden,
@@ -473,9 +474,9 @@ fs::path renamed_golden(const trine::test::TemporaryDirectory& directory) {
   for (const auto& [name, entry] : manifest["tensors"].items()) {
     std::string renamed = name;
     for (const auto& [from, to] : names) {
-      const std::size_t place = renamed.find(from);
-      const bool whole = from != "norm.weight" || place == 0;
-      if (place != std::string::npos && whole) renamed.replace(place, from.size(), to);
+      const std::size_t source_name = renamed.find(from);
+      const bool whole = from != "norm.weight" || source_name == 0;
+      if (source_name != std::string::npos && whole) renamed.replace(source_name, from.size(), to);
     }
     tensors[renamed] = entry;
   }

@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include <trine/model/quantize_model.hpp>
+#include <trine/quantize/quantize_model.hpp>
 
 #include "support/temporary_directory.hpp"
 
@@ -19,7 +19,7 @@ double quantize(const std::string& in, const std::string& out) {
   for (trine::PlannedTensor& tensor : plan)
     if (tensor.role == trine::TensorRole::embedding) tensor.to = tensor.from;
 
-  const std::vector<trine::QuantizationError> errors = quantizer.write(plan, out, {.threads = 2});
+  const std::vector<trine::QuantizationError> errors = quantizer.write(plan, out, {.num_threads = 2});
   double worst = 0.0;
   for (const trine::QuantizationError& error : errors) worst = std::max(worst, error.relative_rms());
   return worst;

@@ -7,7 +7,7 @@
 
 #include <gmock/gmock.h>
 
-#include <trine/text/chat_template.hpp>
+#include <trine/text/chat/chat_template.hpp>
 
 #include "chat/built_in_templates.hpp"
 #include "examples/tiny_model.hpp"

@@ -13,8 +13,8 @@
 
 #include <gmock/gmock.h>
 
-#include <trine/platform/execution.hpp>
-#include <trine/quant/cache_type.hpp>
+#include <trine/platform/execution_context.hpp>
+#include <trine/quant/kv_cache_dtype.hpp>
 
 #include "common/llama_cpp_options.hpp"
 #include "common/terminal.hpp"
@@ -50,8 +50,8 @@ class Options : public testing::Test {
  protected:
   [[nodiscard]] std::vector<ProgramOptions> programs() const {
     const OptionValues threads{"-t", {"0", "1", "-1"}};
-    const OptionValues activations{"--activations", names_of(kActivationsNames)};
-    const OptionValues cache_types{"--cache-type", names_of(kCacheTypeNames)};
+    const OptionValues activations{"--activations", names_of(kActivationPrecisionNames)};
+    const OptionValues cache_types{"--cache-type", names_of(kKvCacheDtypeNames)};
     const OptionValues attention{"--attention", {"full", "chunked:8", "chunked:8:4"}};
     const OptionValues context{"-c", {"0", "64"}};
     const OptionValues reproducible{"--reproducible", {}};
@@ -223,9 +223,9 @@ TEST_F(Options, OfTheBenchTakeEveryDocumentedValue) {
       {"--synthetic",
        {"deepseek-v2-lite", "qwen3-30b-a3b", "mixtral-8x7b", "trine-3d", "trine-3d-strided", "trine-full"}},
       {"--type", {"f32", "bf16", "bf16_panels", "q8", "q4", "q4"}},
-      {"--activations", names_of(kActivationsNames)},
-      {"--cache-type", names_of(kCacheTypeNames)},
-      {"--latent-form", names_of(kLatentAttentionFormNames)},
+      {"--activations", names_of(kActivationPrecisionNames)},
+      {"--cache-type", names_of(kKvCacheDtypeNames)},
+      {"--latent-form", names_of(kMlaFormNames)},
       {"--executor", {"pool"}},
       {"--allow-unknown", {"a", "b*"}},
       {"--no-limits", {}},

@@ -17,7 +17,7 @@ using ::testing::HasSubstr;
 
 TEST(Reproducible, LogitsHaveTheSameBitsHoweverThePromptIsCut) {
   const TemporaryDirectory directory;
-  const auto logits = [&](const char* batch_size, bool reproducible) {
+  const auto logits = [&](const char* prefill_chunk, bool reproducible) {
     const std::string file = (directory.path() / "logits").string();
     std::vector<std::string> command = {"trine-logits",
                                         "-m",
@@ -27,7 +27,7 @@ TEST(Reproducible, LogitsHaveTheSameBitsHoweverThePromptIsCut) {
                                         "-o",
                                         file,
                                         "-b",
-                                        batch_size};
+                                        prefill_chunk};
     if (reproducible) command.emplace_back("--reproducible");
     const Finished finished = run_program(command);
     EXPECT_EQ(finished.exit_code, 0) << finished.err;

@@ -51,7 +51,7 @@ class ExpertAttentionPerIsa : public testing::Test {
     Workspace workspace;
     WeightReader reader(weights_);
     ExpertAttention(WeightScope(reader), kHidden, kHeads, kHeadDim, kEpsilon)
-        .forward({{.isa = default_isa(), .threads = 2, .executor = test::test_executor()}, workspace}, copy.view(),
+        .forward({{.isa = default_isa(), .num_threads = 2, .executor = test::test_executor()}, workspace}, copy.view(),
                  token_begin_, weight, update.view());
     return update;
   }

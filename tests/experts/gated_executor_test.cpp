@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <trine/experts/gated_executor.hpp>
+#include <trine/experts/grouped_mlp.hpp>
 
 #include <cmath>
 #include <cstdint>
@@ -65,30 +65,34 @@ struct Mlp {
   GatedMlp mlp;
 };
 
-// Bounds on the relative error of f32 sums, of rounding activations twice to bf16, and twice to bytes a group.
-double tolerance(DType dtype, Activations activations) {
-  if (activations == Activations::f32) return 3e-6;
+// Bounds on the relative error of f32 sums, of rounding activations twice to bf16, and twice to bytes per group.
+double tolerance(DType dtype, ActivationPrecision activations) {
+  if (activations == ActivationPrecision::f32) return 3e-6;
   if (dtype == DType::f32) return 3e-6;
   return dtype == DType::bf16 || dtype == kBf16Panels ? 8e-3 : 2.5e-2;
 }
 
-class GatedExecutorPerIsa : public testing::TestWithParam<std::pair<DType, Activations>> {
+class GatedExecutorPerIsa : public testing::TestWithParam<std::pair<DType, ActivationPrecision>> {
  protected:
-  [[nodiscard]] Execution execution(std::size_t threads) const {
+  [[nodiscard]] ExecutionContext execution(std::size_t threads) const {
     return {default_isa(), threads, {}, GetParam().second, test::test_executor()};
   }
   Workspace workspace_;
 };
 
-INSTANTIATE_TEST_SUITE_P(
-    Types, GatedExecutorPerIsa,
-    testing::Values(std::pair(DType::f32, Activations::native), std::pair(DType::bf16, Activations::native),
-                    std::pair(DType::bf16, Activations::f32), std::pair(kBf16Panels, Activations::native),
-                    std::pair(kBf16Panels, Activations::f32), std::pair(kQ8, Activations::native),
-                    std::pair(kQ8, Activations::f32), std::pair(kQ4, Activations::native)),
-    [](const auto& param) {
-      return std::string(to_string(param.param.first)) + (param.param.second == Activations::f32 ? "_f32" : "_native");
-    });
+INSTANTIATE_TEST_SUITE_P(Types, GatedExecutorPerIsa,
+                         testing::Values(std::pair(DType::f32, ActivationPrecision::native),
+                                         std::pair(DType::bf16, ActivationPrecision::native),
+                                         std::pair(DType::bf16, ActivationPrecision::f32),
+                                         std::pair(kBf16Panels, ActivationPrecision::native),
+                                         std::pair(kBf16Panels, ActivationPrecision::f32),
+                                         std::pair(kQ8, ActivationPrecision::native),
+                                         std::pair(kQ8, ActivationPrecision::f32),
+                                         std::pair(kQ4, ActivationPrecision::native)),
+                         [](const auto& param) {
+                           return std::string(to_string(param.param.first)) +
+                                  (param.param.second == ActivationPrecision::f32 ? "_f32" : "_native");
+                         });
 
 TEST_P(GatedExecutorPerIsa, AddsWeightedRowsPartAfterPart) {
   constexpr std::size_t kHidden = 176;
@@ -99,9 +103,9 @@ TEST_P(GatedExecutorPerIsa, AddsWeightedRowsPartAfterPart) {
   const auto x = random_tensor({kTokens, kHidden}, 9);
   const std::vector<std::uint32_t> rows{7, 0, 3};
   const std::vector<float> weights{0.5F, -2.0F, 1.5F};
-  const std::vector<GatedRows> parts{{&first.mlp, 0, 3, rows.data(), weights.data()}, {&second.mlp, 3, kTokens}};
+  const std::vector<MlpRows> parts{{&first.mlp, 0, 3, rows.data(), weights.data()}, {&second.mlp, 3, kTokens}};
   Tensor<float, 2> y({kTokens, kHidden});
-  GatedExecutor({execution(2), workspace_}, x.view(), parts).add(y.view());
+  GroupedMlp({execution(2), workspace_}, x.view(), parts).add(y.view());
 
   const Matrix a = first(Matrix::from(x.view()));
   Matrix expected = second(Matrix::from(x.view()));
@@ -123,29 +127,29 @@ TEST_P(GatedExecutorPerIsa, GivesARowTheSameBitsAloneAmongOthersAndOnAnyNumberOf
   constexpr std::size_t kTokens = 170;
   const Mlp mlp(GetParam().first, kHidden, 320, 1);
   const auto x = random_tensor({kTokens, kHidden}, 9);
-  const GatedRows all{&mlp.mlp, 0, kTokens};
+  const MlpRows all{&mlp.mlp, 0, kTokens};
   Tensor<float, 2> expected({kTokens, kHidden});
-  GatedExecutor({execution(1), workspace_}, x.view(), {&all, 1}).write(expected.view());
+  GroupedMlp({execution(1), workspace_}, x.view(), {&all, 1}).write(expected.view());
   for (const std::size_t threads : {2U, 3U, 8U}) {
     Tensor<float, 2> y({kTokens, kHidden});
-    GatedExecutor({execution(threads), workspace_}, x.view(), {&all, 1}).write(y.view());
+    GroupedMlp({execution(threads), workspace_}, x.view(), {&all, 1}).write(y.view());
     for (std::size_t i = 0; i < y.size(); ++i)
       ASSERT_EQ(std::bit_cast<std::uint32_t>(y.data()[i]), std::bit_cast<std::uint32_t>(expected.data()[i])) << threads;
   }
   for (const std::uint32_t t : {0U, 5U, 169U}) {
-    const GatedRows one{&mlp.mlp, 0, 1, &t};
+    const MlpRows one{&mlp.mlp, 0, 1, &t};
     Tensor<float, 2> y({1, kHidden});
-    GatedExecutor({execution(2), workspace_}, x.view(), {&one, 1}).write(y.view());
+    GroupedMlp({execution(2), workspace_}, x.view(), {&one, 1}).write(y.view());
     for (std::size_t h = 0; h < kHidden; ++h)
       ASSERT_EQ(std::bit_cast<std::uint32_t>(y.view()(0, h)), std::bit_cast<std::uint32_t>(expected.view()(t, h))) << t;
   }
 }
 
-TEST(GatedExecutor, DoesNothingForNobody) {
+TEST(GroupedMlp, DoesNothingForNobody) {
   Workspace workspace;
   const auto x = random_tensor({2, 8}, 1);
   Tensor<float, 2> y({2, 8});
-  GatedExecutor({{}, workspace}, x.view(), {}).add(y.view());
+  GroupedMlp({{}, workspace}, x.view(), {}).add(y.view());
   for (const float value : y.view().span()) EXPECT_EQ(value, 0.0F);
 }
 

@@ -78,7 +78,7 @@ class MoeLayerPerIsa : public testing::Test {
                        std::size_t threads = 1) {
     std::vector<std::size_t> positions;
     for (std::size_t t = 0; t < x.extent(0); ++t) positions.push_back(first_position + t);
-    const Execution execution{.isa = default_isa(), .threads = threads, .executor = test::test_executor()};
+    const ExecutionContext execution{.isa = default_isa(), .num_threads = threads, .executor = test::test_executor()};
     Tensor<float, 2> y({x.extent(0), kHidden});
     layer.forward({.execution = execution, .workspace = workspace_, .batch = {{}, positions}, .plan = &plan_}, x,
                   y.view());

@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include <trine/text/chat_template.hpp>
+#include <trine/text/chat/chat_template.hpp>
 
 namespace {
 

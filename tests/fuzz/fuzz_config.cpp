@@ -86,7 +86,7 @@ class InventedWeights : public trine::WeightSource {
   explicit InventedWeights(Invention& invention) : invention_(invention) {}
   [[nodiscard]] const trine::StoredTensor* find(std::string_view name) const override { return invention_.find(name); }
   [[nodiscard]] std::vector<std::string_view> names() const override { return invention_.names(); }
-  [[nodiscard]] std::string place() const override { return "invented"; }
+  [[nodiscard]] std::string source_name() const override { return "invented"; }
 
  private:
   Invention& invention_;

@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include <trine/text/pcre2_regex.hpp>
+#include <trine/text/tokenizer/pcre2_regex.hpp>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view input(reinterpret_cast<const char*>(data), size);

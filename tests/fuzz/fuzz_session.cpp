@@ -45,7 +45,7 @@ void put_right(std::string& file, const trine::Model& model, std::size_t positio
   add(sizeof(trine::detail::SessionHeader));
   add(positions * sizeof(trine::TokenId));
   trine::SequenceCache cache = model.transformer().make_cache();
-  trine::detail::for_session_tables(model, positions, cache, [&](const trine::CachePages& table, std::size_t pages) {
+  trine::detail::for_session_tables(model, positions, cache, [&](const trine::PageTable& table, std::size_t pages) {
     for (std::size_t page = 0; page < pages; ++page) add(table.page_bytes());
   });
   const std::uint64_t sum = hash.value();
@@ -59,7 +59,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const trine::test::RandomModel files(config(), 1);
   static const trine::Model model = trine::Model::load(files.path());
   static const std::string good = [] {
-    trine::Session session(model, {.threads = 1});
+    trine::Session session(model, {.num_threads = 1});
     static_cast<void>(session.forward(std::vector<trine::TokenId>{1, 2, 3, 4, 5, 6, 7, 8, 9}));
     session.save(directory.path() / "good");
     return read(directory.path() / "good");
@@ -74,7 +74,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   if ((data[0] & 1U) != 0) put_right(file, model, 9, good.size());
   const std::filesystem::path path = directory.write("changed", file);
-  trine::Session session(model, {.threads = 1});
+  trine::Session session(model, {.num_threads = 1});
   try {
     session.restore(path);
     static_cast<void>(session.forward(std::vector<trine::TokenId>{1, 2, 3}));

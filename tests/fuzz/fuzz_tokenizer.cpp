@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
-#include <trine/text/detokenizer.hpp>
-#include <trine/text/pcre2_regex.hpp>
-#include <trine/text/tokenizer.hpp>
+#include <trine/text/tokenizer/detokenizer.hpp>
+#include <trine/text/tokenizer/pcre2_regex.hpp>
+#include <trine/text/tokenizer/tokenizer.hpp>
 
 namespace {
 

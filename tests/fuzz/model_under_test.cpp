@@ -13,7 +13,7 @@ namespace {
 void run(const Model& model) {
   const ModelInfo& info = model.info();
   if (info.frame_size > 64 || info.num_features > 64) return;  // pages are as large as a frame
-  Session session(model, {.threads = 1});
+  Session session(model, {.num_threads = 1});
   for (const std::size_t positions : {info.whole_frames ? info.frame_size : 2, info.frame_size}) {
     if (info.num_features != 0) {
       const std::vector<float> values(info.frame_size * info.num_features, 0.5F);

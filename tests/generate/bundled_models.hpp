@@ -7,8 +7,8 @@
 #include <vector>
 
 #include <trine/generate/session.hpp>
-#include <trine/text/pcre2_regex.hpp>
-#include <trine/text/tokenizer.hpp>
+#include <trine/text/tokenizer/pcre2_regex.hpp>
+#include <trine/text/tokenizer/tokenizer.hpp>
 
 #include "generate/golden_input.hpp"
 

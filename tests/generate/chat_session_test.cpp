@@ -163,7 +163,7 @@ TEST_P(ChatSessionOf, TakesTheMessageBackWhenCancelledBeforeTheAnswer) {
   for (const std::size_t at : {1U, 6U, 11U}) {
     StopAtRouting stop(at);
     ChatSession chat = this->chat(kControl, {.system = "Speak in verse, and tell me of kings and of their sons."},
-                                  {.batch_size = 8, .observer = borrow(stop)});
+                                  {.prefill_chunk = 8, .observer = borrow(stop)});
     GenerateOptions cancelled = options();
     cancelled.cancel = stop.token();
     const ChatResult result = chat.send("Who is there? A man of words, or one of deeds?", cancelled);
@@ -179,7 +179,7 @@ TEST_P(ChatSessionOf, TakesTheMessageBackWhenCancelledBeforeTheAnswer) {
 
 TEST_P(ChatSessionOf, DropsTheOldestTurnsWhenTheContextIsFull) {
   constexpr std::size_t kContext = 160;
-  ChatSession chat = this->chat(kControl, {.system = "Speak in verse."}, {.context = kContext});
+  ChatSession chat = this->chat(kControl, {.system = "Speak in verse."}, {.context_length = kContext});
   std::size_t dropped = 0;
   std::size_t turns_with_a_drop = 0;
   for (int turn = 0; turn < 20; ++turn) {
@@ -207,8 +207,8 @@ TEST_P(ChatSessionOf, DropsTheOldestTurnsWhenTheContextIsFull) {
 }
 
 TEST_P(ChatSessionOf, SaysThatAConversationHasNoRoomAndKeepsIt) {
-  ChatSession strict = chat(kControl, {.drop_old_turns = false}, {.context = 64});
-  ChatSession dropping = chat(kControl, {}, {.context = 64});
+  ChatSession strict = chat(kControl, {.drop_old_turns = false}, {.context_length = 64});
+  ChatSession dropping = chat(kControl, {}, {.context_length = 64});
   std::string long_message;
   while (bundled_.tokenizer.encode(long_message).size() < 70) long_message += "words, ";
   for (ChatSession* one : {&strict, &dropping}) {

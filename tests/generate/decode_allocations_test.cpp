@@ -61,7 +61,7 @@ class DecodeAllocations : public testing::TestWithParam<std::string> {};
 // Two sequences, so that their rows are gathered.
 TEST_P(DecodeAllocations, AreNone) {
   const Model model = Model::load(fs::path(TRINE_TEST_DATA) / GetParam());
-  Engine engine(model, {.threads = 2});
+  Engine engine(model, {.num_threads = 2});
   Sequence a(model);
   Sequence b(model);
   const TokenId token = 1;

@@ -23,7 +23,7 @@ class EngineTest : public testing::Test {
   const Golden golden_ = read_golden(golden_path("summary"));
   const Model model_ = Model::load(golden_.directory);
   const std::vector<TokenId> tokens_ = golden_.tokens;
-  Engine engine_{model_, {.threads = 2}};
+  Engine engine_{model_, {.num_threads = 2}};
 };
 
 // Counts rows, by sequence.
@@ -54,7 +54,7 @@ TEST_F(EngineTest, NamesEachSequenceToItsObserver) {
 
 TEST_F(EngineTest, DoesNothingWhereOneOfTheInputsIsWrong) {
   Sequence good(model_);
-  Sequence small(model_, {.context = 2});
+  Sequence small(model_, {.context_length = 2});
   const Model other_model = Model::load(golden_.directory);
   Sequence other(other_model);
   const auto forward = [&](SequenceInput second) {
@@ -98,7 +98,7 @@ TEST_F(EngineTest, GivesASequenceBackUsableAfterACancelledPass) {
 
 TEST_F(EngineTest, ForksWithRoutersAndAnObserverOfTheirOwn) {
   const auto watcher = std::make_shared<Counts>();
-  const auto forced = [](std::uint32_t expert) -> RouterWrapper {
+  const auto forced = [](std::uint32_t expert) -> RouterDecoratorFactory {
     return [expert](std::size_t, std::unique_ptr<Router> router) {
       return std::make_unique<ForcedExperts>(std::move(router), std::vector<std::uint32_t>{expert});
     };
@@ -107,10 +107,10 @@ TEST_F(EngineTest, ForksWithRoutersAndAnObserverOfTheirOwn) {
   Sequence original(model_, {.observer = watcher});
   engine_.forward(std::vector<SequenceInput>{{.sequence = &original, .tokens = tokens.first(3)}});
   Sequence plain = original.fork();
-  Sequence first = original.fork({.wrap_router = forced(0)});
-  Sequence second = original.fork({.wrap_router = forced(1)});
-  Sequence again = first.fork();                                  // the routers of the fork
-  Sequence freed = first.fork({.wrap_router = RouterWrapper()});  // those of the model
+  Sequence first = original.fork({.router_decorator = forced(0)});
+  Sequence second = original.fork({.router_decorator = forced(1)});
+  Sequence again = first.fork();                                                // the routers of the fork
+  Sequence freed = first.fork({.router_decorator = RouterDecoratorFactory()});  // those of the model
   std::vector<SequenceInput> inputs;
   for (Sequence* sequence : {&original, &plain, &first, &second, &again, &freed})
     inputs.push_back({.sequence = sequence, .tokens = tokens.subspan(3, 2), .rows = OutputRows::all});
@@ -122,8 +122,8 @@ TEST_F(EngineTest, ForksWithRoutersAndAnObserverOfTheirOwn) {
   EXPECT_EQ(bits(2), bits(4));
   EXPECT_EQ(bits(0), bits(5));
   EXPECT_THAT(watcher->rows, testing::ElementsAre(std::pair(0U, 5U))) << "forks are not watched unless that is asked";
-  EXPECT_ERROR(original.fork({.wrap_router = forced(99)}), InputError, "forced experts: expected experts below");
-  EXPECT_ERROR(original.fork({.wrap_router = [](std::size_t, std::unique_ptr<Router>) -> std::unique_ptr<Router> {
+  EXPECT_ERROR(original.fork({.router_decorator = forced(99)}), InputError, "forced experts: expected experts below");
+  EXPECT_ERROR(original.fork({.router_decorator = [](std::size_t, std::unique_ptr<Router>) -> std::unique_ptr<Router> {
     return nullptr;
   }}),
                InputError, "router of layer 0: expected one, found none");

@@ -18,8 +18,8 @@
 #include <trine/generate/session.hpp>
 #include <trine/json/parse.hpp>
 #include <trine/platform/atomic_file.hpp>
-#include <trine/text/chat_template.hpp>
-#include <trine/text/tokenizer.hpp>
+#include <trine/text/chat/chat_template.hpp>
+#include <trine/text/tokenizer/tokenizer.hpp>
 
 #include "generate/golden_input.hpp"
 #include "support/safetensors_writer.hpp"
@@ -233,16 +233,16 @@ std::vector<Case> cases() {
       {"SmallContext",
        [](const Files& f) {
          f.save_session();
-         Session(f.load_model(), {.context = 2}).restore(f.path("a.session"));
+         Session(f.load_model(), {.context_length = 2}).restore(f.path("a.session"));
        },
        Type::capacity, does_not_fit, "a.session", "context"},
       {"NoFolder", [](const Files& f) { AtomicFile(f.path("none/a")); }, Type::file, not_found, "none/a", ""},
       {"IsFolder", [](const Files& f) { AtomicFile(f.path()); }, Type::file, io, ".", ""},
-      {"Context", open({.context = 1000000}), Type::input, out_of_range, "", "context"},
-      {"Threads", open({.threads = 5000}), Type::input, out_of_range, "", "threads"},
+      {"Context", open({.context_length = 1000000}), Type::input, out_of_range, "", "context"},
+      {"Threads", open({.num_threads = 5000}), Type::input, out_of_range, "", "threads"},
       {"TooLong",
        [](const Files& f) {
-         static_cast<void>(Session(f.load_model(), {.context = 2}).forward(std::array<TokenId, 3>{1, 2, 3}));
+         static_cast<void>(Session(f.load_model(), {.context_length = 2}).forward(std::array<TokenId, 3>{1, 2, 3}));
        },
        Type::capacity, does_not_fit, "", "context"},
       {"Features",

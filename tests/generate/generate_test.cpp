@@ -102,7 +102,7 @@ TEST_F(Generate, ShowsWholeCharactersWhichAreTheTextTogether) {
 
 TEST_F(Generate, RepeatsATextWithItsSeedOnAnyNumberOfThreads) {
   const auto tokens = [&](std::uint64_t seed, std::size_t threads) {
-    Session session(model_, {.threads = threads});
+    Session session(model_, {.num_threads = threads});
     return generate(session, tokenizer_, "abc", options(60, seed)).tokens;
   };
   const std::vector<TokenId> expected = tokens(5, 1);
@@ -174,7 +174,7 @@ TEST_F(Generate, EndsAtASpecialTokenThatAStopStringNames) {
 }
 
 TEST_F(Generate, EndsWhenTheContextIsFull) {
-  Session session(model_, {.context = 20});
+  Session session(model_, {.context_length = 20});
   const GenerateResult result = generate(session, tokenizer_, "0123456789", options(1000));
   EXPECT_EQ(result.reason, FinishReason::context_full);
   EXPECT_EQ(result.tokens.size(), 11U) << "ten fill the context, and one more is sampled from the last of them";

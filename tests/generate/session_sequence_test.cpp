@@ -84,8 +84,8 @@ TEST_P(SequencePerIsa, GoesBackToAnyLength) {
 
 TEST_P(SequencePerIsa, GoesOnFromAFile) {
   const std::size_t half = input_.pieces() / 2;
-  for (const auto& [type, name] : kCacheTypeNames) {
-    Session session(model_, {.cache_type = type});
+  for (const auto& [type, name] : kKvCacheDtypeNames) {
+    Session session(model_, {.kv_cache_dtype = type});
     input_.forward(session, 0, half);
     const fs::path path = directory_.path() / (std::string(name) + ".session");
     session.save(path);
@@ -94,7 +94,7 @@ TEST_P(SequencePerIsa, GoesOnFromAFile) {
     Session other(model_);
     other.restore(path);
     EXPECT_EQ(other.position(), half * input_.positions_of_a_piece());
-    EXPECT_EQ(other.cache_type(), type);
+    EXPECT_EQ(other.kv_cache_dtype(), type);
     ASSERT_EQ(rest(other, half), expected) << name;
     EXPECT_EQ(std::distance(fs::directory_iterator(directory_.path()), fs::directory_iterator()), 1);
     fs::remove(path);
@@ -103,11 +103,11 @@ TEST_P(SequencePerIsa, GoesOnFromAFile) {
 
 // Chunking, batches and threads change no bit, whatever the type of the caches.
 TEST_P(SequencePerIsa, KeepsItsBitsWithCachesOfFewerBits) {
-  for (const CacheType type : {CacheType::bf16, CacheType::q8}) {
-    Session at_once(model_, {.cache_type = type});
+  for (const KvCacheDtype type : {KvCacheDtype::bf16, KvCacheDtype::q8}) {
+    Session at_once(model_, {.kv_cache_dtype = type});
     const Bits expected = input_.forward(at_once);
     EXPECT_EQ(at_once.cache_bytes(), model_.cache_bytes(at_once.position(), type));
-    Session session(model_, {.threads = 3, .batch_size = 3, .cache_type = type});
+    Session session(model_, {.num_threads = 3, .prefill_chunk = 3, .kv_cache_dtype = type});
     Bits found;
     for (std::size_t piece = 0; piece < input_.pieces(); ++piece) {
       const Bits row = input_.forward(session, piece, 1);
@@ -164,7 +164,7 @@ TEST_F(Sequence, SharesItsPagesWithForks) {
 }
 
 TEST_F(Sequence, ForksWorkInTheirOwnThreadsConcurrency) {
-  Session session(model_, {.threads = 1});
+  Session session(model_, {.num_threads = 1});
   session.forward(tokens(100));
   std::vector<Session> forks;
   for (int i = 0; i < 4; ++i) forks.push_back(session.fork());
@@ -246,7 +246,7 @@ TEST_F(Sequence, ForgetsAppendedTokensFirst) {
 TEST_F(Sequence, SavesAppendedTokensComputed) {
   const fs::path path = directory_.path() / "a.session";
   const std::vector<TokenId> all = tokens(20);
-  Session session(model_, {.context = 19});
+  Session session(model_, {.context_length = 19});
   session.forward(std::span(all).first(15));
   session.append(std::span(all).subspan(15, 2));
   session.save(path);
@@ -267,7 +267,7 @@ TEST_F(Sequence, SavesAppendedTokensComputed) {
 
 TEST_F(Sequence, RefusesAppendedTokensThatItCannotCompute) {
   const std::vector<TokenId> unknown{1, 64};
-  Session session(model_, {.context = 5});
+  Session session(model_, {.context_length = 5});
   EXPECT_ERROR(session.append(unknown), InputError, "token 1: expected an id below 64, found 64");
   session.append(tokens(6));
   EXPECT_ERROR(session.forward({}), CapacityError, "the sequence is 1 positions too long");
@@ -325,7 +325,7 @@ TEST_F(Sequence, RefusesWhatDoesNotFitTheContext) {
   Session session(model_);
   session.forward(tokens(50));
   session.save(directory_.path() / "a.session");
-  Session small(model_, {.context = 49});
+  Session small(model_, {.context_length = 49});
   EXPECT_ERROR(small.restore(directory_.path() / "a.session"), CapacityError,
                "a sequence of 50 positions, the context has room for 49");
 }
@@ -338,25 +338,25 @@ TEST_F(Sequence, GoesOnFromThePrefixOfALongerFile) {
   const test::RandomModel full_files(full, 1);
   for (const Model& model : {model_, Model::load(full_files.path())}) {
     const fs::path path = directory_.path() / "a.session";
-    Session session(model, {.cache_type = CacheType::bf16});
+    Session session(model, {.kv_cache_dtype = KvCacheDtype::bf16});
     session.forward(tokens(200));
     session.save(path);
     std::vector<TokenId> prompt = tokens(40);
     for (const std::size_t same : {40U, 39U, 17U, 0U}) {
       if (same < 40) prompt[same] ^= 1U;
-      Session small(model, {.context = 60, .cache_type = CacheType::bf16});
+      Session small(model, {.context_length = 60, .kv_cache_dtype = KvCacheDtype::bf16});
       EXPECT_EQ(small.restore_prefix(path, prompt), same);
       EXPECT_EQ(small.position(), same);
       EXPECT_TRUE(std::ranges::equal(small.tokens(), std::span(prompt).first(same)));
-      EXPECT_EQ(small.cache_bytes(), model.cache_bytes(same, CacheType::bf16));
-      Session alone(model, {.context = 60, .cache_type = CacheType::bf16});
+      EXPECT_EQ(small.cache_bytes(), model.cache_bytes(same, KvCacheDtype::bf16));
+      Session alone(model, {.context_length = 60, .kv_cache_dtype = KvCacheDtype::bf16});
       if (same > 0) alone.forward(std::span(prompt).first(same));
       const std::vector<TokenId> more = tokens(60 - same);
       EXPECT_EQ(test::bits_of(small.forward(more, OutputRows::all).span()),
                 test::bits_of(alone.forward(more, OutputRows::all).span()))
           << same;
     }
-    Session small(model, {.context = 60});
+    Session small(model, {.context_length = 60});
     EXPECT_EQ(small.restore_prefix(path, tokens(300)), 60U) << "no more than the context";
     EXPECT_ERROR(small.restore_prefix(directory_.path() / "none", prompt), FileError, "none: cannot be opened");
     EXPECT_EQ(small.position(), 60U) << "as it was";
@@ -398,7 +398,7 @@ TEST_F(Sequence, IsSavedToOneFileByManyAtOnce) {
   const fs::path path = directory_.path() / "a.session";
   std::atomic<int> failures = 0;
   const auto save = [&](std::size_t length) {
-    Session session(model_, {.threads = 1});
+    Session session(model_, {.num_threads = 1});
     session.forward(tokens(length));
     for (int i = 0; i < 20; ++i) {
       try {
@@ -429,7 +429,7 @@ TEST_F(Sequence, RefusesACacheThatDoesNotFitTheMemory) {
   ASSERT_GT(needed, std::size_t{1} << 39U);  // half a terabyte
   const std::optional<std::uint64_t> available = available_memory();
   if (!available || *available > needed) GTEST_SKIP();
-  EXPECT_ERROR(Session(model, {.context = kMost}), CapacityError,
+  EXPECT_ERROR(Session(model, {.context_length = kMost}), CapacityError,
                "the caches of 4194304 positions need " + std::to_string(needed) + " bytes more, available are ");
   Session session(model);  // whose context nobody asked for
   session.forward(tokens(5));

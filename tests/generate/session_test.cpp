@@ -67,12 +67,12 @@ TEST_P(SessionPerIsa, GivesTheSameBitsForAnyChunkingOfTheInput) {
 TEST_P(SessionPerIsa, GivesTheSameBitsForAnyBatchSize) {
   Session at_once(model_);
   const Bits expected = input_.forward(at_once);
-  for (const std::size_t batch_size : {1U, 2U, 3U, 8U, 13U}) {
-    Session session(model_, {.batch_size = batch_size});
-    ASSERT_EQ(input_.forward(session), expected) << batch_size;
+  for (const std::size_t prefill_chunk : {1U, 2U, 3U, 8U, 13U}) {
+    Session session(model_, {.prefill_chunk = prefill_chunk});
+    ASSERT_EQ(input_.forward(session), expected) << prefill_chunk;
     session.reset();
     const Bits last = input_.forward(session, 0, input_.pieces(), OutputRows::last);
-    ASSERT_TRUE(std::equal(last.rbegin(), last.rend(), expected.rbegin())) << "the last row, " << batch_size;
+    ASSERT_TRUE(std::equal(last.rbegin(), last.rend(), expected.rbegin())) << "the last row, " << prefill_chunk;
   }
 }
 
@@ -145,10 +145,10 @@ class LargeModelPerIsa : public testing::Test {
 
 TEST_F(LargeModelPerIsa, GivesTheSameBitsOnAnyNumberOfThreads) {
   for (const std::size_t count : {1U, 2U, 5U, 230U}) {
-    Session alone(model_, {.threads = 1});
+    Session alone(model_, {.num_threads = 1});
     const Bits expected = bits_of(alone.forward(tokens(count), OutputRows::all).span());
     for (const std::size_t threads : {2U, 3U, 8U}) {
-      Session session(model_, {.threads = threads});
+      Session session(model_, {.num_threads = threads});
       ASSERT_EQ(bits_of(session.forward(tokens(count), OutputRows::all).span()), expected)
           << threads << " threads, " << count << " tokens, " << to_string(session.isa());
     }
@@ -179,26 +179,26 @@ class StartsThreads final : public Executor {
 };
 
 TEST_F(LargeModelPerIsa, GivesTheSameBitsOnThreadsOfTheProgram) {
-  Session alone(model_, {.threads = 1});
+  Session alone(model_, {.num_threads = 1});
   EXPECT_EQ(alone.executor(), nullptr);
   const Bits expected = bits_of(alone.forward(tokens(40), OutputRows::all).span());
   const auto executor = std::make_shared<StartsThreads>(3);
   Session session(model_, {.executor = executor});
-  EXPECT_EQ(session.threads(), 3U);
+  EXPECT_EQ(session.num_threads(), 3U);
   EXPECT_EQ(bits_of(session.forward(tokens(40), OutputRows::all).span()), expected);
   EXPECT_GT(executor->regions, 0U);
   EXPECT_EQ(session.fork().executor(), executor);
-  Session fewer(model_, {.threads = 2, .executor = executor});
-  EXPECT_EQ(fewer.threads(), 2U);
+  Session fewer(model_, {.num_threads = 2, .executor = executor});
+  EXPECT_EQ(fewer.num_threads(), 2U);
   EXPECT_EQ(bits_of(fewer.forward(tokens(40), OutputRows::all).span()), expected);
 }
 
 TEST_F(LargeModelPerIsa, DecodesWhatItPrefillsAcrossRowBlocksAndPages) {
   constexpr std::size_t kCount = 300;  // more than 16 frames and more than 96 rows of one product
   const std::vector<TokenId> text = tokens(kCount);
-  Session at_once(model_, {.threads = 2});
+  Session at_once(model_, {.num_threads = 2});
   const Bits expected = bits_of(at_once.forward(text, OutputRows::all).span());
-  Session session(model_, {.threads = 2});
+  Session session(model_, {.num_threads = 2});
   Bits found;
   for (std::size_t done = 0; done < kCount;) {
     const std::size_t count = std::min(kCount - done, done == 0 ? std::size_t{101} : 1 + done % 3);
@@ -213,13 +213,13 @@ TEST(SessionConcurrency, OneConstModelServesFourThreadsAtOnce) {
   for (const std::string name : {"summary_expert_attention", "grid_strided_regression", "top_p", "hash"}) {
     const Model model = Model::load(golden_path(name));
     const Input input(read_golden(golden_path(name)), model.info());
-    Session alone(model, {.threads = 1});
+    Session alone(model, {.num_threads = 1});
     const Bits expected = input.forward(alone);
     std::vector<Bits> found(4);
     std::vector<std::thread> users;
     for (Bits& mine : found) {
       users.emplace_back([&] {
-        Session session(model, {.threads = 2});
+        Session session(model, {.num_threads = 2});
         for (std::size_t done = 0; done < input.pieces(); ++done) {
           const Bits row = input.forward(session, done, 1);
           mine.insert(mine.end(), row.begin(), row.end());
@@ -354,8 +354,8 @@ TEST(Session, SaysByHowMuchTheSequenceIsTooLongAndIsUnharmed) {
   const Golden golden = read_golden(golden_path("summary"));
   const std::span<const TokenId> tokens(golden.tokens);
   const Model model = Model::load(golden.directory);
-  Session session(model, {.context = 20});
-  EXPECT_EQ(session.context(), 20U);
+  Session session(model, {.context_length = 20});
+  EXPECT_EQ(session.context_length(), 20U);
   static_cast<void>(session.forward(tokens.first(15)));
   EXPECT_ERROR(session.forward(tokens.subspan(15, 8)), CapacityError,
                "the sequence is 3 positions too long: expected at most 20, found 15 and 8 more");
@@ -444,11 +444,11 @@ TEST_F(NotFinite, RowsAreFoundInWhateverRowTheyArise) {
   const Model model = broken();
   const auto [good, bad] = good_and_bad(model);
   const std::vector<TokenId> tokens{good, bad, good, good, good};
-  Session all(model, {.batch_size = 3});
+  Session all(model, {.prefill_chunk = 3});
   EXPECT_ERROR(all.forward(tokens, OutputRows::all), NumericError,
                "position 1: expected finite outputs, found none among 64; the hidden row of position 2 is not finite "
                "after layer 2");
-  Session last(model, {.batch_size = 2});
+  Session last(model, {.prefill_chunk = 2});
   EXPECT_ERROR(last.forward(tokens), NumericError,
                "position 4: expected finite outputs, found none among 64; the hidden row of position 1 is not finite "
                "after layer 1");
@@ -490,13 +490,13 @@ TEST(Session, DemandsWholeFramesWhereOutputsBelongToFrames) {
 
 TEST(Session, RefusesOptionsOutOfRange) {
   const Model model = Model::load(golden_path("summary"));
-  EXPECT_ERROR(Session(model, {.context = 257}), InputError,
+  EXPECT_ERROR(Session(model, {.context_length = 257}), InputError,
                "context: expected at most 256, the max_position_embeddings of the model, found 257");
-  EXPECT_ERROR(Session(model, {.threads = 1025}), InputError, "threads: expected at most 1024, found 1025");
-  EXPECT_ERROR(Session(model, {.batch_size = 0}), InputError, "batch_size: expected at least 1, found 0");
+  EXPECT_ERROR(Session(model, {.num_threads = 1025}), InputError, "threads: expected at most 1024, found 1025");
+  EXPECT_ERROR(Session(model, {.prefill_chunk = 0}), InputError, "prefill_chunk: expected at least 1, found 0");
   const Session session(model);
-  EXPECT_EQ(session.context(), 256U);
-  EXPECT_EQ(session.threads(), default_threads());
+  EXPECT_EQ(session.context_length(), 256U);
+  EXPECT_EQ(session.num_threads(), default_threads());
 }
 
 TEST(Session, NeedsNoMoreScratchMemoryAfterTheFirstPassOfASize) {

@@ -107,7 +107,7 @@ TEST_P(TextStreamOf, LeavesAllTokensInTheSession) {
 }
 
 TEST_P(TextStreamOf, LeavesTheTokenInTheSessionThatTheContextHasNoRoomFor) {
-  Session session = bundled_.session({.context = 20});
+  Session session = bundled_.session({.context_length = 20});
   const GenerateResult result = generate(session, bundled_.tokenizer, prompt_, options(100));
   EXPECT_EQ(result.reason, FinishReason::context_full);
   EXPECT_EQ(session.position(), 20U);
@@ -137,7 +137,7 @@ TEST_P(TextStreamOf, IsCancelledAnywhereAndKeepsTheSequence) {
   std::size_t in_the_text = 0;
   for (std::size_t at = 1; at < 70; at += 1 + at / 9) {
     StopAtRouting stop(at);
-    Session session = bundled_.session({.batch_size = 16, .observer = borrow(stop)});
+    Session session = bundled_.session({.prefill_chunk = 16, .observer = borrow(stop)});
     GenerateOptions cancelled = options(1000, 0.0F);
     cancelled.cancel = stop.token();
     const GenerateResult result = generate(session, bundled_.tokenizer, long_prompt, cancelled);
@@ -146,7 +146,7 @@ TEST_P(TextStreamOf, IsCancelledAnywhereAndKeepsTheSequence) {
     EXPECT_LT(session.position(), session.tokens().size()) << "no pass was made up for";
     expect_sequence(session, joined(prompt, result.tokens), "cancelled at " + std::to_string(at));
 
-    Session whole = bundled_.session({.batch_size = 16});
+    Session whole = bundled_.session({.prefill_chunk = 16});
     const GenerateResult all =
         generate(whole, bundled_.tokenizer, long_prompt, options(result.tokens.size() + 3, 0.0F));
     const GenerateResult rest = generate_from_tokens(session, bundled_.tokenizer, {}, options(3, 0.0F));

@@ -85,7 +85,7 @@ TEST(Eigen, ViewsOfBlocksNeedDenseRows) {
 
 // A second opinion on the matrix product, by another library and in double precision.
 TEST(Eigen, AgreesWithOurMatrixProductPerIsa) {
-  const Execution execution{.isa = default_isa(), .threads = 2, .executor = test::test_executor()};
+  const ExecutionContext execution{.isa = default_isa(), .num_threads = 2, .executor = test::test_executor()};
   struct Size {
     std::size_t tokens, out, in;
   };

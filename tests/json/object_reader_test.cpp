@@ -130,7 +130,7 @@ TEST(ObjectReader, FinishAcceptsWhenEveryKeyWasAskedFor) {
   static_cast<void>(object.integer("a", 0, 9));
   static_cast<void>(object.has("b"));
   static_cast<void>(object.has("c"));
-  EXPECT_NO_THROW(object.finish());
+  EXPECT_NO_THROW(object.reject_unknown_keys());
 }
 
 TEST(ObjectReader, FinishNamesTheUnknownKeyAndTheNearestKnownOne) {
@@ -138,10 +138,10 @@ TEST(ObjectReader, FinishNamesTheUnknownKeyAndTheNearestKnownOne) {
   ObjectReader root(json, "config.json");
   static_cast<void>(root.integer("hidden_size", 0, 9));
   static_cast<void>(root.has("vocab_size"));
-  EXPECT_ERROR(root.finish(), ConfigError,
+  EXPECT_ERROR(root.reject_unknown_keys(), ConfigError,
                "config.json: unknown key 'hiden_size'; the nearest known key is 'hidden_size'");
   ObjectReader inner(json, "config.json", "moe");
-  EXPECT_ERROR(inner.finish(), ConfigError, "config.json: moe: unknown key 'hidden_size'");
+  EXPECT_ERROR(inner.reject_unknown_keys(), ConfigError, "config.json: moe: unknown key 'hidden_size'");
 }
 
 TEST(ObjectReader, TakesWhatIsAbsentFromTheDefaults) {
@@ -157,7 +157,7 @@ TEST(ObjectReader, TakesWhatIsAbsentFromTheDefaults) {
   EXPECT_ERROR(object.integer("n", 0, 4), ConfigError,
                "config.json: moe.n: expected an integer from 0 to 4, found none, which means 8");
   EXPECT_ERROR(object.integer("none", 0, 4), ConfigError, "config.json: moe.none: expected a value, found none");
-  EXPECT_NO_THROW(object.finish());
+  EXPECT_NO_THROW(object.reject_unknown_keys());
 }
 
 TEST(ObjectReader, NotesWhatAsksForNothingIsIgnoredOrAllowed) {
@@ -167,10 +167,10 @@ TEST(ObjectReader, NotesWhatAsksForNothingIsIgnoredOrAllowed) {
   constexpr std::array<IgnoredNames, 1> kIgnored{{{"*_pdrop", "of training"}}};
   const ObjectReader object(json, "config.json", "moe");
   Notes strict;
-  EXPECT_ERROR(object.finish(strict, kIgnored), ConfigError,
+  EXPECT_ERROR(object.reject_unknown_keys(strict, kIgnored), ConfigError,
                "config.json: moe: unknown key 'fork'; allow_unknown (--allow-unknown moe.fork) ignores it");
   Notes notes({"moe.f*"});
-  object.finish(notes, kIgnored);
+  object.reject_unknown_keys(notes, kIgnored);
   EXPECT_EQ(notes.all().size(), 9U);
   EXPECT_THAT(notes.all(), testing::Contains(Note{"moe.attn_pdrop", "of training"}));
   EXPECT_THAT(notes.all(), testing::Contains(Note{"moe.d", "unknown, and asks for nothing"}));
@@ -180,7 +180,7 @@ TEST(ObjectReader, NotesWhatAsksForNothingIsIgnoredOrAllowed) {
 TEST(ObjectReader, EscapesAHostileKey) {
   const Json json = parse_json(R"({"\u001b[2J": 1})", "text");
   const ObjectReader object(json, "text");
-  EXPECT_ERROR(object.finish(), ConfigError, "unknown key '\\x1b[2J'");
+  EXPECT_ERROR(object.reject_unknown_keys(), ConfigError, "unknown key '\\x1b[2J'");
 }
 
 TEST(ObjectReader, EscapesAHostileKeyOnThePath) {

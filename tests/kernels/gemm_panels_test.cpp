@@ -63,8 +63,8 @@ std::vector<std::uint32_t> bits_of(std::span<const float> values) {
 
 template <class X>
 class GemmPanelsPerIsa : public testing::Test {};
-using Activations = testing::Types<float, bfloat16>;
-TYPED_TEST_SUITE(GemmPanelsPerIsa, Activations);
+using ActivationPrecision = testing::Types<float, bfloat16>;
+TYPED_TEST_SUITE(GemmPanelsPerIsa, ActivationPrecision);
 
 // Against the sum in double precision of bf16 weights, in memory that ends at a page, with nothing written beside y.
 TYPED_TEST(GemmPanelsPerIsa, IsTheProductForManySizes) {

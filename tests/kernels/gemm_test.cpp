@@ -169,7 +169,7 @@ TYPED_TEST(GemmPerIsa, OfMatmulGivesTheSameBitsOnAnyNumberOfThreads) {
       Tensor<float, 2> expected({rows, outs});
       kernels::gemm(isa, x.data(), kInner, rows, w.data(), kInner, outs, kInner, expected.data(), outs);
       for (const std::size_t threads : {0U, 1U, 2U, 3U, 8U}) {
-        const Execution execution{.isa = isa, .threads = threads, .executor = test::test_executor()};
+        const ExecutionContext execution{.isa = isa, .num_threads = threads, .executor = test::test_executor()};
         Tensor<float, 2> y({rows, outs});
         Workspace workspace;
         kernels::matmul(execution, workspace, x.view(), stored, y.view());
@@ -180,7 +180,7 @@ TYPED_TEST(GemmPerIsa, OfMatmulGivesTheSameBitsOnAnyNumberOfThreads) {
   }
 }
 
-// Activations in bf16: exact products, sums in f32.
+// ActivationPrecision in bf16: exact products, sums in f32.
 TEST(GemmBf16PerIsa, IsTheProductAndGivesARowTheSameBitsAloneAndAmongOthers) {
   const Isa isa = default_isa();
   for (const std::size_t k : {1U, 31U, 32U, 77U, 2100U}) {
@@ -234,7 +234,7 @@ TEST(Matmul, NamesTheShapeThatDoesNotFit) {
 }
 
 TEST(MatmulTask, IsEverythingForOneThreadAndWholePanelsForMore) {
-  const Execution four{.threads = 4, .executor = test::test_executor()};
+  const ExecutionContext four{.num_threads = 4, .executor = test::test_executor()};
   EXPECT_EQ(kernels::matmul_task({Isa::portable, 1, {}}, 5, 77, 8, 77).columns, 77U);
   EXPECT_EQ(kernels::matmul_task({Isa::portable, 1, {}}, 5, 0, 8, 0).columns, 1U);
   for (const std::size_t rows : {0U, 1U, 1000U}) {
@@ -252,7 +252,7 @@ TEST(MatmulTask, IsEverythingForOneThreadAndWholePanelsForMore) {
 }
 
 TEST(MatmulTask, IsSomeOfTheRowsWhereThereAreTooFewColumnsForAllThreads) {
-  const Execution four{.threads = 4, .executor = test::test_executor()};
+  const ExecutionContext four{.num_threads = 4, .executor = test::test_executor()};
   EXPECT_EQ(kernels::matmul_task(four, 512, 64, 2048, 64).rows, 32U);
   EXPECT_EQ(kernels::matmul_task(four, 512, 4096, 2048, 4096).rows, 512U) << "columns are enough";
   EXPECT_EQ(kernels::matmul_task(four, 512, 64, 2048, 4096).rows, 512U) << "so are those of the others";

@@ -29,10 +29,11 @@ struct Quantized {
   Quantized(std::size_t rows, std::size_t columns)
       : groups(QuantizedRows::groups_of(columns)),
         subgroups(QuantizedRows::subgroups_of(columns)),
-        codes(rows * QuantizedRows::distance_of(columns)),
+        codes(rows * QuantizedRows::leading_dimension(columns)),
         scale(rows * groups),
         sums(rows * subgroups),
-        rows_of{codes.data(), scale.data(), sums.data(), QuantizedRows::distance_of(columns), groups, subgroups} {}
+        rows_of{codes.data(), scale.data(), sums.data(), QuantizedRows::leading_dimension(columns), groups, subgroups} {
+  }
   Quantized(Isa isa, View<const float, 2> x) : Quantized(x.extent(0), x.extent(1)) {
     for (std::size_t r = 0; r < x.extent(0); ++r) kernels::quantize_row(isa, x.row(r).data(), x.extent(1), rows_of, r);
   }
@@ -135,7 +136,7 @@ TEST(PackedGemmPerIsa, IsTheProductForManySizes) {
               sum += product;
               magnitude += std::abs(product);
             }
-            // Five roundings a group of 128, and that of packed_value itself.
+            // Five roundings per group of 128, and that of packed_value itself.
             ASSERT_NEAR(y.span()[i], sum, (6 + static_cast<double>(k) / 128) * 0x1p-23 * magnitude)
                 << to_string(dtype) << " " << to_string(isa) << ", " << rows << " x " << outs << " x " << k << ", at "
                 << r << ", " << o;

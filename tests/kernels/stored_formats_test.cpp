@@ -129,8 +129,8 @@ void check(const WeightMatrix& w, const std::vector<double>& values, const std::
     }
     Tensor<float, 2> parallel({rows, w.rows});
     Workspace workspace;
-    kernels::matmul(Execution{.isa = isa, .threads = 3, .executor = test::test_executor()}, workspace, x.view(), w,
-                    parallel.view());
+    kernels::matmul(ExecutionContext{.isa = isa, .num_threads = 3, .executor = test::test_executor()}, workspace,
+                    x.view(), w, parallel.view());
     ASSERT_TRUE(std::equal(y.begin(), y.end(), parallel.view().span().begin())) << what;
   }
 }

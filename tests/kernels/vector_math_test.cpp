@@ -15,7 +15,7 @@
 #include "support/random_tensor.hpp"
 
 #define TRINE_KERNEL "kernels/exp_row.inl"
-#include <trine/kernels/simd/every_region.inl>
+#include <trine/kernels/simd/foreach_target.inl>
 
 namespace trine::inline TRINE_ABI::kernels {
 inline void exp_row(Isa isa, std::span<const float> x, std::span<float> y) noexcept {
@@ -196,7 +196,7 @@ TEST(AddToPerIsa, AddsElementByElement) {
     fill_random(y.span(), n + 1);
     std::vector<float> expected(n);
     for (std::size_t i = 0; i < n; ++i) expected[i] = y.span()[i] + x.span()[i];
-    kernels::add_to(isa, x.span(), y.span());
+    kernels::add_inplace(isa, x.span(), y.span());
     for (std::size_t i = 0; i < n; ++i) ASSERT_EQ(y.span()[i], expected[i]) << n;
   }
 }

@@ -198,8 +198,8 @@ TEST(WeightFormats, EncodeRowsOfBlocksIndependently) {
 }
 
 // By every type of activations that there is a kernel for, alone and among other rows, in parts and on several threads:
-// the sums of the values that the matrix decodes to. Activations in bf16 have 8 bits, and in int8 an error of half a
-// step, which is the largest of a group over 127.
+// the sums of the values that the matrix decodes to. ActivationPrecision in bf16 have 8 bits, and in int8 an error of
+// half a step, which is the largest of a group over 127.
 TEST(WeightFormatsPerIsa, MultiplyLikeTheNumbersThatTheyDecodeTo) {
   const Isa isa = default_isa();
   for (const WeightFormat* format : kWeightFormats) {
@@ -208,9 +208,10 @@ TEST(WeightFormatsPerIsa, MultiplyLikeTheNumbersThatTheyDecodeTo) {
       const WeightMatrix& w = sample.matrix();
       std::vector<float> values(outs * k);
       kernels::decode(w, 0, outs, 0, k, values.data(), k, 1);
-      for (const Activations activations : {Activations::f32, Activations::automatic, Activations::native}) {
-        const Execution execution{
-            .isa = isa, .threads = 3, .activations = activations, .executor = test::test_executor()};
+      for (const ActivationPrecision activations :
+           {ActivationPrecision::f32, ActivationPrecision::automatic, ActivationPrecision::native}) {
+        const ExecutionContext execution{
+            .isa = isa, .num_threads = 3, .activations = activations, .executor = test::test_executor()};
         const kernels::ActivationType type = kernels::activation_type(execution, w);
         const double step = type == kernels::ActivationType::f32    ? 0.0
                             : type == kernels::ActivationType::bf16 ? 1.0 / 256

@@ -34,12 +34,12 @@ std::vector<std::uint32_t> bits_of(View<const float, 2> values) {
   return result;
 }
 
-std::vector<std::uint32_t> logits(const Golden& golden, const RouterWrapper& wrap = {},
+std::vector<std::uint32_t> logits(const Golden& golden, const RouterDecoratorFactory& wrap = {},
                                   std::shared_ptr<RoutingObserver> observer = nullptr) {
   LoadOptions options;
-  options.wrap_router = wrap;
+  options.router_decorator = wrap;
   Session session(Model::load(golden.directory, options),
-                  {.activations = Activations::f32, .observer = std::move(observer)});
+                  {.activations = ActivationPrecision::f32, .observer = std::move(observer)});
   return bits_of(session.forward(golden.tokens, OutputRows::all));
 }
 

@@ -37,7 +37,7 @@ class WithTensors : public WeightSource {
     for (const auto& [name, tensor] : more_) result.emplace_back(name);
     return result;
   }
-  [[nodiscard]] std::string place() const override { return files_->place(); }
+  [[nodiscard]] std::string source_name() const override { return files_->source_name(); }
 
  private:
   std::unique_ptr<const WeightSource> files_;

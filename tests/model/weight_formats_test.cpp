@@ -10,7 +10,7 @@
 #include <gmock/gmock.h>
 
 #include <trine/generate/session.hpp>
-#include <trine/weights/raw_blob.hpp>
+#include <trine/weights/native_weights.hpp>
 
 #include "support/expect_error.hpp"
 #include "support/golden.hpp"
@@ -36,7 +36,7 @@ class Converted {
  public:
   Converted(std::size_t files, std::size_t shift) {
     fs::copy_file(kGolden / "config.json", directory_.path() / "config.json");
-    const RawBlob source(kGolden);
+    const NativeWeights source(kGolden);
     std::vector<SafetensorsWriter> writers(files);
     Json map = Json::object();
     std::size_t next = 0;
@@ -86,8 +86,8 @@ TEST(WeightFormats, AnErrorNamesTheFileThatHoldsTheTensor) {
   config["vocab_size"] = config["vocab_size"].get<std::size_t>() + 1;
   std::ofstream(converted.path() / "config.json") << config;
   const auto source = open_weights(converted.path());
-  EXPECT_ERROR(Model::load(converted.path()), WeightError, "(" + source->place_of("embed_tokens.weight") + ")");
-  EXPECT_THAT(source->place_of("embed_tokens.weight"), testing::HasSubstr("/model-0.safetensors"));
+  EXPECT_ERROR(Model::load(converted.path()), WeightError, "(" + source->source_name_of("embed_tokens.weight") + ")");
+  EXPECT_THAT(source->source_name_of("embed_tokens.weight"), testing::HasSubstr("/model-0.safetensors"));
 }
 
 }  // namespace

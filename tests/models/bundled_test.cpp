@@ -11,7 +11,7 @@
 
 #include <trine/generate/self_test.hpp>
 #include <trine/stats/routing_stats.hpp>
-#include <trine/text/tokenizer.hpp>
+#include <trine/text/tokenizer/tokenizer.hpp>
 
 namespace trine::test {
 namespace {

@@ -35,7 +35,7 @@ TEST_F(DeepseekV3Shakespeare, HasThePerplexityThatTransformersFinds) {
   const auto window = expected_["context"].get<std::size_t>();
   const auto tokens = expected_["excerpt"]["tokens"].get<std::vector<TokenId>>();
   ASSERT_EQ(tokenizer_.encode(expected_["excerpt"]["text"].get<std::string>()), tokens);
-  Session session(model_, {.activations = Activations::f32});
+  Session session(model_, {.activations = ActivationPrecision::f32});
   double sum = 0;
   for (std::size_t begin = 0; begin + 1 < tokens.size(); begin += window) {
     const std::size_t count = std::min(window, tokens.size() - 1 - begin);
@@ -51,7 +51,7 @@ TEST_F(DeepseekV3Shakespeare, HasThePerplexityThatTransformersFinds) {
 // agree.
 TEST_F(DeepseekV3Shakespeare, WritesTheGreedyTextOfTransformers) {
   for (const Json& greedy : expected_["greedy"]) {
-    Session session(model_, {.activations = Activations::f32});
+    Session session(model_, {.activations = ActivationPrecision::f32});
     const GenerateResult found =
         generate(session, tokenizer_, greedy["prompt"].get<std::string>(),
                  {.max_new_tokens = 200, .sampling = {.temperature = 0.0F}, .ignore_eos = true});

@@ -71,7 +71,7 @@ class MixedBatchPerIsa : public testing::TestWithParam<std::string> {
     Ready ready;
     SequenceOptions options{.id = id, .observer = ready.recorder};
     if (plan.forced) {
-      options.wrap_router = [](std::size_t, std::unique_ptr<Router> router) {
+      options.router_decorator = [](std::size_t, std::unique_ptr<Router> router) {
         return std::make_unique<ForcedExperts>(std::move(router), std::vector<std::uint32_t>{1});
       };
     }
@@ -102,10 +102,10 @@ class MixedBatchPerIsa : public testing::TestWithParam<std::string> {
       for (const auto& [layer, tokens] : alone.back().experts)
         for (const auto& experts : tokens) ASSERT_THAT(experts, testing::ElementsAre(1U)) << "layer " << layer;
     }
-    for (const std::size_t batch_size :
+    for (const std::size_t prefill_chunk :
          {std::size_t{512}, std::size_t{24}}) {  // rows of a pass: all, and cut somewhere
       EngineOptions options = options_;
-      options.batch_size = batch_size;
+      options.prefill_chunk = prefill_chunk;
       Engine engine(model_, options);
       std::vector<Ready> ready;
       std::vector<SequenceInput> inputs;
@@ -113,7 +113,7 @@ class MixedBatchPerIsa : public testing::TestWithParam<std::string> {
       const std::span<const SequenceOutput> outputs = engine.forward(inputs);
       ASSERT_EQ(outputs.size(), plans.size());
       for (std::size_t i = 0; i < plans.size(); ++i) {
-        EXPECT_TRUE(result(ready[i], outputs[i]) == alone[i]) << "sequence " << i << ", passes of " << batch_size;
+        EXPECT_TRUE(result(ready[i], outputs[i]) == alone[i]) << "sequence " << i << ", passes of " << prefill_chunk;
         EXPECT_EQ(ready[i].sequence->position(), (plans[i].before + plans[i].count) * frame_rows());
       }
     }
@@ -123,7 +123,7 @@ class MixedBatchPerIsa : public testing::TestWithParam<std::string> {
   const fs::path directory_ = fs::path(TRINE_TEST_DATA) / GetParam();
   const Golden golden_ = read_golden(directory_);
   const Model model_ = Model::load(directory_);
-  const EngineOptions options_{.threads = 3, .reproducible = true};  // a cut of a pass decides nothing
+  const EngineOptions options_{.num_threads = 3, .reproducible = true};  // a cut of a pass decides nothing
 };
 
 TEST_P(MixedBatchPerIsa, GivesEachSequenceWhatItGetsAlone) {

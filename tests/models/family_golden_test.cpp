@@ -11,7 +11,7 @@
 #include <vector>
 
 #include <trine/generate/session.hpp>
-#include <trine/model/quantize_model.hpp>
+#include <trine/quantize/quantize_model.hpp>
 
 #include "models/choice_recorder.hpp"
 #include "support/expect_error.hpp"
@@ -45,7 +45,7 @@ struct Answer {
 // All tokens in chunks of `chunk` rows.
 Answer answer(const Golden& golden, std::size_t chunk, SessionOptions options = {}) {
   ChoiceRecorder recorder;
-  options.activations = Activations::f32;
+  options.activations = ActivationPrecision::f32;
   options.observer = borrow(recorder);
   Session session(Model::load(golden.directory), options);
   Answer result{Tensor<float, 2>(golden.logits.shape()), {}};
@@ -102,7 +102,7 @@ TEST_P(FamilyPerIsa, HasThemStillWhereBf16IsPacked) {
       plan, [](const PlannedTensor& tensor) { return tensor.to != tensor.from && tensor.from != DType::bf16; });
   if (rounds || is_beyond_its_positions(golden_)) return;
   const TemporaryDirectory place;
-  quantizer.write(plan, place.path() / "packed", {.threads = 1});
+  quantizer.write(plan, place.path() / "packed", {.num_threads = 1});
   Golden packed = golden_;
   packed.directory = place.path() / "packed";
   const Answer found = answer(packed, golden_.tokens.size());
@@ -112,9 +112,8 @@ TEST_P(FamilyPerIsa, HasThemStillWhereBf16IsPacked) {
 
 TEST_P(FamilyPerIsa, AnswersAlikeHoweverThePromptIsCut) {
   if (is_beyond_its_positions(golden_)) return;
-  std::vector<SessionOptions> fixed = {{.latent_form = LatentAttentionForm::naive},
-                                       {.latent_form = LatentAttentionForm::absorbed},
-                                       {.reproducible = true}};
+  std::vector<SessionOptions> fixed = {
+      {.mla_form = MlaForm::naive}, {.mla_form = MlaForm::absorbed}, {.reproducible = true}};
   if (!has_latent_attention(GetParam())) fixed = {{}};  // no form to choose
   for (const SessionOptions& options : fixed) {
     const Answer whole = answer(golden_, golden_.tokens.size(), options);
@@ -130,7 +129,7 @@ TEST_P(FamilyPerIsa, AnswersAlikeHoweverThePromptIsCut) {
 TEST_P(FamilyPerIsa, AnswersWithinRoundOffWhereTheFormFollowsTheRows) {
   if (is_beyond_its_positions(golden_) || !has_latent_attention(GetParam())) return;
   const std::size_t all = golden_.tokens.size();
-  const Answer naive = answer(golden_, all, {.latent_form = LatentAttentionForm::naive});
+  const Answer naive = answer(golden_, all, {.mla_form = MlaForm::naive});
   for (const std::size_t chunk : {std::size_t{1}, std::size_t{5}, all}) {
     const Answer found = answer(golden_, chunk);
     EXPECT_LE(distance(naive.logits, found.logits), 1e-5F * largest(golden_.logits)) << "chunks of " << chunk;

@@ -31,7 +31,7 @@ TEST_P(GoldenModelPerIsa, HasTheLogitsAndTheExpertsOfTheReference) {
   const Golden golden = read_golden(fs::path(TRINE_TEST_DATA) / GetParam());
   ChoiceRecorder recorder;
   SessionOptions options;
-  options.activations = Activations::f32;
+  options.activations = ActivationPrecision::f32;
   options.observer = borrow(recorder);
   Session session(Model::load(golden.directory), options);
   const View<const float, 2> logits = golden.tokens.empty()

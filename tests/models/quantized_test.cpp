@@ -9,7 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <trine/generate/self_test.hpp>
-#include <trine/model/quantize_model.hpp>
+#include <trine/quantize/quantize_model.hpp>
 
 #include "support/temporary_directory.hpp"
 
@@ -17,7 +17,7 @@ namespace trine::test {
 namespace {
 
 // Mean of -ln softmax(logits)[next token] over all passages.
-double loss_of(const Model& model, const SelfTest& passages, Activations activations) {
+double loss_of(const Model& model, const SelfTest& passages, ActivationPrecision activations) {
   double total = 0;
   std::size_t count = 0;
   for (const SelfTest::Case& passage : passages.cases) {
@@ -47,8 +47,8 @@ TEST_P(QuantizedModel, PredictsNearlyAsWell) {
   EXPECT_LT(static_cast<double>(quantised.weight_bytes()),
             static_cast<double>(quantizer.model().weight_bytes()) * (type == kQ8 ? 0.6 : 0.4));
 
-  const double before = loss_of(quantizer.model(), passages, Activations::f32);
-  const double after = loss_of(quantised, passages, Activations::native);
+  const double before = loss_of(quantizer.model(), passages, ActivationPrecision::f32);
+  const double after = loss_of(quantised, passages, ActivationPrecision::native);
   EXPECT_NE(before, after);
   EXPECT_LT(std::exp(after - before), type == kQ8 ? 1.003 : 1.02);
   EXPECT_GT(std::exp(after - before), 0.98);

@@ -32,7 +32,7 @@ void expect_near(View<const float, 2> found, const Matrix& expected) {
 
 class LayersPerIsa : public testing::Test {
  protected:
-  const Execution execution_{.isa = default_isa(), .threads = 2, .executor = test::test_executor()};
+  const ExecutionContext execution_{.isa = default_isa(), .num_threads = 2, .executor = test::test_executor()};
   Workspace workspace_;
   test::MemoryWeights weights_;
   WeightReader reader_{weights_};

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Upper, lower and title case, and what is printable, of Unicode as Python's str has it, for chat templates.
 
-    python tests/oracle/make_case_tables.py     # rewrites include/trine/text/template_case_table.hpp
+    python tests/oracle/make_case_tables.py     # rewrites include/trine/text/jinja/case_table.hpp
 """
 import sys
 import unicodedata
 from pathlib import Path
 
-OUT = Path(__file__).resolve().parents[2] / "include/trine/text/template_case_table.hpp"
+OUT = Path(__file__).resolve().parents[2] / "include/trine/text/jinja/case_table.hpp"
 ALL = [chr(c) for c in range(sys.maxunicode + 1) if not 0xD800 <= c < 0xE000]
 
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <trine/platform/execution.hpp>
+#include <trine/platform/execution_context.hpp>
 
 #include <stop_token>
 
@@ -10,16 +10,16 @@
 namespace trine {
 namespace {
 
-TEST(Execution, RunsAnywhereByDefault) {
-  const Execution execution;
+TEST(ExecutionContext, RunsAnywhereByDefault) {
+  const ExecutionContext execution;
   EXPECT_EQ(execution.isa, Isa::portable);
-  EXPECT_EQ(execution.threads, 1U);
+  EXPECT_EQ(execution.num_threads, 1U);
   EXPECT_NO_THROW(execution.check_stop());
 }
 
-TEST(Execution, EndsWhenTheCallerAsksForIt) {
+TEST(ExecutionContext, EndsWhenTheCallerAsksForIt) {
   std::stop_source source;
-  const Execution execution{.isa = Isa::portable, .threads = 1, .stop = source.get_token()};
+  const ExecutionContext execution{.isa = Isa::portable, .num_threads = 1, .stop = source.get_token()};
   EXPECT_NO_THROW(execution.check_stop());
   source.request_stop();
   EXPECT_ERROR(execution.check_stop(), CancelledError, "cancelled by the caller");

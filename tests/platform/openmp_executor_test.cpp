@@ -19,7 +19,7 @@ TEST(OpenMpExecutor, CallsEachIndexOnce) {
     OpenMpExecutor executor(workers);
     for (const std::size_t count : {0U, 1U, 2U, 7U, 1000U}) {
       std::vector<int> calls(count);
-      parallel_for({.threads = 8, .executor = &executor}, count, [&](std::size_t i, std::size_t worker) {
+      parallel_for({.num_threads = 8, .executor = &executor}, count, [&](std::size_t i, std::size_t worker) {
         EXPECT_LT(worker, executor.max_workers());
         ++calls[i];
       });
@@ -30,7 +30,7 @@ TEST(OpenMpExecutor, CallsEachIndexOnce) {
 
 TEST(OpenMpExecutor, CarriesExceptionsOut) {
   OpenMpExecutor executor(2);
-  EXPECT_THROW(parallel_for({.threads = 2, .executor = &executor}, 100,
+  EXPECT_THROW(parallel_for({.num_threads = 2, .executor = &executor}, 100,
                             [](std::size_t i) {
                               if (i == 50) throw std::runtime_error("fifty");
                             }),
@@ -48,7 +48,8 @@ thread_local StartedThread started_thread;
 TEST(OpenMpExecutor, KeepsItsThreadsWhileCountsChange) {
   OpenMpExecutor executor(4);
   for (std::size_t i = 0; i < 20; ++i)
-    parallel_for({.threads = 4, .executor = &executor}, i % 2 == 0 ? 8 : 2, [](std::size_t) { ++started_thread.used; });
+    parallel_for({.num_threads = 4, .executor = &executor}, i % 2 == 0 ? 8 : 2,
+                 [](std::size_t) { ++started_thread.used; });
   EXPECT_LE(StartedThread::count, 4);
 }
 

@@ -16,7 +16,7 @@ namespace {
 
 using testing::Each;
 
-Execution on(std::size_t threads) { return {.threads = threads, .executor = test::test_executor()}; }
+ExecutionContext on(std::size_t threads) { return {.num_threads = threads, .executor = test::test_executor()}; }
 
 TEST(ParallelFor, CallsEachIndexOnceForAnyNumberOfThreads) {
   for (const std::size_t threads : {0U, 1U, 2U, 3U, 8U, 1000U}) {
@@ -30,7 +30,8 @@ TEST(ParallelFor, CallsEachIndexOnceForAnyNumberOfThreads) {
 
 TEST(ParallelFor, StaysInTheThreadOfTheCallerWithoutAnExecutor) {
   const std::thread::id caller = std::this_thread::get_id();
-  parallel_for(Execution{.threads = 8}, 100, [&](std::size_t) { EXPECT_EQ(std::this_thread::get_id(), caller); });
+  parallel_for(ExecutionContext{.num_threads = 8}, 100,
+               [&](std::size_t) { EXPECT_EQ(std::this_thread::get_id(), caller); });
 }
 
 TEST(ParallelFor, UsesNoMoreWorkersThanItIsTold) {

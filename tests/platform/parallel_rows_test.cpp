@@ -18,7 +18,7 @@ TEST(ParallelRowsConcurrency, CallsEachRowOnce) {
     for (const std::size_t width : {std::size_t{0}, std::size_t{1}, kRowWork / 16, kRowWork, 3 * kRowWork}) {
       for (const std::size_t threads : {0U, 1U, 2U, 3U}) {
         std::vector<std::atomic<int>> calls(rows);
-        parallel_rows({.threads = threads, .executor = test::test_executor()}, rows, width,
+        parallel_rows({.num_threads = threads, .executor = test::test_executor()}, rows, width,
                       [&](std::size_t r) { ++calls[r]; });
         for (std::size_t r = 0; r < rows; ++r) ASSERT_EQ(calls[r], 1) << rows << ' ' << width << ' ' << threads;
       }
@@ -28,12 +28,12 @@ TEST(ParallelRowsConcurrency, CallsEachRowOnce) {
 
 TEST(ParallelRows, StaysInTheThreadOfTheCallerWithLittleToDo) {
   const std::thread::id caller = std::this_thread::get_id();
-  parallel_rows({.threads = 4, .executor = test::test_executor()}, 16, kRowWork / 16,
+  parallel_rows({.num_threads = 4, .executor = test::test_executor()}, 16, kRowWork / 16,
                 [&](std::size_t) { EXPECT_EQ(std::this_thread::get_id(), caller); });
 }
 
 TEST(ParallelRows, RethrowsWhatARowThrows) {
-  EXPECT_THROW(parallel_rows({.threads = 2, .executor = test::test_executor()}, 100, kRowWork,
+  EXPECT_THROW(parallel_rows({.num_threads = 2, .executor = test::test_executor()}, 100, kRowWork,
                              [](std::size_t r) {
                                if (r == 50) throw std::runtime_error("row 50");
                              }),

@@ -29,7 +29,8 @@ using namespace std::chrono_literals;
 // The sum of 0 to 99, computed on `workers` workers of a pool.
 int sum_on(Executor& executor, std::size_t workers) {
   std::atomic<int> sum{0};
-  parallel_for({.threads = workers, .executor = &executor}, 100, [&](std::size_t i) { sum += static_cast<int>(i); });
+  parallel_for({.num_threads = workers, .executor = &executor}, 100,
+               [&](std::size_t i) { sum += static_cast<int>(i); });
   return sum;
 }
 
@@ -38,11 +39,12 @@ int sum_on(Executor& executor, std::size_t workers) {
 template <class Body>
 void on_each_of(Executor& executor, std::size_t workers, const Body& body) {
   std::latch everyone(static_cast<std::ptrdiff_t>(workers));
-  parallel_for({.threads = workers, .executor = &executor}, workers + 1, [&](std::size_t piece, std::size_t worker) {
-    if (piece == 0) return std::this_thread::sleep_for(1ms);
-    body(worker);
-    everyone.arrive_and_wait();
-  });
+  parallel_for({.num_threads = workers, .executor = &executor}, workers + 1,
+               [&](std::size_t piece, std::size_t worker) {
+                 if (piece == 0) return std::this_thread::sleep_for(1ms);
+                 body(worker);
+                 everyone.arrive_and_wait();
+               });
 }
 
 TEST(ThreadPoolConcurrency, WorksInAsManyThreadsAsItWasTold) {

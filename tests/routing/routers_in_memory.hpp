@@ -29,7 +29,7 @@ class MemoryWeights : public WeightSource {
     for (const auto& [name, tensor] : tensors_) result.emplace_back(name);
     return result;
   }
-  [[nodiscard]] std::string place() const override { return "memory"; }
+  [[nodiscard]] std::string source_name() const override { return "memory"; }
 
  private:
   std::vector<std::vector<float>> values_;

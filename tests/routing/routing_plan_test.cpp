@@ -31,7 +31,7 @@ TEST(RoutingPlan, GroupsAssignmentsByExpert) {
   EXPECT_THAT(plan.weights_of(0), ElementsAre(0.75F, 0.25F));
   EXPECT_THAT(plan.experts_of(1), IsEmpty());
   EXPECT_THAT(plan.experts_of(2), ElementsAre(2));
-  plan.group();
+  plan.sort_by_expert();
   EXPECT_THAT(plan.expert_begin, ElementsAre(0, 1, 1, 3));
   EXPECT_THAT(plan.slot_token, ElementsAre(0, 0, 2));
   EXPECT_THAT(plan.slot, ElementsAre(1, 0, 2));
@@ -52,7 +52,7 @@ TEST(RoutingPlan, GroupsAnyAssignmentsIntoAPermutation) {
       for (std::size_t k = below(4); k > 0; --k) plan.add(below(experts), 1.0F);
       plan.end_token();
     }
-    plan.group();
+    plan.sort_by_expert();
     ASSERT_EQ(plan.expert_begin.size(), experts + 1);
     ASSERT_EQ(plan.expert_begin.front(), 0U);
     ASSERT_EQ(plan.expert_begin.back(), plan.assignments());

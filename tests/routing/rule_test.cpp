@@ -127,7 +127,7 @@ class RuleRouterTest : public testing::Test {
     struct Empty : WeightSource {
       [[nodiscard]] const StoredTensor* find(std::string_view) const override { return nullptr; }
       [[nodiscard]] std::vector<std::string_view> names() const override { return {}; }
-      [[nodiscard]] std::string place() const override { return "nothing"; }
+      [[nodiscard]] std::string source_name() const override { return "nothing"; }
     };
     static const Empty empty;
     return &empty;

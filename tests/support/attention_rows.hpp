@@ -18,7 +18,7 @@ struct AttentionRows {
   LayerState* state = nullptr;
 };
 
-inline void forward(const Attention& attention, const Execution& execution, Workspace& workspace,
+inline void forward(const Attention& attention, const ExecutionContext& execution, Workspace& workspace,
                     View<const float, 2> x, std::span<const AttentionRows> sequences, View<float, 2> y) {
   std::vector<SequenceSlice> slices;
   std::vector<std::size_t> positions;

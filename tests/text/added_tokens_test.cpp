@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <trine/text/added_tokens.hpp>
+#include <trine/text/tokenizer/added_tokens.hpp>
 
 #include <chrono>
 #include <optional>

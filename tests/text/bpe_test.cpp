@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <trine/text/bpe.hpp>
+#include <trine/text/tokenizer/bpe.hpp>
 
 #include <chrono>
 #include <limits>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <trine/text/byte_level.hpp>
+#include <trine/text/tokenizer/byte_level.hpp>
 
 #include <set>
 #include <string>

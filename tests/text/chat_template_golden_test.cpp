@@ -10,7 +10,7 @@
 
 #include <gtest/gtest.h>
 
-#include <trine/text/chat_template.hpp>
+#include <trine/text/chat/chat_template.hpp>
 
 #include "support/temporary_directory.hpp"
 

@@ -3,7 +3,7 @@
 
 #include <gmock/gmock.h>
 
-#include <trine/text/chat_template.hpp>
+#include <trine/text/chat/chat_template.hpp>
 
 #include "support/expect_error.hpp"
 #include "support/temporary_directory.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <trine/text/decoder.hpp>
+#include <trine/text/tokenizer/decoder.hpp>
 
 #include <memory>
 #include <string>
@@ -8,7 +8,7 @@
 
 #include <gmock/gmock.h>
 
-#include <trine/text/split.hpp>
+#include <trine/text/tokenizer/split.hpp>
 
 #include "support/expect_error.hpp"
 

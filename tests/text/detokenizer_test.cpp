@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <trine/text/detokenizer.hpp>
+#include <trine/text/tokenizer/detokenizer.hpp>
 
 #include <string>
 #include <vector>
@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <trine/core/random.hpp>
-#include <trine/text/character_bpe.hpp>
+#include <trine/text/tokenizer/character_bpe.hpp>
 
 #include "text/tiny_tokenizer.hpp"
 

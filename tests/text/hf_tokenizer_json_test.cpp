@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <trine/text/hf_tokenizer_json.hpp>
+#include <trine/text/tokenizer/hf_tokenizer_json.hpp>
 
 #include <filesystem>
 #include <fstream>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the translated patterns match is tested against Oniguruma in split_test.cpp.
-#include <trine/text/oniguruma_to_pcre2.hpp>
+#include <trine/text/tokenizer/oniguruma_to_pcre2.hpp>
 
 #include <string>
 #include <vector>

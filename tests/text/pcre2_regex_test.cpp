@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <trine/text/pcre2_regex.hpp>
+#include <trine/text/tokenizer/pcre2_regex.hpp>
 
 #include <string>
 #include <thread>
@@ -57,7 +57,7 @@ TEST(Pcre2Regex, HostilePatternsAreErrorsAndNoHangs) {
     EXPECT_ERROR(Pcre2Regex(pattern).find_all(a), TokenizerError, "pattern '" + std::string(pattern) + "': ");
   }
   EXPECT_ERROR(Pcre2Regex("a*[bc]").find_all(a), TokenizerError,
-               "pattern 'a*[bc]': expected at most 64 steps a byte, found more in a text of 131072 bytes");
+               "pattern 'a*[bc]': expected at most 64 steps per byte, found more in a text of 131072 bytes");
 }
 
 TEST(Pcre2Regex, RealPatternsNeedNoMoreStepsHoweverStrangeTheText) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <trine/text/pre_tokenizer.hpp>
+#include <trine/text/tokenizer/pre_tokenizer.hpp>
 
 #include <algorithm>
 #include <chrono>

@@ -10,9 +10,9 @@
 
 #include <gtest/gtest.h>
 
-#include <trine/text/detokenizer.hpp>
-#include <trine/text/pcre2_regex.hpp>
-#include <trine/text/tokenizer.hpp>
+#include <trine/text/tokenizer/detokenizer.hpp>
+#include <trine/text/tokenizer/pcre2_regex.hpp>
+#include <trine/text/tokenizer/tokenizer.hpp>
 
 namespace trine {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <trine/text/split.hpp>
+#include <trine/text/tokenizer/split.hpp>
 
 #include <filesystem>
 #include <map>
@@ -11,7 +11,7 @@
 #include <gtest/gtest.h>
 
 #include <trine/json/parse.hpp>
-#include <trine/text/pcre2_regex.hpp>
+#include <trine/text/tokenizer/pcre2_regex.hpp>
 
 #include "support/expect_error.hpp"
 

@@ -8,7 +8,7 @@
 
 #include <gmock/gmock.h>
 
-#include <trine/text/template_engine.hpp>
+#include <trine/text/jinja/engine.hpp>
 
 #include "support/expect_error.hpp"
 

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include <trine/json/parse.hpp>
-#include <trine/text/byte_level.hpp>
-#include <trine/text/pcre2_regex.hpp>
-#include <trine/text/tokenizer.hpp>
+#include <trine/text/tokenizer/byte_level.hpp>
+#include <trine/text/tokenizer/pcre2_regex.hpp>
+#include <trine/text/tokenizer/tokenizer.hpp>
 
 namespace trine::test {
 

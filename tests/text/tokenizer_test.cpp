@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <trine/text/tokenizer.hpp>
+#include <trine/text/tokenizer/tokenizer.hpp>
 
 #include <chrono>
 #include <filesystem>

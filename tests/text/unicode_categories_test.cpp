@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <trine/text/unicode_categories.hpp>
+#include <trine/text/unicode/unicode_categories.hpp>
 
 #include <cstddef>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <trine/text/utf8.hpp>
+#include <trine/text/unicode/utf8.hpp>
 
 #include <string>
 #include <string_view>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <trine/text/vocabulary.hpp>
+#include <trine/text/tokenizer/vocabulary.hpp>
 
 #include <utility>
 

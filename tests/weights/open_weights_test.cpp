@@ -64,12 +64,12 @@ TEST_P(OpenWeights, SaysWhatItLooksFor) {
 TEST_P(OpenWeights, RefusesTwoSetsOfWeights) {
   write_native();
   write_safetensors("model.safetensors", "single");
-  const std::string place = directory_.path().string() + ": expected one set of weights, found ";
-  EXPECT_ERROR(open(), WeightError, place + "weights.json and model.safetensors");
+  const std::string source_name = directory_.path().string() + ": expected one set of weights, found ";
+  EXPECT_ERROR(open(), WeightError, source_name + "weights.json and model.safetensors");
   write_index();
-  EXPECT_ERROR(open(), WeightError, place + "weights.json and model.safetensors");
+  EXPECT_ERROR(open(), WeightError, source_name + "weights.json and model.safetensors");
   std::filesystem::remove(directory_.path() / "model.safetensors");
-  EXPECT_ERROR(open(), WeightError, place + "weights.json and model.safetensors.index.json");
+  EXPECT_ERROR(open(), WeightError, source_name + "weights.json and model.safetensors.index.json");
 }
 
 // As transformers does, which looks for the one file first.

@@ -62,7 +62,7 @@ TEST(SafetensorsGolden, ShardsAreAsThePackageReadsThem) {
   const Json& tensors = expected()["sharded"];
   expect_tensors(*source, tensors);
   for (const auto& [name, tensor] : tensors.items())
-    EXPECT_EQ(source->place_of(name), (kFolder / "sharded" / tensor["file"].get<std::string>()).string()) << name;
+    EXPECT_EQ(source->source_name_of(name), (kFolder / "sharded" / tensor["file"].get<std::string>()).string()) << name;
 }
 
 TEST(SafetensorsGolden, OtherElementTypesAreRefusedByName) {

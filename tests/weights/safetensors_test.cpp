@@ -48,8 +48,8 @@ TEST_P(SafetensorsByAccess, GivesEveryTensorAsItIsStored) {
   writer.add("a", "F32", {2}, counting(8, 100));
   const Safetensors source = open(directory_, writer.file(), GetParam());
   EXPECT_THAT(source.names(), ElementsAre("a", "b"));
-  EXPECT_EQ(source.place(), (directory_.path() / "model.safetensors").string());
-  EXPECT_EQ(source.place_of("a"), source.place());
+  EXPECT_EQ(source.source_name(), (directory_.path() / "model.safetensors").string());
+  EXPECT_EQ(source.source_name_of("a"), source.source_name());
   EXPECT_EQ(source.find("c"), nullptr);
   const StoredTensor* b = source.find("b");
   ASSERT_NE(b, nullptr);

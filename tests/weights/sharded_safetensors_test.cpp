@@ -62,10 +62,10 @@ TEST_F(ShardedTest, GivesTheTensorsOfAllFiles) {
 
 TEST_F(ShardedTest, NamesTheFileThatHoldsATensor) {
   const ShardedSafetensors source = open(index());
-  EXPECT_EQ(source.place(), in_folder(kIndex));
-  EXPECT_EQ(source.place_of("a"), in_folder(kOne));
-  EXPECT_EQ(source.place_of("b"), in_folder(kTwo));
-  EXPECT_EQ(source.place_of("d"), in_folder(kIndex));
+  EXPECT_EQ(source.source_name(), in_folder(kIndex));
+  EXPECT_EQ(source.source_name_of("a"), in_folder(kOne));
+  EXPECT_EQ(source.source_name_of("b"), in_folder(kTwo));
+  EXPECT_EQ(source.source_name_of("d"), in_folder(kIndex));
 }
 
 TEST_F(ShardedTest, NeedsNoMetadata) {

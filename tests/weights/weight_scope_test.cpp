@@ -34,7 +34,7 @@ class MemorySource : public WeightSource {
     for (const auto& [name, tensor] : tensors_) result.emplace_back(name);
     return result;
   }
-  [[nodiscard]] std::string place() const override { return "memory"; }
+  [[nodiscard]] std::string source_name() const override { return "memory"; }
 
  private:
   std::map<std::string, StoredTensor, std::less<>> tensors_;

@@ -19,11 +19,11 @@ class Attention {
   virtual ~Attention() = default;
 
   /// The state of a sequence that has no positions yet.
-  [[nodiscard]] virtual LayerState make_cache(CacheType type = CacheType::f32) const = 0;
+  [[nodiscard]] virtual LayerState make_cache(KvCacheDtype type = KvCacheDtype::f32) const = 0;
   /// Pages that each table of a state has after `tokens` tokens: the first so many.
   [[nodiscard]] virtual std::vector<std::size_t> cache_pages(std::size_t tokens) const = 0;
   /// The bytes of these.
-  [[nodiscard]] std::size_t cache_bytes(std::size_t tokens, CacheType type = CacheType::f32) const {
+  [[nodiscard]] std::size_t cache_bytes(std::size_t tokens, KvCacheDtype type = KvCacheDtype::f32) const {
     const LayerState state = make_cache(type);
     const std::vector<std::size_t> pages = cache_pages(tokens);
     std::size_t total = 0;

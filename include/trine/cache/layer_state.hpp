@@ -5,20 +5,20 @@
 #include <cstddef>
 #include <vector>
 
-#include <trine/cache/cache_pages.hpp>
-#include <trine/quant/cache_type.hpp>
+#include <trine/cache/page_table.hpp>
+#include <trine/quant/kv_cache_dtype.hpp>
 
 namespace trine::inline TRINE_ABI {
 
 /// Tables of pages whose meaning is the layer's: keys and values, latents, a ring of them, or a recurrent state. A copy
 /// shares the pages until one of both writes to them.
 struct LayerState {
-  CacheType type = CacheType::f32;
-  std::vector<CachePages> tables;
+  KvCacheDtype type = KvCacheDtype::f32;
+  std::vector<PageTable> tables;
 
   [[nodiscard]] std::size_t bytes() const noexcept {
     std::size_t total = 0;
-    for (const CachePages& table : tables) total += table.bytes();
+    for (const PageTable& table : tables) total += table.bytes();
     return total;
   }
 };

@@ -6,7 +6,7 @@
 #include <span>
 #include <utility>
 
-#include <trine/experts/gated_executor.hpp>
+#include <trine/experts/grouped_mlp.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -36,8 +36,8 @@ class DenseFeedForward : public FeedForward {
   DenseFeedForward(const WeightScope& scope, std::size_t hidden, std::size_t ffn) : mlp_(scope, hidden, ffn) {}
   explicit DenseFeedForward(GatedMlp mlp) : mlp_(std::move(mlp)) {}
   void forward(const ForwardContext& context, View<const float, 2> x, View<float, 2> y) const override {
-    const GatedRows all{&mlp_, 0, x.extent(0)};
-    GatedExecutor(context, x, {&all, 1}).write(y);
+    const MlpRows all{&mlp_, 0, x.extent(0)};
+    GroupedMlp(context, x, {&all, 1}).write(y);
   }
   [[nodiscard]] std::size_t parameters() const override { return mlp_.parameters(); }
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include <trine/experts/expert_executor.hpp>
-#include <trine/experts/gated_executor.hpp>
+#include <trine/experts/grouped_mlp.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -28,28 +28,28 @@ class LocalExperts : public ExpertExecutor {
   void forward(const ForwardContext& context, const RoutingPlan& plan, const SharedExperts* shared,
                View<const float, 2> x, View<float, 2> y) const override {
     const Workspace::Scope scope(context.workspace);
-    const std::span<GatedRows> parts = rows_of(context.workspace, plan, plan.slot_weight, shared == nullptr ? 0 : 1);
+    const std::span<MlpRows> parts = rows_of(context.workspace, plan, plan.slot_weight, shared == nullptr ? 0 : 1);
     if (shared != nullptr) {
       const std::span<const float> weight = shared->weights(context, x);
       parts.back() = {&shared->mlp(), plan.assignments(), x.extent(0), nullptr,
                       weight.empty() ? nullptr : weight.data()};
     }
     std::ranges::fill(y.span(), 0.0F);
-    GatedExecutor(context, x, parts).add(y);
+    GroupedMlp(context, x, parts).add(y);
   }
 
   void forward_slots(const ForwardContext& context, const RoutingPlan& plan, View<const float, 2> x,
                      View<float, 2> outputs) const override {
     const Workspace::Scope scope(context.workspace);
-    GatedExecutor(context, x, rows_of(context.workspace, plan, {}, 0)).write(outputs);
+    GroupedMlp(context, x, rows_of(context.workspace, plan, {}, 0)).write(outputs);
   }
 
  private:
   // The rows of each expert that the plan gives any, and room for `more` others; a slot is an assignment. Weights are
   // those of `slot_weight` [assignments], or 1 where it is empty.
-  [[nodiscard]] std::span<GatedRows> rows_of(Workspace& workspace, const RoutingPlan& plan,
-                                             std::span<const float> slot_weight, std::size_t more) const {
-    const std::span<GatedRows> rows = workspace.take<GatedRows>(std::min(plan.experts, plan.assignments()) + more);
+  [[nodiscard]] std::span<MlpRows> rows_of(Workspace& workspace, const RoutingPlan& plan,
+                                           std::span<const float> slot_weight, std::size_t more) const {
+    const std::span<MlpRows> rows = workspace.take<MlpRows>(std::min(plan.experts, plan.assignments()) + more);
     std::size_t count = 0;
     for (std::size_t e = 0; e < plan.experts; ++e) {
       const std::size_t begin = plan.expert_begin[e];

@@ -39,7 +39,7 @@ class MoeLayer : public FeedForward {
   void forward(const ForwardContext& context, View<const float, 2> x, View<float, 2> y) const override {
     RoutingPlan& plan = *context.plan;
     route(context, x, plan);
-    plan.group();
+    plan.sort_by_expert();
     const SharedExperts* shared = shared_experts_ ? &*shared_experts_ : nullptr;
     if (expert_attention_) return forward_with_attention(context, plan, shared, x, y);
     experts_->forward(context, plan, shared, x, y);
@@ -120,13 +120,14 @@ class MoeLayer : public FeedForward {
     add_expert_attention(context, plan, outputs, y);
     if (shared == nullptr) return;
     const std::span<const float> weight = shared->weights(context, x);
-    const GatedRows rows{&shared->mlp(), 0, x.extent(0), nullptr, weight.empty() ? nullptr : weight.data()};
-    GatedExecutor(context, x, {&rows, 1}).add(y);
+    const MlpRows rows{&shared->mlp(), 0, x.extent(0), nullptr, weight.empty() ? nullptr : weight.data()};
+    GroupedMlp(context, x, {&rows, 1}).add(y);
   }
 
   // y_t = sum_i g_i Y_i, experts ascending: the order of ExpertExecutor, so that attention that adds nothing changes
   // nothing.
-  static void mix(const Execution& execution, const RoutingPlan& plan, View<const float, 2> outputs, View<float, 2> y) {
+  static void mix(const ExecutionContext& execution, const RoutingPlan& plan, View<const float, 2> outputs,
+                  View<float, 2> y) {
     constexpr std::size_t kColumns = 64;
     const std::size_t hidden = y.extent(1);
     const std::size_t blocks = (hidden + kColumns - 1) / kColumns;
@@ -142,14 +143,14 @@ class MoeLayer : public FeedForward {
 
   void add_expert_attention(const ForwardContext& context, const RoutingPlan& plan, View<const float, 2> outputs,
                             View<float, 2> y) const {
-    const Execution& execution = context.execution;
+    const ExecutionContext& execution = context.execution;
     const View<float, 2> by_token = context.workspace.take_matrix<float>(plan.assignments(), y.extent(1));
     parallel_rows(execution, plan.assignments(), y.extent(1),
                   [&](std::size_t a) { std::ranges::copy(outputs.row(plan.slot[a]), by_token.row(a).begin()); });
     const View<float, 2> update = context.workspace.take_matrix<float>(y.extent(0), y.extent(1));
     expert_attention_->forward(context, by_token, plan.token_begin, plan.weight, update);
     parallel_rows(execution, y.extent(0), y.extent(1),
-                  [&](std::size_t t) { kernels::add_to(execution.isa, update.row(t), y.row(t)); });
+                  [&](std::size_t t) { kernels::add_inplace(execution.isa, update.row(t), y.row(t)); });
   }
 
   std::size_t layer_;

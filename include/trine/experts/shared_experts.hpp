@@ -6,7 +6,7 @@
 #include <utility>
 
 #include <trine/nn/gated_mlp.hpp>
-#include <trine/routing/steps.hpp>
+#include <trine/routing/gating.hpp>
 
 namespace trine::inline TRINE_ABI {
 

@@ -16,7 +16,7 @@
 #include <nlohmann/json.hpp>
 
 #include <trine/generate/generate.hpp>
-#include <trine/text/chat_template.hpp>
+#include <trine/text/chat/chat_template.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -165,7 +165,7 @@ class ChatSession {
   [[nodiscard]] Prompt fitting_prompt(const GenerateOptions& options) const {
     Prompt prompt = prompt_without(0);
     if (!options_.drop_old_turns) return prompt;
-    const std::size_t context = session_.context();
+    const std::size_t context = session_.context_length();
     if (prompt.tokens.size() + std::min(options.max_new_tokens, context / 4) <= context) return prompt;
     // The fewest that suffice, found by halving; the newest turn stays whatever its length.
     std::size_t few = 0;

@@ -21,12 +21,12 @@
 namespace trine::inline TRINE_ABI {
 
 struct EngineOptions {
-  std::size_t threads = 0;       // 0: as many as `executor` lends, default_threads() without one
-  std::size_t batch_size = 512;  // rows of a pass, at most (whole frames); bounds the scratch memory
-  std::optional<Isa> isa = {};   // none: default_isa()
-  Activations activations = Activations::automatic;
-  LatentAttentionForm latent_form = LatentAttentionForm::automatic;
-  bool reproducible = false;  // chooses nothing by how the input is cut: latent_form, if automatic, becomes absorbed
+  std::size_t num_threads = 0;      // 0: as many as `executor` lends, default_threads() without one
+  std::size_t prefill_chunk = 512;  // rows of a pass, at most (whole frames); bounds the scratch memory
+  std::optional<Isa> isa = {};      // none: default_isa()
+  ActivationPrecision activations = ActivationPrecision::automatic;
+  MlaForm mla_form = MlaForm::automatic;
+  bool reproducible = false;  // chooses nothing by how the input is cut: mla_form, if automatic, becomes absorbed
   std::shared_ptr<Executor> executor = nullptr;  // lends threads, to other engines too; null: a ThreadPool of its own
 };
 
@@ -57,21 +57,22 @@ struct SequenceOutput {
 /// Movable, not copyable; one thread at a time. A sequence gets the same bits alone and among others, on any number of
 /// threads and however its input is cut into calls, with one exception: latent attention (DeepSeek, Kimi) takes the
 /// form that costs less for the rows of a pass, and the forms round differently. `reproducible` or a fixed
-/// `latent_form` fix that.
+/// `mla_form` fix that.
 class Engine {
  public:
   /// Throws InputError when an option is out of range, DeviceError when the instruction set is not there.
   explicit Engine(Model model, const EngineOptions& options = {}) : model_(std::move(model)), options_(options) {
-    if (options_.threads > kMaxThreads)
-      throw InputError(
-          "threads: expected at most " + std::to_string(kMaxThreads) + ", found " + std::to_string(options_.threads),
-          {.field = "threads"});
-    if (options_.threads == 0)
-      options_.threads = options_.executor ? options_.executor->max_workers() : default_threads();
-    if (!options_.executor && options_.threads > 1) options_.executor = std::make_shared<ThreadPool>(options_.threads);
-    if (options_.batch_size == 0) throw InputError("batch_size: expected at least 1, found 0", {.field = "batch_size"});
-    if (options_.reproducible && options_.latent_form == LatentAttentionForm::automatic)
-      options_.latent_form = LatentAttentionForm::absorbed;
+    if (options_.num_threads > kMaxThreads)
+      throw InputError("threads: expected at most " + std::to_string(kMaxThreads) + ", found " +
+                           std::to_string(options_.num_threads),
+                       {.field = "threads"});
+    if (options_.num_threads == 0)
+      options_.num_threads = options_.executor ? options_.executor->max_workers() : default_threads();
+    if (!options_.executor && options_.num_threads > 1)
+      options_.executor = std::make_shared<ThreadPool>(options_.num_threads);
+    if (options_.prefill_chunk == 0)
+      throw InputError("prefill_chunk: expected at least 1, found 0", {.field = "prefill_chunk"});
+    if (options_.reproducible && options_.mla_form == MlaForm::automatic) options_.mla_form = MlaForm::absorbed;
     if (!options_.isa) options_.isa = default_isa();
     if (!is_available(*options_.isa))
       throw DeviceError("instruction set " + in_quotes(to_string(*options_.isa)) + ": this CPU does not have it",
@@ -171,7 +172,7 @@ class Engine {
   void run_pass(std::span<const SequenceInput> inputs, Progress& progress, const std::stop_token& stop) {
     const Workspace::Scope scope(workspace_);
     const std::size_t frame = model_.info().whole_frames ? model_.info().frame_size : 1;
-    const std::size_t room = std::max(options_.batch_size / frame, std::size_t{1}) * frame;
+    const std::size_t room = std::max(options_.prefill_chunk / frame, std::size_t{1}) * frame;
     const std::span<SequenceSlice> slices = workspace_.take<SequenceSlice>(inputs.size() - progress.input);
     std::size_t count = 0;
     std::size_t rows = 0;
@@ -191,11 +192,11 @@ class Engine {
       rows += now;
     }
     const ForwardContext context{.execution = {.isa = *options_.isa,
-                                               .threads = options_.threads,
+                                               .num_threads = options_.num_threads,
                                                .stop = stop,
                                                .activations = options_.activations,
                                                .executor = options_.executor.get(),
-                                               .latent_form = options_.latent_form},
+                                               .mla_form = options_.mla_form},
                                  .workspace = workspace_,
                                  .batch = gather(inputs, progress, slices.first(count), rows),
                                  .plan = &plan_};

@@ -83,10 +83,10 @@ namespace detail {
       if (!logit.is_number()) reader.fail("logits", "numbers", logit);
       top.logits.push_back(static_cast<float>(std::clamp(logit.get<double>(), -1e30, 1e30)));
     }
-    reader.finish();
+    reader.reject_unknown_keys();
     result.top_logits.push_back(std::move(top));
   }
-  entry.finish();
+  entry.reject_unknown_keys();
   return result;
 }
 
@@ -94,9 +94,9 @@ namespace detail {
 
 /// Reads self_test.json: at least one case, with the experts of every token. Throws FileError, ConfigError.
 [[nodiscard]] inline SelfTest read_self_test(const std::filesystem::path& path) {
-  const std::string place = path.string();
+  const std::string source_name = path.string();
   const Json document = read_json_file(path);
-  ObjectReader root(document, place);
+  ObjectReader root(document, source_name);
   static_cast<void>(root.choice<bool>("format", {{"trine-self-test", true}}));
   static_cast<void>(root.integer("version", 1, 1));
   static_cast<void>(root.has("made_by"));
@@ -104,10 +104,10 @@ namespace detail {
   if (!cases.is_array() || cases.empty()) root.fail("cases", "a list of at least one case", cases);
   SelfTest result;
   for (std::size_t i = 0; i < cases.size(); ++i) {
-    result.cases.push_back(
-        detail::read_self_test_case(root.element("cases", i), {place, "cases", "cases[" + std::to_string(i) + "]"}));
+    result.cases.push_back(detail::read_self_test_case(root.element("cases", i),
+                                                       {source_name, "cases", "cases[" + std::to_string(i) + "]"}));
   }
-  root.finish();
+  root.reject_unknown_keys();
   return result;
 }
 
@@ -143,17 +143,17 @@ struct SelfTestReport {
   };
   for (std::size_t c = 0; c < test.cases.size(); ++c) {
     const SelfTest::Case& expected = test.cases[c];
-    const std::string place = "case " + std::to_string(c) + ": ";
+    const std::string source_name = "case " + std::to_string(c) + ": ";
     Recorder recorder;
     SessionOptions watched = options;
-    watched.activations = Activations::f32;  // the arithmetic of the reference
+    watched.activations = ActivationPrecision::f32;  // the arithmetic of the reference
     watched.observer = borrow(recorder);
     Session session(model, watched);
     View<const float, 2> logits;
     try {
       logits = session.forward(expected.tokens, OutputRows::all);
     } catch (const NumericError& error) {
-      differ(place + error.what());
+      differ(source_name + error.what());
       continue;
     }
     report.tokens += expected.tokens.size();
@@ -165,7 +165,7 @@ struct SelfTestReport {
         ++report.expert_choices;
         if (t < found.size() && found[t] == tokens[t]) continue;
         ++report.wrong_expert_choices;
-        differ(place + "layer " + std::to_string(layer) + ", token " + std::to_string(t) +
+        differ(source_name + "layer " + std::to_string(layer) + ", token " + std::to_string(t) +
                ": another choice of experts");
       }
     }
@@ -174,14 +174,14 @@ struct SelfTestReport {
       for (const float value : top.logits) largest = std::max(largest, std::abs(value));
     for (const auto& top : expected.top_logits) {
       if (top.position >= logits.extent(0) || top.ids.size() != top.logits.size()) {
-        throw ConfigError(place + "top_logits: expected positions below " + std::to_string(logits.extent(0)) +
+        throw ConfigError(source_name + "top_logits: expected positions below " + std::to_string(logits.extent(0)) +
                               " and as many logits as ids, found position " + std::to_string(top.position),
                           {.kind = ErrorKind::mismatch, .field = "top_logits"});
       }
       for (std::size_t i = 0; i < top.ids.size(); ++i) {
         if (top.ids[i] >= logits.extent(1)) {
-          throw ConfigError(place + "top_logits: expected ids below " + std::to_string(logits.extent(1)) + ", found " +
-                                std::to_string(top.ids[i]),
+          throw ConfigError(source_name + "top_logits: expected ids below " + std::to_string(logits.extent(1)) +
+                                ", found " + std::to_string(top.ids[i]),
                             {.kind = ErrorKind::mismatch, .field = "top_logits"});
         }
         ++report.logits;
@@ -190,7 +190,7 @@ struct SelfTestReport {
             static_cast<double>(largest);
         report.worst_logit_error = std::max(report.worst_logit_error, error);
         if (!(error <= tolerance)) {
-          differ(place + "position " + std::to_string(top.position) + ", token id " + std::to_string(top.ids[i]) +
+          differ(source_name + "position " + std::to_string(top.position) + ", token id " + std::to_string(top.ids[i]) +
                  ": expected logit " + std::to_string(top.logits[i]) + ", found " +
                  std::to_string(logits(top.position, top.ids[i])));
         }

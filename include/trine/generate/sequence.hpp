@@ -22,19 +22,20 @@
 namespace trine::inline TRINE_ABI {
 
 struct SequenceOptions {
-  std::size_t context = 0;  // most positions; 0: what the model was made for
-  CacheType cache_type =
-      CacheType::f32;    // how keys and values are kept: bf16 and q8 take less memory and lose a little
-  std::uint64_t id = 0;  // which routing events name
+  std::size_t context_length = 0;  // most positions; 0: what the model was made for
+  KvCacheDtype kv_cache_dtype =
+      KvCacheDtype::f32;  // how keys and values are kept: bf16 and q8 take less memory and lose a little
+  std::uint64_t id = 0;   // which routing events name
   std::shared_ptr<RoutingObserver> observer = nullptr;  // sees how this sequence is routed
-  RouterWrapper wrap_router = {};  // forces, masks, records, replays or replaces routers for this sequence
+  RouterDecoratorFactory router_decorator =
+      {};  // forces, masks, records, replays or replaces routers for this sequence
 };
 
 /// What a fork has of its own.
 struct ForkOptions {
   std::uint64_t id = 0;
-  std::shared_ptr<RoutingObserver> observer = nullptr;      // not the original's, unless it is given
-  std::optional<RouterWrapper> wrap_router = std::nullopt;  // nullopt: the original's routers
+  std::shared_ptr<RoutingObserver> observer = nullptr;                    // not the original's, unless it is given
+  std::optional<RouterDecoratorFactory> router_decorator = std::nullopt;  // nullopt: the original's routers
 };
 
 /// Movable, not copyable but by fork(); one thread at a time.
@@ -43,9 +44,9 @@ class Sequence {
   /// Throws InputError when an option is out of range or a router does not fit its layer, CapacityError when the caches
   /// of a `context` that was asked for do not fit the memory that is left.
   explicit Sequence(Model model, const SequenceOptions& options = {})
-      : model_(std::move(model)), context_(options.context), id_(options.id), observer_(options.observer) {
-    state_.cache_type = options.cache_type;
-    state_.cache = model_.transformer().make_cache(options.cache_type);
+      : model_(std::move(model)), context_(options.context_length), id_(options.id), observer_(options.observer) {
+    state_.kv_cache_dtype = options.kv_cache_dtype;
+    state_.cache = model_.transformer().make_cache(options.kv_cache_dtype);
     const std::size_t most = model_.info().max_position_embeddings;
     if (context_ > most) {
       throw InputError("context: expected at most " + std::to_string(most) +
@@ -54,7 +55,7 @@ class Sequence {
     }
     if (context_ != 0) require_memory(context_);
     if (context_ == 0) context_ = most;
-    if (options.wrap_router) routers_ = decorate(options.wrap_router);
+    if (options.router_decorator) routers_ = decorate(options.router_decorator);
   }
 
   [[nodiscard]] const Model& model() const noexcept { return model_; }
@@ -64,8 +65,8 @@ class Sequence {
   /// One token per position, then those that were appended and wait for the next pass, tokens().subspan(position()).
   /// None of a model that takes features.
   [[nodiscard]] std::span<const TokenId> tokens() const noexcept { return state_.tokens; }
-  [[nodiscard]] CacheType cache_type() const noexcept { return state_.cache_type; }
-  [[nodiscard]] std::size_t context() const noexcept { return context_; }
+  [[nodiscard]] KvCacheDtype kv_cache_dtype() const noexcept { return state_.kv_cache_dtype; }
+  [[nodiscard]] std::size_t context_length() const noexcept { return context_; }
   /// Was a pass over it cancelled, or were its outputs not finite? It then needs a truncate or reset.
   [[nodiscard]] bool is_interrupted() const noexcept { return interrupted_; }
   /// Bytes of the caches.
@@ -80,7 +81,8 @@ class Sequence {
     Sequence other(*this);
     other.id_ = options.id;
     other.observer_ = options.observer;
-    if (options.wrap_router) other.routers_ = *options.wrap_router ? decorate(*options.wrap_router) : nullptr;
+    if (options.router_decorator)
+      other.routers_ = *options.router_decorator ? decorate(*options.router_decorator) : nullptr;
     return other;
   }
 
@@ -95,7 +97,7 @@ class Sequence {
 
   /// Removes all positions and gives the memory of the caches back.
   void reset() {
-    state_ = {state_.cache_type, 0, {}, model_.transformer().make_cache(state_.cache_type)};
+    state_ = {state_.kv_cache_dtype, 0, {}, model_.transformer().make_cache(state_.kv_cache_dtype)};
     become_whole();
   }
 
@@ -189,7 +191,7 @@ class Sequence {
   ~Sequence() = default;
 
  private:
-  [[nodiscard]] std::shared_ptr<const OwnRouters> decorate(const RouterWrapper& wrap) const {
+  [[nodiscard]] std::shared_ptr<const OwnRouters> decorate(const RouterDecoratorFactory& wrap) const {
     auto routers = std::make_shared<OwnRouters>();
     const std::vector<Block>& blocks = model_.transformer().blocks();
     for (std::size_t layer = 0; layer < blocks.size(); ++layer) {
@@ -267,7 +269,7 @@ class Sequence {
 
   // Bytes that caches of so many positions need beyond what this sequence holds, if they are worth a question.
   [[nodiscard]] std::size_t more_bytes(std::size_t positions) const {
-    const std::size_t needed = model_.cache_bytes(positions, state_.cache_type);
+    const std::size_t needed = model_.cache_bytes(positions, state_.kv_cache_dtype);
     const std::size_t held = cache_bytes();
     return needed < held + kWorthAsking ? 0 : needed - held;
   }

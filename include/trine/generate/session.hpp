@@ -17,37 +17,38 @@
 namespace trine::inline TRINE_ABI {
 
 struct SessionOptions {
-  std::size_t context = 0;       // most positions; 0: what the model was made for
-  std::size_t threads = 0;       // 0: as many as `executor` lends, default_threads() without one
-  std::size_t batch_size = 512;  // rows of a long prompt computed at once; bounds the scratch memory
-  std::optional<Isa> isa = {};   // none: default_isa()
-  Activations activations = Activations::automatic;
-  LatentAttentionForm latent_form = LatentAttentionForm::automatic;
-  bool reproducible = false;  // chooses nothing by how the input is cut: latent_form, if automatic, becomes absorbed
-  CacheType cache_type =
-      CacheType::f32;  // how keys and values are kept: bf16 and q8 take less memory and lose a little
+  std::size_t context_length = 0;   // most positions; 0: what the model was made for
+  std::size_t num_threads = 0;      // 0: as many as `executor` lends, default_threads() without one
+  std::size_t prefill_chunk = 512;  // rows of a long prompt computed at once; bounds the scratch memory
+  std::optional<Isa> isa = {};      // none: default_isa()
+  ActivationPrecision activations = ActivationPrecision::automatic;
+  MlaForm mla_form = MlaForm::automatic;
+  bool reproducible = false;  // chooses nothing by how the input is cut: mla_form, if automatic, becomes absorbed
+  KvCacheDtype kv_cache_dtype =
+      KvCacheDtype::f32;  // how keys and values are kept: bf16 and q8 take less memory and lose a little
   std::shared_ptr<RoutingObserver> observer = nullptr;  // sees every routing decision
-  RouterWrapper wrap_router = {};  // forces, masks, records, replays or replaces routers for this session alone
+  RouterDecoratorFactory router_decorator =
+      {};  // forces, masks, records, replays or replaces routers for this session alone
   std::shared_ptr<Executor> executor = nullptr;  // lends threads, to other sessions too; null: a ThreadPool of its own
 };
 
 /// Movable, not copyable but by fork(); one thread at a time. Results depend neither on `threads`, nor on how the input
 /// is cut into calls, with one exception: models with latent attention take the form of it that costs
-/// less for the rows of a pass, and the forms round differently. `reproducible` or a fixed `latent_form` fix that.
+/// less for the rows of a pass, and the forms round differently. `reproducible` or a fixed `mla_form` fix that.
 class Session {
  public:
   /// Throws InputError when an option is out of range, DeviceError when the instruction set is not there, CapacityError
   /// when the caches of a `context` that was asked for do not fit the memory that is left.
   explicit Session(Model model, const SessionOptions& options = {})
-      : sequence_(model, {.context = options.context,
-                          .cache_type = options.cache_type,
+      : sequence_(model, {.context_length = options.context_length,
+                          .kv_cache_dtype = options.kv_cache_dtype,
                           .observer = options.observer,
-                          .wrap_router = options.wrap_router}),
-        engine_(std::move(model), {.threads = options.threads,
-                                   .batch_size = options.batch_size,
+                          .router_decorator = options.router_decorator}),
+        engine_(std::move(model), {.num_threads = options.num_threads,
+                                   .prefill_chunk = options.prefill_chunk,
                                    .isa = options.isa,
                                    .activations = options.activations,
-                                   .latent_form = options.latent_form,
+                                   .mla_form = options.mla_form,
                                    .reproducible = options.reproducible,
                                    .executor = options.executor}) {}
 
@@ -57,9 +58,9 @@ class Session {
   /// The tokens of the sequence: one per position, then those that were appended and wait for the next pass,
   /// tokens().subspan(position()). None of a model that takes features. Valid until the session changes.
   [[nodiscard]] std::span<const TokenId> tokens() const noexcept { return sequence_.tokens(); }
-  [[nodiscard]] CacheType cache_type() const noexcept { return sequence_.cache_type(); }
-  [[nodiscard]] std::size_t context() const noexcept { return sequence_.context(); }
-  [[nodiscard]] std::size_t threads() const noexcept { return engine_.options().threads; }
+  [[nodiscard]] KvCacheDtype kv_cache_dtype() const noexcept { return sequence_.kv_cache_dtype(); }
+  [[nodiscard]] std::size_t context_length() const noexcept { return sequence_.context_length(); }
+  [[nodiscard]] std::size_t num_threads() const noexcept { return engine_.options().num_threads; }
   /// Lends the threads; null when there is but one.
   [[nodiscard]] const std::shared_ptr<Executor>& executor() const noexcept { return engine_.options().executor; }
   [[nodiscard]] Isa isa() const noexcept { return *engine_.options().isa; }
@@ -122,7 +123,7 @@ class Session {
   /// Writes the sequence to a file, beside it first. Tokens that wait since append() are computed before; those that
   /// the context has no room for are not in the file. Throws FileError; InputError after an interruption.
   void save(const std::filesystem::path& path) {
-    if (const std::size_t end = std::min(tokens().size(), context()); end > position()) {
+    if (const std::size_t end = std::min(tokens().size(), context_length()); end > position()) {
       const std::vector<TokenId> beyond(tokens().begin() + static_cast<std::ptrdiff_t>(end), tokens().end());
       truncate(end);
       forward({});

@@ -23,7 +23,7 @@ namespace trine::inline TRINE_ABI {
 
 /// A sequence that a model has seen.
 struct SequenceState {
-  CacheType cache_type = CacheType::f32;
+  KvCacheDtype kv_cache_dtype = KvCacheDtype::f32;
   std::size_t position = 0;
   std::vector<TokenId> tokens;  // [position], or none of a model that takes features
   SequenceCache cache;
@@ -38,7 +38,7 @@ struct SessionHeader {
   std::array<char, 8> magic = kSessionMagic;
   std::uint64_t version = kSessionVersion;
   std::uint64_t fingerprint = 0;
-  std::uint64_t cache_type = 0;
+  std::uint64_t kv_cache_dtype = 0;
   std::uint64_t position = 0;
   std::uint64_t tokens = 0;
 };
@@ -71,13 +71,13 @@ inline void write_session_file(const std::filesystem::path& path, const Model& m
     file.write(bytes);
   };
   const detail::SessionHeader header{.fingerprint = model.fingerprint(),
-                                     .cache_type = static_cast<std::uint64_t>(state.cache_type),
+                                     .kv_cache_dtype = static_cast<std::uint64_t>(state.kv_cache_dtype),
                                      .position = state.position,
                                      .tokens = state.tokens.size()};
   write(std::as_bytes(std::span(&header, 1)));
   write(std::as_bytes(std::span(state.tokens)));
   SequenceCache cache = state.cache;  // shares the pages
-  detail::for_session_tables(model, state.position, cache, [&](const CachePages& table, std::size_t pages) {
+  detail::for_session_tables(model, state.position, cache, [&](const PageTable& table, std::size_t pages) {
     for (std::size_t page = 0; page < pages; ++page) write({table.read(page), table.page_bytes()});
   });
   const std::uint64_t sum = hash.value();
@@ -104,8 +104,8 @@ inline void write_session_file(const std::filesystem::path& path, const Model& m
     fail("fingerprint: expected " + detail::in_hex(own) + ", that of the model, found " +
              detail::in_hex(header.fingerprint) + ": it was saved with another one",
          ErrorKind::mismatch);
-  if (header.cache_type >= kCacheTypeNames.size())
-    fail("cache_type: expected 0, 1 or 2, found " + std::to_string(header.cache_type));
+  if (header.kv_cache_dtype >= kKvCacheDtypeNames.size())
+    fail("cache_type: expected 0, 1 or 2, found " + std::to_string(header.kv_cache_dtype));
   const ModelInfo& info = model.info();
   if (header.position > info.max_position_embeddings)
     fail("position: expected at most " + std::to_string(info.max_position_embeddings) + ", found " +
@@ -113,10 +113,10 @@ inline void write_session_file(const std::filesystem::path& path, const Model& m
   if (header.tokens != (info.num_features == 0 ? header.position : 0))
     fail("tokens: expected one a position, found " + std::to_string(header.tokens));
 
-  SequenceState state{static_cast<CacheType>(header.cache_type), header.position, {}, {}};
-  state.cache = model.transformer().make_cache(state.cache_type);
+  SequenceState state{static_cast<KvCacheDtype>(header.kv_cache_dtype), header.position, {}, {}};
+  state.cache = model.transformer().make_cache(state.kv_cache_dtype);
   std::uint64_t size = sizeof header + header.tokens * sizeof(TokenId) + sizeof(std::uint64_t);
-  size += model.cache_bytes(state.position, state.cache_type);
+  size += model.cache_bytes(state.position, state.kv_cache_dtype);
   if (size != rest.size())
     fail("expected " + std::to_string(size) + " bytes for " + std::to_string(header.position) + " positions, found " +
          std::to_string(rest.size()));
@@ -134,7 +134,7 @@ inline void write_session_file(const std::filesystem::path& path, const Model& m
   for (const TokenId token : state.tokens)
     if (token >= info.vocab_size)
       fail("tokens: expected ids below " + std::to_string(info.vocab_size) + ", found " + std::to_string(token));
-  detail::for_session_tables(model, state.position, state.cache, [&](CachePages& table, std::size_t pages) {
+  detail::for_session_tables(model, state.position, state.cache, [&](PageTable& table, std::size_t pages) {
     for (std::size_t page = 0; page < pages; ++page)
       std::memcpy(table.write(page), take(table.page_bytes()).data(), table.page_bytes());
   });

@@ -16,7 +16,7 @@
 #include <trine/core/abi.hpp>
 #include <trine/core/error.hpp>
 #include <trine/core/token_id.hpp>
-#include <trine/text/utf8.hpp>
+#include <trine/text/unicode/utf8.hpp>
 
 namespace trine::inline TRINE_ABI {
 

@@ -19,7 +19,7 @@
 #include <trine/generate/sampler.hpp>
 #include <trine/generate/session.hpp>
 #include <trine/generate/stop_conditions.hpp>
-#include <trine/text/detokenizer.hpp>
+#include <trine/text/tokenizer/detokenizer.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -156,7 +156,7 @@ class TextStream {
     StopConditions::Step step = conditions_.push(token, detokenizer_.push(token));
     if (step.reason) {
       end(*step.reason);
-    } else if (session_->position() == session_->context()) {
+    } else if (session_->position() == session_->context_length()) {
       end(FinishReason::context_full);
     }
     return std::move(step.text);

@@ -131,13 +131,13 @@ class ObjectReader {
   }
 
   /// Throws ConfigError for the first key that no getter asked for.
-  void finish() const {
+  void reject_unknown_keys() const {
     for (const auto& [key, value] : object_.items())
       if (!is_known(key)) throw ConfigError(unknown(key), details(key, ErrorKind::unsupported));
   }
   /// The same for files whose writers add keys of their own. A key is noted, not refused, where its value asks for
   /// nothing (null, false, 0 or empty), where it is one of `ignored`, or where the caller of the load allows it.
-  void finish(Notes& notes, std::span<const IgnoredNames> ignored = {}) const {
+  void reject_unknown_keys(Notes& notes, std::span<const IgnoredNames> ignored = {}) const {
     for (const auto& item : object_.items()) {
       const std::string& key = item.key();
       if (is_known(key)) continue;

@@ -79,5 +79,5 @@ TRINE_DECL void gemm_decoded(Isa isa, const RowsOf<float>& x, std::size_t rows, 
 }  // namespace trine::inline TRINE_ABI::kernels
 
 #if TRINE_HEADER_ONLY
-#include <trine/kernels/dispatched/gemm.inl>
+#include <trine/kernels/dispatch/gemm.inl>
 #endif

@@ -26,9 +26,10 @@ enum class ActivationType : std::uint8_t { f32, bf16, q8 };
 ///   q8    with weights that have a kernel for it,
 ///   bf16  with bf16 weights, if the execution says native and the CPU multiplies bf16 (with AMX: in panels),
 ///   f32   with all others, and with any if the execution says f32.
-[[nodiscard]] inline ActivationType activation_type(const Execution& execution, const WeightMatrix& w) noexcept {
-  if (execution.activations == Activations::f32) return ActivationType::f32;
-  if (execution.activations == Activations::native && multiplies_bf16(execution.isa, w)) return ActivationType::bf16;
+[[nodiscard]] inline ActivationType activation_type(const ExecutionContext& execution, const WeightMatrix& w) noexcept {
+  if (execution.activations == ActivationPrecision::f32) return ActivationType::f32;
+  if (execution.activations == ActivationPrecision::native && multiplies_bf16(execution.isa, w))
+    return ActivationType::bf16;
   return kernels_of(w.dtype).q8 != nullptr && w.has_whole_rows() ? ActivationType::q8 : ActivationType::f32;
 }
 
@@ -46,7 +47,7 @@ class ActivationBuffer {
  public:
   ActivationBuffer() = default;
   /// Room for what products with these weights want, f32 among it only if asked.
-  ActivationBuffer(const Execution& execution, Workspace& workspace, std::size_t rows, std::size_t columns,
+  ActivationBuffer(const ExecutionContext& execution, Workspace& workspace, std::size_t rows, std::size_t columns,
                    std::span<const WeightMatrix* const> weights, bool with_f32)
       : rows_{.rows = rows, .columns = columns} {
     const auto wanted = [&](ActivationType type) {
@@ -64,7 +65,7 @@ class ActivationBuffer {
     }
     if (!wanted(ActivationType::q8)) return;
     QuantizedRows& q = rows_.q8;
-    q.ld = QuantizedRows::distance_of(columns);
+    q.ld = QuantizedRows::leading_dimension(columns);
     q.groups = QuantizedRows::groups_of(columns);
     q.subgroups = QuantizedRows::subgroups_of(columns);
     q.codes = workspace.take<std::int8_t>(rows * q.ld).data();
@@ -89,8 +90,8 @@ class ActivationBuffer {
 };
 
 /// x as products with these weights want it, rounded once for all of them.   x: [rows, columns], borrowed
-[[nodiscard]] inline ActivationRows prepare(const Execution& execution, Workspace& workspace, View<const float, 2> x,
-                                            std::span<const WeightMatrix* const> weights) {
+[[nodiscard]] inline ActivationRows prepare(const ExecutionContext& execution, Workspace& workspace,
+                                            View<const float, 2> x, std::span<const WeightMatrix* const> weights) {
   const std::size_t rows = x.extent(0);
   const std::size_t columns = x.extent(1);
   const ActivationBuffer buffer(execution, workspace, rows, columns, weights, false);
@@ -101,15 +102,17 @@ class ActivationBuffer {
   prepared.f32 = {x.data(), columns};
   return prepared;
 }
-[[nodiscard]] inline ActivationRows prepare(const Execution& execution, Workspace& workspace, View<const float, 2> x,
+[[nodiscard]] inline ActivationRows prepare(const ExecutionContext& execution, Workspace& workspace,
+                                            View<const float, 2> x,
                                             std::initializer_list<const WeightMatrix*> weights) {
   return prepare(execution, workspace, x, std::span(weights.begin(), weights.size()));
 }
 
 /// y[r, o] = sum_i x[index[r], i] w(o, i) in the calling thread, index[r] = first + r where `index` is null.
 /// y: [rows, w.rows] at distance ldy   after: weights that will be read next, or null
-inline void gemm(const Execution& execution, const ActivationRows& x, const std::uint32_t* index, std::size_t first,
-                 std::size_t rows, const WeightMatrix& w, float* y, std::size_t ldy, const void* after = nullptr) {
+inline void gemm(const ExecutionContext& execution, const ActivationRows& x, const std::uint32_t* index,
+                 std::size_t first, std::size_t rows, const WeightMatrix& w, float* y, std::size_t ldy,
+                 const void* after = nullptr) {
   const WeightKernels& kernels = kernels_of(w.dtype);
   switch (activation_type(execution, w)) {
     case ActivationType::f32:
@@ -132,7 +135,7 @@ struct MatmulTask {
 
 /// Enough tasks for the threads, none too small to be worth it: blocks of columns, so that each weight is read once;
 /// and of rows, too, where there are too few columns for all threads.   all_outs: columns of all products of a region
-[[nodiscard]] inline MatmulTask matmul_task(const Execution& execution, std::size_t rows, std::size_t outs,
+[[nodiscard]] inline MatmulTask matmul_task(const ExecutionContext& execution, std::size_t rows, std::size_t outs,
                                             std::size_t k, std::size_t all_outs) noexcept {
   constexpr std::size_t kColumns = 64;  // whole tiles of packed panels
   constexpr std::size_t kRows = 32;     // whole tiles of rows, of all kernels but few
@@ -161,7 +164,7 @@ inline constexpr std::size_t kMaxProducts = 4;  // of one call
 
 /// All products of x, at most kMaxProducts, in one parallel region.   x: [rows, in], prepared for all of their weights.
 /// Throws ShapeError.
-inline void matmul(const Execution& execution, const ActivationRows& x, std::span<const Product> products) {
+inline void matmul(const ExecutionContext& execution, const ActivationRows& x, std::span<const Product> products) {
   struct Plan {
     MatmulTask size;
     std::size_t row_blocks;
@@ -204,14 +207,14 @@ inline void matmul(const Execution& execution, const ActivationRows& x, std::spa
       gemm(execution, x, nullptr, row, rows, w.row_range(first, columns), y, w.rows, next);
       if (product.bias == nullptr) return;
       for (std::size_t r = 0; r < rows; ++r)
-        add_to(execution.isa, {product.bias + first, columns}, {y + r * w.rows, columns});
+        add_inplace(execution.isa, {product.bias + first, columns}, {y + r * w.rows, columns});
     });
   });
 }
 
 /// y[r, o] = sum_i x[r, i] w(o, i).   x: [rows, in]   w: [out, in]   y: [rows, out], not aliasing x. Throws ShapeError.
-inline void matmul(const Execution& execution, Workspace& workspace, View<const float, 2> x, const WeightMatrix& w,
-                   View<float, 2> y) {
+inline void matmul(const ExecutionContext& execution, Workspace& workspace, View<const float, 2> x,
+                   const WeightMatrix& w, View<float, 2> y) {
   const Workspace::Scope scope(workspace);
   const Product product{&w, nullptr, y};
   matmul(execution, prepare(execution, workspace, x, {&w}), {&product, 1});

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Products of activations, quantised once a row, with packed weights: y = x W^T. One kernel from one row to many.
 //
-// Integers are exact, so what depends on the instruction set is only how few f32 operations a group are rounded: the
+// Integers are exact, so what depends on the instruction set is only how few f32 operations per group are rounded: the
 // results of AVX2 and AVX-512 have the same bits (generic/packed_gemm.inl).
 #pragma once
 
@@ -24,5 +24,5 @@ TRINE_DECL void packed_gemm(Isa isa, const QuantizedRows& x, const std::uint32_t
 }  // namespace trine::inline TRINE_ABI::kernels
 
 #if TRINE_HEADER_ONLY
-#include <trine/kernels/dispatched/packed_gemm.inl>
+#include <trine/kernels/dispatch/packed_gemm.inl>
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Activations as bytes, for products with packed weights: each group of 128 numbers of a row gets a scale of its own.
+// ActivationPrecision as bytes, for products with packed weights: each group of 128 numbers of a row gets a scale of
+// its own.
 #pragma once
 
 #include <cstddef>
@@ -31,7 +32,7 @@ struct QuantizedRows {
     return (columns + kPackedSubgroup - 1) / kPackedSubgroup;
   }
   /// Distance of rows: an odd number of cache lines, so that rows do not share sets of the cache.
-  [[nodiscard]] static constexpr std::size_t distance_of(std::size_t columns) noexcept {
+  [[nodiscard]] static constexpr std::size_t leading_dimension(std::size_t columns) noexcept {
     return ((columns + 63) / 64 | 1U) * 64;
   }
 };
@@ -44,5 +45,5 @@ TRINE_DECL void quantize_row(Isa isa, const float* x, std::size_t count, const Q
 }  // namespace trine::inline TRINE_ABI::kernels
 
 #if TRINE_HEADER_ONLY
-#include <trine/kernels/dispatched/quantize_rows.inl>
+#include <trine/kernels/dispatch/quantize_rows.inl>
 #endif

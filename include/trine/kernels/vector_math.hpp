@@ -24,7 +24,7 @@ TRINE_DECL void rms_norm_row(Isa isa, std::span<const float> x, std::span<const 
                              std::span<float> y) noexcept;
 
 /// y[i] += x[i]
-TRINE_DECL void add_to(Isa isa, std::span<const float> x, std::span<float> y) noexcept;
+TRINE_DECL void add_inplace(Isa isa, std::span<const float> x, std::span<float> y) noexcept;
 
 /// x = softmax(scale * x), scale >= 0. The sum is taken lane by lane from the first element on, so it depends on the
 /// elements and their number only.
@@ -38,5 +38,5 @@ TRINE_DECL void weighted_sum(Isa isa, std::span<const float> weight, const float
 }  // namespace trine::inline TRINE_ABI::kernels
 
 #if TRINE_HEADER_ONLY
-#include <trine/kernels/dispatched/vector_math.inl>
+#include <trine/kernels/dispatch/vector_math.inl>
 #endif

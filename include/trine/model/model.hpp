@@ -25,8 +25,8 @@ using WeightWrapper = std::function<std::unique_ptr<const WeightSource>(std::uni
 
 struct LoadOptions {
   FileAccess access = FileAccess::map;
-  RouterRegistry routers = {};     // add kinds of your own here
-  RouterWrapper wrap_router = {};  // force, mask, record, replay or replace routers
+  RouterRegistry routers = {};                   // add kinds of your own here
+  RouterDecoratorFactory router_decorator = {};  // force, mask, record, replay or replace routers
   WeightWrapper wrap_weights = {};
   std::optional<Chunking> chunking = std::nullopt;  // approximates full attention: docs/how-to/long-contexts.md
   ArchitectureRegistry architectures = all_architectures();
@@ -41,31 +41,32 @@ class Model {
   /// Opens a model directory: config.json and the weights, in any format of open_weights.hpp. The weights are mapped,
   /// not copied; everything is checked before a tensor is used. Throws FileError, ConfigError, WeightError.
   [[nodiscard]] static Model load(const std::filesystem::path& directory, const LoadOptions& options = {}) {
-    const std::string place = (directory / "config.json").string();
-    const Json config = read_json_file(place);
-    static_cast<void>(find_architecture(config, place, options.architectures));  // before the weights are looked for
+    const std::string source_name = (directory / "config.json").string();
+    const Json config = read_json_file(source_name);
+    static_cast<void>(
+        find_architecture(config, source_name, options.architectures));  // before the weights are looked for
     Notes notes(options.allow_unknown);
     auto source = open_weights(directory, options.access, &notes);
     if (options.wrap_weights) source = options.wrap_weights(std::move(source));
-    return build(config, place, std::move(source), options, std::move(notes));
+    return build(config, source_name, std::move(source), options, std::move(notes));
   }
 
   /// The same from a configuration, which `place` names in errors, and weights that lie anywhere. `options.access` and
   /// `wrap_weights` have no meaning here. Throws ConfigError, WeightError.
-  [[nodiscard]] static Model build(const Json& config, const std::string& place,
+  [[nodiscard]] static Model build(const Json& config, const std::string& source_name,
                                    std::unique_ptr<const WeightSource> source, const LoadOptions& options = {}) {
-    return build(config, place, std::move(source), options, Notes(options.allow_unknown));
+    return build(config, source_name, std::move(source), options, Notes(options.allow_unknown));
   }
 
   /// What each tensor of `source` is for in the model that `config` describes: builds it to see, and throws it away.
   /// Throws as `build` does.
-  [[nodiscard]] static TensorRecord tensor_record(const Json& config, const std::string& place,
+  [[nodiscard]] static TensorRecord tensor_record(const Json& config, const std::string& source_name,
                                                   const WeightSource& source, const LoadOptions& options = {}) {
     LoadOptions dry = options;
-    dry.wrap_router = {};  // is told of the routers of models only
+    dry.router_decorator = {};  // is told of the routers of models only
     Notes notes(options.allow_unknown);
-    WeightReader reader(source, parse_quantization_config(config, place, notes), &notes);
-    static_cast<void>(build_parts(config, place, dry, notes, reader));
+    WeightReader reader(source, parse_quantization_config(config, source_name, notes), &notes);
+    static_cast<void>(build_parts(config, source_name, dry, notes, reader));
     return reader.record();
   }
 
@@ -75,7 +76,7 @@ class Model {
   [[nodiscard]] std::size_t weight_bytes() const noexcept { return state_->weight_bytes; }
 
   /// Tells models apart: a hash of the configuration, of the chunks if attention is approximated, of the names, types
-  /// and shapes of all tensors, and of some bytes of each. Reads a few pages a tensor.
+  /// and shapes of all tensors, and of some bytes of each. Reads a few pages per tensor.
   [[nodiscard]] std::uint64_t fingerprint() const {
     constexpr std::size_t kSample = 1024;  // bytes at the beginning, in the middle and at the end
     Hash hash;
@@ -95,7 +96,7 @@ class Model {
   }
 
   /// Bytes of the caches of one sequence of `tokens` tokens.
-  [[nodiscard]] std::size_t cache_bytes(std::size_t tokens, CacheType type = CacheType::f32) const {
+  [[nodiscard]] std::size_t cache_bytes(std::size_t tokens, KvCacheDtype type = KvCacheDtype::f32) const {
     std::size_t total = 0;
     for (const Block& block : transformer().blocks()) total += block.attention->cache_bytes(tokens, type);
     return total;
@@ -104,19 +105,19 @@ class Model {
  private:
   struct State {
     std::unique_ptr<const WeightSource> source;  // before `built`, whose layers borrow from it
-    BuiltModel built;
+    ModelParts built;
     std::size_t weight_bytes = 0;
     std::uint64_t config_hash = 0;
   };
 
   explicit Model(std::shared_ptr<const State> state) : state_(std::move(state)) {}
 
-  static Model build(const Json& config, const std::string& place, std::unique_ptr<const WeightSource> source,
+  static Model build(const Json& config, const std::string& source_name, std::unique_ptr<const WeightSource> source,
                      const LoadOptions& options, Notes notes) {
     auto state = std::make_shared<State>();
     state->source = std::move(source);
-    WeightReader reader(*state->source, parse_quantization_config(config, place, notes), &notes);
-    state->built = build_parts(config, place, options, notes, reader);
+    WeightReader reader(*state->source, parse_quantization_config(config, source_name, notes), &notes);
+    state->built = build_parts(config, source_name, options, notes, reader);
     state->built.info.notes = notes.all();
     state->built.info.unknown_tensors = notes.unknown_tensors();
     Hash hash;
@@ -131,18 +132,19 @@ class Model {
     return Model(std::move(state));
   }
 
-  static BuiltModel build_parts(const Json& config, const std::string& place, const LoadOptions& options, Notes& notes,
-                                WeightReader& reader) {
-    const Architecture& architecture = find_architecture(config, place, options.architectures);
-    BuiltModel built = architecture({config, place, options.routers, options.wrap_router, options.chunking, &notes},
-                                    WeightScope(reader));
+  static ModelParts build_parts(const Json& config, const std::string& source_name, const LoadOptions& options,
+                                Notes& notes, WeightReader& reader) {
+    const ModelBuilder& architecture = find_architecture(config, source_name, options.architectures);
+    ModelParts built =
+        architecture({config, source_name, options.routers, options.router_decorator, options.chunking, &notes},
+                     WeightScope(reader));
     reader.require_all_fetched();
     return built;
   }
 
-  static const Architecture& find_architecture(const Json& config, const std::string& place,
+  static const ModelBuilder& find_architecture(const Json& config, const std::string& source_name,
                                                const ArchitectureRegistry& known) {
-    ObjectReader reader(config, place);
+    ObjectReader reader(config, source_name);
     const std::string type = reader.string("model_type");
     const auto found = known.find(type);
     if (found != known.end()) return found->second;

@@ -14,12 +14,13 @@ namespace trine::inline TRINE_ABI {
 /// on the tensors themselves. Throws ConfigError for a method that we do not read; notes keys that ask for nothing.
 ///   {"quant_method": "fp8", "fmt": "e4m3", "weight_block_size": [128, 128], "activation_scheme": "dynamic", ...}
 ///   {"quant_method": "mxfp4", ...}
-[[nodiscard]] inline WeightReader::CodeBlock parse_quantization_config(const Json& config, const std::string& place,
-                                                                       Notes& notes) {
-  WeightReader::CodeBlock block;
+[[nodiscard]] inline WeightReader::ScaleBlockShape parse_quantization_config(const Json& config,
+                                                                             const std::string& source_name,
+                                                                             Notes& notes) {
+  WeightReader::ScaleBlockShape block;
   const auto found = config.find("quantization_config");
   if (found == config.end() || found->is_null()) return block;
-  ObjectReader reader(*found, place, "quantization_config");
+  ObjectReader reader(*found, source_name, "quantization_config");
   enum class Method : bool { fp8, mxfp4 };
   const Method method = reader.choice<Method>("quant_method", {{"fp8", Method::fp8}, {"mxfp4", Method::mxfp4}});
   // Which modules stay as they are is seen on their tensors.
@@ -39,7 +40,7 @@ namespace trine::inline TRINE_ABI {
       reader.fail("weight_block_size", "two integers from 1 to 65536", size);
     block = {size[0].get<std::size_t>(), size[1].get<std::size_t>()};
   }
-  reader.finish(notes);
+  reader.reject_unknown_keys(notes);
   return block;
 }
 

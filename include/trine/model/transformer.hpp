@@ -39,7 +39,7 @@ class Transformer {
   [[nodiscard]] const std::vector<Block>& blocks() const noexcept { return blocks_; }
   [[nodiscard]] const OutputHead& head() const noexcept { return head_; }
 
-  [[nodiscard]] SequenceCache make_cache(CacheType type = CacheType::f32) const {
+  [[nodiscard]] SequenceCache make_cache(KvCacheDtype type = KvCacheDtype::f32) const {
     SequenceCache cache;
     for (const Block& block : blocks_) cache.push_back(block.attention->make_cache(type));
     return cache;
@@ -50,7 +50,7 @@ class Transformer {
   /// sequence s is not finite. Throws CancelledError between layers; the states of the batch are then invalid.
   void forward(ForwardContext context, View<float, 2> h, std::span<std::optional<std::size_t>> not_finite) const {
     const Workspace::Scope scope(context.workspace);
-    const Execution& execution = context.execution;
+    const ExecutionContext& execution = context.execution;
     embedding_->forward(context, h);
     const View<float, 2> normed = context.workspace.take_matrix<float>(h.extent(0), h.extent(1));
     const View<float, 2> update = context.workspace.take_matrix<float>(h.extent(0), h.extent(1));
@@ -89,9 +89,9 @@ class Transformer {
 
  private:
   // h += update
-  static void add_rows(const Execution& execution, View<const float, 2> update, View<float, 2> h) {
+  static void add_rows(const ExecutionContext& execution, View<const float, 2> update, View<float, 2> h) {
     parallel_rows(execution, h.extent(0), h.extent(1),
-                  [&](std::size_t r) { kernels::add_to(execution.isa, update.row(r), h.row(r)); });
+                  [&](std::size_t r) { kernels::add_inplace(execution.isa, update.row(r), h.row(r)); });
   }
   [[nodiscard]] static std::size_t block_parameters(const Block& block) {
     return block.attention_norm.parameters() + block.feed_forward_norm.parameters() + block.attention->parameters();

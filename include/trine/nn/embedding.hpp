@@ -64,7 +64,7 @@ class FeatureEmbedding : public Embedding {
     const std::size_t hidden = y.extent(1);
     parallel_rows(context.execution, y.extent(0), hidden, [&](std::size_t n) {
       const std::size_t s = context.batch.positions[n] % (site_.size() / hidden);
-      kernels::add_to(context.execution.isa, std::span(site_).subspan(s * hidden, hidden), y.row(n));
+      kernels::add_inplace(context.execution.isa, std::span(site_).subspan(s * hidden, hidden), y.row(n));
     });
   }
   [[nodiscard]] std::size_t parameters() const override { return linear_.parameters() + site_.size(); }

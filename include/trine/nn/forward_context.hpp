@@ -11,7 +11,7 @@
 #include <trine/core/tensor_view.hpp>
 #include <trine/core/token_id.hpp>
 #include <trine/core/workspace.hpp>
-#include <trine/platform/execution.hpp>
+#include <trine/platform/execution_context.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -40,7 +40,7 @@ struct Batch {
 };
 
 struct ForwardContext {
-  Execution execution;
+  ExecutionContext execution;
   Workspace& workspace;
   Batch batch = {};
   RoutingPlan* plan = nullptr;  // scratch of layers with a router
@@ -50,7 +50,7 @@ struct ForwardContext {
   [[nodiscard]] LayerState& state_of(const SequenceSlice& sequence) const noexcept { return sequence.state[layer]; }
   /// The same with activations as they are: for what decides (routers), not computes.
   [[nodiscard]] ForwardContext with_f32_activations() const {
-    return {execution.exact(), workspace, batch, plan, layer};
+    return {execution.with_f32_activations(), workspace, batch, plan, layer};
   }
 };
 

@@ -29,7 +29,7 @@ struct GatedActivation {
   }
 };
 
-/// y = down(activation(gate x, up x)). The weights; experts/gated_executor.hpp computes.
+/// y = down(activation(gate x, up x)). The weights; experts/grouped_mlp.hpp computes.
 class GatedMlp {
  public:
   /// Reads "gate_proj.weight", "up_proj.weight" [ffn, hidden] and "down_proj.weight" [hidden, ffn]. Throws WeightError.

@@ -40,13 +40,13 @@ class Linear {
   /// Columns [first, first + count) of rows index[0], index[1], ..., or where it is null of those from `first_row` on,
   /// in the calling thread; the same bits.   x: from prepare() or a buffer for this map   y: [rows, count] at distance
   /// ldy   first: a multiple of 16   after: weights that will be read next, or null
-  void forward_columns(const Execution& execution, const kernels::ActivationRows& x, const std::uint32_t* index,
+  void forward_columns(const ExecutionContext& execution, const kernels::ActivationRows& x, const std::uint32_t* index,
                        std::size_t first_row, std::size_t rows, std::size_t first, std::size_t count, float* y,
                        std::size_t ldy, const void* after = nullptr) const {
     kernels::gemm(execution, x, index, first_row, rows, weight_.row_range(first, count), y, ldy, after);
     if (!bias_) return;
     const std::span<const float> bias = bias_->view().span().subspan(first, count);
-    for (std::size_t r = 0; r < rows; ++r) kernels::add_to(execution.isa, bias, {y + r * ldy, count});
+    for (std::size_t r = 0; r < rows; ++r) kernels::add_inplace(execution.isa, bias, {y + r * ldy, count});
   }
   /// The same from rows as they are, at distance ldx, without bias.
   void forward_columns(Isa isa, const float* x, std::size_t ldx, std::size_t rows, std::size_t first, std::size_t count,
@@ -63,11 +63,12 @@ class Linear {
   /// Is it worth it to copy columns of the map to panels (copy_columns) before many rows are multiplied with them?
   /// Tiles take bf16 in panels only; a map that is also used transposed is stored otherwise.   columns: multiples of
   /// them
-  [[nodiscard]] bool wants_copies(const Execution& execution,
+  [[nodiscard]] bool wants_copies(const ExecutionContext& execution,
                                   std::initializer_list<std::size_t> columns) const noexcept {
     const std::size_t panel_rows = panel_copy_layout(weight_.rows, weight_.columns).row_block;
     const bool whole = std::ranges::all_of(columns, [=](std::size_t count) { return count % panel_rows == 0; });
-    return execution.activations == Activations::native && kernels::gains_from_panels(execution.isa, weight_) && whole;
+    return execution.activations == ActivationPrecision::native && kernels::gains_from_panels(execution.isa, weight_) &&
+           whole;
   }
   [[nodiscard]] std::size_t copy_bytes(std::size_t count) const noexcept {
     const WeightMatrix copy = panel_copy_layout(count, weight_.columns);

@@ -12,7 +12,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// out[f] = W mean_s(RMSNorm(h[f * pool + s])) + b. Language models have pool = 1: one row of logits a token.
+/// out[f] = W mean_s(RMSNorm(h[f * pool + s])) + b. Language models have pool = 1: one row of logits per token.
 class OutputHead {
  public:
   OutputHead(RmsNorm norm, Linear linear, std::size_t pool)

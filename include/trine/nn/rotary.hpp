@@ -16,7 +16,7 @@ namespace trine::inline TRINE_ABI {
 
 /// How fast the pairs turn. nn/rope_scaling.hpp makes them for published models.
 struct RopeFrequencies {
-  std::vector<double> inverse;  // [rotary_dim / 2] radians a position
+  std::vector<double> inverse;  // [rotary_dim / 2] radians per position
   double amplitude = 1.0;       // multiplied into cosine and sine; no unit
 };
 
@@ -55,9 +55,9 @@ class Rotary {
         coarse_((max_position / kStep + 1) * half_) {
     for (std::size_t i = 0; i < half_; ++i) {
       const double frequency = frequencies.inverse[i];
-      for (std::size_t p = 0; p < kStep; ++p) fine_[p * half_ + i] = turn_by(static_cast<double>(p) * frequency);
+      for (std::size_t p = 0; p < kStep; ++p) fine_[p * half_ + i] = rotation_by(static_cast<double>(p) * frequency);
       for (std::size_t q = 0; q * half_ < coarse_.size(); ++q)
-        coarse_[q * half_ + i] = turn_by(static_cast<double>(q * kStep) * frequency);
+        coarse_[q * half_ + i] = rotation_by(static_cast<double>(q * kStep) * frequency);
     }
   }
 
@@ -68,8 +68,8 @@ class Rotary {
 
   /// The same for heads that begin `distance` elements apart; the last one may end after its rotated part.
   void rotate(std::size_t position, std::span<float> heads, std::size_t distance) const {
-    const Turn* fine = fine_.data() + position % kStep * half_;
-    const Turn* coarse = coarse_.data() + position / kStep * half_;
+    const Rotation* fine = fine_.data() + position % kStep * half_;
+    const Rotation* coarse = coarse_.data() + position / kStep * half_;
     for (std::size_t i = 0; i < half_; ++i) {
       const auto cosine =
           static_cast<float>(amplitude_ * (coarse[i].cosine * fine[i].cosine - coarse[i].sine * fine[i].sine));
@@ -85,11 +85,11 @@ class Rotary {
   }
 
  private:
-  struct Turn {
+  struct Rotation {
     double cosine;
     double sine;
   };
-  static Turn turn_by(double angle) { return {std::cos(angle), std::sin(angle)}; }
+  static Rotation rotation_by(double angle) { return {std::cos(angle), std::sin(angle)}; }
   static constexpr std::size_t kStep = 256;
 
   std::size_t half_;       // number of pairs
@@ -97,8 +97,8 @@ class Rotary {
   std::size_t next_pair_;  // elements from a pair to the next
   std::size_t partner_;    // elements from a to b
   double amplitude_;
-  std::vector<Turn> fine_;    // [kStep, half]    positions 0 .. 255
-  std::vector<Turn> coarse_;  // [.., half]       positions 0, 256, 512, ..
+  std::vector<Rotation> fine_;    // [kStep, half]    positions 0 .. 255
+  std::vector<Rotation> coarse_;  // [.., half]       positions 0, 256, 512, ..
 };
 
 }  // namespace trine::inline TRINE_ABI

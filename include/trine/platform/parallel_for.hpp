@@ -8,7 +8,7 @@
 #include <exception>
 #include <type_traits>
 
-#include <trine/platform/execution.hpp>
+#include <trine/platform/execution_context.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -18,7 +18,7 @@ namespace trine::inline TRINE_ABI {
 /// Returns when all calls have ended. The first exception that a body throws stops the handing out of further calls and
 /// is rethrown here.
 template <class Body>
-void parallel_for(const Execution& execution, std::size_t threads, std::size_t count, const Body& body) {
+void parallel_for(const ExecutionContext& execution, std::size_t threads, std::size_t count, const Body& body) {
   const auto call = [&body](std::size_t i, std::size_t worker) {
     if constexpr (std::is_invocable_v<const Body&, std::size_t, std::size_t>) {
       body(i, worker);
@@ -51,8 +51,8 @@ void parallel_for(const Execution& execution, std::size_t threads, std::size_t c
 
 /// The same on all of the execution's workers.
 template <class Body>
-void parallel_for(const Execution& execution, std::size_t count, const Body& body) {
-  parallel_for(execution, execution.threads, count, body);
+void parallel_for(const ExecutionContext& execution, std::size_t count, const Body& body) {
+  parallel_for(execution, execution.num_threads, count, body);
 }
 
 }  // namespace trine::inline TRINE_ABI

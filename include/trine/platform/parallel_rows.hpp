@@ -16,7 +16,7 @@ inline constexpr std::size_t kRowWork = std::size_t{1} << 15U;
 /// Calls `body(r)` or `body(r, worker)` once for each row r in [0, rows), neighbours in one thread; see parallel_for.
 /// width: numbers of a row that are read or written
 template <class Body>
-void parallel_rows(const Execution& execution, std::size_t rows, std::size_t width, const Body& body) {
+void parallel_rows(const ExecutionContext& execution, std::size_t rows, std::size_t width, const Body& body) {
   const std::size_t at_once = std::max<std::size_t>(1, kRowWork / std::max<std::size_t>(width, 1));
   parallel_for(execution, (rows + at_once - 1) / at_once, [&](std::size_t task, [[maybe_unused]] std::size_t worker) {
     for (std::size_t r = task * at_once; r < std::min(rows, (task + 1) * at_once); ++r) {

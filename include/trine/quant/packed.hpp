@@ -78,7 +78,7 @@ inline constexpr std::size_t kPanelScaleBytes = kPanelRows * sizeof(float);
 namespace detail {
 
 /// Bytes from the beginning of a group of bf16_panels to an element.
-[[nodiscard]] constexpr std::size_t place_in_pairs(std::size_t lane, std::size_t column) noexcept {
+[[nodiscard]] constexpr std::size_t bf16_pair_offset(std::size_t lane, std::size_t column) noexcept {
   return (column / 2 * 2 * kPanelRows + lane * 2 + column % 2) * sizeof(bfloat16);
 }
 
@@ -93,7 +93,7 @@ namespace detail {
   const std::byte* codes = group + group_header_bytes(dtype);
   if (dtype == kBf16Panels) {
     bfloat16 value;
-    std::memcpy(&value, codes + detail::place_in_pairs(lane, in_group), sizeof value);
+    std::memcpy(&value, codes + detail::bf16_pair_offset(lane, in_group), sizeof value);
     return static_cast<float>(value);
   }
   float scale = 0.0F;
@@ -248,7 +248,7 @@ inline void write_bf16(const std::array<float, kPackedGroup>& x, std::size_t lan
                        std::byte* group) noexcept {
   for (std::size_t c = 0; c < columns; ++c) {
     const bfloat16 value(x[c]);
-    std::memcpy(group + place_in_pairs(lane, c), &value, sizeof value);
+    std::memcpy(group + bf16_pair_offset(lane, c), &value, sizeof value);
   }
 }
 

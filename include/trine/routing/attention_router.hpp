@@ -7,18 +7,18 @@
 #include <cstdint>
 
 #include <trine/nn/linear.hpp>
-#include <trine/routing/affinity_router.hpp>
+#include <trine/routing/top_k_router.hpp>
 
 namespace trine::inline TRINE_ABI {
 
 ///   a_e = (W_q x) . key_e / sqrt(key_dim)      p = sigmoid(a) or softmax(a)
-class AttentionRouter : public AffinityRouter {
+class AttentionRouter : public TopKRouter {
  public:
   /// Reads "query.weight" [key_dim, hidden], "keys" [experts, key_dim] and, if present, "balance_bias" [experts].
   AttentionRouter(const WeightScope& scope, std::size_t hidden, std::size_t experts, std::size_t key_dim,
-                  RouterScore score, const ExpertChoice& choice, const MixingRule& mixing)
-      : AffinityRouter(experts, score, choice, mixing, std::nullopt, scope.read_f32_if_present("balance_bias", experts),
-                       1.0F / std::sqrt(static_cast<float>(key_dim))),
+                  RouterScore score, const TopKOptions& choice, const CombineWeights& mixing)
+      : TopKRouter(experts, score, choice, mixing, std::nullopt, scope.read_f32_if_present("balance_bias", experts),
+                   1.0F / std::sqrt(static_cast<float>(key_dim))),
         query_(scope / "query", hidden, key_dim),
         keys_(scope.matrix("keys", experts, key_dim)) {}
 

@@ -16,24 +16,23 @@
 
 namespace trine::inline TRINE_ABI {
 
-class LinearRouter : public AffinityRouter {
+class LinearRouter : public TopKRouter {
  public:
   enum class Bias : bool { none, if_present };
 
   /// Reads "weight" [experts, hidden] and "balance_bias" [experts] if it is present and this kind of router may have
   /// one.
   LinearRouter(const WeightScope& scope, std::size_t hidden, std::size_t experts, RouterScore score,
-               const ExpertChoice& choice, const MixingRule& mixing, std::optional<GroupLimit> groups = std::nullopt,
+               const TopKOptions& choice, const CombineWeights& mixing, std::optional<GroupLimit> groups = std::nullopt,
                Bias bias = Bias::if_present)
-      : AffinityRouter(experts, score, choice, mixing, groups,
-                       bias == Bias::none ? std::nullopt : scope.read_f32_if_present("balance_bias", experts)),
+      : TopKRouter(experts, score, choice, mixing, groups,
+                   bias == Bias::none ? std::nullopt : scope.read_f32_if_present("balance_bias", experts)),
         weight_(scope.matrix("weight", experts, hidden)) {}
   /// weight: [experts, hidden], with a bias of the logits or without   balance_bias: [experts]
-  LinearRouter(Linear weight, RouterScore score, const ExpertChoice& choice, const MixingRule& mixing,
+  LinearRouter(Linear weight, RouterScore score, const TopKOptions& choice, const CombineWeights& mixing,
                std::optional<GroupLimit> groups = std::nullopt,
                std::optional<Tensor<float, 1>> balance_bias = std::nullopt)
-      : AffinityRouter(weight.out(), score, choice, mixing, groups, std::move(balance_bias)),
-        weight_(std::move(weight)) {}
+      : TopKRouter(weight.out(), score, choice, mixing, groups, std::move(balance_bias)), weight_(std::move(weight)) {}
 
   [[nodiscard]] std::size_t parameters() const override { return weight_.parameters() + bias_parameters(); }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Routers around routers: force, mask, record and replay the choice of experts. LoadOptions::wrap_router puts them in
-// place for all sequences of a model, SessionOptions::wrap_router for one.
+// Routers around routers: force, mask, record and replay the choice of experts. LoadOptions::router_decorator puts them
+// in place for all sequences of a model, SessionOptions::router_decorator for one.
 #pragma once
 
 #include <algorithm>

@@ -7,9 +7,9 @@
 #include <utility>
 
 #include <trine/json/object_reader.hpp>
-#include <trine/routing/affinity_router.hpp>
 #include <trine/routing/rule.hpp>
 #include <trine/routing/rule_router.hpp>
+#include <trine/routing/top_k_router.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -21,21 +21,21 @@ struct RouterShape {
 };
 
 /// Reads "choice": {"kind": "top_k", "k": 2} or {"kind": "top_p", "p": 0.6, "max_k": 4}.
-[[nodiscard]] inline ExpertChoice parse_expert_choice(ObjectReader& options, std::size_t most) {
+[[nodiscard]] inline TopKOptions parse_expert_choice(ObjectReader& options, std::size_t most) {
   ObjectReader choice = options.object("choice");
-  ExpertChoice result;
+  TopKOptions result;
   if (choice.choice<bool>("kind", {{"top_k", true}, {"top_p", false}})) {
     result.k = choice.integer("k", 1, most);
   } else {
     result.threshold = static_cast<float>(choice.number("p", 0.0, 1.0));
     result.k = choice.integer("max_k", 1, most);
   }
-  choice.finish();
+  choice.reject_unknown_keys();
   return result;
 }
 
-[[nodiscard]] inline MixingRule parse_mixing_rule(ObjectReader& options) {
-  MixingRule result;
+[[nodiscard]] inline CombineWeights parse_mixing_rule(ObjectReader& options) {
+  CombineWeights result;
   result.normalize = options.boolean_or("normalize", true);
   result.routed_scale = static_cast<float>(options.number_or("routed_scale", 0.0, 1e6, 1.0));
   return result;
@@ -63,7 +63,7 @@ struct RouterShape {
     ObjectReader rule = options.element("rules", i);
     Predicate when = parse_predicate(rule.object("when"), result.features);
     result.rules.push_back({std::move(when), rule.integer("expert", 0, shape.num_experts - 1)});
-    rule.finish();
+    rule.reject_unknown_keys();
   }
   result.otherwise = options.integer("otherwise", 0, shape.num_experts - 1);
   return result;

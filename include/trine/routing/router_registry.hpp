@@ -49,7 +49,7 @@ class RouterRegistry {
       options.fail("kind", "no router named " + in_quotes(kind) + hint, ErrorKind::unsupported);
     }
     RouterRecipe recipe = found->second(options, shape);
-    options.finish();
+    options.reject_unknown_keys();
     return recipe;
   }
 

@@ -36,10 +36,10 @@ namespace detail {
 [[nodiscard]] inline RouterRecipe linear_router(ObjectReader& options, const RouterShape& shape, RouterScore score,
                                                 std::optional<GroupLimit> groups) {
   const std::size_t eligible = groups ? shape.num_experts / groups->n_group * groups->topk_group : shape.num_experts;
-  const ExpertChoice choice = parse_expert_choice(options, eligible);
+  const TopKOptions choice = parse_expert_choice(options, eligible);
   if (groups && choice.threshold)
     options.fail("choice", "expected top_k for a group-limited router, found top_p", ErrorKind::unsupported);
-  const MixingRule mixing = parse_mixing_rule(options);
+  const CombineWeights mixing = parse_mixing_rule(options);
   // That router is balanced by a loss in training (arXiv:2405.04434), so it has no bias.
   const auto bias = groups && score == RouterScore::softmax ? LinearRouter::Bias::none : LinearRouter::Bias::if_present;
   return [=](const WeightScope& scope, std::size_t) {
@@ -55,8 +55,8 @@ TRINE_DECL RouterRegistry::RouterRegistry() {
     const std::size_t key_dim = options.integer("key_dim", 1, 65536);
     const auto score =
         options.choice<RouterScore>("score", {{"sigmoid", RouterScore::sigmoid}, {"softmax", RouterScore::softmax}});
-    const ExpertChoice choice = parse_expert_choice(options, shape.num_experts);
-    const MixingRule mixing = parse_mixing_rule(options);
+    const TopKOptions choice = parse_expert_choice(options, shape.num_experts);
+    const CombineWeights mixing = parse_mixing_rule(options);
     return [=](const WeightScope& scope, std::size_t) {
       return std::make_unique<AttentionRouter>(scope, shape.hidden_size, shape.num_experts, key_dim, score, choice,
                                                mixing);
@@ -74,8 +74,8 @@ TRINE_DECL RouterRegistry::RouterRegistry() {
   add("switch", [](ObjectReader&, const RouterShape& shape) -> RouterRecipe {
     return [=](const WeightScope& scope, std::size_t) {
       return std::make_unique<LinearRouter>(scope, shape.hidden_size, shape.num_experts, RouterScore::softmax,
-                                            ExpertChoice{.k = 1, .threshold = std::nullopt},
-                                            MixingRule{.normalize = false, .routed_scale = 1.0F}, std::nullopt,
+                                            TopKOptions{.k = 1, .threshold = std::nullopt},
+                                            CombineWeights{.normalize = false, .routed_scale = 1.0F}, std::nullopt,
                                             LinearRouter::Bias::none);
     };
   });

@@ -87,7 +87,7 @@ struct RoutingPlan {
   }
 
   /// Sorts the assignments by expert, tokens ascending within an expert: a counting sort.
-  void group() {
+  void sort_by_expert() {
     expert_begin.assign(experts + 1, 0);
     for (const std::uint32_t e : expert) ++expert_begin[e + 1];
     for (std::size_t e = 0; e < experts; ++e) expert_begin[e + 1] += expert_begin[e];

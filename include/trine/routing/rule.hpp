@@ -91,7 +91,7 @@ inline Predicate parse_predicate(ObjectReader reader, std::span<const std::strin
         "op", {kComparisons[0], kComparisons[1], kComparisons[2], kComparisons[3], kComparisons[4]});
     result.value = reader.number("value", std::numeric_limits<double>::lowest(), std::numeric_limits<double>::max());
   }
-  reader.finish();
+  reader.reject_unknown_keys();
   return result;
 }
 

@@ -6,8 +6,8 @@
 #include <system_error>
 #include <vector>
 
+#include <trine/weights/native_weights.hpp>
 #include <trine/weights/open_weights.hpp>
-#include <trine/weights/raw_blob.hpp>
 #include <trine/weights/sharded_safetensors.hpp>
 
 namespace trine::inline TRINE_ABI {
@@ -48,7 +48,7 @@ TRINE_DECL std::unique_ptr<const WeightSource> open_weights(const std::filesyste
   if (found.size() > 1)
     throw WeightError(directory.string() + ": expected one set of weights, found " + found[0] + " and " + found[1],
                       {.kind = ErrorKind::mismatch, .path = directory.string()});
-  if (found[0] == kNativeWeights) return std::make_unique<RawBlob>(directory, access);
+  if (found[0] == kNativeWeights) return std::make_unique<NativeWeights>(directory, access);
   if (found[0] == kSafetensorsIndex) return std::make_unique<ShardedSafetensors>(directory / found[0], access);
   return std::make_unique<Safetensors>(directory / found[0], access);
 }

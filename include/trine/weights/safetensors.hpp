@@ -51,7 +51,7 @@ class Safetensors : public TensorMap {
       range.tensor->bytes = aligned(data.subspan(range.begin, range.end - range.begin), range.tensor->dtype);
   }
 
-  [[nodiscard]] std::string place() const override { return path_; }
+  [[nodiscard]] std::string source_name() const override { return path_; }
 
  private:
   static constexpr std::size_t kLengthBytes = 8;
@@ -117,7 +117,7 @@ class Safetensors : public TensorMap {
     tensor.dtype = read_dtype(entry);
     tensor.shape = read_shape(entry);
     const auto [begin, end] = read_offsets(entry);
-    entry.finish();
+    entry.reject_unknown_keys();
 
     const auto elements = checked_product(tensor.shape);
     const auto needed = elements ? checked_multiply(*elements, size_bytes(tensor.dtype)) : std::nullopt;

@@ -61,7 +61,7 @@ class ShapeOnlyWeights : public WeightSource {
     for (const auto& [name, tensor] : tensors_) result.emplace_back(name);
     return result;
   }
-  [[nodiscard]] std::string place() const override { return "no weights, only a configuration"; }
+  [[nodiscard]] std::string source_name() const override { return "no weights, only a configuration"; }
 
  private:
   static constexpr std::size_t kFirstBytes = std::size_t{64} << 20U;
@@ -93,7 +93,7 @@ class ShapeOnlyWeights : public WeightSource {
   }
 
   [[noreturn]] void fail(std::string_view name, const std::string& problem) const {
-    throw WeightError(std::string(name) + ": " + problem + " (" + place() + ")",
+    throw WeightError(std::string(name) + ": " + problem + " (" + source_name() + ")",
                       {.kind = ErrorKind::does_not_fit, .field = std::string(name)});
   }
 

@@ -30,7 +30,7 @@ class ShardedSafetensors : public WeightSource {
     ObjectReader root(document, index_);
     if (root.has("metadata")) static_cast<void>(root.object("metadata"));
     const ObjectReader weight_map = root.object("weight_map");
-    root.finish();
+    root.reject_unknown_keys();
     for (const auto& [name, file] : root.at("weight_map").items()) {
       if (!file.is_string() || !is_shard_name(file.get_ref<const std::string&>()))
         weight_map.fail(name, "the plain name of a .safetensors file of the same folder", file);
@@ -49,10 +49,10 @@ class ShardedSafetensors : public WeightSource {
     for (const auto& [name, shard] : shard_of_) result.emplace_back(name);
     return result;
   }
-  [[nodiscard]] std::string place() const override { return index_; }
-  [[nodiscard]] std::string place_of(std::string_view name) const override {
+  [[nodiscard]] std::string source_name() const override { return index_; }
+  [[nodiscard]] std::string source_name_of(std::string_view name) const override {
     const auto found = shard_of_.find(name);
-    return found == shard_of_.end() ? index_ : found->second->place();
+    return found == shard_of_.end() ? index_ : found->second->source_name();
   }
 
  private:
@@ -75,8 +75,8 @@ class ShardedSafetensors : public WeightSource {
   void require_agreement() const {
     for (const auto& [name, shard] : shard_of_) {
       if (shard->find(name) == nullptr) {
-        throw WeightError(index_ + ": weight_map." + escaped(name) + ": expected the tensor in " + shard->place() +
-                              ", found none of that name there",
+        throw WeightError(index_ + ": weight_map." + escaped(name) + ": expected the tensor in " +
+                              shard->source_name() + ", found none of that name there",
                           {.kind = ErrorKind::mismatch, .path = index_, .field = name});
       }
     }
@@ -84,10 +84,11 @@ class ShardedSafetensors : public WeightSource {
       for (const std::string_view name : shard.names()) {
         const auto listed = shard_of_.find(name);
         if (listed != shard_of_.end() && listed->second == &shard) continue;
-        throw WeightError(shard.place() + ": tensor " + in_quotes(name) + ": expected to be listed for this file in " +
-                              index_ + ", found " +
-                              (listed == shard_of_.end() ? "it nowhere there" : "it for " + listed->second->place()),
-                          {.kind = ErrorKind::mismatch, .path = shard.place(), .field = std::string(name)});
+        throw WeightError(
+            shard.source_name() + ": tensor " + in_quotes(name) + ": expected to be listed for this file in " + index_ +
+                ", found " +
+                (listed == shard_of_.end() ? "it nowhere there" : "it for " + listed->second->source_name()),
+            {.kind = ErrorKind::mismatch, .path = shard.source_name(), .field = std::string(name)});
       }
     }
   }

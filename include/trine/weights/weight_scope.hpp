@@ -26,18 +26,18 @@ namespace trine::inline TRINE_ABI {
 class WeightReader {
  public:
   /// Rows and columns of codes that share a scale, in formats that leave it to the configuration.
-  struct CodeBlock {
+  struct ScaleBlockShape {
     std::size_t rows = 128;
     std::size_t columns = 128;
   };
 
-  explicit WeightReader(const WeightSource& source) : WeightReader(source, CodeBlock()) {}
-  WeightReader(const WeightSource& source, const CodeBlock& code_block, Notes* notes = nullptr)
-      : source_(source), code_block_(code_block), notes_(notes == nullptr ? own_notes_ : *notes) {}
+  explicit WeightReader(const WeightSource& source) : WeightReader(source, ScaleBlockShape()) {}
+  WeightReader(const WeightSource& source, const ScaleBlockShape& scale_block, Notes* notes = nullptr)
+      : source_(source), scale_block_(scale_block), notes_(notes == nullptr ? own_notes_ : *notes) {}
   WeightReader(const WeightReader&) = delete;
   WeightReader& operator=(const WeightReader&) = delete;
 
-  [[nodiscard]] const CodeBlock& code_block() const noexcept { return code_block_; }
+  [[nodiscard]] const ScaleBlockShape& scale_block() const noexcept { return scale_block_; }
 
   /// The tensor of that name and shape, which is for `use`. dtype: see WeightSource::request. Throws WeightError when
   /// it is missing or has another shape.
@@ -45,12 +45,12 @@ class WeightReader {
                             std::optional<DType> dtype = std::nullopt) {
     const StoredTensor* tensor = source_.request(name, shape, dtype);
     if (tensor == nullptr) {
-      throw WeightError("no tensor named " + in_quotes(name) + " (" + source_.place() + ")",
-                        {.kind = ErrorKind::mismatch, .path = source_.place(), .field = name});
+      throw WeightError("no tensor named " + in_quotes(name) + " (" + source_.source_name() + ")",
+                        {.kind = ErrorKind::mismatch, .path = source_.source_name(), .field = name});
     }
     if (!std::ranges::equal(tensor->shape, shape)) {
       throw WeightError(name + ": expected shape " + to_string(shape) + ", found " + to_string(tensor->shape) + " (" +
-                            source_.place_of(name) + ")",
+                            source_.source_name_of(name) + ")",
                         details(name, ErrorKind::mismatch));
     }
     record_.add(name, use);
@@ -75,7 +75,7 @@ class WeightReader {
   /// Throws WeightError "name: problem (file)".
   [[noreturn]] void fail(const std::string& name, const std::string& problem,
                          ErrorKind kind = ErrorKind::damaged) const {
-    throw WeightError(name + ": " + problem + " (" + source_.place_of(name) + ")", details(name, kind));
+    throw WeightError(name + ": " + problem + " (" + source_.source_name_of(name) + ")", details(name, kind));
   }
 
   /// Throws WeightError naming the first tensor that the model did not use and that may not be ignored. Empty ones hold
@@ -84,7 +84,7 @@ class WeightReader {
     for (const std::string_view name : source_.names()) {
       if (record_.contains(name) || source_.find(name)->bytes.empty() || may_be_ignored(name)) continue;
       throw WeightError("unexpected tensor " + in_quotes(name) + ": the configuration has no place for it (" +
-                            source_.place_of(name) + "); allow_unknown (--allow-unknown " + escaped(name) +
+                            source_.source_name_of(name) + "); allow_unknown (--allow-unknown " + escaped(name) +
                             ") ignores it",
                         details(name, ErrorKind::mismatch));
     }
@@ -101,7 +101,7 @@ class WeightReader {
   };
 
   [[nodiscard]] ErrorDetails details(std::string_view name, ErrorKind kind) const {
-    return {kind, source_.place_of(name), std::string(name)};
+    return {kind, source_.source_name_of(name), std::string(name)};
   }
   [[nodiscard]] bool may_be_ignored(std::string_view name) {
     const auto found =
@@ -122,7 +122,7 @@ class WeightReader {
   }
 
   const WeightSource& source_;
-  CodeBlock code_block_;
+  ScaleBlockShape scale_block_;
   Notes own_notes_;  // where the caller does not collect them
   Notes& notes_;
   TensorRecord record_;
@@ -186,7 +186,7 @@ class WeightScope {
     if (format == nullptr) fail_dtype(name, tensor.dtype);
     WeightMatrix matrix = stored_matrix(tensor.bytes.data(), tensor.dtype, rows, columns);
     if (!format->has_scale_tensor()) return matrix;
-    const WeightReader::CodeBlock& block = reader_->code_block();
+    const WeightReader::ScaleBlockShape& block = reader_->scale_block();
     const std::size_t across = (columns + block.columns - 1) / block.columns;
     const std::string scales = std::string(name).append(format->scales_suffix);
     const StoredTensor& stored = fetch(scales, std::array{(rows + block.rows - 1) / block.rows, across});

@@ -42,9 +42,9 @@ class WeightSource {
   /// All names, sorted.
   [[nodiscard]] virtual std::vector<std::string_view> names() const = 0;
   /// The file that errors name.
-  [[nodiscard]] virtual std::string place() const = 0;
+  [[nodiscard]] virtual std::string source_name() const = 0;
   /// The file that errors about one tensor name, where tensors come from several.
-  [[nodiscard]] virtual std::string place_of(std::string_view /*name*/) const { return place(); }
+  [[nodiscard]] virtual std::string source_name_of(std::string_view /*name*/) const { return source_name(); }
 };
 
 /// The tensors of one file, by name. A format's constructor fills it.

@@ -12,7 +12,7 @@ int main(int argc, char** argv) {
     const std::array<trine::TokenId, 1> tokens{1};
     const auto logits = session.forward(tokens);
     std::printf("trine %s, %s, %zu threads: %zu logits\n", TRINE_VERSION_STRING, trine::to_string(session.isa()).data(),
-                session.threads(), logits.extent(1));
+                session.num_threads(), logits.extent(1));
     return logits.extent(1) == session.model().info().vocab_size ? 0 : 1;
   } catch (const trine::Error& error) {
     std::fprintf(stderr, "%s\n", error.what());

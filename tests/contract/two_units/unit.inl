@@ -11,7 +11,7 @@ Facts FACTS() {
   Facts facts{typeid(trine::Error).name(), 0, {}, &trine::kDTypes};
   std::atomic<int> sum{0};
   trine::ThreadPool pool(2);
-  const trine::Execution execution{.threads = 2, .executor = &pool};
+  const trine::ExecutionContext execution{.num_threads = 2, .executor = &pool};
   trine::parallel_for(execution, 100, [&](std::size_t i) { sum += static_cast<int>(i); });
   facts.parallel_sum = sum;
   try {

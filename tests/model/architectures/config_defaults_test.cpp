@@ -120,7 +120,7 @@ class DrawnWeights : public WeightSource {
     for (const auto& [name, tensor] : tensors_) result.emplace_back(name);
     return result;
   }
-  [[nodiscard]] std::string place() const override { return "drawn"; }
+  [[nodiscard]] std::string source_name() const override { return "drawn"; }
 
  private:
   mutable std::list<std::vector<std::byte>> bytes_;
@@ -143,7 +143,7 @@ Consequence consequence_of(const Json& config) {
     result.parameters = model.transformer().parameters();
     std::vector<TokenId> tokens(std::min<std::size_t>(result.max_position_embeddings, 144));  // beyond a window of 128
     for (std::size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<TokenId>(i * 7 % 64);
-    Session session(model, {.threads = 1});
+    Session session(model, {.num_threads = 1});
     const View<const float, 2> logits = session.forward(tokens, OutputRows::last);
     result.logits.assign(logits.span().begin(), logits.span().end());
   } catch (const ConfigError& error) {

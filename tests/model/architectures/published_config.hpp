@@ -56,7 +56,7 @@ inline std::vector<Note> read_published_config(const Json& config, std::vector<s
   Notes notes(std::move(allow_unknown));
   WeightReader reader(none, parse_quantization_config(config, "config.json", notes));
   const RouterRegistry routers;
-  const RouterWrapper no_wrapper;
+  const RouterDecoratorFactory no_wrapper;
   const auto architectures = all_architectures();
   BuildContext context{config, "config.json", routers, no_wrapper};
   context.notes = &notes;

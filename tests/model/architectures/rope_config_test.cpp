@@ -25,7 +25,7 @@ std::vector<RopeOptions> read(const std::string& json, const RopeContext& contex
   ObjectReader reader(document, "config.json", {}, defaults);
   Notes notes;
   const std::vector<RopeOptions> result = read_rope(reader, context, notes, layer_types);
-  reader.finish();
+  reader.reject_unknown_keys();
   return result;
 }
 RopeOptions read_one(const std::string& json, const RopeContext& context = kContext) {

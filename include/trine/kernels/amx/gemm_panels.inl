@@ -47,8 +47,8 @@ TRINE_INLINE void bf16_step(const RowTile& x, const std::byte* w, std::size_t pa
 // y of one tile of rows and Panels * 16 outputs, of which `outs` exist. The panels come from memory for the first tile
 // of rows, and from L2 for those after it.
 template <std::size_t Panels>
-inline void bf16_tile(const Bf16Rows& rows, const std::byte* w, std::size_t panel, const Ahead& ahead, std::size_t outs,
-                      float* y, std::size_t ldy) {
+inline void bf16_tile(const Bf16Rows& rows, const std::byte* w, std::size_t panel, const Prefetch& prefetch,
+                      std::size_t outs, float* y, std::size_t ldy) {
   constexpr std::size_t width = Panels * kPanelRows;
   constexpr std::size_t lines = kTileBytes / 64;
   alignas(64) std::byte copy[2][kTileBytes];
@@ -64,12 +64,12 @@ inline void bf16_tile(const Bf16Rows& rows, const std::byte* w, std::size_t pane
     const std::byte* x = reinterpret_cast<const std::byte*>(rows.x[rows.row]);
     const std::size_t stride = rows.x.ld * sizeof(bfloat16);
     for (; i + 32 <= rows.k; i += 32, w += kTileBytes, x += kTileRowBytes) {
-      ask_lines(w, panel, ahead, 0, lines);
+      ask_lines(w, panel, prefetch, 0, lines);
       bf16_step<Panels>({x, stride}, w, panel);
     }
   }
   for (; i < rows.k; i += 32, w += kTileBytes) {
-    ask_lines(w, panel, ahead, 0, lines);
+    ask_lines(w, panel, prefetch, 0, lines);
     bf16_step<Panels>(rows.copied(i, copy[i / 32 % 2]), w, panel);
   }
   const bool whole = rows.count == kTileRows && outs == width;
@@ -92,9 +92,9 @@ inline void bf16_rows(const RowsOf<bfloat16>& x, std::size_t rows, const std::by
   for (std::size_t t = 0; t < tiles; ++t) {
     const std::size_t row = t * kTileRows;
     const std::size_t count = rows - row < kTileRows ? rows - row : kTileRows;
-    const Ahead ahead = tiles == 1 ? Ahead{kOwnTilesAhead * kTileBytes, 0, Panels}  // further on in these
-                                   : ahead_of_tile(distance_to(next, w), Panels, t, tiles);
-    bf16_tile<Panels>({x, row, count, k}, w, panel, ahead, outs, y + row * ldy, ldy);
+    const Prefetch prefetch = tiles == 1 ? Prefetch{kOwnTilesAhead * kTileBytes, 0, Panels}  // further on in these
+                                         : prefetch_of_tile(distance_to(next, w), Panels, t, tiles);
+    bf16_tile<Panels>({x, row, count, k}, w, panel, prefetch, outs, y + row * ldy, ldy);
   }
 }
 

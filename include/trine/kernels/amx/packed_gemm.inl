@@ -122,7 +122,7 @@ TRINE_INLINE void sums_of_panel(const std::byte* codes, std::size_t chunks, std:
 struct NextLines {
   const std::byte* group;
   std::size_t panel;
-  Ahead ahead;
+  Prefetch prefetch;
   std::size_t lines;
 };
 
@@ -135,7 +135,7 @@ TRINE_INLINE void step_panels(const std::byte* codes, const PanelGroups& w, std:
   constexpr std::size_t whole = kTileRows * kPanelRows;
   if constexpr (Panel < Panels) {
     if (codes != nullptr) sums_of_panel<Panel>(codes + Panel * w.code_panel, chunks, sums + Panel * whole);
-    ask_lines(next.group, next.panel, next.ahead, next.lines * Panel / Panels, next.lines * (Panel + 1) / Panels);
+    ask_lines(next.group, next.panel, next.prefetch, next.lines * Panel / Panels, next.lines * (Panel + 1) / Panels);
     if (before != nullptr)
       before->add(sums_before + Panel * whole, Panel, w.scale_panel, Panel + 1 == Panels ? last : lanes_of(kPanelRows),
                   ldy);
@@ -182,7 +182,7 @@ inline void byte_panels(const QuantizedRows& x, const std::uint32_t* index, std:
     const std::size_t group = at.begin / kPackedGroup;
     const std::size_t length = group_columns(at.begin, columns);
     const std::byte* scales = w.scales + group * w.scale_group;
-    const NextLines asked{scales, w.scale_panel, ahead_of_tile(distance, Panels, at.row / kTileRows, tiles), lines};
+    const NextLines asked{scales, w.scale_panel, prefetch_of_tile(distance, Panels, at.row / kTileRows, tiles), lines};
     TRINE_TILE_LOAD(4, tile.data, tile.stride);
     if (length == kPackedGroup) TRINE_TILE_LOAD(5, tile.data + kTileRowBytes, tile.stride);
     ByteWalk next = at;

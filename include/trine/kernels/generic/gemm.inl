@@ -12,7 +12,7 @@ namespace trine::inline TRINE_ABI::kernels::TRINE_REGION {
 // a step takes, how they are loaded and how their products are added to lanes.
 template <class In, std::size_t Rows, std::size_t Columns, class X, class W>
 inline void inner_tile(const RowsOf<X>& rows, std::size_t first_row, std::size_t begin, const W* w, std::size_t ldw,
-                       const Ahead& ahead, std::size_t length, float* y, std::size_t ldy) {
+                       const Prefetch& prefetch, std::size_t length, float* y, std::size_t ldy) {
   const X* x[Rows];
   TRINE_UNROLL
   for (std::size_t r = 0; r < Rows; ++r) x[r] = rows[first_row + r] + begin;
@@ -24,13 +24,13 @@ inline void inner_tile(const RowsOf<X>& rows, std::size_t first_row, std::size_t
     typename In::Lanes weight[Columns];
     TRINE_UNROLL
     for (std::size_t c = 0; c < Columns; ++c) weight[c] = In::load(w + c * ldw + i);
-    if (Rows > 1 && ahead.own) {  // at the ends of these weight rows at the beginnings of as many after them
+    if (Rows > 1 && prefetch.own) {  // at the ends of these weight rows at the beginnings of as many after them
       constexpr std::size_t far = kOwnAhead / sizeof(W);
       const W* later = w + i + (i + far < length ? far : far + (Columns - 1) * ldw);
       TRINE_UNROLL
       for (std::size_t c = 0; c < Columns; ++c) __builtin_prefetch(later + c * ldw);
     }
-    for (std::size_t c = ahead.begin; c < ahead.end; ++c) ahead.ask(w + c * ldw + i);
+    for (std::size_t c = prefetch.begin; c < prefetch.end; ++c) prefetch.ask(w + c * ldw + i);
     TRINE_UNROLL
     for (std::size_t r = 0; r < Rows; ++r) {
       const typename In::Lanes row = In::load(x[r] + i);
@@ -62,10 +62,11 @@ inline void inner_tile(const RowsOf<X>& rows, std::size_t first_row, std::size_t
 // The last `count` <= Rows rows against Columns weight rows.
 template <class In, std::size_t Rows, std::size_t Columns, class X, class W>
 inline void inner_rest(const RowsOf<X>& x, std::size_t row, std::size_t count, std::size_t begin, const W* w,
-                       std::size_t ldw, const Ahead& ahead, std::size_t length, float* y, std::size_t ldy) {
+                       std::size_t ldw, const Prefetch& prefetch, std::size_t length, float* y, std::size_t ldy) {
   if constexpr (Rows > 0) {
-    if (count == Rows) return inner_tile<In, Rows, Columns>(x, row, begin, w, ldw, ahead, length, y + row * ldy, ldy);
-    inner_rest<In, Rows - 1, Columns>(x, row, count, begin, w, ldw, ahead, length, y, ldy);
+    if (count == Rows)
+      return inner_tile<In, Rows, Columns>(x, row, begin, w, ldw, prefetch, length, y + row * ldy, ldy);
+    inner_rest<In, Rows - 1, Columns>(x, row, count, begin, w, ldw, prefetch, length, y, ldy);
   }
 }
 
@@ -76,12 +77,12 @@ inline void inner_rows(const RowsOf<X>& x, std::size_t row, std::size_t end, std
                        std::size_t ldw, const void* next, std::size_t length, float* y, std::size_t ldy) {
   const std::size_t tiles = (end - row) / Rows;
   for (std::size_t t = 0; t < tiles; ++t, row += Rows) {
-    const Ahead ahead = Rows == 1 ? Ahead{} : ahead_of_tile(distance_to(next, w), Columns, t, tiles);
-    inner_tile<In, Rows, Columns>(x, row, begin, w, ldw, ahead, length, y + row * ldy, ldy);
+    const Prefetch prefetch = Rows == 1 ? Prefetch{} : prefetch_of_tile(distance_to(next, w), Columns, t, tiles);
+    inner_tile<In, Rows, Columns>(x, row, begin, w, ldw, prefetch, length, y + row * ldy, ldy);
   }
   if constexpr (Columns > 1) {
-    const Ahead ahead{.own = tiles == 0};
-    inner_rest<In, Rows - 1, Columns>(x, row, end - row, begin, w, ldw, ahead, length, y, ldy);
+    const Prefetch prefetch{.own = tiles == 0};
+    inner_rest<In, Rows - 1, Columns>(x, row, end - row, begin, w, ldw, prefetch, length, y, ldy);
   } else {  // a weight row that is left over, rare enough for two sizes to do
     for (; row < end; ++row) inner_tile<In, 1, 1>(x, row, begin, w, ldw, {}, length, y + row * ldy, ldy);
   }

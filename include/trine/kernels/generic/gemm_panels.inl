@@ -33,7 +33,7 @@ struct WidenedPanels {
 // * 16 outputs. w: the block in the first panel, whose panels are `panel` elements apart.
 template <class In, std::size_t Rows, std::size_t Panels>
 inline void panel_tile(const RowsOf<typename In::X>& rows, std::size_t first_row, std::size_t begin, const bfloat16* w,
-                       std::size_t panel, const Ahead& ahead, std::size_t left, float* y, std::size_t ldy) {
+                       std::size_t panel, const Prefetch& prefetch, std::size_t left, float* y, std::size_t ldy) {
   const std::size_t length = left < kPanelBlock ? left : kPanelBlock;
   constexpr std::size_t vectors = Panels * kPanelVectors;
   const typename In::X* x[Rows];
@@ -51,13 +51,13 @@ inline void panel_tile(const RowsOf<typename In::X>& rows, std::size_t first_row
     TRINE_UNROLL
     for (std::size_t v = 0; v < vectors; ++v)
       weight[v] = In::load(pairs + v / kPanelVectors * panel + v % kPanelVectors * 2 * Vec::lanes);
-    if (ahead.own) {  // at the ends of these panels at the beginnings of as many after them
+    if (prefetch.own) {  // at the ends of these panels at the beginnings of as many after them
       constexpr std::size_t far = kOwnAhead / sizeof(bfloat16);
       const bfloat16* later = pairs + (i + far / kPanelRows < left ? far : far + (Panels - 1) * panel);
       TRINE_UNROLL
       for (std::size_t p = 0; p < Panels; ++p) __builtin_prefetch(later + p * panel);
     }
-    for (std::size_t p = ahead.begin; p < ahead.end; ++p) ahead.ask(pairs + p * panel);
+    for (std::size_t p = prefetch.begin; p < prefetch.end; ++p) prefetch.ask(pairs + p * panel);
     TRINE_UNROLL
     for (std::size_t r = 0; r < Rows; ++r) {
       TRINE_UNROLL
@@ -80,11 +80,11 @@ inline void panel_tile(const RowsOf<typename In::X>& rows, std::size_t first_row
 // The last `count` <= Rows rows.
 template <class In, std::size_t Rows, std::size_t Panels>
 inline void panel_rest(const RowsOf<typename In::X>& x, std::size_t row, std::size_t count, std::size_t begin,
-                       const bfloat16* w, std::size_t panel, const Ahead& ahead, std::size_t left, float* y,
+                       const bfloat16* w, std::size_t panel, const Prefetch& prefetch, std::size_t left, float* y,
                        std::size_t ldy) {
   if constexpr (Rows > 0) {
-    if (count == Rows) return panel_tile<In, Rows, Panels>(x, row, begin, w, panel, ahead, left, y, ldy);
-    panel_rest<In, Rows - 1, Panels>(x, row, count, begin, w, panel, ahead, left, y, ldy);
+    if (count == Rows) return panel_tile<In, Rows, Panels>(x, row, begin, w, panel, prefetch, left, y, ldy);
+    panel_rest<In, Rows - 1, Panels>(x, row, count, begin, w, panel, prefetch, left, y, ldy);
   }
 }
 
@@ -95,8 +95,9 @@ inline void panel_rows(const RowsOf<typename In::X>& x, std::size_t row, std::si
                        std::size_t ldy) {
   const std::size_t tiles = (end - row) / Rows;
   for (std::size_t t = 0; t < tiles; ++t, row += Rows, y += Rows * ldy) {
-    const Ahead ahead = Rows == 1 ? Ahead{.own = true} : ahead_of_tile(distance_to(next, w), Panels, t, tiles);
-    panel_tile<In, Rows, Panels>(x, row, begin, w, panel, ahead, left, y, ldy);
+    const Prefetch prefetch =
+        Rows == 1 ? Prefetch{.own = true} : prefetch_of_tile(distance_to(next, w), Panels, t, tiles);
+    panel_tile<In, Rows, Panels>(x, row, begin, w, panel, prefetch, left, y, ldy);
   }
   panel_rest<In, Rows - 1, Panels>(x, row, end - row, begin, w, panel, {.own = tiles == 0}, left, y, ldy);
 }

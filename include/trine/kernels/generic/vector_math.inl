@@ -45,7 +45,7 @@ inline void rms_norm_row(const float* x, const float* gain, float epsilon, std::
 }
 
 /// y[i] += x[i]
-inline void add_to(const float* x, std::size_t n, float* y) noexcept {
+inline void add_inplace(const float* x, std::size_t n, float* y) noexcept {
   std::size_t i = 0;
   for (; i + Vec::lanes <= n; i += Vec::lanes) add(Vec::load(y + i), Vec::load(x + i)).store(y + i);
   if (i < n) add(Vec::load_part(y + i, n - i), Vec::load_part(x + i, n - i)).store_part(y + i, n - i);

@@ -3,7 +3,7 @@
 // a tile as they lie (Intel 64 and IA-32 Architectures Software Developer's Manual, TDPBSUD and TDPBF16PS).
 #pragma once
 
-#include <trine/kernels/ahead.hpp>
+#include <trine/kernels/prefetch.hpp>
 #include <trine/kernels/simd/avx512_bf16.hpp>
 #include <trine/kernels/simd/avx512_vnni.hpp>
 #include <trine/quant/packed.hpp>
@@ -59,10 +59,10 @@ TRINE_INLINE __mmask16 lanes_of(std::size_t outs) {
 
 // Panels of the next product, or further on in these, of which a tile asks for its share: cache lines [begin, end) of
 // each panel in [ahead.begin, ahead.end). Into L2, since it is many at a time.
-TRINE_INLINE void ask_lines(const std::byte* first, std::size_t panel, const Ahead& ahead, std::size_t begin,
+TRINE_INLINE void ask_lines(const std::byte* first, std::size_t panel, const Prefetch& prefetch, std::size_t begin,
                             std::size_t end) {
-  for (std::size_t p = ahead.begin; p < ahead.end; ++p) {
-    const auto at = reinterpret_cast<std::uintptr_t>(first + p * panel) + ahead.distance;
+  for (std::size_t p = prefetch.begin; p < prefetch.end; ++p) {
+    const auto at = reinterpret_cast<std::uintptr_t>(first + p * panel) + prefetch.distance;
     for (std::size_t i = begin; i < end; ++i) __builtin_prefetch(reinterpret_cast<const void*>(at + i * 64), 0, 2);
   }
 }

@@ -5,4 +5,4 @@
 #include <trine/kernels/simd/dispatch.hpp>
 
 #define TRINE_KERNEL <trine/kernels/generic/exp.inl>
-#include <trine/kernels/simd/every_region.inl>
+#include <trine/kernels/simd/foreach_target.inl>

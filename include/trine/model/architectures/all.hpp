@@ -6,11 +6,11 @@
 #include <map>
 #include <string>
 
-#include <trine/model/architecture.hpp>
+#include <trine/model/model_builder.hpp>
 
 namespace trine::inline TRINE_ABI {
 
-using ArchitectureRegistry = std::map<std::string, Architecture, std::less<>>;
+using ArchitectureRegistry = std::map<std::string, ModelBuilder, std::less<>>;
 
 [[nodiscard]] TRINE_DECL ArchitectureRegistry all_architectures();
 

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <utility>
 
-#include <trine/attention/latent.hpp>
+#include <trine/attention/multi_head_latent_attention.hpp>
 #include <trine/model/architectures/hf_decoder.hpp>
 
 namespace trine::inline TRINE_ABI {
@@ -19,7 +19,7 @@ namespace hf {
 
 /// What both generations have.
 struct DeepseekConfig {
-  LatentAttentionOptions attention;
+  MlaOptions attention;
   std::shared_ptr<const Rotary> rotary;
   std::size_t intermediate_size = 0;  // of dense layers
   std::size_t moe_intermediate_size = 0;
@@ -28,13 +28,13 @@ struct DeepseekConfig {
   std::size_t n_shared_experts = 0;
   std::size_t num_experts_per_tok = 0;
   std::optional<GroupLimit> groups;
-  MixingRule mixing;
+  CombineWeights mixing;
 };
 
 [[nodiscard]] inline DeepseekConfig parse_deepseek(HfConfigReader& reader, const HfConfig& common,
                                                    const BuildContext& context, RotaryPairs pairs) {
   DeepseekConfig config;
-  LatentAttentionOptions& attention = config.attention;
+  MlaOptions& attention = config.attention;
   attention.hidden_size = common.hidden_size;
   attention.num_heads = reader.integer("num_attention_heads", 1, config_limits::kHeads);
   reader.require_integer("num_key_value_heads", attention.num_heads);  // no meaning here
@@ -56,10 +56,10 @@ struct DeepseekConfig {
   const auto width = static_cast<double>(attention.qk_nope_head_dim + attention.qk_rope_head_dim);
   attention.softmax_scale = static_cast<float>(latent_softmax_correction(rope) / std::sqrt(width));
 
-  config.intermediate_size = reader.integer("intermediate_size", 1, config_limits::kFfn);
-  config.moe_intermediate_size = reader.integer("moe_intermediate_size", 1, config_limits::kFfn);
+  config.intermediate_size = reader.integer("intermediate_size", 1, config_limits::kIntermediateSize);
+  config.moe_intermediate_size = reader.integer("moe_intermediate_size", 1, config_limits::kIntermediateSize);
   config.first_k_dense_replace = reader.integer("first_k_dense_replace", 0, config_limits::kLayers);
-  const std::string_view experts = reader.spelling({"n_routed_experts", "num_local_experts", "num_experts"});
+  const std::string_view experts = reader.first_present({"n_routed_experts", "num_local_experts", "num_experts"});
   config.n_routed_experts = reader.integer(experts, 1, config_limits::kWidth);
   config.n_shared_experts = reader.integer_or("n_shared_experts", 0, 1024, 0);
   config.num_experts_per_tok = reader.integer("num_experts_per_tok", 1, config.n_routed_experts);
@@ -98,7 +98,7 @@ inline void ignore_draft_layers(const WeightScope& model, std::size_t first, std
                        "a layer for multi-token prediction; the model answers without it");
 }
 
-[[nodiscard]] inline BuiltModel build_deepseek(const BuildContext& context, const HfConfig& common,
+[[nodiscard]] inline ModelParts build_deepseek(const BuildContext& context, const HfConfig& common,
                                                const DeepseekConfig& config, RouterScore score,
                                                const WeightScope& weights) {
   const std::size_t hidden = common.hidden_size;
@@ -110,8 +110,8 @@ inline void ignore_draft_layers(const WeightScope& model, std::size_t first, std
                                        : "") +
                         (config.n_shared_experts > 0 ? ", " + std::to_string(config.n_shared_experts) + " shared" : "");
   return build_decoder(common, std::move(summary), weights, [&](const WeightScope& scope, std::size_t layer) {
-    auto attention = std::make_unique<LatentAttention>((scope / "self_attn").as(TensorRole::attention),
-                                                       config.attention, config.rotary);
+    auto attention = std::make_unique<MultiHeadLatentAttention>((scope / "self_attn").as(TensorRole::attention),
+                                                                config.attention, config.rotary);
     const WeightScope mlp = scope / "mlp";
     if (layer < config.first_k_dense_replace)
       return DecoderLayer{std::move(attention), std::make_unique<DenseFeedForward>(mlp.as(TensorRole::mlp), hidden,
@@ -121,7 +121,7 @@ inline void ignore_draft_layers(const WeightScope& model, std::size_t first, std
     if (score == RouterScore::sigmoid && gate.contains("e_score_correction_bias"))
       bias = read_balance_bias(gate, "e_score_correction_bias", experts);
     auto router = std::make_unique<LinearRouter>(Linear(gate, hidden, experts), score,
-                                                 ExpertChoice{.k = config.num_experts_per_tok, .threshold = {}},
+                                                 TopKOptions{.k = config.num_experts_per_tok, .threshold = {}},
                                                  config.mixing, config.groups, std::move(bias));
     std::optional<SharedExperts> shared;
     if (config.n_shared_experts > 0)
@@ -147,7 +147,7 @@ inline constexpr std::string_view kDeepseekV3Defaults = R"({
     "routed_scaling_factor": 2.5, "num_nextn_predict_layers": 1})";
 
 /// Recipe of "model_type": "deepseek_v3" and "kimi_k2". Throws ConfigError, WeightError.
-[[nodiscard]] inline BuiltModel build_deepseek_v3(const BuildContext& context, const WeightScope& weights) {
+[[nodiscard]] inline ModelParts build_deepseek_v3(const BuildContext& context, const WeightScope& weights) {
   HfConfigReader reader(context, kDeepseekV3Defaults);
   const HfConfig common = reader.common();
   const RotaryPairs pairs = reader.boolean("rope_interleave") ? RotaryPairs::interleaved : RotaryPairs::half_split;
@@ -157,8 +157,8 @@ inline constexpr std::string_view kDeepseekV3Defaults = R"({
   if (reader.has("scoring_func")) static_cast<void>(reader.choice<bool>("scoring_func", {{"sigmoid", true}}));
   if (reader.has("topk_method")) static_cast<void>(reader.choice<bool>("topk_method", {{"noaux_tc", true}}));
   const std::size_t drafts =
-      reader.integer_or(reader.spelling({"num_nextn_predict_layers", "num_mtp_layers"}), 0, 1024, 0);
-  reader.finish();
+      reader.integer_or(reader.first_present({"num_nextn_predict_layers", "num_mtp_layers"}), 0, 1024, 0);
+  reader.reject_unknown_keys();
   hf::ignore_draft_layers(weights / "model", common.num_hidden_layers, drafts);
   return hf::build_deepseek(context, common, config, RouterScore::sigmoid, weights);
 }
@@ -174,7 +174,7 @@ inline constexpr std::string_view kDeepseekV2Defaults = R"({
     "routed_scaling_factor": 1.0})";
 
 /// Recipe of "model_type": "deepseek_v2". Throws ConfigError, WeightError.
-[[nodiscard]] inline BuiltModel build_deepseek_v2(const BuildContext& context, const WeightScope& weights) {
+[[nodiscard]] inline ModelParts build_deepseek_v2(const BuildContext& context, const WeightScope& weights) {
   HfConfigReader reader(context, kDeepseekV2Defaults);
   const HfConfig common = reader.common();
   reader.require_true("rope_interleave");
@@ -186,7 +186,7 @@ inline constexpr std::string_view kDeepseekV2Defaults = R"({
   reader.require_false("norm_topk_prob");  // DeepSeek's code and transformers disagree on what it does to the scale
   reader.require_false("mlp_bias");
   if (reader.has("scoring_func")) static_cast<void>(reader.choice<bool>("scoring_func", {{"softmax", true}}));
-  reader.finish();
+  reader.reject_unknown_keys();
   return hf::build_deepseek(context, common, config, RouterScore::softmax, weights);
 }
 

@@ -57,14 +57,14 @@ inline constexpr std::string_view kGptOssDefaults = R"({
     "num_experts_per_tok": 4, "swiglu_alpha": 1.702, "swiglu_limit": 7.0})";
 
 /// Recipe of "model_type": "gpt_oss". Throws ConfigError, WeightError.
-[[nodiscard]] inline BuiltModel build_gpt_oss(const BuildContext& context, const WeightScope& weights) {
+[[nodiscard]] inline ModelParts build_gpt_oss(const BuildContext& context, const WeightScope& weights) {
   HfConfigReader reader(context, kGptOssDefaults);
   const HfConfig config = reader.common();
   const HfConfigReader::Heads heads = reader.heads(config.hidden_size);
   const std::size_t experts =
-      reader.integer(reader.spelling({"num_local_experts", "num_experts"}), 1, config_limits::kWidth);
+      reader.integer(reader.first_present({"num_local_experts", "num_experts"}), 1, config_limits::kWidth);
   const std::size_t k = reader.integer("num_experts_per_tok", 1, experts);
-  const std::size_t ffn = reader.integer("intermediate_size", 1, config_limits::kFfn);
+  const std::size_t ffn = reader.integer("intermediate_size", 1, config_limits::kIntermediateSize);
   const GatedActivation activation{.kind = GatedActivation::Kind::clamped_swiglu,
                                    .alpha = static_cast<float>(reader.number("swiglu_alpha", 0.0, 1e3)),
                                    .limit = static_cast<float>(reader.number("swiglu_limit", 0.0, 1e6))};
@@ -76,7 +76,7 @@ inline constexpr std::string_view kGptOssDefaults = R"({
   reader.ignore({"initial_context_length"});       // of training; rope's own field counts
   reader.require_integer("experts_per_token", k);  // OpenAI's name, beside the other
   const auto rotary = hf::read_rotary(reader, config, heads.head_dim);
-  reader.finish();
+  reader.reject_unknown_keys();
 
   std::string summary = "grouped-query attention with sinks" + hf::window_of(windows) + "; " +
                         hf::count_of_experts(k, experts) + ", softmax of the chosen";
@@ -84,7 +84,7 @@ inline constexpr std::string_view kGptOssDefaults = R"({
     const WeightScope mlp = scope / "mlp";
     auto router = std::make_unique<LinearRouter>(
         Linear((mlp / "router").as(TensorRole::router), config.hidden_size, experts, Linear::Bias::yes),
-        RouterScore::logit, ExpertChoice{.k = k, .threshold = {}}, MixingRule{.normalize = false, .softmax = true});
+        RouterScore::logit, TopKOptions{.k = k, .threshold = {}}, CombineWeights{.normalize = false, .softmax = true});
     return hf::DecoderLayer{
         hf::grouped_query(context, scope, config.hidden_size, heads, rotary, windows.of(layer), attention),
         hf::moe_layer(context, layer, std::move(router),

@@ -12,9 +12,9 @@
 #include <vector>
 
 #include <trine/json/object_reader.hpp>
-#include <trine/model/architecture.hpp>
 #include <trine/model/architectures/config_limits.hpp>
 #include <trine/model/architectures/hf_ignored_keys.hpp>
+#include <trine/model/model_builder.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -33,7 +33,7 @@ class HfConfigReader : public ObjectReader {
  public:
   /// defaults: a JSON object, what an absent key of this family means.
   HfConfigReader(const BuildContext& context, std::string_view defaults)
-      : ObjectReader(context.config, context.place, {}, parse_json(defaults, "defaults")),
+      : ObjectReader(context.config, context.source_name, {}, parse_json(defaults, "defaults")),
         notes_(context.notes == nullptr ? own_notes_ : *context.notes) {}
   HfConfigReader(const HfConfigReader&) = delete;
   HfConfigReader& operator=(const HfConfigReader&) = delete;
@@ -67,7 +67,7 @@ class HfConfigReader : public ObjectReader {
 
   /// Of several spellings of one key that which is given; the first one, which has the default, where none is. Two of
   /// them have to say the same.
-  [[nodiscard]] std::string_view spelling(std::initializer_list<std::string_view> keys) {
+  [[nodiscard]] std::string_view first_present(std::initializer_list<std::string_view> keys) {
     std::string_view found;
     for (const std::string_view key : keys) {
       if (!is_given(key)) continue;
@@ -120,10 +120,10 @@ class HfConfigReader : public ObjectReader {
   }
 
   /// Refuses what may change the computation and was not read; notes the rest (hf_ignored_keys.hpp).
-  void finish() {
+  void reject_unknown_keys() {
     ignore({"quantization_config"});  // read in model/quantization_config.hpp
     for (const std::string_view key : kUnusedHfKeys) static_cast<void>(has(key));
-    ObjectReader::finish(notes_, kIgnoredHfKeys);
+    ObjectReader::reject_unknown_keys(notes_, kIgnoredHfKeys);
   }
 
  private:

@@ -12,13 +12,13 @@
 #include <utility>
 #include <vector>
 
-#include <trine/attention/grouped_query.hpp>
+#include <trine/attention/grouped_query_attention.hpp>
 #include <trine/experts/local_experts.hpp>
 #include <trine/experts/moe_layer.hpp>
-#include <trine/model/architecture.hpp>
 #include <trine/model/architectures/hf_config.hpp>
 #include <trine/model/architectures/hf_windows.hpp>
 #include <trine/model/architectures/rope_config.hpp>
+#include <trine/model/model_builder.hpp>
 #include <trine/routing/linear_router.hpp>
 
 namespace trine::inline TRINE_ABI::hf {
@@ -45,14 +45,14 @@ inline constexpr std::array kIgnoredTensors = std::to_array<IgnoredNames>({
 
 /// The whole decoder:  h = embed[token];  h += attention(RMSNorm(h)), h += feed_forward(RMSNorm(h)) for each layer;
 /// logits = lm_head RMSNorm(h). Throws WeightError.
-[[nodiscard]] inline BuiltModel build_decoder(const HfConfig& config, std::string summary, const WeightScope& weights,
+[[nodiscard]] inline ModelParts build_decoder(const HfConfig& config, std::string summary, const WeightScope& weights,
                                               const LayerRecipe& make_layer) {
   const WeightScope model = weights / "model";
   const std::size_t hidden = config.hidden_size;
   auto embedding = std::make_unique<const TokenEmbedding>((model / "embed_tokens").as(TensorRole::embedding),
                                                           config.vocab_size, hidden);
   const WeightMatrix table = embedding->weight();
-  BuiltModel built;
+  ModelParts built;
   std::vector<Block> blocks;
   for (std::size_t index = 0; index < config.num_hidden_layers; ++index) {
     const WeightScope scope = model / "layers" / index;
@@ -91,15 +91,15 @@ inline constexpr std::array kIgnoredTensors = std::to_array<IgnoredNames>({
 }
 
 /// Causal heads over the whole past, a chunk of it if the caller wishes so, or a window of it.
-[[nodiscard]] inline std::vector<AxisHeads> causal_heads(const BuildContext& context,
+[[nodiscard]] inline std::vector<HeadGroup> causal_heads(const BuildContext& context,
                                                          const HfConfigReader::Heads& heads,
                                                          std::optional<std::size_t> window) {
-  std::vector<AxisHeads> axes;
-  std::unique_ptr<const AttentionAxis> axis;
+  std::vector<HeadGroup> axes;
+  std::unique_ptr<const AttentionPattern> axis;
   if (window) {
-    axis = std::make_unique<SlidingAxis>(*window);
+    axis = std::make_unique<SlidingWindowPattern>(*window);
   } else {
-    axis = full_axis(context.chunking);
+    axis = full_pattern(context.chunking);
   }
   axes.push_back({std::move(axis), heads.num_attention_heads, heads.num_key_value_heads});
   return axes;
@@ -148,7 +148,7 @@ struct ExpertNames {
 [[nodiscard]] inline std::unique_ptr<const FeedForward> moe_layer(
     const BuildContext& context, std::size_t layer, std::unique_ptr<Router> router,
     std::unique_ptr<const ExpertExecutor> experts, std::optional<SharedExperts> shared_experts = std::nullopt) {
-  if (context.wrap_router) router = context.wrap_router(layer, std::move(router));
+  if (context.router_decorator) router = context.router_decorator(layer, std::move(router));
   return std::make_unique<MoeLayer>(layer, std::move(router), std::move(experts), std::nullopt,
                                     std::move(shared_experts));
 }

@@ -22,12 +22,12 @@ struct DenseDecoder {
 };
 
 /// Reads the rest of the configuration and builds it.
-[[nodiscard]] inline BuiltModel build_dense(const BuildContext& context, const HfConfig& config, HfConfigReader& reader,
+[[nodiscard]] inline ModelParts build_dense(const BuildContext& context, const HfConfig& config, HfConfigReader& reader,
                                             const WeightScope& weights, const DenseDecoder& parts) {
   const HfConfigReader::Heads heads = reader.heads(config.hidden_size);
-  const std::size_t ffn = reader.integer("intermediate_size", 1, config_limits::kFfn);
+  const std::size_t ffn = reader.integer("intermediate_size", 1, config_limits::kIntermediateSize);
   const auto rotary = read_rotary(reader, config, heads.head_dim);
-  reader.finish();
+  reader.reject_unknown_keys();
 
   std::string summary = "grouped-query attention" + window_of(parts.windows) + "; dense";
   return build_decoder(config, std::move(summary), weights, [&](const WeightScope& scope, std::size_t layer) {
@@ -53,7 +53,7 @@ inline constexpr std::string_view kLlamaDefaults = R"({
     "attention_bias": false, "mlp_bias": false})";
 
 /// Recipe of "model_type": "llama". Throws ConfigError, WeightError.
-[[nodiscard]] inline BuiltModel build_llama(const BuildContext& context, const WeightScope& weights) {
+[[nodiscard]] inline ModelParts build_llama(const BuildContext& context, const WeightScope& weights) {
   HfConfigReader reader(context, kLlamaDefaults);
   const HfConfig config = reader.common();
   hf::DenseDecoder parts;
@@ -71,7 +71,7 @@ inline constexpr std::string_view kMistralDefaults = R"({
     "sliding_window": 4096})";
 
 /// Recipe of "model_type": "mistral". Throws ConfigError, WeightError.
-[[nodiscard]] inline BuiltModel build_mistral(const BuildContext& context, const WeightScope& weights) {
+[[nodiscard]] inline ModelParts build_mistral(const BuildContext& context, const WeightScope& weights) {
   HfConfigReader reader(context, kMistralDefaults);
   const HfConfig config = reader.common();
   hf::DenseDecoder parts;
@@ -87,7 +87,7 @@ inline constexpr std::string_view kQwen2Defaults = R"({
     "sliding_window": 4096, "max_window_layers": 28, "layer_types": null})";
 
 /// Recipe of "model_type": "qwen2". Throws ConfigError, WeightError.
-[[nodiscard]] inline BuiltModel build_qwen2(const BuildContext& context, const WeightScope& weights) {
+[[nodiscard]] inline ModelParts build_qwen2(const BuildContext& context, const WeightScope& weights) {
   HfConfigReader reader(context, kQwen2Defaults);
   const HfConfig config = reader.common();
   hf::DenseDecoder parts;
@@ -105,7 +105,7 @@ inline constexpr std::string_view kQwen3Defaults = R"({
     "layer_types": null})";
 
 /// Recipe of "model_type": "qwen3". Throws ConfigError, WeightError.
-[[nodiscard]] inline BuiltModel build_qwen3(const BuildContext& context, const WeightScope& weights) {
+[[nodiscard]] inline ModelParts build_qwen3(const BuildContext& context, const WeightScope& weights) {
   HfConfigReader reader(context, kQwen3Defaults);
   const HfConfig config = reader.common();
   hf::DenseDecoder parts;

@@ -21,17 +21,17 @@ inline constexpr std::string_view kMixtralDefaults = R"({
     "sliding_window": null, "num_local_experts": 8, "num_experts_per_tok": 2})";
 
 /// Recipe of "model_type": "mixtral". Throws ConfigError, WeightError.
-[[nodiscard]] inline BuiltModel build_mixtral(const BuildContext& context, const WeightScope& weights) {
+[[nodiscard]] inline ModelParts build_mixtral(const BuildContext& context, const WeightScope& weights) {
   HfConfigReader reader(context, kMixtralDefaults);
   const HfConfig config = reader.common();
   const HfConfigReader::Heads heads = reader.heads(config.hidden_size);
   const std::size_t experts =
-      reader.integer(reader.spelling({"num_local_experts", "num_experts"}), 1, config_limits::kWidth);
+      reader.integer(reader.first_present({"num_local_experts", "num_experts"}), 1, config_limits::kWidth);
   const std::size_t k = reader.integer("num_experts_per_tok", 1, experts);
-  const std::size_t ffn = reader.integer("intermediate_size", 1, config_limits::kFfn);
+  const std::size_t ffn = reader.integer("intermediate_size", 1, config_limits::kIntermediateSize);
   const hf::Windows windows = hf::windows_everywhere(reader, hf::read_window(reader), config.num_hidden_layers);
   const auto rotary = hf::read_rotary(reader, config, heads.head_dim);
-  reader.finish();
+  reader.reject_unknown_keys();
 
   std::string summary =
       "grouped-query attention" + hf::window_of(windows) + "; " + hf::count_of_experts(k, experts) + ", softmax top-k";
@@ -40,7 +40,7 @@ inline constexpr std::string_view kMixtralDefaults = R"({
     const WeightScope moe = scope / (fused ? "mlp" : "block_sparse_moe");
     auto router = std::make_unique<LinearRouter>(
         Linear((moe / "gate").as(TensorRole::router), config.hidden_size, experts), RouterScore::softmax,
-        ExpertChoice{.k = k, .threshold = {}}, MixingRule{.normalize = true});
+        TopKOptions{.k = k, .threshold = {}}, CombineWeights{.normalize = true});
     return hf::DecoderLayer{hf::grouped_query(context, scope, config.hidden_size, heads, rotary, windows.of(layer)),
                             hf::moe_layer(context, layer, std::move(router),
                                           hf::read_experts(moe / "experts", experts, config.hidden_size, ffn,

@@ -23,7 +23,7 @@ struct QwenMoeConfig {
   std::size_t num_experts_per_tok = 0;
   std::size_t moe_intermediate_size = 0;
   std::size_t intermediate_size = 0;  // of dense layers
-  MixingRule mixing;
+  CombineWeights mixing;
   std::size_t decoder_sparse_step = 1;
   std::vector<std::size_t> mlp_only_layers;
 
@@ -34,11 +34,11 @@ struct QwenMoeConfig {
 
 [[nodiscard]] inline QwenMoeConfig parse_qwen_moe(HfConfigReader& reader, std::size_t layers) {
   QwenMoeConfig config;
-  const std::string_view experts = reader.spelling({"num_experts", "num_local_experts"});
+  const std::string_view experts = reader.first_present({"num_experts", "num_local_experts"});
   config.num_experts = reader.integer(experts, 1, config_limits::kWidth);
   config.num_experts_per_tok = reader.integer("num_experts_per_tok", 1, config.num_experts);
-  config.moe_intermediate_size = reader.integer("moe_intermediate_size", 1, config_limits::kFfn);
-  config.intermediate_size = reader.integer("intermediate_size", 1, config_limits::kFfn);
+  config.moe_intermediate_size = reader.integer("moe_intermediate_size", 1, config_limits::kIntermediateSize);
+  config.intermediate_size = reader.integer("intermediate_size", 1, config_limits::kIntermediateSize);
   config.mixing.normalize = reader.boolean("norm_topk_prob");
   config.decoder_sparse_step = reader.integer("decoder_sparse_step", 1, config_limits::kLayers);
   if (reader.has("mlp_only_layers")) {
@@ -60,7 +60,7 @@ struct QwenMoeConfig {
                                                                           std::optional<SharedExperts> shared) {
   auto router = std::make_unique<LinearRouter>(
       Linear((scope / "gate").as(TensorRole::router), hidden, config.num_experts), RouterScore::softmax,
-      ExpertChoice{.k = config.num_experts_per_tok, .threshold = {}}, config.mixing);
+      TopKOptions{.k = config.num_experts_per_tok, .threshold = {}}, config.mixing);
   return moe_layer(context, layer, std::move(router),
                    read_experts(scope / "experts", config.num_experts, hidden, config.moe_intermediate_size),
                    std::move(shared));
@@ -78,13 +78,13 @@ inline constexpr std::string_view kQwen2MoeDefaults = R"({
     "num_experts": 60, "num_experts_per_tok": 4, "norm_topk_prob": false})";
 
 /// Recipe of "model_type": "qwen2_moe". Throws ConfigError, WeightError.
-[[nodiscard]] inline BuiltModel build_qwen2_moe(const BuildContext& context, const WeightScope& weights) {
+[[nodiscard]] inline ModelParts build_qwen2_moe(const BuildContext& context, const WeightScope& weights) {
   HfConfigReader reader(context, kQwen2MoeDefaults);
   const HfConfig config = reader.common();
   const std::size_t hidden = config.hidden_size;
   const HfConfigReader::Heads heads = reader.heads(hidden);
   const hf::QwenMoeConfig moe = hf::parse_qwen_moe(reader, config.num_hidden_layers);
-  const std::size_t shared_ffn = reader.integer("shared_expert_intermediate_size", 1, config_limits::kFfn);
+  const std::size_t shared_ffn = reader.integer("shared_expert_intermediate_size", 1, config_limits::kIntermediateSize);
   GroupedQueryOptions attention;
   if (reader.boolean("qkv_bias")) attention.qkv_bias = Linear::Bias::yes;
   // Where layer_types is missing, transformers 4 and 5 disagree on which layers slide, so it must be there.
@@ -95,7 +95,7 @@ inline constexpr std::string_view kQwen2MoeDefaults = R"({
                 ErrorKind::unsupported);
   const hf::Windows windows = hf::windows_by_layer(reader, width, std::vector<bool>(config.num_hidden_layers));
   const auto rotary = hf::read_rotary(reader, config, heads.head_dim);
-  reader.finish();
+  reader.reject_unknown_keys();
 
   std::string summary = "grouped-query attention; " + hf::count_of_experts(moe.num_experts_per_tok, moe.num_experts) +
                         ", softmax top-k, a gated shared expert";
@@ -121,7 +121,7 @@ inline constexpr std::string_view kQwen3MoeDefaults = R"({
     "moe_intermediate_size": 768, "num_experts": 128, "num_experts_per_tok": 8, "norm_topk_prob": false})";
 
 /// Recipe of "model_type": "qwen3_moe". Throws ConfigError, WeightError.
-[[nodiscard]] inline BuiltModel build_qwen3_moe(const BuildContext& context, const WeightScope& weights) {
+[[nodiscard]] inline ModelParts build_qwen3_moe(const BuildContext& context, const WeightScope& weights) {
   HfConfigReader reader(context, kQwen3MoeDefaults);
   const HfConfig config = reader.common();
   const std::size_t hidden = config.hidden_size;
@@ -134,7 +134,7 @@ inline constexpr std::string_view kQwen3MoeDefaults = R"({
   const hf::Windows windows =
       hf::windows_everywhere(reader, hf::read_switched_window(reader), config.num_hidden_layers);
   const auto rotary = hf::read_rotary(reader, config, heads.head_dim);
-  reader.finish();
+  reader.reject_unknown_keys();
 
   std::string summary = "grouped-query attention, q/k norm; " +
                         hf::count_of_experts(moe.num_experts_per_tok, moe.num_experts) + ", softmax top-k";

@@ -58,7 +58,7 @@ class RopeReader {
     const Read read_scaling = type();
     rope.scaling = (this->*read_scaling)(rope);
     settle_partial_rotation(read_scaling == &RopeReader::unscaled);
-    object_.finish(notes_, kIgnoredRopeKeys);
+    object_.reject_unknown_keys(notes_, kIgnoredRopeKeys);
     return rope;
   }
 
@@ -215,7 +215,7 @@ class RopeReader {
     ObjectReader one = object.object(type);
     result.push_back(detail::RopeReader(config, one, context, notes).read());
   }
-  object.finish(notes);
+  object.reject_unknown_keys(notes);
   return result;
 }
 

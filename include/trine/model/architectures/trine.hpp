@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include <trine/attention/grouped_query.hpp>
+#include <trine/attention/grouped_query_attention.hpp>
 #include <trine/experts/local_experts.hpp>
 #include <trine/experts/moe_layer.hpp>
 #include <trine/model/architectures/trine_config.hpp>
@@ -18,25 +18,25 @@ namespace trine::inline TRINE_ABI {
 
 namespace detail {
 
-inline std::vector<AxisHeads> trine_axes(const TrineConfig::AttentionOptions& options,
+inline std::vector<HeadGroup> trine_axes(const TrineConfig::AttentionOptions& options,
                                          const std::optional<Chunking>& chunking) {
-  std::vector<AxisHeads> axes;
-  const auto add = [&axes](std::unique_ptr<const AttentionAxis> axis, const TrineConfig::Heads& heads) {
+  std::vector<HeadGroup> axes;
+  const auto add = [&axes](std::unique_ptr<const AttentionPattern> axis, const TrineConfig::Heads& heads) {
     axes.push_back({std::move(axis), heads.num_heads, heads.num_kv_heads});
   };
   switch (options.kind) {
     case AttentionKind::full:
-      add(full_axis(chunking), options.heads);
+      add(full_pattern(chunking), options.heads);
       break;
     case AttentionKind::chunked:
-      add(std::make_unique<WindowAxis>(options.frame_size, 0, true), options.heads);
+      add(std::make_unique<FrameWindowPattern>(options.frame_size, 0, true), options.heads);
       break;
     case AttentionKind::three_axis:
-      add(std::make_unique<WindowAxis>(options.frame_size, options.lookback, options.causal), options.spatial);
+      add(std::make_unique<FrameWindowPattern>(options.frame_size, options.lookback, options.causal), options.spatial);
       if (options.pattern == TemporalPattern::summary) {
-        add(std::make_unique<SummaryAxis>(options.frame_size), options.temporal);
+        add(std::make_unique<SummaryPattern>(options.frame_size), options.temporal);
       } else {
-        add(std::make_unique<StridedAxis>(options.frame_size), options.temporal);
+        add(std::make_unique<StridedPattern>(options.frame_size), options.temporal);
       }
       break;
   }
@@ -44,15 +44,15 @@ inline std::vector<AxisHeads> trine_axes(const TrineConfig::AttentionOptions& op
 }
 
 inline std::unique_ptr<const FeedForward> trine_feed_forward(const TrineConfig& config,
-                                                             const RouterWrapper& wrap_router, const WeightScope& scope,
-                                                             std::size_t layer) {
+                                                             const RouterDecoratorFactory& router_decorator,
+                                                             const WeightScope& scope, std::size_t layer) {
   const TrineConfig::MoeOptions& moe = config.moe;
   const std::size_t hidden = config.hidden_size;
   if (layer < moe.first_dense_layers)
     return std::make_unique<DenseFeedForward>((scope / "mlp").as(TensorRole::mlp), hidden, moe.dense_intermediate_size);
   const WeightScope weights = scope / "moe";
   std::unique_ptr<Router> router = moe.router((weights / "router").as(TensorRole::router), layer);
-  if (wrap_router) router = wrap_router(layer, std::move(router));
+  if (router_decorator) router = router_decorator(layer, std::move(router));
   auto experts = std::make_unique<LocalExperts>((weights / "experts").as(TensorRole::experts), moe.num_experts, hidden,
                                                 moe.intermediate_size);
   std::optional<ExpertAttention> expert_attention;
@@ -95,8 +95,8 @@ inline std::string trine_summary(const TrineConfig& config) {
 }  // namespace detail
 
 /// Recipe of "model_type": "trine". Throws ConfigError, WeightError.
-[[nodiscard]] inline BuiltModel build_trine(const BuildContext& context, const WeightScope& weights) {
-  const TrineConfig config = parse_trine_config(context.config, context.place, context.routers);
+[[nodiscard]] inline ModelParts build_trine(const BuildContext& context, const WeightScope& weights) {
+  const TrineConfig config = parse_trine_config(context.config, context.source_name, context.routers);
   const std::size_t hidden = config.hidden_size;
   const bool tokens = config.num_features == 0;
 
@@ -113,12 +113,12 @@ inline std::string trine_summary(const TrineConfig& config) {
   }
   if (context.chunking && config.attention.kind != AttentionKind::full)
     throw InputError(
-        "attention: only full attention can be approximated by chunks, that of " + context.place + " is none",
-        {ErrorKind::unsupported, context.place, "attention.kind"});
+        "attention: only full attention can be approximated by chunks, that of " + context.source_name + " is none",
+        {ErrorKind::unsupported, context.source_name, "attention.kind"});
   const auto rotary =
       std::make_shared<const Rotary>(config.attention.head_dim, config.rope_theta, config.max_position_embeddings);
   std::vector<Block> blocks;
-  BuiltModel built;
+  ModelParts built;
   for (std::size_t layer = 0; layer < config.num_hidden_layers; ++layer) {
     const WeightScope scope = weights / "layers" / layer;
     blocks.push_back({RmsNorm(scope / "attention_norm", hidden, config.rms_norm_eps),
@@ -126,7 +126,7 @@ inline std::string trine_summary(const TrineConfig& config) {
                           (scope / "attention").as(TensorRole::attention), hidden, config.attention.head_dim,
                           detail::trine_axes(config.attention, context.chunking), rotary),
                       RmsNorm(scope / "moe_norm", hidden, config.rms_norm_eps),
-                      detail::trine_feed_forward(config, context.wrap_router, scope, layer)});
+                      detail::trine_feed_forward(config, context.router_decorator, scope, layer)});
     built.info.experts.push_back(blocks.back().feed_forward->num_experts());
   }
   const bool language_model = config.output == OutputKind::language_model;

@@ -9,8 +9,8 @@
 #include <string>
 
 #include <trine/json/object_reader.hpp>
-#include <trine/model/architecture.hpp>
 #include <trine/model/architectures/config_limits.hpp>
+#include <trine/model/model_builder.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -88,16 +88,16 @@ inline TrineConfig::AttentionOptions parse_attention(ObjectReader reader, std::s
     result.spatial = parse_heads(spatial);
     result.lookback = spatial.integer("lookback", 0, max_position / result.frame_size);
     result.causal = spatial.boolean_or("causal", true);
-    spatial.finish();
+    spatial.reject_unknown_keys();
     ObjectReader temporal = reader.object("temporal");
     result.temporal = parse_heads(temporal);
     result.pattern = temporal.choice<TemporalPattern>(
         "pattern", {{"summary", TemporalPattern::summary}, {"strided", TemporalPattern::strided}});
-    temporal.finish();
+    temporal.reject_unknown_keys();
   } else {
     result.heads = parse_heads(reader);
   }
-  reader.finish();
+  reader.reject_unknown_keys();
   return result;
 }
 
@@ -105,32 +105,32 @@ inline TrineConfig::MoeOptions parse_moe(ObjectReader reader, const TrineConfig&
                                          const RouterRegistry& routers) {
   TrineConfig::MoeOptions result;
   result.num_experts = reader.integer("num_experts", 1, config_limits::kWidth);
-  result.intermediate_size = reader.integer("intermediate_size", 1, config_limits::kFfn);
+  result.intermediate_size = reader.integer("intermediate_size", 1, config_limits::kIntermediateSize);
   result.num_shared_experts = reader.integer_or("num_shared_experts", 0, 1024, 0);
   result.first_dense_layers = reader.integer_or("first_dense_layers", 0, config.num_hidden_layers, 0);
   if (result.first_dense_layers > 0)
-    result.dense_intermediate_size = reader.integer("dense_intermediate_size", 1, config_limits::kFfn);
+    result.dense_intermediate_size = reader.integer("dense_intermediate_size", 1, config_limits::kIntermediateSize);
   result.router_kind = reader.object("router").string("kind");
   result.router = routers.parse(reader.object("router"), {config.hidden_size, result.num_experts, config.num_features});
   if (reader.has("expert_attention")) {
     ObjectReader expert = reader.object("expert_attention");
     result.expert_attention = {expert.integer("num_heads", 1, 1024), expert.integer("head_dim", 1, 512)};
-    expert.finish();
+    expert.reject_unknown_keys();
   }
-  reader.finish();
+  reader.reject_unknown_keys();
   return result;
 }
 
 // How text or features come in. Sets num_features, and the frame of full attention over several sites.
 inline void parse_input(ObjectReader reader, TrineConfig& config) {
   if (!reader.choice<bool>("kind", {{"tokens", false}, {"features", true}})) {
-    reader.finish();
+    reader.reject_unknown_keys();
     return;
   }
   config.num_features = reader.integer("num_features", 1, config_limits::kWidth);
   if (config.attention.kind == AttentionKind::full)
     config.attention.frame_size = reader.integer_or("num_sites", 1, config.max_position_embeddings, 1);
-  reader.finish();
+  reader.reject_unknown_keys();
 }
 
 inline void parse_output(ObjectReader reader, TrineConfig& config) {
@@ -143,15 +143,15 @@ inline void parse_output(ObjectReader reader, TrineConfig& config) {
   } else if (config.num_features != 0) {
     reader.fail("kind", "expected classification or regression for feature input, found 'language_model'");
   }
-  reader.finish();
+  reader.reject_unknown_keys();
 }
 
 }  // namespace detail
 
 /// Reads and checks the whole configuration, relations between fields too. Throws ConfigError naming file and field.
-[[nodiscard]] inline TrineConfig parse_trine_config(const Json& document, const std::string& place,
+[[nodiscard]] inline TrineConfig parse_trine_config(const Json& document, const std::string& source_name,
                                                     const RouterRegistry& routers) {
-  ObjectReader reader(document, place);
+  ObjectReader reader(document, source_name);
   TrineConfig config;
   static_cast<void>(reader.choice<bool>("model_type", {{"trine", true}}));
   config.hidden_size = reader.integer("hidden_size", 1, config_limits::kWidth);
@@ -169,7 +169,7 @@ inline void parse_output(ObjectReader reader, TrineConfig& config) {
     if (config.tie_word_embeddings && config.output != OutputKind::language_model)
       reader.fail("tie_word_embeddings", "expected false for a model without a language model head, found true");
   }
-  reader.finish();
+  reader.reject_unknown_keys();
   return config;
 }
 

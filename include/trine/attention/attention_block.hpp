@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attention of some query rows to keys that come a block at a time: neither a row of scores nor all keys and values
+// need to exist at once, and keys that no row sees are not touched.
+// Online softmax: Milakov & Gimelshein 2018, arXiv:1805.02867; in blocks: Dao et al. 2022, arXiv:2205.14135.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+
+#include <trine/attention/attention_pattern.hpp>
+#include <trine/kernels/gemm.hpp>
+#include <trine/kernels/online_softmax.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+inline constexpr std::size_t kQueryTile = 64;  // rows whose scores are held at a time
+/// Keys of a piece of softmax. Pieces end at multiples of it, so that the bits of a row depend on what it sees alone.
+inline constexpr std::size_t kKeyBlock = 128;
+
+/// Rows of queries, `heads` for each query of a tile, and what becomes of them.
+struct AttentionInputs {
+  const float* q;  // [rows, key width], at distance ldq
+  std::size_t ldq;
+  std::size_t rows;
+  std::size_t heads;
+  VisibleRange visible;
+  float scale;  // of a score
+  float* z;     // [rows, value width], at distance ldz
+  std::size_t ldz;
+  kernels::OnlineSoftmax* softmax;  // [rows]
+  float* scores;                    // [kQueryTile, kKeyBlock]
+};
+
+/// Keys and values that lie together. Element i of key m is at key[m * ldk + i], or at key[i * ldk + m] if
+/// `columns`.
+template <class T>
+struct KeyValues {
+  const T* key;
+  std::size_t ldk;
+  bool columns;
+  const T* value;  // [count, value width], at distance ldv
+  std::size_t ldv;
+  std::size_t count;
+};
+
+/// The keys of indices [begin, begin + the counts of all parts), at most kKeyBlock of them, one part after the other.
+template <class T>
+struct KeyValueBlock {
+  std::size_t begin;
+  std::span<const KeyValues<T>> parts;
+  std::size_t key_width;
+  std::size_t value_width;
+};
+
+namespace detail {
+
+// Calls use(part, offset of the part in the block, first, last) for the keys [from, to) of a block, part by part.
+template <class T, class Use>
+void for_parts(const KeyValueBlock<T>& block, std::size_t from, std::size_t to, const Use& use) {
+  std::size_t offset = 0;
+  for (const KeyValues<T>& part : block.parts) {
+    const std::size_t first = std::max(from, offset);
+    const std::size_t last = std::min(to, offset + part.count);
+    if (first < last) use(part, offset, first, last);
+    offset += part.count;
+  }
+}
+
+// scores[r, m] = q_r . k_m for rows [row, row + tile) and the keys [from, to) of the block.
+template <class T>
+void add_scores(Isa isa, const AttentionInputs& rows, const KeyValueBlock<T>& block, std::size_t row, std::size_t tile,
+                std::size_t from, std::size_t to) noexcept {
+  const kernels::RowsOf<float> q{rows.q + row * rows.ldq, rows.ldq};
+  for_parts(block, from, to, [&](const KeyValues<T>& part, std::size_t offset, std::size_t first, std::size_t last) {
+    if (part.columns) {
+      kernels::gemm_columns(isa, q, tile, part.key + (first - offset), part.ldk, last - first, block.key_width, false,
+                            rows.scores + first, kKeyBlock);
+    } else {
+      kernels::gemm(isa, q, tile, part.key + (first - offset) * part.ldk, part.ldk, last - first, block.key_width,
+                    rows.scores + first, kKeyBlock);
+    }
+  });
+}
+
+// z_r += sum_m p_rm v_m for rows [row, row + count) of a tile that begins at `tile`, and the keys [from, to).
+template <class T>
+void add_values(Isa isa, const AttentionInputs& rows, const KeyValueBlock<T>& block, std::size_t tile, std::size_t row,
+                std::size_t count, std::size_t from, std::size_t to) noexcept {
+  for_parts(block, from, to, [&](const KeyValues<T>& part, std::size_t offset, std::size_t first, std::size_t last) {
+    kernels::gemm_columns(isa, {rows.scores + (row - tile) * kKeyBlock + first, kKeyBlock}, count,
+                          part.value + (first - offset) * part.ldv, part.ldv, block.value_width, last - first, true,
+                          rows.z + row * rows.ldz, rows.ldz);
+  });
+}
+
+}  // namespace detail
+
+/// Before the first block. sinks: [heads] a logit that takes part in the softmax and has no value, or null.
+inline void init_attention(const AttentionInputs& rows, const float* sinks, std::size_t value_width) noexcept {
+  for (std::size_t row = 0; row < rows.rows; ++row) {
+    rows.softmax[row] = {};
+    if (sinks != nullptr) rows.softmax[row] = {sinks[row % rows.heads], 1.0F};
+    std::fill_n(rows.z + row * rows.ldz, value_width, 0.0F);
+  }
+}
+
+/// z += sum_m e^(scale q . k_m - largest so far) v_m over the keys of the block that each row sees. Blocks come in
+/// ascending order.
+template <class T>
+void attention_block(Isa isa, const AttentionInputs& rows, const KeyValueBlock<T>& block) noexcept {
+  std::size_t count = 0;
+  for (const KeyValues<T>& part : block.parts) count += part.count;
+  const auto from = [&](std::size_t row) {
+    return std::clamp(rows.visible.begin(row / rows.heads), block.begin, block.begin + count) - block.begin;
+  };
+  const auto to = [&](std::size_t row) {
+    return std::clamp(rows.visible.end(row / rows.heads), block.begin, block.begin + count) - block.begin;
+  };
+  for (std::size_t tile = 0; tile < rows.rows; tile += kQueryTile) {
+    const std::size_t end = std::min(tile + kQueryTile, rows.rows);
+    if (from(tile) >= to(end - 1)) continue;
+    detail::add_scores(isa, rows, block, tile, end - tile, from(tile), to(end - 1));
+    for (std::size_t row = tile; row < end; ++row) {
+      if (from(row) >= to(row)) continue;
+      const std::span<float> scores(rows.scores + (row - tile) * kKeyBlock + from(row), to(row) - from(row));
+      const float factor = kernels::online_softmax_block(isa, rows.softmax[row], scores, rows.scale);
+      if (factor != 1.0F) kernels::multiply(isa, {rows.z + row * rows.ldz, block.value_width}, factor);
+    }
+    // Keys that all rows see serve them together, those at the edges one query after the other.
+    const std::size_t common_from = std::min(from(end - 1), to(tile));
+    const std::size_t common_to = to(tile);
+    const auto edges = [&](bool before) {
+      for (std::size_t row = tile; row < end;) {
+        const std::size_t next = std::min((row / rows.heads + 1) * rows.heads, end);
+        const std::size_t first = before ? from(row) : std::max(from(row), common_to);
+        const std::size_t last = before ? std::min(to(row), common_from) : to(row);
+        if (first < last) detail::add_values(isa, rows, block, tile, row, next - row, first, last);
+        row = next;
+      }
+    };
+    edges(true);
+    detail::add_values(isa, rows, block, tile, tile, end - tile, common_from, common_to);
+    edges(false);
+  }
+}
+
+/// After the last block: z = sum_m softmax_m(scale q . k_m) v_m.
+inline void finalize_attention(Isa isa, const AttentionInputs& rows, std::size_t value_width) noexcept {
+  for (std::size_t row = 0; row < rows.rows; ++row)
+    kernels::multiply(isa, {rows.z + row * rows.ldz, value_width}, 1.0F / rows.softmax[row].total);
+}
+
+}  // namespace trine::inline TRINE_ABI

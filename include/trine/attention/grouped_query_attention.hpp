@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+// Grouped-query attention over one or more axes that share their projections.
+// Ainslie et al., "GQA", 2023, arXiv:2305.13245; Vaswani et al., "Attention Is All You Need", 2017, arXiv:1706.03762.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <trine/attention/attention.hpp>
+#include <trine/attention/flash_attention.hpp>
+#include <trine/nn/linear.hpp>
+#include <trine/nn/rms_norm.hpp>
+#include <trine/nn/rotary.hpp>
+#include <trine/platform/parallel_rows.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+/// What published models add to grouped-query attention. In this order: bias, norm, clip, rotation.
+struct GroupedQueryOptions {
+  enum class Norm : std::uint8_t {
+    none,
+    per_head,     // RMSNorm over head_dim, one gain for all heads
+    whole_vector  // RMSNorm over all heads together
+  };
+  Linear::Bias qkv_bias = Linear::Bias::no;
+  Linear::Bias o_bias = Linear::Bias::no;
+  Norm qk_norm = Norm::none;
+  float norm_epsilon = 1e-6F;
+  std::optional<float> clip_qkv = std::nullopt;  // q, k and v to [-clip, clip]
+  bool sinks = false;                            // a learned logit a head takes part in the softmax and is dropped
+};
+
+/// q, k, v = x W_q, x W_k, x W_v, heads of all axes one after the other; q and k rotated by the axis' position. For
+/// query n and a head of an axis, over the keys m that the axis allows:
+///   z = sum_m softmax_m(q_n . k_m / sqrt(head_dim)) v_m            y = [z of all heads] W_o
+/// With a sink s of the head, softmax_m runs over all m and s (Xiao et al. 2023, arXiv:2309.17453).
+/// Softmax in f32, in pieces that end at multiples of kKeyBlock along the axis. The keys of a query are visited in
+/// ascending position, so its bits depend neither on the batch nor on threads.
+class GroupedQueryAttention : public Attention {
+ public:
+  /// Reads "q_proj.weight" [heads * head_dim, hidden], "k_proj.weight", "v_proj.weight" [kv_heads * head_dim, hidden]
+  /// and "o_proj.weight" [hidden, heads * head_dim]; where `options` ask for them also their biases,
+  /// "{q,k}_norm.weight" [head_dim] or [heads * head_dim], and "sinks" [heads]. Throws WeightError.
+  GroupedQueryAttention(const WeightScope& scope, std::size_t hidden, std::size_t head_dim,
+                        std::vector<HeadGroup> head_groups, std::shared_ptr<const Rotary> rotary,
+                        const GroupedQueryOptions& options = {})
+      : head_dim_(head_dim),
+        head_groups_(std::move(head_groups)),
+        q_(scope / "q_proj", hidden, count_heads(&HeadGroup::num_heads) * head_dim, options.qkv_bias),
+        k_(scope / "k_proj", hidden, count_heads(&HeadGroup::num_kv_heads) * head_dim, options.qkv_bias),
+        v_(scope / "v_proj", hidden, count_heads(&HeadGroup::num_kv_heads) * head_dim, options.qkv_bias),
+        o_(scope / "o_proj", count_heads(&HeadGroup::num_heads) * head_dim, hidden, options.o_bias),
+        clip_qkv_(options.clip_qkv),
+        rotary_(std::move(rotary)) {
+    if (options.qk_norm != GroupedQueryOptions::Norm::none) {
+      const bool whole = options.qk_norm == GroupedQueryOptions::Norm::whole_vector;
+      q_norm_.emplace(scope / "q_norm", whole ? q_.out() : head_dim, options.norm_epsilon);
+      k_norm_.emplace(scope / "k_norm", whole ? k_.out() : head_dim, options.norm_epsilon);
+    }
+    if (options.sinks) sinks_ = scope.read_f32("sinks", q_.out() / head_dim);
+  }
+
+  [[nodiscard]] LayerState make_cache(KvCacheDtype type = KvCacheDtype::f32) const override {
+    LayerState state{type, {}};
+    for (const HeadGroup& heads : head_groups_) state.tables.emplace_back(heads.shape(head_dim_, type).page_bytes());
+    return state;
+  }
+
+  [[nodiscard]] std::vector<std::size_t> cache_pages(std::size_t tokens) const override {
+    std::vector<std::size_t> pages;
+    for (const HeadGroup& heads : head_groups_) pages.push_back(heads.pattern->pages(tokens));
+    return pages;
+  }
+
+  [[nodiscard]] bool truncate(LayerState& state, std::size_t tokens, std::size_t to) const override {
+    for (const HeadGroup& heads : head_groups_)
+      if (!heads.pattern->can_truncate(tokens, to)) return false;
+    for (std::size_t a = 0; a < head_groups_.size(); ++a) state.tables[a].truncate(head_groups_[a].pattern->pages(to));
+    return true;
+  }
+
+  [[nodiscard]] std::size_t parameters() const override {
+    return q_.parameters() + k_.parameters() + v_.parameters() + o_.parameters() +
+           (q_norm_ ? q_norm_->parameters() + k_norm_->parameters() : 0) + (sinks_ ? sinks_->size() : 0);
+  }
+
+  void forward(const ForwardContext& context, View<const float, 2> x, View<float, 2> y) const override {
+    Workspace& workspace = context.workspace;
+    const Workspace::Scope scope(workspace);
+    const std::size_t rows = x.extent(0);
+    const View<float, 2> q = workspace.take_matrix<float>(rows, q_.out());
+    const View<float, 2> k = workspace.take_matrix<float>(rows, k_.out());
+    const View<float, 2> v = workspace.take_matrix<float>(rows, v_.out());
+    const View<float, 2> z = workspace.take_matrix<float>(rows, q_.out());
+    project(context, x, {{q_, q}, {k_, k}, {v_, v}});
+    parallel_rows(context.execution, rows, q.extent(1) + k.extent(1) + v.extent(1), [&](std::size_t r) {
+      if (q_norm_) {
+        normalize(context.execution.isa, *q_norm_, q.row(r));
+        normalize(context.execution.isa, *k_norm_, k.row(r));
+      }
+      if (clip_qkv_) {
+        for (const std::span<float> row : {q.row(r), k.row(r), v.row(r)})
+          for (float& value : row) value = std::clamp(value, -*clip_qkv_, *clip_qkv_);
+      }
+      rotate(context.batch.positions[r], q.row(r), k.row(r));
+    });
+    FlashAttention::forward(context, head_groups_, head_dim_, sinks_ ? sinks_->data() : nullptr, q, k, v, z);
+    o_.forward(context, z, y);
+  }
+
+ private:
+  [[nodiscard]] std::size_t count_heads(std::size_t HeadGroup::*which) const {
+    std::size_t count = 0;
+    for (const HeadGroup& heads : head_groups_) count += heads.*which;
+    return count;
+  }
+
+  // The norm runs over as many elements as it has gains: a head, or the whole row.
+  static void normalize(Isa isa, const RmsNorm& norm, std::span<float> x) noexcept {
+    for (std::size_t i = 0; i < x.size(); i += norm.parameters()) {
+      const std::span<float> part = x.subspan(i, norm.parameters());
+      norm.row(isa, part, part);
+    }
+  }
+
+  void rotate(std::size_t n, std::span<float> query, std::span<float> key) const {
+    for (const HeadGroup& heads : head_groups_) {
+      const std::size_t position = heads.pattern->rotary_position(n);
+      rotary_->rotate(position, query.first(heads.num_heads * head_dim_));
+      rotary_->rotate(position, key.first(heads.num_kv_heads * head_dim_));
+      query = query.subspan(heads.num_heads * head_dim_);
+      key = key.subspan(heads.num_kv_heads * head_dim_);
+    }
+  }
+
+  std::size_t head_dim_;
+  std::vector<HeadGroup> head_groups_;
+  Linear q_;
+  Linear k_;
+  Linear v_;
+  Linear o_;
+  std::optional<RmsNorm> q_norm_;  // both or none
+  std::optional<RmsNorm> k_norm_;
+  std::optional<Tensor<float, 1>> sinks_;  // [heads]
+  std::optional<float> clip_qkv_;
+  std::shared_ptr<const Rotary> rotary_;  // for heads of head_dim; its tables serve all layers
+};
+
+}  // namespace trine::inline TRINE_ABI

@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: Apache-2.0
+// Multi-head latent attention: keys and values of all heads are linear maps of one small vector a token, which alone is
+// remembered. DeepSeek-AI, "DeepSeek-V2", 2024, arXiv:2405.04434, section 2.1. docs/design/latent-attention.md compares
+// the two forms.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <trine/attention/attention.hpp>
+#include <trine/attention/attention_block.hpp>
+#include <trine/attention/chunking.hpp>
+#include <trine/cache/latent_cache_layout.hpp>
+#include <trine/kernels/kv_rows.hpp>
+#include <trine/kernels/transpose.hpp>
+#include <trine/nn/linear.hpp>
+#include <trine/nn/rms_norm.hpp>
+#include <trine/nn/rotary.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+struct MlaOptions {
+  std::size_t hidden_size = 0;
+  std::size_t num_heads = 0;
+  std::optional<std::size_t> q_lora_rank = std::nullopt;  // without: queries straight from x
+  std::size_t kv_lora_rank = 0;                           // C, width of the latent
+  std::size_t qk_nope_head_dim = 0;                       // N, part of a query or key without position
+  std::size_t qk_rope_head_dim = 0;                       // R, part that is rotated
+  std::size_t v_head_dim = 0;                             // D
+  float softmax_scale = 0.0F;   // of the whole score: (N + R)^-0.5 times latent_softmax_correction
+  bool attention_bias = false;  // of q_a_proj, kv_a_proj_with_mqa and o_proj
+  float norm_epsilon = 1e-6F;   // of both latent norms; rms_norm_eps does not change it in transformers
+  std::optional<Chunking> chunking = std::nullopt;
+};
+
+/// The form that takes fewer multiply-adds for `rows` rows of one sequence, the last of which sees `keys` positions,
+/// rows <= keys; absorbed for a single row wherever it is. docs/design/latent-attention.md compares it with the clock.
+[[nodiscard]] inline MlaForm cheaper_form(const MlaOptions& options, std::size_t rows, std::size_t keys) noexcept {
+  const auto cost = [](std::size_t count, std::size_t width) {
+    return static_cast<double>(count) * static_cast<double>(width);
+  };
+  const std::size_t made = options.kv_lora_rank * (options.qk_nope_head_dim + options.v_head_dim);
+  const std::size_t pairs = rows * keys - rows * (rows - 1) / 2;
+  const double naive =
+      cost(keys, made) + cost(pairs, options.qk_nope_head_dim + options.qk_rope_head_dim + options.v_head_dim);
+  const double absorbed = cost(rows, made) + cost(pairs, 2 * options.kv_lora_rank + options.qk_rope_head_dim);
+  return rows == 1 || absorbed <= naive ? MlaForm::absorbed : MlaForm::naive;
+}
+
+/// For a token x, position n, and head h:
+///   q_h = [q_n | q_r]: N + R rows of q_b_proj RMSNorm(q_a_proj x), or of q_proj x              q_r rotated by n
+///   [l | r] = kv_a_proj_with_mqa x;   c = RMSNorm(l), k = r rotated by n                       remembered: [c | k]
+///   score_h(m) = softmax_scale * (q_n . U_h c_m + q_r . k_m)
+///   z_h = sum_m softmax_m(score_h(m)) V_h c_m,  m <= n                                         y = [z of all heads]
+///   W_o
+/// with U_h [N, C] and V_h [D, C] the rows of kv_b_proj for head h. The absorbed form moves U_h and V_h out of the sum:
+///   score_h(m) = softmax_scale * ((U_h^T q_n) . c_m + q_r . k_m)        z_h = V_h sum_m softmax_m(score_h(m)) c_m
+/// Softmax in f32, in pieces that end at multiples of kKeyBlock, keys ascending: the bits of a row depend
+/// on the form and what it sees, not on the batch or on threads.
+class MultiHeadLatentAttention : public Attention {
+ public:
+  /// Reads "q_proj" [heads * (N + R), hidden], or "q_a_proj" [q_lora_rank, hidden], "q_a_layernorm" and "q_b_proj"
+  /// [heads * (N + R), q_lora_rank]; "kv_a_proj_with_mqa" [C + R, hidden], "kv_a_layernorm", "kv_b_proj" [heads * (N +
+  /// D), C] and "o_proj" [hidden, heads * D]. `rotary` turns heads of R. Throws WeightError.
+  MultiHeadLatentAttention(const WeightScope& scope, const MlaOptions& options, std::shared_ptr<const Rotary> rotary)
+      : options_(options),
+        width_(options.kv_lora_rank + options.qk_rope_head_dim),
+        head_dim_(options.qk_nope_head_dim + options.qk_rope_head_dim),
+        q_(scope / (options.q_lora_rank ? "q_b_proj" : "q_proj"), options.q_lora_rank.value_or(options.hidden_size),
+           options.num_heads * head_dim_),
+        kv_a_(scope / "kv_a_proj_with_mqa", options.hidden_size, width_, bias()),
+        kv_norm_(scope / "kv_a_layernorm", options.kv_lora_rank, options.norm_epsilon),
+        kv_b_((scope / "kv_b_proj").unpacked("read by head and transposed"), options.kv_lora_rank,
+              options.num_heads * (options.qk_nope_head_dim + options.v_head_dim)),
+        o_(scope / "o_proj", options.num_heads * options.v_head_dim, options.hidden_size, bias()),
+        rotary_(std::move(rotary)) {
+    if (!options.q_lora_rank) return;
+    q_a_.emplace(scope / "q_a_proj", options.hidden_size, *options.q_lora_rank, bias());
+    q_norm_.emplace(scope / "q_a_layernorm", *options.q_lora_rank, options.norm_epsilon);
+  }
+
+  [[nodiscard]] LayerState make_cache(KvCacheDtype type = KvCacheDtype::f32) const override {
+    return {type, {PageTable(LatentCacheLayout{width_, type}.page_bytes())}};
+  }
+
+  [[nodiscard]] std::vector<std::size_t> cache_pages(std::size_t tokens) const override {
+    return {LatentCacheLayout::pages(tokens)};
+  }
+
+  [[nodiscard]] bool truncate(LayerState& state, std::size_t, std::size_t to) const override {
+    state.tables[0].truncate(LatentCacheLayout::pages(to));
+    return true;
+  }
+
+  [[nodiscard]] std::size_t parameters() const override {
+    return (q_a_ ? q_a_->parameters() + q_norm_->parameters() : 0) + q_.parameters() + kv_a_.parameters() +
+           kv_norm_.parameters() + kv_b_.parameters() + o_.parameters();
+  }
+
+  void forward(const ForwardContext& context, View<const float, 2> x, View<float, 2> y) const override {
+    Workspace& workspace = context.workspace;
+    const Workspace::Scope scope(workspace);
+    const std::size_t rows = x.extent(0);
+    const View<float, 2> q = workspace.take_matrix<float>(rows, q_.out());
+    const View<float, 2> latent = workspace.take_matrix<float>(rows, width_);
+    const View<float, 2> z = workspace.take_matrix<float>(rows, o_.in());
+    project_latent(context, x, q, latent);
+    rotate_and_store(context, q, latent);
+    attend(context, q, z);
+    o_.forward(context, z, y);
+  }
+
+ private:
+  // What is remembered.
+  struct Tokens {
+    LatentCacheLayout shape;
+    const PageTable* pages;
+
+    // The first `count` rows of a page as f32, [count, width].
+    const float* page(Isa isa, std::size_t page, std::size_t count, std::span<float> loaded) const noexcept {
+      const std::byte* stored = pages->read(page);
+      if (shape.type == KvCacheDtype::f32) return reinterpret_cast<const float*>(stored);
+      const float* scales = reinterpret_cast<const float*>(stored + shape.element_bytes());
+      kernels::load_kv_rows(isa, {shape.type, stored, shape.width, scales, shape.groups()}, count, shape.width,
+                            loaded.data(), shape.width);
+      return loaded.data();
+    }
+  };
+
+  [[nodiscard]] Linear::Bias bias() const noexcept {
+    return options_.attention_bias ? Linear::Bias::yes : Linear::Bias::no;
+  }
+  // Where U_h [N, C] begins in kv_b_proj; V_h [D, C] follows.
+  [[nodiscard]] std::size_t key_row(std::size_t head) const noexcept {
+    return head * (options_.qk_nope_head_dim + options_.v_head_dim);
+  }
+
+  void project_latent(const ForwardContext& context, View<const float, 2> x, View<float, 2> q,
+                      View<float, 2> latent) const {
+    if (!q_a_) return project(context, x, {{kv_a_, latent}, {q_, q}});
+    const Workspace::Scope scope(context.workspace);
+    const View<float, 2> low = context.workspace.take_matrix<float>(x.extent(0), q_a_->out());
+    project(context, x, {{kv_a_, latent}, {*q_a_, low}});
+    q_norm_->forward(context, low, low);
+    q_.forward(context, low, q);
+  }
+
+  void rotate_and_store(const ForwardContext& context, View<float, 2> q, View<float, 2> latent) const {
+    for (const SequenceSlice& sequence : context.batch.sequences) {  // pages grow in this thread
+      const std::size_t end = sequence.position + sequence.rows;
+      for (std::size_t n = sequence.position; n < end; n = (n / kBlock + 1) * kBlock)
+        static_cast<void>(context.state_of(sequence).tables[0].write(n / kBlock));
+    }
+    parallel_rows(context.execution, q.extent(0), q.extent(1) + width_, [&](std::size_t r) {
+      const auto after = std::ranges::upper_bound(context.batch.sequences, r, {}, &SequenceSlice::first_row);
+      LayerState& state = context.state_of(*(after - 1));
+      const std::size_t position = context.batch.positions[r];
+      const std::span<float> row = latent.row(r);  // the norm covers the latent alone
+      kv_norm_.row(context.execution.isa, row.first(options_.kv_lora_rank), row.first(options_.kv_lora_rank));
+      rotary_->rotate(position, row.subspan(options_.kv_lora_rank));
+      store_latent({width_, state.type}, state.tables[0], position, row);
+      rotary_->rotate(position, q.row(r).subspan(options_.qk_nope_head_dim), head_dim_);
+    });
+  }
+
+  // Rows of one sequence that attend in the same form to the keys from `begin` on.
+  struct Part {
+    Tokens cache;
+    std::size_t first_row;
+    std::size_t rows;
+    std::size_t position;
+    std::size_t begin;
+    MlaForm form;
+    std::size_t end_task;  // of the tasks of this part and those before it
+
+    [[nodiscard]] std::size_t end() const noexcept { return position + rows; }
+  };
+
+  // How the work of all parts is cut. A task of the naive form is a head; of the absorbed form a few rows and a few
+  // heads, which share each page of the cache while it is at hand.
+  struct Cut {
+    std::size_t num_threads;
+    std::size_t heads;       // of an absorbed task
+    std::size_t naive_rows;  // of the largest part
+    std::size_t absorbed_rows;
+    bool is_f32;
+  };
+
+  void attend(const ForwardContext& context, View<const float, 2> q, View<float, 2> z) const {
+    const ExecutionContext& execution = context.execution;
+    Workspace& workspace = context.workspace;
+    const Workspace::Scope scope(workspace);
+    const std::span<Part> parts = cut_parts(context);
+    std::size_t work = 0;
+    Cut cut{.num_threads = 1, .heads = 1, .naive_rows = 0, .absorbed_rows = 0, .is_f32 = true};
+    for (const Part& part : parts) {
+      const std::size_t keys = part.end() - part.begin;
+      const bool naive = part.form == MlaForm::naive;
+      work += naive ? keys * (kv_b_.parameters() + part.rows * q.extent(1))
+                    : part.rows * (kv_b_.parameters() + keys * options_.num_heads * width_);
+      std::size_t& most = naive ? cut.naive_rows : cut.absorbed_rows;
+      most = std::max(most, part.rows);
+      cut.is_f32 = cut.is_f32 && part.cache.shape.type == KvCacheDtype::f32;
+    }
+    cut.num_threads =
+        work < kernels::kTaskWork ? 1 : execution.num_workers();  // waking others costs more than little work
+    cut.heads = std::clamp<std::size_t>(options_.num_heads * parts.size() / cut.num_threads, 1, kMaxHeads);
+    cut.heads = std::min(cut.heads, options_.num_heads);
+    const std::size_t groups = (options_.num_heads + cut.heads - 1) / cut.heads;
+    std::size_t tasks = 0;
+    for (Part& part : parts) {
+      tasks += part.form == MlaForm::naive ? options_.num_heads : groups * ((part.rows + kMaxRows - 1) / kMaxRows);
+      part.end_task = tasks;
+    }
+    cut.num_threads = std::max<std::size_t>(1, std::min(cut.num_threads, tasks));
+    const std::span<Scratch> scratch = workspace.take<Scratch>(cut.num_threads);
+    for (Scratch& one : scratch) one = make_scratch(context, cut);
+    parallel_for(execution, cut.num_threads, tasks, [&](std::size_t task, std::size_t worker) {
+      std::size_t i = 0;
+      while (task >= parts[i].end_task) ++i;
+      const std::size_t own = task - (i == 0 ? 0 : parts[i - 1].end_task);
+      if (parts[i].form == MlaForm::naive) {
+        attend_naive(execution, parts[i], own, scratch[worker], q, z);
+      } else {
+        attend_absorbed(execution, parts[i], own % groups * cut.heads, cut.heads, own / groups * kMaxRows,
+                        scratch[worker], q, z);
+      }
+    });
+  }
+
+  [[nodiscard]] std::span<Part> cut_parts(const ForwardContext& context) const {
+    std::size_t most = 0;
+    for (const SequenceSlice& sequence : context.batch.sequences) most += options_.chunking ? sequence.rows : 1;
+    const std::span<Part> parts = context.workspace.take<Part>(most);
+    std::size_t count = 0;
+    for (const SequenceSlice& sequence : context.batch.sequences) {
+      const LayerState& state = context.state_of(sequence);
+      for (std::size_t done = 0; done < sequence.rows;) {
+        const std::size_t position = sequence.position + done;
+        const std::size_t left = sequence.rows - done;
+        const std::size_t rows = options_.chunking ? std::min(left, options_.chunking->left(position)) : left;
+        const std::size_t begin = options_.chunking ? options_.chunking->first(position) : 0;
+        MlaForm form = context.execution.mla_form;
+        if (form == MlaForm::automatic) form = cheaper_form(options_, rows, position + rows - begin);
+        parts[count++] = {
+            {{width_, state.type}, &state.tables[0]}, sequence.first_row + done, rows, position, begin, form, 0};
+        done += rows;
+      }
+    }
+    return parts.first(count);
+  }
+
+  // Of one thread. What only one of the forms wants is empty where no part has it.
+  struct Scratch {
+    std::span<float> scores;
+    std::span<float> loaded;
+    std::span<kernels::OnlineSoftmax> softmax;
+    std::span<float> rows;      // naive: keys of a page, a row each
+    std::span<float> keys;      // naive: the same, a column each
+    std::span<float> values;    // naive
+    std::span<std::byte> copy;  // naive: kv_b_proj of a head in panels, where that is faster
+    kernels::ActivationBuffer latents;
+    std::span<float> absorbed;  // absorbed: queries in the space of the latents
+    std::span<float> mixed;     // absorbed: latents weighted
+  };
+
+  [[nodiscard]] Scratch make_scratch(const ForwardContext& context, const Cut& cut) const {
+    Workspace& workspace = context.workspace;
+    const bool naive = cut.naive_rows > 0;
+    const std::size_t rank = options_.kv_lora_rank;
+    const std::size_t head_rows = key_row(1);
+    const bool copies = naive && copies_heads(context.execution);
+    const std::size_t absorbed_rows = cut.heads * std::min(kMaxRows, cut.absorbed_rows);
+    Scratch scratch{.scores = workspace.take<float>(kQueryTile * kKeyBlock),
+                    .loaded = workspace.take<float>(cut.is_f32 ? 0 : kBlock * width_),
+                    .softmax = workspace.take<kernels::OnlineSoftmax>(std::max(cut.naive_rows, absorbed_rows)),
+                    .rows = workspace.take<float>(naive ? kBlock * head_dim_ : 0),
+                    .keys = workspace.take<float>(naive ? kBlock * head_dim_ : 0),
+                    .values = workspace.take<float>(naive ? kBlock * options_.v_head_dim : 0),
+                    .copy = workspace.take<std::byte>(copies ? kv_b_.copy_bytes(head_rows) : 0),
+                    .latents = {},
+                    .absorbed = workspace.take<float>(absorbed_rows * width_),
+                    .mixed = workspace.take<float>(absorbed_rows * rank)};
+    if (naive) {
+      const Linear& head = copies ? kv_b_.copy_without_weights(head_rows) : kv_b_;
+      scratch.latents = input_buffer(context, kBlock, {&head});
+    }
+    return scratch;
+  }
+
+  [[nodiscard]] bool copies_heads(const ExecutionContext& execution) const noexcept {
+    return kv_b_.wants_copies(execution, {options_.qk_nope_head_dim, options_.v_head_dim});
+  }
+
+  // Keys and values of a head live for one page of the cache, which serves all rows of the part.
+  void attend_naive(const ExecutionContext& execution, const Part& part, std::size_t head, const Scratch& scratch,
+                    View<const float, 2> q, View<float, 2> z) const {
+    const std::size_t value_width = options_.v_head_dim;
+    const AttentionInputs queries{.q = q.row(part.first_row).data() + head * head_dim_,
+                                  .ldq = q.extent(1),
+                                  .rows = part.rows,
+                                  .heads = 1,
+                                  .visible = {.first = part.begin, .last = part.position + 1, .advance = 1},
+                                  .scale = options_.softmax_scale,
+                                  .z = z.row(part.first_row).data() + head * value_width,
+                                  .ldz = z.extent(1),
+                                  .softmax = scratch.softmax.data(),
+                                  .scores = scratch.scores.data()};
+    std::optional<Linear> copy;
+    if (!scratch.copy.empty()) copy = kv_b_.copy_columns(key_row(head), key_row(1), scratch.copy.data());
+    const Linear& weights = copy ? *copy : kv_b_;
+    const std::size_t first_column = copy ? 0 : key_row(head);
+    init_attention(queries, nullptr, value_width);
+    for (std::size_t first = part.begin / kBlock * kBlock; first < part.end(); first += kBlock) {
+      const std::size_t count = std::min(kBlock, part.end() - first);
+      const float* page = part.cache.page(execution.isa, first / kBlock, count, scratch.loaded);
+      const kernels::ActivationRows latent = prepare_page(execution, scratch.latents, page, count);
+      float* row = scratch.rows.data();
+      weights.forward_columns(execution, latent, nullptr, 0, count, first_column, options_.qk_nope_head_dim, row,
+                              head_dim_);
+      for (std::size_t m = 0; m < count; ++m)
+        std::copy_n(page + m * width_ + options_.kv_lora_rank, options_.qk_rope_head_dim,
+                    row + m * head_dim_ + options_.qk_nope_head_dim);
+      float* key = scratch.keys.data();
+      kernels::transpose(row, head_dim_, count, head_dim_, key, kBlock);
+      float* value = scratch.values.data();
+      weights.forward_columns(execution, latent, nullptr, 0, count, first_column + options_.qk_nope_head_dim,
+                              value_width, value, value_width);
+      const KeyValues<float> keys{key, kBlock, true, value, value_width, count};
+      attention_block(execution.isa, queries, KeyValueBlock<float>{first, {&keys, 1}, head_dim_, value_width});
+    }
+    finalize_attention(execution.isa, queries, value_width);
+  }
+
+  // The latents of a page as the products with kv_b_proj want them.
+  [[nodiscard]] kernels::ActivationRows prepare_page(const ExecutionContext& execution,
+                                                     const kernels::ActivationBuffer& buffer, const float* page,
+                                                     std::size_t count) const noexcept {
+    if (buffer.rounds())
+      for (std::size_t m = 0; m < count; ++m)
+        buffer.store(execution.isa, m, 0, {page + m * width_, options_.kv_lora_rank});
+    kernels::ActivationRows rows = buffer.rows();
+    rows.f32 = {page, width_};
+    return rows;
+  }
+
+  // Rows from `first_row` on and `most_heads` heads from `first_head` on.
+  void attend_absorbed(const ExecutionContext& execution, const Part& part, std::size_t first_head,
+                       std::size_t most_heads, std::size_t first_row, const Scratch& scratch, View<const float, 2> q,
+                       View<float, 2> z) const {
+    const std::size_t rank = options_.kv_lora_rank;
+    const std::size_t heads = std::min(most_heads, options_.num_heads - first_head);
+    const std::size_t rows = std::min(kMaxRows, part.rows - first_row);
+    const std::size_t row = part.first_row + first_row;
+    float* query = scratch.absorbed.data();  // [rows, heads, C + R]
+    const AttentionInputs queries{.q = query,
+                                  .ldq = width_,
+                                  .rows = rows * heads,
+                                  .heads = heads,
+                                  .visible = {.first = part.begin, .last = part.position + first_row + 1, .advance = 1},
+                                  .scale = options_.softmax_scale,
+                                  .z = scratch.mixed.data(),  // [rows, heads, C]
+                                  .ldz = rank,
+                                  .softmax = scratch.softmax.data(),
+                                  .scores = scratch.scores.data()};
+    for (std::size_t h = 0; h < heads; ++h) {
+      const float* head = q.row(row).data() + (first_head + h) * head_dim_;
+      kv_b_.forward_transposed(execution.isa, head, q.extent(1), rows, key_row(first_head + h),
+                               options_.qk_nope_head_dim, query + h * width_, heads * width_);
+      for (std::size_t r = 0; r < rows; ++r)
+        std::copy_n(head + r * q.extent(1) + options_.qk_nope_head_dim, options_.qk_rope_head_dim,
+                    query + (r * heads + h) * width_ + rank);
+    }
+    init_attention(queries, nullptr, rank);
+    const std::size_t end = queries.visible.end(rows - 1);
+    for (std::size_t first = part.begin / kBlock * kBlock; first < end; first += kBlock) {
+      const std::size_t count = std::min(kBlock, end - first);
+      const float* page = part.cache.page(execution.isa, first / kBlock, count, scratch.loaded);
+      const KeyValues<float> keys{page, width_, false, page, width_, count};  // values are the beginnings of the keys
+      attention_block(execution.isa, queries, KeyValueBlock<float>{first, {&keys, 1}, width_, rank});
+    }
+    finalize_attention(execution.isa, queries, rank);
+    for (std::size_t h = 0; h < heads; ++h)
+      kv_b_.forward_columns(execution.isa, queries.z + h * rank, heads * rank, rows,
+                            key_row(first_head + h) + options_.qk_nope_head_dim, options_.v_head_dim,
+                            z.row(row).data() + (first_head + h) * options_.v_head_dim, z.extent(1));
+  }
+
+  static constexpr std::size_t kBlock = LatentCacheLayout::kPageRows;  // keys of a piece of softmax
+  static_assert(kBlock == kKeyBlock);
+  static constexpr std::size_t kMaxHeads = 8;  // heads and rows of an absorbed task
+  static constexpr std::size_t kMaxRows = 16;
+
+  MlaOptions options_;
+  std::size_t width_;     // C + R: a row of the cache
+  std::size_t head_dim_;  // N + R: a query of one head
+  std::optional<Linear> q_a_;
+  std::optional<RmsNorm> q_norm_;
+  Linear q_;
+  Linear kv_a_;
+  RmsNorm kv_norm_;
+  Linear kv_b_;  // only its rows are used, head by head
+  Linear o_;
+  std::shared_ptr<const Rotary> rotary_;  // its tables serve all layers
+};
+
+}  // namespace trine::inline TRINE_ABI

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keys and values of past tokens in pages, in the order in which attention reads them.
+//
+// A page holds `blocks` blocks of `block_rows` rows; what a row stands for is its user's affair. Head after head, and
+// for each block after block:
+//
+//   keys     [head_dim][block_rows]               a column a row: the same number of neighbouring keys lies together
+//   scales   f32 [groups][block_rows]             q8 only
+//   values   [block_rows][head_dim]
+//   scales   f32 [block_rows][groups]             q8 only
+//
+// Each of the four begins at a multiple of 64 bytes.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include <trine/cache/kv_row.hpp>
+#include <trine/cache/page_table.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+struct KvPageLayout {
+  std::size_t blocks = 1;  // of a page
+  std::size_t block_rows = 0;
+  std::size_t heads = 0;
+  std::size_t head_dim = 0;
+  KvCacheDtype type = KvCacheDtype::f32;
+
+  [[nodiscard]] constexpr std::size_t page_rows() const noexcept { return blocks * block_rows; }
+  [[nodiscard]] constexpr std::size_t groups() const noexcept { return cache_scales(type, head_dim); }
+  [[nodiscard]] constexpr std::size_t element_bytes() const noexcept {
+    return lines(head_dim * block_rows * size_bytes(type));
+  }
+  [[nodiscard]] constexpr std::size_t scale_bytes() const noexcept {
+    return lines(groups() * block_rows * sizeof(float));
+  }
+  [[nodiscard]] constexpr std::size_t block_bytes() const noexcept { return 2 * (element_bytes() + scale_bytes()); }
+  [[nodiscard]] constexpr std::size_t page_bytes() const noexcept { return heads * blocks * block_bytes(); }
+  /// Where the block of a row begins in its page.
+  [[nodiscard]] constexpr std::size_t block_offset(std::size_t head, std::size_t row) const noexcept {
+    return (head * blocks + row / block_rows) * block_bytes();
+  }
+
+ private:
+  [[nodiscard]] static constexpr std::size_t lines(std::size_t bytes) noexcept {
+    return (bytes + kCacheLineBytes - 1) / kCacheLineBytes * kCacheLineBytes;
+  }
+};
+
+/// A row of all heads.
+struct CacheSlot {
+  std::size_t page = 0;
+  std::size_t row = 0;
+};
+
+/// Where the rows from a place on lie, up to the end of their block.
+struct KvRows {
+  const std::byte* keys;      // first element of the first row
+  const float* key_scales;    // q8: of the first row
+  const std::byte* values;    // first row
+  const float* value_scales;  // q8: of the first row
+};
+
+/// Stores a row of all heads.   key, value: [heads * head_dim]. Throws std::bad_alloc.
+inline void store_kv(const KvPageLayout& shape, PageTable& pages, CacheSlot slot, std::span<const float> key,
+                     std::span<const float> value) {
+  std::byte* page = pages.write(slot.page);
+  const std::size_t row = slot.row % shape.block_rows;
+  for (std::size_t head = 0; head < shape.heads; ++head) {
+    std::byte* keys = page + shape.block_offset(head, slot.row);
+    std::byte* key_scales = keys + shape.element_bytes();
+    std::byte* values = key_scales + shape.scale_bytes();
+    std::byte* value_scales = values + shape.element_bytes();
+    store_kv_row(shape.type, key.subspan(head * shape.head_dim, shape.head_dim), keys + row * size_bytes(shape.type),
+                 shape.block_rows, reinterpret_cast<float*>(key_scales) + row, shape.block_rows);
+    store_kv_row(shape.type, value.subspan(head * shape.head_dim, shape.head_dim),
+                 values + row * shape.head_dim * size_bytes(shape.type), 1,
+                 reinterpret_cast<float*>(value_scales) + row * shape.groups(), 1);
+  }
+}
+
+/// The rows of one head from `place` on.
+[[nodiscard]] inline KvRows kv_rows(const KvPageLayout& shape, const PageTable& pages, std::size_t head,
+                                    CacheSlot slot) noexcept {
+  const std::size_t row = slot.row % shape.block_rows;
+  const std::byte* keys = pages.read(slot.page) + shape.block_offset(head, slot.row);
+  const std::byte* key_scales = keys + shape.element_bytes();
+  const std::byte* values = key_scales + shape.scale_bytes();
+  const std::byte* value_scales = values + shape.element_bytes();
+  return {keys + row * size_bytes(shape.type), reinterpret_cast<const float*>(key_scales) + row,
+          values + row * shape.head_dim * size_bytes(shape.type),
+          reinterpret_cast<const float*>(value_scales) + row * shape.groups()};
+}
+
+}  // namespace trine::inline TRINE_ABI

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// Gated feed-forwards on the rows that want them, several at a time: what dense layers, routed experts and shared
+// experts have in common. Each weight is read once a batch.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include <trine/nn/forward_context.hpp>
+#include <trine/nn/gated_mlp.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+/// Some rows of x for one feed-forward. Slots number the rows of all feed-forwards of a call, one after the other.
+struct MlpRows {
+  const GatedMlp* mlp;
+  std::size_t first_slot;
+  std::size_t rows;
+  const std::uint32_t* row = nullptr;  // [rows] rows of x, or null: 0, 1, ...
+  const float* weight = nullptr;       // [rows] of the result, or null: 1
+};
+
+/// h_s = activation(gate x, up x), then down h_s, for the slots s of each part, in two parallel regions and one before
+/// them that rounds x. The bits of a slot depend on its row and its weights only.
+class GroupedMlp {
+ public:
+  /// x: [tokens, hidden]. All parts have the same hidden width. Borrows everything until it is destroyed.
+  GroupedMlp(const ForwardContext& context, View<const float, 2> x, std::span<const MlpRows> parts)
+      : context_(context), scope_(context.workspace), parts_(parts) {
+    for (const MlpRows& part : parts) {
+      slots_ = std::max(slots_, part.first_slot + part.rows);
+      rows_ = std::max(rows_, part.rows);
+      work_ += part.rows * part.mlp->parameters();
+    }
+    if (work_ < 2 * kernels::kTaskWork) context_.execution.num_threads = 1;
+    compute_hidden(x);
+  }
+
+  /// outputs[s] = down h_s.   outputs: [slots, hidden]
+  void write(View<float, 2> outputs) const {
+    for_column_blocks([&](std::size_t first, std::size_t columns, std::size_t) {
+      for (const MlpRows& part : parts_)
+        part.mlp->down().forward_columns(context_.execution, hidden_.rows(), nullptr, part.first_slot, part.rows, first,
+                                         columns, outputs.row(part.first_slot).data() + first, outputs.extent(1));
+    });
+  }
+
+  /// y[row of s] += weight_s down h_s, part after part, so that a row's sum does not depend on the batch.
+  /// y: [tokens, hidden]
+  void add(View<float, 2> y) const {
+    const std::size_t num_workers = context_.execution.num_workers();
+    const std::size_t block = block_of(parts_.empty() ? 0 : parts_.front().mlp->down().out());
+    const View<float, 2> scratch =
+        context_.workspace.take_matrix<float>(num_workers, std::min(rows_, kRowBlock) * block);
+    for_column_blocks([&](std::size_t first, std::size_t columns, std::size_t worker) {
+      for (std::size_t p = 0; p < parts_.size(); ++p) {
+        const MlpRows& part = parts_[p];
+        const void* after = p + 1 < parts_.size() ? parts_[p + 1].mlp->down().weight_address(first) : nullptr;
+        for (std::size_t begin = 0; begin < part.rows; begin += kRowBlock) {
+          const std::size_t count = std::min(kRowBlock, part.rows - begin);
+          float* out = scratch.row(worker).data();
+          part.mlp->down().forward_columns(context_.execution, hidden_.rows(), nullptr, part.first_slot + begin, count,
+                                           first, columns, out, columns, after);
+          for (std::size_t r = begin; r < begin + count; ++r, out += columns) {
+            const float weight = part.weight == nullptr ? 1.0F : part.weight[r];
+            kernels::weighted_sum(context_.execution.isa, {&weight, 1}, out, 0,
+                                  y.row(part.row == nullptr ? r : part.row[r]).subspan(first, columns));
+          }
+        }
+      }
+    });
+  }
+
+ private:
+  static constexpr std::size_t kRowBlock = 160;  // rows whose values are held at a time
+
+  // Columns of a task, whole groups, of so many in all: a few rows want long pieces of weights, which memory then
+  // streams, and many rows want their values to stay in cache; either way there are tasks for all threads.
+  [[nodiscard]] std::size_t block_of(std::size_t columns) const noexcept {
+    const std::size_t most = (rows_ < 16 ? 4 : 2) * kPackedGroup;
+    const std::size_t fair = columns / (2 * context_.execution.num_workers());
+    return std::clamp(fair / kPackedGroup * kPackedGroup, kPackedGroup, most);
+  }
+
+  void compute_hidden(View<const float, 2> x) {
+    std::size_t columns = 0;
+    for (const MlpRows& part : parts_) columns += part.mlp->gate().out();
+    const std::size_t block = block_of(columns);
+    std::size_t tasks = 0;
+    const std::span<std::size_t> end = context_.workspace.take<std::size_t>(parts_.size());  // tasks up to each part
+    const std::span<const Linear*> weights = context_.workspace.take<const Linear*>(2 * parts_.size());
+    const std::span<const Linear*> downs = context_.workspace.take<const Linear*>(parts_.size());
+    for (std::size_t i = 0; i < parts_.size(); ++i) {
+      const GatedMlp& mlp = *parts_[i].mlp;
+      tasks += (mlp.gate().out() + block - 1) / block;
+      end[i] = tasks;
+      weights[2 * i] = &mlp.gate();
+      weights[2 * i + 1] = &mlp.up();
+      downs[i] = &mlp.down();
+    }
+    const kernels::ActivationRows rows = prepare_input(context_, x, weights);
+    hidden_ = input_buffer(context_, slots_, downs, true);
+    const std::size_t num_workers = context_.execution.num_workers();
+    const View<float, 2> scratch =
+        context_.workspace.take_matrix<float>(num_workers, 2 * std::min(rows_, kRowBlock) * block);
+    parallel_for(context_.execution, tasks, [&](std::size_t task, std::size_t worker) {
+      const auto i = static_cast<std::size_t>(std::ranges::upper_bound(end, task) - end.begin());
+      const std::size_t first = (task - (i == 0 ? 0 : end[i - 1])) * block;
+      // Likely for this thread: the task after those that the others begin now.
+      const std::size_t next = task + context_.execution.num_workers();
+      const auto j = static_cast<std::size_t>(std::ranges::upper_bound(end, next) - end.begin());
+      const void* after =
+          next < tasks ? parts_[j].mlp->gate().weight_address((next - (j == 0 ? 0 : end[j - 1])) * block) : nullptr;
+      hidden_columns(rows, parts_[i], first, block, scratch.row(worker), after);
+    });
+  }
+
+  // A block of columns of h, from `first` on, for all slots of a part.
+  void hidden_columns(const kernels::ActivationRows& x, const MlpRows& part, std::size_t first, std::size_t block,
+                      std::span<float> scratch, const void* after) {
+    const GatedMlp& mlp = *part.mlp;
+    const std::size_t columns = std::min(block, mlp.gate().out() - first);
+    float* gate = scratch.data();
+    float* up = gate + scratch.size() / 2;
+    for (std::size_t begin = 0; begin < part.rows; begin += kRowBlock) {
+      const std::size_t count = std::min(kRowBlock, part.rows - begin);
+      const std::uint32_t* row = part.row == nullptr ? nullptr : part.row + begin;
+      const std::size_t first_row = part.row == nullptr ? begin : 0;
+      mlp.gate().forward_columns(context_.execution, x, row, first_row, count, first, columns, gate, columns,
+                                 mlp.up().weight_address(first));
+      mlp.up().forward_columns(context_.execution, x, row, first_row, count, first, columns, up, columns, after);
+      mlp.activation().apply(context_.execution.isa, {gate, count * columns}, {up, count * columns});
+      for (std::size_t r = 0; r < count; ++r)
+        hidden_.store(context_.execution.isa, part.first_slot + begin + r, first, {gate + r * columns, columns});
+    }
+  }
+
+  template <class Body>
+  void for_column_blocks(const Body& body) const {
+    if (parts_.empty()) return;
+    const Linear& down = parts_.front().mlp->down();
+    const std::size_t block = block_of(down.out());
+    parallel_for(context_.execution, (down.out() + block - 1) / block, [&](std::size_t task, std::size_t worker) {
+      body(task * block, std::min(block, down.out() - task * block), worker);
+    });
+  }
+
+  ForwardContext context_;
+  Workspace::Scope scope_;
+  std::span<const MlpRows> parts_;
+  std::size_t slots_ = 0;
+  std::size_t rows_ = 0;  // of the largest part
+  std::size_t work_ = 0;
+  kernels::ActivationBuffer hidden_;  // [slots, ffn] in the types that the down products want
+};
+
+}  // namespace trine::inline TRINE_ABI

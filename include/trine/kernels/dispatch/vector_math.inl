@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// The definitions of kernels/vector_math.hpp.
+#pragma once
+
+#include <trine/kernels/simd/exp.hpp>
+#include <trine/kernels/vector_math.hpp>
+
+#define TRINE_KERNEL <trine/kernels/generic/vector_math.inl>
+#include <trine/kernels/simd/foreach_target.inl>
+
+namespace trine::inline TRINE_ABI::kernels {
+
+TRINE_DECL void silu_multiply(Isa isa, std::span<float> gate, std::span<const float> up) noexcept {
+  TRINE_DISPATCH(isa, silu_multiply(gate.data(), up.data(), gate.size()));
+}
+
+TRINE_DECL void clamped_swiglu_multiply(Isa isa, std::span<float> gate, std::span<const float> up, float alpha,
+                                        float limit) noexcept {
+  TRINE_DISPATCH(isa, clamped_swiglu_multiply(gate.data(), up.data(), gate.size(), alpha, limit));
+}
+
+TRINE_DECL void rms_norm_row(Isa isa, std::span<const float> x, std::span<const float> gain, float epsilon,
+                             std::span<float> y) noexcept {
+  TRINE_DISPATCH(isa, rms_norm_row(x.data(), gain.data(), epsilon, x.size(), y.data()));
+}
+
+TRINE_DECL void add_inplace(Isa isa, std::span<const float> x, std::span<float> y) noexcept {
+  TRINE_DISPATCH(isa, add_inplace(x.data(), x.size(), y.data()));
+}
+
+TRINE_DECL void softmax_row(Isa isa, std::span<float> x, float scale) noexcept {
+  TRINE_DISPATCH(isa, softmax_row(x.data(), x.size(), scale));
+}
+
+TRINE_DECL void weighted_sum(Isa isa, std::span<const float> weight, const float* rows, std::size_t ld,
+                             std::span<float> y) noexcept {
+  TRINE_DISPATCH(isa, weighted_sum(weight.data(), rows, ld, weight.size(), y.size(), y.data()));
+}
+
+}  // namespace trine::inline TRINE_ABI::kernels

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an architecture is to the rest of the library: a recipe from a config.json and its weights to a Transformer.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <trine/attention/chunking.hpp>
+#include <trine/core/notes.hpp>
+#include <trine/json/parse.hpp>
+#include <trine/model/transformer.hpp>
+#include <trine/platform/mapped_file.hpp>
+#include <trine/routing/router_registry.hpp>
+#include <trine/weights/weight_scope.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+enum class OutputKind : std::uint8_t { language_model, classification, regression };
+
+[[nodiscard]] constexpr std::string_view to_string(OutputKind kind) noexcept {
+  switch (kind) {
+    case OutputKind::language_model:
+      return "language_model";
+    case OutputKind::classification:
+      return "classification";
+    case OutputKind::regression:
+      return "regression";
+  }
+  return "?";
+}
+
+/// Facts of a model that its users ask for, whatever its architecture.
+struct ModelInfo {
+  std::string model_type;
+  std::string summary;           // the architecture in one line, for people
+  std::size_t vocab_size = 0;    // 0 for feature models
+  std::size_t num_features = 0;  // 0 for token models
+  std::size_t hidden_size = 0;
+  std::size_t num_hidden_layers = 0;
+  std::size_t max_position_embeddings = 0;
+  std::size_t frame_size = 1;  // sites of a frame
+  bool whole_frames = false;   // must every call bring whole frames?
+  OutputKind output = OutputKind::language_model;
+  std::vector<std::size_t> experts;          // [layers] 0 for a layer without a router
+  std::vector<Note> notes;                   // what the files hold and the model does not use
+  std::vector<std::string> unknown_tensors;  // names of the tensors among that which the caller allowed
+
+  /// Is there a router in any layer? Otherwise the model is dense.
+  [[nodiscard]] bool is_routed() const noexcept {
+    return std::ranges::any_of(experts, [](std::size_t count) { return count > 0; });
+  }
+};
+
+/// Puts something around the router of a layer, or in its place; see routing/router_decorators.hpp.
+using RouterDecoratorFactory =
+    std::function<std::unique_ptr<Router>(std::size_t layer, std::unique_ptr<Router> router)>;
+
+struct ModelParts {
+  ModelInfo info;
+  std::unique_ptr<const Transformer> transformer;
+};
+
+/// What a recipe may use.
+struct BuildContext {
+  const Json& config;
+  std::string source_name;  // the file that errors about the configuration name
+  const RouterRegistry& routers;
+  const RouterDecoratorFactory& router_decorator;   // may be empty
+  std::optional<Chunking> chunking = std::nullopt;  // of what would be full attention
+  Notes* notes = nullptr;                           // collects what the configuration holds and nobody reads
+};
+
+/// Checks the whole configuration, then fetches every tensor. Throws ConfigError, WeightError.
+using ModelBuilder = std::function<ModelParts(const BuildContext& context, const WeightScope& weights)>;
+
+}  // namespace trine::inline TRINE_ABI

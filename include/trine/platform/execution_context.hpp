@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a computation runs: instruction set, threads, and the caller's wish to stop. Passed down, never global.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <stop_token>
+#include <string_view>
+#include <utility>
+
+#include <trine/core/error.hpp>
+#include <trine/platform/cpu_features.hpp>
+#include <trine/platform/executor.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+/// In what type products take activations.
+enum class ActivationPrecision : std::uint8_t {
+  f32,        // as they are, whatever the weights are stored as: the arithmetic of the reference
+  automatic,  // bytes with q8 and q4, whose values are rounded anyway; otherwise as they are
+  native,     // also bf16 with bf16 weights, in panels or where the CPU multiplies pairs of them: faster, less exact
+};
+
+inline constexpr std::array<std::pair<ActivationPrecision, std::string_view>, 3> kActivationPrecisionNames{
+    {{ActivationPrecision::f32, "f32"},
+     {ActivationPrecision::automatic, "automatic"},
+     {ActivationPrecision::native, "native"}}};
+
+/// The two ways to compute multi-head latent attention (attention/multi_head_latent_attention.hpp). They agree within
+/// round-off (1e-5 of the largest output; that of bf16 with ActivationPrecision::native and weights in bf16), and each
+/// gives a row the same bits however rows arrive.
+enum class MlaForm : std::uint8_t {
+  automatic,  // whichever costs less for the rows and the cached positions of a pass: depends on how rows arrive
+  naive,      // keys and values of every head are made from the latents, a block at a time: many rows share that work
+  absorbed    // queries move into the space of the latents instead, where the cache is all that is read
+};
+
+inline constexpr std::array<std::pair<MlaForm, std::string_view>, 3> kMlaFormNames{
+    {{MlaForm::automatic, "automatic"}, {MlaForm::naive, "naive"}, {MlaForm::absorbed, "absorbed"}}};
+
+[[nodiscard]] constexpr std::optional<MlaForm> parse_latent_attention_form(std::string_view name) noexcept {
+  for (const auto& [form, spelled] : kMlaFormNames)
+    if (spelled == name) return form;
+  return std::nullopt;
+}
+
+/// Results do not depend on `threads` and `executor`; they may differ in the last bits between instruction sets.
+struct ExecutionContext {
+  Isa isa = Isa::portable;
+  std::size_t num_threads = 1;
+  std::stop_token stop = {};
+  ActivationPrecision activations = ActivationPrecision::f32;
+  Executor* executor = nullptr;  // lends the threads; without one everything runs in the calling thread
+  MlaForm mla_form = MlaForm::automatic;
+
+  /// Threads that may work at once, the caller's among them: sizes scratch memory. At least 1.
+  [[nodiscard]] std::size_t num_workers() const noexcept {
+    return executor == nullptr ? 1 : std::clamp<std::size_t>(num_threads, 1, executor->max_workers());
+  }
+  /// The same with activations as they are: for what decides (routers), not computes.
+  [[nodiscard]] ExecutionContext with_f32_activations() const {
+    ExecutionContext other = *this;
+    other.activations = ActivationPrecision::f32;
+    return other;
+  }
+  /// Throws CancelledError when the caller asked for an end. Called between layers.
+  void check_stop() const {
+    if (stop.stop_requested()) throw CancelledError("cancelled by the caller");
+  }
+};
+
+}  // namespace trine::inline TRINE_ABI

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// One tensor from the type it is stored in to another, some rows at a time.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <functional>
+#include <numeric>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <trine/core/error.hpp>
+#include <trine/core/tensor.hpp>
+#include <trine/kernels/convert.hpp>
+#include <trine/platform/parallel_for.hpp>
+#include <trine/quant/quantization_error.hpp>
+#include <trine/quant/weight_formats.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+/// Takes the bytes of a tensor in their order; `done` is the share of the tensor that they end, from 0 to 1.
+using TensorSink = std::function<void(std::span<const std::byte> bytes, double done)>;
+
+namespace detail {
+
+// A thread has a band of rows at a time, of so many elements if rows are not too long for that.
+inline constexpr std::size_t kBandElements = std::size_t{1} << 18U;
+inline constexpr std::size_t kBandRows = 16;
+
+// Scratch of one thread: rows as numbers, and as numbers again after they were stored.
+struct ConvertScratch {
+  std::vector<float> exact;
+  std::vector<float> rounded;
+};
+
+// Stores rows [first, first + rows) of `from` as `to` at `out`.
+inline QuantizationError convert_rows(const std::string& name, const WeightMatrix& from, std::size_t first,
+                                      std::size_t rows, DType to, std::byte* out, ConvertScratch& scratch) {
+  const std::size_t count = rows * from.columns;
+  scratch.exact.resize(count);
+  scratch.rounded.resize(count);
+  float* exact = scratch.exact.data();
+  float* rounded = scratch.rounded.data();
+  kernels::decode(from, first, rows, 0, from.columns, exact, from.columns, 1);
+  if (!std::all_of(exact, exact + count, [](float w) { return std::isfinite(w); }))
+    throw WeightError(name + ": expected finite numbers, found another",
+                      {.kind = ErrorKind::not_finite, .field = name});
+  find_format(to)->encode(exact, from.columns, rows, from.columns, out);
+  kernels::decode(stored_matrix(out, to, rows, from.columns), 0, rows, 0, from.columns, rounded, from.columns, 1);
+  QuantizationError error;
+  error.add(exact, rounded, count);
+  return error;
+}
+
+}  // namespace detail
+
+/// Gives `from` as `to` to `sink` and returns what it cost. What is asked for is done: a row of blocks holds
+/// neighbouring rows whatever matrix of a stack they belong to. Bits do not depend on the threads. Memory: a few
+/// megabytes per thread, or 16 rows where those are more. Throws WeightError for numbers that are not finite, or not
+/// with the new type, CancelledError, and what `sink` throws.
+[[nodiscard]] inline QuantizationError convert_tensor(const ExecutionContext& execution, const std::string& name,
+                                                      const WeightMatrix& from, DType to, const TensorSink& sink) {
+  const WeightFormat* format = find_format(to);
+  if (format == nullptr || format->encode == nullptr)
+    throw WeightError(name + ": expected a type that weights are converted to, found " + std::string(to_string(to)));
+  const std::size_t least = std::lcm(format->block_rows, detail::kBandRows);
+  const std::size_t band = least * std::max<std::size_t>(detail::kBandElements / (least * from.columns), 1);
+  const std::size_t at_once = execution.num_workers() * 4;
+  std::vector<detail::ConvertScratch> scratch(execution.num_workers());
+  std::vector<std::vector<std::byte, CacheLineAllocator<std::byte>>> stored(at_once);
+  std::vector<QuantizationError> errors(at_once);
+  QuantizationError total;
+  for (std::size_t begin = 0; begin < from.rows; begin += at_once * band) {
+    execution.check_stop();
+    const std::size_t bands = std::min(at_once, (from.rows - begin + band - 1) / band);
+    parallel_for(execution, bands, [&](std::size_t i, std::size_t worker) {
+      const std::size_t first = begin + i * band;
+      const std::size_t rows = std::min(band, from.rows - first);
+      stored[i].resize(*stored_bytes(to, std::array{rows, from.columns}));
+      errors[i] = detail::convert_rows(name, from, first, rows, to, stored[i].data(), scratch[worker]);
+    });
+    for (std::size_t i = 0; i < bands; ++i) {
+      if (!std::isfinite(errors[i].squared_error))
+        throw WeightError(
+            name + ": expected numbers that " + std::string(to_string(to)) + " can hold, found a larger one",
+            {.kind = ErrorKind::out_of_range, .field = name});
+      total += errors[i];
+      const std::size_t end = std::min(begin + (i + 1) * band, from.rows);
+      sink(stored[i], static_cast<double>(end) / static_cast<double>(from.rows));
+    }
+  }
+  return total;
+}
+
+/// Gives the bytes to `sink` as they are. Throws CancelledError and what `sink` throws.
+inline void copy_tensor(const ExecutionContext& execution, std::span<const std::byte> bytes, const TensorSink& sink) {
+  constexpr std::size_t kPart = std::size_t{16} << 20U;
+  for (std::size_t begin = 0; begin < bytes.size(); begin += kPart) {
+    execution.check_stop();
+    const std::size_t count = std::min(kPart, bytes.size() - begin);
+    sink(bytes.subspan(begin, count), static_cast<double>(begin + count) / static_cast<double>(bytes.size()));
+  }
+}
+
+}  // namespace trine::inline TRINE_ABI

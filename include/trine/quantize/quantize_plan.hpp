@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which tensor of a checkpoint is to be stored in which type.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <trine/core/glob.hpp>
+#include <trine/core/nearest_name.hpp>
+#include <trine/core/shape.hpp>
+#include <trine/quant/weight_formats.hpp>
+#include <trine/weights/native_weights.hpp>
+#include <trine/weights/tensor_record.hpp>
+#include <trine/weights/weight_source.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+/// A type that weights are converted to, WeightFormat::is_conversion. Throws InputError.
+[[nodiscard]] inline DType parse_quantize_type(std::string_view text) {
+  const auto is_type = [](const WeightFormat& format) { return format.is_conversion; };
+  std::vector<std::string_view> names;
+  for (const WeightFormat* format : kWeightFormats) {
+    if (!is_type(*format)) continue;
+    if (format->name == text) return format->dtype;
+    names.push_back(format->name);
+  }
+  throw InputError("type: expected " + format_names(is_type) + ", found " + in_quotes(text) + nearest_hint(text, names),
+                   {.field = "type"});
+}
+
+/// "experts.*=q4": tensors in whose name the pattern is found, `*` and `?` as in a shell, get the type; "keep" for the
+/// type that they have.
+struct QuantizeRule {
+  std::string pattern;
+  std::optional<DType> type;  // none: keep
+};
+
+/// Throws InputError.
+[[nodiscard]] inline QuantizeRule parse_quantize_rule(std::string_view text) {
+  const std::size_t sign = text.rfind('=');
+  if (sign == std::string_view::npos || sign == 0 || sign + 1 == text.size())
+    throw InputError("rule " + in_quotes(text) + ": expected PATTERN=TYPE, such as experts.*=q4", {.field = "rule"});
+  QuantizeRule rule{std::string(text.substr(0, sign)), std::nullopt};
+  const std::string_view type = text.substr(sign + 1);
+  if (type != "keep") rule.type = parse_quantize_type(type);
+  return rule;
+}
+
+[[nodiscard]] inline std::string to_string(const QuantizeRule& rule) {
+  return rule.pattern + "=" + (rule.type ? std::string(to_string(*rule.type)) : "keep");
+}
+
+/// A tensor of the result. Codes and the scales that they are multiplied with are one tensor, unless the result holds
+/// them as they are.
+struct PlannedTensor {
+  std::string name;
+  std::vector<std::size_t> shape;  // as it is stored now
+  TensorRole role = TensorRole::other;
+  DType from = DType::f32;
+  DType to = DType::f32;
+  const WeightFormat* coded_as = nullptr;  // set for codes and scales that are kept
+  std::string note = {};                   // why it is not of the type that was asked for
+  std::uint64_t parameters = 0;            // 0 for scales of codes
+  std::uint64_t bytes_before = 0;
+  std::uint64_t bytes_after = 0;
+};
+
+namespace detail {
+
+/// The format that `name` is a part of, codes or scales, when both are there. Null when there is none.
+struct CodedPart {
+  const WeightFormat* format = nullptr;
+  bool is_scales = false;
+  const StoredTensor* other = nullptr;
+};
+[[nodiscard]] inline CodedPart coded_part(const WeightSource& source, std::string_view name) {
+  const DType dtype = source.find(name)->dtype;
+  const auto find = [&](std::string_view ending, std::string_view others) -> const StoredTensor* {
+    if (!name.ends_with(ending)) return nullptr;
+    return source.find(std::string(name.substr(0, name.size() - ending.size())).append(others));
+  };
+  for (const WeightFormat* format : kWeightFormats) {
+    if (!format->has_scale_tensor()) continue;
+    if (const StoredTensor* codes = find(format->scales_suffix, format->codes_suffix))
+      if (codes->dtype == format->stored_codes) return {format, true, codes};
+    if (dtype == format->stored_codes)
+      if (const StoredTensor* scales = find(format->codes_suffix, format->scales_suffix))
+        return {format, false, scales};
+  }
+  return {};
+}
+
+[[nodiscard]] inline bool is_matrix_of_codes(const StoredTensor& tensor) {
+  const WeightFormat* format = find_format(tensor.dtype);
+  return format != nullptr && format->has_scale_tensor() && tensor.shape.size() == 2;
+}
+
+/// The tensor, which keeps its type; where the result cannot hold it, it becomes bf16. Throws WeightError.
+[[nodiscard]] inline PlannedTensor describe(const WeightSource& source, const TensorUse& use, std::string_view name) {
+  const StoredTensor& tensor = *source.find(name);
+  const std::size_t rank = tensor.shape.size();
+  const CodedPart part = coded_part(source, name);
+  const bool kept = part.format != nullptr && part.format->in_native_file;
+  const bool coded = is_matrix_of_codes(tensor);
+  const WeightFormat* format = find_format(tensor.dtype);
+  const bool plain = format != nullptr && !format->has_scale_tensor() && format->in_native_file;
+  if ((!plain && !coded && !kept) || rank > NativeWeights::kMaxRank) {
+    throw WeightError(
+        std::string(name) + ": expected weights in " + format_names([](const WeightFormat&) { return true; }) +
+            " that can be converted, found " + std::string(to_string(tensor.dtype)) + " " + to_string(tensor.shape) +
+            " (" + source.source_name_of(name) + ")",
+        {.kind = ErrorKind::unsupported, .path = source.source_name_of(name), .field = std::string(name)});
+  }
+  PlannedTensor planned{.name = std::string(name), .shape = tensor.shape, .from = tensor.dtype};
+  planned.role = rank < 2 ? TensorRole::vector : use.role;
+  planned.to = coded ? DType::bf16 : tensor.dtype;
+  planned.coded_as = kept ? part.format : nullptr;
+  planned.bytes_before = tensor.bytes.size();
+  planned.parameters = checked_product(tensor.shape).value_or(0);  // the source has counted them
+  if (kept)
+    planned.parameters =
+        part.is_scales ? 0 : planned.parameters / part.format->stored_block_bytes * part.format->block_columns;
+  if (coded && part.format != nullptr) planned.bytes_before += part.other->bytes.size();
+  return planned;
+}
+
+/// Returns whether the matrices of a stack change places of rows and columns when it is written.
+[[nodiscard]] inline bool is_transposed(const TensorUse& use, const PlannedTensor& tensor) {
+  return use.stack && use.stack->is_transposed(tensor.from) && !use.stack->is_transposed(tensor.to);
+}
+[[nodiscard]] inline std::vector<std::size_t> written_shape(const TensorUse& use, const PlannedTensor& tensor) {
+  if (!is_transposed(use, tensor)) return tensor.shape;
+  const auto extents = use.stack->extents(tensor.to);
+  return {extents.begin(), extents.end()};
+}
+
+/// Why a tensor cannot be stored in blocks of rows; empty when it can.
+[[nodiscard]] inline std::string obstacle_to_blocks(const WeightFormat& format, const TensorUse& use,
+                                                    const PlannedTensor& tensor) {
+  if (tensor.shape.size() < 2) return "a vector";
+  if (tensor.shape.size() > 3) return "of rank 4";
+  if (!use.unpacked.empty()) return std::string(use.unpacked);
+  const auto is_multiple = [](std::size_t extent, std::size_t of) { return extent % of == 0; };
+  const std::size_t columns = use.stack ? use.stack->columns : tensor.shape.back();
+  if (!is_multiple(columns, format.column_multiple))
+    return "columns not in groups of " + std::to_string(format.column_multiple);
+  if (tensor.shape.size() == 2) return {};
+  const std::size_t rows = use.stack ? use.stack->rows : tensor.shape[1];
+  return is_multiple(rows, format.block_rows) ? "" : "rows not in panels of " + std::to_string(format.block_rows);
+}
+
+/// Why a tensor cannot have the type; empty when it can.
+[[nodiscard]] inline std::string obstacle_to(DType type, const TensorUse& use, const PlannedTensor& tensor) {
+  if (tensor.coded_as != nullptr) return std::string(tensor.coded_as->name) + " already";
+  const WeightFormat* format = find_format(type);
+  if (format == nullptr || format->encode == nullptr) return "not a type that weights are converted to";
+  if (size_bytes(type) == 0) return obstacle_to_blocks(*format, use, tensor);
+  const bool back = use.stack && is_packed(tensor.from) && use.stack->layout == StackLayout::interleaved;
+  return back ? "packed, and not to be transposed back" : "";
+}
+
+}  // namespace detail
+
+/// The plan for all tensors that the source has, but for those `without`, in the order of their names.
+///
+/// Matrices of experts, attention, MLPs, embedding and head get `type`, all else keeps its own. Then the rules: of
+/// those that match a tensor the last one decides. Where kernels read a copy of a type in their own order
+/// (WeightFormat::copy_of), that type means the copy. A tensor that cannot have the type keeps its own, with a note.
+/// Codes that have no place in weights.bin become bf16 where they would be kept; those that have one are kept. The
+/// matrices of an interleaved stack are transposed where they are packed. Tensors without elements are left out. Throws
+/// InputError for a rule that matches no tensor that could follow it, WeightError for an element type that is not
+/// converted.   record: of the model that the source is for
+[[nodiscard]] inline std::vector<PlannedTensor> plan_quantization(const WeightSource& source,
+                                                                  const TensorRecord& record, DType type,
+                                                                  std::span<const QuantizeRule> rules = {},
+                                                                  std::span<const std::string> without = {}) {
+  std::vector<PlannedTensor> plan;
+  std::vector<std::size_t> matches(rules.size());
+  std::vector<bool> followed(rules.size());
+  const std::set<std::string_view> left_out(without.begin(), without.end());
+  for (const std::string_view name : source.names()) {
+    if (left_out.contains(name)) continue;
+    // No layer reads a scalar: what is one, a load has let pass as unused.
+    const StoredTensor& stored = *source.find(name);
+    if (stored.bytes.empty() || stored.shape.empty()) continue;
+    const detail::CodedPart part = detail::coded_part(source, name);
+    if (part.is_scales && !part.format->in_native_file) continue;
+    const TensorUse use = record.find(name);
+    PlannedTensor& tensor = plan.emplace_back(detail::describe(source, use, name));
+    const auto obstacle = [&](DType wanted) { return detail::obstacle_to(wanted, use, tensor); };
+
+    std::optional<DType> wanted;
+    if (is_quantized_by_default(tensor.role)) wanted = type;
+    for (std::size_t i = 0; i < rules.size(); ++i) {
+      if (!matches_glob("*" + rules[i].pattern + "*", name)) continue;
+      ++matches[i];
+      if (!rules[i].type || obstacle(*rules[i].type).empty()) followed[i] = true;
+      wanted = rules[i].type;
+    }
+    // The plain type is what is left where the copy cannot be, or is not what reads the tensor.
+    for (const WeightFormat* format : kWeightFormats) {
+      if (wanted && format->copy_of != nullptr && format->copy_of->dtype == *wanted &&
+          is_quantized_by_default(tensor.role) && obstacle(format->dtype).empty())
+        wanted = format->dtype;
+    }
+    if (wanted && tensor.to != *wanted) tensor.note = obstacle(*wanted);
+    if (wanted && tensor.note.empty()) tensor.to = *wanted;
+    tensor.bytes_after = stored_bytes(tensor.to, detail::written_shape(use, tensor)).value_or(0);
+  }
+  for (std::size_t i = 0; i < rules.size(); ++i) {
+    if (matches[i] == 0)
+      throw InputError(
+          "rule " + in_quotes(to_string(rules[i])) + ": expected a tensor with the pattern in its name, found none",
+          {.field = "rule"});
+    if (!followed[i])
+      throw InputError("rule " + in_quotes(to_string(rules[i])) +
+                           ": expected a tensor that can have the type, found none among the " +
+                           std::to_string(matches[i]) + " with the pattern in their name",
+                       {.field = "rule"});
+  }
+  return plan;
+}
+
+}  // namespace trine::inline TRINE_ABI

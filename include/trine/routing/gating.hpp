@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// The steps that routing rules are made of, each a named function on the scores of one token.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+
+#include <trine/core/abi.hpp>
+
+namespace trine::inline TRINE_ABI::routing {
+
+inline constexpr float kMasked = -std::numeric_limits<float>::infinity();
+
+/// Is a better than b? A NaN is worse than everything, so this is a strict weak order whatever the scores are.
+[[nodiscard]] inline bool better(float a, float b) noexcept {
+  return (std::isnan(a) ? kMasked : a) > (std::isnan(b) ? kMasked : b);
+}
+
+/// x = 1 / (1 + e^-x)
+inline void sigmoid(std::span<float> x) noexcept {
+  for (float& value : x) value = 1.0F / (1.0F + std::exp(-value));
+}
+
+/// x = e^x / sum e^x, shifted by the largest
+inline void softmax(std::span<float> x) noexcept {
+  if (x.empty()) return;
+  const float largest = *std::ranges::max_element(x);
+  float sum = 0.0F;
+  for (float& value : x) sum += value = std::exp(value - largest);
+  for (float& value : x) value /= sum;
+}
+
+/// The indices of the `chosen.size()` <= ranking.size() best scores, best first; of equals the lower index first.
+/// O(experts * chosen), for the few experts that a token gets.
+inline void top_k(std::span<const float> ranking, std::span<std::uint32_t> chosen) noexcept {
+  std::size_t filled = 0;
+  for (std::size_t e = 0; e < ranking.size(); ++e) {
+    std::size_t place = filled;
+    while (place > 0 && better(ranking[e], ranking[chosen[place - 1]])) --place;
+    if (place == chosen.size()) continue;
+    filled = std::min(filled + 1, chosen.size());
+    for (std::size_t i = filled - 1; i > place; --i) chosen[i] = chosen[i - 1];
+    chosen[place] = static_cast<std::uint32_t>(e);
+  }
+}
+
+/// How many of the `chosen` (best first) it takes until their share of the sum of all `probability` reaches
+/// `threshold`; at least 1, at most all of them. Huang et al., "Harder Tasks Need More Experts", 2024, arXiv:2403.07652
+[[nodiscard]] inline std::size_t top_p(std::span<const float> probability, std::span<const std::uint32_t> chosen,
+                                       float threshold) noexcept {
+  float total = 0.0F;
+  for (const float p : probability) total += p;
+  float share = 0.0F;
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    share += probability[chosen[i]];
+    if (share >= threshold * total) return i + 1;
+  }
+  return chosen.size();
+}
+
+/// Scores of all groups but the `kept` best become "never". A group's score is the sum of its `best_of` best members
+/// (1: their maximum, arXiv:2405.04434; 2: arXiv:2412.19437). Of equal groups the first is kept.
+/// ranking: [groups * members]
+inline void mask_groups(std::span<float> ranking, std::size_t groups, std::size_t kept, std::size_t best_of,
+                        std::span<float> group_score, std::span<std::uint32_t> group_order) noexcept {
+  const std::size_t members = ranking.size() / groups;
+  for (std::size_t g = 0; g < groups; ++g) {
+    float first = kMasked;
+    float second = kMasked;
+    for (const float score : ranking.subspan(g * members, members)) {
+      if (better(score, first)) {
+        second = first;
+        first = score;
+      } else if (better(score, second)) {
+        second = score;
+      }
+    }
+    group_score[g] = best_of == 2 && second != kMasked ? first + second : first;  // one member left counts alone
+  }
+  top_k(group_score.first(groups), group_order.first(groups));
+  for (const std::uint32_t g : group_order.subspan(kept, groups - kept))
+    std::ranges::fill(ranking.subspan(g * members, members), kMasked);
+}
+
+/// Divides by the sum, so that the weights add up to 1. Weights that are all zero stay zero.
+inline void normalize(std::span<float> weight) noexcept {
+  float sum = 0.0F;
+  for (const float w : weight) sum += w;
+  if (sum == 0.0F) return;
+  for (float& w : weight) w /= sum;
+}
+
+}  // namespace trine::inline TRINE_ABI::routing

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writes the native weight format (raw_blob.hpp) one tensor after another, a part of a tensor at a time.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <trine/core/shape.hpp>
+#include <trine/json/parse.hpp>
+#include <trine/platform/output_directory.hpp>
+#include <trine/weights/native_weights.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+/// `begin` and `write` for each tensor, then `finish`. The manifest, without which nothing loads, is written last.
+/// Memory: the manifest, about 150 bytes per tensor.
+class NativeWeightsWriter {
+ public:
+  /// The files go to `directory`, which must outlive the writer. Throws FileError; also when the disk has not `bytes`
+  /// to set aside for weights.bin, where that is known.
+  explicit NativeWeightsWriter(const OutputDirectory& directory, std::uint64_t bytes = 0)
+      : directory_(directory), blob_(directory.create("weights.bin")) {
+    blob_.reserve(bytes);
+  }
+
+  /// Begins the next tensor, after the last one is complete. Throws WeightError for what the format does not hold or
+  /// has already, FileError.
+  void begin(const std::string& name, DType dtype, std::span<const std::size_t> shape) {
+    require_complete();
+    const bool possible = NativeWeights::holds(dtype) && shape.size() >= NativeWeights::least_rank(dtype) &&
+                          shape.size() <= NativeWeights::kMaxRank;
+    const auto bytes = possible ? stored_bytes(dtype, shape) : std::nullopt;
+    if (!bytes || *bytes == 0) {
+      throw WeightError(
+          name + ": weights.bin holds no tensor of " + std::string(to_string(dtype)) + " " + to_string(shape),
+          {.kind = ErrorKind::unsupported, .field = name});
+    }
+    static constexpr std::array<std::byte, NativeWeights::kAlignment> kZeros{};
+    const std::size_t past = static_cast<std::size_t>(blob_.size() % NativeWeights::kAlignment);
+    if (past != 0) blob_.write(std::span(kZeros).first(kZeros.size() - past));
+    name_ = name;
+    end_ = blob_.size() + *bytes;
+    entries_ += (entries_.empty() ? "\n  " : ",\n  ") + quoted(name) + R"(: {"dtype": ")" +
+                std::string(to_string(dtype)) + R"(", "shape": )" + to_string(shape) + R"(, "offset": )" +
+                std::to_string(blob_.size()) + R"(, "nbytes": )" + std::to_string(*bytes) + "}";
+  }
+
+  /// The next bytes of the tensor. Throws WeightError when they are more than it has, FileError.
+  void write(std::span<const std::byte> bytes) {
+    if (bytes.size() > end_ - blob_.size())
+      throw WeightError(name_ + ": expected at most " + std::to_string(end_ - blob_.size()) + " more bytes, found " +
+                            std::to_string(bytes.size()),
+                        {.kind = ErrorKind::mismatch, .field = name_});
+    blob_.write(bytes);
+  }
+
+  /// Has the disk keep the blob, then writes the manifest. Throws WeightError, FileError.
+  void finish() {
+    require_complete();
+    const std::string nbytes = std::to_string(blob_.size());
+    blob_.finish();
+    OutputFile manifest = directory_.create("weights.json");
+    manifest.write(R"({"format": "trine-weights", "version": 1, "alignment": 64, "nbytes": )" + nbytes +
+                   R"(, "tensors": {)" + entries_ + "\n}}\n");
+    manifest.finish();
+  }
+
+ private:
+  void require_complete() const {
+    if (blob_.size() != end_)
+      throw WeightError(name_ + ": expected " + std::to_string(end_ - blob_.size()) + " more bytes, found none",
+                        {.kind = ErrorKind::mismatch, .field = name_});
+  }
+  static std::string quoted(const std::string& text) {
+    try {
+      return Json(text).dump();
+    } catch (const nlohmann::json::exception&) {
+      throw WeightError("tensor name " + in_quotes(text) + ": expected valid UTF-8",
+                        {.kind = ErrorKind::unsupported, .field = text});
+    }
+  }
+
+  const OutputDirectory& directory_;
+  OutputFile blob_;
+  std::string entries_;    // of the manifest
+  std::string name_;       // of the tensor that is being written
+  std::uint64_t end_ = 0;  // where it ends in the blob
+};
+
+}  // namespace trine::inline TRINE_ABI

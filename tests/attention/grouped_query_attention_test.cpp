@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <trine/attention/grouped_query_attention.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+
+#include "routing/routers_in_memory.hpp"
+#include "support/attention_rows.hpp"
+#include "support/expect_error.hpp"
+#include "support/naive.hpp"
+#include "support/random_tensor.hpp"
+#include "support/test_executor.hpp"
+
+namespace trine {
+namespace {
+
+using test::MemoryWeights;
+using test::naive::Matrix;
+
+constexpr std::size_t kHidden = 12;
+constexpr std::size_t kHeadDim = 6;
+constexpr double kTheta = 10000.0;
+
+std::vector<float> random_values(std::size_t count, std::uint64_t seed) {
+  std::vector<float> result(count);
+  test::fill_random(std::span(result), seed);
+  return result;
+}
+
+// Weights of an attention layer, kept also as double-precision matrices for the reference.
+struct Layer {
+  // What models add, off unless a test sets it. Biases and gains are in `weights` too, and used if `options` say so.
+  GroupedQueryOptions options;
+  std::vector<double> q_bias, k_bias, v_bias, o_bias;
+  std::vector<double> q_gain, k_gain;
+  std::vector<double> sinks;
+
+  Layer(std::size_t heads, std::size_t kv_heads)
+      : q(heads * kHeadDim, kHidden),
+        k(kv_heads * kHeadDim, kHidden),
+        v(kv_heads * kHeadDim, kHidden),
+        o(kHidden, heads * kHeadDim) {
+    std::uint64_t seed = 1;
+    for (auto& [name, matrix] : {std::pair<const char*, Matrix*>{"q", &q}, {"k", &k}, {"v", &v}, {"o", &o}}) {
+      const std::vector<float> values = random_values(matrix->values.size(), seed++);
+      matrix->values.assign(values.begin(), values.end());
+      weights.add(std::string(name) + "_proj.weight", {matrix->rows, matrix->columns}, values);
+    }
+  }
+  GroupedQueryAttention make(std::vector<HeadGroup> head_groups) {
+    return GroupedQueryAttention(WeightScope(reader), kHidden, kHeadDim, std::move(head_groups),
+                                 std::make_shared<const Rotary>(kHeadDim, kTheta, 256), options);
+  }
+  std::vector<double> add(const std::string& name, std::size_t length, std::uint64_t seed) {
+    std::vector<float> values = random_values(length, seed);
+    std::vector<double> wide(values.begin(), values.end());
+    weights.add(name, {length}, std::move(values));
+    return wide;
+  }
+  // Projection, bias, norm, clip: what comes before the rotation.
+  [[nodiscard]] Matrix project(const Matrix& x, const Matrix& weight, const std::vector<double>& bias,
+                               const std::vector<double>& gain) const {
+    Matrix y = test::naive::matmul(x, weight);
+    for (std::size_t n = 0; n < y.rows; ++n)
+      for (std::size_t i = 0; i < bias.size(); ++i) y(n, i) += bias[i];
+    if (!gain.empty()) {
+      Matrix parts(y.values.size() / gain.size(), gain.size());  // a head a row, or all heads
+      parts.values = y.values;
+      y.values = test::naive::rms_norm(parts, gain, static_cast<double>(options.norm_epsilon)).values;
+    }
+    if (options.clip_qkv) {
+      const auto clip = static_cast<double>(*options.clip_qkv);
+      for (double& value : y.values) value = std::clamp(value, -clip, clip);
+    }
+    return y;
+  }
+  Matrix q, k, v, o;
+  MemoryWeights weights;
+  WeightReader reader{weights};
+};
+
+// The textbook: every head of query n over the keys that `allowed` names.
+template <class Allowed, class Position>
+void add_axis(const Layer& layer, const Matrix& x, std::size_t first_head, std::size_t heads, std::size_t first_kv,
+              std::size_t kv_heads, const Allowed& allowed, const Position& position, Matrix& z) {
+  const Matrix q = layer.project(x, layer.q, layer.q_bias, layer.q_gain);
+  const Matrix k = layer.project(x, layer.k, layer.k_bias, layer.k_gain);
+  const Matrix v = layer.project(x, layer.v, layer.v_bias, {});
+  const auto head_of = [](const Matrix& m, std::size_t row, std::size_t head) {
+    const auto begin = m.values.begin() + static_cast<std::ptrdiff_t>(row * m.columns + head * kHeadDim);
+    return std::vector<double>(begin, begin + kHeadDim);
+  };
+  for (std::size_t h = 0; h < heads; ++h) {
+    const std::size_t kv = first_kv + h / (heads / kv_heads);
+    for (std::size_t n = 0; n < x.rows; ++n) {
+      const auto query = test::naive::rope(head_of(q, n, first_head + h), static_cast<double>(position(n)), kTheta);
+      std::vector<double> scores;
+      std::vector<std::size_t> keys;
+      for (std::size_t m = 0; m < x.rows; ++m) {
+        if (!allowed(n, m)) continue;
+        const auto key = test::naive::rope(head_of(k, m, kv), static_cast<double>(position(m)), kTheta);
+        double score = 0;
+        for (std::size_t i = 0; i < kHeadDim; ++i) score += query[i] * key[i];
+        scores.push_back(score / std::sqrt(static_cast<double>(kHeadDim)));
+        keys.push_back(m);
+      }
+      if (!layer.sinks.empty()) scores.push_back(layer.sinks[first_head + h]);
+      const auto p = test::naive::softmax(scores);
+      for (std::size_t j = 0; j < keys.size(); ++j) {
+        const auto value = head_of(v, keys[j], kv);
+        for (std::size_t i = 0; i < kHeadDim; ++i) z(n, (first_head + h) * kHeadDim + i) += p[j] * value[i];
+      }
+    }
+  }
+}
+
+Tensor<float, 2> run(const GroupedQueryAttention& attention, View<const float, 2> x, std::size_t chunk,
+                     std::size_t threads = 1) {
+  Workspace workspace;
+  LayerState cache = attention.make_cache();
+  Tensor<float, 2> y({x.extent(0), x.extent(1)});
+  for (std::size_t done = 0; done < x.extent(0); done += chunk) {
+    const std::size_t count = std::min(chunk, x.extent(0) - done);
+    const test::AttentionRows rows{0, count, done, &cache};
+    test::forward(attention, {.isa = default_isa(), .num_threads = threads, .executor = test::test_executor()},
+                  workspace, x.slice(done, count), std::span(&rows, 1), y.view().slice(done, count));
+  }
+  return y;
+}
+
+void expect_near(const Tensor<float, 2>& found, const Matrix& expected) {
+  for (std::size_t n = 0; n < expected.rows; ++n) {
+    // Projections of 12 numbers, softmax and mixture lose some round-offs of numbers of size 10: measured 2.5e-6.
+    for (std::size_t i = 0; i < expected.columns; ++i)
+      ASSERT_NEAR(static_cast<double>(found.view()(n, i)), expected(n, i), 1e-5) << "row " << n << ", " << i;
+  }
+}
+
+TEST(GroupedQueryAttentionPerIsa, EqualsTheTextbookWithFullAttention) {
+  for (const auto& [heads, kv_heads] : std::vector<std::pair<std::size_t, std::size_t>>{{4, 4}, {4, 2}, {3, 1}}) {
+    Layer layer(heads, kv_heads);
+    std::vector<HeadGroup> head_groups;
+    head_groups.push_back({std::make_unique<FullPattern>(), heads, kv_heads});
+    const GroupedQueryAttention attention = layer.make(std::move(head_groups));
+    const auto x = test::random_tensor({70, kHidden}, 5);
+    Matrix z(70, heads * kHeadDim);
+    add_axis(
+        layer, Matrix::from(x.view()), 0, heads, 0, kv_heads, [](std::size_t n, std::size_t m) { return m <= n; },
+        [](std::size_t n) { return n; }, z);
+    expect_near(run(attention, x.view(), 70), test::naive::matmul(z, layer.o));
+  }
+}
+
+TEST(GroupedQueryAttentionPerIsa, EqualsTheTextbookAlongTwoAxes) {
+  constexpr std::size_t kFrame = 5;
+  Layer layer(6, 3);
+  std::vector<HeadGroup> head_groups;
+  head_groups.push_back({std::make_unique<FrameWindowPattern>(kFrame, 1, true), 4, 2});
+  head_groups.push_back({std::make_unique<SummaryPattern>(kFrame), 2, 1});
+  const GroupedQueryAttention attention = layer.make(std::move(head_groups));
+  const auto x = test::random_tensor({43, kHidden}, 6);
+  const Matrix rows = Matrix::from(x.view());
+  Matrix z(43, 6 * kHeadDim);
+  add_axis(
+      layer, rows, 0, 4, 0, 2, [](std::size_t n, std::size_t m) { return m <= n && n / kFrame - m / kFrame <= 1; },
+      [](std::size_t n) { return n; }, z);
+  add_axis(
+      layer, rows, 4, 2, 2, 1,
+      [](std::size_t n, std::size_t m) { return m == n || (m / kFrame < n / kFrame && m % kFrame == kFrame - 1); },
+      [](std::size_t n) { return n / kFrame; }, z);
+  for (const std::size_t chunk : {1U, 4U, 43U})
+    expect_near(run(attention, x.view(), chunk), test::naive::matmul(z, layer.o));
+}
+
+// One option at a time against the textbook, in one piece and in chunks.
+void expect_option(Layer& layer, std::size_t window = 0) {
+  std::vector<HeadGroup> head_groups;
+  if (window == 0) {
+    head_groups.push_back({std::make_unique<FullPattern>(), 4, 2});
+  } else {
+    head_groups.push_back({std::make_unique<SlidingWindowPattern>(window), 4, 2});
+  }
+  const GroupedQueryAttention attention = layer.make(std::move(head_groups));
+  const auto x = test::random_tensor({150, kHidden}, 9);
+  Matrix z(150, 4 * kHeadDim);
+  add_axis(
+      layer, Matrix::from(x.view()), 0, 4, 0, 2,
+      [&](std::size_t n, std::size_t m) { return m <= n && (window == 0 || n - m < window); },
+      [](std::size_t n) { return n; }, z);
+  Matrix y = test::naive::matmul(z, layer.o);
+  for (std::size_t n = 0; n < y.rows; ++n)
+    for (std::size_t i = 0; i < layer.o_bias.size(); ++i) y(n, i) += layer.o_bias[i];
+  const Tensor<float, 2> whole = run(attention, x.view(), 150);
+  expect_near(whole, y);
+  for (const std::size_t chunk : {1U, 7U}) {
+    const Tensor<float, 2> cut = run(attention, x.view(), chunk, 2);
+    EXPECT_TRUE(std::ranges::equal(whole.view().span(), cut.view().span())) << "chunks of " << chunk;
+  }
+}
+
+TEST(GroupedQueryAttentionPerIsa, LooksThroughASlidingWindow) {
+  for (const std::size_t window : {1U, 8U, 64U, 100U}) {
+    Layer layer(4, 2);
+    expect_option(layer, window);
+  }
+}
+
+TEST(GroupedQueryAttentionPerIsa, AddsBiases) {
+  Layer layer(4, 2);
+  layer.q_bias = layer.add("q_proj.bias", 4 * kHeadDim, 11);
+  layer.k_bias = layer.add("k_proj.bias", 2 * kHeadDim, 12);
+  layer.v_bias = layer.add("v_proj.bias", 2 * kHeadDim, 13);
+  layer.options.qkv_bias = Linear::Bias::yes;
+  expect_option(layer);
+  layer.o_bias = layer.add("o_proj.bias", kHidden, 14);
+  layer.options.o_bias = Linear::Bias::yes;
+  expect_option(layer);
+}
+
+TEST(GroupedQueryAttentionPerIsa, NormalisesEachHeadOrAllTogether) {
+  Layer layer(4, 2);
+  layer.options.qk_norm = GroupedQueryOptions::Norm::per_head;
+  layer.options.norm_epsilon = 0.01F;
+  layer.q_gain = layer.add("q_norm.weight", kHeadDim, 15);
+  layer.k_gain = layer.add("k_norm.weight", kHeadDim, 16);
+  expect_option(layer);
+  layer.options.qk_norm = GroupedQueryOptions::Norm::whole_vector;
+  layer.q_gain = layer.add("q_norm.weight", 4 * kHeadDim, 17);
+  layer.k_gain = layer.add("k_norm.weight", 2 * kHeadDim, 18);
+  expect_option(layer);
+  layer.options.clip_qkv = 0.5F;
+  expect_option(layer);
+}
+
+TEST(GroupedQueryAttentionPerIsa, LetsASinkOfEachHeadTakePart) {
+  Layer layer(4, 2);
+  layer.options.sinks = true;
+  layer.sinks = layer.add("sinks", 4, 19);
+  expect_option(layer);
+  expect_option(layer, 8);
+}
+
+TEST(GroupedQueryAttentionPerIsa, GivesSequencesOfOneBatchWhatTheyGetAlone) {
+  Layer layer(4, 2);
+  std::vector<HeadGroup> head_groups;
+  head_groups.push_back({std::make_unique<FrameWindowPattern>(4, 1, true), 2, 1});
+  head_groups.push_back({std::make_unique<StridedPattern>(4), 2, 1});
+  const GroupedQueryAttention attention = layer.make(std::move(head_groups));
+  const auto x = test::random_tensor({20, kHidden}, 7);
+  const Tensor<float, 2> first = run(attention, x.view().slice(0, 13), 13);
+  const Tensor<float, 2> second = run(attention, x.view().slice(13, 7), 7);
+
+  // Both together: 9 and 7 rows, then the other 4 of the first.
+  Workspace workspace;
+  LayerState cache = attention.make_cache();
+  LayerState other = attention.make_cache();
+  Tensor<float, 2> mixed({16, kHidden});
+  std::copy_n(x.data(), 9 * kHidden, mixed.data());
+  std::copy_n(x.data() + 13 * kHidden, 7 * kHidden, mixed.data() + 9 * kHidden);
+  Tensor<float, 2> y({16, kHidden});
+  const std::vector<test::AttentionRows> both{{0, 9, 0, &cache}, {9, 7, 0, &other}};
+  test::forward(attention, {.isa = default_isa(), .num_threads = 2, .executor = test::test_executor()}, workspace,
+                mixed.view(), both, y.view());
+  Tensor<float, 2> rest({4, kHidden});
+  const std::vector<test::AttentionRows> one{{0, 4, 9, &cache}};
+  test::forward(attention, {.isa = default_isa(), .num_threads = 2, .executor = test::test_executor()}, workspace,
+                x.view().slice(9, 4), one, rest.view());
+  for (std::size_t i = 0; i < kHidden; ++i) {
+    for (std::size_t n = 0; n < 9; ++n) EXPECT_EQ(y.view()(n, i), first.view()(n, i));
+    for (std::size_t n = 0; n < 7; ++n) EXPECT_EQ(y.view()(9 + n, i), second.view()(n, i));
+    for (std::size_t n = 0; n < 4; ++n) EXPECT_EQ(rest.view()(n, i), first.view()(9 + n, i));
+  }
+}
+
+TEST(GroupedQueryAttention, ForetellsTheBytesOfItsCache) {
+  Layer layer(4, 2);
+  std::vector<HeadGroup> head_groups;
+  head_groups.push_back({std::make_unique<FrameWindowPattern>(5, 1, true), 2, 1});
+  head_groups.push_back({std::make_unique<StridedPattern>(5), 2, 1});
+  const GroupedQueryAttention attention = layer.make(std::move(head_groups));
+  const auto x = test::random_tensor({1, kHidden}, 8);
+  Tensor<float, 2> y({1, kHidden});
+  Workspace workspace;
+  LayerState cache = attention.make_cache();
+  for (std::size_t n = 0; n < 200; ++n) {
+    ASSERT_EQ(cache.bytes(), attention.cache_bytes(n)) << n;
+    const test::AttentionRows rows{0, 1, n, &cache};
+    test::forward(attention, {default_isa(), 1, {}}, workspace, x.view(), std::span(&rows, 1), y.view());
+  }
+  // The window holds two frames of five, whatever the length: keys and values of two heads, each in whole cache lines.
+  std::vector<HeadGroup> window;
+  window.push_back({std::make_unique<FrameWindowPattern>(5, 1, true), 4, 2});
+  const std::size_t lines = (5 * kHeadDim * sizeof(float) + 63) / 64 * 64;
+  EXPECT_EQ(layer.make(std::move(window)).cache_bytes(1000000), 2 * 2 * 2 * lines);
+}
+
+TEST(GroupedQueryAttention, NamesTheProjectionThatIsMissing) {
+  MemoryWeights empty;
+  WeightReader reader(empty);
+  std::vector<HeadGroup> head_groups;
+  head_groups.push_back({std::make_unique<FullPattern>(), 1, 1});
+  EXPECT_ERROR(GroupedQueryAttention(WeightScope(reader, "layers.2.attention"), kHidden, kHeadDim,
+                                     std::move(head_groups), nullptr),
+               WeightError, "no tensor named 'layers.2.attention.q_proj.weight'");
+}
+
+}  // namespace
+}  // namespace trine
