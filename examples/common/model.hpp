@@ -53,7 +53,7 @@ struct ModelOptions {
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   }
   void add_threads(CLI::App& app) {
-    app.add_option("-t,--threads", threads, "Threads; 0: as many as the processors that may be used")
+    app.add_option("-t,--threads", num_threads, "Threads; 0: as many as the processors that may be used")
         ->type_name("N")
         ->transform(minus_one_is("0"))
         ->check(whole_number(0, 1024));
@@ -67,7 +67,7 @@ struct ModelOptions {
     };
     app.add_option_function<std::string>(
            "--activations", set,
-           "ActivationPrecision in products: f32; automatic: bytes with q8 and q4; native: bf16 with bf16, too")
+           "Activations in products: f32; automatic: bytes with q8 and q4; native: bf16 with bf16, too")
         ->type_name("TYPE")
         ->default_str("automatic")
         ->check(CLI::IsMember(names).description(""));
@@ -90,7 +90,7 @@ struct ModelOptions {
                  "rows of a pass");
   }
   void add_context(CLI::App& app, const std::string& help) {
-    app.add_option("-c,--ctx-size", context, help)->type_name("N")->check(whole_number());
+    app.add_option("-c,--ctx-size", context_length, help)->type_name("N")->check(whole_number());
   }
 
   [[nodiscard]] trine::KvCacheDtype kv_cache_dtype() const { return *trine::parse_kv_cache_dtype(cache_type_name); }

@@ -180,7 +180,7 @@ TYPED_TEST(GemmPerIsa, OfMatmulGivesTheSameBitsOnAnyNumberOfThreads) {
   }
 }
 
-// ActivationPrecision in bf16: exact products, sums in f32.
+// Activations in bf16: exact products, sums in f32.
 TEST(GemmBf16PerIsa, IsTheProductAndGivesARowTheSameBitsAloneAndAmongOthers) {
   const Isa isa = default_isa();
   for (const std::size_t k : {1U, 31U, 32U, 77U, 2100U}) {

@@ -198,7 +198,7 @@ TEST(WeightFormats, EncodeRowsOfBlocksIndependently) {
 }
 
 // By every type of activations that there is a kernel for, alone and among other rows, in parts and on several threads:
-// the sums of the values that the matrix decodes to. ActivationPrecision in bf16 have 8 bits, and in int8 an error of
+// the sums of the values that the matrix decodes to. Activations in bf16 have 8 bits, and in int8 an error of
 // half a step, which is the largest of a group over 127.
 TEST(WeightFormatsPerIsa, MultiplyLikeTheNumbersThatTheyDecodeTo) {
   const Isa isa = default_isa();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// ActivationPrecision as bytes, for products with packed weights: each group of 128 numbers of a row gets a scale of
+// Activations as bytes, for products with packed weights: each group of 128 numbers of a row gets a scale of
 // its own.
 #pragma once
 

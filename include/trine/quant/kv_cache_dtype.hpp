@@ -13,17 +13,12 @@
 
 namespace trine::inline TRINE_ABI {
 
-<<<<<<< Updated upstream
 enum class KvCacheDtype : std::uint8_t {
-=======
-enum class CacheType : std::uint8_t {
->>>>>>> Stashed changes
   f32,   // as computed
   bf16,  // rounded to bf16: half the memory
   q8,    // integers of eight bits with one scale for 64 numbers: 8.5 bits
 };
 
-<<<<<<< Updated upstream
 inline constexpr std::array<std::pair<KvCacheDtype, std::string_view>, 3> kKvCacheDtypeNames{
     {{KvCacheDtype::f32, "f32"}, {KvCacheDtype::bf16, "bf16"}, {KvCacheDtype::q8, "q8"}}};
 
@@ -32,22 +27,11 @@ inline constexpr std::array<std::pair<KvCacheDtype, std::string_view>, 3> kKvCac
 }
 [[nodiscard]] constexpr std::optional<KvCacheDtype> parse_kv_cache_dtype(std::string_view name) noexcept {
   for (const auto& [type, spelled] : kKvCacheDtypeNames)
-=======
-inline constexpr std::array<std::pair<CacheType, std::string_view>, 3> kCacheTypeNames{
-    {{CacheType::f32, "f32"}, {CacheType::bf16, "bf16"}, {CacheType::q8, "q8"}}};
-
-[[nodiscard]] constexpr std::string_view to_string(CacheType type) noexcept {
-  return kCacheTypeNames[static_cast<std::size_t>(type)].second;
-}
-[[nodiscard]] constexpr std::optional<CacheType> parse_cache_type(std::string_view name) noexcept {
-  for (const auto& [type, spelled] : kCacheTypeNames)
->>>>>>> Stashed changes
     if (spelled == name) return type;
   return std::nullopt;
 }
 
 /// Bytes of one stored number without its share of a scale.
-<<<<<<< Updated upstream
 [[nodiscard]] constexpr std::size_t size_bytes(KvCacheDtype type) noexcept {
   return type == KvCacheDtype::f32 ? 4 : type == KvCacheDtype::bf16 ? 2 : 1;
 }
@@ -57,17 +41,6 @@ inline constexpr std::size_t kKvScaleBlock = 64;  // numbers of a q8 row that sh
 /// Scales of a row of `width` numbers.
 [[nodiscard]] constexpr std::size_t cache_scales(KvCacheDtype type, std::size_t width) noexcept {
   return type == KvCacheDtype::q8 ? (width + kKvScaleBlock - 1) / kKvScaleBlock : 0;
-=======
-[[nodiscard]] constexpr std::size_t size_bytes(CacheType type) noexcept {
-  return type == CacheType::f32 ? 4 : type == CacheType::bf16 ? 2 : 1;
-}
-
-inline constexpr std::size_t kCacheGroup = 64;  // numbers of a q8 row that share a scale
-
-/// Scales of a row of `width` numbers.
-[[nodiscard]] constexpr std::size_t cache_scales(CacheType type, std::size_t width) noexcept {
-  return type == CacheType::q8 ? (width + kCacheGroup - 1) / kCacheGroup : 0;
->>>>>>> Stashed changes
 }
 
 }  // namespace trine::inline TRINE_ABI

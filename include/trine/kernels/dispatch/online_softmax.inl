@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-<<<<<<< Updated upstream
 // The definitions of kernels/online_softmax.hpp.
 #pragma once
 
@@ -13,21 +12,6 @@ namespace trine::inline TRINE_ABI::kernels {
 
 TRINE_DECL float online_softmax_block(Isa isa, OnlineSoftmax& state, std::span<float> scores, float scale) noexcept {
   TRINE_DISPATCH(isa, online_softmax_block(state, scores.data(), scores.size(), scale));
-=======
-// The definitions of kernels/streaming_softmax.hpp.
-#pragma once
-
-#include <trine/kernels/simd/exp.hpp>
-#include <trine/kernels/streaming_softmax.hpp>
-
-#define TRINE_KERNEL <trine/kernels/generic/streaming_softmax.inl>
-#include <trine/kernels/simd/every_region.inl>
-
-namespace trine::inline TRINE_ABI::kernels {
-
-TRINE_DECL float softmax_piece(Isa isa, StreamingSoftmax& state, std::span<float> scores, float scale) noexcept {
-  TRINE_DISPATCH(isa, softmax_piece(state, scores.data(), scores.size(), scale));
->>>>>>> Stashed changes
 }
 
 TRINE_DECL void multiply(Isa isa, std::span<float> z, float factor) noexcept {
