@@ -40,29 +40,29 @@ Tensor<float, 2> attend(const Case& c, View<const float, 2> q, View<const float,
   Tensor<float, 2> z({rows, kColumns});
   std::vector<kernels::OnlineSoftmax> softmax(rows);
   std::vector<float> scores(kQueryTile * kKeyBlock);
-  const AttentionInputs queries{q.data(), kWidth,   rows,     kHeads,         c.visible,
-                                0.5F,     z.data(), kColumns, softmax.data(), scores.data()};
-  init_attention(queries, c.sinks ? sinks.data() : nullptr, kColumns);
+  const AttentionInputs queries{kWidth,    kColumns, q.data(), kWidth,   rows,           kHeads,
+                                c.visible, 0.5F,     z.data(), kColumns, softmax.data(), scores.data()};
+  init_attention(queries, c.sinks ? sinks.data() : nullptr);
   for (std::size_t begin = 0; begin < kKeys; begin += kKeyBlock) {
     std::vector<std::vector<float>> stored;
     std::vector<KeyValues<float>> parts;
     const std::size_t end = std::min(begin + kKeyBlock, kKeys);
     for (std::size_t m = begin; m < end; m += part) {
       const std::size_t count = std::min(part, end - m);
-      std::vector<float> turned(kWidth * count);
+      std::vector<float> transposed(kWidth * count);
       for (std::size_t j = 0; j < count; ++j)
-        for (std::size_t i = 0; i < kWidth; ++i) turned[i * count + j] = keys(m + j, i);
-      stored.push_back(std::move(turned));
+        for (std::size_t i = 0; i < kWidth; ++i) transposed[i * count + j] = keys(m + j, i);
+      stored.push_back(std::move(transposed));
       const float* key = columns ? stored.back().data() : keys.row(m).data();
       parts.push_back({key, columns ? count : kWidth, columns, values.row(m).data(), kColumns, count});
     }
-    attention_block(default_isa(), queries, KeyValueBlock<float>{begin, parts, kWidth, kColumns});
+    attention_block<float>(default_isa(), queries, begin, parts);
   }
-  finalize_attention(default_isa(), queries, kColumns);
+  finalize_attention(default_isa(), queries);
   return z;
 }
 
-TEST(StreamedAttentionPerIsa, EqualsTheTextbook) {
+TEST(AttentionBlockPerIsa, EqualsTheTextbook) {
   const std::vector<float> sinks{0.5F, -2.0F, 3.0F};
   for (const Case& c : cases()) {
     const auto q = test::random_tensor({c.queries * kHeads, kWidth}, 1, -3.0F, 3.0F);
@@ -96,7 +96,7 @@ TEST(StreamedAttentionPerIsa, EqualsTheTextbook) {
 }
 
 // A value that one query sees and its neighbour does not must not reach the neighbour, whatever it is.
-TEST(StreamedAttentionPerIsa, KeepsWhatAQueryDoesNotSeeOutOfIt) {
+TEST(AttentionBlockPerIsa, KeepsWhatAQueryDoesNotSeeOutOfIt) {
   const Case c{"causal", {.last = 1, .advance = 1}, 100, false};
   const auto q = test::random_tensor({c.queries * kHeads, kWidth}, 1);
   const auto keys = test::random_tensor({kKeys, kWidth}, 2);

@@ -74,7 +74,7 @@ using Memory = std::map<std::pair<std::size_t, std::size_t>, std::size_t>;
 std::vector<std::size_t> positions_seen(const AttentionPattern& pattern, const Memory& memory, const QueryTile& tile,
                                         std::size_t i) {
   const VisibleRange visible = pattern.visible(tile);
-  const std::size_t block = pattern.page_shape().block_rows;
+  const std::size_t block = pattern.page_layout().block_rows;
   std::vector<std::size_t> seen;
   for (std::size_t index = visible.begin(i); index < visible.end(i);) {
     const KvSegment run = pattern.segment(tile, index, visible.end(i));
@@ -105,7 +105,7 @@ void expect_the_mask(const AxisCase& c, std::size_t end, std::size_t rows, std::
       for (std::size_t m = n; m < n + count; ++m) {
         const std::optional<CacheSlot> slot = pattern->slot(m);
         if (!slot) continue;
-        ASSERT_LT(slot->row, pattern->page_shape().page_rows());
+        ASSERT_LT(slot->row, pattern->page_layout().page_rows());
         memory[{slot->page, slot->row}] = m;
         pages.insert(slot->page);
       }
@@ -153,7 +153,7 @@ TEST(AttentionPattern, RemembersNoMoreThanItMust) {
   constexpr std::size_t kTokens = 6400;
   for (const AxisCase& c : cases()) {
     const std::unique_ptr<AttentionPattern> pattern = c.make();
-    const std::size_t remembered = pattern->pages(kTokens) * pattern->page_shape().page_rows();
+    const std::size_t remembered = pattern->pages(kTokens) * pattern->page_layout().page_rows();
     if (c.most_remembered != 0) {
       EXPECT_EQ(remembered, c.most_remembered) << c.name;
     } else if (c.name.starts_with("summary")) {

@@ -15,7 +15,7 @@ constexpr std::size_t kHuge = std::size_t{1} << 22U;
 constexpr std::size_t kWidth = 4;
 
 std::size_t bytes_after_one_token(const AttentionPattern& pattern) {
-  KvPageLayout shape = pattern.page_shape();
+  KvPageLayout shape = pattern.page_layout();
   shape.heads = 1;
   shape.head_dim = kWidth;
   PageTable pages(shape.page_bytes());

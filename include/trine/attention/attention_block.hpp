@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention of some query rows to keys that come a block at a time: neither a row of scores nor all keys and values
-// need to exist at once, and keys that no row sees are not touched.
+// Flash attention, block by block: query rows attend to keys and values that come in blocks, with an online softmax.
+// Neither a whole row of scores nor all keys and values exist at once, and keys that no row sees are skipped.
 // Online softmax: Milakov & Gimelshein 2018, arXiv:1805.02867; in blocks: Dao et al. 2022, arXiv:2205.14135.
 #pragma once
 
@@ -15,51 +15,44 @@
 namespace trine::inline TRINE_ABI {
 
 inline constexpr std::size_t kQueryTile = 64;  // rows whose scores are held at a time
-/// Keys of a piece of softmax. Pieces end at multiples of it, so that the bits of a row depend on what it sees alone.
+/// Keys per block. Blocks end at multiples of it, so that the bits of a row depend only on what it sees.
 inline constexpr std::size_t kKeyBlock = 128;
 
-/// Rows of queries, `heads` for each query of a tile, and what becomes of them.
+/// Query rows, `heads` of them per query of a tile, what they see, and their output and scratch memory.
 struct AttentionInputs {
-  const float* q;  // [rows, key width], at distance ldq
+  std::size_t key_width;
+  std::size_t value_width;
+  const float* q;  // [rows, key_width], leading dimension ldq
   std::size_t ldq;
   std::size_t rows;
   std::size_t heads;
   VisibleRange visible;
   float scale;  // of a score
-  float* z;     // [rows, value width], at distance ldz
+  float* z;     // [rows, value_width], leading dimension ldz
   std::size_t ldz;
   kernels::OnlineSoftmax* softmax;  // [rows]
   float* scores;                    // [kQueryTile, kKeyBlock]
 };
 
-/// Keys and values that lie together. Element i of key m is at key[m * ldk + i], or at key[i * ldk + m] if
+/// Keys and values that are contiguous. Element i of key m is at key[m * ldk + i], or at key[i * ldk + m] if
 /// `columns`.
 template <class T>
 struct KeyValues {
   const T* key;
   std::size_t ldk;
   bool columns;
-  const T* value;  // [count, value width], at distance ldv
+  const T* value;  // [count, value_width], leading dimension ldv
   std::size_t ldv;
   std::size_t count;
-};
-
-/// The keys of indices [begin, begin + the counts of all parts), at most kKeyBlock of them, one part after the other.
-template <class T>
-struct KeyValueBlock {
-  std::size_t begin;
-  std::span<const KeyValues<T>> parts;
-  std::size_t key_width;
-  std::size_t value_width;
 };
 
 namespace detail {
 
 // Calls use(part, offset of the part in the block, first, last) for the keys [from, to) of a block, part by part.
 template <class T, class Use>
-void for_parts(const KeyValueBlock<T>& block, std::size_t from, std::size_t to, const Use& use) {
+void for_parts(std::span<const KeyValues<T>> block, std::size_t from, std::size_t to, const Use& use) {
   std::size_t offset = 0;
-  for (const KeyValues<T>& part : block.parts) {
+  for (const KeyValues<T>& part : block) {
     const std::size_t first = std::max(from, offset);
     const std::size_t last = std::min(to, offset + part.count);
     if (first < last) use(part, offset, first, last);
@@ -69,15 +62,15 @@ void for_parts(const KeyValueBlock<T>& block, std::size_t from, std::size_t to, 
 
 // scores[r, m] = q_r . k_m for rows [row, row + tile) and the keys [from, to) of the block.
 template <class T>
-void add_scores(Isa isa, const AttentionInputs& rows, const KeyValueBlock<T>& block, std::size_t row, std::size_t tile,
-                std::size_t from, std::size_t to) noexcept {
+void add_scores(Isa isa, const AttentionInputs& rows, std::span<const KeyValues<T>> block, std::size_t row,
+                std::size_t tile, std::size_t from, std::size_t to) noexcept {
   const kernels::RowsOf<float> q{rows.q + row * rows.ldq, rows.ldq};
-  for_parts(block, from, to, [&](const KeyValues<T>& part, std::size_t offset, std::size_t first, std::size_t last) {
+  for_parts<T>(block, from, to, [&](const KeyValues<T>& part, std::size_t offset, std::size_t first, std::size_t last) {
     if (part.columns) {
-      kernels::gemm_columns(isa, q, tile, part.key + (first - offset), part.ldk, last - first, block.key_width, false,
+      kernels::gemm_columns(isa, q, tile, part.key + (first - offset), part.ldk, last - first, rows.key_width, false,
                             rows.scores + first, kKeyBlock);
     } else {
-      kernels::gemm(isa, q, tile, part.key + (first - offset) * part.ldk, part.ldk, last - first, block.key_width,
+      kernels::gemm(isa, q, tile, part.key + (first - offset) * part.ldk, part.ldk, last - first, rows.key_width,
                     rows.scores + first, kKeyBlock);
     }
   });
@@ -85,11 +78,11 @@ void add_scores(Isa isa, const AttentionInputs& rows, const KeyValueBlock<T>& bl
 
 // z_r += sum_m p_rm v_m for rows [row, row + count) of a tile that begins at `tile`, and the keys [from, to).
 template <class T>
-void add_values(Isa isa, const AttentionInputs& rows, const KeyValueBlock<T>& block, std::size_t tile, std::size_t row,
-                std::size_t count, std::size_t from, std::size_t to) noexcept {
-  for_parts(block, from, to, [&](const KeyValues<T>& part, std::size_t offset, std::size_t first, std::size_t last) {
+void add_values(Isa isa, const AttentionInputs& rows, std::span<const KeyValues<T>> block, std::size_t tile,
+                std::size_t row, std::size_t count, std::size_t from, std::size_t to) noexcept {
+  for_parts<T>(block, from, to, [&](const KeyValues<T>& part, std::size_t offset, std::size_t first, std::size_t last) {
     kernels::gemm_columns(isa, {rows.scores + (row - tile) * kKeyBlock + first, kKeyBlock}, count,
-                          part.value + (first - offset) * part.ldv, part.ldv, block.value_width, last - first, true,
+                          part.value + (first - offset) * part.ldv, part.ldv, rows.value_width, last - first, true,
                           rows.z + row * rows.ldz, rows.ldz);
   });
 }
@@ -97,25 +90,26 @@ void add_values(Isa isa, const AttentionInputs& rows, const KeyValueBlock<T>& bl
 }  // namespace detail
 
 /// Before the first block. sinks: [heads] a logit that takes part in the softmax and has no value, or null.
-inline void init_attention(const AttentionInputs& rows, const float* sinks, std::size_t value_width) noexcept {
+inline void init_attention(const AttentionInputs& rows, const float* sinks) noexcept {
   for (std::size_t row = 0; row < rows.rows; ++row) {
     rows.softmax[row] = {};
     if (sinks != nullptr) rows.softmax[row] = {sinks[row % rows.heads], 1.0F};
-    std::fill_n(rows.z + row * rows.ldz, value_width, 0.0F);
+    std::fill_n(rows.z + row * rows.ldz, rows.value_width, 0.0F);
   }
 }
 
-/// z += sum_m e^(scale q . k_m - largest so far) v_m over the keys of the block that each row sees. Blocks come in
-/// ascending order.
+/// z += sum_m e^(scale q . k_m - max so far) v_m over the keys of the block that each row sees. The block is the keys
+/// of indices [begin, begin + the sum of the counts), at most kKeyBlock of them. Blocks come in ascending order.
 template <class T>
-void attention_block(Isa isa, const AttentionInputs& rows, const KeyValueBlock<T>& block) noexcept {
+void attention_block(Isa isa, const AttentionInputs& rows, std::size_t begin,
+                     std::span<const KeyValues<T>> block) noexcept {
   std::size_t count = 0;
-  for (const KeyValues<T>& part : block.parts) count += part.count;
+  for (const KeyValues<T>& part : block) count += part.count;
   const auto from = [&](std::size_t row) {
-    return std::clamp(rows.visible.begin(row / rows.heads), block.begin, block.begin + count) - block.begin;
+    return std::clamp(rows.visible.begin(row / rows.heads), begin, begin + count) - begin;
   };
   const auto to = [&](std::size_t row) {
-    return std::clamp(rows.visible.end(row / rows.heads), block.begin, block.begin + count) - block.begin;
+    return std::clamp(rows.visible.end(row / rows.heads), begin, begin + count) - begin;
   };
   for (std::size_t tile = 0; tile < rows.rows; tile += kQueryTile) {
     const std::size_t end = std::min(tile + kQueryTile, rows.rows);
@@ -125,7 +119,7 @@ void attention_block(Isa isa, const AttentionInputs& rows, const KeyValueBlock<T
       if (from(row) >= to(row)) continue;
       const std::span<float> scores(rows.scores + (row - tile) * kKeyBlock + from(row), to(row) - from(row));
       const float factor = kernels::online_softmax_block(isa, rows.softmax[row], scores, rows.scale);
-      if (factor != 1.0F) kernels::multiply(isa, {rows.z + row * rows.ldz, block.value_width}, factor);
+      if (factor != 1.0F) kernels::multiply(isa, {rows.z + row * rows.ldz, rows.value_width}, factor);
     }
     // Keys that all rows see serve them together, those at the edges one query after the other.
     const std::size_t common_from = std::min(from(end - 1), to(tile));
@@ -146,9 +140,9 @@ void attention_block(Isa isa, const AttentionInputs& rows, const KeyValueBlock<T
 }
 
 /// After the last block: z = sum_m softmax_m(scale q . k_m) v_m.
-inline void finalize_attention(Isa isa, const AttentionInputs& rows, std::size_t value_width) noexcept {
+inline void finalize_attention(Isa isa, const AttentionInputs& rows) noexcept {
   for (std::size_t row = 0; row < rows.rows; ++row)
-    kernels::multiply(isa, {rows.z + row * rows.ldz, value_width}, 1.0F / rows.softmax[row].total);
+    kernels::multiply(isa, {rows.z + row * rows.ldz, rows.value_width}, 1.0F / rows.softmax[row].total);
 }
 
 }  // namespace trine::inline TRINE_ABI

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// An axis of attention: which keys a query may look at, what must be remembered for that, and by what position heads
-// rotate. A position n = t S + s is site s of frame t; S is the frame size.
+// Attention patterns: which keys a query attends to, what the cache has to keep for that, and which position heads
+// rotate by. Position n = t S + s is site s of frame t; S is the frame size.
 //
-//   axis       keys of query n                                                   remembered
-//   Full       m <= n                                                            every token
-//   Sliding    n - window < m <= n                                                window tokens
-//   Chunk      m <= n, from the beginning of the chunk of n less an overlap on     a chunk and an overlap
-//   Window     m <= n, or the whole frame if not causal; t(n) - t(m) <= L        L + 1 frames
-//   Summary    the last site of every earlier frame, and n itself                one token a frame
-//   Strided    the same site of this and every earlier frame                     every token
+//   pattern         keys of query n                                                  kept in the cache
+//   Full            m <= n                                                           every token
+//   SlidingWindow   n - window < m <= n                                              window tokens
+//   Chunked         m <= n, from the start of the chunk of n minus an overlap        a chunk and an overlap
+//   FrameWindow     m <= n, or the whole frame if not causal; t(n) - t(m) <= L       L + 1 frames
+//   Summary         the last site of every earlier frame, and n itself               one token per frame
+//   Strided         the same site of this and every earlier frame                    every token
 //
-// Keys have an index along their axis: the position, or for Summary and Strided the frame. What a query sees is a range
-// of indices.
+// Keys are numbered by an index: the position, or for Summary and Strided the frame. What a query sees is a range of
+// indices.
 //
 // Summary and Strided: Child et al. 2019, arXiv:1904.10509. Divided space and time: Bertasius et al. 2021,
 // arXiv:2102.05095.
@@ -29,7 +29,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Queries at the positions n, n + step, ... that see much the same keys.
+/// Queries at the positions n, n + step, ... that see nearly the same keys.
 struct QueryTile {
   std::size_t n = 0;
   std::size_t step = 1;
@@ -37,24 +37,18 @@ struct QueryTile {
   [[nodiscard]] std::size_t position(std::size_t i) const noexcept { return n + i * step; }
 };
 
-/// The indices [begin(i), end(i)) that query i of a tile sees. Both ascend with i.
+/// The key indices [begin(i), end(i)) that query i of a tile sees. Both ascend with i.
 struct VisibleRange {
   std::size_t first = 0;                                         // no index below it
   std::size_t last = 0;                                          // end of query 0
   std::size_t advance = 0;                                       // of the end from query to query
-  std::size_t window = std::numeric_limits<std::size_t>::max();  // at most so many
-  bool attends_self = false;                                     // behind these each query sees its own key
+  std::size_t window = std::numeric_limits<std::size_t>::max();  // at most this many
+  bool attends_self = false;                                     // after these each query sees its own key
 
   [[nodiscard]] std::size_t end(std::size_t i) const noexcept { return last + i * advance; }
   [[nodiscard]] std::size_t begin(std::size_t i) const noexcept {
     return std::max(first, end(i) - std::min(end(i), window));
   }
-};
-
-/// `count` keys that lie one after the other in one block.
-struct KvSegment {
-  CacheSlot slot;
-  std::size_t count = 0;
 };
 
 class AttentionPattern {
@@ -64,27 +58,27 @@ class AttentionPattern {
   AttentionPattern& operator=(const AttentionPattern&) = delete;
   virtual ~AttentionPattern() = default;
 
-  /// How a page is cut: heads, their width and the type are those of the cache.
-  [[nodiscard]] virtual KvPageLayout page_shape() const = 0;
-  /// Pages in use once `tokens` tokens were seen.
+  /// The layout of a page; the number of heads, head_dim and dtype are filled in by the caller.
+  [[nodiscard]] virtual KvPageLayout page_layout() const = 0;
+  /// Pages in use after `tokens` tokens.
   [[nodiscard]] virtual std::size_t pages(std::size_t tokens) const = 0;
   /// The position that query and key n rotate by.
   [[nodiscard]] virtual std::size_t rotary_position(std::size_t n) const { return n; }
-  /// How many of the `rows` positions from n on may be remembered before one of them is attended to: remembering may
-  /// forget.
+  /// How many of the `rows` positions from n on may be stored before one of them attends: storing may overwrite keys
+  /// that it needs.
   [[nodiscard]] virtual std::size_t max_append(std::size_t n, std::size_t rows) const {
     static_cast<void>(n);
     return rows;
   }
-  /// Where position n is remembered, if it is.
+  /// Where position n is stored; nullopt if it is not.
   [[nodiscard]] virtual std::optional<CacheSlot> slot(std::size_t n) const = 0;
-  /// Cuts the queries [n, end) into tiles of at most `most` and returns how many these are.   tiles: room for end - n
+  /// Cuts the queries [n, end) into tiles of at most `most` and returns their number.   tiles: room for end - n
   [[nodiscard]] virtual std::size_t tiles(std::size_t n, std::size_t end, std::size_t most,
                                           std::span<QueryTile> tiles) const = 0;
   [[nodiscard]] virtual VisibleRange visible(const QueryTile& tile) const = 0;
-  /// The keys of indices [index, end) that the tile sees, or the first of them that lie together.
+  /// The keys of indices [index, end) that the tile sees, or as many of the first as are contiguous.
   [[nodiscard]] virtual KvSegment segment(const QueryTile& tile, std::size_t index, std::size_t end) const = 0;
-  /// Is all that position `to` and those behind it will look at still there, once `tokens` tokens were seen?
+  /// Returns whether the cache after `tokens` tokens still holds all that position `to` and later ones attend to.
   [[nodiscard]] virtual bool can_truncate(std::size_t tokens, std::size_t to) const {
     static_cast<void>(tokens);
     static_cast<void>(to);
@@ -108,7 +102,7 @@ class AttentionPattern {
 
 class FullPattern : public AttentionPattern {
  public:
-  [[nodiscard]] KvPageLayout page_shape() const override { return {.blocks = 1, .block_rows = kPageRows}; }
+  [[nodiscard]] KvPageLayout page_layout() const override { return {.blocks = 1, .block_rows = kPageRows}; }
   [[nodiscard]] std::size_t pages(std::size_t tokens) const override { return (tokens + kPageRows - 1) / kPageRows; }
   [[nodiscard]] std::optional<CacheSlot> slot(std::size_t n) const override { return at(n); }
   [[nodiscard]] std::size_t tiles(std::size_t n, std::size_t end, std::size_t most,
@@ -135,7 +129,7 @@ class SlidingWindowPattern : public AttentionPattern {
   explicit SlidingWindowPattern(std::size_t window)
       : window_(window), ring_pages_((window + kPageRows - 1) / kPageRows + 1), capacity_(ring_pages_ * kPageRows) {}
 
-  [[nodiscard]] KvPageLayout page_shape() const override { return {.blocks = 1, .block_rows = kPageRows}; }
+  [[nodiscard]] KvPageLayout page_layout() const override { return {.blocks = 1, .block_rows = kPageRows}; }
   [[nodiscard]] std::size_t pages(std::size_t tokens) const override {
     return std::min(ring_pages_, (tokens + kPageRows - 1) / kPageRows);
   }
@@ -174,7 +168,7 @@ class ChunkedPattern : public AttentionPattern {
   explicit ChunkedPattern(const Chunking& chunking)
       : chunking_(chunking), ring_pages_((chunking.size + chunking.overlap + kPageRows - 1) / kPageRows) {}
 
-  [[nodiscard]] KvPageLayout page_shape() const override { return {.blocks = 1, .block_rows = kPageRows}; }
+  [[nodiscard]] KvPageLayout page_layout() const override { return {.blocks = 1, .block_rows = kPageRows}; }
   [[nodiscard]] std::size_t pages(std::size_t tokens) const override {
     return std::min(ring_pages_, (tokens + kPageRows - 1) / kPageRows);
   }
@@ -224,7 +218,7 @@ class FrameWindowPattern : public AttentionPattern {
   FrameWindowPattern(std::size_t frame_size, std::size_t lookback, bool causal)
       : frame_size_(frame_size), lookback_(lookback), causal_(causal), frame_pages_(frame_size) {}
 
-  [[nodiscard]] KvPageLayout page_shape() const override { return {.blocks = 1, .block_rows = frame_pages_.rows}; }
+  [[nodiscard]] KvPageLayout page_layout() const override { return {.blocks = 1, .block_rows = frame_pages_.rows}; }
   [[nodiscard]] std::size_t pages(std::size_t tokens) const override {
     const std::size_t rest = (tokens % frame_size_ + frame_pages_.rows - 1) / frame_pages_.rows;
     return std::min((lookback_ + 1) * frame_pages_.number, tokens / frame_size_ * frame_pages_.number + rest);
@@ -267,7 +261,7 @@ class FrameWindowPattern : public AttentionPattern {
   FramePages frame_pages_;
 };
 
-/// The axis of full attention, in chunks if that is wished.
+/// Full attention, or in chunks if requested.
 [[nodiscard]] inline std::unique_ptr<const AttentionPattern> full_pattern(const std::optional<Chunking>& chunking) {
   if (chunking) return std::make_unique<ChunkedPattern>(*chunking);
   return std::make_unique<FullPattern>();
@@ -277,7 +271,7 @@ class SummaryPattern : public AttentionPattern {
  public:
   explicit SummaryPattern(std::size_t frame_size) : frame_size_(frame_size) {}
 
-  [[nodiscard]] KvPageLayout page_shape() const override { return {.blocks = 1, .block_rows = kPageFrames}; }
+  [[nodiscard]] KvPageLayout page_layout() const override { return {.blocks = 1, .block_rows = kPageFrames}; }
   [[nodiscard]] std::size_t pages(std::size_t tokens) const override {
     return (tokens / frame_size_ + kPageFrames - 1) / kPageFrames;
   }
@@ -308,7 +302,7 @@ class StridedPattern : public AttentionPattern {
  public:
   explicit StridedPattern(std::size_t frame_size) : frame_size_(frame_size), frame_pages_(frame_size) {}
 
-  [[nodiscard]] KvPageLayout page_shape() const override {
+  [[nodiscard]] KvPageLayout page_layout() const override {
     return {.blocks = frame_pages_.rows, .block_rows = kPageFrames};
   }
   [[nodiscard]] std::size_t pages(std::size_t tokens) const override {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention of grouped heads along any axes, for all sequences of a batch: new keys and values are stored, and each
-// query attends to what its axis shows it, tile by tile. The tiles of all sequences and axes are one list of tasks.
+// Flash attention of groups of heads, each with its pattern, for all sequences of a batch: new keys and values are
+// stored, and each query attends to what its pattern shows it, tile by tile. The tiles of all sequences and head groups
+// are one list of tasks.
 #pragma once
 
 #include <algorithm>
@@ -19,7 +20,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// The heads that attend along one axis.
+/// Heads with the same attention pattern.
 struct HeadGroup {
   std::unique_ptr<const AttentionPattern> pattern;
   std::size_t num_heads = 0;     // query heads
@@ -28,32 +29,84 @@ struct HeadGroup {
   [[nodiscard]] std::size_t group() const noexcept { return num_heads / num_kv_heads; }
   /// Queries of a tile, at most.
   [[nodiscard]] std::size_t tile_rows() const noexcept { return std::max<std::size_t>(kQueryTile / group(), 1); }
-  [[nodiscard]] KvPageLayout shape(std::size_t head_dim, KvCacheDtype type) const {
-    KvPageLayout shape = pattern->page_shape();
-    shape.heads = num_kv_heads;
-    shape.head_dim = head_dim;
-    shape.type = type;
-    return shape;
+  [[nodiscard]] KvPageLayout page_layout(std::size_t head_dim, KvCacheDtype type) const {
+    KvPageLayout layout = pattern->page_layout();
+    layout.heads = num_kv_heads;
+    layout.head_dim = head_dim;
+    layout.type = type;
+    return layout;
   }
 };
 
-/// For all rows of the batch, the heads of all axes one after the other:
-///   z_n = sum_m softmax_m(q_n . k_m / sqrt(head_dim)) v_m      over the keys m that the axis shows query n
+namespace detail {
+
+// One pass of flash_attention.
 class FlashAttention {
  public:
-  /// axes[a] has its keys and values in table a of the layer's state.   q, z: [rows, heads * head_dim]   k, v: [rows,
-  /// kv_heads * head_dim]   sinks: [heads] or null. z is written.
-  static void forward(const ForwardContext& context, std::span<const HeadGroup> head_groups, std::size_t head_dim,
-                      const float* sinks, View<const float, 2> q, View<const float, 2> k, View<const float, 2> v,
-                      View<float, 2> z) {
-    FlashAttention(context, head_groups, head_dim, sinks, q, k, v, z).run();
+  FlashAttention(const ForwardContext& context, std::span<const HeadGroup> head_groups, std::size_t head_dim,
+                 const float* sinks, View<const float, 2> q, View<const float, 2> k, View<const float, 2> v,
+                 View<float, 2> z)
+      : context_(context),
+        scope_(context.workspace),
+        isa_(context.execution.isa),
+        head_groups_(head_groups),
+        head_dim_(head_dim),
+        sinks_(sinks),
+        q_(q),
+        k_(k),
+        v_(v),
+        z_(z) {}
+
+  // Some patterns must attend before they store more, since storing overwrites: the segments of a step are computed
+  // together, one of each sequence and head group that has rows left.
+  void run() {
+    Workspace& workspace = context_.workspace;
+    const std::span<const SequenceSlice> sequences = context_.batch.sequences;
+    const std::size_t most = sequences.size() * head_groups_.size();
+    const std::span<std::size_t> done = workspace.take<std::size_t>(most);  // position up to which all is computed
+    for (std::size_t i = 0; i < most; ++i) done[i] = sequences[i / head_groups_.size()].position;
+    const std::span<Segment> segments = workspace.take<Segment>(most);
+    for (;;) {
+      std::size_t count = 0;
+      std::size_t rows = 0;
+      for (std::size_t s = 0; s < sequences.size(); ++s) {
+        LayerState& state = context_.state_of(sequences[s]);
+        std::size_t head = 0;
+        std::size_t kv_head = 0;
+        for (std::size_t a = 0; a < head_groups_.size(); ++a) {
+          std::size_t& begin = done[s * head_groups_.size() + a];
+          const std::size_t left = sequences[s].position + sequences[s].rows - begin;
+          if (left > 0) {
+            const std::size_t now = head_groups_[a].pattern->max_append(begin, left);
+            segments[count++] = {&sequences[s],
+                                 &head_groups_[a],
+                                 &state.tables[a],
+                                 head_groups_[a].page_layout(head_dim_, state.type),
+                                 head,
+                                 kv_head,
+                                 begin,
+                                 begin + now,
+                                 rows};
+            begin += now;
+            rows += now;
+          }
+          head += head_groups_[a].num_heads;
+          kv_head += head_groups_[a].num_kv_heads;
+        }
+      }
+      if (count == 0) return;
+      const Workspace::Scope scope(workspace);
+      store(segments.first(count), rows);
+      attend(segments.first(count), rows);
+    }
   }
 
  private:
   static constexpr std::size_t kWorthThreads = 4096;  // pairs of query and key from which threads pay
   static constexpr std::size_t kSmallBatch = 16;      // for which widening in registers is cheaper
 
-  // Positions [begin, end) of a sequence along an axis: all of them are stored before one of them attends.
+  // Positions [begin, end) of a sequence along a head group's pattern: all of them are stored before one of them
+  // attends.
   struct Segment {
     const SequenceSlice* sequence;
     const HeadGroup* heads;
@@ -88,64 +141,6 @@ class FlashAttention {
     std::span<KeyValues<bfloat16>> bf16_parts;
     std::span<float> loaded;  // keys [head_dim][kKeyBlock], values [kKeyBlock][head_dim]
   };
-
-  FlashAttention(const ForwardContext& context, std::span<const HeadGroup> head_groups, std::size_t head_dim,
-                 const float* sinks, View<const float, 2> q, View<const float, 2> k, View<const float, 2> v,
-                 View<float, 2> z)
-      : context_(context),
-        scope_(context.workspace),
-        isa_(context.execution.isa),
-        head_groups_(head_groups),
-        head_dim_(head_dim),
-        sinks_(sinks),
-        q_(q),
-        k_(k),
-        v_(v),
-        z_(z) {}
-
-  // Some axes must attend before they store more, since storing overwrites: the segments of a step are computed
-  // together, one of each sequence and axis that has rows left.
-  void run() {
-    Workspace& workspace = context_.workspace;
-    const std::span<const SequenceSlice> sequences = context_.batch.sequences;
-    const std::size_t most = sequences.size() * head_groups_.size();
-    const std::span<std::size_t> done = workspace.take<std::size_t>(most);  // position up to which all is computed
-    for (std::size_t i = 0; i < most; ++i) done[i] = sequences[i / head_groups_.size()].position;
-    const std::span<Segment> segments = workspace.take<Segment>(most);
-    for (;;) {
-      std::size_t count = 0;
-      std::size_t rows = 0;
-      for (std::size_t s = 0; s < sequences.size(); ++s) {
-        LayerState& state = context_.state_of(sequences[s]);
-        std::size_t head = 0;
-        std::size_t kv_head = 0;
-        for (std::size_t a = 0; a < head_groups_.size(); ++a) {
-          std::size_t& begin = done[s * head_groups_.size() + a];
-          const std::size_t left = sequences[s].position + sequences[s].rows - begin;
-          if (left > 0) {
-            const std::size_t now = head_groups_[a].pattern->max_append(begin, left);
-            segments[count++] = {&sequences[s],
-                                 &head_groups_[a],
-                                 &state.tables[a],
-                                 head_groups_[a].shape(head_dim_, state.type),
-                                 head,
-                                 kv_head,
-                                 begin,
-                                 begin + now,
-                                 rows};
-            begin += now;
-            rows += now;
-          }
-          head += head_groups_[a].num_heads;
-          kv_head += head_groups_[a].num_kv_heads;
-        }
-      }
-      if (count == 0) return;
-      const Workspace::Scope scope(workspace);
-      store(segments.first(count), rows);
-      attend(segments.first(count), rows);
-    }
-  }
 
   void store(std::span<const Segment> segments, std::size_t rows) {
     for (const Segment& segment : segments) {  // pages grow in this thread, rows are written in all
@@ -219,87 +214,89 @@ class FlashAttention {
     const QueryTile& tile = task.tile;
     const std::size_t group = segment.heads->group();
     const std::size_t first_head = segment.head + task.kv_head * group;
-    const AttentionInputs stream{.q = scratch.q.data(),
-                                 .ldq = head_dim_,
-                                 .rows = tile.count * group,
-                                 .heads = group,
-                                 .visible = segment.heads->pattern->visible(tile),
-                                 .scale = 1.0F / std::sqrt(static_cast<float>(head_dim_)),
-                                 .z = scratch.z.data(),
-                                 .ldz = head_dim_,
-                                 .softmax = scratch.softmax.data(),
-                                 .scores = scratch.scores.data()};
+    const AttentionInputs queries{.key_width = head_dim_,
+                                  .value_width = head_dim_,
+                                  .q = scratch.q.data(),
+                                  .ldq = head_dim_,
+                                  .rows = tile.count * group,
+                                  .heads = group,
+                                  .visible = segment.heads->pattern->visible(tile),
+                                  .scale = 1.0F / std::sqrt(static_cast<float>(head_dim_)),
+                                  .z = scratch.z.data(),
+                                  .ldz = head_dim_,
+                                  .softmax = scratch.softmax.data(),
+                                  .scores = scratch.scores.data()};
     for (std::size_t i = 0; i < tile.count; ++i)
       std::copy_n(q_.row(segment.row(tile.position(i))).data() + first_head * head_dim_, group * head_dim_,
                   scratch.q.data() + i * group * head_dim_);
-    init_attention(stream, sinks_ == nullptr ? nullptr : sinks_ + first_head, head_dim_);
-    const std::size_t end = stream.visible.end(tile.count - 1);
-    for (std::size_t index = stream.visible.begin(0); index < end;) {
+    init_attention(queries, sinks_ == nullptr ? nullptr : sinks_ + first_head);
+    const std::size_t end = queries.visible.end(tile.count - 1);
+    for (std::size_t index = queries.visible.begin(0); index < end;) {
       const std::size_t next = std::min(end, (index / kKeyBlock + 1) * kKeyBlock);
-      attend_to_block(task, index, next, stream, scratch);
+      attend_to_block(task, index, next, queries, scratch);
       index = next;
     }
-    if (stream.visible.attends_self) attend_to_self(task, stream);
-    finalize_attention(isa_, stream, head_dim_);
+    if (queries.visible.attends_self) attend_to_self(task, queries);
+    finalize_attention(isa_, queries);
     for (std::size_t i = 0; i < tile.count; ++i)
       std::copy_n(scratch.z.data() + i * group * head_dim_, group * head_dim_,
                   z_.row(segment.row(tile.position(i))).data() + first_head * head_dim_);
   }
 
   // The keys of indices [index, end). What is not f32 becomes it once for many rows, or in registers for a few.
-  void attend_to_block(const Task& task, std::size_t index, std::size_t end, const AttentionInputs& stream,
+  void attend_to_block(const Task& task, std::size_t index, std::size_t end, const AttentionInputs& queries,
                        Scratch& scratch) const {
     const KvPageLayout& shape = task.segment->shape;
     if (shape.type == KvCacheDtype::f32) {
-      attention_block(isa_, stream, stored_keys(task, index, end, scratch.parts));
-    } else if (shape.type == KvCacheDtype::bf16 && stream.rows <= kSmallBatch) {
-      attention_block(isa_, stream, stored_keys(task, index, end, scratch.bf16_parts));
+      attention_block(isa_, queries, index, stored_keys(task, index, end, scratch.parts));
+    } else if (shape.type == KvCacheDtype::bf16 && queries.rows <= kSmallBatch) {
+      attention_block(isa_, queries, index, stored_keys(task, index, end, scratch.bf16_parts));
     } else {
       float* keys = scratch.loaded.data();
       float* values = keys + head_dim_ * kKeyBlock;
       for (std::size_t at = index; at < end;) {
-        const KvSegment run = task.segment->heads->pattern->segment(task.tile, at, end);
-        const KvRows stored = kv_rows(shape, *task.segment->pages, task.kv_head, run.slot);
+        const KvSegment stored_at = task.segment->heads->pattern->segment(task.tile, at, end);
+        const KvRows stored = kv_rows(shape, *task.segment->pages, task.kv_head, stored_at.slot);
         kernels::load_kv_columns(isa_, {shape.type, stored.keys, shape.block_rows, stored.key_scales, shape.block_rows},
-                                 run.count, head_dim_, keys + (at - index), kKeyBlock);
+                                 stored_at.count, head_dim_, keys + (at - index), kKeyBlock);
         kernels::load_kv_rows(isa_, {shape.type, stored.values, head_dim_, stored.value_scales, shape.groups()},
-                              run.count, head_dim_, values + (at - index) * head_dim_, head_dim_);
-        at += run.count;
+                              stored_at.count, head_dim_, values + (at - index) * head_dim_, head_dim_);
+        at += stored_at.count;
       }
       const KeyValues<float> part{keys, kKeyBlock, true, values, head_dim_, end - index};
-      attention_block(isa_, stream, KeyValueBlock<float>{index, {&part, 1}, head_dim_, head_dim_});
+      attention_block<float>(isa_, queries, index, {&part, 1});
     }
   }
 
   template <class T>
-  [[nodiscard]] KeyValueBlock<T> stored_keys(const Task& task, std::size_t index, std::size_t end,
-                                             std::span<KeyValues<T>> parts) const {
+  [[nodiscard]] std::span<const KeyValues<T>> stored_keys(const Task& task, std::size_t index, std::size_t end,
+                                                          std::span<KeyValues<T>> parts) const {
     const KvPageLayout& shape = task.segment->shape;
     std::size_t count = 0;
     for (std::size_t at = index; at < end; ++count) {
-      const KvSegment run = task.segment->heads->pattern->segment(task.tile, at, end);
-      const KvRows stored = kv_rows(shape, *task.segment->pages, task.kv_head, run.slot);
+      const KvSegment stored_at = task.segment->heads->pattern->segment(task.tile, at, end);
+      const KvRows stored = kv_rows(shape, *task.segment->pages, task.kv_head, stored_at.slot);
       parts[count] = {reinterpret_cast<const T*>(stored.keys),   shape.block_rows, true,
-                      reinterpret_cast<const T*>(stored.values), head_dim_,        run.count};
-      at += run.count;
+                      reinterpret_cast<const T*>(stored.values), head_dim_,        stored_at.count};
+      at += stored_at.count;
     }
-    return {index, parts.first(count), head_dim_, head_dim_};
+    return parts.first(count);
   }
 
   // Each query's own key, after those that it shares with others.
-  void attend_to_self(const Task& task, const AttentionInputs& stream) const {
-    const std::size_t group = stream.heads;
+  void attend_to_self(const Task& task, const AttentionInputs& queries) const {
+    const std::size_t group = queries.heads;
     const std::size_t first = (task.segment->kv_head + task.kv_head) * head_dim_;
     for (std::size_t i = 0; i < task.tile.count; ++i) {
       const std::size_t row = task.segment->row(task.tile.position(i));
-      AttentionInputs own = stream;
+      AttentionInputs own = queries;
       own.q += i * group * head_dim_;
       own.z += i * group * head_dim_;
       own.softmax += i * group;
       own.rows = group;
       own.visible = {.last = 1};
       const KeyValues<float> part{k_.row(row).data() + first, 1, true, v_.row(row).data() + first, head_dim_, 1};
-      attention_block(isa_, own, KeyValueBlock<float>{0, {&part, 1}, head_dim_, head_dim_});
+      attention_block<float>(isa_, own, 0, {&part, 1});
     }
   }
 
@@ -314,5 +311,17 @@ class FlashAttention {
   View<const float, 2> v_;
   View<float, 2> z_;
 };
+
+}  // namespace detail
+
+/// Stores the new keys and values and attends, for all rows of the batch, head group after head group:
+///   z_n = sum_m softmax_m(q_n . k_m / sqrt(head_dim)) v_m      over the keys m that the pattern shows query n
+/// head_groups[g] has its keys and values in table g of the layer's state.   q, z: [rows, heads * head_dim]   k, v:
+/// [rows, kv_heads * head_dim]   sinks: [heads] or null. z is written.
+inline void flash_attention(const ForwardContext& context, std::span<const HeadGroup> head_groups, std::size_t head_dim,
+                            const float* sinks, View<const float, 2> q, View<const float, 2> k, View<const float, 2> v,
+                            View<float, 2> z) {
+  detail::FlashAttention(context, head_groups, head_dim, sinks, q, k, v, z).run();
+}
 
 }  // namespace trine::inline TRINE_ABI

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Grouped-query attention over one or more axes that share their projections.
+// Grouped-query attention; several groups of heads, each with its own pattern, may share the projections.
 // Ainslie et al., "GQA", 2023, arXiv:2305.13245; Vaswani et al., "Attention Is All You Need", 2017, arXiv:1706.03762.
 #pragma once
 
@@ -37,11 +37,11 @@ struct GroupedQueryOptions {
   bool sinks = false;                            // a learned logit a head takes part in the softmax and is dropped
 };
 
-/// q, k, v = x W_q, x W_k, x W_v, heads of all axes one after the other; q and k rotated by the axis' position. For
-/// query n and a head of an axis, over the keys m that the axis allows:
+/// q, k, v = x W_q, x W_k, x W_v, head group after head group; q and k rotated by the pattern's
+/// position. For query n and a head, over the keys m that the pattern of its group allows:
 ///   z = sum_m softmax_m(q_n . k_m / sqrt(head_dim)) v_m            y = [z of all heads] W_o
 /// With a sink s of the head, softmax_m runs over all m and s (Xiao et al. 2023, arXiv:2309.17453).
-/// Softmax in f32, in pieces that end at multiples of kKeyBlock along the axis. The keys of a query are visited in
+/// Softmax in f32, in blocks that end at multiples of kKeyBlock. The keys of a query are visited in
 /// ascending position, so its bits depend neither on the batch nor on threads.
 class GroupedQueryAttention : public Attention {
  public:
@@ -69,7 +69,8 @@ class GroupedQueryAttention : public Attention {
 
   [[nodiscard]] LayerState make_cache(KvCacheDtype type = KvCacheDtype::f32) const override {
     LayerState state{type, {}};
-    for (const HeadGroup& heads : head_groups_) state.tables.emplace_back(heads.shape(head_dim_, type).page_bytes());
+    for (const HeadGroup& heads : head_groups_)
+      state.tables.emplace_back(heads.page_layout(head_dim_, type).page_bytes());
     return state;
   }
 
@@ -111,7 +112,7 @@ class GroupedQueryAttention : public Attention {
       }
       rotate(context.batch.positions[r], q.row(r), k.row(r));
     });
-    FlashAttention::forward(context, head_groups_, head_dim_, sinks_ ? sinks_->data() : nullptr, q, k, v, z);
+    flash_attention(context, head_groups_, head_dim_, sinks_ ? sinks_->data() : nullptr, q, k, v, z);
     o_.forward(context, z, y);
   }
 

@@ -301,7 +301,9 @@ class MultiHeadLatentAttention : public Attention {
   void attend_naive(const ExecutionContext& execution, const Part& part, std::size_t head, const Scratch& scratch,
                     View<const float, 2> q, View<float, 2> z) const {
     const std::size_t value_width = options_.v_head_dim;
-    const AttentionInputs queries{.q = q.row(part.first_row).data() + head * head_dim_,
+    const AttentionInputs queries{.key_width = head_dim_,
+                                  .value_width = value_width,
+                                  .q = q.row(part.first_row).data() + head * head_dim_,
                                   .ldq = q.extent(1),
                                   .rows = part.rows,
                                   .heads = 1,
@@ -315,7 +317,7 @@ class MultiHeadLatentAttention : public Attention {
     if (!scratch.copy.empty()) copy = kv_b_.copy_columns(key_row(head), key_row(1), scratch.copy.data());
     const Linear& weights = copy ? *copy : kv_b_;
     const std::size_t first_column = copy ? 0 : key_row(head);
-    init_attention(queries, nullptr, value_width);
+    init_attention(queries, nullptr);
     for (std::size_t first = part.begin / kBlock * kBlock; first < part.end(); first += kBlock) {
       const std::size_t count = std::min(kBlock, part.end() - first);
       const float* page = part.cache.page(execution.isa, first / kBlock, count, scratch.loaded);
@@ -332,9 +334,9 @@ class MultiHeadLatentAttention : public Attention {
       weights.forward_columns(execution, latent, nullptr, 0, count, first_column + options_.qk_nope_head_dim,
                               value_width, value, value_width);
       const KeyValues<float> keys{key, kBlock, true, value, value_width, count};
-      attention_block(execution.isa, queries, KeyValueBlock<float>{first, {&keys, 1}, head_dim_, value_width});
+      attention_block<float>(execution.isa, queries, first, {&keys, 1});
     }
-    finalize_attention(execution.isa, queries, value_width);
+    finalize_attention(execution.isa, queries);
   }
 
   // The latents of a page as the products with kv_b_proj want them.
@@ -358,7 +360,9 @@ class MultiHeadLatentAttention : public Attention {
     const std::size_t rows = std::min(kMaxRows, part.rows - first_row);
     const std::size_t row = part.first_row + first_row;
     float* query = scratch.absorbed.data();  // [rows, heads, C + R]
-    const AttentionInputs queries{.q = query,
+    const AttentionInputs queries{.key_width = width_,
+                                  .value_width = rank,
+                                  .q = query,
                                   .ldq = width_,
                                   .rows = rows * heads,
                                   .heads = heads,
@@ -376,22 +380,22 @@ class MultiHeadLatentAttention : public Attention {
         std::copy_n(head + r * q.extent(1) + options_.qk_nope_head_dim, options_.qk_rope_head_dim,
                     query + (r * heads + h) * width_ + rank);
     }
-    init_attention(queries, nullptr, rank);
+    init_attention(queries, nullptr);
     const std::size_t end = queries.visible.end(rows - 1);
     for (std::size_t first = part.begin / kBlock * kBlock; first < end; first += kBlock) {
       const std::size_t count = std::min(kBlock, end - first);
       const float* page = part.cache.page(execution.isa, first / kBlock, count, scratch.loaded);
       const KeyValues<float> keys{page, width_, false, page, width_, count};  // values are the beginnings of the keys
-      attention_block(execution.isa, queries, KeyValueBlock<float>{first, {&keys, 1}, width_, rank});
+      attention_block<float>(execution.isa, queries, first, {&keys, 1});
     }
-    finalize_attention(execution.isa, queries, rank);
+    finalize_attention(execution.isa, queries);
     for (std::size_t h = 0; h < heads; ++h)
       kv_b_.forward_columns(execution.isa, queries.z + h * rank, heads * rank, rows,
                             key_row(first_head + h) + options_.qk_nope_head_dim, options_.v_head_dim,
                             z.row(row).data() + (first_head + h) * options_.v_head_dim, z.extent(1));
   }
 
-  static constexpr std::size_t kBlock = LatentCacheLayout::kPageRows;  // keys of a piece of softmax
+  static constexpr std::size_t kBlock = LatentCacheLayout::kPageRows;  // keys per block
   static_assert(kBlock == kKeyBlock);
   static constexpr std::size_t kMaxHeads = 8;  // heads and rows of an absorbed task
   static constexpr std::size_t kMaxRows = 16;

@@ -54,7 +54,13 @@ struct CacheSlot {
   std::size_t row = 0;
 };
 
-/// Where the rows from a place on lie, up to the end of their block.
+/// `count` rows that are contiguous in one block.
+struct KvSegment {
+  CacheSlot slot;
+  std::size_t count = 0;
+};
+
+/// Where the rows from a slot on lie, up to the end of their block.
 struct KvRows {
   const std::byte* keys;      // first element of the first row
   const float* key_scales;    // q8: of the first row
@@ -80,7 +86,7 @@ inline void store_kv(const KvPageLayout& shape, PageTable& pages, CacheSlot slot
   }
 }
 
-/// The rows of one head from `place` on.
+/// The rows of one head from `slot` on.
 [[nodiscard]] inline KvRows kv_rows(const KvPageLayout& shape, const PageTable& pages, std::size_t head,
                                     CacheSlot slot) noexcept {
   const std::size_t row = slot.row % shape.block_rows;
