@@ -70,7 +70,7 @@ class CosineRouter : public trine::Router {
   }
 
   /// Reads {"kind": "cosine", "key_dim": 64, "k": 2, "temperature": 0.3}; the registry has taken "kind" already.
-  static trine::RouterRecipe parse(trine::ObjectReader& options, const trine::RouterShape& shape) {
+  static trine::RouterBuilder parse(trine::ObjectReader& options, const trine::RouterShape& shape) {
     const std::size_t key_dim = options.integer("key_dim", 1, 65536);
     const std::size_t k = options.integer("k", 1, shape.num_experts);
     const auto temperature = static_cast<float>(options.number_or("temperature", 1e-3, 1e3, 0.3));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any config.json of any architecture, with weights that fit it: whenever the recipe misses a tensor, or wants another
+// Any config.json of any architecture, with weights that fit it: whenever the builder misses a tensor, or wants another
 // shape or type of it, that tensor is made up. What can be built this way is run.
 #include <charconv>
 #include <cstddef>

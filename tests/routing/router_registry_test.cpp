@@ -179,7 +179,7 @@ TEST_F(Registry, TakesAKindOfTheUsersOwn) {
     std::size_t experts_;
     std::size_t expert_;
   };
-  routers_.add("constant", [](ObjectReader& options, const RouterShape& shape) -> RouterRecipe {
+  routers_.add("constant", [](ObjectReader& options, const RouterShape& shape) -> RouterBuilder {
     const std::size_t expert = options.integer("expert", 0, shape.num_experts - 1);
     return [=](const WeightScope&, std::size_t) { return std::make_unique<Constant>(shape.num_experts, expert); };
   });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an architecture is to the rest of the library: a recipe from a config.json and its weights to a Transformer.
+// What an architecture is to the rest of the library: a builder from a config.json and its weights to a Transformer.
 #pragma once
 
 #include <algorithm>
@@ -66,7 +66,7 @@ struct ModelParts {
   std::unique_ptr<const Transformer> transformer;
 };
 
-/// What a recipe may use.
+/// What a builder may use.
 struct BuildContext {
   const Json& config;
   std::string source_name;  // the file that errors about the configuration name

@@ -21,9 +21,9 @@
 namespace trine::inline TRINE_ABI {
 
 /// Makes the router of one layer; its weights lie below the scope, "layers.{i}.moe.router".
-using RouterRecipe = std::function<std::unique_ptr<Router>(const WeightScope& scope, std::size_t layer)>;
+using RouterBuilder = std::function<std::unique_ptr<Router>(const WeightScope& scope, std::size_t layer)>;
 /// Reads the options (all but "kind") and checks them, before any tensor is touched. Throws ConfigError.
-using RouterParser = std::function<RouterRecipe(ObjectReader& options, const RouterShape& shape)>;
+using RouterParser = std::function<RouterBuilder(ObjectReader& options, const RouterShape& shape)>;
 
 class RouterRegistry {
  public:
@@ -34,7 +34,7 @@ class RouterRegistry {
   void add(std::string kind, RouterParser parser) { parsers_[std::move(kind)] = std::move(parser); }
 
   /// Reads a "router" object whole. Throws ConfigError.
-  [[nodiscard]] RouterRecipe parse(ObjectReader options, const RouterShape& shape) const {
+  [[nodiscard]] RouterBuilder parse(ObjectReader options, const RouterShape& shape) const {
     const std::string kind = options.string("kind");
     const auto found = parsers_.find(kind);
     if (found == parsers_.end()) {
@@ -48,9 +48,9 @@ class RouterRegistry {
       const std::string hint = nearest.empty() ? "; known are " + all : nearest;
       options.fail("kind", "no router named " + in_quotes(kind) + hint, ErrorKind::unsupported);
     }
-    RouterRecipe recipe = found->second(options, shape);
+    RouterBuilder builder = found->second(options, shape);
     options.reject_unknown_keys();
-    return recipe;
+    return builder;
   }
 
  private:

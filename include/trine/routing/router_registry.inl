@@ -33,8 +33,8 @@ namespace detail {
   return groups;
 }
 
-[[nodiscard]] inline RouterRecipe linear_router(ObjectReader& options, const RouterShape& shape, RouterScore score,
-                                                std::optional<GroupLimit> groups) {
+[[nodiscard]] inline RouterBuilder linear_router(ObjectReader& options, const RouterShape& shape, RouterScore score,
+                                                 std::optional<GroupLimit> groups) {
   const std::size_t eligible = groups ? shape.num_experts / groups->n_group * groups->topk_group : shape.num_experts;
   const TopKOptions choice = parse_expert_choice(options, eligible);
   if (groups && choice.threshold)
@@ -51,7 +51,7 @@ namespace detail {
 }  // namespace detail
 
 TRINE_DECL RouterRegistry::RouterRegistry() {
-  add("attention", [](ObjectReader& options, const RouterShape& shape) -> RouterRecipe {
+  add("attention", [](ObjectReader& options, const RouterShape& shape) -> RouterBuilder {
     const std::size_t key_dim = options.integer("key_dim", 1, 65536);
     const auto score =
         options.choice<RouterScore>("score", {{"sigmoid", RouterScore::sigmoid}, {"softmax", RouterScore::softmax}});
@@ -71,7 +71,7 @@ TRINE_DECL RouterRegistry::RouterRegistry() {
   add("sigmoid_group_limited", [](ObjectReader& options, const RouterShape& shape) {
     return detail::linear_router(options, shape, RouterScore::sigmoid, detail::parse_groups(options, shape, 2));
   });
-  add("switch", [](ObjectReader&, const RouterShape& shape) -> RouterRecipe {
+  add("switch", [](ObjectReader&, const RouterShape& shape) -> RouterBuilder {
     return [=](const WeightScope& scope, std::size_t) {
       return std::make_unique<LinearRouter>(scope, shape.hidden_size, shape.num_experts, RouterScore::softmax,
                                             TopKOptions{.k = 1, .threshold = std::nullopt},
@@ -79,7 +79,7 @@ TRINE_DECL RouterRegistry::RouterRegistry() {
                                             LinearRouter::Bias::none);
     };
   });
-  add("hash", [](ObjectReader& options, const RouterShape& shape) -> RouterRecipe {
+  add("hash", [](ObjectReader& options, const RouterShape& shape) -> RouterBuilder {
     if (shape.num_features != 0)
       options.fail("kind", "hash routing needs token input, found features", ErrorKind::unsupported);
     const std::size_t k = options.integer_or("k", 1, shape.num_experts, 1);
@@ -88,7 +88,7 @@ TRINE_DECL RouterRegistry::RouterRegistry() {
       return std::make_unique<HashRouter>(shape.num_experts, k, seed, layer);
     };
   });
-  add("rules", [](ObjectReader& options, const RouterShape& shape) -> RouterRecipe {
+  add("rules", [](ObjectReader& options, const RouterShape& shape) -> RouterBuilder {
     auto rules = std::make_shared<const RuleSet>(parse_rules(options, shape));
     return [rules = std::move(rules), shape](const WeightScope&, std::size_t) {
       return std::make_unique<RuleRouter>(shape.num_experts, rules);

@@ -146,7 +146,7 @@ inline constexpr std::string_view kDeepseekV3Defaults = R"({
     "n_shared_experts": 1, "num_experts_per_tok": 8, "n_group": 8, "topk_group": 4, "norm_topk_prob": true,
     "routed_scaling_factor": 2.5, "num_nextn_predict_layers": 1})";
 
-/// Recipe of "model_type": "deepseek_v3" and "kimi_k2". Throws ConfigError, WeightError.
+/// Builder of "model_type": "deepseek_v3" and "kimi_k2". Throws ConfigError, WeightError.
 [[nodiscard]] inline ModelParts build_deepseek_v3(const BuildContext& context, const WeightScope& weights) {
   HfConfigReader reader(context, kDeepseekV3Defaults);
   const HfConfig common = reader.common();
@@ -173,7 +173,7 @@ inline constexpr std::string_view kDeepseekV2Defaults = R"({
     "topk_method": "greedy", "n_group": null, "topk_group": null, "norm_topk_prob": false,
     "routed_scaling_factor": 1.0})";
 
-/// Recipe of "model_type": "deepseek_v2". Throws ConfigError, WeightError.
+/// Builder of "model_type": "deepseek_v2". Throws ConfigError, WeightError.
 [[nodiscard]] inline ModelParts build_deepseek_v2(const BuildContext& context, const WeightScope& weights) {
   HfConfigReader reader(context, kDeepseekV2Defaults);
   const HfConfig common = reader.common();

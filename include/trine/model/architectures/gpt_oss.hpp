@@ -56,7 +56,7 @@ inline constexpr std::string_view kGptOssDefaults = R"({
     "attention_bias": true, "sliding_window": 128, "layer_types": null, "num_local_experts": 128,
     "num_experts_per_tok": 4, "swiglu_alpha": 1.702, "swiglu_limit": 7.0})";
 
-/// Recipe of "model_type": "gpt_oss". Throws ConfigError, WeightError.
+/// Builder of "model_type": "gpt_oss". Throws ConfigError, WeightError.
 [[nodiscard]] inline ModelParts build_gpt_oss(const BuildContext& context, const WeightScope& weights) {
   HfConfigReader reader(context, kGptOssDefaults);
   const HfConfig config = reader.common();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the published decoders share: names of embedding, norms and head, two layouts of experts, heads with a window.
-// A recipe says which attention and which feed-forward a layer has.
+// A builder says which attention and which feed-forward a layer has.
 #pragma once
 
 #include <array>

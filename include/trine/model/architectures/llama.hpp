@@ -52,7 +52,7 @@ inline constexpr std::string_view kLlamaDefaults = R"({
     "max_position_embeddings": 2048, "rms_norm_eps": 1e-6, "tie_word_embeddings": false, "rope_theta": 1e4,
     "attention_bias": false, "mlp_bias": false})";
 
-/// Recipe of "model_type": "llama". Throws ConfigError, WeightError.
+/// Builder of "model_type": "llama". Throws ConfigError, WeightError.
 [[nodiscard]] inline ModelParts build_llama(const BuildContext& context, const WeightScope& weights) {
   HfConfigReader reader(context, kLlamaDefaults);
   const HfConfig config = reader.common();
@@ -70,7 +70,7 @@ inline constexpr std::string_view kMistralDefaults = R"({
     "max_position_embeddings": 131072, "rms_norm_eps": 1e-6, "tie_word_embeddings": false, "rope_theta": 1e4,
     "sliding_window": 4096})";
 
-/// Recipe of "model_type": "mistral". Throws ConfigError, WeightError.
+/// Builder of "model_type": "mistral". Throws ConfigError, WeightError.
 [[nodiscard]] inline ModelParts build_mistral(const BuildContext& context, const WeightScope& weights) {
   HfConfigReader reader(context, kMistralDefaults);
   const HfConfig config = reader.common();
@@ -86,7 +86,7 @@ inline constexpr std::string_view kQwen2Defaults = R"({
     "rms_norm_eps": 1e-6, "tie_word_embeddings": false, "rope_theta": 1e4, "use_sliding_window": false,
     "sliding_window": 4096, "max_window_layers": 28, "layer_types": null})";
 
-/// Recipe of "model_type": "qwen2". Throws ConfigError, WeightError.
+/// Builder of "model_type": "qwen2". Throws ConfigError, WeightError.
 [[nodiscard]] inline ModelParts build_qwen2(const BuildContext& context, const WeightScope& weights) {
   HfConfigReader reader(context, kQwen2Defaults);
   const HfConfig config = reader.common();
@@ -104,7 +104,7 @@ inline constexpr std::string_view kQwen3Defaults = R"({
     "attention_bias": false, "use_sliding_window": false, "sliding_window": 4096, "max_window_layers": 28,
     "layer_types": null})";
 
-/// Recipe of "model_type": "qwen3". Throws ConfigError, WeightError.
+/// Builder of "model_type": "qwen3". Throws ConfigError, WeightError.
 [[nodiscard]] inline ModelParts build_qwen3(const BuildContext& context, const WeightScope& weights) {
   HfConfigReader reader(context, kQwen3Defaults);
   const HfConfig config = reader.common();

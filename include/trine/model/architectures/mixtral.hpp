@@ -20,7 +20,7 @@ inline constexpr std::string_view kMixtralDefaults = R"({
     "max_position_embeddings": 131072, "rms_norm_eps": 1e-5, "tie_word_embeddings": false, "rope_theta": 1e6,
     "sliding_window": null, "num_local_experts": 8, "num_experts_per_tok": 2})";
 
-/// Recipe of "model_type": "mixtral". Throws ConfigError, WeightError.
+/// Builder of "model_type": "mixtral". Throws ConfigError, WeightError.
 [[nodiscard]] inline ModelParts build_mixtral(const BuildContext& context, const WeightScope& weights) {
   HfConfigReader reader(context, kMixtralDefaults);
   const HfConfig config = reader.common();

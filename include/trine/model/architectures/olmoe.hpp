@@ -19,7 +19,7 @@ inline constexpr std::string_view kOlmoeDefaults = R"({
     "rms_norm_eps": 1e-5, "tie_word_embeddings": false, "rope_theta": 1e4, "attention_bias": false, "clip_qkv": null,
     "num_experts": 64, "num_experts_per_tok": 8, "norm_topk_prob": false})";
 
-/// Recipe of "model_type": "olmoe". Throws ConfigError, WeightError.
+/// Builder of "model_type": "olmoe". Throws ConfigError, WeightError.
 [[nodiscard]] inline ModelParts build_olmoe(const BuildContext& context, const WeightScope& weights) {
   HfConfigReader reader(context, kOlmoeDefaults);
   const HfConfig config = reader.common();

@@ -77,7 +77,7 @@ inline constexpr std::string_view kQwen2MoeDefaults = R"({
     "mlp_only_layers": null, "moe_intermediate_size": 1408, "shared_expert_intermediate_size": 5632,
     "num_experts": 60, "num_experts_per_tok": 4, "norm_topk_prob": false})";
 
-/// Recipe of "model_type": "qwen2_moe". Throws ConfigError, WeightError.
+/// Builder of "model_type": "qwen2_moe". Throws ConfigError, WeightError.
 [[nodiscard]] inline ModelParts build_qwen2_moe(const BuildContext& context, const WeightScope& weights) {
   HfConfigReader reader(context, kQwen2MoeDefaults);
   const HfConfig config = reader.common();
@@ -120,7 +120,7 @@ inline constexpr std::string_view kQwen3MoeDefaults = R"({
     "use_sliding_window": false, "sliding_window": 4096, "decoder_sparse_step": 1, "mlp_only_layers": null,
     "moe_intermediate_size": 768, "num_experts": 128, "num_experts_per_tok": 8, "norm_topk_prob": false})";
 
-/// Recipe of "model_type": "qwen3_moe". Throws ConfigError, WeightError.
+/// Builder of "model_type": "qwen3_moe". Throws ConfigError, WeightError.
 [[nodiscard]] inline ModelParts build_qwen3_moe(const BuildContext& context, const WeightScope& weights) {
   HfConfigReader reader(context, kQwen3MoeDefaults);
   const HfConfig config = reader.common();

@@ -94,7 +94,7 @@ inline std::string trine_summary(const TrineConfig& config) {
 
 }  // namespace detail
 
-/// Recipe of "model_type": "trine". Throws ConfigError, WeightError.
+/// Builder of "model_type": "trine". Throws ConfigError, WeightError.
 [[nodiscard]] inline ModelParts build_trine(const BuildContext& context, const WeightScope& weights) {
   const TrineConfig config = parse_trine_config(context.config, context.source_name, context.routers);
   const std::size_t hidden = config.hidden_size;

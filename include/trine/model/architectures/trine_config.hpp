@@ -44,7 +44,7 @@ struct TrineConfig {
     std::size_t first_dense_layers = 0;
     std::size_t dense_intermediate_size = 0;
     std::string router_kind;
-    RouterRecipe router;
+    RouterBuilder router;
     std::optional<ExpertAttentionOptions> expert_attention;
   };
 
