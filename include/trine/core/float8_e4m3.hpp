@@ -15,8 +15,9 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// A stored number of 8 bits, without its scale.
 struct float8_e4m3 {
-  std::uint8_t bits = 0;
+  std::uint8_t bits = 0;  ///< sign, exponent and fraction, as drawn above
 
   /// Exact.
   explicit constexpr operator float() const noexcept {

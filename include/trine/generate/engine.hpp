@@ -20,33 +20,38 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// How passes are computed. Results depend on `activations` and `latent_form` only; on `isa` by rounding.
 struct EngineOptions {
-  std::size_t threads = 0;       // 0: as many as `executor` lends, default_threads() without one
-  std::size_t batch_size = 512;  // rows of a pass, at most (whole frames); bounds the scratch memory
-  std::optional<Isa> isa = {};   // none: default_isa()
+  std::size_t threads = 0;       ///< 0: as many as `executor` lends, default_threads() without one
+  std::size_t batch_size = 512;  ///< rows of a pass, at most (whole frames); bounds the scratch memory
+  std::optional<Isa> isa = {};   ///< none: default_isa()
+  /// how activations are rounded before quantised weights multiply them
   Activations activations = Activations::automatic;
-  LatentAttentionForm latent_form = LatentAttentionForm::automatic;
-  bool reproducible = false;  // chooses nothing by how the input is cut: latent_form, if automatic, becomes absorbed
-  std::shared_ptr<Executor> executor = nullptr;  // lends threads, to other engines too; null: a ThreadPool of its own
+  LatentAttentionForm latent_form =
+      LatentAttentionForm::automatic;  ///< of multi-head latent attention (DeepSeek, Kimi)
+  bool reproducible = false;  ///< chooses nothing by how the input is cut: latent_form, if automatic, becomes absorbed
+  std::shared_ptr<Executor> executor = nullptr;  ///< lends threads, to other engines too; null: a ThreadPool of its own
 };
 
+/// Of which rows of its input a pass returns outputs. Computing logits of all rows costs a product with the head for
+/// each.
 enum class OutputRows : std::uint8_t { last, all };
 
 /// What a sequence is continued by, after tokens that wait in it: tokens, or frames of features [frames, sites,
 /// num_features].
 struct SequenceInput {
-  Sequence* sequence = nullptr;
-  std::span<const TokenId> tokens = {};
-  View<const float, 3> features = {};
-  OutputRows rows = OutputRows::last;
+  Sequence* sequence = nullptr;          ///< borrowed for the pass; each sequence occurs once in it
+  std::span<const TokenId> tokens = {};  ///< of a model that takes tokens; may be empty where tokens wait
+  View<const float, 3> features = {};    ///< of a model that takes features
+  OutputRows rows = OutputRows::last;    ///< last: one row of outputs; all: one per token or frame
 };
 
 /// What comes out: logits [1, vocab] of the last token, or [tokens, vocab]; [1 or frames, num_outputs] for a model
 /// whose outputs belong to frames.
 struct SequenceOutput {
-  View<const float, 2> outputs;
-  std::size_t non_finite = 0;  // of `outputs`: NaN or infinite
-  std::string error = {};      // not empty where no output of a row is finite; the sequence is then interrupted
+  View<const float, 2> outputs;  ///< borrowed from the engine until its next pass
+  std::size_t non_finite = 0;    ///< of `outputs`: NaN or infinite
+  std::string error = {};        ///< not empty where no output of a row is finite; the sequence is then interrupted
 
   /// Throws NumericError if no output of a row is finite.
   void require_finite() const {
@@ -78,7 +83,9 @@ class Engine {
                         {.field = "isa"});
   }
 
+  /// Whose sequences it computes.
   [[nodiscard]] const Model& model() const noexcept { return model_; }
+  /// The options, with the chosen values where they left a choice: threads, isa, executor, latent_form.
   [[nodiscard]] const EngineOptions& options() const noexcept { return options_; }
   /// Bytes of scratch memory.
   [[nodiscard]] std::size_t workspace_bytes() const noexcept {

@@ -21,8 +21,8 @@ namespace trine::inline TRINE_ABI {
 
 /// A token that may follow, with its score. Scores here are finite or minus infinity, never NaN: see gather_candidates.
 struct Candidate {
-  TokenId id;
-  float logit;
+  TokenId id;   ///< index of its logit
+  float logit;  ///< score; larger is more probable
 };
 
 /// The better score first; among equals, the lower id. A strict total order of distinct ids.
@@ -76,6 +76,7 @@ inline void keep_top_k(std::vector<Candidate>& candidates, std::size_t k) {
   return logit == best ? 1.0 : std::exp(static_cast<double>(logit) - static_cast<double>(best));
 }
 
+/// max_i logit_i; minus infinity without candidates.
 [[nodiscard]] inline float best_logit(std::span<const Candidate> candidates) noexcept {
   float best = -std::numeric_limits<float>::infinity();
   for (const Candidate& candidate : candidates) best = std::max(best, candidate.logit);

@@ -21,20 +21,21 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// What is chosen for one sequence.
 struct SequenceOptions {
-  std::size_t context = 0;  // most positions; 0: what the model was made for
-  CacheType cache_type =
-      CacheType::f32;    // how keys and values are kept: bf16 and q8 take less memory and lose a little
-  std::uint64_t id = 0;  // which routing events name
-  std::shared_ptr<RoutingObserver> observer = nullptr;  // sees how this sequence is routed
-  RouterWrapper wrap_router = {};  // forces, masks, records, replays or replaces routers for this sequence
+  std::size_t context = 0;  ///< most positions; 0: what the model was made for
+  /// How keys and values are kept: bf16 and q8 take less memory and lose a little.
+  CacheType cache_type = CacheType::f32;
+  std::uint64_t id = 0;                                 ///< which routing events name
+  std::shared_ptr<RoutingObserver> observer = nullptr;  ///< sees how this sequence is routed
+  RouterWrapper wrap_router = {};  ///< forces, masks, records, replays or replaces routers for this sequence
 };
 
 /// What a fork has of its own.
 struct ForkOptions {
-  std::uint64_t id = 0;
-  std::shared_ptr<RoutingObserver> observer = nullptr;      // not the original's, unless it is given
-  std::optional<RouterWrapper> wrap_router = std::nullopt;  // nullopt: the original's routers
+  std::uint64_t id = 0;                                     ///< which routing events name
+  std::shared_ptr<RoutingObserver> observer = nullptr;      ///< not the original's, unless it is given
+  std::optional<RouterWrapper> wrap_router = std::nullopt;  ///< nullopt: the original's routers
 };
 
 /// Movable, not copyable but by fork(); one thread at a time.
@@ -57,14 +58,18 @@ class Sequence {
     if (options.wrap_router) routers_ = decorate(options.wrap_router);
   }
 
+  /// Whose positions these are.
   [[nodiscard]] const Model& model() const noexcept { return model_; }
+  /// RoutingEvent::sequence of its rows.
   [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
   /// Positions computed so far.
   [[nodiscard]] std::size_t position() const noexcept { return state_.position; }
   /// One token per position, then those that were appended and wait for the next pass, tokens().subspan(position()).
   /// None of a model that takes features.
   [[nodiscard]] std::span<const TokenId> tokens() const noexcept { return state_.tokens; }
+  /// How its keys and values are kept.
   [[nodiscard]] CacheType cache_type() const noexcept { return state_.cache_type; }
+  /// The maximum number of positions.
   [[nodiscard]] std::size_t context() const noexcept { return context_; }
   /// Was a pass over it cancelled, or were its outputs not finite? It then needs a truncate or reset.
   [[nodiscard]] bool is_interrupted() const noexcept { return interrupted_; }
@@ -183,8 +188,9 @@ class Sequence {
   Sequence(const Sequence&) = default;
 
  public:
+  /// What is moved from may be assigned to and destroyed, nothing else.
   Sequence(Sequence&&) = default;
-  Sequence& operator=(Sequence&&) = default;
+  Sequence& operator=(Sequence&&) = default;  ///< What is moved from may be assigned to and destroyed, nothing else.
   Sequence& operator=(const Sequence&) = delete;
   ~Sequence() = default;
 

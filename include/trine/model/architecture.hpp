@@ -38,18 +38,18 @@ enum class OutputKind : std::uint8_t { language_model, classification, regressio
 /// Facts of a model that its users ask for, whatever its architecture.
 struct ModelInfo {
   std::string model_type;
-  std::string summary;           // the architecture in one line, for people
-  std::size_t vocab_size = 0;    // 0 for feature models
-  std::size_t num_features = 0;  // 0 for token models
+  std::string summary;           ///< the architecture in one line, for people
+  std::size_t vocab_size = 0;    ///< 0 for feature models
+  std::size_t num_features = 0;  ///< 0 for token models
   std::size_t hidden_size = 0;
   std::size_t num_hidden_layers = 0;
   std::size_t max_position_embeddings = 0;
-  std::size_t frame_size = 1;  // sites of a frame
-  bool whole_frames = false;   // must every call bring whole frames?
+  std::size_t frame_size = 1;  ///< sites of a frame
+  bool whole_frames = false;   ///< must every call bring whole frames?
   OutputKind output = OutputKind::language_model;
-  std::vector<std::size_t> experts;          // [layers] 0 for a layer without a router
-  std::vector<Note> notes;                   // what the files hold and the model does not use
-  std::vector<std::string> unknown_tensors;  // names of the tensors among that which the caller allowed
+  std::vector<std::size_t> experts;          ///< [layers] 0 for a layer without a router
+  std::vector<Note> notes;                   ///< what the files hold and the model does not use
+  std::vector<std::string> unknown_tensors;  ///< names of the tensors among that which the caller allowed
 
   /// Is there a router in any layer? Otherwise the model is dense.
   [[nodiscard]] bool is_routed() const noexcept {
@@ -68,11 +68,11 @@ struct BuiltModel {
 /// What a recipe may use.
 struct BuildContext {
   const Json& config;
-  std::string place;  // the file that errors about the configuration name
+  std::string place;  ///< the file that errors about the configuration name
   const RouterRegistry& routers;
-  const RouterWrapper& wrap_router;                 // may be empty
-  std::optional<Chunking> chunking = std::nullopt;  // of what would be full attention
-  Notes* notes = nullptr;                           // collects what the configuration holds and nobody reads
+  const RouterWrapper& wrap_router;                 ///< may be empty
+  std::optional<Chunking> chunking = std::nullopt;  ///< of what would be full attention
+  Notes* notes = nullptr;                           ///< collects what the configuration holds and nobody reads
 };
 
 /// Checks the whole configuration, then fetches every tensor. Throws ConfigError, WeightError.

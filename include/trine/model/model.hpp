@@ -25,10 +25,10 @@ using WeightWrapper = std::function<std::unique_ptr<const WeightSource>(std::uni
 
 struct LoadOptions {
   FileAccess access = FileAccess::map;
-  RouterRegistry routers = {};     // add kinds of your own here
-  RouterWrapper wrap_router = {};  // force, mask, record, replay or replace routers
+  RouterRegistry routers = {};     ///< add kinds of your own here
+  RouterWrapper wrap_router = {};  ///< force, mask, record, replay or replace routers
   WeightWrapper wrap_weights = {};
-  std::optional<Chunking> chunking = std::nullopt;  // approximates full attention: docs/how-to/long-contexts.md
+  std::optional<Chunking> chunking = std::nullopt;  ///< approximates full attention: docs/how-to/long-contexts.md
   ArchitectureRegistry architectures = all_architectures();
   /// Names of config keys and tensors, `*` and `?` as in a shell, that are ignored although nobody knows what they
   /// mean.

@@ -29,9 +29,9 @@
 namespace trine::inline TRINE_ABI {
 
 struct QuantizeOptions {
-  std::size_t threads = 0;    // 0: default_threads()
-  std::stop_token stop = {};  // ends with CancelledError after the next few megabytes, and nothing is kept
-  std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};  // bytes of the source
+  std::size_t threads = 0;    ///< 0: default_threads()
+  std::stop_token stop = {};  ///< ends with CancelledError after the next few megabytes, and nothing is kept
+  std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};  ///< bytes of the source
 };
 
 /// The source, opened and checked; then as often as wanted a plan, which may be changed, and a directory made by it.

@@ -24,27 +24,27 @@ struct SequenceSlice {
   std::size_t first_row = 0;
   std::size_t rows = 0;
   std::size_t position = 0;
-  std::span<LayerState> state = {};             // [layers] what the layers keep of the sequence
-  std::uint64_t sequence = 0;                   // its number, which routing events name
-  RoutingObserver* observer = nullptr;          // sees how these rows are routed; may be null
-  std::span<const Router* const> routers = {};  // [layers] in place of the model's, null where that stays; or empty
+  std::span<LayerState> state = {};             ///< [layers] what the layers keep of the sequence
+  std::uint64_t sequence = 0;                   ///< its number, which routing events name
+  RoutingObserver* observer = nullptr;          ///< sees how these rows are routed; may be null
+  std::span<const Router* const> routers = {};  ///< [layers] in place of the model's, null where that stays; or empty
 };
 
 /// Rows of one or more sequences: prefill, decode, verification and any mixture of them are the same pass with other
 /// numbers of rows. A row's result depends on its own sequence only.
 struct Batch {
   std::span<const SequenceSlice> sequences = {};
-  std::span<const std::size_t> positions = {};  // [rows] in its sequence
-  std::span<const TokenId> token_ids = {};      // [rows], or empty
-  View<const float, 2> features = {};           // [rows, num_features], or empty
+  std::span<const std::size_t> positions = {};  ///< [rows] in its sequence
+  std::span<const TokenId> token_ids = {};      ///< [rows], or empty
+  View<const float, 2> features = {};           ///< [rows, num_features], or empty
 };
 
 struct ForwardContext {
   Execution execution;
   Workspace& workspace;
   Batch batch = {};
-  RoutingPlan* plan = nullptr;  // scratch of layers with a router
-  std::size_t layer = 0;        // that is computed
+  RoutingPlan* plan = nullptr;  ///< scratch of layers with a router
+  std::size_t layer = 0;        ///< that is computed
 
   /// What this layer keeps of a sequence.
   [[nodiscard]] LayerState& state_of(const SequenceSlice& sequence) const noexcept { return sequence.state[layer]; }

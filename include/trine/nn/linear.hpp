@@ -101,7 +101,7 @@ class Linear {
 /// One of the maps of an input.
 struct Projection {
   const Linear& linear;
-  View<float, 2> y;  // [rows, out], is written
+  View<float, 2> y;  ///< [rows, out], is written
 };
 
 /// y_i = x W_i^T + b_i for at most kernels::kMaxProducts maps: x is rounded once for all of them, and their products

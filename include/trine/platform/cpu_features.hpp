@@ -28,14 +28,14 @@ namespace trine::inline TRINE_ABI {
 
 /// Target regions that the kernels are compiled for, slowest first on each architecture.
 enum class Isa : std::uint8_t {
-  portable,      // what the compiler assumes of the target anyway
-  avx2,          // x86-64-v3: AVX2, FMA, F16C
-  avx512,        // x86-64-v4: AVX-512 F, BW, DQ, VL
-  avx512_vnni,   // with dot products of bytes
-  avx512_bf16,   // and of pairs of bf16
-  amx,           // and the tile registers of AMX, for bytes and bf16
-  neon,          // AArch64: Advanced SIMD, which it always has
-  neon_dotprod,  // with dot products of bytes
+  portable,      ///< what the compiler assumes of the target anyway
+  avx2,          ///< x86-64-v3: AVX2, FMA, F16C
+  avx512,        ///< x86-64-v4: AVX-512 F, BW, DQ, VL
+  avx512_vnni,   ///< with dot products of bytes
+  avx512_bf16,   ///< and of pairs of bf16
+  amx,           ///< and the tile registers of AMX, for bytes and bf16
+  neon,          ///< AArch64: Advanced SIMD, which it always has
+  neon_dotprod,  ///< with dot products of bytes
 };
 
 inline constexpr std::array<std::pair<Isa, std::string_view>, 8> kIsaNames{{{Isa::portable, "portable"},

@@ -19,9 +19,9 @@ namespace trine::inline TRINE_ABI {
 
 /// In what type products take activations.
 enum class Activations : std::uint8_t {
-  f32,        // as they are, whatever the weights are stored as: the arithmetic of the reference
-  automatic,  // bytes with q8 and q4, whose values are rounded anyway; otherwise as they are
-  native,     // also bf16 with bf16 weights, in panels or where the CPU multiplies pairs of them: faster, less exact
+  f32,        ///< as they are, whatever the weights are stored as: the arithmetic of the reference
+  automatic,  ///< bytes with q8 and q4, whose values are rounded anyway; otherwise as they are
+  native,     ///< also bf16 with bf16 weights, in panels or where the CPU multiplies pairs of them: faster, less exact
 };
 
 inline constexpr std::array<std::pair<Activations, std::string_view>, 3> kActivationsNames{
@@ -31,9 +31,9 @@ inline constexpr std::array<std::pair<Activations, std::string_view>, 3> kActiva
 /// largest output; that of bf16 with Activations::native and weights in bf16), and each gives a row the same bits
 /// however rows arrive.
 enum class LatentAttentionForm : std::uint8_t {
-  automatic,  // whichever costs less for the rows and the cached positions of a pass: depends on how rows arrive
-  naive,      // keys and values of every head are made from the latents, a block at a time: many rows share that work
-  absorbed    // queries move into the space of the latents instead, where the cache is all that is read
+  automatic,  ///< whichever costs less for the rows and the cached positions of a pass: depends on how rows arrive
+  naive,      ///< keys and values of every head are made from the latents, a block at a time: many rows share that work
+  absorbed    ///< queries move into the space of the latents instead, where the cache is all that is read
 };
 
 inline constexpr std::array<std::pair<LatentAttentionForm, std::string_view>, 3> kLatentAttentionFormNames{
@@ -53,7 +53,7 @@ struct Execution {
   std::size_t threads = 1;
   std::stop_token stop = {};
   Activations activations = Activations::f32;
-  Executor* executor = nullptr;  // lends the threads; without one everything runs in the calling thread
+  Executor* executor = nullptr;  ///< lends the threads; without one everything runs in the calling thread
   LatentAttentionForm latent_form = LatentAttentionForm::automatic;
 
   /// Threads that may work at once, the caller's among them: sizes scratch memory. At least 1.

@@ -14,9 +14,9 @@
 namespace trine::inline TRINE_ABI {
 
 enum class CacheType : std::uint8_t {
-  f32,   // as computed
-  bf16,  // rounded to bf16: half the memory
-  q8,    // integers of eight bits with one scale for 64 numbers: 8.5 bits
+  f32,   ///< as computed
+  bf16,  ///< rounded to bf16: half the memory
+  q8,    ///< integers of eight bits with one scale for 64 numbers: 8.5 bits
 };
 
 inline constexpr std::array<std::pair<CacheType, std::string_view>, 3> kCacheTypeNames{
@@ -36,7 +36,7 @@ inline constexpr std::array<std::pair<CacheType, std::string_view>, 3> kCacheTyp
   return type == CacheType::f32 ? 4 : type == CacheType::bf16 ? 2 : 1;
 }
 
-inline constexpr std::size_t kCacheGroup = 64;  // numbers of a q8 row that share a scale
+inline constexpr std::size_t kCacheGroup = 64;  ///< numbers of a q8 row that share a scale
 
 /// Scales of a row of `width` numbers.
 [[nodiscard]] constexpr std::size_t cache_scales(CacheType type, std::size_t width) noexcept {

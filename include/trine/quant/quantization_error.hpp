@@ -11,8 +11,8 @@
 namespace trine::inline TRINE_ABI {
 
 struct QuantizationError {
-  double squared_error = 0.0;   // sum over the elements of (w' - w)^2
-  double squared_weight = 0.0;  // sum of w^2
+  double squared_error = 0.0;   ///< sum over the elements of (w' - w)^2
+  double squared_weight = 0.0;  ///< sum of w^2
 
   void add(const float* exact, const float* rounded, std::size_t count) noexcept {
     for (std::size_t i = 0; i < count; ++i) {

@@ -23,22 +23,22 @@ enum class RouterScore : std::uint8_t { sigmoid, softmax, logit };
 
 /// How many experts a token gets.
 struct ExpertChoice {
-  std::size_t k = 2;               // exactly k; or at most k where a threshold is set
-  std::optional<float> threshold;  // top-p: until the chosen share of all affinities reaches it
+  std::size_t k = 2;               ///< exactly k; or at most k where a threshold is set
+  std::optional<float> threshold;  ///< top-p: until the chosen share of all affinities reaches it
 };
 
 /// How the affinities of the chosen become mixing weights.
 struct MixingRule {
-  bool normalize = true;      // divide by the sum over the chosen
-  float routed_scale = 1.0F;  // then multiply
-  bool softmax = false;       // before all this: affinities are logits, take their softmax over the chosen
+  bool normalize = true;      ///< divide by the sum over the chosen
+  float routed_scale = 1.0F;  ///< then multiply
+  bool softmax = false;       ///< before all this: affinities are logits, take their softmax over the chosen
 };
 
 /// Groups of experts of which only the best may be chosen from (arXiv:2405.04434).
 struct GroupLimit {
   std::size_t n_group = 1;
   std::size_t topk_group = 1;
-  std::size_t best_of = 1;  // a group's score: the sum of this many of its best members
+  std::size_t best_of = 1;  ///< a group's score: the sum of this many of its best members
 };
 
 /// For one token with affinities p [experts] and bias b (zero when absent):

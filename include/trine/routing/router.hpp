@@ -17,11 +17,11 @@ namespace trine::inline TRINE_ABI {
 /// What a router may look at. Rows are tokens (or sites of a grid) of one or more sequences: all rows of a pass, or
 /// those of a sequence that has routers of its own.
 struct RouterInput {
-  View<const float, 2> hidden;             // [tokens, hidden] after the layer's norm
-  std::span<const std::size_t> positions;  // [tokens] position in its sequence
-  std::span<const TokenId> token_ids;      // [tokens], empty for feature models
-  View<const float, 2> features;           // [tokens, num_features] raw input, empty for token models
-  std::span<const std::uint8_t> allowed;   // [experts] 0 = do not choose, empty = all may be chosen
+  View<const float, 2> hidden;             ///< [tokens, hidden] after the layer's norm
+  std::span<const std::size_t> positions;  ///< [tokens] position in its sequence
+  std::span<const TokenId> token_ids;      ///< [tokens], empty for feature models
+  View<const float, 2> features;           ///< [tokens, num_features] raw input, empty for token models
+  std::span<const std::uint8_t> allowed;   ///< [experts] 0 = do not choose, empty = all may be chosen
 
   /// What routers see of rows [first, first + count) of a batch.   x: [rows, hidden] of the batch
   [[nodiscard]] static RouterInput of(const Batch& batch, View<const float, 2> x, std::size_t first,

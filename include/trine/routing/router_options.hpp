@@ -17,7 +17,7 @@ namespace trine::inline TRINE_ABI {
 struct RouterShape {
   std::size_t hidden_size = 0;
   std::size_t num_experts = 0;
-  std::size_t num_features = 0;  // 0 for token models
+  std::size_t num_features = 0;  ///< 0 for token models
 };
 
 /// Reads "choice": {"kind": "top_k", "k": 2} or {"kind": "top_p", "p": 0.6, "max_k": 4}.

@@ -13,9 +13,9 @@ namespace trine::inline TRINE_ABI {
 /// Valid during the call only.
 struct RoutingEvent {
   std::size_t layer;
-  const RouterInput& input;    // what was asked: rows, positions, token ids
-  const RoutingPlan& plan;     // what was chosen and how it is weighted; `scores` if they were wanted
-  std::uint64_t sequence = 0;  // whose rows these are (Sequence::id)
+  const RouterInput& input;    ///< what was asked: rows, positions, token ids
+  const RoutingPlan& plan;     ///< what was chosen and how it is weighted; `scores` if they were wanted
+  std::uint64_t sequence = 0;  ///< whose rows these are (Sequence::id)
 };
 
 class RoutingObserver {

@@ -19,19 +19,19 @@ struct RoutingPlan {
   std::size_t tokens = 0;
 
   // By token. Assignments of token t are [token_begin[t], token_begin[t + 1]), best first.
-  std::vector<std::uint32_t> token_begin;  // [tokens + 1]
-  std::vector<std::uint32_t> expert;       // [assignments]
-  std::vector<float> weight;               // [assignments] mixing weight; no unit, need not sum to 1
+  std::vector<std::uint32_t> token_begin;  ///< [tokens + 1]
+  std::vector<std::uint32_t> expert;       ///< [assignments]
+  std::vector<float> weight;               ///< [assignments] mixing weight; no unit, need not sum to 1
 
   // By expert, after `group`. Slots of expert e are [expert_begin[e], expert_begin[e + 1]).
-  std::vector<std::uint32_t> expert_begin;  // [experts + 1]
-  std::vector<std::uint32_t> slot_token;    // [assignments] token of each slot, ascending within an expert
-  std::vector<std::uint32_t> slot;          // [assignments] slot of each assignment
-  std::vector<float> slot_weight;           // [assignments] mixing weight of each slot
+  std::vector<std::uint32_t> expert_begin;  ///< [experts + 1]
+  std::vector<std::uint32_t> slot_token;    ///< [assignments] token of each slot, ascending within an expert
+  std::vector<std::uint32_t> slot;          ///< [assignments] slot of each assignment
+  std::vector<float> slot_weight;           ///< [assignments] mixing weight of each slot
 
-  // What the tokens scored, before the choice; kept only when somebody watches.
+  /// What the tokens scored, before the choice; kept only when somebody watches.
   bool keep_scores = false;
-  std::vector<float> scores;  // [tokens, experts], or empty
+  std::vector<float> scores;  ///< [tokens, experts], or empty
 
   [[nodiscard]] std::size_t assignments() const noexcept { return expert.size(); }
   [[nodiscard]] std::span<const std::uint32_t> experts_of(std::size_t token) const noexcept {

@@ -19,7 +19,7 @@ namespace trine::inline TRINE_ABI {
 class RoutingRecord {
  public:
   struct Decision {
-    std::vector<std::uint32_t> experts;  // best first
+    std::vector<std::uint32_t> experts;  ///< best first
     std::vector<float> weights;
   };
 

@@ -20,9 +20,9 @@ struct Predicate {
   enum class Kind : std::uint8_t { less, less_equal, greater, greater_equal, equal, all_of, any_of, negation };
 
   Kind kind = Kind::equal;
-  std::size_t feature = 0;          // comparisons: the column
-  double value = 0.0;               // comparisons: the right side
-  std::vector<Predicate> operands;  // and, or, not
+  std::size_t feature = 0;          ///< comparisons: the column
+  double value = 0.0;               ///< comparisons: the right side
+  std::vector<Predicate> operands;  ///< and, or, not
 
   /// features: the raw features of one row.
   [[nodiscard]] bool holds(std::span<const double> features) const {

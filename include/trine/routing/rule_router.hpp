@@ -19,8 +19,8 @@ struct Rule {
 };
 
 struct RuleSet {
-  std::vector<std::string> features;  // names of the columns
-  std::vector<Rule> rules;            // in order: the first that holds decides
+  std::vector<std::string> features;  ///< names of the columns
+  std::vector<Rule> rules;            ///< in order: the first that holds decides
   std::size_t otherwise = 0;
 
   [[nodiscard]] std::size_t expert_for(std::span<const double> row) const {

@@ -45,7 +45,7 @@ struct ChatInput {
 /// A conversation as a model reads it.
 struct RenderedChat {
   std::string text;
-  std::vector<ByteRange> foreign;  // what came from messages, tools and documents; sorted, without overlap
+  std::vector<ByteRange> foreign;  ///< what came from messages, tools and documents; sorted, without overlap
 };
 
 /// A value: copies share the parsed templates. Const and thread-safe.

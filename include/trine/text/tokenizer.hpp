@@ -34,9 +34,9 @@
 namespace trine::inline TRINE_ABI {
 
 struct EncodeOptions {
-  bool add_special_tokens = true;  // what the model expects around a text, such as <s> before it
-  bool parse_special = false;  // find special tokens in the text; not for text of strangers, who could write control
-                               // tokens
+  bool add_special_tokens = true;  ///< what the model expects around a text, such as <s> before it
+  bool parse_special = false;  ///< find special tokens in the text; not for text of strangers, who could write control
+                               ///< tokens
   std::span<const ByteRange> foreign =
       {};  // where a stranger wrote the text, and there are none: RenderedChat::foreign; sorted, without overlap
   bool replace_invalid_utf8 =
@@ -44,7 +44,7 @@ struct EncodeOptions {
 };
 
 struct TokenizerOptions {
-  RegexCompiler regex;  // for patterns in tokenizer.json: trine::pcre2_regex of trine/text/pcre2_regex.hpp
+  RegexCompiler regex;  ///< for patterns in tokenizer.json: trine::pcre2_regex of trine/text/pcre2_regex.hpp
 };
 
 /// A value: copies share the vocabulary. Const and thread-safe.

@@ -40,7 +40,7 @@ namespace trine::inline TRINE_ABI {
 /// type that they have.
 struct QuantizeRule {
   std::string pattern;
-  std::optional<DType> type;  // none: keep
+  std::optional<DType> type;  ///< none: keep
 };
 
 /// Throws InputError.
@@ -62,13 +62,13 @@ struct QuantizeRule {
 /// them as they are.
 struct PlannedTensor {
   std::string name;
-  std::vector<std::size_t> shape;  // as it is stored now
+  std::vector<std::size_t> shape;  ///< as it is stored now
   TensorRole role = TensorRole::other;
   DType from = DType::f32;
   DType to = DType::f32;
-  const WeightFormat* coded_as = nullptr;  // set for codes and scales that are kept
-  std::string note = {};                   // why it is not of the type that was asked for
-  std::uint64_t parameters = 0;            // 0 for scales of codes
+  const WeightFormat* coded_as = nullptr;  ///< set for codes and scales that are kept
+  std::string note = {};                   ///< why it is not of the type that was asked for
+  std::uint64_t parameters = 0;            ///< 0 for scales of codes
   std::uint64_t bytes_before = 0;
   std::uint64_t bytes_after = 0;
 };

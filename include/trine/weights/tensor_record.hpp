@@ -17,8 +17,8 @@ namespace trine::inline TRINE_ABI {
 /// What one tensor is to the model.
 struct TensorUse {
   TensorRole role = TensorRole::other;
-  std::string_view unpacked = {};                  // why a layer cannot read it in blocks of rows; empty where it can
-  std::optional<StackShape> stack = std::nullopt;  // of a tensor that holds several matrices
+  std::string_view unpacked = {};                  ///< why a layer cannot read it in blocks of rows; empty where it can
+  std::optional<StackShape> stack = std::nullopt;  ///< of a tensor that holds several matrices
 };
 
 /// The tensors of a model by name. Those that it does not use are there only where it said what they would be.

@@ -17,8 +17,8 @@ enum class TensorRole : std::uint8_t {
   embedding,
   head,
   router,
-  vector,  // norms, biases, sinks
-  other,   // heads of classifiers, embeddings of features and sites, and what nobody declares
+  vector,  ///< norms, biases, sinks
+  other,   ///< heads of classifiers, embeddings of features and sites, and what nobody declares
 };
 
 [[nodiscard]] constexpr std::string_view to_string(TensorRole role) noexcept {

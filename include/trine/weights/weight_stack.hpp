@@ -12,8 +12,9 @@ namespace trine::inline TRINE_ABI {
 
 /// How the matrices lie in the tensor. Packed it is always the first, so that each begins with a panel.
 enum class StackLayout : std::uint8_t {
-  stacked,      // [count, projections * rows, columns], one projection after the other
-  interleaved,  // codes with scales: the same, but the rows of the projections alternate; plain numbers: the transpose
+  stacked,      ///< [count, projections * rows, columns], one projection after the other
+  interleaved,  ///< codes with scales: the same, but the rows of the projections alternate; plain numbers: the
+                ///< transpose
                 // of that, [count, columns, projections * rows]
 };
 
