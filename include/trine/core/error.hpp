@@ -54,7 +54,7 @@ struct ErrorDetails {
 /// Root of every exception that trine throws on purpose.
 class Error : public std::runtime_error {
  public:
-  /// What a program can do about it depends on this. Never absent: each class has a usual kind.
+  /// What went wrong, as far as what to do about it differs. Where nothing says so, the usual kind of the class.
   [[nodiscard]] ErrorKind kind() const noexcept { return *details_->kind; }
   /// The file or directory that the error is about, byte for byte as the system has it and so not for printing (the
   /// message is). Empty where there is none.

@@ -28,6 +28,7 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// How a conversion runs. None of these changes a byte of what is written.
 struct QuantizeOptions {
   std::size_t threads = 0;    ///< 0: default_threads()
   std::stop_token stop = {};  ///< ends with CancelledError after the next few megabytes, and nothing is kept
@@ -50,6 +51,7 @@ class ModelQuantizer {
         }()),
         record_(Model::tensor_record(config_, (directory_ / "config.json").string(), model_.weights(), load_)) {}
 
+  /// The model that is converted.
   [[nodiscard]] const Model& model() const noexcept { return model_; }
 
   /// What plan_quantization says for it, without ModelInfo::unknown_tensors: the result loads without permission.

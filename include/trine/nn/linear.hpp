@@ -21,8 +21,10 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// y = x W^T + b. Knows the format of its weights, which no layer above asks for.
 class Linear {
  public:
+  /// Whether a checkpoint has a bias for the map.
   enum class Bias : bool { no, yes };
 
   /// Reads "weight" [out, in] as stored, and "bias" [out] if asked. The weight is borrowed. Throws WeightError.
@@ -69,6 +71,7 @@ class Linear {
     const bool whole = std::ranges::all_of(columns, [=](std::size_t count) { return count % panel_rows == 0; });
     return execution.activations == Activations::native && kernels::gains_from_panels(execution.isa, weight_) && whole;
   }
+  /// Bytes that copy_columns() needs for `count` columns.
   [[nodiscard]] std::size_t copy_bytes(std::size_t count) const noexcept {
     const WeightMatrix copy = panel_copy_layout(count, weight_.columns);
     return count / copy.row_block * copy.stride;
@@ -87,10 +90,15 @@ class Linear {
     return first < out() ? weight_.row_range(first, out() - first).address() : nullptr;
   }
 
+  /// Width of the input.
   [[nodiscard]] std::size_t in() const noexcept { return weight_.columns; }
+  /// Width of the output.
   [[nodiscard]] std::size_t out() const noexcept { return weight_.rows; }
+  /// W [out, in], as stored. Borrowed from the weight source.
   [[nodiscard]] const WeightMatrix& weight() const noexcept { return weight_; }
+  /// b [out], or null.
   [[nodiscard]] const float* bias() const noexcept { return bias_ ? bias_->data() : nullptr; }
+  /// Number of weights, bias included.
   [[nodiscard]] std::size_t parameters() const noexcept { return weight_.parameters() + (bias_ ? bias_->size() : 0); }
 
  private:
@@ -100,8 +108,8 @@ class Linear {
 
 /// One of the maps of an input.
 struct Projection {
-  const Linear& linear;
-  View<float, 2> y;  ///< [rows, out], is written
+  const Linear& linear;  ///< the map
+  View<float, 2> y;      ///< [rows, out], is written
 };
 
 /// y_i = x W_i^T + b_i for at most kernels::kMaxProducts maps: x is rounded once for all of them, and their products
@@ -142,6 +150,7 @@ inline void project(const ForwardContext& context, View<const float, 2> x,
   for (const Linear* linear : linears) columns = std::max(columns, linear->in());
   return {context.execution, context.workspace, rows, columns, weights, with_f32};
 }
+/// The same for maps written out, without f32 unless one of them wants it.
 [[nodiscard]] inline kernels::ActivationBuffer input_buffer(const ForwardContext& context, std::size_t rows,
                                                             std::initializer_list<const Linear*> linears) {
   return input_buffer(context, rows, std::span(linears.begin(), linears.size()));

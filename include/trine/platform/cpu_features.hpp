@@ -38,6 +38,7 @@ enum class Isa : std::uint8_t {
   neon_dotprod,  ///< with dot products of bytes
 };
 
+/// Each instruction set with its name, as TRINE_ISA and the programs spell it.
 inline constexpr std::array<std::pair<Isa, std::string_view>, 8> kIsaNames{{{Isa::portable, "portable"},
                                                                             {Isa::avx2, "avx2"},
                                                                             {Isa::avx512, "avx512"},
@@ -47,6 +48,7 @@ inline constexpr std::array<std::pair<Isa, std::string_view>, 8> kIsaNames{{{Isa
                                                                             {Isa::neon, "neon"},
                                                                             {Isa::neon_dotprod, "neon_dotprod"}}};
 
+/// The name in kIsaNames.
 [[nodiscard]] constexpr std::string_view to_string(Isa isa) noexcept {
   for (const auto& [value, name] : kIsaNames)
     if (value == isa) return name;

@@ -24,6 +24,7 @@ enum class Activations : std::uint8_t {
   native,     ///< also bf16 with bf16 weights, in panels or where the CPU multiplies pairs of them: faster, less exact
 };
 
+/// Each value with its name, as the programs spell it.
 inline constexpr std::array<std::pair<Activations, std::string_view>, 3> kActivationsNames{
     {{Activations::f32, "f32"}, {Activations::automatic, "automatic"}, {Activations::native, "native"}}};
 
@@ -36,11 +37,13 @@ enum class LatentAttentionForm : std::uint8_t {
   absorbed    ///< queries move into the space of the latents instead, where the cache is all that is read
 };
 
+/// Each value with its name, as the programs spell it.
 inline constexpr std::array<std::pair<LatentAttentionForm, std::string_view>, 3> kLatentAttentionFormNames{
     {{LatentAttentionForm::automatic, "automatic"},
      {LatentAttentionForm::naive, "naive"},
      {LatentAttentionForm::absorbed, "absorbed"}}};
 
+/// The value of that name; nullopt for a name that is not in kLatentAttentionFormNames.
 [[nodiscard]] constexpr std::optional<LatentAttentionForm> parse_latent_attention_form(std::string_view name) noexcept {
   for (const auto& [form, spelled] : kLatentAttentionFormNames)
     if (spelled == name) return form;
@@ -49,12 +52,12 @@ inline constexpr std::array<std::pair<LatentAttentionForm, std::string_view>, 3>
 
 /// Results do not depend on `threads` and `executor`; they may differ in the last bits between instruction sets.
 struct Execution {
-  Isa isa = Isa::portable;
-  std::size_t threads = 1;
-  std::stop_token stop = {};
-  Activations activations = Activations::f32;
-  Executor* executor = nullptr;  ///< lends the threads; without one everything runs in the calling thread
-  LatentAttentionForm latent_form = LatentAttentionForm::automatic;
+  Isa isa = Isa::portable;                     ///< must be available on this CPU: see is_available()
+  std::size_t threads = 1;                     ///< that may work at once, the caller's among them
+  std::stop_token stop = {};                   ///< asked between layers; a pass then ends with CancelledError
+  Activations activations = Activations::f32;  ///< how activations are rounded before quantised weights multiply them
+  Executor* executor = nullptr;                ///< lends the threads; without one everything runs in the calling thread
+  LatentAttentionForm latent_form = LatentAttentionForm::automatic;  ///< of multi-head latent attention
 
   /// Threads that may work at once, the caller's among them: sizes scratch memory. At least 1.
   [[nodiscard]] std::size_t num_workers() const noexcept {

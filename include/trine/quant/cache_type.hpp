@@ -13,18 +13,22 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// What caches keep of the numbers that attention computed.
 enum class CacheType : std::uint8_t {
   f32,   ///< as computed
   bf16,  ///< rounded to bf16: half the memory
   q8,    ///< integers of eight bits with one scale for 64 numbers: 8.5 bits
 };
 
+/// Each type with its name, as the programs and session files spell it.
 inline constexpr std::array<std::pair<CacheType, std::string_view>, 3> kCacheTypeNames{
     {{CacheType::f32, "f32"}, {CacheType::bf16, "bf16"}, {CacheType::q8, "q8"}}};
 
+/// The name in kCacheTypeNames.
 [[nodiscard]] constexpr std::string_view to_string(CacheType type) noexcept {
   return kCacheTypeNames[static_cast<std::size_t>(type)].second;
 }
+/// The type of that name; nullopt for a name that is not in kCacheTypeNames.
 [[nodiscard]] constexpr std::optional<CacheType> parse_cache_type(std::string_view name) noexcept {
   for (const auto& [type, spelled] : kCacheTypeNames)
     if (spelled == name) return type;

@@ -43,11 +43,12 @@ struct WeightFormat {
   /// A matrix NAME whose scales are a tensor of their own: NAME + codes_suffix holds the codes, NAME + scales_suffix
   /// one scale for each block.
   std::string_view codes_suffix = {};
-  std::string_view scales_suffix = {};
-  DType stored_codes = DType::f32;  ///< element types of these two tensors; scales in f32 may be any plain float
-  DType stored_scales = DType::f32;
+  std::string_view scales_suffix = {};  ///< empty: there is no such tensor
+  DType stored_codes = DType::f32;      ///< element types of these two tensors; scales in f32 may be any plain float
+  DType stored_scales = DType::f32;     ///< of the tensor of scales
   std::size_t stored_block_bytes = 0;  ///< last extent of the codes, [rows, blocks of a row, bytes]; 0: [rows, columns]
 
+  /// Returns whether the scales are a tensor of their own.
   [[nodiscard]] constexpr bool has_scale_tensor() const noexcept { return !scales_suffix.empty(); }
   /// The type of the tensor that holds its values or codes.
   [[nodiscard]] constexpr DType tensor_dtype() const noexcept { return has_scale_tensor() ? stored_codes : dtype; }

@@ -36,9 +36,9 @@ struct MixingRule {
 
 /// Groups of experts of which only the best may be chosen from (arXiv:2405.04434).
 struct GroupLimit {
-  std::size_t n_group = 1;
-  std::size_t topk_group = 1;
-  std::size_t best_of = 1;  ///< a group's score: the sum of this many of its best members
+  std::size_t n_group = 1;     ///< groups of neighbouring experts, all of one size
+  std::size_t topk_group = 1;  ///< how many of them may be chosen from
+  std::size_t best_of = 1;     ///< a group's score: the sum of this many of its best members
 };
 
 /// For one token with affinities p [experts] and bias b (zero when absent):
@@ -84,6 +84,7 @@ class AffinityRouter : public Router {
         groups_(groups),
         bias_(std::move(bias)) {}
 
+  /// Number of values in the balance bias; 0 without one. For parameters() of routers built on this one.
   [[nodiscard]] std::size_t bias_parameters() const noexcept { return bias_ ? bias_->size() : 0; }
 
   /// hidden: [tokens, hidden]   logits: [tokens, experts], is written

@@ -16,8 +16,10 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// Affinities by one product:  p = score(W x + b).
 class LinearRouter : public AffinityRouter {
  public:
+  /// Whether the balance bias of a checkpoint is read.
   enum class Bias : bool { none, if_present };
 
   /// Reads "weight" [experts, hidden] and "balance_bias" [experts] if it is present and this kind of router may have

@@ -35,6 +35,7 @@ struct RouterInput {
   }
 };
 
+/// Chooses experts for tokens. Const and without state between calls: one router serves all sessions of a model.
 class Router {
  public:
   Router() = default;
@@ -42,9 +43,11 @@ class Router {
   Router& operator=(const Router&) = delete;
   virtual ~Router() = default;
 
+  /// How many experts the layer has: ids in a plan are below it.
   [[nodiscard]] virtual std::size_t num_experts() const = 0;
   /// Most experts that one token can get: what memory is planned for.
   [[nodiscard]] virtual std::size_t max_experts_per_token() const = 0;
+  /// Number of weights, for statistics such as those of `trine-inspect`. 0 unless overridden.
   [[nodiscard]] virtual std::size_t parameters() const { return 0; }
 
   /// Appends to `plan`, which may hold tokens of other sequences already: for each token in order, `add` for each

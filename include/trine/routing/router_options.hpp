@@ -15,8 +15,8 @@ namespace trine::inline TRINE_ABI {
 
 /// What a router's options are checked against.
 struct RouterShape {
-  std::size_t hidden_size = 0;
-  std::size_t num_experts = 0;
+  std::size_t hidden_size = 0;   ///< width of a row
+  std::size_t num_experts = 0;   ///< of the layer
   std::size_t num_features = 0;  ///< 0 for token models
 };
 
@@ -34,6 +34,7 @@ struct RouterShape {
   return result;
 }
 
+/// Reads "normalize" (default true) and "routed_scale" (0 to 1e6, default 1). Throws ConfigError.
 [[nodiscard]] inline MixingRule parse_mixing_rule(ObjectReader& options) {
   MixingRule result;
   result.normalize = options.boolean_or("normalize", true);

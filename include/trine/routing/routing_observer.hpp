@@ -12,12 +12,14 @@ namespace trine::inline TRINE_ABI {
 
 /// Valid during the call only.
 struct RoutingEvent {
-  std::size_t layer;
+  std::size_t layer;           ///< index in the model, layers without experts counted
   const RouterInput& input;    ///< what was asked: rows, positions, token ids
   const RoutingPlan& plan;     ///< what was chosen and how it is weighted; `scores` if they were wanted
   std::uint64_t sequence = 0;  ///< whose rows these are (Sequence::id)
 };
 
+/// Implemented by those who watch. Calls for one sequence come one after another; an observer that several sessions
+/// share must expect them from several threads at once.
 class RoutingObserver {
  public:
   virtual ~RoutingObserver() = default;

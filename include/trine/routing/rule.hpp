@@ -17,9 +17,10 @@ namespace trine::inline TRINE_ABI {
 
 /// A tree of comparisons. A comparison with NaN is false.
 struct Predicate {
+  /// A comparison of a feature with a value, or a combination of operands.
   enum class Kind : std::uint8_t { less, less_equal, greater, greater_equal, equal, all_of, any_of, negation };
 
-  Kind kind = Kind::equal;
+  Kind kind = Kind::equal;          ///< says which of the members below count
   std::size_t feature = 0;          ///< comparisons: the column
   double value = 0.0;               ///< comparisons: the right side
   std::vector<Predicate> operands;  ///< and, or, not

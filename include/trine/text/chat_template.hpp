@@ -33,6 +33,7 @@ struct ChatInput {
   nlohmann::ordered_json messages = nlohmann::ordered_json::array();
   /// JSON schemas of functions, in a list; null: none.
   nlohmann::ordered_json tools = nullptr;
+  /// Texts for answers with sources, [{"title": ..., "text": ...}, ...]; null: none.
   nlohmann::ordered_json documents = nullptr;
   /// End with what begins an answer.
   bool add_generation_prompt = true;
@@ -44,7 +45,7 @@ struct ChatInput {
 
 /// A conversation as a model reads it.
 struct RenderedChat {
-  std::string text;
+  std::string text;                ///< to be encoded with EncodeOptions::parse_special and `foreign`
   std::vector<ByteRange> foreign;  ///< what came from messages, tools and documents; sorted, without overlap
 };
 

@@ -34,6 +34,7 @@ namespace trine::inline TRINE_ABI {
 
 static_assert(std::endian::native == std::endian::little, "weight files are little endian and used as they are");
 
+/// One safetensors file, mapped or read.
 class Safetensors : public TensorMap {
  public:
   static constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  ///< as in the reference implementation

@@ -9,6 +9,7 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// What a tensor computes. A conversion chooses the format by it.
 enum class TensorRole : std::uint8_t {
   experts,
   shared_experts,
@@ -21,6 +22,7 @@ enum class TensorRole : std::uint8_t {
   other,   ///< heads of classifiers, embeddings of features and sites, and what nobody declares
 };
 
+/// The name for messages and tables: "shared experts".
 [[nodiscard]] constexpr std::string_view to_string(TensorRole role) noexcept {
   switch (role) {
     case TensorRole::experts:
