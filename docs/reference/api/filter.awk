@@ -1,12 +1,45 @@
 # SPDX-License-Identifier: Apache-2.0
 # A file as Doxygen is to read it. Lines keep their numbers.
-#   Headers: the first comment describes the file, and the inline namespace of the ABI is left out.
+#   Headers: the first comment describes the file; lines of a comment that are indented (equations, tables, drawings) stay
+#   lines; the inline namespace of the ABI is left out.
 #   Pages: headings have the anchors that GitHub gives them, and links lead to headers and to pages of the reference.
-FNR == 1 { page = FILENAME ~ /\.md$/; opening = !page; fenced = 0 }
+# As a block, /** ... */: only there are lines left alone between @verbatim and @endverbatim.
+function comment(line,    was_verbatim, begins) {  # printed when the next line is known
+  gsub(/\*\//, "* /", line)
+  was_verbatim = verbatim
+  verbatim = line ~ /^ *\/\/\/   +[^ ]/
+  begins = !holding
+  flush_line(was_verbatim && !verbatim, 0)
+  if (verbatim && !was_verbatim) {
+    match(line, /^ *\/\/\/ */)
+    indentation = RLENGTH
+    sub(/\/\/\/ */, (begins ? "/**" : " *") " @verbatim ", line)
+  } else if (verbatim) {
+    match(line, /^ *\/\/\/ */)
+    line = substr(line, (RLENGTH < indentation ? RLENGTH : indentation) + 1)
+  } else {
+    sub(/\/\/\//, begins ? "/**" : " *", line)
+  }
+  held = line
+  holding = 1
+}
+function flush_line(ends_verbatim, ends) {
+  if (holding) print held (ends_verbatim ? " @endverbatim" : "") (ends ? " */" : "")
+  if (ends) holding = verbatim = 0
+}
+FNR == 1 { page = FILENAME ~ /\.md$/; opening = !page }
+END { flush_line(verbatim, 1) }
 
-!page && FNR == 1 { print "/// @file"; next }  # in place of the licence
-opening && /^\/\// { print "/" $0; next }
-!page { opening = 0; sub(/^namespace trine::inline TRINE_ABI/, "namespace trine"); print; next }
+!page && FNR == 1 { comment("/// @file"); next }  # in place of the licence
+opening && /^\/\// { comment("/" $0); next }
+!page {
+  opening = 0
+  if ($0 ~ /^ *\/\/\/($|[^\/<])/) { comment($0); next }
+  flush_line(verbatim, 1)
+  sub(/^namespace trine::inline TRINE_ABI/, "namespace trine")
+  print
+  next
+}
 
 /^```/ { fenced = !fenced }
 fenced || /^```/ { print; next }

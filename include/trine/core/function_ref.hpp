@@ -10,6 +10,7 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// Defined for the types of functions only, such as FunctionRef<void(int)>.
 template <class Signature>
 class FunctionRef;
 

@@ -28,7 +28,8 @@ struct ChatOptions {
   bool drop_old_turns = true;  ///< when the context has no room for all; otherwise that is a CapacityError
 };
 
-/// `prompt_tokens` are those of the whole conversation, of which `cached_tokens` had been computed before.
+/// What one turn made: `prompt_tokens` are those of the whole conversation, of which `cached_tokens` had been computed
+/// before.
 struct ChatResult : GenerateResult {
   std::size_t dropped_messages = 0;  ///< the oldest ones, which had no room: the model has forgotten them
 };
@@ -53,7 +54,7 @@ struct ChatStatistics {
   }
 };
 
-/// Movable; one thread at a time.
+/// A conversation: sends what the user says, gives what the model answers. Movable; one thread at a time.
 class ChatSession {
  public:
   /// Begins a conversation, with the system message of `options`. What `session` holds already is discarded when the
@@ -67,8 +68,8 @@ class ChatSession {
   }
 
   /// The answer to what the user says, which `on_text` gets as it is made.
-  ///   cancelled        by GenerateOptions::cancel or by `on_text`: what was said of the answer stays in the history.
-  ///   If
+  ///   cancelled        by GenerateOptions::cancel or by `on_text`: what was said of the answer stays in the history;
+  ///   if
   ///                    that is nothing, the user's message is taken back
   ///   context is full  the oldest turns are dropped first (ChatOptions::drop_old_turns), never the system message: see
   ///                    ChatResult::dropped_messages

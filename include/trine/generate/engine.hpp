@@ -59,10 +59,10 @@ struct SequenceOutput {
   }
 };
 
-/// Movable, not copyable; one thread at a time. A sequence gets the same bits alone and among others, on any number of
-/// threads and however its input is cut into calls, with one exception: latent attention (DeepSeek, Kimi) takes the
-/// form that costs less for the rows of a pass, and the forms round differently. `reproducible` or a fixed
-/// `latent_form` fix that.
+/// Computes any number of sequences of one model in one pass. Movable, not copyable; one thread at a time. A sequence
+/// gets the same bits alone and among others, on any number of threads and however its input is cut into calls, with
+/// one exception: latent attention (DeepSeek, Kimi) takes the form that costs less for the rows of a pass, and the
+/// forms round differently. `reproducible` or a fixed `latent_form` fix that.
 class Engine {
  public:
   /// Throws InputError when an option is out of range, DeviceError when the instruction set is not there.

@@ -15,7 +15,8 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Logits pass through, in this order: logit_bias, logits_processors, sampling.
+/// How one generation samples and when it ends. Logits pass through, in this order: logit_bias, logits_processors,
+/// sampling.
 struct GenerateOptions {
   std::size_t max_new_tokens = 256;            ///< at most; fewer when the context ends first
   SamplingOptions sampling = {};               ///< temperature, filters, penalty and seed

@@ -24,7 +24,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// What the file says; absent is what it leaves open.
+/// What a generation_config.json says; nullopt or empty is what it leaves open.
 struct GenerationConfig {
   std::vector<TokenId> eos_token_ids;         ///< any of them ends the text; empty: not said
   std::optional<TokenId> bos_token_id;        ///< read, not used: the tokenizer adds it

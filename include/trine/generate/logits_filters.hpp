@@ -3,8 +3,8 @@
 //   top-k   Fan, Lewis & Dauphin, "Hierarchical Neural Story Generation", 2018. arXiv:1805.04833
 //   top-p   Holtzman et al., "The Curious Case of Neural Text Degeneration", 2019. arXiv:1904.09751
 //   min-p   Nguyen et al., "Turning Up the Heat: Min-p Sampling for Creative and Coherent LLM Outputs", 2024.
-//   arXiv:2407.01082 repeat penalty   Keskar et al., "CTRL: A Conditional Transformer Language Model", 2019.
-//   arXiv:1909.05858, section 4.1
+//           arXiv:2407.01082
+//   repeat penalty   Keskar et al., "CTRL: A Conditional Transformer Language Model", 2019. arXiv:1909.05858, 4.1
 #pragma once
 
 #include <algorithm>

@@ -20,9 +20,9 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Defaults as in llama.cpp. The filters apply in the order of llama.cpp: repeat penalty, top-k, top-p, min-p,
-/// temperature; top-p and min-p thus look at the probabilities before the temperature changes them. With
-/// `temperature_first` the order is that of transformers: repeat penalty, temperature, top-k, top-p, min-p.
+/// How tokens are sampled. Defaults as in llama.cpp. The filters apply in the order of llama.cpp: repeat penalty,
+/// top-k, top-p, min-p, temperature; top-p and min-p thus look at the probabilities before the temperature changes
+/// them. With `temperature_first` the order is that of transformers: repeat penalty, temperature, top-k, top-p, min-p.
 struct SamplingOptions {
   float temperature = 0.8F;        ///< 0: always the best token; 1: the probabilities of the model
   std::uint32_t top_k = 40;        ///< how many tokens are considered; 0: all

@@ -38,7 +38,7 @@ struct ForkOptions {
   std::optional<RouterWrapper> wrap_router = std::nullopt;  ///< nullopt: the original's routers
 };
 
-/// Movable, not copyable but by fork(); one thread at a time.
+/// Tokens, positions and caches of one sequence. Movable, not copyable but by fork(); one thread at a time.
 class Sequence {
  public:
   /// Throws InputError when an option is out of range or a router does not fit its layer, CapacityError when the caches

@@ -34,9 +34,10 @@ struct SessionOptions {
   std::shared_ptr<Executor> executor = nullptr;  ///< lends threads, to other sessions too; null: its own ThreadPool
 };
 
-/// Movable, not copyable but by fork(); one thread at a time. Results depend neither on `threads`, nor on how the input
-/// is cut into calls, with one exception: models with latent attention take the form of it that costs
-/// less for the rows of a pass, and the forms round differently. `reproducible` or a fixed `latent_form` fix that.
+/// One sequence, and what computes it. Movable, not copyable but by fork(); one thread at a time. Results depend
+/// neither on `threads`, nor on how the input is cut into calls, with one exception: models with latent attention take
+/// the form of it that costs less for the rows of a pass, and the forms round differently. `reproducible` or a fixed
+/// `latent_form` fix that.
 class Session {
  public:
   /// Throws InputError when an option is out of range, DeviceError when the instruction set is not there, CapacityError

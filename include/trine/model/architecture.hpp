@@ -68,7 +68,7 @@ struct BuiltModel {
   std::unique_ptr<const Transformer> transformer;  ///< the layers
 };
 
-/// What a recipe may use.
+/// What a builder may use.
 struct BuildContext {
   const Json& config;                               ///< the whole config.json
   std::string place;                                ///< the file that errors about the configuration name

@@ -21,7 +21,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// y = x W^T + b. Knows the format of its weights, which no layer above asks for.
+/// The linear map y = x W^T + b. Knows the format of its weights, which no layer above asks for.
 class Linear {
  public:
   /// Whether a checkpoint has a bias for the map.

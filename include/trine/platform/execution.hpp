@@ -50,7 +50,8 @@ inline constexpr std::array<std::pair<LatentAttentionForm, std::string_view>, 3>
   return std::nullopt;
 }
 
-/// Results do not depend on `threads` and `executor`; they may differ in the last bits between instruction sets.
+/// How a computation runs. Results do not depend on `threads` and `executor`; they may differ in the last bits between
+/// instruction sets.
 struct Execution {
   Isa isa = Isa::portable;                     ///< must be available on this CPU: see is_available()
   std::size_t threads = 1;                     ///< that may work at once, the caller's among them

@@ -41,9 +41,10 @@ struct GroupLimit {
   std::size_t best_of = 1;     ///< a group's score: the sum of this many of its best members
 };
 
-/// For one token with affinities p [experts] and bias b (zero when absent):
-///   r = p + b, groups limited;  chosen = best k of r, or until top-p is reached;  weight_e = p_e [/ sum of the chosen]
-///   * routed_scale
+/// The base of the learned routers. For one token with affinities p [experts] and bias b (zero when absent):
+///   r        = p + b, groups limited
+///   chosen   = best k of r, or until top-p is reached
+///   weight_e = p_e [/ sum of the chosen] * routed_scale
 class AffinityRouter : public Router {
  public:
   [[nodiscard]] std::size_t num_experts() const override { return experts_; }

@@ -4,8 +4,7 @@
 //   softmax, group-limited   arXiv:2405.04434: a group counts as its best member
 //   sigmoid, group-limited   arXiv:2412.19437: a group counts as the sum of its two best, bias included
 //   top-k, then softmax      arXiv:2508.10925: the softmax runs over the chosen logits
-//   Switch                   Fedus, Zoph & Shazeer 2021 (arXiv:2101.03961): the one best expert, weighted by its
-//   probability
+//   Switch                   arXiv:2101.03961: the one best expert, weighted by its probability
 #pragma once
 
 #include <optional>

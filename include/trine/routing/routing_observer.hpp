@@ -10,7 +10,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Valid during the call only.
+/// What was chosen for the rows of one sequence in one layer. Valid during the call only.
 struct RoutingEvent {
   std::size_t layer;           ///< index in the model, layers without experts counted
   const RouterInput& input;    ///< what was asked: rows, positions, token ids

@@ -12,8 +12,9 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Assignments twice: by token, as the router chose them, and by expert, as the executor works. Plain data; reused from
-/// batch to batch, so that nothing is allocated once the vectors have grown.
+/// Experts and weights of some tokens. Assignments are held twice: by token, as the router chose them, and by expert,
+/// as the executor works. Plain data; reused from batch to batch, so that nothing is allocated once the vectors have
+/// grown.
 struct RoutingPlan {
   std::size_t experts = 0;  ///< of the layer; ids are below it
   std::size_t tokens = 0;   ///< that have a choice

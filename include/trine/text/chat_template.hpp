@@ -49,7 +49,7 @@ struct RenderedChat {
   std::vector<ByteRange> foreign;  ///< what came from messages, tools and documents; sorted, without overlap
 };
 
-/// A value: copies share the parsed templates. Const and thread-safe.
+/// How one model wants conversations written down. A value: copies share the parsed templates. Const and thread-safe.
 class ChatTemplate {
  public:
   /// Special tokens of a tokenizer by the names that templates use: {"bos_token", "<s>"}.

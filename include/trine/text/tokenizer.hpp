@@ -50,7 +50,7 @@ struct TokenizerOptions {
   RegexCompiler regex;  ///< for patterns in tokenizer.json: trine::pcre2_regex of trine/text/pcre2_regex.hpp
 };
 
-/// A value: copies share the vocabulary. Const and thread-safe.
+/// Text to token ids and back. A value: copies share the vocabulary. Const and thread-safe.
 class Tokenizer {
  public:
   /// Reads tokenizer.json and what names special tokens (see read_special_tokens) in a model directory; or a

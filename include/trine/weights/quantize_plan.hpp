@@ -36,8 +36,8 @@ namespace trine::inline TRINE_ABI {
                    {.field = "type"});
 }
 
-/// "experts.*=q4": tensors in whose name the pattern is found, `*` and `?` as in a shell, get the type; "keep" for the
-/// type that they have.
+/// One choice of a type, such as "experts.*=q4": tensors in whose name the pattern is found, `*` and `?` as in a shell,
+/// get the type; "keep" for the type that they have.
 struct QuantizeRule {
   std::string pattern;        ///< found anywhere in the name; `*` and `?` as in a shell
   std::optional<DType> type;  ///< none: keep

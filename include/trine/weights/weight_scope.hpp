@@ -133,8 +133,8 @@ class WeightReader {
   std::vector<Ignored> ignored_;
 };
 
-/// `WeightScope(reader) / "layers.3" / "mlp"` reads names that start with "layers.3.mlp.". What it reads is for what
-/// the scope says, `scope.as(TensorRole::mlp)`, and so do the scopes below it.
+/// A prefix of tensor names: `WeightScope(reader) / "layers.3" / "mlp"` reads names that start with "layers.3.mlp.".
+/// What it reads is for what the scope says, `scope.as(TensorRole::mlp)`, and so do the scopes below it.
 class WeightScope {
  public:
   /// Names that begin with "`prefix`."; all names without one.

@@ -18,7 +18,8 @@ enum class StackLayout : std::uint8_t {
   interleaved,
 };
 
-/// `count` times `projections` matrices [rows, columns]; two projections are a gate and an up projection, say.
+/// Extents of a stacked tensor: `count` times `projections` matrices [rows, columns]; two projections are a gate and an
+/// up projection, say.
 struct StackShape {
   std::size_t count = 0;                      ///< experts
   std::size_t projections = 1;                ///< per expert
