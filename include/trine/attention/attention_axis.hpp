@@ -31,21 +31,24 @@ namespace trine::inline TRINE_ABI {
 
 /// Queries at the positions n, n + step, ... that see much the same keys.
 struct QueryTile {
-  std::size_t n = 0;
-  std::size_t step = 1;
-  std::size_t count = 0;
+  std::size_t n = 0;      ///< position of the first query
+  std::size_t step = 1;   ///< from one query to the next
+  std::size_t count = 0;  ///< queries
+  /// Position of query `i`.
   [[nodiscard]] std::size_t position(std::size_t i) const noexcept { return n + i * step; }
 };
 
 /// The indices [begin(i), end(i)) that query i of a tile sees. Both ascend with i.
 struct Sight {
-  std::size_t first = 0;                                         // no index below it
-  std::size_t last = 0;                                          // end of query 0
-  std::size_t advance = 0;                                       // of the end from query to query
-  std::size_t window = std::numeric_limits<std::size_t>::max();  // at most so many
-  bool itself = false;                                           // behind these each query sees its own key
+  std::size_t first = 0;                                         ///< no index below it
+  std::size_t last = 0;                                          ///< end of query 0
+  std::size_t advance = 0;                                       ///< of the end from query to query
+  std::size_t window = std::numeric_limits<std::size_t>::max();  ///< at most so many
+  bool itself = false;                                           ///< behind these each query sees its own key
 
+  /// One past the last index that query `i` sees.
   [[nodiscard]] std::size_t end(std::size_t i) const noexcept { return last + i * advance; }
+  /// The first index that query `i` sees.
   [[nodiscard]] std::size_t begin(std::size_t i) const noexcept {
     return std::max(first, end(i) - std::min(end(i), window));
   }
@@ -53,10 +56,11 @@ struct Sight {
 
 /// `count` keys that lie one after the other in one block.
 struct KeyRun {
-  KeyPlace place;
-  std::size_t count = 0;
+  KeyPlace place;         ///< of the first key
+  std::size_t count = 0;  ///< keys from there on
 };
 
+/// Which keys a query sees, where a cache keeps them, and by which position both rotate. Knows no heads and no values.
 class AttentionAxis {
  public:
   AttentionAxis() = default;
@@ -81,6 +85,7 @@ class AttentionAxis {
   /// Cuts the queries [n, end) into tiles of at most `most` and returns how many these are.   tiles: room for end - n
   [[nodiscard]] virtual std::size_t tiles(std::size_t n, std::size_t end, std::size_t most,
                                           std::span<QueryTile> tiles) const = 0;
+  /// The keys that the queries of a tile see.
   [[nodiscard]] virtual Sight sight(const QueryTile& tile) const = 0;
   /// The keys of indices [index, end) that the tile sees, or the first of them that lie together.
   [[nodiscard]] virtual KeyRun run(const QueryTile& tile, std::size_t index, std::size_t end) const = 0;
@@ -92,7 +97,7 @@ class AttentionAxis {
   }
 
  protected:
-  // Tiles of neighbours, none across a multiple of `period`.
+  /// Tiles of neighbours, none across a multiple of `period`.
   [[nodiscard]] static std::size_t cut(std::size_t n, std::size_t end, std::size_t most, std::size_t period,
                                        std::span<QueryTile> tiles) noexcept {
     std::size_t cut = 0;
@@ -103,9 +108,11 @@ class AttentionAxis {
     }
     return cut;
   }
+  /// A `period` for cut() that no position reaches.
   static constexpr std::size_t kNever = std::numeric_limits<std::size_t>::max();
 };
 
+/// Every query sees all keys up to its own. Pages of 64 tokens.
 class FullAxis : public AttentionAxis {
  public:
   [[nodiscard]] KeyValueShape page_shape() const override { return {.blocks = 1, .block_rows = kPageRows}; }
@@ -169,6 +176,7 @@ class SlidingAxis : public AttentionAxis {
 /// Full attention in chunks. A ring of pages holds a chunk and what it sees of the one before.
 class ChunkAxis : public AttentionAxis {
  public:
+  /// Chunks of `chunking.size` positions, each seeing `chunking.overlap` of the one before.
   explicit ChunkAxis(const Chunking& chunking)
       : chunking_(chunking), ring_pages_((chunking.size + chunking.overlap + kPageRows - 1) / kPageRows) {}
 
@@ -205,11 +213,12 @@ class ChunkAxis : public AttentionAxis {
 /// The rows of a frame in equal pages of at most kMostRows, so that memory follows what is written.
 class FramePages {
  public:
+  /// frame_size: sites of a frame, at least 1
   explicit FramePages(std::size_t frame_size)
       : number((frame_size + kMostRows - 1) / kMostRows), rows((frame_size + number - 1) / number) {}
 
-  std::size_t number;  // pages of a frame
-  std::size_t rows;    // sites of a page
+  std::size_t number;  ///< pages of a frame
+  std::size_t rows;    ///< sites of a page
 
  private:
   static constexpr std::size_t kMostRows = 64;
@@ -219,6 +228,8 @@ class FramePages {
 /// window without lookback.
 class WindowAxis : public AttentionAxis {
  public:
+  /// Frames of `frame_size` positions; a query sees its own and `lookback` before it. causal: of its own only up to
+  /// itself
   WindowAxis(std::size_t frame_size, std::size_t lookback, bool causal)
       : frame_size_(frame_size), lookback_(lookback), causal_(causal), frame_pages_(frame_size) {}
 
@@ -271,8 +282,10 @@ class WindowAxis : public AttentionAxis {
   return std::make_unique<FullAxis>();
 }
 
+/// The last site of every earlier frame, and the query itself ("summary" of sparse transformers, arXiv:1904.10509).
 class SummaryAxis : public AttentionAxis {
  public:
+  /// frame_size: sites of a frame, at least 1
   explicit SummaryAxis(std::size_t frame_size) : frame_size_(frame_size) {}
 
   [[nodiscard]] KeyValueShape page_shape() const override { return {.blocks = 1, .block_rows = kPageFrames}; }
@@ -304,6 +317,7 @@ class SummaryAxis : public AttentionAxis {
 /// A page holds some sites of kPageFrames frames, a block a site, so that a site's keys lie together.
 class StridedAxis : public AttentionAxis {
  public:
+  /// frame_size: sites of a frame, at least 1
   explicit StridedAxis(std::size_t frame_size) : frame_size_(frame_size), frame_pages_(frame_size) {}
 
   [[nodiscard]] KeyValueShape page_shape() const override {
