@@ -2,7 +2,8 @@
 # A file as Doxygen is to read it. Lines keep their numbers.
 #   Headers: the first comment describes the file; lines of a comment that are indented (equations, tables, drawings) stay
 #   lines; the inline namespace of the ABI is left out.
-#   Pages: headings have the anchors that GitHub gives them, and links lead to headers and to pages of the reference.
+#   Pages: headings have the anchors that GitHub gives them, links lead to headers and tasks, and names that a table
+#   says a header defines are links, which must lead somewhere.
 # As a block, /** ... */: only there are lines left alone between @verbatim and @endverbatim.
 function comment(line,    was_verbatim, begins) {  # printed when the next line is known
   gsub(/\*\//, "* /", line)
@@ -27,7 +28,7 @@ function flush_line(ends_verbatim, ends) {
   if (holding) print held (ends_verbatim ? " @endverbatim" : "") (ends ? " */" : "")
   if (ends) holding = verbatim = 0
 }
-FNR == 1 { page = FILENAME ~ /\.md$/; opening = !page }
+FNR == 1 { page = FILENAME !~ /\.hpp$/; opening = !page }
 END { flush_line(verbatim, 1) }
 
 !page && FNR == 1 { comment("/// @file"); next }  # in place of the licence
@@ -41,6 +42,11 @@ opening && /^\/\// { comment("/" $0); next }
   next
 }
 
+FNR == 1 && /^# / {
+  name = FILENAME; sub(/^.*\//, "", name); sub(/\.md$/, "", name)
+  print $0 " {#page-" name "}"
+  next
+}
 /^```/ { fenced = !fenced }
 fenced || /^```/ { print; next }
 /^##+ / {
@@ -63,5 +69,18 @@ fenced || /^```/ { print; next }
     else if (target !~ /^#|^[a-z]+:/) { sub(/^(\.\.\/)+/, "", target); link = text }
     line = line link
   }
-  print line rest
+  line = line rest
+  if (line ~ /^\| \[/) {
+    at = match(line, /\|[^|]*\|$/)
+    head = substr(line, 1, at - 1)
+    tail = substr(line, at)
+    line = ""
+    while (match(tail, /`[^`]*`/)) {
+      name = substr(tail, RSTART + 1, RLENGTH - 2)
+      line = line substr(tail, 1, RSTART - 1) "@ref " (name ~ /^TRINE_/ ? "" : "trine::") name " \"" name "\""
+      tail = substr(tail, RSTART + RLENGTH)
+    }
+    line = head line tail
+  }
+  print line
 }

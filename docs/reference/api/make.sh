@@ -12,7 +12,7 @@ if ! command -v doxygen >/dev/null; then
   exit 77
 fi
 
-pages=(docs/reference/api.md docs/how-to/generate-text.md)
+pages=(docs/reference/api.md docs/how-to/generate-text.md docs/reference/api/namespaces.dox)
 mapfile -t headers < <(grep -oE '\]\(\.\./\.\./include/trine/[a-z0-9_/]+\.hpp\)' docs/reference/api.md | grep -oE 'include/[^)]+' | LC_ALL=C sort -u)
 
 rm -rf "$folder/html"
