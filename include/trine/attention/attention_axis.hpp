@@ -89,7 +89,8 @@ class AttentionAxis {
   [[nodiscard]] virtual Sight sight(const QueryTile& tile) const = 0;
   /// The keys of indices [index, end) that the tile sees, or the first of them that lie together.
   [[nodiscard]] virtual KeyRun run(const QueryTile& tile, std::size_t index, std::size_t end) const = 0;
-  /// Is all that position `to` and those behind it will look at still there, once `tokens` tokens were seen?
+  /// Returns whether all that position `to` and those after it attend to is still there, once `tokens` tokens were
+  /// seen.
   [[nodiscard]] virtual bool can_go_back(std::size_t tokens, std::size_t to) const {
     static_cast<void>(tokens);
     static_cast<void>(to);

@@ -26,7 +26,7 @@ namespace trine::inline TRINE_ABI {
 struct GroupedQueryOptions {
   /// What queries and keys are normalised by, before they rotate.
   enum class Norm : std::uint8_t {
-    none,
+    none,         ///< they are used as projected
     per_head,     ///< RMSNorm over head_dim, one gain for all heads
     whole_vector  ///< RMSNorm over all heads together
   };

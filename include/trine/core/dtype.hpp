@@ -77,7 +77,7 @@ inline constexpr std::array<DTypeInfo, 16> kDTypes{{{DType::f32, "f32", 4},
   return 0;
 }
 
-/// Is an element a number by itself, which kernels widen to f32 and nothing more?
+/// Returns whether an element is a number by itself, which kernels widen to f32 and nothing more.
 [[nodiscard]] constexpr bool is_plain_float(DType dtype) noexcept {
   return dtype == DType::f32 || dtype == DType::bf16 || dtype == DType::f16;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// FP8 of deep learning, e4m3 without infinities ("fn"): Micikevicius et al. 2022, arXiv:2209.05433.
+// FP8 of deep learning, e4m3 without infinities ("fn"). Micikevicius et al. 2022, arXiv:2209.05433.
 //
 //   7 | 6 ... 3 | 2 .. 0        bias 7; exponent 0: subnormal, steps of 2^-9; largest 448; only 0x7f and 0xff are NaN
 //   s | exp 4   | frac 3

@@ -35,7 +35,10 @@ struct EngineOptions {
 
 /// Of which rows of its input a pass returns outputs. Computing logits of all rows costs a product with the head for
 /// each.
-enum class OutputRows : std::uint8_t { last, all };
+enum class OutputRows : std::uint8_t {
+  last,  ///< of the last token or frame
+  all,   ///< of every one
+};
 
 /// What a sequence is continued by, after tokens that wait in it: tokens, or frames of features [frames, sites,
 /// num_features].

@@ -71,7 +71,7 @@ class Sequence {
   [[nodiscard]] CacheType cache_type() const noexcept { return state_.cache_type; }
   /// The maximum number of positions.
   [[nodiscard]] std::size_t context() const noexcept { return context_; }
-  /// Was a pass over it cancelled, or were its outputs not finite? It then needs a truncate or reset.
+  /// Returns whether a pass over it was cancelled or its outputs were not finite. It then needs a truncate or reset.
   [[nodiscard]] bool is_interrupted() const noexcept { return interrupted_; }
   /// Bytes of the caches.
   [[nodiscard]] std::size_t cache_bytes() const {

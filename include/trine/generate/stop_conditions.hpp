@@ -136,7 +136,7 @@ class StopStringMatcher {
       }
     }
 
-    /// Is the string complete with this symbol?
+    /// Returns whether the string is complete with this symbol.
     [[nodiscard]] bool advance(Symbol next) {
       if (next >= kBytes && shown.back() == symbols.size()) return false;  // knows no hidden tokens
       while (matched > 0 && symbols[matched] != next) matched = fallback[matched];

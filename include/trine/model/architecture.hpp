@@ -22,7 +22,11 @@
 namespace trine::inline TRINE_ABI {
 
 /// What the head of a model computes: logits [tokens, vocab] of the next token, or `num_outputs` values per frame.
-enum class OutputKind : std::uint8_t { language_model, classification, regression };
+enum class OutputKind : std::uint8_t {
+  language_model,  ///< logits over the vocabulary, for each token
+  classification,  ///< logits over classes, for each frame
+  regression,      ///< values, for each frame
+};
 
 /// The name of the enumerator, as `output.kind` of a config.json spells it.
 [[nodiscard]] constexpr std::string_view to_string(OutputKind kind) noexcept {
@@ -47,13 +51,13 @@ struct ModelInfo {
   std::size_t num_hidden_layers = 0;               ///< with and without experts
   std::size_t max_position_embeddings = 0;         ///< the longest context a sequence may have
   std::size_t frame_size = 1;                      ///< sites of a frame
-  bool whole_frames = false;                       ///< must every call bring whole frames?
+  bool whole_frames = false;                       ///< every call must bring whole frames
   OutputKind output = OutputKind::language_model;  ///< what the head computes
   std::vector<std::size_t> experts;                ///< [layers] 0 for a layer without a router
   std::vector<Note> notes;                         ///< what the files hold and the model does not use
   std::vector<std::string> unknown_tensors;        ///< names of the tensors among that which the caller allowed
 
-  /// Is there a router in any layer? Otherwise the model is dense.
+  /// Returns whether any layer has a router. Otherwise the model is dense.
   [[nodiscard]] bool is_routed() const noexcept {
     return std::ranges::any_of(experts, [](std::size_t count) { return count > 0; });
   }

@@ -82,7 +82,7 @@ class ModelQuantizer {
     return errors;
   }
 
-  /// Is a file of that name copied as it is?
+  /// Returns whether a file of that name is copied as it is.
   [[nodiscard]] static bool is_companion(std::string_view file) {
     constexpr std::array<std::string_view, 12> kWeights = {".safetensors", ".safetensors.index.json",
                                                            ".bin",         ".bin.index.json",

@@ -14,7 +14,10 @@ namespace trine::inline TRINE_ABI {
 /// What a gated feed-forward does between its products, element by element.
 struct GatedActivation {
   /// Which of the two formulas of apply() holds.
-  enum class Kind : bool { silu, clamped_swiglu };
+  enum class Kind : bool {
+    silu,            ///< SwiGLU (arXiv:2002.05202)
+    clamped_swiglu,  ///< of gpt-oss (arXiv:2508.10925)
+  };
   Kind kind = Kind::silu;  ///< silu is the SwiGLU of most models
   float alpha = 1.702F;    ///< clamped_swiglu only
   float limit = 7.0F;      ///< clamped_swiglu only

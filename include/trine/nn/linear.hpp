@@ -25,7 +25,10 @@ namespace trine::inline TRINE_ABI {
 class Linear {
  public:
   /// Whether a checkpoint has a bias for the map.
-  enum class Bias : bool { no, yes };
+  enum class Bias : bool {
+    no,   ///< y = x W^T
+    yes,  ///< y = x W^T + b
+  };
 
   /// Reads "weight" [out, in] as stored, and "bias" [out] if asked. The weight is borrowed. Throws WeightError.
   Linear(const WeightScope& scope, std::size_t in, std::size_t out, Bias bias = Bias::no)
@@ -62,7 +65,8 @@ class Linear {
     kernels::gemm(isa, x, ldx, rows, weight_.row_range(first, count).transpose(), y, ldy);
   }
 
-  /// Is it worth it to copy columns of the map to panels (copy_columns) before many rows are multiplied with them?
+  /// Returns whether columns of the map should be copied to panels (copy_columns) before many rows are multiplied with
+  /// them.
   /// Tiles take bf16 in panels only; a map that is also used transposed is stored otherwise.   columns: multiples of
   /// them
   [[nodiscard]] bool wants_copies(const Execution& execution,

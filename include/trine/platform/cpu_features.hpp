@@ -55,7 +55,7 @@ inline constexpr std::array<std::pair<Isa, std::string_view>, 8> kIsaNames{{{Isa
   return "?";
 }
 
-/// Do programs for this architecture hold such a region?
+/// Returns whether programs for this architecture hold kernels of that instruction set.
 [[nodiscard]] constexpr bool is_compiled(Isa isa) noexcept {
 #if defined(__x86_64__)
   return isa < Isa::neon;
@@ -93,7 +93,8 @@ namespace detail {
 }  // namespace detail
 #endif
 
-/// Can this machine run it? The compiler's built-in also asks whether the operating system saves the wide registers.
+/// Returns whether this machine can run it. The compiler's built-in also asks whether the operating system saves the
+/// wide registers.
 [[nodiscard]] inline bool is_available(Isa isa) noexcept {
 #if defined(__x86_64__)
   unsigned a = 0;

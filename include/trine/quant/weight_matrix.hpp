@@ -61,7 +61,7 @@ struct WeightMatrix {
     return other;
   }
 
-  /// Are rows contiguous numbers that kernels may read as they are?
+  /// Returns whether rows are contiguous numbers that kernels may read as they are.
   [[nodiscard]] bool has_plain_rows() const noexcept { return is_plain_float(dtype) && !transposed && step[1] == 1; }
   /// The same of columns, where it is a transpose.
   [[nodiscard]] bool has_plain_columns() const noexcept { return is_plain_float(dtype) && transposed && step[1] == 1; }

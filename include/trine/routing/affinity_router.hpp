@@ -19,7 +19,11 @@
 namespace trine::inline TRINE_ABI {
 
 /// How the logits of a token become affinities.
-enum class RouterScore : std::uint8_t { sigmoid, softmax, logit };
+enum class RouterScore : std::uint8_t {
+  sigmoid,  ///< 1 / (1 + e^-a), each expert by itself
+  softmax,  ///< e^a / sum e^a over all experts
+  logit,    ///< a, as it is
+};
 
 /// How many experts a token gets.
 struct ExpertChoice {

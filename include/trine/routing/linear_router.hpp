@@ -19,7 +19,10 @@ namespace trine::inline TRINE_ABI {
 class LinearRouter : public AffinityRouter {
  public:
   /// Whether the balance bias of a checkpoint is read.
-  enum class Bias : bool { none, if_present };
+  enum class Bias : bool {
+    none,        ///< this kind of router has none
+    if_present,  ///< zero where the checkpoint lacks it
+  };
 
   /// Reads "weight" [experts, hidden] and "balance_bias" [experts] if it is present and this kind of router may have
   /// one.

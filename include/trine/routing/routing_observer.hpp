@@ -25,7 +25,7 @@ class RoutingObserver {
   virtual ~RoutingObserver() = default;
   /// Called once a layer with a router for each observed sequence of a pass, in the thread that runs the pass.
   virtual void on_routing(const RoutingEvent& event) = 0;
-  /// Are the scores of all experts wanted, too?
+  /// Returns whether RoutingPlan::scores is wanted, too. Asked in every layer.
   [[nodiscard]] virtual bool wants_scores() const { return false; }
 };
 

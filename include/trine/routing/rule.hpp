@@ -18,7 +18,16 @@ namespace trine::inline TRINE_ABI {
 /// A tree of comparisons. A comparison with NaN is false.
 struct Predicate {
   /// A comparison of a feature with a value, or a combination of operands.
-  enum class Kind : std::uint8_t { less, less_equal, greater, greater_equal, equal, all_of, any_of, negation };
+  enum class Kind : std::uint8_t {
+    less,           ///< feature < value
+    less_equal,     ///< feature <= value
+    greater,        ///< feature > value
+    greater_equal,  ///< feature >= value
+    equal,          ///< feature = value
+    all_of,         ///< AND of the operands
+    any_of,         ///< OR of the operands
+    negation,       ///< NOT the one operand
+  };
 
   Kind kind = Kind::equal;          ///< says which of the members below count
   std::size_t feature = 0;          ///< comparisons: the column

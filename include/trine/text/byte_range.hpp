@@ -18,7 +18,7 @@ struct ByteRange {
   friend bool operator==(const ByteRange&, const ByteRange&) = default;  ///< Returns whether both are the same bytes.
 };
 
-/// Has `range` a byte in common with one of `ranges`, which are sorted and do not overlap?
+/// Returns whether `range` has a byte in common with one of `ranges`, which are sorted and do not overlap.
 [[nodiscard]] inline bool overlaps(ByteRange range, std::span<const ByteRange> ranges) noexcept {
   const auto first = std::partition_point(ranges.begin(), ranges.end(),
                                           [&](const ByteRange& candidate) { return candidate.end <= range.begin; });

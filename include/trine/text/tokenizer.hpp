@@ -134,7 +134,7 @@ class Tokenizer {
 
   /// The largest id + 1, added tokens included. A model may have more rows.
   [[nodiscard]] std::size_t vocab_size() const noexcept { return state_->tokens.size(); }
-  /// Is there a token with this id? Ids may have gaps.
+  /// Returns whether there is a token with this id: ids may have gaps.
   [[nodiscard]] bool has_token(TokenId id) const noexcept {
     return id < vocab_size() && !state_->tokens[id].text.empty();
   }
