@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// bfloat16: the upper half of an IEEE 754 binary32.
+// The storage format bfloat16: the upper half of an IEEE 754 binary32.
 //
 //   15 | 14 ...... 7 | 6 ..... 0
 //   s  | exponent 8  | fraction 7

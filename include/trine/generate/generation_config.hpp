@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// generation_config.json: how the makers of a model mean it to be sampled, and which tokens end its text.
+// Settings of generation_config.json: how the makers of a model mean it to be sampled, and which tokens end its text.
 //
 // Keys are read in three ways. Those below are used. Those that would change the text in a way that is not implemented
 // (beam search, forbidden words, ...) are refused unless they are off. All others are ignored: they say who wrote the

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// self_test.json: what the reference implementation computed with these weights, replayed
+// The test vectors of self_test.json: what the reference implementation computed with these weights, replayed
 // (docs/reference/file-formats.md).
 #pragma once
 
