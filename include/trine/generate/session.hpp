@@ -22,8 +22,7 @@ struct SessionOptions {
   std::size_t threads = 0;       ///< 0: as many as `executor` lends, default_threads() without one
   std::size_t batch_size = 512;  ///< rows of a long prompt computed at once; bounds the scratch memory
   std::optional<Isa> isa = {};   ///< none: default_isa()
-  /// how activations are rounded before quantised weights multiply them
-  Activations activations = Activations::automatic;
+  Activations activations = Activations::automatic;  ///< the type in which products take activations
   LatentAttentionForm latent_form =
       LatentAttentionForm::automatic;  ///< of multi-head latent attention (DeepSeek, Kimi)
   bool reproducible = false;  ///< chooses nothing by how the input is cut: latent_form, if automatic, becomes absorbed

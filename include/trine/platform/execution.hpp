@@ -56,7 +56,7 @@ struct Execution {
   Isa isa = Isa::portable;                     ///< must be available on this CPU: see is_available()
   std::size_t threads = 1;                     ///< that may work at once, the caller's among them
   std::stop_token stop = {};                   ///< asked between layers; a pass then ends with CancelledError
-  Activations activations = Activations::f32;  ///< how activations are rounded before quantised weights multiply them
+  Activations activations = Activations::f32;  ///< the type in which products take them
   Executor* executor = nullptr;                ///< lends the threads; without one everything runs in the calling thread
   LatentAttentionForm latent_form = LatentAttentionForm::automatic;  ///< of multi-head latent attention
 

@@ -40,7 +40,7 @@ struct RoutingPlan {
   [[nodiscard]] std::span<const std::uint32_t> experts_of(std::size_t token) const noexcept {
     return std::span(expert).subspan(token_begin[token], token_begin[token + 1] - token_begin[token]);
   }
-  /// Their mixing weights, in the same order. Borrowed.
+  /// Their gate weights, in the same order. Borrowed.
   [[nodiscard]] std::span<const float> weights_of(std::size_t token) const noexcept {
     return std::span(weight).subspan(token_begin[token], token_begin[token + 1] - token_begin[token]);
   }
