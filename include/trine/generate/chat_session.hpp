@@ -36,7 +36,7 @@ struct ChatResult : GenerateResult {
 
 /// Sums over the turns of a conversation, also over those before a reset.
 struct ChatStatistics {
-  std::size_t turns = 0;             ///< calls of send() and reply() that gave an answer
+  std::size_t turns = 0;             ///< calls of send() and reply() that ended without an exception
   std::size_t prefill_tokens = 0;    ///< computed to read what people said
   std::size_t cached_tokens = 0;     ///< that did not have to be computed again
   std::size_t generated_tokens = 0;  ///< of answers

@@ -20,7 +20,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// How passes are computed. Results depend on `activations` and `latent_form` only; on `isa` by rounding.
+/// How passes are computed. Engine says which of these change results.
 struct EngineOptions {
   std::size_t threads = 0;       ///< 0: as many as `executor` lends, default_threads() without one
   std::size_t batch_size = 512;  ///< rows of a pass, at most (whole frames); bounds the scratch memory

@@ -22,7 +22,7 @@ namespace trine::inline TRINE_ABI {
 
 /// "linear": positions are divided by `factor`. Chen et al. 2023, arXiv:2306.15595.
 struct LinearScaling {
-  double factor = 1.0;  ///< of the context that the model was first trained for
+  double factor = 1.0;  ///< the context, as a multiple of the one that the model was first trained for
 };
 
 /// "dynamic": theta grows with the length n of the sequence, theta' = theta (factor n / L - (factor - 1))^(r / (r - 2))
@@ -36,7 +36,7 @@ struct DynamicScaling {
 /// high, is divided by `factor` where w > L0 / low, and in between is (1 - t) f / factor + t f, t = (L0 / w - low) /
 /// (high - low). Llama Team 2024, arXiv:2407.21783.
 struct WavelengthScaling {
-  double factor = 1.0;           ///< of the context that the model was first trained for
+  double factor = 1.0;           ///< the context, as a multiple of the one that the model was first trained for
   double low_freq_factor = 1.0;  ///< low: fewer rotations within the original context than this are divided by `factor`
   double high_freq_factor = 4.0;                     ///< high: more rotations than this are left alone
   std::size_t original_max_position_embeddings = 0;  ///< the original context, in tokens
@@ -45,7 +45,7 @@ struct WavelengthScaling {
 /// "yarn": fast pairs stay, slow pairs are divided by `factor`, between them a ramp over the index of the pair. Peng et
 /// al. 2023, arXiv:2309.00071.
 struct YarnScaling {
-  double factor = 1.0;                               ///< of the context that the model was first trained for
+  double factor = 1.0;  ///< the context, as a multiple of the one that the model was first trained for
   std::size_t original_max_position_embeddings = 0;  ///< the original context, in tokens
   double beta_fast = 32.0;                           ///< turns within the original context from which a pair is fast
   double beta_slow = 1.0;                            ///< and below which it is slow
@@ -59,8 +59,8 @@ struct YarnScaling {
 /// et al. 2024, arXiv:2402.13753. Only the short factors are here: a sequence that outgrows them would have to turn all
 /// cached keys again, so longer contexts are refused where a configuration is read.
 struct LongRopeScaling {
-  std::vector<double> short_factor;                       ///< [rotary_dim / 2]
-  double factor = 1.0;                                    ///< of the context that the model was first trained for
+  std::vector<double> short_factor;  ///< [rotary_dim / 2]
+  double factor = 1.0;               ///< the context, as a multiple of the one that the model was first trained for
   std::size_t original_max_position_embeddings = 0;       ///< the original context, in tokens
   std::optional<double> attention_factor = std::nullopt;  ///< the amplitude, instead of what follows from `factor`
 };
