@@ -31,6 +31,7 @@ opening && /^\/\// { comment("/" $0); next }
 {
   release(verbatim, 1)
   sub(/^namespace trine::inline TRINE_ABI/, "namespace trine")
+  sub(/public detail::ErrorOf<[^>]*>/, "public Error")  # what it adds is a constructor
   print
 }
 END { release(verbatim, 1) }
