@@ -11,6 +11,7 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// y = attention(x) over the positions of each sequence, and what it keeps of them. Const: states belong to sequences.
 class Attention {
  public:
   Attention() = default;
@@ -33,6 +34,7 @@ class Attention {
   /// Makes the state after `tokens` tokens that after the first `to` of them, and returns true; or returns false where
   /// it no longer holds what the next token would attend to, and leaves it as it is.
   [[nodiscard]] virtual bool truncate(LayerState& state, std::size_t tokens, std::size_t to) const = 0;
+  /// Number of weights.
   [[nodiscard]] virtual std::size_t parameters() const = 0;
 
   /// y = attention(x), and the states of the batch's sequences include the new rows.   x, y: [rows, hidden], not

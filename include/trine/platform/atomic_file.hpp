@@ -62,6 +62,7 @@ class AtomicFile {
 
   /// Throws FileError; the message names the target and says how many bytes were wanted where.
   void write(std::span<const std::byte> bytes) { file_.write(bytes); }
+  /// The same for text.
   void write(std::string_view text) { file_.write(text); }
 
   /// Nothing is written after this. Throws FileError.

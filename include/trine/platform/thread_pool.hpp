@@ -30,6 +30,7 @@
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
+/// 1 where the pool uses what POSIX has: CPU clocks of threads, masks of signals, children by fork.
 #define TRINE_HAS_POSIX_THREADS 1
 #else
 #define TRINE_HAS_POSIX_THREADS 0
@@ -93,8 +94,8 @@ class RunningShare {
 
 /// One region's work, offered to workers. All that decides who may work on it is in one word, so that joining, closing
 /// and leaving are single atomic steps:
-///   bits 0-15 workers inside   16-31 workers that ever joined   32-47 workers that may join   48 open   49 caller
-///   sleeps
+///   bits 0-15 workers inside   16-31 workers that ever joined   32-47 workers that may join   48 open
+///   49 caller sleeps
 class alignas(64) Job {
  public:
   /// Makes the slot this caller's. Returns whether it was free.

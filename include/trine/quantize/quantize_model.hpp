@@ -28,10 +28,11 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// How a conversion runs. None of these changes a byte of what is written.
 struct QuantizeOptions {
-  std::size_t num_threads = 0;  // 0: default_threads()
-  std::stop_token stop = {};    // ends with CancelledError after the next few megabytes, and nothing is kept
-  std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};  // bytes of the source
+  std::size_t num_threads = 0;  ///< 0: default_threads()
+  std::stop_token stop = {};    ///< ends with CancelledError after the next few megabytes, and nothing is kept
+  std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};  ///< bytes of the source
 };
 
 /// The source, opened and checked; then as often as wanted a plan, which may be changed, and a directory made by it.
@@ -50,6 +51,7 @@ class ModelQuantizer {
         }()),
         record_(Model::tensor_record(config_, (directory_ / "config.json").string(), model_.weights(), load_)) {}
 
+  /// The model that is converted.
   [[nodiscard]] const Model& model() const noexcept { return model_; }
 
   /// What plan_quantization says for it, without ModelInfo::unknown_tensors: the result loads without permission.
@@ -80,7 +82,7 @@ class ModelQuantizer {
     return errors;
   }
 
-  /// Is a file of that name copied as it is?
+  /// Returns whether a file of that name is copied as it is.
   [[nodiscard]] static bool is_auxiliary_file(std::string_view file) {
     constexpr std::array<std::string_view, 12> kWeights = {".safetensors", ".safetensors.index.json",
                                                            ".bin",         ".bin.index.json",

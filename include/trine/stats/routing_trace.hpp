@@ -43,7 +43,7 @@ class RoutingTrace : public RoutingObserver {
   [[nodiscard]] std::size_t kept() const noexcept { return std::min(tokens(), most_tokens_); }
   /// Layers up to the last one with a router.
   [[nodiscard]] std::size_t layers() const noexcept { return layers_.size(); }
-  /// Has the layer a router?
+  /// Returns whether the layer has a router.
   [[nodiscard]] bool routed(std::size_t layer) const { return !stats_.load(layer).empty(); }
 
   /// Experts of a token that was kept, best first. The layer has a router.
@@ -55,6 +55,7 @@ class RoutingTrace : public RoutingObserver {
     return part(layers_.at(layer).weight, layer, token);
   }
 
+  /// The load of every expert over the whole run, tokens that were not kept included.
   [[nodiscard]] const RoutingStats& stats() const noexcept { return stats_; }
 
   /// {"0": [[experts of token 0], [experts of token 1], ...], "1": ...}, layers with a router only, in their order.

@@ -20,6 +20,7 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// All safetensors files of an index, as one source.
 class ShardedSafetensors : public WeightSource {
  public:
   /// Opens the index and, once each, the files that it names, which lie beside it. Throws FileError, ConfigError (a
