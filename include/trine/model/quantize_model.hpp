@@ -9,7 +9,6 @@
 #include <filesystem>
 #include <functional>
 #include <map>
-#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -20,11 +19,13 @@
 
 #include <trine/model/convert_tensor.hpp>
 #include <trine/model/model.hpp>
+#include <trine/model/quantization_config.hpp>
 #include <trine/platform/file_name.hpp>
 #include <trine/platform/file_stamp.hpp>
 #include <trine/platform/thread_pool.hpp>
 #include <trine/weights/quantize_plan.hpp>
 #include <trine/weights/raw_blob_writer.hpp>
+#include <trine/weights/weight_scope.hpp>
 
 namespace trine::inline TRINE_ABI {
 
