@@ -3,7 +3,6 @@
 // Which attention and which feed-forward a layer has is the affair of the architecture that put it together.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -26,9 +25,6 @@ struct Block {
   RmsNorm feed_forward_norm;
   std::unique_ptr<const FeedForward> feed_forward;
 };
-
-/// What a model keeps of one sequence: the state of each layer.
-using SequenceCache = std::vector<LayerState>;
 
 class Transformer {
  public:
