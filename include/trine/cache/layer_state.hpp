@@ -24,4 +24,7 @@ struct LayerState {
   }
 };
 
+/// What a model keeps of one sequence: the state of each layer.
+using SequenceCache = std::vector<LayerState>;
+
 }  // namespace trine::inline TRINE_ABI

@@ -9,11 +9,12 @@
 #include <vector>
 
 #include <trine/core/token_id.hpp>
-#include <trine/generate/generation_config.hpp>
 #include <trine/generate/logits_processor.hpp>
-#include <trine/generate/sampler.hpp>
+#include <trine/generate/sampling_options.hpp>
 
 namespace trine::inline TRINE_ABI {
+
+struct GenerationConfig;  // generate/generation_config.hpp
 
 /// How one generation samples and when it ends. Logits pass through, in this order: logit_bias, logits_processors,
 /// sampling.
@@ -31,19 +32,14 @@ struct GenerateOptions {
 
   /// The defaults with what the makers of a model say in its generation_config.json and config.json. Throws FileError,
   /// ConfigError.
-  [[nodiscard]] static GenerateOptions load(const std::filesystem::path& model_directory) {
-    GenerateOptions options;
-    options.apply(read_generation_config(model_directory));
-    return options;
-  }
+  [[nodiscard]] static GenerateOptions load(const std::filesystem::path& model_directory);
 
   /// Sets what `config` says, and leaves the rest.
-  void apply(const GenerationConfig& config) {
-    config.apply_to(sampling);
-    eos_token_ids = config.eos_token_ids;
-    if (config.max_new_tokens) max_new_tokens = *config.max_new_tokens;
-    stop_strings.insert(stop_strings.end(), config.stop_strings.begin(), config.stop_strings.end());
-  }
+  void apply(const GenerationConfig& config);
 };
 
 }  // namespace trine::inline TRINE_ABI
+
+#if TRINE_HEADER_ONLY
+#include <trine/generate/generate_options.inl>
+#endif

@@ -3,12 +3,9 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
-#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <span>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -17,40 +14,9 @@
 #include <trine/core/random.hpp>
 #include <trine/core/token_id.hpp>
 #include <trine/generate/logits_filters.hpp>
+#include <trine/generate/sampling_options.hpp>
 
 namespace trine::inline TRINE_ABI {
-
-/// How tokens are sampled. Defaults as in llama.cpp. The filters apply in the order of llama.cpp: repeat penalty,
-/// top-k, top-p, min-p, temperature; top-p and min-p thus look at the probabilities before the temperature changes
-/// them. With `temperature_first` the order is that of transformers: repeat penalty, temperature, top-k, top-p, min-p.
-struct SamplingOptions {
-  float temperature = 0.8F;        ///< 0: always the best token; 1: the probabilities of the model
-  std::uint32_t top_k = 40;        ///< how many tokens are considered; 0: all
-  float top_p = 0.95F;             ///< the share of probability that is considered; 1: all
-  float min_p = 0.05F;             ///< the least probability, as a share of the best token's; 0: off
-  float repeat_penalty = 1.0F;     ///< above 1: tokens that occurred lately are less likely; 1: off
-  std::size_t repeat_last_n = 64;  ///< how many tokens back "lately" is
-  std::uint64_t seed = 0;          ///< of the random numbers: the same seed and logits give the same tokens
-  bool temperature_first = false;  ///< top-p and min-p look at the probabilities that the temperature made
-
-  /// Throws InputError naming the option, what was expected, and what was found.
-  void validate() const {
-    require("temperature", temperature, temperature >= 0.0F && std::isfinite(temperature),
-            "a finite number, 0 or more");
-    require("top_p", top_p, top_p >= 0.0F && top_p <= 1.0F, "a number from 0 to 1");
-    require("min_p", min_p, min_p >= 0.0F && min_p <= 1.0F, "a number from 0 to 1");
-    require("repeat_penalty", repeat_penalty, repeat_penalty > 0.0F && std::isfinite(repeat_penalty),
-            "a finite number above 0");
-  }
-
- private:
-  static void require(const char* name, float found, bool valid, const char* expected) {
-    if (valid) return;
-    std::ostringstream message;
-    message << name << ": expected " << expected << ", found " << found;
-    throw InputError(message.str(), {.field = name});
-  }
-};
 
 /// One sequence's choice of tokens. The n-th call with one seed uses the n-th random number of that seed, whatever
 /// happened before: the same scores give the same tokens, with any number of threads. Not for two threads at once.

@@ -8,9 +8,7 @@
 #include <optional>
 #include <span>
 #include <stop_token>
-#include <string>
 #include <utility>
-#include <vector>
 
 #include <trine/generate/engine.hpp>
 
@@ -41,18 +39,7 @@ class Session {
  public:
   /// Throws InputError when an option is out of range, DeviceError when the instruction set is not there, CapacityError
   /// when the caches of a `context` that was asked for do not fit the memory that is left.
-  explicit Session(Model model, const SessionOptions& options = {})
-      : sequence_(model, {.context_length = options.context_length,
-                          .kv_cache_dtype = options.kv_cache_dtype,
-                          .observer = options.observer,
-                          .router_decorator = options.router_decorator}),
-        engine_(std::move(model), {.num_threads = options.num_threads,
-                                   .prefill_chunk = options.prefill_chunk,
-                                   .isa = options.isa,
-                                   .activations = options.activations,
-                                   .mla_form = options.mla_form,
-                                   .reproducible = options.reproducible,
-                                   .executor = options.executor}) {}
+  explicit Session(Model model, const SessionOptions& options = {});
 
   /// Whose sequence this is.
   [[nodiscard]] const Model& model() const noexcept { return sequence_.model(); }
@@ -79,11 +66,7 @@ class Session {
   /// CancelledError, NumericError (no output of a row is finite); after the last two the session needs a truncate or
   /// reset, and its tokens() are those of whole passes.
   View<const float, 2> forward(std::span<const TokenId> tokens, OutputRows rows = OutputRows::last,
-                               const std::stop_token& stop = {}) {
-    if (model().info().num_features != 0)
-      throw InputError("this model takes features, not tokens", {ErrorKind::unsupported});
-    return run({.sequence = &sequence_, .tokens = tokens, .rows = rows}, stop);
-  }
+                               const std::stop_token& stop = {});
 
   /// Appends `tokens` without a pass: the next forward() or save() computes them. So a sequence holds the last token
   /// that was sampled, whose logits nobody may ask for. They may exceed the context; forward() refuses them then.
@@ -94,11 +77,7 @@ class Session {
   /// Goes on by frames of features [frames, sites, num_features] and returns outputs [1 or frames, num_outputs].
   /// Otherwise as above.
   View<const float, 2> forward_features(View<const float, 3> features, OutputRows rows = OutputRows::last,
-                                        const std::stop_token& stop = {}) {
-    if (model().info().num_features == 0)
-      throw InputError("this model takes tokens, not features", {ErrorKind::unsupported});
-    return run({.sequence = &sequence_, .features = features, .rows = rows}, stop);
-  }
+                                        const std::stop_token& stop = {});
 
   /// How many of the outputs that the last call returned are NaN or infinite.
   [[nodiscard]] std::size_t non_finite_outputs() const noexcept { return non_finite_outputs_; }
@@ -109,35 +88,16 @@ class Session {
   /// A session that continues from the same positions, with the same options but for those given here, and the same
   /// executor, whose threads they share. It has no observer unless one is given. Both share the caches' pages until one
   /// of them writes to them.
-  [[nodiscard]] Session fork(const ForkOptions& options = {}) const {
-    return Session(sequence_.fork(options), Engine(model(), engine_.options()));
-  }
+  [[nodiscard]] Session fork(const ForkOptions& options = {}) const;
 
   /// Removes all but the first `length` positions or tokens, also after an interruption. Where caches no longer hold
   /// what comes before, as windows do not, the sequence is computed again. Throws InputError when there are fewer
   /// positions, or they would have to be computed again from features; CancelledError.
-  void truncate(std::size_t length, const std::stop_token& stop = {}) {
-    if (sequence_.truncate(length)) return;
-    if (model().info().num_features != 0)
-      throw InputError("length: " + std::to_string(length) +
-                           " positions would have to be computed again from features, which are not kept",
-                       {ErrorKind::unsupported, "", "length"});
-    const std::vector<TokenId> again(tokens().begin(), tokens().begin() + static_cast<std::ptrdiff_t>(length));
-    reset();
-    run({.sequence = &sequence_, .tokens = again}, stop);
-  }
+  void truncate(std::size_t length, const std::stop_token& stop = {});
 
   /// Writes the sequence to a file, beside it first. Tokens that wait since append() are computed before; those that
   /// the context has no room for are not in the file. Throws FileError; InputError after an interruption.
-  void save(const std::filesystem::path& path) {
-    if (const std::size_t end = std::min(tokens().size(), context_length()); end > position()) {
-      const std::vector<TokenId> beyond(tokens().begin() + static_cast<std::ptrdiff_t>(end), tokens().end());
-      truncate(end);
-      forward({});
-      append(beyond);
-    }
-    sequence_.save(path);
-  }
+  void save(const std::filesystem::path& path);
   /// Continues a sequence that was saved with the same model. Throws FileError, CapacityError; this session is then as
   /// it was.
   void restore(const std::filesystem::path& path) { sequence_.restore(path); }
@@ -145,11 +105,7 @@ class Session {
   /// sequence, also one that is longer than the context, is truncated. Throws InputError for a model that takes
   /// features; FileError, and this session is then as it was; CancelledError.
   std::size_t restore_prefix(const std::filesystem::path& path, std::span<const TokenId> tokens,
-                             const std::stop_token& stop = {}) {
-    const std::size_t length = sequence_.restore_for(path, tokens);
-    truncate(length, stop);
-    return length;
-  }
+                             const std::stop_token& stop = {});
 
   /// Bytes that the caches of this sequence hold.
   [[nodiscard]] std::size_t cache_bytes() const { return sequence_.cache_bytes(); }
@@ -159,13 +115,7 @@ class Session {
  private:
   Session(Sequence sequence, Engine engine) : sequence_(std::move(sequence)), engine_(std::move(engine)) {}
 
-  View<const float, 2> run(const SequenceInput& input, const std::stop_token& stop) {
-    non_finite_outputs_ = 0;
-    const SequenceOutput& output = engine_.forward({&input, 1}, stop).front();
-    non_finite_outputs_ = output.non_finite;
-    output.require_finite();
-    return output.outputs;
-  }
+  View<const float, 2> run(const SequenceInput& input, const std::stop_token& stop);
 
   Sequence sequence_;
   Engine engine_;
@@ -173,3 +123,7 @@ class Session {
 };
 
 }  // namespace trine::inline TRINE_ABI
+
+#if TRINE_HEADER_ONLY
+#include <trine/generate/session.inl>
+#endif

@@ -7,20 +7,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <string>
 #include <string_view>
 
 #include <nlohmann/json.hpp>
 
 #include <trine/core/error.hpp>
 #include <trine/core/source_name.hpp>
+#include <trine/json/fwd.hpp>
 #include <trine/platform/mapped_file.hpp>
 
 namespace trine::inline TRINE_ABI {
-
-/// Objects are sorted by key. (nlohmann::ordered_json looks keys up one by one: 60 000 of them, a vocabulary, took 5
-/// s.)
-using Json = nlohmann::json;
 
 /// Nested arrays and objects that a document may have; deeper ones are refused.
 inline constexpr std::size_t kMaxJsonDepth = 128;

@@ -9,17 +9,19 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <trine/attention/chunking.hpp>
 #include <trine/core/notes.hpp>
-#include <trine/json/parse.hpp>
-#include <trine/model/transformer.hpp>
-#include <trine/platform/mapped_file.hpp>
+#include <trine/json/fwd.hpp>
 #include <trine/routing/router_registry.hpp>
-#include <trine/weights/weight_scope.hpp>
 
 namespace trine::inline TRINE_ABI {
+
+class Router;       // routing/router.hpp
+class Transformer;  // model/transformer.hpp
+class WeightScope;  // weights/weight_scope.hpp
 
 /// What the head of a model computes: logits [tokens, vocab] of the next token, or `num_outputs` values per frame.
 enum class OutputKind : std::uint8_t {

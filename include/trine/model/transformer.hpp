@@ -3,7 +3,6 @@
 // Which attention and which feed-forward a layer has is the affair of the architecture that put it together.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -27,9 +26,6 @@ struct Block {
   RmsNorm feed_forward_norm;                        ///< before the feed-forward
   std::unique_ptr<const FeedForward> feed_forward;  ///< an MLP, or a mixture of experts
 };
-
-/// What a model keeps of one sequence: the state of each layer.
-using SequenceCache = std::vector<LayerState>;
 
 /// Embedding, layers and head. Const: what passes change lies in caches and workspaces.
 class Transformer {

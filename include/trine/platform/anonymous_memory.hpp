@@ -6,9 +6,6 @@
 #include <sys/mman.h>
 
 #include <cstddef>
-#include <cstdint>
-#include <new>
-#include <utility>
 
 #include <trine/core/abi.hpp>
 
@@ -19,30 +16,12 @@ class AnonymousMemory {
  public:
   AnonymousMemory() = default;
   /// Throws std::bad_alloc.
-  explicit AnonymousMemory(std::size_t size) : size_(size) {
-    if (size == 0) return;
-    const std::size_t spare = size < kHugePage ? 0 : kHugePage;  // to begin at a huge page
-    if (size > static_cast<std::size_t>(-1) - spare) throw std::bad_alloc();
-    void* mapped = ::mmap(nullptr, size + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (mapped == MAP_FAILED) throw std::bad_alloc();
-    mapped_ = static_cast<std::byte*>(mapped);
-    mapped_size_ = size + spare;
-    if (spare == 0) return;
-    offset_ = static_cast<std::size_t>(-reinterpret_cast<std::uintptr_t>(mapped)) % kHugePage;
-#ifdef MADV_HUGEPAGE
-    ::madvise(data(), size, MADV_HUGEPAGE);  // a wish: ordinary pages do as well
-#endif
-  }
+  explicit AnonymousMemory(std::size_t size);
   AnonymousMemory(AnonymousMemory&& other) noexcept { swap(other); }
-  AnonymousMemory& operator=(AnonymousMemory&& other) noexcept {
-    swap(other);
-    return *this;
-  }
+  AnonymousMemory& operator=(AnonymousMemory&& other) noexcept;
   AnonymousMemory(const AnonymousMemory&) = delete;
   AnonymousMemory& operator=(const AnonymousMemory&) = delete;
-  ~AnonymousMemory() {
-    if (mapped_ != nullptr) ::munmap(mapped_, mapped_size_);
-  }
+  ~AnonymousMemory();
 
   [[nodiscard]] std::byte* data() noexcept { return mapped_ + offset_; }
   [[nodiscard]] const std::byte* data() const noexcept { return mapped_ + offset_; }
@@ -51,12 +30,7 @@ class AnonymousMemory {
  private:
   static constexpr std::size_t kHugePage = std::size_t{2} << 20U;
 
-  void swap(AnonymousMemory& other) noexcept {
-    std::swap(mapped_, other.mapped_);
-    std::swap(mapped_size_, other.mapped_size_);
-    std::swap(offset_, other.offset_);
-    std::swap(size_, other.size_);
-  }
+  void swap(AnonymousMemory& other) noexcept;
 
   std::byte* mapped_ = nullptr;
   std::size_t mapped_size_ = 0;
@@ -65,3 +39,7 @@ class AnonymousMemory {
 };
 
 }  // namespace trine::inline TRINE_ABI
+
+#if TRINE_HEADER_ONLY
+#include <trine/platform/anonymous_memory.inl>
+#endif

@@ -2,24 +2,14 @@
 // A file as read-only memory: mapped, or read into memory that we own.
 #pragma once
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
-#include <string_view>
-#include <system_error>
-#include <utility>
 
-#include <trine/core/error.hpp>
+#include <trine/core/abi.hpp>
 #include <trine/platform/anonymous_memory.hpp>
-#include <trine/platform/file_error.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -33,93 +23,33 @@ enum class FileAccess : std::uint8_t {
 class MappedFile {
  public:
   /// Throws FileError naming the file when it is missing, not a regular file, cannot be read, or is a Git LFS pointer.
-  explicit MappedFile(const std::filesystem::path& path, FileAccess access = FileAccess::map) : path_(path) {
-    const Descriptor file(path);
-    struct stat status {};
-    if (::fstat(file.value, &status) != 0) fail("cannot be examined", errno);
-    if (!S_ISREG(status.st_mode)) throw FileError(path.string() + ": expected a regular file", {.path = path.string()});
-    size_ = static_cast<std::size_t>(status.st_size);
-    if (size_ == 0) return;
-    require_content(file.value);
-    if (access == FileAccess::read) {
-      read_all(file.value);
-      return;
-    }
-    void* address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.value, 0);
-    if (address == MAP_FAILED) fail("cannot be mapped", errno);
-    mapped_ = static_cast<const std::byte*>(address);
-  }
+  explicit MappedFile(const std::filesystem::path& path, FileAccess access = FileAccess::map);
 
   /// Takes over the bytes, which keep their address; `other` is then empty.
-  MappedFile(MappedFile&& other) noexcept
-      : path_(std::move(other.path_)),
-        owned_(std::move(other.owned_)),
-        mapped_(std::exchange(other.mapped_, nullptr)),
-        size_(std::exchange(other.size_, 0)) {}
+  MappedFile(MappedFile&& other) noexcept;
   /// Gives its own bytes back and takes over those of `other`, which is then empty.
-  MappedFile& operator=(MappedFile&& other) noexcept {
-    std::swap(path_, other.path_);
-    std::swap(owned_, other.owned_);
-    std::swap(mapped_, other.mapped_);
-    std::swap(size_, other.size_);
-    return *this;
-  }
+  MappedFile& operator=(MappedFile&& other) noexcept;
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
-  ~MappedFile() {
-    if (mapped_ != nullptr) ::munmap(const_cast<std::byte*>(mapped_), size_);
-  }
+  ~MappedFile();
 
   /// The whole file, valid as long as this object or the one it was moved to.
-  [[nodiscard]] std::span<const std::byte> bytes() const noexcept {
-    return {mapped_ != nullptr ? mapped_ : owned_.data(), size_};
-  }
+  [[nodiscard]] std::span<const std::byte> bytes() const noexcept;
   /// Bytes of the file when it was opened.
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
   /// As it was given.
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
 
  private:
-  struct Descriptor {
-    explicit Descriptor(const std::filesystem::path& path)
-        : value(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
-      if (value < 0) throw_file_error(path, "cannot be opened", errno);
-    }
-    ~Descriptor() { ::close(value); }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    int value;
-  };
+  struct Descriptor;
 
-  [[noreturn]] void fail(const char* what, int code) const { throw_file_error(path_, what, code); }
+  [[noreturn]] void fail(const char* what, int code) const;
 
   // What a clone without Git LFS has in place of a large file: a text of less than 1024 bytes that begins with this.
   // https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md
-  void require_content(int file) const {
-    constexpr std::string_view kPointer = "version https://git-lfs.github.com/spec/v1\n";
-    if (size_ >= 1024 || size_ < kPointer.size()) return;
-    char begin[kPointer.size()];
-    const ::ssize_t count = ::pread(file, begin, sizeof begin, 0);
-    if (count == static_cast<::ssize_t>(sizeof begin) && std::string_view(begin, sizeof begin) == kPointer)
-      throw FileError(
-          path_.string() +
-              ": expected the file itself, found a Git LFS pointer to it: run 'git lfs pull' in its directory",
-          {.kind = ErrorKind::damaged, .path = path_.string()});
-  }
+  void require_content(int file) const;
 
-  void read_all(int file) {
-    owned_ = AnonymousMemory(size_);
-    for (std::size_t done = 0; done < size_;) {
-      const ::ssize_t count = ::read(file, owned_.data() + done, size_ - done);
-      if (count < 0 && errno == EINTR) continue;
-      if (count < 0) fail("cannot be read", errno);
-      if (count == 0)
-        throw FileError(
-            path_.string() + ": ended after " + std::to_string(done) + " bytes, expected " + std::to_string(size_),
-            {.kind = ErrorKind::damaged, .path = path_.string()});
-      done += static_cast<std::size_t>(count);
-    }
-  }
+  void read_all(int file);
 
   std::filesystem::path path_;
   AnonymousMemory owned_;
@@ -128,16 +58,10 @@ class MappedFile {
 };
 
 /// The text of a file of at most `limit` bytes. Throws FileError when it cannot be read or is larger.
-[[nodiscard]] inline std::string read_text_file(const std::filesystem::path& path, std::uint64_t limit) {
-  std::error_code ignored;  // a file that cannot be examined is one that cannot be opened
-  const std::uintmax_t size = std::filesystem::file_size(path, ignored);
-  if (!ignored && size > limit) {
-    throw FileError(
-        path.string() + ": expected at most " + std::to_string(limit) + " bytes, found " + std::to_string(size),
-        {.kind = ErrorKind::does_not_fit, .path = path.string()});
-  }
-  const MappedFile file(path, FileAccess::read);
-  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
-}
+[[nodiscard]] TRINE_DECL std::string read_text_file(const std::filesystem::path& path, std::uint64_t limit);
 
 }  // namespace trine::inline TRINE_ABI
+
+#if TRINE_HEADER_ONLY
+#include <trine/platform/mapped_file.inl>
+#endif

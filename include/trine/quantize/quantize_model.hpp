@@ -9,7 +9,6 @@
 #include <filesystem>
 #include <functional>
 #include <map>
-#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -19,12 +18,14 @@
 #include <vector>
 
 #include <trine/model/model.hpp>
+#include <trine/model/quantization_config.hpp>
 #include <trine/platform/file_name.hpp>
 #include <trine/platform/file_snapshot.hpp>
 #include <trine/platform/thread_pool.hpp>
 #include <trine/quantize/convert_tensor.hpp>
 #include <trine/quantize/quantize_plan.hpp>
 #include <trine/weights/native_weights_writer.hpp>
+#include <trine/weights/weight_scope.hpp>
 
 namespace trine::inline TRINE_ABI {
 

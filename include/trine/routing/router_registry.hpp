@@ -8,17 +8,15 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <string_view>
-#include <utility>
-#include <vector>
 
-#include <trine/core/nearest_name.hpp>
-#include <trine/json/object_reader.hpp>
-#include <trine/routing/router.hpp>
-#include <trine/routing/router_options.hpp>
-#include <trine/weights/weight_scope.hpp>
+#include <trine/core/abi.hpp>
 
 namespace trine::inline TRINE_ABI {
+
+class ObjectReader;  // json/object_reader.hpp
+class Router;        // routing/router.hpp
+class WeightScope;   // weights/weight_scope.hpp
+struct RouterShape;  // routing/router_options.hpp
 
 /// Makes the router of one layer; its weights lie below the scope, "layers.{i}.moe.router".
 using RouterBuilder = std::function<std::unique_ptr<Router>(const WeightScope& scope, std::size_t layer)>;
@@ -32,27 +30,10 @@ class RouterRegistry {
   RouterRegistry();
 
   /// A kind more; a later one of the same name replaces an earlier one.
-  void add(std::string kind, RouterParser parser) { parsers_[std::move(kind)] = std::move(parser); }
+  void add(std::string kind, RouterParser parser);
 
   /// Reads a "router" object whole. Throws ConfigError.
-  [[nodiscard]] RouterBuilder parse(ObjectReader options, const RouterShape& shape) const {
-    const std::string kind = options.string("kind");
-    const auto found = parsers_.find(kind);
-    if (found == parsers_.end()) {
-      std::vector<std::string_view> known;
-      std::string all;
-      for (const auto& [name, parser] : parsers_) {
-        known.emplace_back(name);
-        all += (all.empty() ? "" : ", ") + name;
-      }
-      const std::string nearest = nearest_hint(kind, known);
-      const std::string hint = nearest.empty() ? "; known are " + all : nearest;
-      options.fail("kind", "no router named " + in_quotes(kind) + hint, ErrorKind::unsupported);
-    }
-    RouterBuilder builder = found->second(options, shape);
-    options.reject_unknown_keys();
-    return builder;
-  }
+  [[nodiscard]] RouterBuilder parse(ObjectReader options, const RouterShape& shape) const;
 
  private:
   std::map<std::string, RouterParser, std::less<>> parsers_;

@@ -8,15 +8,20 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
+#include <trine/core/nearest_name.hpp>
 #include <trine/json/object_reader.hpp>
 #include <trine/routing/attention_router.hpp>
 #include <trine/routing/hash_router.hpp>
 #include <trine/routing/linear_router.hpp>
+#include <trine/routing/router.hpp>
 #include <trine/routing/router_options.hpp>
 #include <trine/routing/router_registry.hpp>
 #include <trine/routing/rule_router.hpp>
+#include <trine/weights/weight_scope.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -94,6 +99,29 @@ TRINE_DECL RouterRegistry::RouterRegistry() {
       return std::make_unique<RuleRouter>(shape.num_experts, rules);
     };
   });
+}
+
+TRINE_DECL void RouterRegistry::add(std::string kind, RouterParser parser) {
+  parsers_[std::move(kind)] = std::move(parser);
+}
+
+TRINE_DECL RouterBuilder RouterRegistry::parse(ObjectReader options, const RouterShape& shape) const {
+  const std::string kind = options.string("kind");
+  const auto found = parsers_.find(kind);
+  if (found == parsers_.end()) {
+    std::vector<std::string_view> known;
+    std::string all;
+    for (const auto& [name, parser] : parsers_) {
+      known.emplace_back(name);
+      all += (all.empty() ? "" : ", ") + name;
+    }
+    const std::string nearest = nearest_hint(kind, known);
+    const std::string hint = nearest.empty() ? "; known are " + all : nearest;
+    options.fail("kind", "no router named " + in_quotes(kind) + hint, ErrorKind::unsupported);
+  }
+  RouterBuilder recipe = found->second(options, shape);
+  options.reject_unknown_keys();
+  return recipe;
 }
 
 }  // namespace trine::inline TRINE_ABI

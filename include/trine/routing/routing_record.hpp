@@ -26,23 +26,13 @@ class RoutingRecord {
 
   /// Keeps a decision.
   void put(std::size_t layer, std::size_t position, std::span<const std::uint32_t> experts,
-           std::span<const float> weights) {
-    const std::lock_guard lock(mutex_);
-    decisions_[{layer, position}] = {{experts.begin(), experts.end()}, {weights.begin(), weights.end()}};
-  }
+           std::span<const float> weights);
 
   /// The decision, or one without experts when there is none for that place.
-  [[nodiscard]] Decision get(std::size_t layer, std::size_t position) const {
-    const std::lock_guard lock(mutex_);
-    const auto found = decisions_.find({layer, position});
-    return found == decisions_.end() ? Decision{} : found->second;
-  }
+  [[nodiscard]] Decision get(std::size_t layer, std::size_t position) const;
 
   /// Number of decisions kept.
-  [[nodiscard]] std::size_t size() const {
-    const std::lock_guard lock(mutex_);
-    return decisions_.size();
-  }
+  [[nodiscard]] std::size_t size() const;
 
  private:
   mutable std::mutex mutex_;
@@ -50,3 +40,7 @@ class RoutingRecord {
 };
 
 }  // namespace trine::inline TRINE_ABI
+
+#if TRINE_HEADER_ONLY
+#include <trine/routing/routing_record.inl>
+#endif

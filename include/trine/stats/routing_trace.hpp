@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include <trine/stats/routing_stats.hpp>
 
@@ -24,18 +24,7 @@ class RoutingTrace : public RoutingObserver {
   /// Keeps the decisions of the first `most_tokens` tokens only. The load counts all.
   explicit RoutingTrace(std::size_t most_tokens) : most_tokens_(most_tokens) {}
 
-  void on_routing(const RoutingEvent& event) override {
-    if (event.layer >= layers_.size()) layers_.resize(event.layer + 1);
-    Layer& layer = layers_[event.layer];
-    for (std::size_t t = 0; t < event.plan.tokens && layer.begin.size() <= most_tokens_; ++t) {
-      const auto experts = event.plan.experts_of(t);
-      const auto weights = event.plan.weights_of(t);
-      layer.expert.insert(layer.expert.end(), experts.begin(), experts.end());
-      layer.weight.insert(layer.weight.end(), weights.begin(), weights.end());
-      layer.begin.push_back(layer.expert.size());
-    }
-    stats_.on_routing(event);
-  }
+  void on_routing(const RoutingEvent& event) override;
 
   /// Tokens seen.
   [[nodiscard]] std::size_t tokens() const noexcept { return static_cast<std::size_t>(stats_.tokens()); }
@@ -47,46 +36,18 @@ class RoutingTrace : public RoutingObserver {
   [[nodiscard]] bool routed(std::size_t layer) const { return !stats_.load(layer).empty(); }
 
   /// Experts of a token that was kept, best first. The layer has a router.
-  [[nodiscard]] std::span<const std::uint32_t> experts_of(std::size_t layer, std::size_t token) const {
-    return part(layers_.at(layer).expert, layer, token);
-  }
+  [[nodiscard]] std::span<const std::uint32_t> experts_of(std::size_t layer, std::size_t token) const;
   /// Their mixing weights.
-  [[nodiscard]] std::span<const float> weights_of(std::size_t layer, std::size_t token) const {
-    return part(layers_.at(layer).weight, layer, token);
-  }
+  [[nodiscard]] std::span<const float> weights_of(std::size_t layer, std::size_t token) const;
 
   /// The load of every expert over the whole run, tokens that were not kept included.
   [[nodiscard]] const RoutingStats& stats() const noexcept { return stats_; }
 
   /// {"0": [[experts of token 0], [experts of token 1], ...], "1": ...}, layers with a router only, in their order.
-  [[nodiscard]] nlohmann::ordered_json experts_to_json() const {
-    auto document = nlohmann::ordered_json::object();
-    for (std::size_t layer = 0; layer < layers(); ++layer) {
-      if (!routed(layer)) continue;
-      auto tokens = nlohmann::ordered_json::array();
-      for (std::size_t t = 0; t + 1 < layers_[layer].begin.size(); ++t) {
-        const auto experts = experts_of(layer, t);
-        tokens.push_back(std::vector<std::uint32_t>(experts.begin(), experts.end()));
-      }
-      document[std::to_string(layer)] = std::move(tokens);
-    }
-    return document;
-  }
+  [[nodiscard]] nlohmann::ordered_json experts_to_json() const;
 
   /// One line for each assignment: layer,token,rank,expert,weight
-  [[nodiscard]] std::string to_csv() const {
-    std::string text = "layer,token,rank,expert,weight\n";
-    for (std::size_t layer = 0; layer < layers(); ++layer) {
-      for (std::size_t t = 0; t + 1 < layers_[layer].begin.size(); ++t) {
-        for (std::size_t rank = 0; rank < experts_of(layer, t).size(); ++rank) {
-          text += std::to_string(layer) + "," + std::to_string(t) + "," + std::to_string(rank) + "," +
-                  std::to_string(experts_of(layer, t)[rank]) + "," + nlohmann::json(weights_of(layer, t)[rank]).dump() +
-                  "\n";
-        }
-      }
-    }
-    return text;
-  }
+  [[nodiscard]] std::string to_csv() const;
 
  private:
   struct Layer {
@@ -107,3 +68,7 @@ class RoutingTrace : public RoutingObserver {
 };
 
 }  // namespace trine::inline TRINE_ABI
+
+#if TRINE_HEADER_ONLY
+#include <trine/stats/routing_trace.inl>
+#endif

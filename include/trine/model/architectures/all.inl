@@ -10,6 +10,7 @@
 #include <trine/model/architectures/olmoe.hpp>
 #include <trine/model/architectures/qwen_moe.hpp>
 #include <trine/model/architectures/trine.hpp>
+#include <trine/model/transformer.hpp>
 
 namespace trine::inline TRINE_ABI {
 

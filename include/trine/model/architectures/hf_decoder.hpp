@@ -3,12 +3,15 @@
 // A builder says which attention and which feed-forward a layer has.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -19,6 +22,7 @@
 #include <trine/model/architectures/hf_windows.hpp>
 #include <trine/model/architectures/rope_config.hpp>
 #include <trine/model/model_builder.hpp>
+#include <trine/model/transformer.hpp>
 #include <trine/routing/linear_router.hpp>
 
 namespace trine::inline TRINE_ABI::hf {

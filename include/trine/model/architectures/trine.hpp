@@ -3,6 +3,7 @@
 // experts, and attention along the expert axis. docs/architecture.md has the equations.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 #include <trine/experts/local_experts.hpp>
 #include <trine/experts/moe_layer.hpp>
 #include <trine/model/architectures/trine_config.hpp>
+#include <trine/model/transformer.hpp>
 
 namespace trine::inline TRINE_ABI {
 

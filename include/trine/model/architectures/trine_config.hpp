@@ -11,6 +11,7 @@
 #include <trine/json/object_reader.hpp>
 #include <trine/model/architectures/config_limits.hpp>
 #include <trine/model/model_builder.hpp>
+#include <trine/routing/router_options.hpp>
 
 namespace trine::inline TRINE_ABI {
 

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <string>
-#include <utility>
 
 #include <trine/core/abi.hpp>
 #include <trine/core/token_id.hpp>
@@ -18,27 +17,14 @@ namespace trine::inline TRINE_ABI {
 class Detokenizer {
  public:
   /// Shares the vocabulary of `tokenizer`.
-  explicit Detokenizer(Tokenizer tokenizer, bool skip_special_tokens = true)
-      : tokenizer_(std::move(tokenizer)),
-        skip_special_tokens_(skip_special_tokens),
-        assembler_(tokenizer_.decoder(), false) {}
+  explicit Detokenizer(Tokenizer tokenizer, bool skip_special_tokens = true);
 
   /// The text that can be shown now; the beginning of a character, at most 3 bytes, waits for the next token. Bytes
   /// that are not UTF-8 become U+FFFD. Ids without a token give no text.
-  [[nodiscard]] std::string push(TokenId id) {
-    std::string text;
-    if (!tokenizer_.has_token(id) || (skip_special_tokens_ && tokenizer_.is_special(id))) return text;
-    tokenizer_.decode_next(id, assembler_, text);
-    return text;
-  }
+  [[nodiscard]] std::string push(TokenId id);
 
   /// The end: U+FFFD for a character that was never completed. Ready for another text then.
-  [[nodiscard]] std::string flush() {
-    std::string text;
-    assembler_.flush(text);
-    assembler_ = TextAssembler(tokenizer_.decoder(), false);
-    return text;
-  }
+  [[nodiscard]] std::string flush();
 
  private:
   Tokenizer tokenizer_;
@@ -47,3 +33,7 @@ class Detokenizer {
 };
 
 }  // namespace trine::inline TRINE_ABI
+
+#if TRINE_HEADER_ONLY
+#include <trine/text/tokenizer/detokenizer.inl>
+#endif

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// The definitions of generate/session.hpp.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <trine/generate/engine.hpp>
+#include <trine/generate/session.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+TRINE_DECL Session::Session(Model model, const SessionOptions& options)
+    : sequence_(model, {.context_length = options.context_length,
+                        .kv_cache_dtype = options.kv_cache_dtype,
+                        .observer = options.observer,
+                        .router_decorator = options.router_decorator}),
+      engine_(std::move(model), {.num_threads = options.num_threads,
+                                 .prefill_chunk = options.prefill_chunk,
+                                 .isa = options.isa,
+                                 .activations = options.activations,
+                                 .mla_form = options.mla_form,
+                                 .reproducible = options.reproducible,
+                                 .executor = options.executor}) {}
+
+TRINE_DECL View<const float, 2> Session::forward(std::span<const TokenId> tokens, OutputRows rows,
+                                                 const std::stop_token& stop) {
+  if (model().info().num_features != 0)
+    throw InputError("this model takes features, not tokens", {ErrorKind::unsupported});
+  return run({.sequence = &sequence_, .tokens = tokens, .rows = rows}, stop);
+}
+
+TRINE_DECL View<const float, 2> Session::forward_features(View<const float, 3> features, OutputRows rows,
+                                                          const std::stop_token& stop) {
+  if (model().info().num_features == 0)
+    throw InputError("this model takes tokens, not features", {ErrorKind::unsupported});
+  return run({.sequence = &sequence_, .features = features, .rows = rows}, stop);
+}
+
+TRINE_DECL Session Session::fork(const ForkOptions& options) const {
+  return Session(sequence_.fork(options), Engine(model(), engine_.options()));
+}
+
+TRINE_DECL void Session::truncate(std::size_t length, const std::stop_token& stop) {
+  if (sequence_.truncate(length)) return;
+  if (model().info().num_features != 0)
+    throw InputError("length: " + std::to_string(length) +
+                         " positions would have to be computed again from features, which are not kept",
+                     {ErrorKind::unsupported, "", "length"});
+  const std::vector<TokenId> again(tokens().begin(), tokens().begin() + static_cast<std::ptrdiff_t>(length));
+  reset();
+  run({.sequence = &sequence_, .tokens = again}, stop);
+}
+
+TRINE_DECL void Session::save(const std::filesystem::path& path) {
+  if (const std::size_t end = std::min(tokens().size(), context_length()); end > position()) {
+    const std::vector<TokenId> beyond(tokens().begin() + static_cast<std::ptrdiff_t>(end), tokens().end());
+    truncate(end);
+    forward({});
+    append(beyond);
+  }
+  sequence_.save(path);
+}
+
+TRINE_DECL std::size_t Session::restore_prefix(const std::filesystem::path& path, std::span<const TokenId> tokens,
+                                               const std::stop_token& stop) {
+  const std::size_t length = sequence_.restore_for(path, tokens);
+  truncate(length, stop);
+  return length;
+}
+
+TRINE_DECL View<const float, 2> Session::run(const SequenceInput& input, const std::stop_token& stop) {
+  non_finite_outputs_ = 0;
+  const SequenceOutput& output = engine_.forward({&input, 1}, stop).front();
+  non_finite_outputs_ = output.non_finite;
+  output.require_finite();
+  return output.outputs;
+}
+
+}  // namespace trine::inline TRINE_ABI

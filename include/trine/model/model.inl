@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// The definitions of model/model.hpp.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <trine/core/hash.hpp>
+#include <trine/core/notes.hpp>
+#include <trine/json/object_reader.hpp>
+#include <trine/model/architectures/all.hpp>
+#include <trine/model/model.hpp>
+#include <trine/model/quantization_config.hpp>
+#include <trine/model/transformer.hpp>
+#include <trine/weights/open_weights.hpp>
+#include <trine/weights/tensor_record.hpp>
+#include <trine/weights/weight_scope.hpp>
+#include <trine/weights/weight_source.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+struct Model::State {
+  std::unique_ptr<const WeightSource> source;  // before `built`, whose layers borrow from it
+  ModelParts built;
+  std::size_t weight_bytes = 0;
+  std::uint64_t config_hash = 0;
+};
+
+TRINE_DECL Model Model::load(const std::filesystem::path& directory, const LoadOptions& options) {
+  const std::string source_name = (directory / "config.json").string();
+  const Json config = read_json_file(source_name);
+  static_cast<void>(
+      find_architecture(config, source_name, options.architectures));  // before the weights are looked for
+  Notes notes(options.allow_unknown);
+  auto source = open_weights(directory, options.access, &notes);
+  if (options.wrap_weights) source = options.wrap_weights(std::move(source));
+  return build(config, source_name, std::move(source), options, std::move(notes));
+}
+
+TRINE_DECL Model Model::build(const Json& config, const std::string& source_name,
+                              std::unique_ptr<const WeightSource> source, const LoadOptions& options) {
+  return build(config, source_name, std::move(source), options, Notes(options.allow_unknown));
+}
+
+TRINE_DECL TensorRecord Model::tensor_record(const Json& config, const std::string& source_name,
+                                             const WeightSource& source, const LoadOptions& options) {
+  LoadOptions dry = options;
+  dry.router_decorator = {};  // is told of the routers of models only
+  Notes notes(options.allow_unknown);
+  WeightReader reader(source, parse_quantization_config(config, source_name, notes), &notes);
+  static_cast<void>(build_parts(config, source_name, dry, notes, reader));
+  return reader.record();
+}
+
+TRINE_DECL const ModelInfo& Model::info() const noexcept { return state_->built.info; }
+TRINE_DECL const Transformer& Model::transformer() const noexcept { return *state_->built.transformer; }
+TRINE_DECL const WeightSource& Model::weights() const noexcept { return *state_->source; }
+TRINE_DECL std::size_t Model::weight_bytes() const noexcept { return state_->weight_bytes; }
+
+TRINE_DECL std::uint64_t Model::fingerprint() const {
+  constexpr std::size_t kSample = 1024;  // bytes at the beginning, in the middle and at the end
+  Hash hash;
+  hash.add(state_->config_hash);
+  for (const std::string_view name : weights().names()) {
+    const StoredTensor& tensor = *weights().find(name);
+    hash.add(name);
+    hash.add(to_string(tensor.dtype));
+    for (const std::size_t extent : tensor.shape) hash.add(std::uint64_t{extent});
+    const std::span<const std::byte> bytes = tensor.bytes;
+    const std::size_t count = std::min(kSample, bytes.size());
+    hash.add(bytes.first(count));
+    hash.add(bytes.subspan((bytes.size() - count) / 2, count));
+    hash.add(bytes.last(count));
+  }
+  return hash.value();
+}
+
+TRINE_DECL std::size_t Model::cache_bytes(std::size_t tokens, KvCacheDtype type) const {
+  std::size_t total = 0;
+  for (const Block& block : transformer().blocks()) total += block.attention->cache_bytes(tokens, type);
+  return total;
+}
+
+TRINE_DECL Model Model::build(const Json& config, const std::string& source_name,
+                              std::unique_ptr<const WeightSource> source, const LoadOptions& options, Notes notes) {
+  auto state = std::make_shared<State>();
+  state->source = std::move(source);
+  WeightReader reader(*state->source, parse_quantization_config(config, source_name, notes), &notes);
+  state->built = build_parts(config, source_name, options, notes, reader);
+  state->built.info.notes = notes.all();
+  state->built.info.unknown_tensors = notes.unknown_tensors();
+  Hash hash;
+  hash.add(config.dump());
+  if (options.chunking) {
+    hash.add(std::uint64_t{options.chunking->size});
+    hash.add(std::uint64_t{options.chunking->overlap});
+  }
+  state->config_hash = hash.value();
+  for (const std::string_view name : state->source->names())
+    state->weight_bytes += state->source->find(name)->bytes.size();
+  return Model(std::move(state));
+}
+
+TRINE_DECL ModelParts Model::build_parts(const Json& config, const std::string& source_name, const LoadOptions& options,
+                                         Notes& notes, WeightReader& reader) {
+  const ModelBuilder& architecture = find_architecture(config, source_name, options.architectures);
+  ModelParts built = architecture(
+      {config, source_name, options.routers, options.router_decorator, options.chunking, &notes}, WeightScope(reader));
+  reader.require_all_fetched();
+  return built;
+}
+
+TRINE_DECL const ModelBuilder& Model::find_architecture(const Json& config, const std::string& source_name,
+                                                        const ArchitectureRegistry& known) {
+  ObjectReader reader(config, source_name);
+  const std::string type = reader.string("model_type");
+  const auto found = known.find(type);
+  if (found != known.end()) return found->second;
+  std::string names;
+  for (const auto& [name, architecture] : known) names += (names.empty() ? "" : ", ") + name;
+  reader.fail("model_type", in_quotes(type) + " is not supported; supported are " + names, ErrorKind::unsupported);
+}
+
+}  // namespace trine::inline TRINE_ABI
