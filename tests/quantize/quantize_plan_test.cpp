@@ -25,7 +25,7 @@ class Zeros : public TensorMap {
     const auto& zeros = memory_.emplace(name, std::vector<std::byte>(bytes)).first->second;
     tensors_[name] = {dtype, std::move(shape), zeros};
   }
-  [[nodiscard]] std::string place() const override { return "model.safetensors"; }
+  [[nodiscard]] std::string source_name() const override { return "model.safetensors"; }
   [[nodiscard]] const TensorRecord& record() const { return record_; }
 
  private:
