@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What one layer keeps of one sequence.
+// The state of one layer for one sequence.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +10,8 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Tables of pages whose meaning is the layer's: keys and values, latents, a ring of them, or a recurrent state. A copy
-/// shares the pages until one of both writes to them.
+/// Page tables whose contents the layer defines: keys and values, latents, a ring of them, or a recurrent state. A copy
+/// shares the pages until one of the two writes to them.
 struct LayerState {
   KvCacheDtype type = KvCacheDtype::f32;
   std::vector<PageTable> tables;

@@ -21,13 +21,13 @@ class FeedForward {
   virtual void forward(const ForwardContext& context, View<const float, 2> x, View<float, 2> y) const = 0;
 
   [[nodiscard]] virtual std::size_t parameters() const = 0;
-  /// Parameters that one token uses, at most.
+  /// Maximum number of parameters that one token uses.
   [[nodiscard]] virtual std::size_t active_parameters() const { return parameters(); }
   /// 0 for a layer without a router.
   [[nodiscard]] virtual std::size_t num_experts() const { return 0; }
-  /// Null for a layer without one.
+  /// Null for a layer without a router.
   [[nodiscard]] virtual const Router* router() const { return nullptr; }
-  /// Throws InputError unless the router chooses among as many experts as the layer has.
+  /// Throws InputError if the router's number of experts differs from the layer's.
   virtual void require_fitting(const Router& /*router*/) const {}
 };
 
