@@ -25,7 +25,7 @@ using Json = nlohmann::json;
 inline constexpr std::size_t kMaxJsonDepth = 128;
 inline constexpr std::uint64_t kMaxJsonBytes = std::uint64_t{256} << 20U;
 
-/// Parses `text`; `source` says in errors where it came from. Throws ConfigError.
+/// Parses `text`; `source` names its origin in errors. Throws ConfigError.
 [[nodiscard]] TRINE_DECL Json parse_json(std::string_view text, const SourceName& source);
 
 /// Reads and parses a file of at most 256 MiB. Throws FileError, ConfigError; messages name `path`.

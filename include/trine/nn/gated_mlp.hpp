@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Gated feed-forward: down(activation(gate x, up x)). Shazeer, "GLU Variants Improve Transformer", 2020.
-// arXiv:2002.05202
+// Gated MLP: down(activation(gate x, up x)). Shazeer, "GLU Variants Improve Transformer", 2020. arXiv:2002.05202
 #pragma once
 
 #include <span>
@@ -11,7 +10,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// What a gated feed-forward does between its products, element by element.
+/// The elementwise activation of a gated MLP, between its matmuls.
 struct GatedActivation {
   enum class Kind : bool { silu, clamped_swiglu };
   Kind kind = Kind::silu;
@@ -29,7 +28,7 @@ struct GatedActivation {
   }
 };
 
-/// y = down(activation(gate x, up x)). The weights; experts/grouped_mlp.hpp computes.
+/// y = down(activation(gate x, up x)). Holds the weights; experts/grouped_mlp.hpp computes.
 class GatedMlp {
  public:
   /// Reads "gate_proj.weight", "up_proj.weight" [ffn, hidden] and "down_proj.weight" [hidden, ffn]. Throws WeightError.
@@ -38,7 +37,7 @@ class GatedMlp {
         up_(scope / "up_proj", hidden, ffn),
         down_(scope / "down_proj", ffn, hidden) {}
 
-  /// Products that fit each other; gate and up: [ffn, hidden], down: [hidden, ffn].
+  /// Maps of matching shapes; gate and up: [ffn, hidden], down: [hidden, ffn].
   GatedMlp(Linear gate, Linear up, Linear down, GatedActivation activation = {})
       : gate_(std::move(gate)), up_(std::move(up)), down_(std::move(down)), activation_(activation) {}
 

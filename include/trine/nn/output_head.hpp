@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From hidden rows to what comes out: the last norm, a mean over the sites of a frame where outputs belong to frames,
-// and a linear map.
+// From hidden rows to outputs: the final norm, a mean over the sites of a frame if outputs belong to frames, and a
+// linear map.
 #pragma once
 
 #include <cstddef>

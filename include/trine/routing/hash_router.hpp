@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Static routing by a hash of the token id: the baseline that learned routers are compared with.
+// Static routing by a hash of the token id: a baseline for learned routers.
 // Roller, Sukhbaatar, Szlam & Weston, "Hash Layers For Large Sparse Models", 2021. arXiv:2106.04426
 #pragma once
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Routers around routers: force, mask, record and replay the choice of experts. LoadOptions::router_decorator puts them
-// in place for all sequences of a model, SessionOptions::router_decorator for one.
+// Routers around routers: force, mask, record and replay the choice of experts. LoadOptions::router_decorator applies
+// them to all sequences of a model, SessionOptions::router_decorator to one.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +16,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// A router that passes on what another one decides; the base of the decorators.
+/// The base of the decorators: a router that forwards to another one.
 class RouterDecorator : public Router {
  public:
   [[nodiscard]] std::size_t num_experts() const override { return inner_->num_experts(); }
@@ -31,7 +31,7 @@ class RouterDecorator : public Router {
   std::unique_ptr<Router> inner_;
 };
 
-/// A router that somebody else owns, so that a session can decorate those of its model.
+/// A router that does not own its inner router, so that a session can decorate the routers of its model.
 class BorrowedRouter : public Router {
  public:
   explicit BorrowedRouter(const Router& router) : router_(router) {}
@@ -45,7 +45,7 @@ class BorrowedRouter : public Router {
   const Router& router_;
 };
 
-/// Every token goes to the same experts, in that order, each with weight 1 / number.
+/// Every token uses the same experts, in the given order, each with weight 1 / number.
 class ForcedExperts : public RouterDecorator {
  public:
   /// Throws InputError when the list is empty or names an expert that does not exist.
@@ -73,9 +73,9 @@ class ForcedExperts : public RouterDecorator {
   std::vector<std::uint32_t> experts_;
 };
 
-/// Some experts are never used: the inner router chooses among the others. What it assigns to a masked expert all the
-/// same (a rule does) is dropped and its weight shared out over the token's other experts; a token without any other
-/// goes to the lowest allowed expert.
+/// Some experts are never used: the inner router chooses among the others. An assignment to a masked expert, for
+/// example by a rule, is dropped and its weight is distributed over the token's other experts; a token without other
+/// experts goes to the allowed expert with the lowest index.
 class MaskedExperts : public RouterDecorator {
  public:
   /// Throws InputError when a masked expert does not exist or none is left.
@@ -129,7 +129,7 @@ class MaskedExperts : public RouterDecorator {
   std::vector<std::uint8_t> allowed_;
 };
 
-/// Writes down what the inner router decides for each position of a layer.
+/// Records the decisions of the inner router for each position of a layer.
 class RecordedRouting : public RouterDecorator {
  public:
   RecordedRouting(std::unique_ptr<Router> inner_router, std::size_t layer, std::shared_ptr<RoutingRecord> record)
@@ -147,7 +147,7 @@ class RecordedRouting : public RouterDecorator {
   std::shared_ptr<RoutingRecord> record_;
 };
 
-/// Repeats recorded decisions; positions without one are decided by the inner router.
+/// Replays recorded decisions; positions without one are decided by the inner router.
 class ReplayedRouting : public RouterDecorator {
  public:
   ReplayedRouting(std::unique_ptr<Router> inner_router, std::size_t layer, std::shared_ptr<const RoutingRecord> record)

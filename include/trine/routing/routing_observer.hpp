@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A hook that sees every routing decision for a sequence. Absent, it costs one comparison a layer.
+// A hook that receives every routing decision for a sequence. Without one, the cost is one comparison per layer.
 #pragma once
 
 #include <cstddef>
@@ -13,9 +13,9 @@ namespace trine::inline TRINE_ABI {
 /// Valid during the call only.
 struct RoutingEvent {
   std::size_t layer;
-  const RouterInput& input;    // what was asked: rows, positions, token ids
-  const RoutingPlan& plan;     // what was chosen and how it is weighted; `scores` if they were wanted
-  std::uint64_t sequence = 0;  // whose rows these are (Sequence::id)
+  const RouterInput& input;    // the router's input: rows, positions, token ids
+  const RoutingPlan& plan;     // the chosen experts and their weights; `scores` if requested
+  std::uint64_t sequence = 0;  // the sequence of these rows (Sequence::id)
 };
 
 class RoutingObserver {
@@ -23,11 +23,11 @@ class RoutingObserver {
   virtual ~RoutingObserver() = default;
   /// Called once a layer with a router for each observed sequence of a pass, in the thread that runs the pass.
   virtual void on_routing(const RoutingEvent& event) = 0;
-  /// Are the scores of all experts wanted, too?
+  /// Returns whether the scores of all experts are requested, too.
   [[nodiscard]] virtual bool wants_scores() const { return false; }
 };
 
-/// An observer that its owner keeps alive for as long as whoever is given it.
+/// A non-owning pointer to an observer, which must outlive its users.
 [[nodiscard]] inline std::shared_ptr<RoutingObserver> borrow(RoutingObserver& observer) noexcept {
   return {std::shared_ptr<RoutingObserver>(), &observer};
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Routing decisions of one sequence, kept to be replayed.
+// Recorded routing decisions of one sequence, for replay.
 #pragma once
 
 #include <cstddef>
@@ -14,8 +14,8 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Experts and weights by (layer, position). Safe to use from several threads; a later decision for the same place
-/// replaces the earlier one.
+/// Experts and weights by (layer, position). Thread-safe; a later decision for the same layer and position replaces the
+/// earlier one.
 class RoutingRecord {
  public:
   struct Decision {
@@ -29,7 +29,7 @@ class RoutingRecord {
     decisions_[{layer, position}] = {{experts.begin(), experts.end()}, {weights.begin(), weights.end()}};
   }
 
-  /// The decision, or one without experts when there is none for that place.
+  /// The decision, or one without experts if none is recorded.
   [[nodiscard]] Decision get(std::size_t layer, std::size_t position) const {
     const std::lock_guard lock(mutex_);
     const auto found = decisions_.find({layer, position});

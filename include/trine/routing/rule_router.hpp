@@ -29,7 +29,7 @@ struct RuleSet {
     return otherwise;
   }
 
-  /// CASE WHEN ... THEN expert_3 ... ELSE expert_0 END, a line a rule.
+  /// CASE WHEN ... THEN expert_3 ... ELSE expert_0 END, one line per rule.
   [[nodiscard]] std::string to_sql() const {
     std::string text = "CASE\n";
     for (const Rule& rule : rules)
@@ -44,7 +44,7 @@ class RuleRouter : public Router {
  public:
   RuleRouter(std::size_t experts, RuleSet rules)
       : RuleRouter(experts, std::make_shared<const RuleSet>(std::move(rules))) {}
-  /// Layers share one set.
+  /// Layers share one rule set.
   RuleRouter(std::size_t experts, std::shared_ptr<const RuleSet> rules) : experts_(experts), rules_(std::move(rules)) {}
 
   [[nodiscard]] std::size_t num_experts() const override { return experts_; }

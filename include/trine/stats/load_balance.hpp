@@ -17,7 +17,8 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Figures of one load, a count of assignments for each expert. With shares p_e = load_e / sum(load) and E experts:
+/// Statistics of one load, the number of assignments of each expert. With shares p_e = load_e / sum(load) and E
+/// experts:
 struct LoadBalance {
   double utilization = 0.0;    // exp(-sum_e p_e ln p_e) / E: effective number of experts divided by experts; 1 = even
   double experts_used = 0.0;   // share of experts with at least one assignment
@@ -41,7 +42,7 @@ struct LoadBalance {
   return {std::exp(entropy) / experts, used / experts, largest * experts / total - 1.0};
 }
 
-/// The experts of a load, busiest first; lower numbers first among equals.
+/// The experts of a load, busiest first; ties in ascending order of the index.
 [[nodiscard]] inline std::vector<std::uint32_t> experts_by_load(std::span<const std::uint64_t> load) {
   std::vector<std::uint32_t> experts(load.size());
   std::iota(experts.begin(), experts.end(), 0U);
@@ -50,7 +51,7 @@ struct LoadBalance {
 }
 
 /// The total variation distance of two loads of the same experts: sum_e |p_e - q_e| / 2 of their shares. 0: the same
-/// shares, 1: no expert in common. NaN if one of them has no assignments. Throws ShapeError for different sizes.
+/// shares; 1: no expert in common. NaN if one of them has no assignments. Throws ShapeError for different sizes.
 [[nodiscard]] inline double total_variation_distance(std::span<const std::uint64_t> a,
                                                      std::span<const std::uint64_t> b) {
   if (a.size() != b.size()) {
