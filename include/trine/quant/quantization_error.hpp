@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a change of number format costs:  |w' - w| / |w|,  the relative root-mean-square error of a tensor or of
-// several.
+// The error of a change of weight format: |w' - w| / |w|, the relative root-mean-square error of one or several
+// tensors.
 #pragma once
 
 #include <cmath>

@@ -31,7 +31,7 @@ class NativeWeights : public TensorMap {
   static constexpr std::uint64_t kAlignment = 64;
   static constexpr std::size_t kMaxRank = 4;
 
-  /// Returns whether the file may hold tensors of that type: values, codes or scales of a format that it has.
+  /// Returns whether the file may contain tensors of that type: values or scales of a format that it supports.
   [[nodiscard]] static constexpr bool holds(DType dtype) noexcept {
     for (const WeightFormat* format : kWeightFormats) {
       if (!format->in_native_file) continue;
@@ -45,7 +45,7 @@ class NativeWeights : public TensorMap {
   [[nodiscard]] static constexpr std::size_t least_rank(DType dtype) noexcept { return size_bytes(dtype) == 0 ? 2 : 1; }
 
   /// Opens `directory`/weights.json and `directory`/weights.bin and checks every range against the blob's size.
-  /// Throws FileError, ConfigError (not the JSON it should be) or WeightError (the manifest does not fit the blob).
+  /// Throws FileError, ConfigError (invalid JSON or settings) or WeightError (the manifest does not fit the blob).
   explicit NativeWeights(const std::filesystem::path& directory, FileAccess access = FileAccess::map)
       : manifest_((directory / "weights.json").string()), blob_(directory / "weights.bin", access) {
     const Json document = read_json_file(manifest_);

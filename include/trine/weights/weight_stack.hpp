@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Matrices of one shape in one tensor: those of all experts of a layer.
+// Matrices of the same shape in one tensor, such as those of all experts of a layer.
 #pragma once
 
 #include <array>
@@ -10,7 +10,8 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// How the matrices lie in the tensor. Packed it is always the first, so that each begins with a panel.
+/// The layout of the matrices in the tensor. Packed tensors are always `stacked`, so that each matrix begins with a
+/// panel.
 enum class StackLayout : std::uint8_t {
   stacked,      // [count, projections * rows, columns], one projection after the other
   interleaved,  // codes with scales: the same, but the rows of the projections alternate; plain numbers: the transpose
@@ -38,12 +39,12 @@ struct StackShape {
 
 class WeightStack {
  public:
-  /// all: the tensor as one matrix, whose rows are those of all its matrices
+  /// all: the tensor as one matrix with the rows of all its matrices
   WeightStack(const WeightMatrix& all, const StackShape& shape) noexcept : all_(all), shape_(shape) {}
 
   [[nodiscard]] const StackShape& shape() const noexcept { return shape_; }
 
-  /// Matrix [rows, columns] number `index` of a projection.
+  /// Matrix `index` [rows, columns] of a projection.
   [[nodiscard]] WeightMatrix matrix(std::size_t index, std::size_t projection = 0) const noexcept {
     const std::array<std::size_t, 3> extents = shape_.extents(all_.dtype);
     WeightMatrix part = all_.row_range(index * extents[1], extents[1]);
