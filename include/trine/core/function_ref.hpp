@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A callable that is only borrowed: two pointers, no allocation. C++26 has it as std::function_ref (P0792).
+// A non-owning reference to a callable: two pointers, no allocation. C++26 has it as std::function_ref (P0792).
 #pragma once
 
 #include <concepts>
@@ -18,7 +18,7 @@ template <class Result, class... Arguments>
 class FunctionRef<Result(Arguments...)> {
  public:
   template <std::invocable<Arguments...> Callable>
-  FunctionRef(const Callable& callable) noexcept  // NOLINT(google-explicit-constructor): it stands for the callable
+  FunctionRef(const Callable& callable) noexcept  // NOLINT(google-explicit-constructor): it acts as the callable
       : callable_(std::addressof(callable)), call_([](const void* object, Arguments... arguments) -> Result {
           return (*static_cast<const Callable*>(object))(std::forward<Arguments>(arguments)...);
         }) {}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a load found in the files of a model and does not use. Errors stop a load, notes do not.
+// Notes on unused content in the files of a model. Errors stop a load, notes do not.
 #pragma once
 
 #include <algorithm>
@@ -14,7 +14,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// One thing that is not used: "rope_scaling.attn_factor", "v_head.*"; and why. Both printable.
+/// An unused key or tensor, such as "rope_scaling.attn_factor" or "v_head.*", and why. Both printable.
 struct Note {
   std::string subject;
   std::string text;
@@ -22,7 +22,7 @@ struct Note {
   [[nodiscard]] bool operator==(const Note&) const = default;
 };
 
-/// Collects the notes of a load, and knows what its caller allows it not to use.
+/// Collects the notes of a load, and knows which unknown names the caller allows.
 class Notes {
  public:
   Notes() = default;
@@ -31,7 +31,7 @@ class Notes {
 
   void add(std::string_view subject, std::string_view text) { all_.push_back({printable(subject), printable(text)}); }
 
-  /// Returns whether the caller allows `name` to stay unused. If so, the pattern that says so is noted, once.
+  /// Returns whether the caller allows `name` to stay unused. If so, the matching pattern is noted once.
   [[nodiscard]] bool allows(std::string_view name) {
     const auto allowed =
         std::ranges::find_if(allowed_, [&](const std::string& pattern) { return matches_glob(pattern, name); });
@@ -41,7 +41,7 @@ class Notes {
     return true;
   }
 
-  /// The same for a tensor, whose own name is remembered.
+  /// The same for a tensor, whose name is recorded.
   [[nodiscard]] bool allows_tensor(std::string_view name) {
     if (!allows(name)) return false;
     unknown_tensors_.emplace_back(name);
@@ -57,7 +57,7 @@ class Notes {
   std::vector<Note> all_;
 };
 
-/// Names of which the reference takes no notice, and what they are for.
+/// Names that the reference ignores, and their purpose.
 struct IgnoredNames {
   std::string_view pattern;  // as in core/glob.hpp
   std::string_view text;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A tensor that owns its elements, aligned to a cache line so that kernels may stream it.
+// A tensor that owns its elements, aligned to cache lines.
 #pragma once
 
 #include <cstddef>
@@ -34,7 +34,7 @@ struct CacheLineAllocator {
   }
 };
 
-/// Tensor<float, 2> is a dense row-major [rows, columns], zero when made. Its views borrow from it until it is moved
+/// Tensor<float, 2> is a dense row-major [rows, columns], initialised with zeros. Its views are valid until it is moved
 /// from, assigned or destroyed.
 template <class T, std::size_t Rank>
 class Tensor {
@@ -42,7 +42,7 @@ class Tensor {
   using Shape = typename View<T, Rank>::Shape;
 
   Tensor() = default;
-  /// Throws std::bad_alloc or std::length_error when there is no room for the product of all extents.
+  /// Throws std::bad_alloc or std::length_error if the product of all extents cannot be allocated.
   explicit Tensor(const Shape& shape) : shape_(shape), elements_(count(shape)) {}
 
   [[nodiscard]] View<T, Rank> view() noexcept { return {elements_.data(), shape_}; }
@@ -53,7 +53,7 @@ class Tensor {
   [[nodiscard]] const T* data() const noexcept { return elements_.data(); }
 
  private:
-  // A product that wraps would make a small tensor that claims to be a large one.
+  // A product that wraps around would allocate too little memory.
   static std::size_t count(const Shape& shape) {
     const auto product = checked_product(shape);
     if (!product) throw std::bad_array_new_length();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A borrowed, dense, row-major tensor: a pointer and its extents. The last axis is contiguous.
+// A borrowed, dense, row-major tensor: a pointer and its extents. The last dimension is contiguous.
 #pragma once
 
 #include <array>
@@ -11,7 +11,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// View<float, 2> is [rows, columns] in memory that somebody else owns and keeps alive. Copying it copies a pointer.
+/// View<float, 2> is [rows, columns] in memory that it does not own. Copying it copies a pointer.
 template <class T, std::size_t Rank>
 class View {
   static_assert(Rank >= 1);
@@ -38,7 +38,7 @@ class View {
     return product;
   }
 
-  /// All elements in order.
+  /// All elements, in order.
   [[nodiscard]] constexpr std::span<T> span() const noexcept { return {data_, size()}; }
 
   [[nodiscard]] constexpr T& operator[](std::size_t i) const noexcept requires(Rank == 1) { return data_[i]; }
@@ -52,7 +52,7 @@ class View {
     return {data_ + i * shape_[1], shape_[1]};
   }
 
-  /// Entries [first, first + count) of the first axis.
+  /// Entries [first, first + count) of the first dimension.
   [[nodiscard]] constexpr View slice(std::size_t first, std::size_t count) const noexcept {
     Shape shape = shape_;
     shape[0] = count;

@@ -20,22 +20,21 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Puts something around the weights that Model::load opened, or in their place.
+/// Wraps or replaces the weights that Model::load opened.
 using WeightWrapper = std::function<std::unique_ptr<const WeightSource>(std::unique_ptr<const WeightSource>)>;
 
 struct LoadOptions {
   FileAccess access = FileAccess::map;
-  RouterRegistry routers = {};                   // add kinds of your own here
+  RouterRegistry routers = {};                   // add your own kinds here
   RouterDecoratorFactory router_decorator = {};  // force, mask, record, replay or replace routers
   WeightWrapper wrap_weights = {};
   std::optional<Chunking> chunking = std::nullopt;  // approximates full attention: docs/how-to/long-contexts.md
   ArchitectureRegistry architectures = all_architectures();
-  /// Names of config keys and tensors, `*` and `?` as in a shell, that are ignored although nobody knows what they
-  /// mean.
+  /// Names of config keys and tensors, `*` and `?` as in a shell, that are ignored although they are unknown.
   std::vector<std::string> allow_unknown = {};
 };
 
-/// A handle: copies share the same weights, which live as long as one of them or a session does.
+/// A handle: copies share the same weights, which exist as long as a copy or a session does.
 class Model {
  public:
   /// Opens a model directory: config.json and the weights, in any format of open_weights.hpp. The weights are mapped,
@@ -43,27 +42,26 @@ class Model {
   [[nodiscard]] static Model load(const std::filesystem::path& directory, const LoadOptions& options = {}) {
     const std::string source_name = (directory / "config.json").string();
     const Json config = read_json_file(source_name);
-    static_cast<void>(
-        find_architecture(config, source_name, options.architectures));  // before the weights are looked for
+    static_cast<void>(find_architecture(config, source_name, options.architectures));  // before the weights are opened
     Notes notes(options.allow_unknown);
     auto source = open_weights(directory, options.access, &notes);
     if (options.wrap_weights) source = options.wrap_weights(std::move(source));
     return build(config, source_name, std::move(source), options, std::move(notes));
   }
 
-  /// The same from a configuration, which `place` names in errors, and weights that lie anywhere. `options.access` and
-  /// `wrap_weights` have no meaning here. Throws ConfigError, WeightError.
+  /// The same from a configuration, which `source_name` names in errors, and any weight source. `options.access` and
+  /// `wrap_weights` are ignored. Throws ConfigError, WeightError.
   [[nodiscard]] static Model build(const Json& config, const std::string& source_name,
                                    std::unique_ptr<const WeightSource> source, const LoadOptions& options = {}) {
     return build(config, source_name, std::move(source), options, Notes(options.allow_unknown));
   }
 
-  /// What each tensor of `source` is for in the model that `config` describes: builds it to see, and throws it away.
-  /// Throws as `build` does.
+  /// The role of each tensor of `source` in the model that `config` describes: builds the model and discards it. Throws
+  /// as `build` does.
   [[nodiscard]] static TensorRecord tensor_record(const Json& config, const std::string& source_name,
                                                   const WeightSource& source, const LoadOptions& options = {}) {
     LoadOptions dry = options;
-    dry.router_decorator = {};  // is told of the routers of models only
+    dry.router_decorator = {};  // must only see routers of real models
     Notes notes(options.allow_unknown);
     WeightReader reader(source, parse_quantization_config(config, source_name, notes), &notes);
     static_cast<void>(build_parts(config, source_name, dry, notes, reader));
@@ -75,7 +73,7 @@ class Model {
   [[nodiscard]] const WeightSource& weights() const noexcept { return *state_->source; }
   [[nodiscard]] std::size_t weight_bytes() const noexcept { return state_->weight_bytes; }
 
-  /// Tells models apart: a hash of the configuration, of the chunks if attention is approximated, of the names, types
+  /// Identifies a model: a hash of the configuration, of the chunks if attention is approximated, of the names, types
   /// and shapes of all tensors, and of some bytes of each. Reads a few pages per tensor.
   [[nodiscard]] std::uint64_t fingerprint() const {
     constexpr std::size_t kSample = 1024;  // bytes at the beginning, in the middle and at the end
@@ -104,7 +102,7 @@ class Model {
 
  private:
   struct State {
-    std::unique_ptr<const WeightSource> source;  // before `built`, whose layers borrow from it
+    std::unique_ptr<const WeightSource> source;  // declared before `built`, whose layers borrow from it
     ModelParts built;
     std::size_t weight_bytes = 0;
     std::uint64_t config_hash = 0;

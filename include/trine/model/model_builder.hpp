@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an architecture is to the rest of the library: a builder from a config.json and its weights to a Transformer.
+// The interface of an architecture: a builder from a config.json and its weights to a Transformer.
 #pragma once
 
 #include <algorithm>
@@ -35,29 +35,29 @@ enum class OutputKind : std::uint8_t { language_model, classification, regressio
   return "?";
 }
 
-/// Facts of a model that its users ask for, whatever its architecture.
+/// Properties of a model, independent of its architecture.
 struct ModelInfo {
   std::string model_type;
-  std::string summary;           // the architecture in one line, for people
+  std::string summary;           // the architecture in one line, for display
   std::size_t vocab_size = 0;    // 0 for feature models
   std::size_t num_features = 0;  // 0 for token models
   std::size_t hidden_size = 0;
   std::size_t num_hidden_layers = 0;
   std::size_t max_position_embeddings = 0;
   std::size_t frame_size = 1;  // sites of a frame
-  bool whole_frames = false;   // must every call bring whole frames?
+  bool whole_frames = false;   // whether every call must bring whole frames
   OutputKind output = OutputKind::language_model;
   std::vector<std::size_t> experts;          // [layers] 0 for a layer without a router
-  std::vector<Note> notes;                   // what the files hold and the model does not use
-  std::vector<std::string> unknown_tensors;  // names of the tensors among that which the caller allowed
+  std::vector<Note> notes;                   // what the files contain and the model does not use
+  std::vector<std::string> unknown_tensors;  // unknown tensors that the caller allowed
 
-  /// Is there a router in any layer? Otherwise the model is dense.
+  /// Returns whether any layer has a router. Otherwise the model is dense.
   [[nodiscard]] bool is_routed() const noexcept {
     return std::ranges::any_of(experts, [](std::size_t count) { return count > 0; });
   }
 };
 
-/// Puts something around the router of a layer, or in its place; see routing/router_decorators.hpp.
+/// Decorates or replaces the router of a layer; see routing/router_decorators.hpp.
 using RouterDecoratorFactory =
     std::function<std::unique_ptr<Router>(std::size_t layer, std::unique_ptr<Router> router)>;
 
@@ -66,14 +66,14 @@ struct ModelParts {
   std::unique_ptr<const Transformer> transformer;
 };
 
-/// What a builder may use.
+/// The inputs of a builder.
 struct BuildContext {
   const Json& config;
-  std::string source_name;  // the file that errors about the configuration name
+  std::string source_name;  // the file named in errors about the configuration
   const RouterRegistry& routers;
   const RouterDecoratorFactory& router_decorator;   // may be empty
-  std::optional<Chunking> chunking = std::nullopt;  // of what would be full attention
-  Notes* notes = nullptr;                           // collects what the configuration holds and nobody reads
+  std::optional<Chunking> chunking = std::nullopt;  // approximates full attention
+  Notes* notes = nullptr;                           // collects unread keys of the configuration
 };
 
 /// Checks the whole configuration, then fetches every tensor. Throws ConfigError, WeightError.

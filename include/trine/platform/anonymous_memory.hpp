@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory for what is large and read again and again: in pages of 2 MiB where the system has them, so that streaming it
-// waits for fewer address translations.
+// Memory for large data that is read repeatedly: in pages of 2 MiB if the system supports them, so that streaming needs
+// fewer address translations.
 #pragma once
 
 #include <sys/mman.h>
@@ -14,14 +14,14 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// `size` zeroed bytes, which take memory when they are first written. Movable; the bytes keep their address.
+/// `size` zeroed bytes, allocated when first written. Movable; the bytes keep their address.
 class AnonymousMemory {
  public:
   AnonymousMemory() = default;
   /// Throws std::bad_alloc.
   explicit AnonymousMemory(std::size_t size) : size_(size) {
     if (size == 0) return;
-    const std::size_t spare = size < kHugePage ? 0 : kHugePage;  // to begin at a huge page
+    const std::size_t spare = size < kHugePage ? 0 : kHugePage;  // to align to a huge page
     if (size > static_cast<std::size_t>(-1) - spare) throw std::bad_alloc();
     void* mapped = ::mmap(nullptr, size + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (mapped == MAP_FAILED) throw std::bad_alloc();
@@ -30,7 +30,7 @@ class AnonymousMemory {
     if (spare == 0) return;
     offset_ = static_cast<std::size_t>(-reinterpret_cast<std::uintptr_t>(mapped)) % kHugePage;
 #ifdef MADV_HUGEPAGE
-    ::madvise(data(), size, MADV_HUGEPAGE);  // a wish: ordinary pages do as well
+    ::madvise(data(), size, MADV_HUGEPAGE);  // only a hint: ordinary pages also work
 #endif
   }
   AnonymousMemory(AnonymousMemory&& other) noexcept { swap(other); }

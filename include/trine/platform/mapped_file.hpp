@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file as read-only memory: mapped, or read into memory that we own.
+// A file as read-only memory: mapped, or read into owned memory.
 #pragma once
 
 #include <fcntl.h>
@@ -24,14 +24,14 @@
 namespace trine::inline TRINE_ABI {
 
 enum class FileAccess : std::uint8_t {
-  map,   // pages come from the file when touched; the file must not shrink while it is mapped (SIGBUS)
-  read,  // one copy in memory, in huge pages; nothing that happens to the file later matters
+  map,   // pages are loaded when accessed; the file must not shrink while it is mapped (SIGBUS)
+  read,  // one copy in memory, in huge pages; later changes of the file have no effect
 };
 
 /// Owns the bytes of one regular file. Movable; the bytes keep their address.
 class MappedFile {
  public:
-  /// Throws FileError naming the file when it is missing, not a regular file, cannot be read, or is a Git LFS pointer.
+  /// Throws FileError naming the file if it is missing, not a regular file, unreadable, or a Git LFS pointer.
   explicit MappedFile(const std::filesystem::path& path, FileAccess access = FileAccess::map) : path_(path) {
     const Descriptor file(path);
     struct stat status {};
@@ -87,7 +87,7 @@ class MappedFile {
 
   [[noreturn]] void fail(const char* what, int code) const { throw_file_error(path_, what, code); }
 
-  // What a clone without Git LFS has in place of a large file: a text of less than 1024 bytes that begins with this.
+  // What a clone without Git LFS has instead of a large file: a text of less than 1024 bytes that begins with this.
   // https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md
   void require_content(int file) const {
     constexpr std::string_view kPointer = "version https://git-lfs.github.com/spec/v1\n";
@@ -121,7 +121,7 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
-/// The text of a file of at most `limit` bytes. Throws FileError when it cannot be read or is larger.
+/// The text of a file of at most `limit` bytes. Throws FileError if it cannot be read or is larger.
 [[nodiscard]] inline std::string read_text_file(const std::filesystem::path& path, std::uint64_t limit) {
   std::error_code ignored;  // a file that cannot be examined is one that cannot be opened
   const std::uintmax_t size = std::filesystem::file_size(path, ignored);

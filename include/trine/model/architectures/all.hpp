@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The architectures that trine knows, by "model_type". A new one is a line in all.inl.
+// The built-in architectures, by "model_type". A new one is a line in all.inl.
 #pragma once
 
 #include <functional>
