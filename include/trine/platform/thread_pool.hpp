@@ -219,8 +219,7 @@ class ThreadPool final : public Executor {
   static constexpr std::size_t kJobs = 8;
   static constexpr auto kSpin = std::chrono::microseconds(100);  // longer than most gaps between the regions of a pass
   static constexpr auto kWorthWaking = std::chrono::microseconds(10);  // the caller's work before it wakes others
-  static constexpr auto kProgramsOwn =
-      std::chrono::milliseconds(1);  // a pause between regions longer than those of a pass
+  static constexpr auto kProgramsOwn = std::chrono::milliseconds(1);   // longer than pauses within a pass
   static constexpr Clock::rep kLongPiece = std::chrono::nanoseconds(std::chrono::microseconds(50)).count();
   static constexpr auto kFirstCalm = std::chrono::milliseconds(50);
   static constexpr Clock::rep kLeastCalm = std::chrono::nanoseconds(std::chrono::milliseconds(250)).count();
