@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs what is missing on Debian or Ubuntu; with everything there it needs neither root nor the network.
 #
-#   . cmake/install_dependencies.sh SET...      sets: build (the programs), tests, format, clang, arm (cross build)
+#   . cmake/install_dependencies.sh SET...      sets: build (the programs), tests, docs (Doxygen), format, clang,
+#                                               arm (cross build)
 #
 # Sourced, because it also chooses the tools: CXX (GCC 12 or newer unless already set) and CMAKE_GENERATOR (Ninja if there).
 
@@ -21,6 +22,7 @@ trine_has() {  # PACKAGE
     ninja-build) ninja --version >/dev/null 2>&1 && return ;;
     clang-14) command -v clang++-14 >/dev/null && return ;;
     libclang-rt-14-dev) compgen -G '/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*' >/dev/null && return ;;
+    doxygen) command -v doxygen >/dev/null && return ;;
     clang-format-14) command -v clang-format-14 >/dev/null && return ;;
     libeigen3-dev) header=eigen3/Eigen/Core ;;
     nlohmann-json3-dev) header=nlohmann/json.hpp ;;
@@ -99,6 +101,7 @@ for trine_set in "$@"; do
   case "$trine_set" in
     build) trine_packages+=(g++ cmake ninja-build libeigen3-dev nlohmann-json3-dev libcli11-dev libpcre2-dev) ;;
     tests) trine_packages+=(libgtest-dev libgmock-dev libbenchmark-dev libtbb-dev) ;;
+    docs) trine_packages+=(doxygen) ;;
     format) trine_packages+=('clang-format-14|clang-format') ;;
     arm) trine_packages+=(g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user googletest libeigen3-dev nlohmann-json3-dev) ;;
     clang) trine_packages+=('clang-14|clang' 'libomp-14-dev|libomp-dev') ;;

@@ -243,7 +243,7 @@ void measure_all(const Options& options, Meter& meter, const Subject& subject, c
 
 void run(Options& options) {
   options.check();
-  if (options.limits) return print_limits(options.num_threads, options.output == "json");
+  if (options.limits) return print_limits(options.threads, options.output == "json");
   example::Interrupt interrupt;
   const bool synthetic = !options.shape.empty();
   const LoadOptions load = options.load_options();  // before anything large is filled

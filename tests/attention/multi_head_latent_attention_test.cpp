@@ -328,7 +328,7 @@ class CodedWeights : public WeightSource {
     return plain_.find(name);
   }
   [[nodiscard]] std::vector<std::string_view> names() const override { return plain_.names(); }
-  [[nodiscard]] std::string slot() const override { return "memory"; }
+  [[nodiscard]] std::string source_name() const override { return "memory"; }
 
  private:
   const test::MemoryWeights& plain_;
@@ -367,7 +367,7 @@ class Bf16Weights : public WeightSource {
     return name == "kv_b_proj.weight" ? &tensor_ : plain_.find(name);
   }
   [[nodiscard]] std::vector<std::string_view> names() const override { return plain_.names(); }
-  [[nodiscard]] std::string slot() const override { return "memory"; }
+  [[nodiscard]] std::string source_name() const override { return "memory"; }
 
  private:
   const test::MemoryWeights& plain_;

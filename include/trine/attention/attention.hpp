@@ -11,6 +11,7 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// y = attention(x) over the positions of each sequence, and what it keeps of them. Const: states belong to sequences.
 class Attention {
  public:
   Attention() = default;
@@ -33,6 +34,7 @@ class Attention {
   /// Truncates the state after `tokens` tokens to the first `to` of them and returns true. Returns false, and leaves
   /// the state unchanged, if it no longer holds the keys that the next token attends to.
   [[nodiscard]] virtual bool truncate(LayerState& state, std::size_t tokens, std::size_t to) const = 0;
+  /// Number of weights.
   [[nodiscard]] virtual std::size_t parameters() const = 0;
 
   /// y = attention(x); adds the new rows to the states of the batch's sequences.   x, y: [rows, hidden], not aliasing.

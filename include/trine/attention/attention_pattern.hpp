@@ -31,26 +31,30 @@ namespace trine::inline TRINE_ABI {
 
 /// Queries at the positions n, n + step, ... that have nearly the same visible keys.
 struct QueryTile {
-  std::size_t n = 0;
-  std::size_t step = 1;
-  std::size_t count = 0;
+  std::size_t n = 0;      ///< position of the first query
+  std::size_t step = 1;   ///< from one query to the next
+  std::size_t count = 0;  ///< queries
+  /// Position of query `i`.
   [[nodiscard]] std::size_t position(std::size_t i) const noexcept { return n + i * step; }
 };
 
 /// The key indices [begin(i), end(i)) that are visible to query i of a tile. Both ascend with i.
 struct VisibleRange {
-  std::size_t first = 0;                                         // lower limit of all indices
-  std::size_t last = 0;                                          // end of query 0
-  std::size_t advance = 0;                                       // increment of the end per query
-  std::size_t window = std::numeric_limits<std::size_t>::max();  // maximum number of keys
-  bool attends_self = false;                                     // each query also attends to its own key, after these
+  std::size_t first = 0;                                         ///< no index below it
+  std::size_t last = 0;                                          ///< end of query 0
+  std::size_t advance = 0;                                       ///< of the end from query to query
+  std::size_t window = std::numeric_limits<std::size_t>::max();  ///< at most this many
+  bool attends_self = false;                                     ///< after these each query sees its own key
 
+  /// One past the last index that query `i` sees.
   [[nodiscard]] std::size_t end(std::size_t i) const noexcept { return last + i * advance; }
+  /// The first index that query `i` sees.
   [[nodiscard]] std::size_t begin(std::size_t i) const noexcept {
     return std::max(first, end(i) - std::min(end(i), window));
   }
 };
 
+/// Which keys a query sees, where a cache keeps them, and by which position both rotate. Knows no heads and no values.
 class AttentionPattern {
  public:
   AttentionPattern() = default;
@@ -76,6 +80,7 @@ class AttentionPattern {
   /// end - n
   [[nodiscard]] virtual std::size_t tiles(std::size_t n, std::size_t end, std::size_t most,
                                           std::span<QueryTile> tiles) const = 0;
+  /// The keys that the queries of a tile see.
   [[nodiscard]] virtual VisibleRange visible(const QueryTile& tile) const = 0;
   /// The keys of indices [index, end) that are visible to the tile, or the first of them that are contiguous.
   [[nodiscard]] virtual KvSegment segment(const QueryTile& tile, std::size_t index, std::size_t end) const = 0;
@@ -87,7 +92,7 @@ class AttentionPattern {
   }
 
  protected:
-  // Tiles of consecutive queries; none crosses a multiple of `period`.
+  /// Tiles of neighbours, none across a multiple of `period`.
   [[nodiscard]] static std::size_t cut(std::size_t n, std::size_t end, std::size_t most, std::size_t period,
                                        std::span<QueryTile> tiles) noexcept {
     std::size_t cut = 0;
@@ -98,9 +103,11 @@ class AttentionPattern {
     }
     return cut;
   }
+  /// A `period` for cut() that no position reaches.
   static constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
 };
 
+/// Every query sees all keys up to its own. Pages of 64 tokens.
 class FullPattern : public AttentionPattern {
  public:
   [[nodiscard]] KvPageLayout page_layout() const override { return {.blocks = 1, .block_rows = kPageRows}; }
@@ -166,6 +173,7 @@ class SlidingWindowPattern : public AttentionPattern {
 /// Full attention in chunks. A ring of pages holds a chunk and the overlap with the previous one.
 class ChunkedPattern : public AttentionPattern {
  public:
+  /// Chunks of `chunking.size` positions, each seeing `chunking.overlap` of the one before.
   explicit ChunkedPattern(const Chunking& chunking)
       : chunking_(chunking), ring_pages_((chunking.size + chunking.overlap + kPageRows - 1) / kPageRows) {}
 
@@ -202,11 +210,12 @@ class ChunkedPattern : public AttentionPattern {
 /// The rows of a frame in equal pages of up to kMaxRows rows, so that memory grows with the written rows.
 class FramePages {
  public:
+  /// frame_size: sites of a frame, at least 1
   explicit FramePages(std::size_t frame_size)
       : number((frame_size + kMaxRows - 1) / kMaxRows), rows((frame_size + number - 1) / number) {}
 
-  std::size_t number;  // pages of a frame
-  std::size_t rows;    // sites of a page
+  std::size_t number;  ///< pages of a frame
+  std::size_t rows;    ///< sites of a page
 
  private:
   static constexpr std::size_t kMaxRows = 64;
@@ -216,6 +225,8 @@ class FramePages {
 /// window without lookback.
 class FrameWindowPattern : public AttentionPattern {
  public:
+  /// Frames of `frame_size` positions; a query sees its own and `lookback` before it. causal: of its own only up to
+  /// itself
   FrameWindowPattern(std::size_t frame_size, std::size_t lookback, bool causal)
       : frame_size_(frame_size), lookback_(lookback), causal_(causal), frame_pages_(frame_size) {}
 
@@ -268,8 +279,10 @@ class FrameWindowPattern : public AttentionPattern {
   return std::make_unique<FullPattern>();
 }
 
+/// The last site of every earlier frame, and the query itself ("summary" of sparse transformers, arXiv:1904.10509).
 class SummaryPattern : public AttentionPattern {
  public:
+  /// frame_size: sites of a frame, at least 1
   explicit SummaryPattern(std::size_t frame_size) : frame_size_(frame_size) {}
 
   [[nodiscard]] KvPageLayout page_layout() const override { return {.blocks = 1, .block_rows = kPageFrames}; }
@@ -301,6 +314,7 @@ class SummaryPattern : public AttentionPattern {
 /// A page holds some sites of kPageFrames frames, one block per site, so that the keys of a site are contiguous.
 class StridedPattern : public AttentionPattern {
  public:
+  /// frame_size: sites of a frame, at least 1
   explicit StridedPattern(std::size_t frame_size) : frame_size_(frame_size), frame_pages_(frame_size) {}
 
   [[nodiscard]] KvPageLayout page_layout() const override {

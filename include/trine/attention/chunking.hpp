@@ -16,8 +16,8 @@ namespace trine::inline TRINE_ABI {
 /// A query attends to its own chunk of `size` positions up to itself, and the last `overlap` positions before the
 /// chunk.
 struct Chunking {
-  std::size_t size = 0;     // >= 1
-  std::size_t overlap = 0;  // <= size
+  std::size_t size = 0;     ///< >= 1
+  std::size_t overlap = 0;  ///< <= size
 
   /// The first position that position n attends to.
   [[nodiscard]] constexpr std::size_t first(std::size_t n) const noexcept {

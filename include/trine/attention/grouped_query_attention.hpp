@@ -24,17 +24,18 @@ namespace trine::inline TRINE_ABI {
 
 /// Options of published models, applied in this order: bias, norm, clip, rotation.
 struct GroupedQueryOptions {
+  /// What queries and keys are normalised by, before they rotate.
   enum class Norm : std::uint8_t {
-    none,
-    per_head,     // RMSNorm over head_dim, one gain for all heads
-    whole_vector  // RMSNorm over all heads together
+    none,         ///< they are used as projected
+    per_head,     ///< RMSNorm over head_dim, one gain for all heads
+    whole_vector  ///< RMSNorm over all heads together
   };
-  Linear::Bias qkv_bias = Linear::Bias::no;
-  Linear::Bias o_bias = Linear::Bias::no;
-  Norm qk_norm = Norm::none;
-  float norm_epsilon = 1e-6F;
-  std::optional<float> clip_qkv = std::nullopt;  // q, k and v to [-clip, clip]
-  bool sinks = false;                            // a learned logit per head takes part in the softmax and is dropped
+  Linear::Bias qkv_bias = Linear::Bias::no;      ///< of q_proj, k_proj and v_proj
+  Linear::Bias o_bias = Linear::Bias::no;        ///< of o_proj
+  Norm qk_norm = Norm::none;                     ///< of queries and of keys
+  float norm_epsilon = 1e-6F;                    ///< of qk_norm
+  std::optional<float> clip_qkv = std::nullopt;  ///< q, k and v to [-clip, clip]
+  bool sinks = false;                            ///< a learned logit a head takes part in the softmax and is dropped
 };
 
 /// q, k, v = x W_q, x W_k, x W_v, head group after head group; q and k rotated by the pattern's

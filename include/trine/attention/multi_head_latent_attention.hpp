@@ -24,18 +24,19 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// Widths as config.json names them, and as the equations above do.
 struct MlaOptions {
-  std::size_t hidden_size = 0;
-  std::size_t num_heads = 0;
-  std::optional<std::size_t> q_lora_rank = std::nullopt;  // nullopt: queries are computed directly from x
-  std::size_t kv_lora_rank = 0;                           // C, width of the latent
-  std::size_t qk_nope_head_dim = 0;                       // N, part of a query or key without position
-  std::size_t qk_rope_head_dim = 0;                       // R, part that is rotated
-  std::size_t v_head_dim = 0;                             // D
-  float softmax_scale = 0.0F;   // of the whole score: (N + R)^-0.5 times latent_softmax_correction
-  bool attention_bias = false;  // of q_a_proj, kv_a_proj_with_mqa and o_proj
-  float norm_epsilon = 1e-6F;   // of both latent norms; rms_norm_eps does not change it in transformers
-  std::optional<Chunking> chunking = std::nullopt;
+  std::size_t hidden_size = 0;                            ///< width of x
+  std::size_t num_heads = 0;                              ///< of queries; keys have as many
+  std::optional<std::size_t> q_lora_rank = std::nullopt;  ///< without: queries straight from x
+  std::size_t kv_lora_rank = 0;                           ///< C, width of the latent
+  std::size_t qk_nope_head_dim = 0;                       ///< N, part of a query or key without position
+  std::size_t qk_rope_head_dim = 0;                       ///< R, part that is rotated
+  std::size_t v_head_dim = 0;                             ///< D
+  float softmax_scale = 0.0F;   ///< of the whole score: (N + R)^-0.5 times latent_softmax_correction
+  bool attention_bias = false;  ///< of q_a_proj, kv_a_proj_with_mqa and o_proj
+  float norm_epsilon = 1e-6F;   ///< of both latent norms; rms_norm_eps does not change it in transformers
+  std::optional<Chunking> chunking = std::nullopt;  ///< nullopt: full attention
 };
 
 /// Returns the form that takes fewer multiply-adds for `rows` rows of one sequence, the last of which sees `keys`

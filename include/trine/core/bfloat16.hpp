@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// bfloat16: the upper half of an IEEE 754 binary32.
+// The storage format bfloat16: the upper half of an IEEE 754 binary32.
 //
 //   15 | 14 ...... 7 | 6 ..... 0
 //   s  | exponent 8  | fraction 7
@@ -12,8 +12,9 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// A stored number of 16 bits, widened to float before anything is computed with it.
 struct bfloat16 {
-  std::uint16_t bits = 0;
+  std::uint16_t bits = 0;  ///< sign, exponent and fraction, as drawn above
 
   bfloat16() = default;
   /// Rounds to nearest, ties to even; a NaN stays a (quiet) NaN.

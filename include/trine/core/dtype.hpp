@@ -20,9 +20,9 @@ enum class DType : std::uint8_t {
   f32,
   bf16,
   f16,
-  f8_e4m3,  // finite only, as float8_e4m3fn
+  f8_e4m3,  ///< finite only, as float8_e4m3fn
   f8_e5m2,
-  f8_e8m0,  // a power of two
+  f8_e8m0,  ///< a power of two
   f64,
   i8,
   u8,
@@ -35,10 +35,11 @@ enum class DType : std::uint8_t {
   boolean,
 };
 
+/// What is known of an element type.
 struct DTypeInfo {
-  DType dtype;
-  std::string_view name;
-  std::size_t bytes;
+  DType dtype;            ///< of these elements
+  std::string_view name;  ///< as element_name() gives it
+  std::size_t bytes;      ///< of one element
 };
 
 /// The element types.
@@ -76,7 +77,7 @@ inline constexpr std::array<DTypeInfo, 16> kDTypes{{{DType::f32, "f32", 4},
   return 0;
 }
 
-/// Returns whether an element is a plain float, which kernels only convert to f32.
+/// Returns whether an element is a number by itself, which kernels widen to f32 and nothing more.
 [[nodiscard]] constexpr bool is_plain_float(DType dtype) noexcept {
   return dtype == DType::f32 || dtype == DType::bf16 || dtype == DType::f16;
 }

@@ -12,8 +12,9 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// A stored number of 16 bits, widened to float before anything is computed with it.
 struct float16 {
-  std::uint16_t bits = 0;
+  std::uint16_t bits = 0;  ///< sign, exponent and fraction, as drawn above
 
   float16() = default;
   /// Rounds to nearest, ties to even; too large values become infinite; a NaN stays a (quiet) NaN.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// FP8 of deep learning, e4m3 without infinities ("fn"): Micikevicius et al. 2022, arXiv:2209.05433.
+// FP8 of deep learning, e4m3 without infinities ("fn"). Micikevicius et al. 2022, arXiv:2209.05433.
 //
 //   7 | 6 ... 3 | 2 .. 0        bias 7; exponent 0: subnormal, steps of 2^-9; largest 448; only 0x7f and 0xff are NaN
 //   s | exp 4   | frac 3
@@ -15,8 +15,9 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// A stored number of 8 bits, without its scale.
 struct float8_e4m3 {
-  std::uint8_t bits = 0;
+  std::uint8_t bits = 0;  ///< sign, exponent and fraction, as drawn above
 
   /// Exact.
   explicit constexpr operator float() const noexcept {

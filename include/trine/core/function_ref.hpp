@@ -10,6 +10,7 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// Defined for the types of functions only, such as FunctionRef<void(int)>.
 template <class Signature>
 class FunctionRef;
 
@@ -17,12 +18,14 @@ class FunctionRef;
 template <class Result, class... Arguments>
 class FunctionRef<Result(Arguments...)> {
  public:
+  /// Refers to `callable`. Implicit: it stands for the callable.
   template <std::invocable<Arguments...> Callable>
-  FunctionRef(const Callable& callable) noexcept  // NOLINT(google-explicit-constructor): it acts as the callable
+  FunctionRef(const Callable& callable) noexcept  // NOLINT(google-explicit-constructor)
       : callable_(std::addressof(callable)), call_([](const void* object, Arguments... arguments) -> Result {
           return (*static_cast<const Callable*>(object))(std::forward<Arguments>(arguments)...);
         }) {}
 
+  /// Calls what it refers to. Throws what that throws.
   Result operator()(Arguments... arguments) const { return call_(callable_, std::forward<Arguments>(arguments)...); }
 
  private:

@@ -16,9 +16,10 @@ namespace trine::inline TRINE_ABI {
 
 /// An unused key or tensor, such as "rope_scaling.attn_factor" or "v_head.*", and why. Both printable.
 struct Note {
-  std::string subject;
-  std::string text;
+  std::string subject;  ///< the key or tensor, or a pattern of names
+  std::string text;     ///< why it is not used
 
+  /// Returns whether both say the same about the same name.
   [[nodiscard]] bool operator==(const Note&) const = default;
 };
 
@@ -29,6 +30,7 @@ class Notes {
   /// allowed: names of keys and tensors, `*` and `?` as in a shell.
   explicit Notes(std::vector<std::string> allowed) : allowed_(std::move(allowed)) {}
 
+  /// Appends a note; its texts become printable.
   void add(std::string_view subject, std::string_view text) { all_.push_back({printable(subject), printable(text)}); }
 
   /// Returns whether the caller allows `name` to stay unused. If so, the matching pattern is noted once.
@@ -48,7 +50,9 @@ class Notes {
     return true;
   }
 
+  /// Names of the tensors that allows_tensor() has allowed, byte for byte.
   [[nodiscard]] const std::vector<std::string>& unknown_tensors() const noexcept { return unknown_tensors_; }
+  /// The notes, in the order in which they were made.
   [[nodiscard]] const std::vector<Note>& all() const noexcept { return all_; }
 
  private:
@@ -59,8 +63,8 @@ class Notes {
 
 /// Names that the reference ignores, and their purpose.
 struct IgnoredNames {
-  std::string_view pattern;  // as in core/glob.hpp
-  std::string_view text;
+  std::string_view pattern;  ///< as in core/glob.hpp
+  std::string_view text;     ///< what the key is for
 };
 
 }  // namespace trine::inline TRINE_ABI

@@ -35,7 +35,7 @@ namespace trine::inline TRINE_ABI {
 
 /// A stream of uniform numbers addressed by index.
 struct CounterRandom {
-  std::uint64_t seed = 0;
+  std::uint64_t seed = 0;  ///< the key of the counter: two seeds give unrelated streams
 
   /// In [0, 1), 53 random bits; the same for the same (seed, index), independent of earlier calls.
   [[nodiscard]] constexpr double uniform(std::uint64_t index) const noexcept {

@@ -28,6 +28,7 @@ inline void require_shape(std::string_view what, std::span<const std::size_t> ex
                    {.field = std::string(what)});
 }
 
+/// The same for extents written out, as in `require_shape("input", {1, hidden}, x.shape())`.
 inline void require_shape(std::string_view what, std::initializer_list<std::size_t> expected,
                           std::span<const std::size_t> found) {
   require_shape(what, std::span(expected.begin(), expected.size()), found);

@@ -13,7 +13,9 @@ namespace trine::inline TRINE_ABI {
 
 /// The name of an input: a file, or a part of one. Converts from a file name.
 struct SourceName {
+  /// A whole file, whose errors have it as their path.
   SourceName(std::string file) : text(file), path(std::move(file)) {}
+  /// The same for a literal.
   SourceName(const char* file) : SourceName(std::string(file)) {}
   /// "FILE: PART", such as "model.safetensors: tensor 'norm.weight'", whose field is norm.weight.
   SourceName(std::string file, std::string_view part, std::string part_field = {})
@@ -25,9 +27,9 @@ struct SourceName {
     return {kind, path, field + dot + std::string(key)};
   }
 
-  std::string text;
-  std::string path;
-  std::string field = {};
+  std::string text;        ///< how messages begin: "FILE" or "FILE: PART"
+  std::string path;        ///< ErrorDetails::path of errors about it
+  std::string field = {};  ///< ErrorDetails::field of errors about it, before the key
 };
 
 }  // namespace trine::inline TRINE_ABI

@@ -11,23 +11,30 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// What tensors and scratch memory are aligned to. x86-64 and most ARM have cache lines of 64 bytes, the width of a
+/// vector of AVX-512.
 inline constexpr std::size_t kCacheLineBytes = 64;
 
 /// Allocates on cache-line boundaries; otherwise std::allocator.
 template <class T>
 struct CacheLineAllocator {
+  /// What is allocated, as allocators of the standard library name it.
   using value_type = T;
 
   CacheLineAllocator() noexcept = default;
+  /// Allocators have no state: one of another type gives one of this.
   template <class U>
   CacheLineAllocator(const CacheLineAllocator<U>&) noexcept {}
 
+  /// Uninitialised memory for `count` elements. Throws std::bad_alloc.
   [[nodiscard]] T* allocate(std::size_t count) {
     if (count > static_cast<std::size_t>(-1) / sizeof(T)) throw std::bad_array_new_length();
     return static_cast<T*>(::operator new (count * sizeof(T), std::align_val_t{kCacheLineBytes}));
   }
+  /// Gives back what allocate() gave.
   void deallocate(T* pointer, std::size_t) noexcept { ::operator delete (pointer, std::align_val_t{kCacheLineBytes}); }
 
+  /// Always true: what one allocated, each can give back.
   template <class U>
   bool operator==(const CacheLineAllocator<U>&) const noexcept {
     return true;
@@ -39,17 +46,24 @@ struct CacheLineAllocator {
 template <class T, std::size_t Rank>
 class Tensor {
  public:
+  /// Extents, the first axis first.
   using Shape = typename View<T, Rank>::Shape;
 
   Tensor() = default;
   /// Throws std::bad_alloc or std::length_error if the product of all extents cannot be allocated.
   explicit Tensor(const Shape& shape) : shape_(shape), elements_(count(shape)) {}
 
+  /// All elements, to be read and written.
   [[nodiscard]] View<T, Rank> view() noexcept { return {elements_.data(), shape_}; }
+  /// All elements, to be read.
   [[nodiscard]] View<const T, Rank> view() const noexcept { return {elements_.data(), shape_}; }
+  /// Extents, the first axis first.
   [[nodiscard]] const Shape& shape() const noexcept { return shape_; }
+  /// Number of elements: the product of the extents.
   [[nodiscard]] std::size_t size() const noexcept { return elements_.size(); }
+  /// The first element, on a cache-line boundary; null when there is none.
   [[nodiscard]] T* data() noexcept { return elements_.data(); }
+  /// The first element, on a cache-line boundary; null when there is none.
   [[nodiscard]] const T* data() const noexcept { return elements_.data(); }
 
  private:

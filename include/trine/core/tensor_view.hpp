@@ -17,10 +17,14 @@ class View {
   static_assert(Rank >= 1);
 
  public:
+  /// The element without const.
   using value_type = std::remove_cv_t<T>;
+  /// Extents, the first axis first.
   using Shape = std::array<std::size_t, Rank>;
 
+  /// No memory, and extents of 0.
   constexpr View() noexcept = default;
+  /// Borrows the product of the extents of `shape` elements from `data` on.
   constexpr View(T* data, const Shape& shape) noexcept : data_(data), shape_(shape) {}
 
   /// A view of mutable elements is also a view of const elements.
@@ -28,10 +32,14 @@ class View {
   requires(std::is_same_v<const U, T> && !std::is_const_v<U>) constexpr View(const View<U, Rank>& other) noexcept
       : data_(other.data()), shape_(other.shape()) {}
 
+  /// The first element.
   [[nodiscard]] constexpr T* data() const noexcept { return data_; }
+  /// Extents, the first axis first.
   [[nodiscard]] constexpr const Shape& shape() const noexcept { return shape_; }
+  /// Length of one axis, which is below Rank: not checked.
   [[nodiscard]] constexpr std::size_t extent(std::size_t axis) const noexcept { return shape_[axis]; }
 
+  /// Number of elements: the product of the extents.
   [[nodiscard]] constexpr std::size_t size() const noexcept {
     std::size_t product = 1;
     for (const std::size_t extent : shape_) product *= extent;
@@ -41,8 +49,10 @@ class View {
   /// All elements, in order.
   [[nodiscard]] constexpr std::span<T> span() const noexcept { return {data_, size()}; }
 
+  /// Element `i` of a vector. Not checked.
   [[nodiscard]] constexpr T& operator[](std::size_t i) const noexcept requires(Rank == 1) { return data_[i]; }
 
+  /// One element of a matrix. Not checked.
   [[nodiscard]] constexpr T& operator()(std::size_t row, std::size_t column) const noexcept requires(Rank == 2) {
     return data_[row * shape_[1] + column];
   }

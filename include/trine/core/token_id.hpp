@@ -8,6 +8,7 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// An index into the vocabulary, the rows of the embedding and the logits.
 using TokenId = std::uint32_t;
 
 }  // namespace trine::inline TRINE_ABI

@@ -21,6 +21,7 @@ class Workspace {
   /// Releases everything that was taken after its construction.
   class Scope {
    public:
+    /// Remembers how much of `workspace` is taken. Scopes end in the reverse order of their beginning.
     explicit Scope(Workspace& workspace) noexcept
         : workspace_(workspace), block_(workspace.block_), used_(workspace.used_) {}
     ~Scope() {
@@ -37,6 +38,7 @@ class Workspace {
     std::size_t used_;
   };
 
+  /// `count` uninitialised elements. Allocates only where no earlier pass took as much. Throws std::bad_alloc.
   template <class T>
   [[nodiscard]] std::span<T> take(std::size_t count) {
     static_assert(std::is_trivially_destructible_v<T> && alignof(T) <= kCacheLineBytes);
@@ -44,6 +46,7 @@ class Workspace {
     return {reinterpret_cast<T*>(take_bytes(count * sizeof(T))), count};
   }
 
+  /// The same as a matrix [rows, columns].
   template <class T>
   [[nodiscard]] View<T, 2> take_matrix(std::size_t rows, std::size_t columns) {
     return {take<T>(rows * columns).data(), {rows, columns}};

@@ -33,6 +33,7 @@ class ExpertAttention {
         v_(scope / "v_proj", hidden, heads * head_dim),
         o_(scope / "o_proj", heads * head_dim, hidden) {}
 
+  /// Number of weights.
   [[nodiscard]] std::size_t parameters() const noexcept {
     return norm_.parameters() + q_.parameters() + k_.parameters() + v_.parameters() + o_.parameters();
   }

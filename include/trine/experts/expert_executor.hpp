@@ -12,6 +12,7 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// Computes the routed experts of one layer.
 class ExpertExecutor {
  public:
   ExpertExecutor() = default;
@@ -19,7 +20,9 @@ class ExpertExecutor {
   ExpertExecutor& operator=(const ExpertExecutor&) = delete;
   virtual ~ExpertExecutor() = default;
 
+  /// Number of experts.
   [[nodiscard]] virtual std::size_t size() const = 0;
+  /// Number of weights of one expert; all have as many.
   [[nodiscard]] virtual std::size_t parameters_per_expert() const = 0;
 
   /// y_t = sum_e g_te expert_e(x_t) over the experts of token t, ascending, then + shared(x_t) if given, which an

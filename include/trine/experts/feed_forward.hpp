@@ -10,6 +10,7 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// y = f(x), row by row.
 class FeedForward {
  public:
   FeedForward() = default;
@@ -20,6 +21,7 @@ class FeedForward {
   /// y = f(x).   x, y: [tokens, hidden], not aliasing
   virtual void forward(const ForwardContext& context, View<const float, 2> x, View<float, 2> y) const = 0;
 
+  /// Number of weights, those of all experts included.
   [[nodiscard]] virtual std::size_t parameters() const = 0;
   /// Maximum number of parameters that one token uses.
   [[nodiscard]] virtual std::size_t active_parameters() const { return parameters(); }
@@ -31,9 +33,12 @@ class FeedForward {
   virtual void require_fitting(const Router& /*router*/) const {}
 };
 
+/// One gated MLP for every row.
 class DenseFeedForward : public FeedForward {
  public:
+  /// Reads the products of a GatedMlp.   ffn: inner width. Throws WeightError.
   DenseFeedForward(const WeightScope& scope, std::size_t hidden, std::size_t ffn) : mlp_(scope, hidden, ffn) {}
+  /// Takes over `mlp`.
   explicit DenseFeedForward(GatedMlp mlp) : mlp_(std::move(mlp)) {}
   void forward(const ForwardContext& context, View<const float, 2> x, View<float, 2> y) const override {
     const MlpRows all{&mlp_, 0, x.extent(0)};

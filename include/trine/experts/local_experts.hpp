@@ -13,6 +13,7 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// Experts whose weights are in this process, mapped or read.
 class LocalExperts : public ExpertExecutor {
  public:
   /// Reads SwiGLU experts below "0", "1", ... Throws WeightError.

@@ -20,28 +20,32 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// How a conversation begins, and what happens when it becomes too long.
 struct ChatOptions {
-  std::string system = {};                                              // a system message to begin with; empty: none
-  nlohmann::ordered_json tools = nullptr;                               // for the template: see ChatInput
-  nlohmann::ordered_json variables = nlohmann::ordered_json::object();  // for the template: see ChatInput
-  bool drop_old_turns = true;  // when the context has no room for all; otherwise that is a CapacityError
+  std::string system = {};                                              ///< a system message to begin with; empty: none
+  nlohmann::ordered_json tools = nullptr;                               ///< for the template: see ChatInput
+  nlohmann::ordered_json variables = nlohmann::ordered_json::object();  ///< for the template: see ChatInput
+  bool drop_old_turns = true;  ///< when the context has no room for all; otherwise that is a CapacityError
 };
 
-/// `prompt_tokens` are those of the whole conversation, of which `cached_tokens` had been computed before.
+/// What one turn made: `prompt_tokens` are those of the whole conversation, of which `cached_tokens` had been computed
+/// before.
 struct ChatResult : GenerateResult {
-  std::size_t dropped_messages = 0;  // the oldest ones, which had no room: the model has forgotten them
+  std::size_t dropped_messages = 0;  ///< the oldest ones, which had no room: the model has forgotten them
 };
 
 /// Sums over the turns of a conversation, also over those before a reset.
 struct ChatStatistics {
-  std::size_t turns = 0;
-  std::size_t prefill_tokens = 0;    // computed to read what people said
-  std::size_t cached_tokens = 0;     // that did not have to be computed again
-  std::size_t generated_tokens = 0;  // of answers
-  double prefill_seconds = 0.0;
-  double decode_seconds = 0.0;
+  std::size_t turns = 0;             ///< calls of send() and reply() that ended without an exception
+  std::size_t prefill_tokens = 0;    ///< computed to read what people said
+  std::size_t cached_tokens = 0;     ///< that did not have to be computed again
+  std::size_t generated_tokens = 0;  ///< of answers
+  double prefill_seconds = 0.0;      ///< wall-clock time of reading
+  double decode_seconds = 0.0;       ///< wall-clock time of generating
 
+  /// Computed tokens per second of reading; without those that were cached.
   [[nodiscard]] double prefill_tokens_per_second() const { return per_second(prefill_tokens, prefill_seconds); }
+  /// Generated tokens per second.
   [[nodiscard]] double decode_tokens_per_second() const { return per_second(generated_tokens, decode_seconds); }
 
  private:
@@ -50,9 +54,11 @@ struct ChatStatistics {
   }
 };
 
-/// Movable; one thread at a time.
+/// A conversation: sends what the user says, gives what the model answers. Movable; one thread at a time.
 class ChatSession {
  public:
+  /// Begins a conversation, with the system message of `options`. What `session` holds already is discarded when the
+  /// first turn reads something else. Computes nothing.
   ChatSession(Session session, Tokenizer tokenizer, ChatTemplate chat_template, ChatOptions options = {})
       : session_(std::move(session)),
         tokenizer_(std::move(tokenizer)),
@@ -62,8 +68,8 @@ class ChatSession {
   }
 
   /// The answer to what the user says, which `on_text` gets as it is made.
-  ///   cancelled        by GenerateOptions::cancel or by `on_text`: what was said of the answer stays in the history.
-  ///   If
+  ///   cancelled        by GenerateOptions::cancel or by `on_text`: what was said of the answer stays in the history;
+  ///   if
   ///                    that is nothing, the user's message is taken back
   ///   context is full  the oldest turns are dropped first (ChatOptions::drop_old_turns), never the system message: see
   ///                    ChatResult::dropped_messages
@@ -92,8 +98,11 @@ class ChatSession {
 
   /// The conversation as the model knows it: without dropped turns.
   [[nodiscard]] const nlohmann::ordered_json& messages() const noexcept { return messages_; }
+  /// Sums over all turns so far.
   [[nodiscard]] const ChatStatistics& statistics() const noexcept { return statistics_; }
+  /// What was read and answered so far.
   [[nodiscard]] const Session& session() const noexcept { return session_; }
+  /// Encodes the conversation and decodes the answers.
   [[nodiscard]] const Tokenizer& tokenizer() const noexcept { return tokenizer_; }
 
   /// Templates of models that always think end with "<think>\n"; the model then writes the thought and "</think>".

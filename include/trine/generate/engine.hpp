@@ -20,33 +20,39 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// How passes are computed. Engine says which of these change results.
 struct EngineOptions {
-  std::size_t num_threads = 0;      // 0: as many as `executor` lends, default_threads() without one
-  std::size_t prefill_chunk = 512;  // rows of a pass, at most (whole frames); bounds the scratch memory
-  std::optional<Isa> isa = {};      // none: default_isa()
-  ActivationPrecision activations = ActivationPrecision::automatic;
-  MlaForm mla_form = MlaForm::automatic;
-  bool reproducible = false;  // chooses nothing by how the input is cut: mla_form, if automatic, becomes absorbed
-  std::shared_ptr<Executor> executor = nullptr;  // lends threads, to other engines too; null: a ThreadPool of its own
+  std::size_t num_threads = 0;      ///< 0: as many as `executor` lends, default_threads() without one
+  std::size_t prefill_chunk = 512;  ///< rows of a pass, at most (whole frames); bounds the scratch memory
+  std::optional<Isa> isa = {};      ///< none: default_isa()
+  ActivationPrecision activations = ActivationPrecision::automatic;  ///< the type in which products take activations
+  MlaForm mla_form = MlaForm::automatic;  ///< of multi-head latent attention (DeepSeek, Kimi)
+  bool reproducible = false;  ///< chooses nothing by how the input is cut: mla_form, if automatic, becomes absorbed
+  std::shared_ptr<Executor> executor = nullptr;  ///< lends threads, to other engines too; null: a ThreadPool of its own
 };
 
-enum class OutputRows : std::uint8_t { last, all };
+/// Of which rows of its input a pass returns outputs. Computing logits of all rows costs a product with the head for
+/// each.
+enum class OutputRows : std::uint8_t {
+  last,  ///< of the last token or frame
+  all,   ///< of every one
+};
 
 /// What a sequence is continued by, after tokens that wait in it: tokens, or frames of features [frames, sites,
 /// num_features].
 struct SequenceInput {
-  Sequence* sequence = nullptr;
-  std::span<const TokenId> tokens = {};
-  View<const float, 3> features = {};
-  OutputRows rows = OutputRows::last;
+  Sequence* sequence = nullptr;          ///< borrowed for the pass; each sequence occurs once in it
+  std::span<const TokenId> tokens = {};  ///< of a model that takes tokens; may be empty where tokens wait
+  View<const float, 3> features = {};    ///< of a model that takes features
+  OutputRows rows = OutputRows::last;    ///< last: one row of outputs; all: one per token or frame
 };
 
 /// What comes out: logits [1, vocab] of the last token, or [tokens, vocab]; [1 or frames, num_outputs] for a model
 /// whose outputs belong to frames.
 struct SequenceOutput {
-  View<const float, 2> outputs;
-  std::size_t non_finite = 0;  // of `outputs`: NaN or infinite
-  std::string error = {};      // not empty where no output of a row is finite; the sequence is then interrupted
+  View<const float, 2> outputs;  ///< borrowed from the engine until its next pass
+  std::size_t non_finite = 0;    ///< of `outputs`: NaN or infinite
+  std::string error = {};        ///< not empty where no output of a row is finite; the sequence is then interrupted
 
   /// Throws NumericError if no output of a row is finite.
   void require_finite() const {
@@ -54,10 +60,10 @@ struct SequenceOutput {
   }
 };
 
-/// Movable, not copyable; one thread at a time. A sequence gets the same bits alone and among others, on any number of
-/// threads and however its input is cut into calls, with one exception: latent attention (DeepSeek, Kimi) takes the
-/// form that costs less for the rows of a pass, and the forms round differently. `reproducible` or a fixed
-/// `mla_form` fix that.
+/// Computes any number of sequences of one model in one pass. Movable, not copyable; one thread at a time. A sequence
+/// gets the same bits alone and among others, on any number of threads and however its input is cut into calls, with
+/// one exception: latent attention (DeepSeek, Kimi) takes the form that costs less for the rows of a pass, and the
+/// forms round differently. `reproducible` or a fixed `mla_form` fix that.
 class Engine {
  public:
   /// Throws InputError when an option is out of range, DeviceError when the instruction set is not there.
@@ -79,7 +85,9 @@ class Engine {
                         {.field = "isa"});
   }
 
+  /// Whose sequences it computes.
   [[nodiscard]] const Model& model() const noexcept { return model_; }
+  /// The options, with the chosen values where they left a choice: threads, isa, executor, mla_form.
   [[nodiscard]] const EngineOptions& options() const noexcept { return options_; }
   /// Bytes of scratch memory.
   [[nodiscard]] std::size_t workspace_bytes() const noexcept {

@@ -15,18 +15,19 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Logits pass through, in this order: logit_bias, logits_processors, sampling.
+/// How one generation samples and when it ends. Logits pass through, in this order: logit_bias, logits_processors,
+/// sampling.
 struct GenerateOptions {
-  std::size_t max_new_tokens = 256;  // at most; fewer when the context ends first
-  SamplingOptions sampling = {};
-  std::vector<std::string> stop_strings = {};  // the text ends before the first of them; they may name special tokens
-  std::vector<TokenId> eos_token_ids = {};     // end the text; empty: those of the tokenizer
-  bool ignore_eos = false;                     // continue after a token that ends the text
-  LogitBias logit_bias = {};                   // token -> what is added to its logit; minus infinity forbids it
-  std::vector<LogitsProcessor> logits_processors = {};
-  bool logprobs = false;         // return the log-probability of each sampled token
-  std::size_t top_logprobs = 0;  // and of so many most probable tokens in its place
-  std::stop_token cancel = {};   // ends the generation within one layer (reason `cancelled`)
+  std::size_t max_new_tokens = 256;            ///< at most; fewer when the context ends first
+  SamplingOptions sampling = {};               ///< temperature, filters, penalty and seed
+  std::vector<std::string> stop_strings = {};  ///< the text ends before the first of them; they may name special tokens
+  std::vector<TokenId> eos_token_ids = {};     ///< end the text; empty: those of the tokenizer
+  bool ignore_eos = false;                     ///< continue after a token that ends the text
+  LogitBias logit_bias = {};                   ///< token -> what is added to its logit; minus infinity forbids it
+  std::vector<LogitsProcessor> logits_processors = {};  ///< called in order, after the bias
+  bool logprobs = false;                                ///< return the log-probability of each sampled token
+  std::size_t top_logprobs = 0;                         ///< and of so many most probable tokens in its place
+  std::stop_token cancel = {};                          ///< ends the generation within one layer (reason `cancelled`)
 
   /// The defaults with what the makers of a model say in its generation_config.json and config.json. Throws FileError,
   /// ConfigError.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// generation_config.json: how the makers of a model mean it to be sampled, and which tokens end its text.
+// Settings of generation_config.json: how the makers of a model mean it to be sampled, and which tokens end its text.
 //
 // Keys are read in three ways. Those below are used. Those that would change the text in a way that is not implemented
 // (beam search, forbidden words, ...) are refused unless they are off. All others are ignored: they say who wrote the
@@ -24,19 +24,19 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// What the file says; absent is what it leaves open.
+/// What a generation_config.json says; nullopt or empty is what it leaves open.
 struct GenerationConfig {
-  std::vector<TokenId> eos_token_ids;  // any of them ends the text; empty: not said
-  std::optional<TokenId> bos_token_id;
-  std::optional<TokenId> pad_token_id;
-  std::optional<bool> do_sample;
-  std::optional<float> temperature;
-  std::optional<std::uint32_t> top_k;
-  std::optional<float> top_p;
-  std::optional<float> min_p;
-  std::optional<float> repetition_penalty;
-  std::optional<std::size_t> max_new_tokens;
-  std::vector<std::string> stop_strings;
+  std::vector<TokenId> eos_token_ids;         ///< any of them ends the text; empty: not said
+  std::optional<TokenId> bos_token_id;        ///< read, not used: the tokenizer adds it
+  std::optional<TokenId> pad_token_id;        ///< read, not used: nothing is padded
+  std::optional<bool> do_sample;              ///< false: always the best token
+  std::optional<float> temperature;           ///< as SamplingOptions::temperature
+  std::optional<std::uint32_t> top_k;         ///< as SamplingOptions::top_k
+  std::optional<float> top_p;                 ///< as SamplingOptions::top_p
+  std::optional<float> min_p;                 ///< as SamplingOptions::min_p
+  std::optional<float> repetition_penalty;    ///< as SamplingOptions::repeat_penalty, over all tokens before
+  std::optional<std::size_t> max_new_tokens;  ///< as GenerateOptions::max_new_tokens
+  std::vector<std::string> stop_strings;      ///< as GenerateOptions::stop_strings
 
   /// Sets what the file says in `options`, and leaves the rest.
   ///   do_sample: false   always the best token

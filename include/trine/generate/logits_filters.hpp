@@ -3,8 +3,8 @@
 //   top-k   Fan, Lewis & Dauphin, "Hierarchical Neural Story Generation", 2018. arXiv:1805.04833
 //   top-p   Holtzman et al., "The Curious Case of Neural Text Degeneration", 2019. arXiv:1904.09751
 //   min-p   Nguyen et al., "Turning Up the Heat: Min-p Sampling for Creative and Coherent LLM Outputs", 2024.
-//   arXiv:2407.01082 repeat penalty   Keskar et al., "CTRL: A Conditional Transformer Language Model", 2019.
-//   arXiv:1909.05858, section 4.1
+//           arXiv:2407.01082
+//   repeat penalty   Keskar et al., "CTRL: A Conditional Transformer Language Model", 2019. arXiv:1909.05858, 4.1
 #pragma once
 
 #include <algorithm>
@@ -21,8 +21,8 @@ namespace trine::inline TRINE_ABI {
 
 /// A token that may follow, with its score. Scores here are finite or minus infinity, never NaN: see gather_candidates.
 struct Candidate {
-  TokenId id;
-  float logit;
+  TokenId id;   ///< index of its logit
+  float logit;  ///< score; larger is more probable
 };
 
 /// The better score first; among equals, the lower id. A strict total order of distinct ids.
@@ -76,6 +76,7 @@ inline void keep_top_k(std::vector<Candidate>& candidates, std::size_t k) {
   return logit == best ? 1.0 : std::exp(static_cast<double>(logit) - static_cast<double>(best));
 }
 
+/// max_i logit_i; minus infinity without candidates.
 [[nodiscard]] inline float best_logit(std::span<const Candidate> candidates) noexcept {
   float best = -std::numeric_limits<float>::infinity();
   for (const Candidate& candidate : candidates) best = std::max(best, candidate.logit);

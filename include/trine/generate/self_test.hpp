@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// self_test.json: what the reference implementation computed with these weights, replayed
+// The test vectors of self_test.json: what the reference implementation computed with these weights, replayed
 // (docs/reference/file-formats.md).
 #pragma once
 
@@ -17,18 +17,21 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// Passes of the reference implementation, and what it computed in each.
 struct SelfTest {
+  /// The best logits of one row.
   struct TopLogits {
-    std::size_t position = 0;
-    std::vector<TokenId> ids;
-    std::vector<float> logits;
+    std::size_t position = 0;   ///< of the row in its case
+    std::vector<TokenId> ids;   ///< best first
+    std::vector<float> logits;  ///< of `ids`
   };
+  /// One pass over a sequence of its own.
   struct Case {
-    std::vector<TokenId> tokens;
-    std::map<std::size_t, std::vector<std::vector<std::uint32_t>>> experts;  // [layer][token] best first
-    std::vector<TopLogits> top_logits;
+    std::vector<TokenId> tokens;                                             ///< the input
+    std::map<std::size_t, std::vector<std::vector<std::uint32_t>>> experts;  ///< [layer][token] best first
+    std::vector<TopLogits> top_logits;                                       ///< of some positions
   };
-  std::vector<Case> cases;
+  std::vector<Case> cases;  ///< each runs in a fresh session
 };
 
 namespace detail {
@@ -111,14 +114,15 @@ namespace detail {
   return result;
 }
 
+/// What a replay compared, and what differs.
 struct SelfTestReport {
-  std::size_t tokens = 0;
-  std::size_t expert_choices = 0;        // compared
-  std::size_t wrong_expert_choices = 0;  // another expert, or another order
-  std::size_t logits = 0;                // compared
-  double worst_logit_error = 0.0;        // relative to the largest logit of the case
-  std::size_t non_finite_logits = 0;     // NaN or infinite, compared or not
-  std::string first_difference;          // empty when all is well
+  std::size_t tokens = 0;                ///< computed
+  std::size_t expert_choices = 0;        ///< compared
+  std::size_t wrong_expert_choices = 0;  ///< another expert, or another order
+  std::size_t logits = 0;                ///< compared
+  double worst_logit_error = 0.0;        ///< relative to the largest logit of the case
+  std::size_t non_finite_logits = 0;     ///< NaN or infinite, compared or not
+  std::string first_difference;          ///< empty when all is well
 
   /// Something was compared, and nothing differs.
   [[nodiscard]] bool passed() const noexcept { return first_difference.empty() && expert_choices + logits > 0; }

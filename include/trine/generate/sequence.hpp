@@ -21,24 +21,25 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// What is chosen for one sequence.
 struct SequenceOptions {
-  std::size_t context_length = 0;  // most positions; 0: what the model was made for
-  KvCacheDtype kv_cache_dtype =
-      KvCacheDtype::f32;  // how keys and values are kept: bf16 and q8 take less memory and lose a little
-  std::uint64_t id = 0;   // which routing events name
-  std::shared_ptr<RoutingObserver> observer = nullptr;  // sees how this sequence is routed
+  std::size_t context_length = 0;  ///< most positions; 0: what the model was made for
+  /// How keys and values are kept: bf16 and q8 take less memory and lose a little.
+  KvCacheDtype kv_cache_dtype = KvCacheDtype::f32;
+  std::uint64_t id = 0;                                 ///< which routing events name
+  std::shared_ptr<RoutingObserver> observer = nullptr;  ///< sees how this sequence is routed
   RouterDecoratorFactory router_decorator =
-      {};  // forces, masks, records, replays or replaces routers for this sequence
+      {};  ///< forces, masks, records, replays or replaces routers for this sequence
 };
 
 /// What a fork has of its own.
 struct ForkOptions {
-  std::uint64_t id = 0;
-  std::shared_ptr<RoutingObserver> observer = nullptr;                    // not the original's, unless it is given
-  std::optional<RouterDecoratorFactory> router_decorator = std::nullopt;  // nullopt: the original's routers
+  std::uint64_t id = 0;                                                   ///< which routing events name
+  std::shared_ptr<RoutingObserver> observer = nullptr;                    ///< not the original's, unless it is given
+  std::optional<RouterDecoratorFactory> router_decorator = std::nullopt;  ///< nullopt: the original's routers
 };
 
-/// Movable, not copyable but by fork(); one thread at a time.
+/// Tokens, positions and caches of one sequence. Movable, not copyable but by fork(); one thread at a time.
 class Sequence {
  public:
   /// Throws InputError when an option is out of range or a router does not fit its layer, CapacityError when the caches
@@ -58,16 +59,20 @@ class Sequence {
     if (options.router_decorator) routers_ = decorate(options.router_decorator);
   }
 
+  /// Whose positions these are.
   [[nodiscard]] const Model& model() const noexcept { return model_; }
+  /// RoutingEvent::sequence of its rows.
   [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
   /// Positions computed so far.
   [[nodiscard]] std::size_t position() const noexcept { return state_.position; }
   /// One token per position, then those that were appended and wait for the next pass, tokens().subspan(position()).
   /// None of a model that takes features.
   [[nodiscard]] std::span<const TokenId> tokens() const noexcept { return state_.tokens; }
+  /// How its keys and values are kept.
   [[nodiscard]] KvCacheDtype kv_cache_dtype() const noexcept { return state_.kv_cache_dtype; }
+  /// The maximum number of positions.
   [[nodiscard]] std::size_t context_length() const noexcept { return context_; }
-  /// Was a pass over it cancelled, or were its outputs not finite? It then needs a truncate or reset.
+  /// Returns whether a pass over it was cancelled or its outputs were not finite. It then needs a truncate or reset.
   [[nodiscard]] bool is_interrupted() const noexcept { return interrupted_; }
   /// Bytes of the caches.
   [[nodiscard]] std::size_t cache_bytes() const {
@@ -185,8 +190,9 @@ class Sequence {
   Sequence(const Sequence&) = default;
 
  public:
+  /// What is moved from may be assigned to and destroyed, nothing else.
   Sequence(Sequence&&) = default;
-  Sequence& operator=(Sequence&&) = default;
+  Sequence& operator=(Sequence&&) = default;  ///< What is moved from may be assigned to and destroyed, nothing else.
   Sequence& operator=(const Sequence&) = delete;
   ~Sequence() = default;
 

@@ -16,25 +16,27 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// What is chosen for one session: SequenceOptions and EngineOptions together.
 struct SessionOptions {
-  std::size_t context_length = 0;   // most positions; 0: what the model was made for
-  std::size_t num_threads = 0;      // 0: as many as `executor` lends, default_threads() without one
-  std::size_t prefill_chunk = 512;  // rows of a long prompt computed at once; bounds the scratch memory
-  std::optional<Isa> isa = {};      // none: default_isa()
-  ActivationPrecision activations = ActivationPrecision::automatic;
-  MlaForm mla_form = MlaForm::automatic;
-  bool reproducible = false;  // chooses nothing by how the input is cut: mla_form, if automatic, becomes absorbed
-  KvCacheDtype kv_cache_dtype =
-      KvCacheDtype::f32;  // how keys and values are kept: bf16 and q8 take less memory and lose a little
-  std::shared_ptr<RoutingObserver> observer = nullptr;  // sees every routing decision
+  std::size_t context_length = 0;   ///< most positions; 0: what the model was made for
+  std::size_t num_threads = 0;      ///< 0: as many as `executor` lends, default_threads() without one
+  std::size_t prefill_chunk = 512;  ///< rows of a long prompt computed at once; bounds the scratch memory
+  std::optional<Isa> isa = {};      ///< none: default_isa()
+  ActivationPrecision activations = ActivationPrecision::automatic;  ///< the type in which products take activations
+  MlaForm mla_form = MlaForm::automatic;  ///< of multi-head latent attention (DeepSeek, Kimi)
+  bool reproducible = false;  ///< chooses nothing by how the input is cut: mla_form, if automatic, becomes absorbed
+  /// How keys and values are kept: bf16 and q8 take less memory and lose a little.
+  KvCacheDtype kv_cache_dtype = KvCacheDtype::f32;
+  std::shared_ptr<RoutingObserver> observer = nullptr;  ///< sees every routing decision
   RouterDecoratorFactory router_decorator =
-      {};  // forces, masks, records, replays or replaces routers for this session alone
-  std::shared_ptr<Executor> executor = nullptr;  // lends threads, to other sessions too; null: a ThreadPool of its own
+      {};  ///< forces, masks, records, replays or replaces routers for this session alone
+  std::shared_ptr<Executor> executor = nullptr;  ///< lends threads, to other sessions too; null: its own ThreadPool
 };
 
-/// Movable, not copyable but by fork(); one thread at a time. Results depend neither on `threads`, nor on how the input
-/// is cut into calls, with one exception: models with latent attention take the form of it that costs
-/// less for the rows of a pass, and the forms round differently. `reproducible` or a fixed `mla_form` fix that.
+/// One sequence, and what computes it. Movable, not copyable but by fork(); one thread at a time. Results depend
+/// neither on `threads`, nor on how the input is cut into calls, with one exception: models with latent attention take
+/// the form of it that costs less for the rows of a pass, and the forms round differently. `reproducible` or a fixed
+/// `mla_form` fix that.
 class Session {
  public:
   /// Throws InputError when an option is out of range, DeviceError when the instruction set is not there, CapacityError
@@ -52,17 +54,22 @@ class Session {
                                    .reproducible = options.reproducible,
                                    .executor = options.executor}) {}
 
+  /// Whose sequence this is.
   [[nodiscard]] const Model& model() const noexcept { return sequence_.model(); }
   /// Positions computed so far.
   [[nodiscard]] std::size_t position() const noexcept { return sequence_.position(); }
   /// The tokens of the sequence: one per position, then those that were appended and wait for the next pass,
   /// tokens().subspan(position()). None of a model that takes features. Valid until the session changes.
   [[nodiscard]] std::span<const TokenId> tokens() const noexcept { return sequence_.tokens(); }
+  /// How keys and values are kept.
   [[nodiscard]] KvCacheDtype kv_cache_dtype() const noexcept { return sequence_.kv_cache_dtype(); }
+  /// The maximum number of positions.
   [[nodiscard]] std::size_t context_length() const noexcept { return sequence_.context_length(); }
+  /// How many threads a pass uses at most.
   [[nodiscard]] std::size_t num_threads() const noexcept { return engine_.options().num_threads; }
   /// Lends the threads; null when there is but one.
   [[nodiscard]] const std::shared_ptr<Executor>& executor() const noexcept { return engine_.options().executor; }
+  /// The instruction set that the kernels run with.
   [[nodiscard]] Isa isa() const noexcept { return *engine_.options().isa; }
 
   /// Appends `tokens` and returns logits [1, vocab] for the last of them, or [tokens, vocab]; for a model whose

@@ -23,10 +23,10 @@ namespace trine::inline TRINE_ABI {
 
 /// A sequence that a model has seen.
 struct SequenceState {
-  KvCacheDtype kv_cache_dtype = KvCacheDtype::f32;
-  std::size_t position = 0;
-  std::vector<TokenId> tokens;  // [position], or none of a model that takes features
-  SequenceCache cache;
+  KvCacheDtype kv_cache_dtype = KvCacheDtype::f32;  ///< how keys and values are kept
+  std::size_t position = 0;                         ///< positions computed
+  std::vector<TokenId> tokens;                      ///< [position], or none of a model that takes features
+  SequenceCache cache;                              ///< [layers] of these positions
 };
 
 namespace detail {

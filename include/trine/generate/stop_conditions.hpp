@@ -22,13 +22,14 @@ namespace trine::inline TRINE_ABI {
 
 /// Why a generation ended.
 enum class FinishReason : std::uint8_t {
-  length,        // as many tokens as were asked for
-  eos,           // the model ended the text
-  stop_string,   // a stop string occurred; it is not shown
-  context_full,  // the context has no room for another token
-  cancelled,     // the caller asked for the end; the session stays usable, unlike after a CancelledError
+  length,        ///< as many tokens as were asked for
+  eos,           ///< the model ended the text
+  stop_string,   ///< a stop string occurred; it is not shown
+  context_full,  ///< the context has no room for another token
+  cancelled,     ///< the caller asked for the end; the session stays usable, unlike after a CancelledError
 };
 
+/// The name of the enumerator, such as "stop_string".
 [[nodiscard]] constexpr std::string_view to_string(FinishReason reason) noexcept {
   switch (reason) {
     case FinishReason::length:
@@ -47,8 +48,8 @@ enum class FinishReason : std::uint8_t {
 
 /// A token that is not shown in the text, by whose name stop strings can match it.
 struct HiddenToken {
-  TokenId id = 0;
-  std::string name;
+  TokenId id = 0;    ///< of the token
+  std::string name;  ///< as stop strings spell it: "<|im_end|>"
 };
 
 /// Finds the first of several strings in a text that comes in parts, and holds back what could be the beginning of one.
@@ -70,10 +71,10 @@ class StopStringMatcher {
     }
   }
 
+  /// What a part of the text leads to.
   struct Result {
-    std::string text;  // to show now
-    bool stopped =
-        false;  // a stop string was completed; what came before it was shown, what comes behind it is dropped
+    std::string text;      ///< to show now
+    bool stopped = false;  ///< a stop string was completed; what follows it is dropped
   };
 
   /// The next part. The first string to be complete wins; among those complete at once, the longest.
@@ -135,7 +136,7 @@ class StopStringMatcher {
       }
     }
 
-    /// Is the string complete with this symbol?
+    /// Returns whether the string is complete with this symbol.
     [[nodiscard]] bool advance(Symbol next) {
       if (next >= kBytes && shown.back() == symbols.size()) return false;  // knows no hidden tokens
       while (matched > 0 && symbols[matched] != next) matched = fallback[matched];
@@ -178,20 +179,22 @@ class StopStringMatcher {
   std::string held_;
 };
 
+/// What ends a generation.
 struct StopOptions {
-  std::size_t max_new_tokens = std::numeric_limits<std::size_t>::max();
-  std::vector<TokenId> eos_token_ids = {};
-  std::vector<std::string> stop_strings = {};
-  std::vector<HiddenToken> hidden_tokens = {};  // that stop strings may name; push() gets them with an empty text
+  std::size_t max_new_tokens = std::numeric_limits<std::size_t>::max();  ///< tokens that are sampled, at most
+  std::vector<TokenId> eos_token_ids = {};                               ///< any of them ends the text
+  std::vector<std::string> stop_strings = {};                            ///< the text ends before the first of them
+  std::vector<HiddenToken> hidden_tokens = {};  ///< that stop strings may name; push() gets them with an empty text
 };
 
 /// Watches one generation. For each token: push(id, detokenizer.push(id)) until a reason is given; the text is all to
 /// show. At max_new_tokens, or when the caller ends earlier, flush(detokenizer.flush()) gives the rest.
 class StopConditions {
  public:
+  /// What one token leads to.
   struct Step {
-    std::string text;
-    std::optional<FinishReason> reason = std::nullopt;  // length, eos or stop_string; none: not at the end
+    std::string text;                                   ///< to show now
+    std::optional<FinishReason> reason = std::nullopt;  ///< length, eos or stop_string; none: not at the end
   };
 
   /// Throws InputError: see StopStringMatcher.

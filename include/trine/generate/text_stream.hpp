@@ -23,18 +23,19 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// What a generation made, why it ended, and what it cost.
 struct GenerateResult {
-  std::string text;
-  std::vector<TokenId> prompt_tokens;
-  std::vector<TokenId> tokens;          // sampled
-  std::vector<TokenLogprobs> logprobs;  // of `tokens`, if requested: of the model's own logits, before any option
-  FinishReason reason = FinishReason::cancelled;
-  std::size_t cached_tokens = 0;      // positions that the session had computed before
-  std::size_t prefill_tokens = 0;     // positions that were computed before the first token was sampled
-  std::size_t non_finite_logits = 0;  // of those that were sampled from: should be none
-  double time_to_first_token_seconds = 0.0;
-  double prefill_seconds = 0.0;
-  double decode_seconds = 0.0;
+  std::string text;                     ///< all that was shown, without a stop string
+  std::vector<TokenId> prompt_tokens;   ///< the prompt, encoded
+  std::vector<TokenId> tokens;          ///< sampled
+  std::vector<TokenLogprobs> logprobs;  ///< of `tokens`, if requested: of the model's own logits, before any option
+  FinishReason reason = FinishReason::cancelled;  ///< why it ended; `cancelled` while it runs
+  std::size_t cached_tokens = 0;                  ///< positions that the session had computed before
+  std::size_t prefill_tokens = 0;                 ///< positions that were computed before the first token was sampled
+  std::size_t non_finite_logits = 0;              ///< of those that were sampled from: should be none
+  double time_to_first_token_seconds = 0.0;       ///< from the first next() on; 0 without a token
+  double prefill_seconds = 0.0;                   ///< wall-clock time of reading the prompt
+  double decode_seconds = 0.0;                    ///< wall-clock time in next() after that
 };
 
 /// The special tokens, which a text does not show, whose names occur in `strings`.

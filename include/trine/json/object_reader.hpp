@@ -62,6 +62,7 @@ class ObjectReader {
            !value.is_number_integer() ? ErrorKind::damaged : kind_outside(least == most));
     return value.get<std::uint64_t>();
   }
+  /// The same; `otherwise` where the key has no value.
   [[nodiscard]] std::uint64_t integer_or(std::string_view key, std::uint64_t least, std::uint64_t most,
                                          std::uint64_t otherwise) {
     return has(key) ? integer(key, least, most) : otherwise;
@@ -76,17 +77,21 @@ class ObjectReader {
            !value.is_number() ? ErrorKind::damaged : kind_outside(least == most));
     return value.get<double>();
   }
+  /// The same; `otherwise` where the key has no value.
   [[nodiscard]] double number_or(std::string_view key, double least, double most, double otherwise) {
     return has(key) ? number(key, least, most) : otherwise;
   }
 
+  /// true or false.
   [[nodiscard]] bool boolean(std::string_view key) {
     const Json& value = at(key);
     if (!value.is_boolean()) fail(key, "true or false", value);
     return value.get<bool>();
   }
+  /// The same; `otherwise` where the key has no value.
   [[nodiscard]] bool boolean_or(std::string_view key, bool otherwise) { return has(key) ? boolean(key) : otherwise; }
 
+  /// A text, which may be empty.
   [[nodiscard]] std::string string(std::string_view key) {
     const Json& value = at(key);
     if (!value.is_string()) fail(key, "a string", value);
@@ -105,6 +110,7 @@ class ObjectReader {
     fail(key, "one of " + names, found, found.is_string() ? ErrorKind::unsupported : ErrorKind::damaged);
   }
 
+  /// An object, with a reader of its own, which is to be finished, too.
   [[nodiscard]] ObjectReader object(std::string_view key) { return {at(key), source_, name_of(key)}; }
   /// The same for an object elsewhere in the document, used if `key` is absent.
   [[nodiscard]] ObjectReader beside(const Json& object, std::string_view key) const {

@@ -23,14 +23,16 @@ namespace trine::inline TRINE_ABI {
 /// Wraps or replaces the weights that Model::load opened.
 using WeightWrapper = std::function<std::unique_ptr<const WeightSource>(std::unique_ptr<const WeightSource>)>;
 
+/// How a model is loaded. The defaults suit every published model.
 struct LoadOptions {
-  FileAccess access = FileAccess::map;
-  RouterRegistry routers = {};                   // add your own kinds here
-  RouterDecoratorFactory router_decorator = {};  // force, mask, record, replay or replace routers
-  WeightWrapper wrap_weights = {};
-  std::optional<Chunking> chunking = std::nullopt;  // approximates full attention: docs/how-to/long-contexts.md
-  ArchitectureRegistry architectures = all_architectures();
-  /// Names of config keys and tensors, `*` and `?` as in a shell, that are ignored although they are unknown.
+  FileAccess access = FileAccess::map;              ///< map weight files, or read them into memory
+  RouterRegistry routers = {};                      ///< add kinds of your own here
+  RouterDecoratorFactory router_decorator = {};     ///< force, mask, record, replay or replace routers
+  WeightWrapper wrap_weights = {};                  ///< sees every weight source before the layers do
+  std::optional<Chunking> chunking = std::nullopt;  ///< approximates full attention: docs/how-to/long-contexts.md
+  ArchitectureRegistry architectures = all_architectures();  ///< builders by model_type; add your own here
+  /// Names of config keys and tensors, `*` and `?` as in a shell, that are ignored although nobody knows what they
+  /// mean.
   std::vector<std::string> allow_unknown = {};
 };
 
@@ -68,9 +70,13 @@ class Model {
     return reader.record();
   }
 
+  /// Sizes and kinds: vocabulary, context, layers, experts, outputs.
   [[nodiscard]] const ModelInfo& info() const noexcept { return state_->built.info; }
+  /// The layers, for those who compute without a Session.
   [[nodiscard]] const Transformer& transformer() const noexcept { return *state_->built.transformer; }
+  /// Where the tensors come from. Lives as long as a copy of the model.
   [[nodiscard]] const WeightSource& weights() const noexcept { return *state_->source; }
+  /// Bytes of all tensors as they are stored, mapped or read.
   [[nodiscard]] std::size_t weight_bytes() const noexcept { return state_->weight_bytes; }
 
   /// Identifies a model: a hash of the configuration, of the chunks if attention is approximated, of the names, types

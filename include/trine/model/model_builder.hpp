@@ -21,8 +21,14 @@
 
 namespace trine::inline TRINE_ABI {
 
-enum class OutputKind : std::uint8_t { language_model, classification, regression };
+/// What the head of a model computes: logits [tokens, vocab] of the next token, or `num_outputs` values per frame.
+enum class OutputKind : std::uint8_t {
+  language_model,  ///< logits over the vocabulary, for each token
+  classification,  ///< logits over classes, for each frame
+  regression,      ///< values, for each frame
+};
 
+/// The name of the enumerator, as `output.kind` of a config.json spells it.
 [[nodiscard]] constexpr std::string_view to_string(OutputKind kind) noexcept {
   switch (kind) {
     case OutputKind::language_model:
@@ -37,19 +43,19 @@ enum class OutputKind : std::uint8_t { language_model, classification, regressio
 
 /// Properties of a model, independent of its architecture.
 struct ModelInfo {
-  std::string model_type;
-  std::string summary;           // the architecture in one line, for display
-  std::size_t vocab_size = 0;    // 0 for feature models
-  std::size_t num_features = 0;  // 0 for token models
-  std::size_t hidden_size = 0;
-  std::size_t num_hidden_layers = 0;
-  std::size_t max_position_embeddings = 0;
-  std::size_t frame_size = 1;  // sites of a frame
-  bool whole_frames = false;   // whether every call must bring whole frames
-  OutputKind output = OutputKind::language_model;
-  std::vector<std::size_t> experts;          // [layers] 0 for a layer without a router
-  std::vector<Note> notes;                   // what the files contain and the model does not use
-  std::vector<std::string> unknown_tensors;  // unknown tensors that the caller allowed
+  std::string model_type;                          ///< of config.json
+  std::string summary;                             ///< the architecture in one line, for people
+  std::size_t vocab_size = 0;                      ///< 0 for feature models
+  std::size_t num_features = 0;                    ///< 0 for token models
+  std::size_t hidden_size = 0;                     ///< width of the rows between layers
+  std::size_t num_hidden_layers = 0;               ///< with and without experts
+  std::size_t max_position_embeddings = 0;         ///< the longest context a sequence may have
+  std::size_t frame_size = 1;                      ///< sites of a frame
+  bool whole_frames = false;                       ///< every call must bring whole frames
+  OutputKind output = OutputKind::language_model;  ///< what the head computes
+  std::vector<std::size_t> experts;                ///< [layers] 0 for a layer without a router
+  std::vector<Note> notes;                         ///< what the files hold and the model does not use
+  std::vector<std::string> unknown_tensors;        ///< names of the tensors among that which the caller allowed
 
   /// Returns whether any layer has a router. Otherwise the model is dense.
   [[nodiscard]] bool is_routed() const noexcept {
@@ -61,19 +67,20 @@ struct ModelInfo {
 using RouterDecoratorFactory =
     std::function<std::unique_ptr<Router>(std::size_t layer, std::unique_ptr<Router> router)>;
 
+/// What a builder returns.
 struct ModelParts {
-  ModelInfo info;
-  std::unique_ptr<const Transformer> transformer;
+  ModelInfo info;                                  ///< facts for programs
+  std::unique_ptr<const Transformer> transformer;  ///< the layers
 };
 
 /// The inputs of a builder.
 struct BuildContext {
-  const Json& config;
-  std::string source_name;  // the file named in errors about the configuration
-  const RouterRegistry& routers;
-  const RouterDecoratorFactory& router_decorator;   // may be empty
-  std::optional<Chunking> chunking = std::nullopt;  // approximates full attention
-  Notes* notes = nullptr;                           // collects unread keys of the configuration
+  const Json& config;                               ///< the whole config.json
+  std::string source_name;                          ///< the file that errors about the configuration name
+  const RouterRegistry& routers;                    ///< kinds of routers, those of the program among them
+  const RouterDecoratorFactory& router_decorator;   ///< may be empty
+  std::optional<Chunking> chunking = std::nullopt;  ///< of what would be full attention
+  Notes* notes = nullptr;                           ///< collects what the configuration holds and nobody reads
 };
 
 /// Checks the whole configuration, then fetches every tensor. Throws ConfigError, WeightError.

@@ -20,25 +20,30 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// One layer:  h += attention(attention_norm(h));  h += feed_forward(feed_forward_norm(h)).
 struct Block {
-  RmsNorm attention_norm;
-  std::unique_ptr<const Attention> attention;
-  RmsNorm feed_forward_norm;
-  std::unique_ptr<const FeedForward> feed_forward;
+  RmsNorm attention_norm;                           ///< before attention
+  std::unique_ptr<const Attention> attention;       ///< mixes positions
+  RmsNorm feed_forward_norm;                        ///< before the feed-forward
+  std::unique_ptr<const FeedForward> feed_forward;  ///< an MLP, or a mixture of experts
 };
 
 /// The state of a model for one sequence: that of each layer.
 using SequenceCache = std::vector<LayerState>;
 
+/// Embedding, layers and head. Const: what passes change lies in caches and workspaces.
 class Transformer {
  public:
   /// `tied`: the head's matrix is the embedding's.
   Transformer(std::unique_ptr<const Embedding> embedding, std::vector<Block> blocks, OutputHead head, bool tied)
       : embedding_(std::move(embedding)), blocks_(std::move(blocks)), head_(std::move(head)), tied_(tied) {}
 
+  /// The layers, the first one first.
   [[nodiscard]] const std::vector<Block>& blocks() const noexcept { return blocks_; }
+  /// Last norm and output matrix.
   [[nodiscard]] const OutputHead& head() const noexcept { return head_; }
 
+  /// The state of a sequence that has no positions yet.
   [[nodiscard]] SequenceCache make_cache(KvCacheDtype type = KvCacheDtype::f32) const {
     SequenceCache cache;
     for (const Block& block : blocks_) cache.push_back(block.attention->make_cache(type));

@@ -23,6 +23,7 @@ class Embedding {
 
   /// y: [rows, hidden], output.
   virtual void forward(const ForwardContext& context, View<float, 2> y) const = 0;
+  /// Number of weights.
   [[nodiscard]] virtual std::size_t parameters() const = 0;
 };
 

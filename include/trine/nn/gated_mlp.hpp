@@ -12,10 +12,14 @@ namespace trine::inline TRINE_ABI {
 
 /// The elementwise activation of a gated MLP, between its matmuls.
 struct GatedActivation {
-  enum class Kind : bool { silu, clamped_swiglu };
-  Kind kind = Kind::silu;
-  float alpha = 1.702F;  // clamped_swiglu only
-  float limit = 7.0F;    // clamped_swiglu only
+  /// Which of the two formulas of apply() holds.
+  enum class Kind : bool {
+    silu,            ///< SwiGLU (arXiv:2002.05202)
+    clamped_swiglu,  ///< of gpt-oss (arXiv:2508.10925)
+  };
+  Kind kind = Kind::silu;  ///< silu is the SwiGLU of most models
+  float alpha = 1.702F;    ///< clamped_swiglu only
+  float limit = 7.0F;      ///< clamped_swiglu only
 
   /// silu:            gate = silu(gate) * up
   /// clamped_swiglu:  gate = g sigmoid(alpha g) (u + 1), g = min(gate, limit), u = up in [-limit, limit]
@@ -41,10 +45,15 @@ class GatedMlp {
   GatedMlp(Linear gate, Linear up, Linear down, GatedActivation activation = {})
       : gate_(std::move(gate)), up_(std::move(up)), down_(std::move(down)), activation_(activation) {}
 
+  /// [ffn, hidden]
   [[nodiscard]] const Linear& gate() const noexcept { return gate_; }
+  /// [ffn, hidden]
   [[nodiscard]] const Linear& up() const noexcept { return up_; }
+  /// [hidden, ffn]
   [[nodiscard]] const Linear& down() const noexcept { return down_; }
+  /// What comes between them.
   [[nodiscard]] const GatedActivation& activation() const noexcept { return activation_; }
+  /// Number of weights, biases included.
   [[nodiscard]] std::size_t parameters() const noexcept {
     return gate_.parameters() + up_.parameters() + down_.parameters();
   }

@@ -21,9 +21,14 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// The linear map y = x W^T + b. Knows the format of its weights, which no layer above asks for.
 class Linear {
  public:
-  enum class Bias : bool { no, yes };
+  /// Whether a checkpoint has a bias for the map.
+  enum class Bias : bool {
+    no,   ///< y = x W^T
+    yes,  ///< y = x W^T + b
+  };
 
   /// Reads "weight" [out, in] as stored, and "bias" [out] if requested. The weight is borrowed. Throws WeightError.
   Linear(const WeightScope& scope, std::size_t in, std::size_t out, Bias bias = Bias::no)
@@ -60,9 +65,10 @@ class Linear {
     kernels::gemm(isa, x, ldx, rows, weight_.row_range(first, count).transpose(), y, ldy);
   }
 
-  /// Returns whether copying columns of the map to panels (copy_columns) pays off before they are multiplied with many
-  /// rows. AMX tiles take bf16 only in panels; a map that is also used transposed is stored in plain rows.   columns:
-  /// counts that are copied
+  /// Returns whether columns of the map should be copied to panels (copy_columns) before many rows are multiplied with
+  /// them.
+  /// Tiles take bf16 in panels only; a map that is also used transposed is stored otherwise.   columns: multiples of
+  /// them
   [[nodiscard]] bool wants_copies(const ExecutionContext& execution,
                                   std::initializer_list<std::size_t> columns) const noexcept {
     const std::size_t panel_rows = panel_copy_layout(weight_.rows, weight_.columns).row_block;
@@ -70,6 +76,7 @@ class Linear {
     return execution.activations == ActivationPrecision::native && kernels::gains_from_panels(execution.isa, weight_) &&
            whole;
   }
+  /// Bytes that copy_columns() needs for `count` columns.
   [[nodiscard]] std::size_t copy_bytes(std::size_t count) const noexcept {
     const WeightMatrix copy = panel_copy_layout(count, weight_.columns);
     return count / copy.row_block * copy.stride;
@@ -88,10 +95,15 @@ class Linear {
     return first < out() ? weight_.row_range(first, out() - first).address() : nullptr;
   }
 
+  /// Width of the input.
   [[nodiscard]] std::size_t in() const noexcept { return weight_.columns; }
+  /// Width of the output.
   [[nodiscard]] std::size_t out() const noexcept { return weight_.rows; }
+  /// W [out, in], as stored. Borrowed from the weight source.
   [[nodiscard]] const WeightMatrix& weight() const noexcept { return weight_; }
+  /// b [out], or null.
   [[nodiscard]] const float* bias() const noexcept { return bias_ ? bias_->data() : nullptr; }
+  /// Number of weights, bias included.
   [[nodiscard]] std::size_t parameters() const noexcept { return weight_.parameters() + (bias_ ? bias_->size() : 0); }
 
  private:
@@ -101,8 +113,8 @@ class Linear {
 
 /// One of several maps of an input.
 struct Projection {
-  const Linear& linear;
-  View<float, 2> y;  // [rows, out], output
+  const Linear& linear;  ///< the map
+  View<float, 2> y;      ///< [rows, out], is written
 };
 
 /// y_i = x W_i^T + b_i for up to kernels::kMaxProducts maps: x is rounded once for all of them, and their matmuls are
@@ -142,6 +154,7 @@ inline void project(const ForwardContext& context, View<const float, 2> x,
   for (const Linear* linear : linears) columns = std::max(columns, linear->in());
   return {context.execution, context.workspace, rows, columns, weights, with_f32};
 }
+/// The same for maps written out, without f32 unless one of them wants it.
 [[nodiscard]] inline kernels::ActivationBuffer input_buffer(const ForwardContext& context, std::size_t rows,
                                                             std::initializer_list<const Linear*> linears) {
   return input_buffer(context, rows, std::span(linears.begin(), linears.size()));

@@ -15,12 +15,17 @@ namespace trine::inline TRINE_ABI {
 /// out[f] = W mean_s(RMSNorm(h[f * pool + s])) + b. Language models have pool = 1: one row of logits per token.
 class OutputHead {
  public:
+  /// pool: rows that share an output, the sites of a frame; 1 for logits
   OutputHead(RmsNorm norm, Linear linear, std::size_t pool)
       : norm_(std::move(norm)), linear_(std::move(linear)), pool_(pool) {}
 
+  /// Rows that share an output.
   [[nodiscard]] std::size_t pool() const noexcept { return pool_; }
+  /// Width of an output: the vocabulary, classes, or values.
   [[nodiscard]] std::size_t num_outputs() const noexcept { return linear_.out(); }
+  /// Number of gains in the last norm.
   [[nodiscard]] std::size_t norm_parameters() const noexcept { return norm_.parameters(); }
+  /// W and b, [num_outputs, hidden].
   [[nodiscard]] const Linear& linear() const noexcept { return linear_; }
 
   /// h: [rows, hidden], whole frames if pool > 1   out: [rows / pool, num_outputs]

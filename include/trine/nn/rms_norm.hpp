@@ -14,6 +14,7 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// Scales rows to a root mean square of 1, then by a learned gain.
 class RmsNorm {
  public:
   /// Reads "weight" [hidden], widened to f32. Throws WeightError.
@@ -33,6 +34,7 @@ class RmsNorm {
     kernels::rms_norm_row(isa, x, gain_.view().span(), epsilon_, y);
   }
 
+  /// Number of gains: the width of a row.
   [[nodiscard]] std::size_t parameters() const noexcept { return gain_.size(); }
 
  private:

@@ -22,57 +22,58 @@ namespace trine::inline TRINE_ABI {
 
 /// "linear": positions are divided by `factor`. Chen et al. 2023, arXiv:2306.15595.
 struct LinearScaling {
-  double factor = 1.0;
+  double factor = 1.0;  ///< the context, as a multiple of the one that the model was first trained for
 };
 
 /// "dynamic": theta grows with the length n of the sequence, theta' = theta (factor n / L - (factor - 1))^(r / (r - 2))
 /// for n beyond L = max_position_embeddings, and theta' = theta otherwise. No sequence in trine is longer than L, so
 /// the frequencies are unscaled; cached keys could not follow a changing theta.
 struct DynamicScaling {
-  double factor = 1.0;
+  double factor = 1.0;  ///< not used: see above
 };
 
 /// By wavelength: with w = 2 pi / f the wavelength and L0 = original_max_position_embeddings, f stays where w < L0 /
 /// high, is divided by `factor` where w > L0 / low, and in between is (1 - t) f / factor + t f, t = (L0 / w - low) /
 /// (high - low). Llama Team 2024, arXiv:2407.21783.
 struct WavelengthScaling {
-  double factor = 1.0;
-  double low_freq_factor = 1.0;
-  double high_freq_factor = 4.0;
-  std::size_t original_max_position_embeddings = 0;
+  double factor = 1.0;           ///< the context, as a multiple of the one that the model was first trained for
+  double low_freq_factor = 1.0;  ///< low: fewer rotations within the original context than this are divided by `factor`
+  double high_freq_factor = 4.0;                     ///< high: more rotations than this are left alone
+  std::size_t original_max_position_embeddings = 0;  ///< the original context, in tokens
 };
 
 /// "yarn": fast pairs are unchanged, slow pairs are divided by `factor`, with a ramp over the index of the pair in
 /// between. Peng et al. 2023, arXiv:2309.00071.
 struct YarnScaling {
-  double factor = 1.0;
-  std::size_t original_max_position_embeddings = 0;
-  double beta_fast = 32.0;  // rotations within the original context from which a pair is fast
-  double beta_slow = 1.0;   // and below which it is slow
-  bool truncate = true;     // the ramp begins and ends at whole indices
-  double mscale = 0.0;      // 0: not given
-  double mscale_all_dim = 0.0;
-  std::optional<double> attention_factor = std::nullopt;  // the amplitude, instead of the one computed from the others
+  double factor = 1.0;  ///< the context, as a multiple of the one that the model was first trained for
+  std::size_t original_max_position_embeddings = 0;  ///< the original context, in tokens
+  double beta_fast = 32.0;                           ///< turns within the original context from which a pair is fast
+  double beta_slow = 1.0;                            ///< and below which it is slow
+  bool truncate = true;                              ///< the ramp begins and ends at whole indices
+  double mscale = 0.0;                               ///< 0: not given
+  double mscale_all_dim = 0.0;                       ///< 0: not given
+  std::optional<double> attention_factor = std::nullopt;  ///< the amplitude, instead of what follows from the others
 };
 
 /// "longrope": f / short_factor[i] up to original_max_position_embeddings, f / long_factor[i] in longer sequences. Ding
 /// et al. 2024, arXiv:2402.13753. Only the short factors are supported: a longer sequence would have to rotate all
 /// cached keys again, so longer contexts are rejected when a configuration is read.
 struct LongRopeScaling {
-  std::vector<double> short_factor;  // [rotary_dim / 2]
-  double factor = 1.0;
-  std::size_t original_max_position_embeddings = 0;
-  std::optional<double> attention_factor = std::nullopt;
+  std::vector<double> short_factor;  ///< [rotary_dim / 2]
+  double factor = 1.0;               ///< the context, as a multiple of the one that the model was first trained for
+  std::size_t original_max_position_embeddings = 0;       ///< the original context, in tokens
+  std::optional<double> attention_factor = std::nullopt;  ///< the amplitude, instead of what follows from `factor`
 };
 
 /// Without scaling, frequencies are theta^(-2i/r).
 using RopeScaling =
     std::variant<std::monostate, LinearScaling, DynamicScaling, WavelengthScaling, YarnScaling, LongRopeScaling>;
 
+/// The "rope" settings of a model.
 struct RopeOptions {
-  std::size_t rotary_dim = 0;  // r: elements of a head that are rotated; even
-  double theta = 10000.0;
-  RopeScaling scaling = {};
+  std::size_t rotary_dim = 0;  ///< r: elements of a head that turn; even
+  double theta = 10000.0;      ///< base of the frequencies
+  RopeScaling scaling = {};    ///< how they are stretched
 };
 
 /// m(s, mscale) of YaRN: 1 for s <= 1, otherwise 0.1 mscale ln(s) + 1.

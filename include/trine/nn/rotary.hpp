@@ -16,8 +16,8 @@ namespace trine::inline TRINE_ABI {
 
 /// The rotation speed of the pairs. nn/rope_scaling.hpp computes it for published models.
 struct RopeFrequencies {
-  std::vector<double> inverse;  // [rotary_dim / 2] radians per position
-  double amplitude = 1.0;       // multiplied into cosine and sine; no unit
+  std::vector<double> inverse;  ///< [rotary_dim / 2] radians per position
+  double amplitude = 1.0;       ///< multiplied into cosine and sine; no unit
 };
 
 /// theta^(-2i/r) for i < r/2, r = rotary_dim, an even number.
@@ -61,6 +61,7 @@ class Rotary {
     }
   }
 
+  /// Elements of a head that rotate.
   [[nodiscard]] std::size_t rotary_dim() const noexcept { return 2 * half_; }
 
   /// Rotates every head of one token in place. heads: [number * head_dim].

@@ -62,6 +62,7 @@ class AtomicFile {
 
   /// Throws FileError; the message names the target, the number of bytes and the offset.
   void write(std::span<const std::byte> bytes) { file_.write(bytes); }
+  /// The same for text.
   void write(std::string_view text) { file_.write(text); }
 
   /// No writes may follow. Throws FileError.

@@ -28,16 +28,17 @@ namespace trine::inline TRINE_ABI {
 
 /// The targets that kernels are compiled for, slowest first on each architecture.
 enum class Isa : std::uint8_t {
-  portable,      // the compiler's default target
-  avx2,          // x86-64-v3: AVX2, FMA, F16C
-  avx512,        // x86-64-v4: AVX-512 F, BW, DQ, VL
-  avx512_vnni,   // with dot products of bytes
-  avx512_bf16,   // and bf16 dot products
-  amx,           // and AMX tiles for int8 and bf16
-  neon,          // AArch64: Advanced SIMD, its baseline
-  neon_dotprod,  // with dot products of bytes
+  portable,      ///< what the compiler assumes of the target anyway
+  avx2,          ///< x86-64-v3: AVX2, FMA, F16C
+  avx512,        ///< x86-64-v4: AVX-512 F, BW, DQ, VL
+  avx512_vnni,   ///< with dot products of bytes
+  avx512_bf16,   ///< and of pairs of bf16
+  amx,           ///< and the tile registers of AMX, for bytes and bf16
+  neon,          ///< AArch64: Advanced SIMD, which it always has
+  neon_dotprod,  ///< with dot products of bytes
 };
 
+/// Each instruction set with its name, as TRINE_ISA and the programs spell it.
 inline constexpr std::array<std::pair<Isa, std::string_view>, 8> kIsaNames{{{Isa::portable, "portable"},
                                                                             {Isa::avx2, "avx2"},
                                                                             {Isa::avx512, "avx512"},
@@ -47,13 +48,14 @@ inline constexpr std::array<std::pair<Isa, std::string_view>, 8> kIsaNames{{{Isa
                                                                             {Isa::neon, "neon"},
                                                                             {Isa::neon_dotprod, "neon_dotprod"}}};
 
+/// The name in kIsaNames.
 [[nodiscard]] constexpr std::string_view to_string(Isa isa) noexcept {
   for (const auto& [value, name] : kIsaNames)
     if (value == isa) return name;
   return "?";
 }
 
-/// Returns whether programs for this architecture contain the target.
+/// Returns whether programs for this architecture hold kernels of that instruction set.
 [[nodiscard]] constexpr bool is_compiled(Isa isa) noexcept {
 #if defined(__x86_64__)
   return isa < Isa::neon;
@@ -91,7 +93,7 @@ namespace detail {
 }  // namespace detail
 #endif
 
-/// Returns whether this machine can run it. The compiler's built-in also checks that the operating system saves the
+/// Returns whether this machine can run it. The compiler's built-in also asks whether the operating system saves the
 /// wide registers.
 [[nodiscard]] inline bool is_available(Isa isa) noexcept {
 #if defined(__x86_64__)

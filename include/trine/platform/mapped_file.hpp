@@ -23,9 +23,10 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// How the bytes of a file come into memory.
 enum class FileAccess : std::uint8_t {
-  map,   // pages are loaded when accessed; the file must not shrink while it is mapped (SIGBUS)
-  read,  // one copy in memory, in huge pages; later changes of the file have no effect
+  map,   ///< pages come from the file when touched; the file must not shrink while it is mapped (SIGBUS)
+  read,  ///< one copy in memory, in huge pages; nothing that happens to the file later matters
 };
 
 /// Owns the bytes of one regular file. Movable; the bytes keep their address.
@@ -49,11 +50,13 @@ class MappedFile {
     mapped_ = static_cast<const std::byte*>(address);
   }
 
+  /// Takes over the bytes, which keep their address; `other` is then empty.
   MappedFile(MappedFile&& other) noexcept
       : path_(std::move(other.path_)),
         owned_(std::move(other.owned_)),
         mapped_(std::exchange(other.mapped_, nullptr)),
         size_(std::exchange(other.size_, 0)) {}
+  /// Gives its own bytes back and takes over those of `other`, which is then empty.
   MappedFile& operator=(MappedFile&& other) noexcept {
     std::swap(path_, other.path_);
     std::swap(owned_, other.owned_);
@@ -67,10 +70,13 @@ class MappedFile {
     if (mapped_ != nullptr) ::munmap(const_cast<std::byte*>(mapped_), size_);
   }
 
+  /// The whole file, valid as long as this object or the one it was moved to.
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept {
     return {mapped_ != nullptr ? mapped_ : owned_.data(), size_};
   }
+  /// Bytes of the file when it was opened.
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+  /// As it was given.
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
 
  private:

@@ -29,6 +29,7 @@
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
+/// 1 where the pool uses what POSIX has: CPU clocks of threads, masks of signals, children by fork.
 #define TRINE_HAS_POSIX_THREADS 1
 #else
 #define TRINE_HAS_POSIX_THREADS 0
@@ -90,10 +91,10 @@ class RunningShare {
   std::chrono::nanoseconds ran_ = thread_clock();
 };
 
-/// One region's work, offered to workers. One word holds the state that decides who may work on it, so that joining,
-/// closing and leaving are single atomic operations:
-///   bits 0-15 workers inside   16-31 workers that ever joined   32-47 workers that may join   48 open   49 caller
-///   sleeps
+/// One region's work, offered to workers. All that decides who may work on it is in one word, so that joining, closing
+/// and leaving are single atomic steps:
+///   bits 0-15 workers inside   16-31 workers that ever joined   32-47 workers that may join   48 open
+///   49 caller sleeps
 class alignas(64) Job {
  public:
   /// Claims the slot for this caller. Returns whether it was free.

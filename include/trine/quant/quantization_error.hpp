@@ -10,10 +10,12 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// Sums from which the error of a tensor, or of several together, follows.
 struct QuantizationError {
-  double squared_error = 0.0;   // sum over the elements of (w' - w)^2
-  double squared_weight = 0.0;  // sum of w^2
+  double squared_error = 0.0;   ///< sum over the elements of (w' - w)^2
+  double squared_weight = 0.0;  ///< sum of w^2
 
+  /// Adds `count` weights w, `exact`, and what they became, `rounded`.
   void add(const float* exact, const float* rounded, std::size_t count) noexcept {
     for (std::size_t i = 0; i < count; ++i) {
       const double w = static_cast<double>(exact[i]);
@@ -22,6 +24,7 @@ struct QuantizationError {
       squared_weight += w * w;
     }
   }
+  /// Adds the weights of another tensor.
   QuantizationError& operator+=(const QuantizationError& other) noexcept {
     squared_error += other.squared_error;
     squared_weight += other.squared_weight;

@@ -20,6 +20,7 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// All formats, in the order in which messages and tables name them.
 inline constexpr std::array kWeightFormats = {
     &kQ8Format,          // 8.25 bits per weight
     &kQ4Format,          // 4.5
@@ -44,6 +45,7 @@ inline constexpr std::array kWeightFormats = {
   return format != nullptr ? format->name : element_name(dtype);
 }
 
+/// The element type or format of that name, exactly as to_string() spells it; nullopt for another name.
 [[nodiscard]] constexpr std::optional<DType> parse_dtype(std::string_view text) noexcept {
   for (const DTypeInfo& info : kDTypes)
     if (info.name == text) return info.dtype;

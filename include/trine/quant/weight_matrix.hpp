@@ -11,11 +11,11 @@ namespace trine::inline TRINE_ABI {
 
 /// Scales of stored values: one for each block of `block_rows` x `block_columns` values.
 struct BlockScales {
-  const std::byte* data = nullptr;
-  DType dtype = DType::f32;  // f32, bf16 or f16; u8: the exponent of a power of two, biased by 127 (MXFP4)
-  std::size_t stride = 0;    // scales of a row of blocks
-  std::size_t block_rows = 1;
-  std::size_t block_columns = 1;
+  const std::byte* data = nullptr;  ///< scale of block (0, 0); borrowed
+  DType dtype = DType::f32;         ///< f32, bf16 or f16; u8: the exponent of a power of two, biased by 127 (MXFP4)
+  std::size_t stride = 0;           ///< scales of a row of blocks
+  std::size_t block_rows = 1;       ///< rows of codes that share a scale
+  std::size_t block_columns = 1;    ///< columns of codes that share a scale
 };
 
 /// A logical [rows, columns] for y = x W^T: rows are outputs. It is a view of a stored row-major matrix, of some of its
@@ -24,19 +24,19 @@ struct BlockScales {
 /// `dtype` says in which format (quant/weight_formats.hpp) the values are stored. Create one of a block format with
 /// `stored_matrix`, which knows its layout.
 struct WeightMatrix {
-  const std::byte* data = nullptr;  // stored element (0, 0)
-  DType dtype = DType::f32;
-  std::size_t rows = 0;
-  std::size_t columns = 0;
-  bool transposed = false;  // logical (r, c) is stored at (c, r)
-  /// Leading dimension: elements from a stored row to the next. In a block format: bytes from a row of blocks to the
-  /// next.
+  const std::byte* data = nullptr;  ///< stored element (0, 0)
+  DType dtype = DType::f32;         ///< type of the elements, or a block format
+  std::size_t rows = 0;             ///< outputs
+  std::size_t columns = 0;          ///< inputs
+  bool transposed = false;          ///< logical (r, c) is stored (c, r)
+  /// From a stored row to the next: in elements. In a block format from a row of blocks to the next: in bytes.
   std::size_t stride = transposed ? rows : columns;
-  BlockScales scales = {};
-  std::array<std::size_t, 2> first = {0, 0};  // stored row and column of logical (0, 0)
-  std::array<std::size_t, 2> step = {1, 1};   // strides along stored rows and stored columns
-  std::size_t row_block = 1;                  // stored rows per row of blocks
+  BlockScales scales = {};                    ///< of formats whose scales are a tensor of their own
+  std::array<std::size_t, 2> first = {0, 0};  ///< stored row and column of logical (0, 0)
+  std::array<std::size_t, 2> step = {1, 1};   ///< between neighbours, along stored rows and stored columns
+  std::size_t row_block = 1;                  ///< stored rows that a row of blocks holds
 
+  /// Number of weights; scales do not count.
   [[nodiscard]] std::size_t parameters() const noexcept { return rows * columns; }
 
   /// Rows [begin, begin + count).
@@ -61,7 +61,7 @@ struct WeightMatrix {
     return other;
   }
 
-  /// Returns whether rows are contiguous elements that kernels can read directly.
+  /// Returns whether rows are contiguous numbers that kernels may read as they are.
   [[nodiscard]] bool has_plain_rows() const noexcept { return is_plain_float(dtype) && !transposed && step[1] == 1; }
   /// The same for columns, if it is transposed.
   [[nodiscard]] bool has_plain_columns() const noexcept { return is_plain_float(dtype) && transposed && step[1] == 1; }

@@ -28,10 +28,11 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// How a conversion runs. None of these changes a byte of what is written.
 struct QuantizeOptions {
-  std::size_t num_threads = 0;  // 0: default_threads()
-  std::stop_token stop = {};    // ends with CancelledError after the next few megabytes, and nothing is kept
-  std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};  // bytes of the source
+  std::size_t num_threads = 0;  ///< 0: default_threads()
+  std::stop_token stop = {};    ///< ends with CancelledError after the next few megabytes, and nothing is kept
+  std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};  ///< bytes of the source
 };
 
 /// Opens and checks the source; then makes any number of plans, which may be changed, and directories from them.
@@ -50,6 +51,7 @@ class ModelQuantizer {
         }()),
         record_(Model::tensor_record(config_, (directory_ / "config.json").string(), model_.weights(), load_)) {}
 
+  /// The model that is converted.
   [[nodiscard]] const Model& model() const noexcept { return model_; }
 
   /// The result of plan_quantization for it, without ModelInfo::unknown_tensors: the output loads without
@@ -80,7 +82,7 @@ class ModelQuantizer {
     return errors;
   }
 
-  /// Returns whether a file of that name is copied unchanged.
+  /// Returns whether a file of that name is copied as it is.
   [[nodiscard]] static bool is_auxiliary_file(std::string_view file) {
     constexpr std::array<std::string_view, 12> kWeights = {".safetensors", ".safetensors.index.json",
                                                            ".bin",         ".bin.index.json",

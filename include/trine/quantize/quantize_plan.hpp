@@ -36,11 +36,11 @@ namespace trine::inline TRINE_ABI {
                    {.field = "type"});
 }
 
-/// "experts.*=q4": tensors whose name contains the pattern, `*` and `?` as in a shell, get the type; "keep" keeps their
-/// type.
+/// One choice of a type, such as "experts.*=q4": tensors in whose name the pattern is found, `*` and `?` as in a shell,
+/// get the type; "keep" for the type that they have.
 struct QuantizeRule {
-  std::string pattern;
-  std::optional<DType> type;  // nullopt: keep
+  std::string pattern;        ///< found anywhere in the name; `*` and `?` as in a shell
+  std::optional<DType> type;  ///< none: keep
 };
 
 /// Throws InputError.
@@ -54,22 +54,23 @@ struct QuantizeRule {
   return rule;
 }
 
+/// "PATTERN=TYPE" or "PATTERN=keep", which parse_quantize_rule() reads.
 [[nodiscard]] inline std::string to_string(const QuantizeRule& rule) {
   return rule.pattern + "=" + (rule.type ? std::string(to_string(*rule.type)) : "keep");
 }
 
 /// A tensor of the result. Quantised values and their scales are one tensor, unless the result keeps them as they are.
 struct PlannedTensor {
-  std::string name;
-  std::vector<std::size_t> shape;  // as it is stored now
-  TensorRole role = TensorRole::other;
-  DType from = DType::f32;
-  DType to = DType::f32;
-  const WeightFormat* coded_as = nullptr;  // set for values and scales that are kept
-  std::string note = {};                   // why it does not have the requested type
-  std::uint64_t parameters = 0;            // 0 for scales
-  std::uint64_t bytes_before = 0;
-  std::uint64_t bytes_after = 0;
+  std::string name;                        ///< in the checkpoint
+  std::vector<std::size_t> shape;          ///< as it is stored now
+  TensorRole role = TensorRole::other;     ///< as the builder of the model declares it
+  DType from = DType::f32;                 ///< format that it has
+  DType to = DType::f32;                   ///< format that it gets
+  const WeightFormat* coded_as = nullptr;  ///< set for codes and scales that are kept
+  std::string note = {};                   ///< why it is not of the type that was asked for
+  std::uint64_t parameters = 0;            ///< 0 for scales of codes
+  std::uint64_t bytes_before = 0;          ///< scales included
+  std::uint64_t bytes_after = 0;           ///< in the result, scales included
 };
 
 namespace detail {

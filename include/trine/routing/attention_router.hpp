@@ -11,6 +11,7 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// Affinities by scaled dot products of a query with the keys of the experts:
 ///   a_e = (W_q x) . key_e / sqrt(key_dim)      p = sigmoid(a) or softmax(a)
 class AttentionRouter : public TopKRouter {
  public:

@@ -11,11 +11,13 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// With E experts, all integers modulo 2^64:
-///   h = splitmix64(splitmix64(seed + layer) + token_id);   k times: the (h mod number left)-th expert not chosen yet,
-///   in ascending order; h = splitmix64(h).   Each of the k experts weighs 1/k.
+/// Experts by a hash of the token id. With E experts, all integers modulo 2^64:
+///   h = splitmix64(splitmix64(seed + layer) + token_id)
+///   k times:  the (h mod number left)-th expert not chosen yet, in ascending order;  h = splitmix64(h)
+/// Each of the k experts weighs 1/k.
 class HashRouter : public Router {
  public:
+  /// `k` of `experts` experts for each token. `layer` makes layers choose differently.
   HashRouter(std::size_t experts, std::size_t k, std::uint64_t seed, std::size_t layer)
       : experts_(experts), k_(k), layer_seed_(splitmix64(seed + layer)) {}
 

@@ -4,8 +4,7 @@
 //   softmax, group-limited   arXiv:2405.04434: a group is scored by its best member
 //   sigmoid, group-limited   arXiv:2412.19437: a group is scored by the sum of its two best members, including the bias
 //   top-k, then softmax      arXiv:2508.10925: the softmax runs over the chosen logits
-//   Switch                   Fedus, Zoph & Shazeer 2021 (arXiv:2101.03961): the best expert, weighted by its
-//   probability
+//   Switch                   arXiv:2101.03961: the one best expert, weighted by its probability
 #pragma once
 
 #include <optional>
@@ -16,9 +15,14 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// Affinities by one product:  p = score(W x + b).
 class LinearRouter : public TopKRouter {
  public:
-  enum class Bias : bool { none, if_present };
+  /// Whether the balance bias of a checkpoint is read.
+  enum class Bias : bool {
+    none,        ///< this kind of router has none
+    if_present,  ///< zero where the checkpoint lacks it
+  };
 
   /// Reads "weight" [experts, hidden] and "balance_bias" [experts] if it is present and the kind of router supports it.
   LinearRouter(const WeightScope& scope, std::size_t hidden, std::size_t experts, RouterScore score,

@@ -17,11 +17,11 @@ namespace trine::inline TRINE_ABI {
 /// What a router may use. Rows are tokens (or sites of a grid) of one or more sequences: all rows of a pass, or those
 /// of a sequence with its own routers.
 struct RouterInput {
-  View<const float, 2> hidden;             // [tokens, hidden] after the layer's norm
-  std::span<const std::size_t> positions;  // [tokens] position in its sequence
-  std::span<const TokenId> token_ids;      // [tokens], empty for feature models
-  View<const float, 2> features;           // [tokens, num_features] raw input, empty for token models
-  std::span<const std::uint8_t> allowed;   // [experts] 0: must not be chosen; empty: all may be chosen
+  View<const float, 2> hidden;             ///< [tokens, hidden] after the layer's norm
+  std::span<const std::size_t> positions;  ///< [tokens] position in its sequence
+  std::span<const TokenId> token_ids;      ///< [tokens], empty for feature models
+  View<const float, 2> features;           ///< [tokens, num_features] raw input, empty for token models
+  std::span<const std::uint8_t> allowed;   ///< [experts] 0 = do not choose, empty = all may be chosen
 
   /// The router input for rows [first, first + count) of a batch.   x: [rows, hidden] of the batch
   [[nodiscard]] static RouterInput of(const Batch& batch, View<const float, 2> x, std::size_t first,
@@ -35,6 +35,7 @@ struct RouterInput {
   }
 };
 
+/// Chooses experts for tokens. Const and without state between calls: one router serves all sessions of a model.
 class Router {
  public:
   Router() = default;
@@ -42,9 +43,11 @@ class Router {
   Router& operator=(const Router&) = delete;
   virtual ~Router() = default;
 
+  /// How many experts the layer has: ids in a plan are below it.
   [[nodiscard]] virtual std::size_t num_experts() const = 0;
   /// The maximum number of experts of one token, for which memory is reserved.
   [[nodiscard]] virtual std::size_t max_experts_per_token() const = 0;
+  /// Number of weights, for statistics such as those of `trine-inspect`. 0 unless overridden.
   [[nodiscard]] virtual std::size_t parameters() const { return 0; }
 
   /// Appends to `plan`, which may already hold tokens of other sequences: for each token in order, `add` for each

@@ -24,7 +24,9 @@ class RouterDecorator : public Router {
   [[nodiscard]] std::size_t parameters() const override { return inner_->parameters(); }
 
  protected:
+  /// Takes over `inner`, which must not be null.
   explicit RouterDecorator(std::unique_ptr<Router> inner) : inner_(std::move(inner)) {}
+  /// The router that this one decorates.
   [[nodiscard]] const Router& inner() const noexcept { return *inner_; }
 
  private:
@@ -34,6 +36,7 @@ class RouterDecorator : public Router {
 /// A router that does not own its inner router, so that a session can decorate the routers of its model.
 class BorrowedRouter : public Router {
  public:
+  /// Borrows `router`, which must outlive this one.
   explicit BorrowedRouter(const Router& router) : router_(router) {}
   [[nodiscard]] std::size_t num_experts() const override { return router_.num_experts(); }
   [[nodiscard]] std::size_t max_experts_per_token() const override { return router_.max_experts_per_token(); }
@@ -132,6 +135,7 @@ class MaskedExperts : public RouterDecorator {
 /// Records the decisions of the inner router for each position of a layer.
 class RecordedRouting : public RouterDecorator {
  public:
+  /// Writes to `record` under the number `layer`. Several layers and sessions may share a record.
   RecordedRouting(std::unique_ptr<Router> inner_router, std::size_t layer, std::shared_ptr<RoutingRecord> record)
       : RouterDecorator(std::move(inner_router)), layer_(layer), record_(std::move(record)) {}
 
@@ -150,6 +154,7 @@ class RecordedRouting : public RouterDecorator {
 /// Replays recorded decisions; positions without one are decided by the inner router.
 class ReplayedRouting : public RouterDecorator {
  public:
+  /// Reads from `record` what was written under the number `layer`.
   ReplayedRouting(std::unique_ptr<Router> inner_router, std::size_t layer, std::shared_ptr<const RoutingRecord> record)
       : RouterDecorator(std::move(inner_router)), layer_(layer), record_(std::move(record)) {}
 

@@ -15,9 +15,9 @@ namespace trine::inline TRINE_ABI {
 
 /// The properties of the model against which a router's options are checked.
 struct RouterShape {
-  std::size_t hidden_size = 0;
-  std::size_t num_experts = 0;
-  std::size_t num_features = 0;  // 0 for token models
+  std::size_t hidden_size = 0;   ///< width of a row
+  std::size_t num_experts = 0;   ///< of the layer
+  std::size_t num_features = 0;  ///< 0 for token models
 };
 
 /// Reads "choice": {"kind": "top_k", "k": 2} or {"kind": "top_p", "p": 0.6, "max_k": 4}.
@@ -34,6 +34,7 @@ struct RouterShape {
   return result;
 }
 
+/// Reads "normalize" (default true) and "routed_scale" (0 to 1e6, default 1). Throws ConfigError.
 [[nodiscard]] inline CombineWeights parse_mixing_rule(ObjectReader& options) {
   CombineWeights result;
   result.normalize = options.boolean_or("normalize", true);

@@ -25,6 +25,7 @@ using RouterBuilder = std::function<std::unique_ptr<Router>(const WeightScope& s
 /// Reads the options (all but "kind") and checks them, before any tensor is read. Throws ConfigError.
 using RouterParser = std::function<RouterBuilder(ObjectReader& options, const RouterShape& shape)>;
 
+/// Parsers by "kind". A value: changing a copy changes nothing else.
 class RouterRegistry {
  public:
   /// Contains the built-in kinds.

@@ -12,31 +12,35 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Assignments in two orders: by token, as the router chose them, and by expert, as the executor computes them. Plain
-/// data; reused from batch to batch, so that nothing is allocated once the vectors have grown.
+/// Experts and weights of some tokens. Assignments are held twice: by token, as the router chose them, and by expert,
+/// as the executor works. Plain data; reused from batch to batch, so that nothing is allocated once the vectors have
+/// grown.
 struct RoutingPlan {
-  std::size_t experts = 0;
-  std::size_t tokens = 0;
+  std::size_t experts = 0;  ///< of the layer; ids are below it
+  std::size_t tokens = 0;   ///< that have a choice
 
-  // By token. Assignments of token t are [token_begin[t], token_begin[t + 1]), best first.
-  std::vector<std::uint32_t> token_begin;  // [tokens + 1]
-  std::vector<std::uint32_t> expert;       // [assignments]
-  std::vector<float> weight;               // [assignments] gate weight; no unit, need not sum to 1
+  // By token.
+  std::vector<std::uint32_t>
+      token_begin;                    ///< [tokens + 1] token t has [token_begin[t], token_begin[t + 1]), best first
+  std::vector<std::uint32_t> expert;  ///< [assignments]
+  std::vector<float> weight;          ///< [assignments] mixing weight; no unit, need not sum to 1
 
-  // By expert, after sort_by_expert(). Slots of expert e are [expert_begin[e], expert_begin[e + 1]).
-  std::vector<std::uint32_t> expert_begin;  // [experts + 1]
-  std::vector<std::uint32_t> slot_token;    // [assignments] token of each slot, ascending within an expert
-  std::vector<std::uint32_t> slot;          // [assignments] slot of each assignment
-  std::vector<float> slot_weight;           // [assignments] gate weight of each slot
+  // By expert, after `group`.
+  std::vector<std::uint32_t> expert_begin;  ///< [experts + 1] expert e has slots [expert_begin[e], expert_begin[e + 1])
+  std::vector<std::uint32_t> slot_token;    ///< [assignments] token of each slot, ascending within an expert
+  std::vector<std::uint32_t> slot;          ///< [assignments] slot of each assignment
+  std::vector<float> slot_weight;           ///< [assignments] mixing weight of each slot
 
-  // The scores before the choice; kept only if an observer requests them.
-  bool keep_scores = false;
-  std::vector<float> scores;  // [tokens, experts], or empty
+  bool keep_scores = false;   ///< asks the router for `scores`: somebody watches
+  std::vector<float> scores;  ///< [tokens, experts] before the choice, or empty
 
+  /// Pairs of a token and an expert that serves it.
   [[nodiscard]] std::size_t assignments() const noexcept { return expert.size(); }
+  /// The experts of a token, best first. Borrowed.
   [[nodiscard]] std::span<const std::uint32_t> experts_of(std::size_t token) const noexcept {
     return std::span(expert).subspan(token_begin[token], token_begin[token + 1] - token_begin[token]);
   }
+  /// Their gate weights, in the same order. Borrowed.
   [[nodiscard]] std::span<const float> weights_of(std::size_t token) const noexcept {
     return std::span(weight).subspan(token_begin[token], token_begin[token + 1] - token_begin[token]);
   }

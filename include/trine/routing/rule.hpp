@@ -17,12 +17,22 @@ namespace trine::inline TRINE_ABI {
 
 /// A tree of comparisons. A comparison with NaN is false.
 struct Predicate {
-  enum class Kind : std::uint8_t { less, less_equal, greater, greater_equal, equal, all_of, any_of, negation };
+  /// A comparison of a feature with a value, or a combination of operands.
+  enum class Kind : std::uint8_t {
+    less,           ///< feature < value
+    less_equal,     ///< feature <= value
+    greater,        ///< feature > value
+    greater_equal,  ///< feature >= value
+    equal,          ///< feature = value
+    all_of,         ///< AND of the operands
+    any_of,         ///< OR of the operands
+    negation,       ///< NOT the one operand
+  };
 
-  Kind kind = Kind::equal;
-  std::size_t feature = 0;          // comparisons: the column
-  double value = 0.0;               // comparisons: the right side
-  std::vector<Predicate> operands;  // and, or, not
+  Kind kind = Kind::equal;          ///< says which of the members below count
+  std::size_t feature = 0;          ///< comparisons: the column
+  double value = 0.0;               ///< comparisons: the right side
+  std::vector<Predicate> operands;  ///< and, or, not
 
   /// features: the raw features of one row.
   [[nodiscard]] bool holds(std::span<const double> features) const {

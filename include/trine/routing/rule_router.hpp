@@ -13,16 +13,19 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// WHEN `when` THEN `expert`.
 struct Rule {
-  Predicate when;
-  std::size_t expert = 0;
+  Predicate when;          ///< over the features of a row
+  std::size_t expert = 0;  ///< that serves the rows for which it holds
 };
 
+/// The rules of a router, in the order in which they are tried.
 struct RuleSet {
-  std::vector<std::string> features;  // names of the columns
-  std::vector<Rule> rules;            // in order: the first that holds decides
-  std::size_t otherwise = 0;
+  std::vector<std::string> features;  ///< names of the columns
+  std::vector<Rule> rules;            ///< in order: the first that holds decides
+  std::size_t otherwise = 0;          ///< the expert of rows for which no rule holds
 
+  /// The expert of one row.   row: [features], in the order of `features`
   [[nodiscard]] std::size_t expert_for(std::span<const double> row) const {
     for (const Rule& rule : rules)
       if (rule.when.holds(row)) return rule.expert;
@@ -42,6 +45,7 @@ struct RuleSet {
 /// models.
 class RuleRouter : public Router {
  public:
+  /// Rules that no other layer uses. Their experts must be below `experts`.
   RuleRouter(std::size_t experts, RuleSet rules)
       : RuleRouter(experts, std::make_shared<const RuleSet>(std::move(rules))) {}
   /// Layers share one rule set.
@@ -49,6 +53,7 @@ class RuleRouter : public Router {
 
   [[nodiscard]] std::size_t num_experts() const override { return experts_; }
   [[nodiscard]] std::size_t max_experts_per_token() const override { return 1; }
+  /// The rules, for those who print them.
   [[nodiscard]] const RuleSet& rules() const noexcept { return *rules_; }
 
   void route(const ForwardContext& context, const RouterInput& input, RoutingPlan& plan) const override {

@@ -19,31 +19,36 @@
 namespace trine::inline TRINE_ABI {
 
 /// How the logits of a token become affinities.
-enum class RouterScore : std::uint8_t { sigmoid, softmax, logit };
+enum class RouterScore : std::uint8_t {
+  sigmoid,  ///< 1 / (1 + e^-a), each expert by itself
+  softmax,  ///< e^a / sum e^a over all experts
+  logit,    ///< a, as it is
+};
 
 /// How many experts a token uses.
 struct TopKOptions {
-  std::size_t k = 2;               // exactly k; or at most k if a threshold is set
-  std::optional<float> threshold;  // top-p: until the chosen share of all affinities reaches it
+  std::size_t k = 2;               ///< exactly k; or at most k where a threshold is set
+  std::optional<float> threshold;  ///< top-p: until the chosen share of all affinities reaches it
 };
 
 /// How the affinities of the chosen experts become gate weights.
 struct CombineWeights {
-  bool normalize = true;      // divide by the sum over the chosen
-  float routed_scale = 1.0F;  // then multiply
-  bool softmax = false;       // first of all: affinities are logits; take their softmax over the chosen experts
+  bool normalize = true;      ///< divide by the sum over the chosen
+  float routed_scale = 1.0F;  ///< then multiply
+  bool softmax = false;       ///< before all this: affinities are logits, take their softmax over the chosen
 };
 
 /// Restricts the choice to the best groups of experts (arXiv:2405.04434).
 struct GroupLimit {
-  std::size_t n_group = 1;
-  std::size_t topk_group = 1;
-  std::size_t best_of = 1;  // a group's score: the sum of this many of its best members
+  std::size_t n_group = 1;     ///< groups of neighbouring experts, all of one size
+  std::size_t topk_group = 1;  ///< how many of them may be chosen from
+  std::size_t best_of = 1;     ///< a group's score: the sum of this many of its best members
 };
 
-/// For one token with affinities p [experts] and bias b (zero when absent):
-///   r = p + b, groups limited;  chosen = best k of r, or until top-p is reached;  weight_e = p_e [/ sum of the chosen]
-///   * routed_scale
+/// The base of the learned routers. For one token with affinities p [experts] and bias b (zero when absent):
+///   r        = p + b, groups limited
+///   chosen   = best k of r, or until top-p is reached
+///   weight_e = p_e [/ sum of the chosen] * routed_scale
 class TopKRouter : public Router {
  public:
   [[nodiscard]] std::size_t num_experts() const override { return experts_; }
@@ -84,6 +89,7 @@ class TopKRouter : public Router {
         groups_(groups),
         bias_(std::move(bias)) {}
 
+  /// Number of values in the balance bias; 0 without one. For parameters() of routers built on this one.
   [[nodiscard]] std::size_t bias_parameters() const noexcept { return bias_ ? bias_->size() : 0; }
 
   /// hidden: [tokens, hidden]   logits: [tokens, experts], output

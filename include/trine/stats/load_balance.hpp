@@ -20,9 +20,9 @@ namespace trine::inline TRINE_ABI {
 /// Statistics of one load, the number of assignments of each expert. With shares p_e = load_e / sum(load) and E
 /// experts:
 struct LoadBalance {
-  double utilization = 0.0;    // exp(-sum_e p_e ln p_e) / E: effective number of experts divided by experts; 1 = even
-  double experts_used = 0.0;   // share of experts with at least one assignment
-  double max_violation = 0.0;  // (max - mean) / mean; 0 = even (Wang et al. 2024, arXiv:2408.15664)
+  double utilization = 0.0;    ///< exp(-sum_e p_e ln p_e) / E: effective number of experts divided by experts; 1 = even
+  double experts_used = 0.0;   ///< share of experts with at least one assignment
+  double max_violation = 0.0;  ///< (max - mean) / mean; 0 = even (Wang et al. 2024, arXiv:2408.15664)
 };
 
 /// All zero for an empty load or one without assignments.

@@ -34,10 +34,11 @@ namespace trine::inline TRINE_ABI {
 
 static_assert(std::endian::native == std::endian::little, "weight files are little endian and used as they are");
 
+/// One safetensors file, mapped or read.
 class Safetensors : public TensorMap {
  public:
-  static constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // as in the reference implementation
-  static constexpr std::size_t kMaxRank = 64;                    // as in PyTorch
+  static constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  ///< as in the reference implementation
+  static constexpr std::size_t kMaxRank = 64;                    ///< as in PyTorch
 
   /// Opens `file` and checks all requirements of the format. Throws FileError, ConfigError (invalid JSON in the header)
   /// or WeightError (the header does not fit the file).

@@ -20,6 +20,7 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// All safetensors files of an index, as one source.
 class ShardedSafetensors : public WeightSource {
  public:
   /// Opens the index and each file that it names in the same folder. Throws FileError, ConfigError (invalid JSON) or

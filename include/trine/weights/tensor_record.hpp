@@ -16,16 +16,18 @@ namespace trine::inline TRINE_ABI {
 
 /// The declaration of one tensor.
 struct TensorUse {
-  TensorRole role = TensorRole::other;
-  std::string_view unpacked = {};                  // why a layer cannot read it in blocks of rows; empty if it can
-  std::optional<StackShape> stack = std::nullopt;  // for a tensor that holds several matrices
+  TensorRole role = TensorRole::other;             ///< decides how a conversion stores it
+  std::string_view unpacked = {};                  ///< why a layer cannot read it in blocks of rows; empty where it can
+  std::optional<StackShape> stack = std::nullopt;  ///< of a tensor that holds several matrices
 };
 
 /// The tensors of a model by name. Unused tensors are included only if the model declared their role.
 class TensorRecord {
  public:
+  /// Replaces what was said of that tensor before.
   void add(const std::string& name, const TensorUse& use) { uses_.insert_or_assign(name, use); }
 
+  /// Returns whether the model fetched the tensor or said what it would be.
   [[nodiscard]] bool contains(std::string_view name) const { return uses_.contains(name); }
   /// The record of a tensor that was not fetched: no role.
   [[nodiscard]] TensorUse find(std::string_view name) const {

@@ -9,18 +9,20 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// What a tensor computes. A conversion chooses the format by it.
 enum class TensorRole : std::uint8_t {
-  experts,
-  shared_experts,
-  attention,
-  mlp,
-  embedding,
-  head,
-  router,
-  vector,  // norms, biases, sinks
-  other,   // heads of classifiers, embeddings of features and sites, and tensors without a declared role
+  experts,         ///< routed experts
+  shared_experts,  ///< experts that serve every token
+  attention,       ///< projections of attention
+  mlp,             ///< feed-forwards of dense layers
+  embedding,       ///< of tokens
+  head,            ///< of a language model
+  router,          ///< weights that choose experts
+  vector,          ///< norms, biases, sinks
+  other,           ///< heads of classifiers, embeddings of features and sites, and what nobody declares
 };
 
+/// The name for messages and tables: "shared experts".
 [[nodiscard]] constexpr std::string_view to_string(TensorRole role) noexcept {
   switch (role) {
     case TensorRole::experts:
@@ -45,8 +47,8 @@ enum class TensorRole : std::uint8_t {
   return "?";
 }
 
-/// Returns whether tensors of this role are worth quantising: they hold nearly all of a model. A wrong decision of a
-/// router costs more than a rounding error; the other roles are small.
+/// Returns whether nearly all of a model is in such tensors, and few bits serve them well. Routers decide, and a wrong
+/// decision costs more than a wrong digit; the rest is small.
 [[nodiscard]] constexpr bool is_quantized_by_default(TensorRole role) noexcept {
   return role != TensorRole::router && role != TensorRole::vector && role != TensorRole::other;
 }

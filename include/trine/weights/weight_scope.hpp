@@ -27,16 +27,19 @@ class WeightReader {
  public:
   /// Rows and columns that share a scale, in formats whose block shape comes from the configuration.
   struct ScaleBlockShape {
-    std::size_t rows = 128;
-    std::size_t columns = 128;
+    std::size_t rows = 128;     ///< of codes per scale
+    std::size_t columns = 128;  ///< of codes per scale
   };
 
+  /// Borrows `source`, whose block formats have blocks of 128 x 128.
   explicit WeightReader(const WeightSource& source) : WeightReader(source, ScaleBlockShape()) {}
+  /// Borrows `source` and `notes`; without notes, what is ignored is not reported.
   WeightReader(const WeightSource& source, const ScaleBlockShape& scale_block, Notes* notes = nullptr)
       : source_(source), scale_block_(scale_block), notes_(notes == nullptr ? own_notes_ : *notes) {}
   WeightReader(const WeightReader&) = delete;
   WeightReader& operator=(const WeightReader&) = delete;
 
+  /// Rows and columns of codes that share a scale.
   [[nodiscard]] const ScaleBlockShape& scale_block() const noexcept { return scale_block_; }
 
   /// The tensor of that name and shape, for `use`. dtype: see WeightSource::request. Throws WeightError if it is
@@ -57,6 +60,7 @@ class WeightReader {
     return *tensor;
   }
 
+  /// The tensor of that name, which stays unfetched; null when there is none.
   [[nodiscard]] const StoredTensor* find(const std::string& name) const { return source_.find(name); }
 
   /// Tensors whose names match `pattern`, `*` and `?` as in a shell, may stay unused. If there are any, `reason` is
@@ -130,17 +134,20 @@ class WeightReader {
   std::vector<Ignored> ignored_;
 };
 
-/// `WeightScope(reader) / "layers.3" / "mlp"` reads names that start with "layers.3.mlp.". Tensors have the role of the
-/// scope, `scope.as(TensorRole::mlp)`, which scopes below it inherit.
+/// A prefix of tensor names: `WeightScope(reader) / "layers.3" / "mlp"` reads names that start with "layers.3.mlp.".
+/// What it reads is for what the scope says, `scope.as(TensorRole::mlp)`, and so do the scopes below it.
 class WeightScope {
  public:
+  /// Names that begin with "`prefix`."; all names without one.
   explicit WeightScope(WeightReader& reader, std::string prefix = {}) : reader_(&reader), prefix_(std::move(prefix)) {}
 
+  /// The names below `part`, for the same role.
   [[nodiscard]] WeightScope operator/(std::string_view part) const {
     WeightScope below = *this;
     below.prefix_ = name_of(part);
     return below;
   }
+  /// The names below a number: `layers / 3`.
   [[nodiscard]] WeightScope operator/(std::size_t index) const { return *this / std::to_string(index); }
 
   /// The same names with that role. Vectors are always TensorRole::vector.
@@ -156,6 +163,7 @@ class WeightScope {
     return other;
   }
 
+  /// Returns whether the source has a tensor of that name below the scope.
   [[nodiscard]] bool contains(std::string_view name) const { return reader_->find(name_of(name)) != nullptr; }
 
   /// Tensors below "NAME." may stay unused; `reason` is noted if there are any. role: their role

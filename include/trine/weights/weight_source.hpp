@@ -18,9 +18,9 @@ namespace trine::inline TRINE_ABI {
 /// A stored tensor, whose bytes the source owns. `bytes` has exactly the size that follows from `dtype` and `shape`,
 /// and is aligned for `dtype`.
 struct StoredTensor {
-  DType dtype = DType::f32;
-  std::vector<std::size_t> shape;
-  std::span<const std::byte> bytes;
+  DType dtype = DType::f32;          ///< element type, or a block format
+  std::vector<std::size_t> shape;    ///< extents, the first axis first; without axes: one element
+  std::span<const std::byte> bytes;  ///< borrowed from the source
 };
 
 /// A set of named tensors. Const and shareable between threads; views of its tensors are valid during its lifetime.
@@ -62,7 +62,7 @@ class TensorMap : public WeightSource {
   }
 
  protected:
-  std::map<std::string, StoredTensor, std::less<>> tensors_;
+  std::map<std::string, StoredTensor, std::less<>> tensors_;  ///< by name; filled by the constructor of the format
 };
 
 }  // namespace trine::inline TRINE_ABI

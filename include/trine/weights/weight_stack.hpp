@@ -13,18 +13,20 @@ namespace trine::inline TRINE_ABI {
 /// The layout of the matrices in the tensor. Packed tensors are always `stacked`, so that each matrix begins with a
 /// panel.
 enum class StackLayout : std::uint8_t {
-  stacked,      // [count, projections * rows, columns], one projection after the other
-  interleaved,  // codes with scales: the same, but the rows of the projections alternate; plain numbers: the transpose
-                // of that, [count, columns, projections * rows]
+  stacked,  ///< [count, projections * rows, columns], one projection after the other
+  /// Codes with scales: the same, but the rows of the projections alternate. Plain numbers: the transpose of that,
+  /// [count, columns, projections * rows].
+  interleaved,
 };
 
-/// `count` times `projections` matrices [rows, columns]; two projections are a gate and an up projection, say.
+/// Extents of a stacked tensor: `count` times `projections` matrices [rows, columns]; two projections are a gate and an
+/// up projection, say.
 struct StackShape {
-  std::size_t count = 0;
-  std::size_t projections = 1;
-  std::size_t rows = 0;
-  std::size_t columns = 0;
-  StackLayout layout = StackLayout::stacked;
+  std::size_t count = 0;                      ///< experts
+  std::size_t projections = 1;                ///< per expert
+  std::size_t rows = 0;                       ///< outputs of one matrix
+  std::size_t columns = 0;                    ///< inputs of one matrix
+  StackLayout layout = StackLayout::stacked;  ///< how they lie in the tensor
 
   /// Returns whether a tensor of that type holds the transposed matrices.
   [[nodiscard]] constexpr bool is_transposed(DType dtype) const noexcept {
@@ -37,11 +39,13 @@ struct StackShape {
   }
 };
 
+/// The matrices of a stacked tensor, one by one. Borrows the tensor.
 class WeightStack {
  public:
   /// all: the tensor as one matrix with the rows of all its matrices
   WeightStack(const WeightMatrix& all, const StackShape& shape) noexcept : all_(all), shape_(shape) {}
 
+  /// How many matrices there are, and their extents.
   [[nodiscard]] const StackShape& shape() const noexcept { return shape_; }
 
   /// Matrix `index` [rows, columns] of a projection.

@@ -33,6 +33,7 @@ struct ChatInput {
   nlohmann::ordered_json messages = nlohmann::ordered_json::array();
   /// JSON schemas of functions, in a list; null: none.
   nlohmann::ordered_json tools = nullptr;
+  /// Texts for answers with sources, [{"title": ..., "text": ...}, ...]; null: none.
   nlohmann::ordered_json documents = nullptr;
   /// End with what begins an answer.
   bool add_generation_prompt = true;
@@ -44,11 +45,11 @@ struct ChatInput {
 
 /// A conversation as a model reads it.
 struct RenderedChat {
-  std::string text;
-  std::vector<ByteRange> foreign;  // what came from messages, tools and documents; sorted, without overlap
+  std::string text;                ///< to be encoded with EncodeOptions::parse_special and `foreign`
+  std::vector<ByteRange> foreign;  ///< what came from messages, tools and documents; sorted, without overlap
 };
 
-/// A value: copies share the parsed templates. Const and thread-safe.
+/// How one model wants conversations written down. A value: copies share the parsed templates. Const and thread-safe.
 class ChatTemplate {
  public:
   /// Special tokens of a tokenizer by the names that templates use: {"bos_token", "<s>"}.

@@ -13,12 +13,12 @@ namespace trine::inline TRINE_ABI {
 
 /// Bytes [begin, end) of a text.
 struct ByteRange {
-  std::size_t begin = 0;
-  std::size_t end = 0;
-  friend bool operator==(const ByteRange&, const ByteRange&) = default;
+  std::size_t begin = 0;                                                 ///< first byte
+  std::size_t end = 0;                                                   ///< behind the last byte
+  friend bool operator==(const ByteRange&, const ByteRange&) = default;  ///< Returns whether both are the same bytes.
 };
 
-/// Has `range` a byte in common with one of `ranges`, which are sorted and do not overlap?
+/// Returns whether `range` has a byte in common with one of `ranges`, which are sorted and do not overlap.
 [[nodiscard]] inline bool overlaps(ByteRange range, std::span<const ByteRange> ranges) noexcept {
   const auto first = std::partition_point(ranges.begin(), ranges.end(),
                                           [&](const ByteRange& candidate) { return candidate.end <= range.begin; });

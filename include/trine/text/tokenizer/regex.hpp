@@ -17,9 +17,9 @@ class Regex {
  public:
   /// Bytes [begin, end) of a text; may be empty.
   struct Match {
-    std::size_t begin;
-    std::size_t end;
-    [[nodiscard]] bool operator==(const Match&) const = default;
+    std::size_t begin;                                            ///< first byte
+    std::size_t end;                                              ///< behind the last byte
+    [[nodiscard]] bool operator==(const Match&) const = default;  ///< Returns whether both are the same bytes.
   };
 
   Regex() = default;

@@ -33,21 +33,24 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// How a text becomes tokens.
 struct EncodeOptions {
-  bool add_special_tokens = true;  // what the model expects around a text, such as <s> before it
-  bool parse_special = false;  // find special tokens in the text; not for text of strangers, who could write control
-                               // tokens
-  std::span<const ByteRange> foreign =
-      {};  // where a stranger wrote the text, and there are none: RenderedChat::foreign; sorted, without overlap
-  bool replace_invalid_utf8 =
-      false;  // U+FFFD for what is not UTF-8, as Python's "replace"; otherwise its bytes are kept. Not with `foreign`
+  bool add_special_tokens = true;  ///< what the model expects around a text, such as `<s>` before it
+  /// Find special tokens in the text. Not for text of strangers, who could write control tokens.
+  bool parse_special = false;
+  /// Where a stranger wrote the text, and special tokens are not looked for: RenderedChat::foreign. Sorted, without
+  /// overlap.
+  std::span<const ByteRange> foreign = {};
+  /// U+FFFD for what is not UTF-8, as Python's "replace"; otherwise its bytes are kept. Not with `foreign`.
+  bool replace_invalid_utf8 = false;
 };
 
+/// What a tokenizer needs of the program.
 struct TokenizerOptions {
-  RegexCompiler regex;  // for patterns in tokenizer.json: trine::pcre2_regex of trine/text/tokenizer/pcre2_regex.hpp
+  RegexCompiler regex;  ///< for patterns in tokenizer.json: trine::pcre2_regex of trine/text/tokenizer/pcre2_regex.hpp
 };
 
-/// A value: copies share the vocabulary. Const and thread-safe.
+/// Text to token ids and back. A value: copies share the vocabulary. Const and thread-safe.
 class Tokenizer {
  public:
   /// Reads tokenizer.json and what names special tokens (see read_special_tokens) in a model directory; or a
@@ -131,7 +134,7 @@ class Tokenizer {
 
   /// The largest id + 1, added tokens included. A model may have more rows.
   [[nodiscard]] std::size_t vocab_size() const noexcept { return state_->tokens.size(); }
-  /// Is there a token with this id? Ids may have gaps.
+  /// Returns whether there is a token with this id: ids may have gaps.
   [[nodiscard]] bool has_token(TokenId id) const noexcept {
     return id < vocab_size() && !state_->tokens[id].text.empty();
   }
@@ -157,16 +160,20 @@ class Tokenizer {
 
   /// The special tokens that tokenizer_config.json names, and their ids where the vocabulary has them.
   [[nodiscard]] const TokenizerConfig& config() const noexcept { return state_->parts.config; }
+  /// Begins a text; nullopt where no name is given or the vocabulary lacks it.
   [[nodiscard]] std::optional<TokenId> bos_token_id() const { return id_if_named(config().bos_token); }
+  /// Ends a text; nullopt as above. See eos_token_ids() for all that do.
   [[nodiscard]] std::optional<TokenId> eos_token_id() const { return id_if_named(config().eos_token); }
+  /// Fills rows of a batch in training; nullopt as above. trine needs no padding.
   [[nodiscard]] std::optional<TokenId> pad_token_id() const { return id_if_named(config().pad_token); }
 
-  /// Special tokens that by their name end a text or a turn, such as <|endoftext|> and </s>, and eos_token_id(),
+  /// Special tokens that by their name end a text or a turn, such as `<|endoftext|>` and `</s>`, and eos_token_id(),
   /// ascending. A model's own configuration, where it names them, is the better source.
   [[nodiscard]] std::span<const TokenId> eos_token_ids() const noexcept { return state_->eos_token_ids; }
 
   /// What encode puts around a text with add_special_tokens.
   [[nodiscard]] std::span<const TokenId> prefix_ids() const noexcept { return state_->parts.prefix; }
+  /// What encode puts behind a text with add_special_tokens.
   [[nodiscard]] std::span<const TokenId> suffix_ids() const noexcept { return state_->parts.suffix; }
 
  private:

@@ -24,10 +24,10 @@ namespace trine::inline TRINE_ABI {
 
 /// Texts of tokens, where the file names them.
 struct TokenizerConfig {
-  std::optional<std::string> bos_token;  // begins a text
-  std::optional<std::string> eos_token;  // ends it
-  std::optional<std::string> pad_token;
-  std::optional<std::string> unk_token;
+  std::optional<std::string> bos_token;  ///< begins a text
+  std::optional<std::string> eos_token;  ///< ends it
+  std::optional<std::string> pad_token;  ///< fills rows of a batch in training
+  std::optional<std::string> unk_token;  ///< stands for what the vocabulary lacks
 };
 
 /// Texts of tokens by the keys that files and chat templates have for them: {"bos_token", "<s>"}.

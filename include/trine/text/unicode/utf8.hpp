@@ -26,7 +26,7 @@ inline constexpr std::string_view kReplacementCharacter = "\xEF\xBF\xBD";
   return {0, 1, Utf8Status::invalid};
 }
 
-/// Is all of `text` well-formed?
+/// Returns whether all of `text` is well-formed.
 [[nodiscard]] constexpr bool is_valid_utf8(std::string_view text) noexcept {
   while (!text.empty()) {
     const Utf8Step step = decode_utf8(text);
