@@ -40,11 +40,11 @@ struct QueryTile {
 
 /// The key indices [begin(i), end(i)) that are visible to query i of a tile. Both ascend with i.
 struct VisibleRange {
-  std::size_t first = 0;                                         ///< no index below it
+  std::size_t first = 0;                                         ///< lower limit of all indices
   std::size_t last = 0;                                          ///< end of query 0
-  std::size_t advance = 0;                                       ///< of the end from query to query
-  std::size_t window = std::numeric_limits<std::size_t>::max();  ///< at most this many
-  bool attends_self = false;                                     ///< after these each query sees its own key
+  std::size_t advance = 0;                                       ///< increment of the end per query
+  std::size_t window = std::numeric_limits<std::size_t>::max();  ///< maximum number of keys
+  bool attends_self = false;                                     ///< then each query also attends to its own key
 
   /// One past the last index that query `i` sees.
   [[nodiscard]] std::size_t end(std::size_t i) const noexcept { return last + i * advance; }
@@ -92,7 +92,7 @@ class AttentionPattern {
   }
 
  protected:
-  /// Tiles of neighbours, none across a multiple of `period`.
+  /// Tiles of consecutive queries; none crosses a multiple of `period`.
   [[nodiscard]] static std::size_t cut(std::size_t n, std::size_t end, std::size_t most, std::size_t period,
                                        std::span<QueryTile> tiles) noexcept {
     std::size_t cut = 0;

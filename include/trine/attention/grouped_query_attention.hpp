@@ -35,7 +35,7 @@ struct GroupedQueryOptions {
   Norm qk_norm = Norm::none;                     ///< of queries and of keys
   float norm_epsilon = 1e-6F;                    ///< of qk_norm
   std::optional<float> clip_qkv = std::nullopt;  ///< q, k and v to [-clip, clip]
-  bool sinks = false;                            ///< a learned logit a head takes part in the softmax and is dropped
+  bool sinks = false;                            ///< a learned logit per head takes part in the softmax and is dropped
 };
 
 /// q, k, v = x W_q, x W_k, x W_v, head group after head group; q and k rotated by the pattern's

@@ -28,7 +28,7 @@ namespace trine::inline TRINE_ABI {
 struct MlaOptions {
   std::size_t hidden_size = 0;                            ///< width of x
   std::size_t num_heads = 0;                              ///< of queries; keys have as many
-  std::optional<std::size_t> q_lora_rank = std::nullopt;  ///< without: queries straight from x
+  std::optional<std::size_t> q_lora_rank = std::nullopt;  ///< nullopt: queries are computed directly from x
   std::size_t kv_lora_rank = 0;                           ///< C, width of the latent
   std::size_t qk_nope_head_dim = 0;                       ///< N, part of a query or key without position
   std::size_t qk_rope_head_dim = 0;                       ///< R, part that is rotated

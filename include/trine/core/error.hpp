@@ -23,17 +23,17 @@ namespace trine::inline TRINE_ABI {
 
 /// What went wrong, by the possible remedies.
 enum class ErrorKind : std::uint8_t {
-  damaged,       ///< what is read contradicts its format or itself: get it again, or mend it
-  unsupported,   ///< what is read is in order, and trine does not do what it asks for
-  mismatch,      ///< each in order, but not made for each other: another model's weights, session or shape
+  damaged,       ///< the input violates its format or contradicts itself: download or repair it
+  unsupported,   ///< the input is valid, but trine does not support it
+  mismatch,      ///< two valid inputs do not belong together: another model's weights, session or shape
   not_found,     ///< no such file
   io,            ///< the system refuses to open, read or write a file
-  out_of_range,  ///< a setting or an argument is outside of what is allowed
-  wrong_state,   ///< not now: the session was interrupted, the name is taken
+  out_of_range,  ///< a setting or an argument is outside the allowed range
+  wrong_state,   ///< not possible now: the session was interrupted, the name is taken
   does_not_fit,  ///< memory, disk, context, or a limit on the work that a file may cause
   not_finite,    ///< a computation gave NaN or infinity
   rejected,      ///< a chat template refuses the conversation
-  cancelled,     ///< as the caller asked
+  cancelled,     ///< requested by the caller
 };
 
 /// "damaged", "unsupported", ...: for logs.
@@ -46,15 +46,15 @@ enum class ErrorKind : std::uint8_t {
 
 /// The details of an error.
 struct ErrorDetails {
-  std::optional<ErrorKind> kind = {};  ///< none: the usual one of the exception's class
-  std::string path = {};               ///< file or directory, byte for byte, or what the caller named in its place
+  std::optional<ErrorKind> kind = {};  ///< nullopt: the usual one of the exception's class
+  std::string path = {};               ///< file or directory, byte for byte, or the caller's name of a document
   std::string field = {};              ///< key ("moe.router.k"), tensor, option or argument
 };
 
 /// The base of every exception that trine itself throws.
 class Error : public std::runtime_error {
  public:
-  /// What went wrong, as far as what to do about it differs. Where nothing says so, the usual kind of the class.
+  /// What went wrong, by the possible remedies. Where nothing says so, the usual kind of the class.
   [[nodiscard]] ErrorKind kind() const noexcept { return *details_->kind; }
   /// The file or directory of the error, byte for byte as in the system, so not for printing (the message is). Empty if
   /// there is none.

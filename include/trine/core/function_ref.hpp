@@ -18,7 +18,7 @@ class FunctionRef;
 template <class Result, class... Arguments>
 class FunctionRef<Result(Arguments...)> {
  public:
-  /// Refers to `callable`. Implicit: it stands for the callable.
+  /// Refers to `callable`. Implicit: it acts as the callable.
   template <std::invocable<Arguments...> Callable>
   FunctionRef(const Callable& callable) noexcept  // NOLINT(google-explicit-constructor)
       : callable_(std::addressof(callable)), call_([](const void* object, Arguments... arguments) -> Result {

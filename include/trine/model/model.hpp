@@ -26,13 +26,12 @@ using WeightWrapper = std::function<std::unique_ptr<const WeightSource>(std::uni
 /// How a model is loaded. The defaults suit every published model.
 struct LoadOptions {
   FileAccess access = FileAccess::map;              ///< map weight files, or read them into memory
-  RouterRegistry routers = {};                      ///< add kinds of your own here
+  RouterRegistry routers = {};                      ///< add your own kinds here
   RouterDecoratorFactory router_decorator = {};     ///< force, mask, record, replay or replace routers
   WeightWrapper wrap_weights = {};                  ///< sees every weight source before the layers do
   std::optional<Chunking> chunking = std::nullopt;  ///< approximates full attention: docs/how-to/long-contexts.md
   ArchitectureRegistry architectures = all_architectures();  ///< builders by model_type; add your own here
-  /// Names of config keys and tensors, `*` and `?` as in a shell, that are ignored although nobody knows what they
-  /// mean.
+  /// Names of config keys and tensors, `*` and `?` as in a shell, that are ignored although they are unknown.
   std::vector<std::string> allow_unknown = {};
 };
 

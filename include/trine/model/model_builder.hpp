@@ -44,7 +44,7 @@ enum class OutputKind : std::uint8_t {
 /// Properties of a model, independent of its architecture.
 struct ModelInfo {
   std::string model_type;                          ///< of config.json
-  std::string summary;                             ///< the architecture in one line, for people
+  std::string summary;                             ///< the architecture in one line, for display
   std::size_t vocab_size = 0;                      ///< 0 for feature models
   std::size_t num_features = 0;                    ///< 0 for token models
   std::size_t hidden_size = 0;                     ///< width of the rows between layers
@@ -54,8 +54,8 @@ struct ModelInfo {
   bool whole_frames = false;                       ///< every call must bring whole frames
   OutputKind output = OutputKind::language_model;  ///< what the head computes
   std::vector<std::size_t> experts;                ///< [layers] 0 for a layer without a router
-  std::vector<Note> notes;                         ///< what the files hold and the model does not use
-  std::vector<std::string> unknown_tensors;        ///< names of the tensors among that which the caller allowed
+  std::vector<Note> notes;                         ///< what the files contain and the model does not use
+  std::vector<std::string> unknown_tensors;        ///< unknown tensors that the caller allowed
 
   /// Returns whether any layer has a router. Otherwise the model is dense.
   [[nodiscard]] bool is_routed() const noexcept {
@@ -76,11 +76,11 @@ struct ModelParts {
 /// The inputs of a builder.
 struct BuildContext {
   const Json& config;                               ///< the whole config.json
-  std::string source_name;                          ///< the file that errors about the configuration name
+  std::string source_name;                          ///< the file named in errors about the configuration
   const RouterRegistry& routers;                    ///< kinds of routers, those of the program among them
   const RouterDecoratorFactory& router_decorator;   ///< may be empty
-  std::optional<Chunking> chunking = std::nullopt;  ///< of what would be full attention
-  Notes* notes = nullptr;                           ///< collects what the configuration holds and nobody reads
+  std::optional<Chunking> chunking = std::nullopt;  ///< approximates full attention
+  Notes* notes = nullptr;                           ///< collects unread keys of the configuration
 };
 
 /// Checks the whole configuration, then fetches every tensor. Throws ConfigError, WeightError.

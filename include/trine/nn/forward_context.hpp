@@ -24,10 +24,10 @@ struct SequenceSlice {
   std::size_t first_row = 0;                    ///< of the batch
   std::size_t rows = 0;                         ///< how many, at least 1
   std::size_t position = 0;                     ///< of the first row in its sequence
-  std::span<LayerState> state = {};             ///< [layers] what the layers keep of the sequence
-  std::uint64_t sequence = 0;                   ///< its number, which routing events name
-  RoutingObserver* observer = nullptr;          ///< sees how these rows are routed; may be null
-  std::span<const Router* const> routers = {};  ///< [layers] in place of the model's, null where that stays; or empty
+  std::span<LayerState> state = {};             ///< [layers] state of the sequence in each layer
+  std::uint64_t sequence = 0;                   ///< its id, which routing events name
+  RoutingObserver* observer = nullptr;          ///< receives the routing of these rows; may be null
+  std::span<const Router* const> routers = {};  ///< [layers] overrides of the model's routers, null for none; or empty
 };
 
 /// Rows of one or more sequences: prefill, decode, verification and any mixture of them are the same pass with
@@ -45,7 +45,7 @@ struct ForwardContext {
   Workspace& workspace;         ///< scratch memory of the calling thread
   Batch batch = {};             ///< the rows of the pass
   RoutingPlan* plan = nullptr;  ///< scratch of layers with a router
-  std::size_t layer = 0;        ///< that is computed
+  std::size_t layer = 0;        ///< index of the current layer
 
   /// The state of a sequence in this layer.
   [[nodiscard]] LayerState& state_of(const SequenceSlice& sequence) const noexcept { return sequence.state[layer]; }

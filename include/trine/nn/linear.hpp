@@ -114,7 +114,7 @@ class Linear {
 /// One of several maps of an input.
 struct Projection {
   const Linear& linear;  ///< the map
-  View<float, 2> y;      ///< [rows, out], is written
+  View<float, 2> y;      ///< [rows, out], output
 };
 
 /// y_i = x W_i^T + b_i for up to kernels::kMaxProducts maps: x is rounded once for all of them, and their matmuls are

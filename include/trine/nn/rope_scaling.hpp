@@ -47,12 +47,12 @@ struct WavelengthScaling {
 struct YarnScaling {
   double factor = 1.0;  ///< the context, as a multiple of the one that the model was first trained for
   std::size_t original_max_position_embeddings = 0;  ///< the original context, in tokens
-  double beta_fast = 32.0;                           ///< turns within the original context from which a pair is fast
+  double beta_fast = 32.0;                           ///< rotations in the original context from which a pair is fast
   double beta_slow = 1.0;                            ///< and below which it is slow
   bool truncate = true;                              ///< the ramp begins and ends at whole indices
   double mscale = 0.0;                               ///< 0: not given
   double mscale_all_dim = 0.0;                       ///< 0: not given
-  std::optional<double> attention_factor = std::nullopt;  ///< the amplitude, instead of what follows from the others
+  std::optional<double> attention_factor = std::nullopt;  ///< the amplitude, in place of the computed one
 };
 
 /// "longrope": f / short_factor[i] up to original_max_position_embeddings, f / long_factor[i] in longer sequences. Ding
@@ -71,7 +71,7 @@ using RopeScaling =
 
 /// The "rope" settings of a model.
 struct RopeOptions {
-  std::size_t rotary_dim = 0;  ///< r: elements of a head that turn; even
+  std::size_t rotary_dim = 0;  ///< r: elements of a head that are rotated; even
   double theta = 10000.0;      ///< base of the frequencies
   RopeScaling scaling = {};    ///< how they are stretched
 };

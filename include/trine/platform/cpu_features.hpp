@@ -28,13 +28,13 @@ namespace trine::inline TRINE_ABI {
 
 /// The targets that kernels are compiled for, slowest first on each architecture.
 enum class Isa : std::uint8_t {
-  portable,      ///< what the compiler assumes of the target anyway
+  portable,      ///< the compiler's default target
   avx2,          ///< x86-64-v3: AVX2, FMA, F16C
   avx512,        ///< x86-64-v4: AVX-512 F, BW, DQ, VL
   avx512_vnni,   ///< with dot products of bytes
-  avx512_bf16,   ///< and of pairs of bf16
-  amx,           ///< and the tile registers of AMX, for bytes and bf16
-  neon,          ///< AArch64: Advanced SIMD, which it always has
+  avx512_bf16,   ///< and bf16 dot products
+  amx,           ///< and AMX tiles for int8 and bf16
+  neon,          ///< AArch64: Advanced SIMD, its baseline
   neon_dotprod,  ///< with dot products of bytes
 };
 

@@ -19,9 +19,9 @@ namespace trine::inline TRINE_ABI {
 
 /// The type of activations in matmuls.
 enum class ActivationPrecision : std::uint8_t {
-  f32,        ///< as they are, whatever the weights are stored as: the arithmetic of the reference
-  automatic,  ///< bytes with q8 and q4, whose values are rounded anyway; otherwise as they are
-  native,     ///< also bf16 with bf16 weights, in panels or where the CPU multiplies pairs of them: faster, less exact
+  f32,        ///< always f32, whatever the type of the weights: the arithmetic of the reference
+  automatic,  ///< int8 with q8 and q4, whose values are rounded anyway; otherwise f32
+  native,     ///< also bf16 with bf16 weights, in panels or if the CPU has bf16 dot products: faster, less exact
 };
 
 /// Each value with its name, as the programs spell it.
@@ -34,9 +34,9 @@ inline constexpr std::array<std::pair<ActivationPrecision, std::string_view>, 3>
 /// round-off (1e-5 of the largest output; that of bf16 with ActivationPrecision::native and weights in bf16), and each
 /// gives a row the same bits however the input is split into calls.
 enum class MlaForm : std::uint8_t {
-  automatic,  ///< whichever costs less for the rows and the cached positions of a pass: depends on how rows arrive
-  naive,      ///< keys and values of every head are made from the latents, a block at a time: many rows share that work
-  absorbed    ///< queries move into the space of the latents instead, where the cache is all that is read
+  automatic,  ///< the cheaper one for the rows and cached positions of a pass: depends on how the input is split
+  naive,      ///< computes keys and values of every head from the latents, block by block, shared by many rows
+  absorbed    ///< maps queries into the latent space instead, and reads only the cache
 };
 
 /// Each value with its name, as the programs spell it.
@@ -57,7 +57,7 @@ struct ExecutionContext {
   std::size_t num_threads = 1;  ///< that may work at once, the caller's among them
   std::stop_token stop = {};    ///< asked between layers; a pass then ends with CancelledError
   ActivationPrecision activations = ActivationPrecision::f32;  ///< the type in which products take them
-  Executor* executor = nullptr;           ///< lends the threads; without one everything runs in the calling thread
+  Executor* executor = nullptr;           ///< supplies threads; null: everything runs in the calling thread
   MlaForm mla_form = MlaForm::automatic;  ///< of multi-head latent attention
 
   /// The maximum number of concurrent threads, including the caller's, for sizing scratch memory. At least 1.

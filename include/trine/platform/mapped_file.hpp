@@ -25,8 +25,8 @@ namespace trine::inline TRINE_ABI {
 
 /// How the bytes of a file come into memory.
 enum class FileAccess : std::uint8_t {
-  map,   ///< pages come from the file when touched; the file must not shrink while it is mapped (SIGBUS)
-  read,  ///< one copy in memory, in huge pages; nothing that happens to the file later matters
+  map,   ///< pages are loaded when accessed; the file must not shrink while it is mapped (SIGBUS)
+  read,  ///< one copy in memory, in huge pages; later changes of the file have no effect
 };
 
 /// Owns the bytes of one regular file. Movable; the bytes keep their address.

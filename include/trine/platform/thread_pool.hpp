@@ -91,8 +91,8 @@ class RunningShare {
   std::chrono::nanoseconds ran_ = thread_clock();
 };
 
-/// One region's work, offered to workers. All that decides who may work on it is in one word, so that joining, closing
-/// and leaving are single atomic steps:
+/// One region's work, offered to workers. One word holds the state that decides who may work on it, so that joining,
+/// closing and leaving are single atomic operations:
 ///   bits 0-15 workers inside   16-31 workers that ever joined   32-47 workers that may join   48 open
 ///   49 caller sleeps
 class alignas(64) Job {

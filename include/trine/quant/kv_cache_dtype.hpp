@@ -17,7 +17,7 @@ namespace trine::inline TRINE_ABI {
 enum class KvCacheDtype : std::uint8_t {
   f32,   ///< as computed
   bf16,  ///< rounded to bf16: half the memory
-  q8,    ///< integers of eight bits with one scale for 64 numbers: 8.5 bits
+  q8,    ///< 8-bit integers with one scale per 64 elements: 8.5 bits
 };
 
 /// Each type with its name, as the programs and session files spell it.
@@ -40,7 +40,7 @@ inline constexpr std::array<std::pair<KvCacheDtype, std::string_view>, 3> kKvCac
   return type == KvCacheDtype::f32 ? 4 : type == KvCacheDtype::bf16 ? 2 : 1;
 }
 
-inline constexpr std::size_t kKvScaleBlock = 64;  ///< numbers of a q8 row that share a scale
+inline constexpr std::size_t kKvScaleBlock = 64;  ///< elements of a q8 row that share a scale
 
 /// The number of scales of a row of `width` elements.
 [[nodiscard]] constexpr std::size_t cache_scales(KvCacheDtype type, std::size_t width) noexcept {

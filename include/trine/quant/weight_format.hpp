@@ -18,12 +18,12 @@ struct WeightFormat {
   DType dtype;            ///< of matrices; of stored tensors, too, unless `codes_suffix` says otherwise
   std::string_view name;  ///< in manifests, messages and options
 
-  std::size_t block_rows = 1;     ///< slices of rows that a kernel can read as they are begin at multiples of this
+  std::size_t block_rows = 1;     ///< slices of rows that a kernel can read directly begin at multiples of this
   std::size_t block_columns = 1;  ///< values of a row in one block
-  /// Columns of a matrix that is to be encoded: a multiple of this. Blocks at the end of a row may be shorter.
+  /// The columns of a matrix to be encoded must be a multiple of this. Blocks at the end of a row may be shorter.
   std::size_t column_multiple = 1;
   std::size_t alignment = 1;  ///< bytes, of the first block
-  /// Bytes of a row of blocks of so many columns, < 2^56, without scales that are a tensor of their own.
+  /// Bytes of a row of blocks with `columns` columns, < 2^56, without scales in a separate tensor.
   std::size_t (*row_bytes)(std::size_t columns) noexcept = nullptr;
 
   /// out[k * out_step] = stored value (row, column + k * w.step[1]) for k < count, as f32; a quantised value times its
@@ -35,10 +35,10 @@ struct WeightFormat {
   void (*encode)(const float* w, std::size_t ldw, std::size_t rows, std::size_t columns,
                  std::byte* out) noexcept = nullptr;
 
-  bool in_checkpoints = false;            ///< published checkpoints have it
-  bool in_native_file = false;            ///< weights.bin may hold it
-  bool is_conversion = false;             ///< weights are converted to it on demand, by its name
-  const WeightFormat* copy_of = nullptr;  ///< the elements of this format in the order of the kernels, bit by bit
+  bool in_checkpoints = false;            ///< published checkpoints may use it
+  bool in_native_file = false;            ///< weights.bin may contain it
+  bool is_conversion = false;             ///< a target of conversion, selected by its name
+  const WeightFormat* copy_of = nullptr;  ///< the format whose elements this one holds, bit by bit, in kernel order
 
   /// For a matrix NAME with separate scales: NAME + codes_suffix holds the quantised values, NAME + scales_suffix one
   /// scale for each block.
@@ -46,7 +46,7 @@ struct WeightFormat {
   std::string_view scales_suffix = {};  ///< empty: there is no such tensor
   DType stored_codes = DType::f32;      ///< element types of these two tensors; scales in f32 may be any plain float
   DType stored_scales = DType::f32;     ///< of the tensor of scales
-  std::size_t stored_block_bytes = 0;  ///< last extent of the codes, [rows, blocks of a row, bytes]; 0: [rows, columns]
+  std::size_t stored_block_bytes = 0;   ///< last extent of values [rows, blocks of a row, bytes]; 0: [rows, columns]
 
   /// Returns whether the scales are a tensor of their own.
   [[nodiscard]] constexpr bool has_scale_tensor() const noexcept { return !scales_suffix.empty(); }

@@ -28,13 +28,14 @@ struct WeightMatrix {
   DType dtype = DType::f32;         ///< type of the elements, or a block format
   std::size_t rows = 0;             ///< outputs
   std::size_t columns = 0;          ///< inputs
-  bool transposed = false;          ///< logical (r, c) is stored (c, r)
-  /// From a stored row to the next: in elements. In a block format from a row of blocks to the next: in bytes.
+  bool transposed = false;          ///< logical (r, c) is stored at (c, r)
+  /// Leading dimension: elements from a stored row to the next. In a block format: bytes from a row of blocks to the
+  /// next.
   std::size_t stride = transposed ? rows : columns;
   BlockScales scales = {};                    ///< of formats whose scales are a tensor of their own
   std::array<std::size_t, 2> first = {0, 0};  ///< stored row and column of logical (0, 0)
-  std::array<std::size_t, 2> step = {1, 1};   ///< between neighbours, along stored rows and stored columns
-  std::size_t row_block = 1;                  ///< stored rows that a row of blocks holds
+  std::array<std::size_t, 2> step = {1, 1};   ///< strides along stored rows and stored columns
+  std::size_t row_block = 1;                  ///< stored rows per row of blocks
 
   /// Number of weights; scales do not count.
   [[nodiscard]] std::size_t parameters() const noexcept { return rows * columns; }

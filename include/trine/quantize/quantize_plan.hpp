@@ -36,11 +36,11 @@ namespace trine::inline TRINE_ABI {
                    {.field = "type"});
 }
 
-/// One choice of a type, such as "experts.*=q4": tensors in whose name the pattern is found, `*` and `?` as in a shell,
-/// get the type; "keep" for the type that they have.
+/// One choice of a type, such as "experts.*=q4": tensors whose name contains the pattern, `*` and `?` as in a shell,
+/// get the type; "keep" keeps their type.
 struct QuantizeRule {
   std::string pattern;        ///< found anywhere in the name; `*` and `?` as in a shell
-  std::optional<DType> type;  ///< none: keep
+  std::optional<DType> type;  ///< nullopt: keep
 };
 
 /// Throws InputError.
@@ -66,9 +66,9 @@ struct PlannedTensor {
   TensorRole role = TensorRole::other;     ///< as the builder of the model declares it
   DType from = DType::f32;                 ///< format that it has
   DType to = DType::f32;                   ///< format that it gets
-  const WeightFormat* coded_as = nullptr;  ///< set for codes and scales that are kept
-  std::string note = {};                   ///< why it is not of the type that was asked for
-  std::uint64_t parameters = 0;            ///< 0 for scales of codes
+  const WeightFormat* coded_as = nullptr;  ///< set for values and scales that are kept
+  std::string note = {};                   ///< why it does not have the requested type
+  std::uint64_t parameters = 0;            ///< 0 for scales
   std::uint64_t bytes_before = 0;          ///< scales included
   std::uint64_t bytes_after = 0;           ///< in the result, scales included
 };

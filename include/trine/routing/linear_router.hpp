@@ -4,7 +4,7 @@
 //   softmax, group-limited   arXiv:2405.04434: a group is scored by its best member
 //   sigmoid, group-limited   arXiv:2412.19437: a group is scored by the sum of its two best members, including the bias
 //   top-k, then softmax      arXiv:2508.10925: the softmax runs over the chosen logits
-//   Switch                   arXiv:2101.03961: the one best expert, weighted by its probability
+//   Switch                   arXiv:2101.03961: the best expert, weighted by its probability
 #pragma once
 
 #include <optional>

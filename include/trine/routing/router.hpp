@@ -21,7 +21,7 @@ struct RouterInput {
   std::span<const std::size_t> positions;  ///< [tokens] position in its sequence
   std::span<const TokenId> token_ids;      ///< [tokens], empty for feature models
   View<const float, 2> features;           ///< [tokens, num_features] raw input, empty for token models
-  std::span<const std::uint8_t> allowed;   ///< [experts] 0 = do not choose, empty = all may be chosen
+  std::span<const std::uint8_t> allowed;   ///< [experts] 0: must not be chosen; empty: all may be chosen
 
   /// The router input for rows [first, first + count) of a batch.   x: [rows, hidden] of the batch
   [[nodiscard]] static RouterInput of(const Batch& batch, View<const float, 2> x, std::size_t first,

@@ -13,9 +13,9 @@ namespace trine::inline TRINE_ABI {
 /// What was chosen for the rows of one sequence in one layer. Valid during the call only.
 struct RoutingEvent {
   std::size_t layer;           ///< index in the model, layers without experts counted
-  const RouterInput& input;    ///< what was asked: rows, positions, token ids
-  const RoutingPlan& plan;     ///< what was chosen and how it is weighted; `scores` if they were wanted
-  std::uint64_t sequence = 0;  ///< whose rows these are (Sequence::id)
+  const RouterInput& input;    ///< the router's input: rows, positions, token ids
+  const RoutingPlan& plan;     ///< the chosen experts and their weights; `scores` if requested
+  std::uint64_t sequence = 0;  ///< the sequence of these rows (Sequence::id)
 };
 
 /// Implemented by those who watch. Calls for one sequence come one after another; an observer that several sessions

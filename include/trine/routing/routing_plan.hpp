@@ -23,13 +23,13 @@ struct RoutingPlan {
   std::vector<std::uint32_t>
       token_begin;                    ///< [tokens + 1] token t has [token_begin[t], token_begin[t + 1]), best first
   std::vector<std::uint32_t> expert;  ///< [assignments]
-  std::vector<float> weight;          ///< [assignments] mixing weight; no unit, need not sum to 1
+  std::vector<float> weight;          ///< [assignments] gate weight; no unit, need not sum to 1
 
-  // By expert, after `group`.
+  // By expert, after sort_by_expert().
   std::vector<std::uint32_t> expert_begin;  ///< [experts + 1] expert e has slots [expert_begin[e], expert_begin[e + 1])
   std::vector<std::uint32_t> slot_token;    ///< [assignments] token of each slot, ascending within an expert
   std::vector<std::uint32_t> slot;          ///< [assignments] slot of each assignment
-  std::vector<float> slot_weight;           ///< [assignments] mixing weight of each slot
+  std::vector<float> slot_weight;           ///< [assignments] gate weight of each slot
 
   bool keep_scores = false;   ///< asks the router for `scores`: somebody watches
   std::vector<float> scores;  ///< [tokens, experts] before the choice, or empty

@@ -27,7 +27,7 @@ enum class RouterScore : std::uint8_t {
 
 /// How many experts a token uses.
 struct TopKOptions {
-  std::size_t k = 2;               ///< exactly k; or at most k where a threshold is set
+  std::size_t k = 2;               ///< exactly k; or at most k if a threshold is set
   std::optional<float> threshold;  ///< top-p: until the chosen share of all affinities reaches it
 };
 
@@ -35,7 +35,7 @@ struct TopKOptions {
 struct CombineWeights {
   bool normalize = true;      ///< divide by the sum over the chosen
   float routed_scale = 1.0F;  ///< then multiply
-  bool softmax = false;       ///< before all this: affinities are logits, take their softmax over the chosen
+  bool softmax = false;       ///< first of all: affinities are logits; take their softmax over the chosen experts
 };
 
 /// Restricts the choice to the best groups of experts (arXiv:2405.04434).

@@ -17,8 +17,8 @@ namespace trine::inline TRINE_ABI {
 /// The declaration of one tensor.
 struct TensorUse {
   TensorRole role = TensorRole::other;             ///< decides how a conversion stores it
-  std::string_view unpacked = {};                  ///< why a layer cannot read it in blocks of rows; empty where it can
-  std::optional<StackShape> stack = std::nullopt;  ///< of a tensor that holds several matrices
+  std::string_view unpacked = {};                  ///< why a layer cannot read it in blocks of rows; empty if it can
+  std::optional<StackShape> stack = std::nullopt;  ///< for a tensor that holds several matrices
 };
 
 /// The tensors of a model by name. Unused tensors are included only if the model declared their role.

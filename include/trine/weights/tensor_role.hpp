@@ -19,7 +19,7 @@ enum class TensorRole : std::uint8_t {
   head,            ///< of a language model
   router,          ///< weights that choose experts
   vector,          ///< norms, biases, sinks
-  other,           ///< heads of classifiers, embeddings of features and sites, and what nobody declares
+  other,           ///< heads of classifiers, embeddings of features and sites, and tensors without a declared role
 };
 
 /// The name for messages and tables: "shared experts".

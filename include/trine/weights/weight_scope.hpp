@@ -135,7 +135,7 @@ class WeightReader {
 };
 
 /// A prefix of tensor names: `WeightScope(reader) / "layers.3" / "mlp"` reads names that start with "layers.3.mlp.".
-/// What it reads is for what the scope says, `scope.as(TensorRole::mlp)`, and so do the scopes below it.
+/// Tensors have the role of the scope, `scope.as(TensorRole::mlp)`, which scopes below it inherit.
 class WeightScope {
  public:
   /// Names that begin with "`prefix`."; all names without one.
