@@ -11,7 +11,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// y = attention(x) over the positions of each sequence, and what it keeps of them. Const: states belong to sequences.
+/// y = attention(x) over the positions of each sequence, and its state. Const: states belong to sequences.
 class Attention {
  public:
   Attention() = default;

@@ -32,8 +32,8 @@ namespace trine::inline TRINE_ABI {
 /// Queries at the positions n, n + step, ... that have nearly the same visible keys.
 struct QueryTile {
   std::size_t n = 0;      ///< position of the first query
-  std::size_t step = 1;   ///< from one query to the next
-  std::size_t count = 0;  ///< queries
+  std::size_t step = 1;   ///< stride of the positions
+  std::size_t count = 0;  ///< number of queries
   /// Position of query `i`.
   [[nodiscard]] std::size_t position(std::size_t i) const noexcept { return n + i * step; }
 };
@@ -46,15 +46,16 @@ struct VisibleRange {
   std::size_t window = std::numeric_limits<std::size_t>::max();  ///< maximum number of keys
   bool attends_self = false;                                     ///< then each query also attends to its own key
 
-  /// One past the last index that query `i` sees.
+  /// One past the last index visible to query `i`.
   [[nodiscard]] std::size_t end(std::size_t i) const noexcept { return last + i * advance; }
-  /// The first index that query `i` sees.
+  /// The first index visible to query `i`.
   [[nodiscard]] std::size_t begin(std::size_t i) const noexcept {
     return std::max(first, end(i) - std::min(end(i), window));
   }
 };
 
-/// Which keys a query sees, where a cache keeps them, and by which position both rotate. Knows no heads and no values.
+/// Which keys are visible to a query, where a cache stores them, and by which position both are rotated. Independent of
+/// heads and values.
 class AttentionPattern {
  public:
   AttentionPattern() = default;
@@ -80,7 +81,7 @@ class AttentionPattern {
   /// end - n
   [[nodiscard]] virtual std::size_t tiles(std::size_t n, std::size_t end, std::size_t most,
                                           std::span<QueryTile> tiles) const = 0;
-  /// The keys that the queries of a tile see.
+  /// The keys visible to the queries of a tile.
   [[nodiscard]] virtual VisibleRange visible(const QueryTile& tile) const = 0;
   /// The keys of indices [index, end) that are visible to the tile, or the first of them that are contiguous.
   [[nodiscard]] virtual KvSegment segment(const QueryTile& tile, std::size_t index, std::size_t end) const = 0;
@@ -107,7 +108,7 @@ class AttentionPattern {
   static constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
 };
 
-/// Every query sees all keys up to its own. Pages of 64 tokens.
+/// Every query attends to all keys up to its own. Pages of 64 tokens.
 class FullPattern : public AttentionPattern {
  public:
   [[nodiscard]] KvPageLayout page_layout() const override { return {.blocks = 1, .block_rows = kPageRows}; }
@@ -173,7 +174,7 @@ class SlidingWindowPattern : public AttentionPattern {
 /// Full attention in chunks. A ring of pages holds a chunk and the overlap with the previous one.
 class ChunkedPattern : public AttentionPattern {
  public:
-  /// Chunks of `chunking.size` positions, each seeing `chunking.overlap` of the one before.
+  /// Chunks of `chunking.size` positions, each with an overlap of `chunking.overlap` with the previous one.
   explicit ChunkedPattern(const Chunking& chunking)
       : chunking_(chunking), ring_pages_((chunking.size + chunking.overlap + kPageRows - 1) / kPageRows) {}
 
@@ -214,8 +215,8 @@ class FramePages {
   explicit FramePages(std::size_t frame_size)
       : number((frame_size + kMaxRows - 1) / kMaxRows), rows((frame_size + number - 1) / number) {}
 
-  std::size_t number;  ///< pages of a frame
-  std::size_t rows;    ///< sites of a page
+  std::size_t number;  ///< pages per frame
+  std::size_t rows;    ///< sites per page
 
  private:
   static constexpr std::size_t kMaxRows = 64;
@@ -225,8 +226,8 @@ class FramePages {
 /// window without lookback.
 class FrameWindowPattern : public AttentionPattern {
  public:
-  /// Frames of `frame_size` positions; a query sees its own and `lookback` before it. causal: of its own only up to
-  /// itself
+  /// Frames of `frame_size` positions; a query attends to its own and the `lookback` previous ones. causal: in its own
+  /// frame only up to itself
   FrameWindowPattern(std::size_t frame_size, std::size_t lookback, bool causal)
       : frame_size_(frame_size), lookback_(lookback), causal_(causal), frame_pages_(frame_size) {}
 

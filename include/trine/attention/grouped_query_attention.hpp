@@ -24,9 +24,9 @@ namespace trine::inline TRINE_ABI {
 
 /// Options of published models, applied in this order: bias, norm, clip, rotation.
 struct GroupedQueryOptions {
-  /// What queries and keys are normalised by, before they rotate.
+  /// How queries and keys are normalised before rotation.
   enum class Norm : std::uint8_t {
-    none,         ///< they are used as projected
+    none,         ///< no normalisation
     per_head,     ///< RMSNorm over head_dim, one gain for all heads
     whole_vector  ///< RMSNorm over all heads together
   };
@@ -34,7 +34,7 @@ struct GroupedQueryOptions {
   Linear::Bias o_bias = Linear::Bias::no;        ///< of o_proj
   Norm qk_norm = Norm::none;                     ///< of queries and of keys
   float norm_epsilon = 1e-6F;                    ///< of qk_norm
-  std::optional<float> clip_qkv = std::nullopt;  ///< q, k and v to [-clip, clip]
+  std::optional<float> clip_qkv = std::nullopt;  ///< clamps q, k and v to [-clip, clip]
   bool sinks = false;                            ///< a learned logit per head takes part in the softmax and is dropped
 };
 

@@ -24,10 +24,10 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Widths as config.json names them, and as the equations above do.
+/// Options, named as in config.json and in the equations below.
 struct MlaOptions {
   std::size_t hidden_size = 0;                            ///< width of x
-  std::size_t num_heads = 0;                              ///< of queries; keys have as many
+  std::size_t num_heads = 0;                              ///< query heads; the same number of key heads
   std::optional<std::size_t> q_lora_rank = std::nullopt;  ///< nullopt: queries are computed directly from x
   std::size_t kv_lora_rank = 0;                           ///< C, width of the latent
   std::size_t qk_nope_head_dim = 0;                       ///< N, part of a query or key without position

@@ -35,7 +35,7 @@ enum class DType : std::uint8_t {
   boolean,
 };
 
-/// What is known of an element type.
+/// Properties of an element type.
 struct DTypeInfo {
   DType dtype;            ///< of these elements
   std::string_view name;  ///< as element_name() gives it
@@ -77,7 +77,7 @@ inline constexpr std::array<DTypeInfo, 16> kDTypes{{{DType::f32, "f32", 4},
   return 0;
 }
 
-/// Returns whether an element is a number by itself, which kernels widen to f32 and nothing more.
+/// Returns whether an element is a plain float, which kernels only convert to f32.
 [[nodiscard]] constexpr bool is_plain_float(DType dtype) noexcept {
   return dtype == DType::f32 || dtype == DType::bf16 || dtype == DType::f16;
 }

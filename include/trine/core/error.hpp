@@ -32,7 +32,7 @@ enum class ErrorKind : std::uint8_t {
   wrong_state,   ///< not possible now: the session was interrupted, the name is taken
   does_not_fit,  ///< memory, disk, context, or a limit on the work that a file may cause
   not_finite,    ///< a computation gave NaN or infinity
-  rejected,      ///< a chat template refuses the conversation
+  rejected,      ///< a chat template rejects the conversation
   cancelled,     ///< requested by the caller
 };
 
@@ -54,7 +54,7 @@ struct ErrorDetails {
 /// The base of every exception that trine itself throws.
 class Error : public std::runtime_error {
  public:
-  /// What went wrong, by the possible remedies. Where nothing says so, the usual kind of the class.
+  /// What went wrong, by the possible remedies. By default, the usual kind of the class.
   [[nodiscard]] ErrorKind kind() const noexcept { return *details_->kind; }
   /// The file or directory of the error, byte for byte as in the system, so not for printing (the message is). Empty if
   /// there is none.
@@ -65,7 +65,7 @@ class Error : public std::runtime_error {
   [[nodiscard]] const ErrorDetails& details() const noexcept { return *details_; }
 
  protected:
-  /// For the classes below: `usual` is the kind where `details` names none.
+  /// For the classes below: `usual` is the kind if `details` has none.
   Error(const std::string& message, const ErrorDetails& details, ErrorKind usual)
       : std::runtime_error(printable(message)),
         details_(std::make_shared<const ErrorDetails>(

@@ -10,7 +10,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Defined for the types of functions only, such as FunctionRef<void(int)>.
+/// Defined only for function types, such as FunctionRef<void(int)>.
 template <class Signature>
 class FunctionRef;
 
@@ -25,7 +25,7 @@ class FunctionRef<Result(Arguments...)> {
           return (*static_cast<const Callable*>(object))(std::forward<Arguments>(arguments)...);
         }) {}
 
-  /// Calls what it refers to. Throws what that throws.
+  /// Calls the callable. Throws what that throws.
   Result operator()(Arguments... arguments) const { return call_(callable_, std::forward<Arguments>(arguments)...); }
 
  private:

@@ -19,7 +19,7 @@ struct Note {
   std::string subject;  ///< the key or tensor, or a pattern of names
   std::string text;     ///< why it is not used
 
-  /// Returns whether both say the same about the same name.
+  /// Returns whether both have the same subject and text.
   [[nodiscard]] bool operator==(const Note&) const = default;
 };
 
@@ -30,7 +30,7 @@ class Notes {
   /// allowed: names of keys and tensors, `*` and `?` as in a shell.
   explicit Notes(std::vector<std::string> allowed) : allowed_(std::move(allowed)) {}
 
-  /// Appends a note; its texts become printable.
+  /// Appends a note; its texts are made printable.
   void add(std::string_view subject, std::string_view text) { all_.push_back({printable(subject), printable(text)}); }
 
   /// Returns whether the caller allows `name` to stay unused. If so, the matching pattern is noted once.
@@ -52,7 +52,7 @@ class Notes {
 
   /// Names of the tensors that allows_tensor() has allowed, byte for byte.
   [[nodiscard]] const std::vector<std::string>& unknown_tensors() const noexcept { return unknown_tensors_; }
-  /// The notes, in the order in which they were made.
+  /// The notes, in the order of their creation.
   [[nodiscard]] const std::vector<Note>& all() const noexcept { return all_; }
 
  private:
@@ -64,7 +64,7 @@ class Notes {
 /// Names that the reference ignores, and their purpose.
 struct IgnoredNames {
   std::string_view pattern;  ///< as in core/glob.hpp
-  std::string_view text;     ///< what the key is for
+  std::string_view text;     ///< purpose of the key
 };
 
 }  // namespace trine::inline TRINE_ABI

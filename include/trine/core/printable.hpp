@@ -32,8 +32,8 @@ inline void append_escaped(std::string_view bytes, std::string& text) {
 
 }  // namespace detail
 
-/// `text` as one line that is safe to print: printable UTF-8 as it is; control characters and bytes that are not UTF-8
-/// as `\xNN`. Of any length. Doing it twice changes nothing. Every message of an Error has been through this.
+/// `text` as one line that is safe to print: printable UTF-8 is unchanged; control characters and bytes that are not
+/// UTF-8 become `\xNN`. Any length; idempotent. Applied to every message of an Error.
 [[nodiscard]] inline std::string printable(std::string_view text) {
   std::string result;
   result.reserve(text.size());
@@ -50,7 +50,7 @@ inline void append_escaped(std::string_view bytes, std::string& text) {
   return result;
 }
 
-/// `text` with control and non-ASCII bytes as `\xNN`, cut after 64 bytes: for values, which can be anything.
+/// `text` with control and non-ASCII bytes as `\xNN`, truncated after 64 bytes: for arbitrary values.
 [[nodiscard]] inline std::string escaped(std::string_view text) {
   constexpr std::size_t kLimit = 64;
   std::string result;

@@ -13,7 +13,7 @@ namespace trine::inline TRINE_ABI {
 
 /// The name of an input: a file, or a part of one. Converts from a file name.
 struct SourceName {
-  /// A whole file, whose errors have it as their path.
+  /// A whole file, which is the path of its errors.
   SourceName(std::string file) : text(file), path(std::move(file)) {}
   /// The same for a literal.
   SourceName(const char* file) : SourceName(std::string(file)) {}

@@ -11,18 +11,18 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// What tensors and scratch memory are aligned to. x86-64 and most ARM have cache lines of 64 bytes, the width of a
-/// vector of AVX-512.
+/// The alignment of tensors and scratch memory. x86-64 and most ARM have cache lines of 64 bytes, the width of a vector
+/// of AVX-512.
 inline constexpr std::size_t kCacheLineBytes = 64;
 
 /// Allocates on cache-line boundaries; otherwise std::allocator.
 template <class T>
 struct CacheLineAllocator {
-  /// What is allocated, as allocators of the standard library name it.
+  /// The element type, as in allocators of the standard library.
   using value_type = T;
 
   CacheLineAllocator() noexcept = default;
-  /// Allocators have no state: one of another type gives one of this.
+  /// Converts from an allocator of another type; allocators have no state.
   template <class U>
   CacheLineAllocator(const CacheLineAllocator<U>&) noexcept {}
 
@@ -31,10 +31,10 @@ struct CacheLineAllocator {
     if (count > static_cast<std::size_t>(-1) / sizeof(T)) throw std::bad_array_new_length();
     return static_cast<T*>(::operator new (count * sizeof(T), std::align_val_t{kCacheLineBytes}));
   }
-  /// Gives back what allocate() gave.
+  /// Releases memory of allocate().
   void deallocate(T* pointer, std::size_t) noexcept { ::operator delete (pointer, std::align_val_t{kCacheLineBytes}); }
 
-  /// Always true: what one allocated, each can give back.
+  /// Always true: allocators have no state.
   template <class U>
   bool operator==(const CacheLineAllocator<U>&) const noexcept {
     return true;
@@ -53,9 +53,9 @@ class Tensor {
   /// Throws std::bad_alloc or std::length_error if the product of all extents cannot be allocated.
   explicit Tensor(const Shape& shape) : shape_(shape), elements_(count(shape)) {}
 
-  /// All elements, to be read and written.
+  /// All elements, mutable.
   [[nodiscard]] View<T, Rank> view() noexcept { return {elements_.data(), shape_}; }
-  /// All elements, to be read.
+  /// All elements, const.
   [[nodiscard]] View<const T, Rank> view() const noexcept { return {elements_.data(), shape_}; }
   /// Extents, the first axis first.
   [[nodiscard]] const Shape& shape() const noexcept { return shape_; }

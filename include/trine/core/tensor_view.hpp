@@ -22,7 +22,7 @@ class View {
   /// Extents, the first axis first.
   using Shape = std::array<std::size_t, Rank>;
 
-  /// No memory, and extents of 0.
+  /// An empty view with extents of 0.
   constexpr View() noexcept = default;
   /// Borrows the product of the extents of `shape` elements from `data` on.
   constexpr View(T* data, const Shape& shape) noexcept : data_(data), shape_(shape) {}
@@ -36,7 +36,7 @@ class View {
   [[nodiscard]] constexpr T* data() const noexcept { return data_; }
   /// Extents, the first axis first.
   [[nodiscard]] constexpr const Shape& shape() const noexcept { return shape_; }
-  /// Length of one axis, which is below Rank: not checked.
+  /// Extent of one dimension, which must be below Rank (not checked).
   [[nodiscard]] constexpr std::size_t extent(std::size_t axis) const noexcept { return shape_[axis]; }
 
   /// Number of elements: the product of the extents.

@@ -21,7 +21,7 @@ class Workspace {
   /// Releases everything that was taken after its construction.
   class Scope {
    public:
-    /// Remembers how much of `workspace` is taken. Scopes end in the reverse order of their beginning.
+    /// Records how much of `workspace` is in use. Scopes must end in reverse order of construction.
     explicit Scope(Workspace& workspace) noexcept
         : workspace_(workspace), block_(workspace.block_), used_(workspace.used_) {}
     ~Scope() {
@@ -38,7 +38,7 @@ class Workspace {
     std::size_t used_;
   };
 
-  /// `count` uninitialised elements. Allocates only where no earlier pass took as much. Throws std::bad_alloc.
+  /// `count` uninitialised elements. Allocates only if no earlier pass took as much. Throws std::bad_alloc.
   template <class T>
   [[nodiscard]] std::span<T> take(std::size_t count) {
     static_assert(std::is_trivially_destructible_v<T> && alignof(T) <= kCacheLineBytes);

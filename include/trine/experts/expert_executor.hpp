@@ -22,7 +22,7 @@ class ExpertExecutor {
 
   /// Number of experts.
   [[nodiscard]] virtual std::size_t size() const = 0;
-  /// Number of weights of one expert; all have as many.
+  /// Number of weights per expert.
   [[nodiscard]] virtual std::size_t parameters_per_expert() const = 0;
 
   /// y_t = sum_e g_te expert_e(x_t) over the experts of token t, ascending, then + shared(x_t) if given, which an

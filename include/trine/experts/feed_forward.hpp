@@ -21,7 +21,7 @@ class FeedForward {
   /// y = f(x).   x, y: [tokens, hidden], not aliasing
   virtual void forward(const ForwardContext& context, View<const float, 2> x, View<float, 2> y) const = 0;
 
-  /// Number of weights, those of all experts included.
+  /// Number of weights, including all experts.
   [[nodiscard]] virtual std::size_t parameters() const = 0;
   /// Maximum number of parameters that one token uses.
   [[nodiscard]] virtual std::size_t active_parameters() const { return parameters(); }
@@ -36,9 +36,9 @@ class FeedForward {
 /// One gated MLP for every row.
 class DenseFeedForward : public FeedForward {
  public:
-  /// Reads the products of a GatedMlp.   ffn: inner width. Throws WeightError.
+  /// Reads the projections of a GatedMlp.   ffn: intermediate width. Throws WeightError.
   DenseFeedForward(const WeightScope& scope, std::size_t hidden, std::size_t ffn) : mlp_(scope, hidden, ffn) {}
-  /// Takes over `mlp`.
+  /// Takes ownership of `mlp`.
   explicit DenseFeedForward(GatedMlp mlp) : mlp_(std::move(mlp)) {}
   void forward(const ForwardContext& context, View<const float, 2> x, View<float, 2> y) const override {
     const MlpRows all{&mlp_, 0, x.extent(0)};

@@ -18,7 +18,7 @@ class SharedExperts {
   SharedExperts(GatedMlp mlp, std::optional<Linear> gate = std::nullopt)  // NOLINT: an MLP is shared experts
       : mlp_(std::move(mlp)), gate_(std::move(gate)) {}
 
-  /// All shared experts as one MLP, whose inner width is the sum of theirs.
+  /// All shared experts as one MLP, whose intermediate width is the sum of theirs.
   [[nodiscard]] const GatedMlp& mlp() const noexcept { return mlp_; }
 
   /// sigmoid(gate . x) of each token, or empty if the weights are 1.   x: [tokens, hidden]   The result is taken from
@@ -31,7 +31,7 @@ class SharedExperts {
     return weight.span();
   }
 
-  /// Number of weights, the gate included.
+  /// Number of weights, including the gate.
   [[nodiscard]] std::size_t parameters() const noexcept {
     return mlp_.parameters() + (gate_ ? gate_->parameters() : 0);
   }

@@ -16,7 +16,7 @@ namespace trine::inline TRINE_ABI {
 /// Row-major like views, and without required alignment: the layout of the map does not depend on compiler flags.
 template <class T>
 using EigenMatrix = Eigen::Matrix<std::remove_const_t<T>, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-/// Such a matrix in memory of ours; of const elements when `T` is const.
+/// A map of such a matrix; of const elements if `T` is const.
 template <class T>
 using EigenMap =
     Eigen::Map<std::conditional_t<std::is_const_v<T>, const EigenMatrix<T>, EigenMatrix<T>>, Eigen::Unaligned>;

@@ -91,7 +91,7 @@ class ObjectReader {
   /// The same; `otherwise` where the key has no value.
   [[nodiscard]] bool boolean_or(std::string_view key, bool otherwise) { return has(key) ? boolean(key) : otherwise; }
 
-  /// A text, which may be empty.
+  /// A string, which may be empty.
   [[nodiscard]] std::string string(std::string_view key) {
     const Json& value = at(key);
     if (!value.is_string()) fail(key, "a string", value);
@@ -110,7 +110,7 @@ class ObjectReader {
     fail(key, "one of " + names, found, found.is_string() ? ErrorKind::unsupported : ErrorKind::damaged);
   }
 
-  /// An object, with a reader of its own, which is to be finished, too.
+  /// An object, with its own reader, for which reject_unknown_keys must also be called.
   [[nodiscard]] ObjectReader object(std::string_view key) { return {at(key), source_, name_of(key)}; }
   /// The same for an object elsewhere in the document, used if `key` is absent.
   [[nodiscard]] ObjectReader beside(const Json& object, std::string_view key) const {

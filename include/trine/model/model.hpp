@@ -28,7 +28,7 @@ struct LoadOptions {
   FileAccess access = FileAccess::map;              ///< map weight files, or read them into memory
   RouterRegistry routers = {};                      ///< add your own kinds here
   RouterDecoratorFactory router_decorator = {};     ///< force, mask, record, replay or replace routers
-  WeightWrapper wrap_weights = {};                  ///< sees every weight source before the layers do
+  WeightWrapper wrap_weights = {};                  ///< wraps the weight source before layers read it
   std::optional<Chunking> chunking = std::nullopt;  ///< approximates full attention: docs/how-to/long-contexts.md
   ArchitectureRegistry architectures = all_architectures();  ///< builders by model_type; add your own here
   /// Names of config keys and tensors, `*` and `?` as in a shell, that are ignored although they are unknown.
@@ -69,13 +69,13 @@ class Model {
     return reader.record();
   }
 
-  /// Sizes and kinds: vocabulary, context, layers, experts, outputs.
+  /// Properties of the model: vocabulary, context, layers, experts, outputs.
   [[nodiscard]] const ModelInfo& info() const noexcept { return state_->built.info; }
-  /// The layers, for those who compute without a Session.
+  /// The layers, for computing without a Session.
   [[nodiscard]] const Transformer& transformer() const noexcept { return *state_->built.transformer; }
-  /// Where the tensors come from. Lives as long as a copy of the model.
+  /// The source of the tensors. Valid as long as a copy of the model exists.
   [[nodiscard]] const WeightSource& weights() const noexcept { return *state_->source; }
-  /// Bytes of all tensors as they are stored, mapped or read.
+  /// Bytes of all tensors as stored, mapped or read.
   [[nodiscard]] std::size_t weight_bytes() const noexcept { return state_->weight_bytes; }
 
   /// Identifies a model: a hash of the configuration, of the chunks if attention is approximated, of the names, types

@@ -48,8 +48,8 @@ struct ModelInfo {
   std::size_t vocab_size = 0;                      ///< 0 for feature models
   std::size_t num_features = 0;                    ///< 0 for token models
   std::size_t hidden_size = 0;                     ///< width of the rows between layers
-  std::size_t num_hidden_layers = 0;               ///< with and without experts
-  std::size_t max_position_embeddings = 0;         ///< the longest context a sequence may have
+  std::size_t num_hidden_layers = 0;               ///< layers with and without experts
+  std::size_t max_position_embeddings = 0;         ///< maximum context of a sequence
   std::size_t frame_size = 1;                      ///< sites of a frame
   bool whole_frames = false;                       ///< every call must bring whole frames
   OutputKind output = OutputKind::language_model;  ///< what the head computes
@@ -69,7 +69,7 @@ using RouterDecoratorFactory =
 
 /// What a builder returns.
 struct ModelParts {
-  ModelInfo info;                                  ///< facts for programs
+  ModelInfo info;                                  ///< properties for programs
   std::unique_ptr<const Transformer> transformer;  ///< the layers
 };
 
@@ -77,7 +77,7 @@ struct ModelParts {
 struct BuildContext {
   const Json& config;                               ///< the whole config.json
   std::string source_name;                          ///< the file named in errors about the configuration
-  const RouterRegistry& routers;                    ///< kinds of routers, those of the program among them
+  const RouterRegistry& routers;                    ///< kinds of routers, including those of the program
   const RouterDecoratorFactory& router_decorator;   ///< may be empty
   std::optional<Chunking> chunking = std::nullopt;  ///< approximates full attention
   Notes* notes = nullptr;                           ///< collects unread keys of the configuration

@@ -31,19 +31,19 @@ struct Block {
 /// The state of a model for one sequence: that of each layer.
 using SequenceCache = std::vector<LayerState>;
 
-/// Embedding, layers and head. Const: what passes change lies in caches and workspaces.
+/// Embedding, layers and head. Const: passes change only caches and workspaces.
 class Transformer {
  public:
   /// `tied`: the head's matrix is the embedding's.
   Transformer(std::unique_ptr<const Embedding> embedding, std::vector<Block> blocks, OutputHead head, bool tied)
       : embedding_(std::move(embedding)), blocks_(std::move(blocks)), head_(std::move(head)), tied_(tied) {}
 
-  /// The layers, the first one first.
+  /// The layers, in order.
   [[nodiscard]] const std::vector<Block>& blocks() const noexcept { return blocks_; }
-  /// Last norm and output matrix.
+  /// Final norm and output matrix.
   [[nodiscard]] const OutputHead& head() const noexcept { return head_; }
 
-  /// The state of a sequence that has no positions yet.
+  /// The state of a sequence without positions.
   [[nodiscard]] SequenceCache make_cache(KvCacheDtype type = KvCacheDtype::f32) const {
     SequenceCache cache;
     for (const Block& block : blocks_) cache.push_back(block.attention->make_cache(type));

@@ -21,9 +21,9 @@ struct RoutingPlan;     // routing/routing_plan.hpp
 
 /// Rows [first_row, first_row + rows) of a batch are positions [position, position + rows) of one sequence.
 struct SequenceSlice {
-  std::size_t first_row = 0;                    ///< of the batch
-  std::size_t rows = 0;                         ///< how many, at least 1
-  std::size_t position = 0;                     ///< of the first row in its sequence
+  std::size_t first_row = 0;                    ///< first row in the batch
+  std::size_t rows = 0;                         ///< number of rows, at least 1
+  std::size_t position = 0;                     ///< position of the first row in its sequence
   std::span<LayerState> state = {};             ///< [layers] state of the sequence in each layer
   std::uint64_t sequence = 0;                   ///< its id, which routing events name
   RoutingObserver* observer = nullptr;          ///< receives the routing of these rows; may be null
@@ -39,12 +39,12 @@ struct Batch {
   View<const float, 2> features = {};             ///< [rows, num_features], or empty
 };
 
-/// What every layer takes besides its input: how the pass runs, scratch memory, and whose rows these are.
+/// What every layer takes besides its input and output: execution context, scratch memory, and the rows of the batch.
 struct ForwardContext {
   ExecutionContext execution;   ///< instruction set, threads, cancellation
   Workspace& workspace;         ///< scratch memory of the calling thread
   Batch batch = {};             ///< the rows of the pass
-  RoutingPlan* plan = nullptr;  ///< scratch of layers with a router
+  RoutingPlan* plan = nullptr;  ///< scratch memory of layers with a router
   std::size_t layer = 0;        ///< index of the current layer
 
   /// The state of a sequence in this layer.

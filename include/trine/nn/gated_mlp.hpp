@@ -12,7 +12,7 @@ namespace trine::inline TRINE_ABI {
 
 /// The elementwise activation of a gated MLP, between its matmuls.
 struct GatedActivation {
-  /// Which of the two formulas of apply() holds.
+  /// Which formula apply() computes.
   enum class Kind : bool {
     silu,            ///< SwiGLU (arXiv:2002.05202)
     clamped_swiglu,  ///< of gpt-oss (arXiv:2508.10925)
@@ -51,9 +51,9 @@ class GatedMlp {
   [[nodiscard]] const Linear& up() const noexcept { return up_; }
   /// [hidden, ffn]
   [[nodiscard]] const Linear& down() const noexcept { return down_; }
-  /// What comes between them.
+  /// The activation between them.
   [[nodiscard]] const GatedActivation& activation() const noexcept { return activation_; }
-  /// Number of weights, biases included.
+  /// Number of weights, including biases.
   [[nodiscard]] std::size_t parameters() const noexcept {
     return gate_.parameters() + up_.parameters() + down_.parameters();
   }

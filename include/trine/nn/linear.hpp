@@ -21,7 +21,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// The linear map y = x W^T + b. Knows the format of its weights, which no layer above asks for.
+/// The linear map y = x W^T + b. Hides the format of its weights from layers.
 class Linear {
  public:
   /// Whether a checkpoint has a bias for the map.
@@ -66,9 +66,8 @@ class Linear {
   }
 
   /// Returns whether columns of the map should be copied to panels (copy_columns) before many rows are multiplied with
-  /// them.
-  /// Tiles take bf16 in panels only; a map that is also used transposed is stored otherwise.   columns: multiples of
-  /// them
+  /// them. AMX tiles take bf16 only in panels; a map that is also used transposed is stored in plain rows.   columns:
+  /// the numbers of columns to copy
   [[nodiscard]] bool wants_copies(const ExecutionContext& execution,
                                   std::initializer_list<std::size_t> columns) const noexcept {
     const std::size_t panel_rows = panel_copy_layout(weight_.rows, weight_.columns).row_block;
@@ -103,7 +102,7 @@ class Linear {
   [[nodiscard]] const WeightMatrix& weight() const noexcept { return weight_; }
   /// b [out], or null.
   [[nodiscard]] const float* bias() const noexcept { return bias_ ? bias_->data() : nullptr; }
-  /// Number of weights, bias included.
+  /// Number of weights, including the bias.
   [[nodiscard]] std::size_t parameters() const noexcept { return weight_.parameters() + (bias_ ? bias_->size() : 0); }
 
  private:
@@ -154,7 +153,7 @@ inline void project(const ForwardContext& context, View<const float, 2> x,
   for (const Linear* linear : linears) columns = std::max(columns, linear->in());
   return {context.execution, context.workspace, rows, columns, weights, with_f32};
 }
-/// The same for maps written out, without f32 unless one of them wants it.
+/// The same for a list of maps, without f32 unless one of them takes it.
 [[nodiscard]] inline kernels::ActivationBuffer input_buffer(const ForwardContext& context, std::size_t rows,
                                                             std::initializer_list<const Linear*> linears) {
   return input_buffer(context, rows, std::span(linears.begin(), linears.size()));

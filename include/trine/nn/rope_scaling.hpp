@@ -38,7 +38,7 @@ struct DynamicScaling {
 struct WavelengthScaling {
   double factor = 1.0;           ///< the context, as a multiple of the one that the model was first trained for
   double low_freq_factor = 1.0;  ///< low: fewer rotations within the original context than this are divided by `factor`
-  double high_freq_factor = 4.0;                     ///< high: more rotations than this are left alone
+  double high_freq_factor = 4.0;                     ///< high: more rotations than this are unchanged
   std::size_t original_max_position_embeddings = 0;  ///< the original context, in tokens
 };
 
@@ -62,18 +62,18 @@ struct LongRopeScaling {
   std::vector<double> short_factor;  ///< [rotary_dim / 2]
   double factor = 1.0;               ///< the context, as a multiple of the one that the model was first trained for
   std::size_t original_max_position_embeddings = 0;       ///< the original context, in tokens
-  std::optional<double> attention_factor = std::nullopt;  ///< the amplitude, instead of what follows from `factor`
+  std::optional<double> attention_factor = std::nullopt;  ///< the amplitude, in place of the computed one
 };
 
 /// Without scaling, frequencies are theta^(-2i/r).
 using RopeScaling =
     std::variant<std::monostate, LinearScaling, DynamicScaling, WavelengthScaling, YarnScaling, LongRopeScaling>;
 
-/// The "rope" settings of a model.
+/// The rotary settings of a model.
 struct RopeOptions {
   std::size_t rotary_dim = 0;  ///< r: elements of a head that are rotated; even
   double theta = 10000.0;      ///< base of the frequencies
-  RopeScaling scaling = {};    ///< how they are stretched
+  RopeScaling scaling = {};    ///< how they are scaled
 };
 
 /// m(s, mscale) of YaRN: 1 for s <= 1, otherwise 0.1 mscale ln(s) + 1.

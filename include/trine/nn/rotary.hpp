@@ -61,7 +61,7 @@ class Rotary {
     }
   }
 
-  /// Elements of a head that rotate.
+  /// Number of rotated elements per head.
   [[nodiscard]] std::size_t rotary_dim() const noexcept { return 2 * half_; }
 
   /// Rotates every head of one token in place. heads: [number * head_dim].

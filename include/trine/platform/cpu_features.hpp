@@ -31,11 +31,11 @@ enum class Isa : std::uint8_t {
   portable,      ///< the compiler's default target
   avx2,          ///< x86-64-v3: AVX2, FMA, F16C
   avx512,        ///< x86-64-v4: AVX-512 F, BW, DQ, VL
-  avx512_vnni,   ///< with dot products of bytes
+  avx512_vnni,   ///< and int8 dot products
   avx512_bf16,   ///< and bf16 dot products
   amx,           ///< and AMX tiles for int8 and bf16
   neon,          ///< AArch64: Advanced SIMD, its baseline
-  neon_dotprod,  ///< with dot products of bytes
+  neon_dotprod,  ///< and int8 dot products
 };
 
 /// Each instruction set with its name, as TRINE_ISA and the programs spell it.
@@ -93,7 +93,7 @@ namespace detail {
 }  // namespace detail
 #endif
 
-/// Returns whether this machine can run it. The compiler's built-in also asks whether the operating system saves the
+/// Returns whether this machine can run it. The compiler's built-in also checks that the operating system saves the
 /// wide registers.
 [[nodiscard]] inline bool is_available(Isa isa) noexcept {
 #if defined(__x86_64__)

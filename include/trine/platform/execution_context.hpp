@@ -54,11 +54,11 @@ inline constexpr std::array<std::pair<MlaForm, std::string_view>, 3> kMlaFormNam
 /// instruction sets.
 struct ExecutionContext {
   Isa isa = Isa::portable;      ///< must be available on this CPU: see is_available()
-  std::size_t num_threads = 1;  ///< that may work at once, the caller's among them
-  std::stop_token stop = {};    ///< asked between layers; a pass then ends with CancelledError
-  ActivationPrecision activations = ActivationPrecision::f32;  ///< the type in which products take them
+  std::size_t num_threads = 1;  ///< maximum number of concurrent threads, including the caller's
+  std::stop_token stop = {};    ///< checked between layers; a pass then ends with CancelledError
+  ActivationPrecision activations = ActivationPrecision::f32;  ///< type of activations in matmuls
   Executor* executor = nullptr;           ///< supplies threads; null: everything runs in the calling thread
-  MlaForm mla_form = MlaForm::automatic;  ///< of multi-head latent attention
+  MlaForm mla_form = MlaForm::automatic;  ///< form of multi-head latent attention
 
   /// The maximum number of concurrent threads, including the caller's, for sizing scratch memory. At least 1.
   [[nodiscard]] std::size_t num_workers() const noexcept {

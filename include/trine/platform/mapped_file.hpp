@@ -23,7 +23,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// How the bytes of a file come into memory.
+/// How a file is loaded into memory.
 enum class FileAccess : std::uint8_t {
   map,   ///< pages are loaded when accessed; the file must not shrink while it is mapped (SIGBUS)
   read,  ///< one copy in memory, in huge pages; later changes of the file have no effect
@@ -50,13 +50,13 @@ class MappedFile {
     mapped_ = static_cast<const std::byte*>(address);
   }
 
-  /// Takes over the bytes, which keep their address; `other` is then empty.
+  /// Takes ownership of the bytes, which keep their address; `other` is then empty.
   MappedFile(MappedFile&& other) noexcept
       : path_(std::move(other.path_)),
         owned_(std::move(other.owned_)),
         mapped_(std::exchange(other.mapped_, nullptr)),
         size_(std::exchange(other.size_, 0)) {}
-  /// Gives its own bytes back and takes over those of `other`, which is then empty.
+  /// Releases its own bytes and takes ownership of those of `other`, which is then empty.
   MappedFile& operator=(MappedFile&& other) noexcept {
     std::swap(path_, other.path_);
     std::swap(owned_, other.owned_);
@@ -74,9 +74,9 @@ class MappedFile {
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept {
     return {mapped_ != nullptr ? mapped_ : owned_.data(), size_};
   }
-  /// Bytes of the file when it was opened.
+  /// Size of the file when it was opened.
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
-  /// As it was given.
+  /// The path, as given.
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
 
  private:

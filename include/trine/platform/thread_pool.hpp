@@ -29,7 +29,7 @@
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
-/// 1 where the pool uses what POSIX has: CPU clocks of threads, masks of signals, children by fork.
+/// 1 if the pool uses POSIX: CPU clocks of threads, signal masks, handling of fork().
 #define TRINE_HAS_POSIX_THREADS 1
 #else
 #define TRINE_HAS_POSIX_THREADS 0

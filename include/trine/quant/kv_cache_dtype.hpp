@@ -13,7 +13,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// What caches keep of the numbers that attention computed.
+/// The element types of KV caches.
 enum class KvCacheDtype : std::uint8_t {
   f32,   ///< as computed
   bf16,  ///< rounded to bf16: half the memory

@@ -45,10 +45,10 @@ struct WeightFormat {
   std::string_view codes_suffix = {};
   std::string_view scales_suffix = {};  ///< empty: there is no such tensor
   DType stored_codes = DType::f32;      ///< element types of these two tensors; scales in f32 may be any plain float
-  DType stored_scales = DType::f32;     ///< of the tensor of scales
+  DType stored_scales = DType::f32;     ///< element type of the scales
   std::size_t stored_block_bytes = 0;   ///< last extent of values [rows, blocks of a row, bytes]; 0: [rows, columns]
 
-  /// Returns whether the scales are a tensor of their own.
+  /// Returns whether the scales are in a separate tensor.
   [[nodiscard]] constexpr bool has_scale_tensor() const noexcept { return !scales_suffix.empty(); }
   /// The type of the tensor that holds its values.
   [[nodiscard]] constexpr DType tensor_dtype() const noexcept { return has_scale_tensor() ? stored_codes : dtype; }

@@ -14,8 +14,8 @@ struct BlockScales {
   const std::byte* data = nullptr;  ///< scale of block (0, 0); borrowed
   DType dtype = DType::f32;         ///< f32, bf16 or f16; u8: the exponent of a power of two, biased by 127 (MXFP4)
   std::size_t stride = 0;           ///< scales of a row of blocks
-  std::size_t block_rows = 1;       ///< rows of codes that share a scale
-  std::size_t block_columns = 1;    ///< columns of codes that share a scale
+  std::size_t block_rows = 1;       ///< rows that share a scale
+  std::size_t block_columns = 1;    ///< columns that share a scale
 };
 
 /// A logical [rows, columns] for y = x W^T: rows are outputs. It is a view of a stored row-major matrix, of some of its
@@ -32,7 +32,7 @@ struct WeightMatrix {
   /// Leading dimension: elements from a stored row to the next. In a block format: bytes from a row of blocks to the
   /// next.
   std::size_t stride = transposed ? rows : columns;
-  BlockScales scales = {};                    ///< of formats whose scales are a tensor of their own
+  BlockScales scales = {};                    ///< for formats with a separate tensor of scales
   std::array<std::size_t, 2> first = {0, 0};  ///< stored row and column of logical (0, 0)
   std::array<std::size_t, 2> step = {1, 1};   ///< strides along stored rows and stored columns
   std::size_t row_block = 1;                  ///< stored rows per row of blocks
@@ -62,7 +62,7 @@ struct WeightMatrix {
     return other;
   }
 
-  /// Returns whether rows are contiguous numbers that kernels may read as they are.
+  /// Returns whether rows are contiguous elements that kernels can read directly.
   [[nodiscard]] bool has_plain_rows() const noexcept { return is_plain_float(dtype) && !transposed && step[1] == 1; }
   /// The same for columns, if it is transposed.
   [[nodiscard]] bool has_plain_columns() const noexcept { return is_plain_float(dtype) && transposed && step[1] == 1; }

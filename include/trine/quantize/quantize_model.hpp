@@ -28,7 +28,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// How a conversion runs. None of these changes a byte of what is written.
+/// How a conversion runs. No option changes the written bytes.
 struct QuantizeOptions {
   std::size_t num_threads = 0;  ///< 0: default_threads()
   std::stop_token stop = {};    ///< ends with CancelledError after the next few megabytes, and nothing is kept
@@ -51,7 +51,7 @@ class ModelQuantizer {
         }()),
         record_(Model::tensor_record(config_, (directory_ / "config.json").string(), model_.weights(), load_)) {}
 
-  /// The model that is converted.
+  /// The model to convert.
   [[nodiscard]] const Model& model() const noexcept { return model_; }
 
   /// The result of plan_quantization for it, without ModelInfo::unknown_tensors: the output loads without
@@ -82,7 +82,7 @@ class ModelQuantizer {
     return errors;
   }
 
-  /// Returns whether a file of that name is copied as it is.
+  /// Returns whether a file of that name is copied unchanged.
   [[nodiscard]] static bool is_auxiliary_file(std::string_view file) {
     constexpr std::array<std::string_view, 12> kWeights = {".safetensors", ".safetensors.index.json",
                                                            ".bin",         ".bin.index.json",

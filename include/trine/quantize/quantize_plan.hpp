@@ -64,13 +64,13 @@ struct PlannedTensor {
   std::string name;                        ///< in the checkpoint
   std::vector<std::size_t> shape;          ///< as it is stored now
   TensorRole role = TensorRole::other;     ///< as the builder of the model declares it
-  DType from = DType::f32;                 ///< format that it has
-  DType to = DType::f32;                   ///< format that it gets
+  DType from = DType::f32;                 ///< current format
+  DType to = DType::f32;                   ///< new format
   const WeightFormat* coded_as = nullptr;  ///< set for values and scales that are kept
   std::string note = {};                   ///< why it does not have the requested type
   std::uint64_t parameters = 0;            ///< 0 for scales
-  std::uint64_t bytes_before = 0;          ///< scales included
-  std::uint64_t bytes_after = 0;           ///< in the result, scales included
+  std::uint64_t bytes_before = 0;          ///< including scales
+  std::uint64_t bytes_after = 0;           ///< in the result, including scales
 };
 
 namespace detail {

@@ -16,8 +16,7 @@ namespace trine::inline TRINE_ABI::routing {
 /// The score of an expert that must not be chosen.
 inline constexpr float kMasked = -std::numeric_limits<float>::infinity();
 
-/// Returns whether a is better than b. A NaN is worse than everything, so this is a strict weak order whatever the
-/// scores are.
+/// Returns whether a is better than b. NaN is worse than everything, so this is a strict weak order for any scores.
 [[nodiscard]] inline bool better(float a, float b) noexcept {
   return (std::isnan(a) ? kMasked : a) > (std::isnan(b) ? kMasked : b);
 }

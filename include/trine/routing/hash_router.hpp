@@ -17,7 +17,7 @@ namespace trine::inline TRINE_ABI {
 /// Each of the k experts weighs 1/k.
 class HashRouter : public Router {
  public:
-  /// `k` of `experts` experts for each token. `layer` makes layers choose differently.
+  /// `k` of `experts` experts for each token. The choice also depends on `layer`.
   HashRouter(std::size_t experts, std::size_t k, std::uint64_t seed, std::size_t layer)
       : experts_(experts), k_(k), layer_seed_(splitmix64(seed + layer)) {}
 

@@ -15,13 +15,13 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Affinities by one product:  p = score(W x + b).
+/// Affinities by one linear map:  p = score(W x + b).
 class LinearRouter : public TopKRouter {
  public:
   /// Whether the balance bias of a checkpoint is read.
   enum class Bias : bool {
-    none,        ///< this kind of router has none
-    if_present,  ///< zero where the checkpoint lacks it
+    none,        ///< the kind of router has none
+    if_present,  ///< zero if the checkpoint lacks it
   };
 
   /// Reads "weight" [experts, hidden] and "balance_bias" [experts] if it is present and the kind of router supports it.

@@ -43,7 +43,7 @@ class Router {
   Router& operator=(const Router&) = delete;
   virtual ~Router() = default;
 
-  /// How many experts the layer has: ids in a plan are below it.
+  /// The number of experts of the layer: ids in a plan are below it.
   [[nodiscard]] virtual std::size_t num_experts() const = 0;
   /// The maximum number of experts of one token, for which memory is reserved.
   [[nodiscard]] virtual std::size_t max_experts_per_token() const = 0;

@@ -24,7 +24,7 @@ class RouterDecorator : public Router {
   [[nodiscard]] std::size_t parameters() const override { return inner_->parameters(); }
 
  protected:
-  /// Takes over `inner`, which must not be null.
+  /// Takes ownership of `inner`, which must not be null.
   explicit RouterDecorator(std::unique_ptr<Router> inner) : inner_(std::move(inner)) {}
   /// The router that this one decorates.
   [[nodiscard]] const Router& inner() const noexcept { return *inner_; }
@@ -135,7 +135,7 @@ class MaskedExperts : public RouterDecorator {
 /// Records the decisions of the inner router for each position of a layer.
 class RecordedRouting : public RouterDecorator {
  public:
-  /// Writes to `record` under the number `layer`. Several layers and sessions may share a record.
+  /// Writes to `record` as layer `layer`. Several layers and sessions may share a record.
   RecordedRouting(std::unique_ptr<Router> inner_router, std::size_t layer, std::shared_ptr<RoutingRecord> record)
       : RouterDecorator(std::move(inner_router)), layer_(layer), record_(std::move(record)) {}
 
@@ -154,7 +154,7 @@ class RecordedRouting : public RouterDecorator {
 /// Replays recorded decisions; positions without one are decided by the inner router.
 class ReplayedRouting : public RouterDecorator {
  public:
-  /// Reads from `record` what was written under the number `layer`.
+  /// Reads the decisions of layer `layer` from `record`.
   ReplayedRouting(std::unique_ptr<Router> inner_router, std::size_t layer, std::shared_ptr<const RoutingRecord> record)
       : RouterDecorator(std::move(inner_router)), layer_(layer), record_(std::move(record)) {}
 

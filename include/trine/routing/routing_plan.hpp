@@ -12,12 +12,12 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Experts and weights of some tokens. Assignments are held twice: by token, as the router chose them, and by expert,
-/// as the executor works. Plain data; reused from batch to batch, so that nothing is allocated once the vectors have
-/// grown.
+/// Experts and weights of some tokens. Assignments are stored in two orders: by token, as the router chose them, and by
+/// expert, as the executor computes them. Plain data; reused from batch to batch, so that nothing is allocated once the
+/// vectors have grown.
 struct RoutingPlan {
   std::size_t experts = 0;  ///< of the layer; ids are below it
-  std::size_t tokens = 0;   ///< that have a choice
+  std::size_t tokens = 0;   ///< completed tokens
 
   // By token.
   std::vector<std::uint32_t>
@@ -31,7 +31,7 @@ struct RoutingPlan {
   std::vector<std::uint32_t> slot;          ///< [assignments] slot of each assignment
   std::vector<float> slot_weight;           ///< [assignments] gate weight of each slot
 
-  bool keep_scores = false;   ///< asks the router for `scores`: somebody watches
+  bool keep_scores = false;   ///< requests `scores` from the router, for an observer
   std::vector<float> scores;  ///< [tokens, experts] before the choice, or empty
 
   /// Pairs of a token and an expert that serves it.

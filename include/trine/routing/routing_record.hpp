@@ -18,13 +18,13 @@ namespace trine::inline TRINE_ABI {
 /// earlier one.
 class RoutingRecord {
  public:
-  /// What was decided for one token in one layer.
+  /// The decision for one token in one layer.
   struct Decision {
     std::vector<std::uint32_t> experts;  ///< best first
     std::vector<float> weights;          ///< of `experts`, in their order
   };
 
-  /// Keeps a decision.
+  /// Stores a decision.
   void put(std::size_t layer, std::size_t position, std::span<const std::uint32_t> experts,
            std::span<const float> weights) {
     const std::lock_guard lock(mutex_);
@@ -38,7 +38,7 @@ class RoutingRecord {
     return found == decisions_.end() ? Decision{} : found->second;
   }
 
-  /// Number of decisions kept.
+  /// Number of stored decisions.
   [[nodiscard]] std::size_t size() const {
     const std::lock_guard lock(mutex_);
     return decisions_.size();

@@ -29,7 +29,7 @@ struct Predicate {
     negation,       ///< NOT the one operand
   };
 
-  Kind kind = Kind::equal;          ///< says which of the members below count
+  Kind kind = Kind::equal;          ///< determines which of the members below are used
   std::size_t feature = 0;          ///< comparisons: the column
   double value = 0.0;               ///< comparisons: the right side
   std::vector<Predicate> operands;  ///< and, or, not

@@ -40,8 +40,8 @@ struct CombineWeights {
 
 /// Restricts the choice to the best groups of experts (arXiv:2405.04434).
 struct GroupLimit {
-  std::size_t n_group = 1;     ///< groups of neighbouring experts, all of one size
-  std::size_t topk_group = 1;  ///< how many of them may be chosen from
+  std::size_t n_group = 1;     ///< number of groups of consecutive experts, of equal size
+  std::size_t topk_group = 1;  ///< number of groups that are eligible
   std::size_t best_of = 1;     ///< a group's score: the sum of this many of its best members
 };
 

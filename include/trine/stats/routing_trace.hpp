@@ -55,7 +55,7 @@ class RoutingTrace : public RoutingObserver {
     return part(layers_.at(layer).weight, layer, token);
   }
 
-  /// The load of every expert over the whole run, tokens that were not kept included.
+  /// The load of every expert over the whole run, including tokens that were not stored.
   [[nodiscard]] const RoutingStats& stats() const noexcept { return stats_; }
 
   /// {"0": [[experts of token 0], [experts of token 1], ...], "1": ...}, only layers with a router, in order.

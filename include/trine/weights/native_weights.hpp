@@ -29,8 +29,8 @@ static_assert(std::endian::native == std::endian::little, "weight files are litt
 /// A native weight file, mapped or read, with its manifest.
 class NativeWeights : public TensorMap {
  public:
-  static constexpr std::uint64_t kAlignment = 64;  ///< bytes; where tensors begin in the file
-  static constexpr std::size_t kMaxRank = 4;       ///< axes of a tensor, at most
+  static constexpr std::uint64_t kAlignment = 64;  ///< bytes; alignment of tensors in the file
+  static constexpr std::size_t kMaxRank = 4;       ///< maximum rank of a tensor
 
   /// Returns whether the file may contain tensors of that type: values or scales of a format that it supports.
   [[nodiscard]] static constexpr bool holds(DType dtype) noexcept {

@@ -24,10 +24,10 @@ struct TensorUse {
 /// The tensors of a model by name. Unused tensors are included only if the model declared their role.
 class TensorRecord {
  public:
-  /// Replaces what was said of that tensor before.
+  /// Replaces an earlier declaration of that tensor.
   void add(const std::string& name, const TensorUse& use) { uses_.insert_or_assign(name, use); }
 
-  /// Returns whether the model fetched the tensor or said what it would be.
+  /// Returns whether the model fetched the tensor or declared its role.
   [[nodiscard]] bool contains(std::string_view name) const { return uses_.contains(name); }
   /// The record of a tensor that was not fetched: no role.
   [[nodiscard]] TensorUse find(std::string_view name) const {

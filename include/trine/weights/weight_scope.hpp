@@ -33,13 +33,13 @@ class WeightReader {
 
   /// Borrows `source`, whose block formats have blocks of 128 x 128.
   explicit WeightReader(const WeightSource& source) : WeightReader(source, ScaleBlockShape()) {}
-  /// Borrows `source` and `notes`; without notes, what is ignored is not reported.
+  /// Borrows `source` and `notes`; without notes, ignored tensors are not reported.
   WeightReader(const WeightSource& source, const ScaleBlockShape& scale_block, Notes* notes = nullptr)
       : source_(source), scale_block_(scale_block), notes_(notes == nullptr ? own_notes_ : *notes) {}
   WeightReader(const WeightReader&) = delete;
   WeightReader& operator=(const WeightReader&) = delete;
 
-  /// Rows and columns of codes that share a scale.
+  /// Rows and columns that share a scale.
   [[nodiscard]] const ScaleBlockShape& scale_block() const noexcept { return scale_block_; }
 
   /// The tensor of that name and shape, for `use`. dtype: see WeightSource::request. Throws WeightError if it is
@@ -60,7 +60,7 @@ class WeightReader {
     return *tensor;
   }
 
-  /// The tensor of that name, which stays unfetched; null when there is none.
+  /// The tensor of that name, without marking it as fetched; null if there is none.
   [[nodiscard]] const StoredTensor* find(const std::string& name) const { return source_.find(name); }
 
   /// Tensors whose names match `pattern`, `*` and `?` as in a shell, may stay unused. If there are any, `reason` is

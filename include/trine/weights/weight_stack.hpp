@@ -14,19 +14,19 @@ namespace trine::inline TRINE_ABI {
 /// panel.
 enum class StackLayout : std::uint8_t {
   stacked,  ///< [count, projections * rows, columns], one projection after the other
-  /// Codes with scales: the same, but the rows of the projections alternate. Plain numbers: the transpose of that,
-  /// [count, columns, projections * rows].
+  /// With scales: the same, but the rows of the projections alternate. Plain elements: the transpose of that, [count,
+  /// columns, projections * rows].
   interleaved,
 };
 
-/// Extents of a stacked tensor: `count` times `projections` matrices [rows, columns]; two projections are a gate and an
-/// up projection, say.
+/// Extents of a stacked tensor: `count` times `projections` matrices [rows, columns]; for example gate and up
+/// projections.
 struct StackShape {
   std::size_t count = 0;                      ///< experts
   std::size_t projections = 1;                ///< per expert
   std::size_t rows = 0;                       ///< outputs of one matrix
   std::size_t columns = 0;                    ///< inputs of one matrix
-  StackLayout layout = StackLayout::stacked;  ///< how they lie in the tensor
+  StackLayout layout = StackLayout::stacked;  ///< layout in the tensor
 
   /// Returns whether a tensor of that type holds the transposed matrices.
   [[nodiscard]] constexpr bool is_transposed(DType dtype) const noexcept {
@@ -45,7 +45,7 @@ class WeightStack {
   /// all: the tensor as one matrix with the rows of all its matrices
   WeightStack(const WeightMatrix& all, const StackShape& shape) noexcept : all_(all), shape_(shape) {}
 
-  /// How many matrices there are, and their extents.
+  /// The number of matrices, and their extents.
   [[nodiscard]] const StackShape& shape() const noexcept { return shape_; }
 
   /// Matrix `index` [rows, columns] of a projection.
