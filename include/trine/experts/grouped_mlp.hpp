@@ -109,7 +109,7 @@ class GroupedMlp {
     parallel_for(context_.execution, tasks, [&](std::size_t task, std::size_t worker) {
       const auto i = static_cast<std::size_t>(std::ranges::upper_bound(end, task) - end.begin());
       const std::size_t first = (task - (i == 0 ? 0 : end[i - 1])) * block;
-      // The next task is likely to run in this thread after those that the others start now.
+      // A guess of this thread's next task: the one after those that the other threads start now.
       const std::size_t next = task + context_.execution.num_workers();
       const auto j = static_cast<std::size_t>(std::ranges::upper_bound(end, next) - end.begin());
       const void* after =

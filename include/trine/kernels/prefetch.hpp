@@ -10,7 +10,7 @@
 
 namespace trine::inline TRINE_ABI::kernels {
 
-/// The distance from weights to the next ones; none to themselves.
+/// The distance from `weights` to `next`; 0 if there is none.
 [[nodiscard]] inline std::uintptr_t distance_to(const void* next, const void* weights) noexcept {
   return next == nullptr ? 0 : reinterpret_cast<std::uintptr_t>(next) - reinterpret_cast<std::uintptr_t>(weights);
 }

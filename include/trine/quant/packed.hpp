@@ -16,7 +16,7 @@
 //
 // So 64 bytes hold four columns (eight in q4, two in bf16_panels) of 16 outputs: one load feeds a dot product of four
 // bytes, or of two bf16, in each of 16 lanes. factor * (code - 8) fits in eight bits, so q4 can be expanded to q8
-// exactly if many rows share the work. Bits per weight: 8.25, 4.5 and 16.
+// without rounding when many rows share the work. Bits per weight: 8.25, 4.5 and 16.
 #pragma once
 
 #include <algorithm>
