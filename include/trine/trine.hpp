@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Everything that a program needs to load a model, run it, and watch its routing.
-// Not included, but asked for by those who use it: interop/eigen.hpp (Eigen), text/chat/chat_template.hpp,
-// generate/chat_session.hpp.
+// Include these explicitly: interop/eigen.hpp (Eigen), text/chat/chat_template.hpp, generate/chat_session.hpp.
 #pragma once
 
 #include <trine/generate/generate.hpp>

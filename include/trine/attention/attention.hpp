@@ -11,7 +11,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// y = attention(x) over the positions of each sequence, and what it keeps of them. Const: states belong to sequences.
+/// y = attention(x) over the positions of each sequence, and its state. Const: states belong to sequences.
 class Attention {
  public:
   Attention() = default;
@@ -19,11 +19,11 @@ class Attention {
   Attention& operator=(const Attention&) = delete;
   virtual ~Attention() = default;
 
-  /// The state of a sequence that has no positions yet.
+  /// The state of a sequence without positions.
   [[nodiscard]] virtual LayerState make_cache(KvCacheDtype type = KvCacheDtype::f32) const = 0;
-  /// Pages that each table of a state has after `tokens` tokens: the first so many.
+  /// The number of pages that each table of a state uses after `tokens` tokens; they are its first pages.
   [[nodiscard]] virtual std::vector<std::size_t> cache_pages(std::size_t tokens) const = 0;
-  /// The bytes of these.
+  /// The bytes of these pages.
   [[nodiscard]] std::size_t cache_bytes(std::size_t tokens, KvCacheDtype type = KvCacheDtype::f32) const {
     const LayerState state = make_cache(type);
     const std::vector<std::size_t> pages = cache_pages(tokens);
@@ -31,14 +31,13 @@ class Attention {
     for (std::size_t i = 0; i < pages.size(); ++i) total += pages[i] * state.tables[i].page_bytes();
     return total;
   }
-  /// Makes the state after `tokens` tokens that after the first `to` of them, and returns true; or returns false where
-  /// it no longer holds what the next token would attend to, and leaves it as it is.
+  /// Truncates the state after `tokens` tokens to the first `to` of them and returns true. Returns false, and leaves
+  /// the state unchanged, if it no longer holds the keys that the next token attends to.
   [[nodiscard]] virtual bool truncate(LayerState& state, std::size_t tokens, std::size_t to) const = 0;
   /// Number of weights.
   [[nodiscard]] virtual std::size_t parameters() const = 0;
 
-  /// y = attention(x), and the states of the batch's sequences include the new rows.   x, y: [rows, hidden], not
-  /// aliasing.
+  /// y = attention(x); adds the new rows to the states of the batch's sequences.   x, y: [rows, hidden], not aliasing.
   virtual void forward(const ForwardContext& context, View<const float, 2> x, View<float, 2> y) const = 0;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Flash attention, block by block: query rows attend to keys and values that come in blocks, with an online softmax.
-// Neither a whole row of scores nor all keys and values exist at once, and keys that no row sees are skipped.
+// Flash attention, block by block: query rows attend to blocks of keys and values, with an online softmax. Whole rows
+// of scores, and keys and values of all positions, are never in memory at once; masked keys are skipped.
 // Online softmax: Milakov & Gimelshein 2018, arXiv:1805.02867; in blocks: Dao et al. 2022, arXiv:2205.14135.
 #pragma once
 
@@ -15,10 +15,10 @@
 namespace trine::inline TRINE_ABI {
 
 inline constexpr std::size_t kQueryTile = 64;  // rows whose scores are held at a time
-/// Keys per block. Blocks end at multiples of it, so that the bits of a row depend only on what it sees.
+/// Keys per block. Blocks end at multiples of it, so that the bits of a row depend only on its visible keys.
 inline constexpr std::size_t kKeyBlock = 128;
 
-/// Query rows, `heads` of them per query of a tile, what they see, and their output and scratch memory.
+/// Query rows (`heads` rows per query of a tile), their visible keys, output and scratch memory.
 struct AttentionInputs {
   std::size_t key_width;
   std::size_t value_width;
@@ -89,7 +89,7 @@ void add_values(Isa isa, const AttentionInputs& rows, std::span<const KeyValues<
 
 }  // namespace detail
 
-/// Before the first block. sinks: [heads] a logit that takes part in the softmax and has no value, or null.
+/// Before the first block. sinks: [heads] logits that take part in the softmax without a value, or null.
 inline void init_attention(const AttentionInputs& rows, const float* sinks) noexcept {
   for (std::size_t row = 0; row < rows.rows; ++row) {
     rows.softmax[row] = {};
@@ -98,8 +98,8 @@ inline void init_attention(const AttentionInputs& rows, const float* sinks) noex
   }
 }
 
-/// z += sum_m e^(scale q . k_m - max so far) v_m over the keys of the block that each row sees. The block is the keys
-/// of indices [begin, begin + the sum of the counts), at most kKeyBlock of them. Blocks come in ascending order.
+/// z += sum_m e^(scale q . k_m - max so far) v_m over the visible keys of the block. The block is the keys of indices
+/// [begin, begin + the sum of the counts), up to kKeyBlock of them. Blocks are passed in ascending order.
 template <class T>
 void attention_block(Isa isa, const AttentionInputs& rows, std::size_t begin,
                      std::span<const KeyValues<T>> block) noexcept {
@@ -121,7 +121,7 @@ void attention_block(Isa isa, const AttentionInputs& rows, std::size_t begin,
       const float factor = kernels::online_softmax_block(isa, rows.softmax[row], scores, rows.scale);
       if (factor != 1.0F) kernels::multiply(isa, {rows.z + row * rows.ldz, rows.value_width}, factor);
     }
-    // Keys that all rows see serve them together, those at the edges one query after the other.
+    // Keys visible to all rows are processed together, those at the edges query by query.
     const std::size_t common_from = std::min(from(end - 1), to(tile));
     const std::size_t common_to = to(tile);
     const auto edges = [&](bool before) {

@@ -10,8 +10,8 @@
 //   Summary         the last site of every earlier frame, and n itself               one token per frame
 //   Strided         the same site of this and every earlier frame                    every token
 //
-// Keys are numbered by an index: the position, or for Summary and Strided the frame. What a query sees is a range of
-// indices.
+// Keys are numbered by an index: the position, or for Summary and Strided the frame. The visible keys of a query are a
+// range of indices.
 //
 // Summary and Strided: Child et al. 2019, arXiv:1904.10509. Divided space and time: Bertasius et al. 2021,
 // arXiv:2102.05095.
@@ -29,32 +29,33 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Queries at the positions n, n + step, ... that see nearly the same keys.
+/// Queries at the positions n, n + step, ... that have nearly the same visible keys.
 struct QueryTile {
   std::size_t n = 0;      ///< position of the first query
-  std::size_t step = 1;   ///< from one query to the next
-  std::size_t count = 0;  ///< queries
+  std::size_t step = 1;   ///< stride of the positions
+  std::size_t count = 0;  ///< number of queries
   /// Position of query `i`.
   [[nodiscard]] std::size_t position(std::size_t i) const noexcept { return n + i * step; }
 };
 
-/// The key indices [begin(i), end(i)) that query i of a tile sees. Both ascend with i.
+/// The key indices [begin(i), end(i)) that are visible to query i of a tile. Both ascend with i.
 struct VisibleRange {
-  std::size_t first = 0;                                         ///< no index below it
+  std::size_t first = 0;                                         ///< lower limit of all indices
   std::size_t last = 0;                                          ///< end of query 0
-  std::size_t advance = 0;                                       ///< of the end from query to query
-  std::size_t window = std::numeric_limits<std::size_t>::max();  ///< at most this many
-  bool attends_self = false;                                     ///< after these each query sees its own key
+  std::size_t advance = 0;                                       ///< increment of the end per query
+  std::size_t window = std::numeric_limits<std::size_t>::max();  ///< maximum number of keys
+  bool attends_self = false;                                     ///< then each query also attends to its own key
 
-  /// One past the last index that query `i` sees.
+  /// One past the last index visible to query `i`.
   [[nodiscard]] std::size_t end(std::size_t i) const noexcept { return last + i * advance; }
-  /// The first index that query `i` sees.
+  /// The first index visible to query `i`.
   [[nodiscard]] std::size_t begin(std::size_t i) const noexcept {
     return std::max(first, end(i) - std::min(end(i), window));
   }
 };
 
-/// Which keys a query sees, where a cache keeps them, and by which position both rotate. Knows no heads and no values.
+/// Which keys are visible to a query, where a cache stores them, and by which position both are rotated. Independent of
+/// heads and values.
 class AttentionPattern {
  public:
   AttentionPattern() = default;
@@ -68,22 +69,23 @@ class AttentionPattern {
   [[nodiscard]] virtual std::size_t pages(std::size_t tokens) const = 0;
   /// The position that query and key n rotate by.
   [[nodiscard]] virtual std::size_t rotary_position(std::size_t n) const { return n; }
-  /// How many of the `rows` positions from n on may be stored before one of them attends: storing may overwrite keys
-  /// that it needs.
+  /// How many of the `rows` positions from n on may be stored before the first of them attends: storing may overwrite
+  /// keys that it needs.
   [[nodiscard]] virtual std::size_t max_append(std::size_t n, std::size_t rows) const {
     static_cast<void>(n);
     return rows;
   }
-  /// Where position n is stored; nullopt if it is not.
+  /// The slot of position n; nullopt if it is not stored.
   [[nodiscard]] virtual std::optional<CacheSlot> slot(std::size_t n) const = 0;
-  /// Cuts the queries [n, end) into tiles of at most `most` and returns their number.   tiles: room for end - n
+  /// Divides the queries [n, end) into tiles of up to `most` queries and returns the number of tiles.   tiles: room for
+  /// end - n
   [[nodiscard]] virtual std::size_t tiles(std::size_t n, std::size_t end, std::size_t most,
                                           std::span<QueryTile> tiles) const = 0;
-  /// The keys that the queries of a tile see.
+  /// The keys visible to the queries of a tile.
   [[nodiscard]] virtual VisibleRange visible(const QueryTile& tile) const = 0;
-  /// The keys of indices [index, end) that the tile sees, or as many of the first as are contiguous.
+  /// The keys of indices [index, end) that are visible to the tile, or the first of them that are contiguous.
   [[nodiscard]] virtual KvSegment segment(const QueryTile& tile, std::size_t index, std::size_t end) const = 0;
-  /// Returns whether the cache after `tokens` tokens still holds all that position `to` and later ones attend to.
+  /// Returns whether the cache after `tokens` tokens still holds all keys that position `to` and later ones attend to.
   [[nodiscard]] virtual bool can_truncate(std::size_t tokens, std::size_t to) const {
     static_cast<void>(tokens);
     static_cast<void>(to);
@@ -91,7 +93,7 @@ class AttentionPattern {
   }
 
  protected:
-  /// Tiles of neighbours, none across a multiple of `period`.
+  /// Tiles of consecutive queries; none crosses a multiple of `period`.
   [[nodiscard]] static std::size_t cut(std::size_t n, std::size_t end, std::size_t most, std::size_t period,
                                        std::span<QueryTile> tiles) noexcept {
     std::size_t cut = 0;
@@ -106,7 +108,7 @@ class AttentionPattern {
   static constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
 };
 
-/// Every query sees all keys up to its own. Pages of 64 tokens.
+/// Every query attends to all keys up to its own. Pages of 64 tokens.
 class FullPattern : public AttentionPattern {
  public:
   [[nodiscard]] KvPageLayout page_layout() const override { return {.blocks = 1, .block_rows = kPageRows}; }
@@ -128,7 +130,7 @@ class FullPattern : public AttentionPattern {
   static constexpr std::size_t kPageRows = 64;
 };
 
-/// The last `window` tokens, n itself among them, in a ring of pages: position n lies where n - capacity lay.
+/// The last `window` tokens, n itself among them, in a ring of pages: position n overwrites n - capacity.
 /// Beltagy et al., "Longformer", 2020, arXiv:2004.05150.
 class SlidingWindowPattern : public AttentionPattern {
  public:
@@ -141,7 +143,7 @@ class SlidingWindowPattern : public AttentionPattern {
     return std::min(ring_pages_, (tokens + kPageRows - 1) / kPageRows);
   }
   [[nodiscard]] std::size_t max_append(std::size_t, std::size_t rows) const override {
-    return std::min(rows, capacity_ - window_ + 1);  // the first of them still sees window - 1 tokens before it
+    return std::min(rows, capacity_ - window_ + 1);  // the first of them still attends to window - 1 earlier tokens
   }
   [[nodiscard]] std::optional<CacheSlot> slot(std::size_t n) const override { return at(n); }
   [[nodiscard]] std::size_t tiles(std::size_t n, std::size_t end, std::size_t most,
@@ -155,7 +157,7 @@ class SlidingWindowPattern : public AttentionPattern {
     return {at(index), std::min(end - index, kPageRows - index % kPageRows)};
   }
   [[nodiscard]] bool can_truncate(std::size_t tokens, std::size_t to) const override {
-    const std::size_t first = to + 1 - std::min(to + 1, window_);  // the first that position `to` sees
+    const std::size_t first = to + 1 - std::min(to + 1, window_);  // the first key visible to position `to`
     return first == to || first + capacity_ >= tokens;
   }
 
@@ -169,10 +171,10 @@ class SlidingWindowPattern : public AttentionPattern {
   std::size_t capacity_;  // tokens of the ring
 };
 
-/// Full attention in chunks. A ring of pages holds a chunk and what it sees of the one before.
+/// Full attention in chunks. A ring of pages holds a chunk and the overlap with the previous one.
 class ChunkedPattern : public AttentionPattern {
  public:
-  /// Chunks of `chunking.size` positions, each seeing `chunking.overlap` of the one before.
+  /// Chunks of `chunking.size` positions, each with an overlap of `chunking.overlap` with the previous one.
   explicit ChunkedPattern(const Chunking& chunking)
       : chunking_(chunking), ring_pages_((chunking.size + chunking.overlap + kPageRows - 1) / kPageRows) {}
 
@@ -206,26 +208,26 @@ class ChunkedPattern : public AttentionPattern {
   std::size_t ring_pages_;
 };
 
-/// The rows of a frame in equal pages of at most kMaxRows, so that memory follows what is written.
+/// The rows of a frame in equal pages of up to kMaxRows rows, so that memory grows with the written rows.
 class FramePages {
  public:
   /// frame_size: sites of a frame, at least 1
   explicit FramePages(std::size_t frame_size)
       : number((frame_size + kMaxRows - 1) / kMaxRows), rows((frame_size + number - 1) / number) {}
 
-  std::size_t number;  ///< pages of a frame
-  std::size_t rows;    ///< sites of a page
+  std::size_t number;  ///< pages per frame
+  std::size_t rows;    ///< sites per page
 
  private:
   static constexpr std::size_t kMaxRows = 64;
 };
 
-/// Frame t has its pages at those of frame t mod (lookback + 1), which it overwrites. Chunked attention is a causal
+/// Frame t uses the pages of index t mod (lookback + 1), whose frame it overwrites. Chunked attention is a causal
 /// window without lookback.
 class FrameWindowPattern : public AttentionPattern {
  public:
-  /// Frames of `frame_size` positions; a query sees its own and `lookback` before it. causal: of its own only up to
-  /// itself
+  /// Frames of `frame_size` positions; a query attends to its own and the `lookback` previous ones. causal: in its own
+  /// frame only up to itself
   FrameWindowPattern(std::size_t frame_size, std::size_t lookback, bool causal)
       : frame_size_(frame_size), lookback_(lookback), causal_(causal), frame_pages_(frame_size) {}
 
@@ -255,7 +257,7 @@ class FrameWindowPattern : public AttentionPattern {
   }
   [[nodiscard]] bool can_truncate(std::size_t tokens, std::size_t to) const override {
     if (to == 0 || to >= tokens) return true;
-    const std::size_t kept = (tokens - 1) / frame_size_;  // the last frame that was begun
+    const std::size_t kept = (tokens - 1) / frame_size_;  // the last frame that was started
     return to / frame_size_ == kept || kept <= lookback_ || (lookback_ == 0 && to % frame_size_ == 0);
   }
 
@@ -310,7 +312,7 @@ class SummaryPattern : public AttentionPattern {
   std::size_t frame_size_;
 };
 
-/// A page holds some sites of kPageFrames frames, a block a site, so that a site's keys lie together.
+/// A page holds some sites of kPageFrames frames, one block per site, so that the keys of a site are contiguous.
 class StridedPattern : public AttentionPattern {
  public:
   /// frame_size: sites of a frame, at least 1
@@ -332,7 +334,7 @@ class StridedPattern : public AttentionPattern {
   [[nodiscard]] std::size_t tiles(std::size_t n, std::size_t end, std::size_t most,
                                   std::span<QueryTile> tiles) const override {
     std::size_t cut = 0;
-    for (std::size_t first = n; first < std::min(end, n + frame_size_); ++first) {  // the queries of one site each
+    for (std::size_t first = n; first < std::min(end, n + frame_size_); ++first) {  // the queries of one site
       const std::size_t queries = (end - first + frame_size_ - 1) / frame_size_;
       for (std::size_t done = 0; done < queries; done += most)
         tiles[cut++] = {first + done * frame_size_, frame_size_, std::min(most, queries - done)};

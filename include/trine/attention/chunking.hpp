@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Full attention cut into chunks: an approximation that makes long contexts cheap.
+// Full attention approximated by chunks, which makes long contexts cheap.
 #pragma once
 
 #include <charconv>
@@ -13,21 +13,22 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// A query sees its own chunk of `size` positions up to itself, and the last `overlap` positions before the chunk.
+/// A query attends to its own chunk of `size` positions up to itself, and the last `overlap` positions before the
+/// chunk.
 struct Chunking {
   std::size_t size = 0;     ///< >= 1
   std::size_t overlap = 0;  ///< <= size
 
-  /// The first position that position n sees.
+  /// The first position that position n attends to.
   [[nodiscard]] constexpr std::size_t first(std::size_t n) const noexcept {
     const std::size_t begin = n / size * size;
     return begin - (begin < overlap ? begin : overlap);
   }
-  /// Positions from n on that see the same first position.
+  /// The number of positions from n on with the same first position.
   [[nodiscard]] constexpr std::size_t left(std::size_t n) const noexcept { return size - n % size; }
 };
 
-/// "full": nothing; "chunked:SIZE" or "chunked:SIZE:OVERLAP". Throws InputError.
+/// "full" is nullopt; otherwise "chunked:SIZE" or "chunked:SIZE:OVERLAP". Throws InputError.
 [[nodiscard]] inline std::optional<Chunking> parse_chunking(std::string_view text) {
   if (text == "full") return std::nullopt;
   constexpr std::string_view kKind = "chunked:";

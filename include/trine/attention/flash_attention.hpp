@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Flash attention of groups of heads, each with its pattern, for all sequences of a batch: new keys and values are
-// stored, and each query attends to what its pattern shows it, tile by tile. The tiles of all sequences and head groups
-// are one list of tasks.
+// Flash attention of groups of heads, each with its pattern, for all sequences of a batch: stores new keys and values,
+// then computes each tile of queries over its visible keys. The tiles of all sequences and head groups are one list of
+// tasks.
 #pragma once
 
 #include <algorithm>
@@ -27,7 +27,7 @@ struct HeadGroup {
   std::size_t num_kv_heads = 0;  // divides num_heads
 
   [[nodiscard]] std::size_t group() const noexcept { return num_heads / num_kv_heads; }
-  /// Queries of a tile, at most.
+  /// Maximum number of queries per tile.
   [[nodiscard]] std::size_t tile_rows() const noexcept { return std::max<std::size_t>(kQueryTile / group(), 1); }
   [[nodiscard]] KvPageLayout page_layout(std::size_t head_dim, KvCacheDtype type) const {
     KvPageLayout layout = pattern->page_layout();
@@ -57,13 +57,13 @@ class FlashAttention {
         v_(v),
         z_(z) {}
 
-  // Some patterns must attend before they store more, since storing overwrites: the segments of a step are computed
-  // together, one of each sequence and head group that has rows left.
+  // Some patterns must attend before they store more rows, because storing overwrites keys. A step computes one segment
+  // of each sequence and head group that has rows left.
   void run() {
     Workspace& workspace = context_.workspace;
     const std::span<const SequenceSlice> sequences = context_.batch.sequences;
     const std::size_t most = sequences.size() * head_groups_.size();
-    const std::span<std::size_t> done = workspace.take<std::size_t>(most);  // position up to which all is computed
+    const std::span<std::size_t> done = workspace.take<std::size_t>(most);  // end of the computed positions
     for (std::size_t i = 0; i < most; ++i) done[i] = sequences[i / head_groups_.size()].position;
     const std::span<Segment> segments = workspace.take<Segment>(most);
     for (;;) {
@@ -102,8 +102,8 @@ class FlashAttention {
   }
 
  private:
-  static constexpr std::size_t kWorthThreads = 4096;  // pairs of query and key from which threads pay
-  static constexpr std::size_t kSmallBatch = 16;      // for which widening in registers is cheaper
+  static constexpr std::size_t kWorthThreads = 4096;  // pairs of query and key that justify threads
+  static constexpr std::size_t kSmallBatch = 16;      // up to which converting in registers is cheaper
 
   // Positions [begin, end) of a sequence along a head group's pattern: all of them are stored before one of them
   // attends.
@@ -131,7 +131,7 @@ class FlashAttention {
     std::size_t pairs;  // of query and key: its cost
   };
 
-  // Of one thread.
+  // Scratch memory of one thread.
   struct Scratch {
     View<float, 2> q;
     View<float, 2> z;
@@ -143,7 +143,7 @@ class FlashAttention {
   };
 
   void store(std::span<const Segment> segments, std::size_t rows) {
-    for (const Segment& segment : segments) {  // pages grow in this thread, rows are written in all
+    for (const Segment& segment : segments) {  // pages are allocated in this thread, rows are written by all
       std::size_t last = static_cast<std::size_t>(-1);
       for (std::size_t n = segment.begin; n < segment.end; ++n) {
         const std::optional<CacheSlot> slot = segment.heads->pattern->slot(n);
@@ -161,7 +161,7 @@ class FlashAttention {
     });
   }
 
-  // Key or value of all heads of the segment's axis.
+  // Key or value of all heads of the segment's head group.
   [[nodiscard]] std::span<const float> of_segment(const Segment& segment, View<const float, 2> x,
                                                   std::size_t position) const noexcept {
     return x.row(segment.row(position)).subspan(segment.kv_head * head_dim_, segment.heads->num_kv_heads * head_dim_);
@@ -189,7 +189,7 @@ class FlashAttention {
         work += pairs * heads.num_kv_heads;
       }
     }
-    // Long tasks first, so that threads end at about the same time.
+    // Long tasks first, so that threads finish at about the same time.
     std::ranges::sort(tasks.first(count), std::ranges::greater(), &Task::pairs);
     const std::size_t threads = work < kWorthThreads ? 1 : std::min(context_.execution.num_workers(), count);
     const std::span<Scratch> scratch = workspace.take<Scratch>(threads);
@@ -243,7 +243,7 @@ class FlashAttention {
                   z_.row(segment.row(tile.position(i))).data() + first_head * head_dim_);
   }
 
-  // The keys of indices [index, end). What is not f32 becomes it once for many rows, or in registers for a few.
+  // The keys of indices [index, end). Other types than f32 are converted once for many rows, or in registers for a few.
   void attend_to_block(const Task& task, std::size_t index, std::size_t end, const AttentionInputs& queries,
                        Scratch& scratch) const {
     const KvPageLayout& shape = task.segment->shape;
@@ -283,7 +283,7 @@ class FlashAttention {
     return parts.first(count);
   }
 
-  // Each query's own key, after those that it shares with others.
+  // Each query's own key, after those shared by the tile.
   void attend_to_self(const Task& task, const AttentionInputs& queries) const {
     const std::size_t group = queries.heads;
     const std::size_t first = (task.segment->kv_head + task.kv_head) * head_dim_;
@@ -315,7 +315,7 @@ class FlashAttention {
 }  // namespace detail
 
 /// Stores the new keys and values and attends, for all rows of the batch, head group after head group:
-///   z_n = sum_m softmax_m(q_n . k_m / sqrt(head_dim)) v_m      over the keys m that the pattern shows query n
+///   z_n = sum_m softmax_m(q_n . k_m / sqrt(head_dim)) v_m      over the visible keys m of query n
 /// head_groups[g] has its keys and values in table g of the layer's state.   q, z: [rows, heads * head_dim]   k, v:
 /// [rows, kv_heads * head_dim]   sinks: [heads] or null. z is written.
 inline void flash_attention(const ForwardContext& context, std::span<const HeadGroup> head_groups, std::size_t head_dim,

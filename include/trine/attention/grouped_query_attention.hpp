@@ -22,11 +22,11 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// What published models add to grouped-query attention. In this order: bias, norm, clip, rotation.
+/// Options of published models, applied in this order: bias, norm, clip, rotation.
 struct GroupedQueryOptions {
-  /// What queries and keys are normalised by, before they rotate.
+  /// How queries and keys are normalised before rotation.
   enum class Norm : std::uint8_t {
-    none,         ///< they are used as projected
+    none,         ///< no normalisation
     per_head,     ///< RMSNorm over head_dim, one gain for all heads
     whole_vector  ///< RMSNorm over all heads together
   };
@@ -34,21 +34,21 @@ struct GroupedQueryOptions {
   Linear::Bias o_bias = Linear::Bias::no;        ///< of o_proj
   Norm qk_norm = Norm::none;                     ///< of queries and of keys
   float norm_epsilon = 1e-6F;                    ///< of qk_norm
-  std::optional<float> clip_qkv = std::nullopt;  ///< q, k and v to [-clip, clip]
-  bool sinks = false;                            ///< a learned logit a head takes part in the softmax and is dropped
+  std::optional<float> clip_qkv = std::nullopt;  ///< clamps q, k and v to [-clip, clip]
+  bool sinks = false;                            ///< a learned logit per head takes part in the softmax and is dropped
 };
 
 /// q, k, v = x W_q, x W_k, x W_v, head group after head group; q and k rotated by the pattern's
-/// position. For query n and a head, over the keys m that the pattern of its group allows:
+/// position. For query n and a head, over the keys m that are visible in the pattern of its group:
 ///   z = sum_m softmax_m(q_n . k_m / sqrt(head_dim)) v_m            y = [z of all heads] W_o
 /// With a sink s of the head, softmax_m runs over all m and s (Xiao et al. 2023, arXiv:2309.17453).
 /// Softmax in f32, in blocks that end at multiples of kKeyBlock. The keys of a query are visited in
-/// ascending position, so its bits depend neither on the batch nor on threads.
+/// ascending position, so its bits depend neither on the batch nor on the number of threads.
 class GroupedQueryAttention : public Attention {
  public:
   /// Reads "q_proj.weight" [heads * head_dim, hidden], "k_proj.weight", "v_proj.weight" [kv_heads * head_dim, hidden]
-  /// and "o_proj.weight" [hidden, heads * head_dim]; where `options` ask for them also their biases,
-  /// "{q,k}_norm.weight" [head_dim] or [heads * head_dim], and "sinks" [heads]. Throws WeightError.
+  /// and "o_proj.weight" [hidden, heads * head_dim]; if `options` require them, also their biases, "{q,k}_norm.weight"
+  /// [head_dim] or [heads * head_dim], and "sinks" [heads]. Throws WeightError.
   GroupedQueryAttention(const WeightScope& scope, std::size_t hidden, std::size_t head_dim,
                         std::vector<HeadGroup> head_groups, std::shared_ptr<const Rotary> rotary,
                         const GroupedQueryOptions& options = {})
@@ -124,7 +124,7 @@ class GroupedQueryAttention : public Attention {
     return count;
   }
 
-  // The norm runs over as many elements as it has gains: a head, or the whole row.
+  // The norm covers as many elements as it has gains: a head, or the whole row.
   static void normalize(Isa isa, const RmsNorm& norm, std::span<float> x) noexcept {
     for (std::size_t i = 0; i < x.size(); i += norm.parameters()) {
       const std::span<float> part = x.subspan(i, norm.parameters());

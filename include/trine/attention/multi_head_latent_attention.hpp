@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Multi-head latent attention: keys and values of all heads are linear maps of one small vector a token, which alone is
-// remembered. DeepSeek-AI, "DeepSeek-V2", 2024, arXiv:2405.04434, section 2.1. docs/design/latent-attention.md compares
-// the two forms.
+// Multi-head latent attention: keys and values of all heads are linear maps of one small vector per token, the only one
+// that is cached. DeepSeek-AI, "DeepSeek-V2", 2024, arXiv:2405.04434, section 2.1. docs/design/latent-attention.md
+// compares the two forms.
 #pragma once
 
 #include <algorithm>
@@ -24,11 +24,11 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Widths as config.json names them, and as the equations above do.
+/// Options, named as in config.json and in the equations below.
 struct MlaOptions {
   std::size_t hidden_size = 0;                            ///< width of x
-  std::size_t num_heads = 0;                              ///< of queries; keys have as many
-  std::optional<std::size_t> q_lora_rank = std::nullopt;  ///< without: queries straight from x
+  std::size_t num_heads = 0;                              ///< query heads; the same number of key heads
+  std::optional<std::size_t> q_lora_rank = std::nullopt;  ///< nullopt: queries are computed directly from x
   std::size_t kv_lora_rank = 0;                           ///< C, width of the latent
   std::size_t qk_nope_head_dim = 0;                       ///< N, part of a query or key without position
   std::size_t qk_rope_head_dim = 0;                       ///< R, part that is rotated
@@ -39,8 +39,9 @@ struct MlaOptions {
   std::optional<Chunking> chunking = std::nullopt;  ///< nullopt: full attention
 };
 
-/// The form that takes fewer multiply-adds for `rows` rows of one sequence, the last of which sees `keys` positions,
-/// rows <= keys; absorbed for a single row wherever it is. docs/design/latent-attention.md compares it with the clock.
+/// Returns the form that takes fewer multiply-adds for `rows` rows of one sequence, the last of which sees `keys`
+/// positions, rows <= keys; always absorbed for a single row. docs/design/latent-attention.md compares it with measured
+/// times.
 [[nodiscard]] inline MlaForm cheaper_form(const MlaOptions& options, std::size_t rows, std::size_t keys) noexcept {
   const auto cost = [](std::size_t count, std::size_t width) {
     return static_cast<double>(count) * static_cast<double>(width);
@@ -55,19 +56,18 @@ struct MlaOptions {
 
 /// For a token x, position n, and head h:
 ///   q_h = [q_n | q_r]: N + R rows of q_b_proj RMSNorm(q_a_proj x), or of q_proj x              q_r rotated by n
-///   [l | r] = kv_a_proj_with_mqa x;   c = RMSNorm(l), k = r rotated by n                       remembered: [c | k]
+///   [l | r] = kv_a_proj_with_mqa x;   c = RMSNorm(l), k = r rotated by n                       cached: [c | k]
 ///   score_h(m) = softmax_scale * (q_n . U_h c_m + q_r . k_m)
-///   z_h = sum_m softmax_m(score_h(m)) V_h c_m,  m <= n                                         y = [z of all heads]
-///   W_o
+///   z_h = sum_m softmax_m(score_h(m)) V_h c_m,  m <= n                                     y = [z of all heads] W_o
 /// with U_h [N, C] and V_h [D, C] the rows of kv_b_proj for head h. The absorbed form moves U_h and V_h out of the sum:
 ///   score_h(m) = softmax_scale * ((U_h^T q_n) . c_m + q_r . k_m)        z_h = V_h sum_m softmax_m(score_h(m)) c_m
-/// Softmax in f32, in pieces that end at multiples of kKeyBlock, keys ascending: the bits of a row depend
-/// on the form and what it sees, not on the batch or on threads.
+/// Softmax in f32, in blocks that end at multiples of kKeyBlock, keys ascending: the bits of a row depend on the form
+/// and the visible keys, not on the batch or on the number of threads.
 class MultiHeadLatentAttention : public Attention {
  public:
   /// Reads "q_proj" [heads * (N + R), hidden], or "q_a_proj" [q_lora_rank, hidden], "q_a_layernorm" and "q_b_proj"
   /// [heads * (N + R), q_lora_rank]; "kv_a_proj_with_mqa" [C + R, hidden], "kv_a_layernorm", "kv_b_proj" [heads * (N +
-  /// D), C] and "o_proj" [hidden, heads * D]. `rotary` turns heads of R. Throws WeightError.
+  /// D), C] and "o_proj" [hidden, heads * D]. `rotary` rotates heads of R. Throws WeightError.
   MultiHeadLatentAttention(const WeightScope& scope, const MlaOptions& options, std::shared_ptr<const Rotary> rotary)
       : options_(options),
         width_(options.kv_lora_rank + options.qk_rope_head_dim),
@@ -117,7 +117,7 @@ class MultiHeadLatentAttention : public Attention {
   }
 
  private:
-  // What is remembered.
+  // The cache.
   struct Tokens {
     LatentCacheLayout shape;
     const PageTable* pages;
@@ -136,7 +136,7 @@ class MultiHeadLatentAttention : public Attention {
   [[nodiscard]] Linear::Bias bias() const noexcept {
     return options_.attention_bias ? Linear::Bias::yes : Linear::Bias::no;
   }
-  // Where U_h [N, C] begins in kv_b_proj; V_h [D, C] follows.
+  // First row of U_h [N, C] in kv_b_proj; V_h [D, C] follows.
   [[nodiscard]] std::size_t key_row(std::size_t head) const noexcept {
     return head * (options_.qk_nope_head_dim + options_.v_head_dim);
   }
@@ -152,7 +152,7 @@ class MultiHeadLatentAttention : public Attention {
   }
 
   void rotate_and_store(const ForwardContext& context, View<float, 2> q, View<float, 2> latent) const {
-    for (const SequenceSlice& sequence : context.batch.sequences) {  // pages grow in this thread
+    for (const SequenceSlice& sequence : context.batch.sequences) {  // pages are allocated in this thread
       const std::size_t end = sequence.position + sequence.rows;
       for (std::size_t n = sequence.position; n < end; n = (n / kBlock + 1) * kBlock)
         static_cast<void>(context.state_of(sequence).tables[0].write(n / kBlock));
@@ -177,13 +177,13 @@ class MultiHeadLatentAttention : public Attention {
     std::size_t position;
     std::size_t begin;
     MlaForm form;
-    std::size_t end_task;  // of the tasks of this part and those before it
+    std::size_t end_task;  // end of the tasks of this part
 
     [[nodiscard]] std::size_t end() const noexcept { return position + rows; }
   };
 
-  // How the work of all parts is cut. A task of the naive form is a head; of the absorbed form a few rows and a few
-  // heads, which share each page of the cache while it is at hand.
+  // How the work of all parts is divided. A task of the naive form is a head; one of the absorbed form is a few rows
+  // and heads, which share each page of the cache while it is in the CPU's cache.
   struct Cut {
     std::size_t num_threads;
     std::size_t heads;       // of an absorbed task
@@ -209,7 +209,7 @@ class MultiHeadLatentAttention : public Attention {
       cut.is_f32 = cut.is_f32 && part.cache.shape.type == KvCacheDtype::f32;
     }
     cut.num_threads =
-        work < kernels::kTaskWork ? 1 : execution.num_workers();  // waking others costs more than little work
+        work < kernels::kTaskWork ? 1 : execution.num_workers();  // waking threads costs more than a small task
     cut.heads = std::clamp<std::size_t>(options_.num_heads * parts.size() / cut.num_threads, 1, kMaxHeads);
     cut.heads = std::min(cut.heads, options_.num_heads);
     const std::size_t groups = (options_.num_heads + cut.heads - 1) / cut.heads;
@@ -256,18 +256,18 @@ class MultiHeadLatentAttention : public Attention {
     return parts.first(count);
   }
 
-  // Of one thread. What only one of the forms wants is empty where no part has it.
+  // Scratch memory of one thread. Members of one form are empty if no part uses it.
   struct Scratch {
     std::span<float> scores;
     std::span<float> loaded;
     std::span<kernels::OnlineSoftmax> softmax;
-    std::span<float> rows;      // naive: keys of a page, a row each
-    std::span<float> keys;      // naive: the same, a column each
+    std::span<float> rows;      // naive: keys of a page, as rows
+    std::span<float> keys;      // naive: the same, as columns
     std::span<float> values;    // naive
-    std::span<std::byte> copy;  // naive: kv_b_proj of a head in panels, where that is faster
+    std::span<std::byte> copy;  // naive: kv_b_proj of a head in panels, if that is faster
     kernels::ActivationBuffer latents;
-    std::span<float> absorbed;  // absorbed: queries in the space of the latents
-    std::span<float> mixed;     // absorbed: latents weighted
+    std::span<float> absorbed;  // absorbed: queries in latent space
+    std::span<float> mixed;     // absorbed: weighted sums of latents
   };
 
   [[nodiscard]] Scratch make_scratch(const ForwardContext& context, const Cut& cut) const {
@@ -298,7 +298,7 @@ class MultiHeadLatentAttention : public Attention {
     return kv_b_.wants_copies(execution, {options_.qk_nope_head_dim, options_.v_head_dim});
   }
 
-  // Keys and values of a head live for one page of the cache, which serves all rows of the part.
+  // Keys and values of a head are computed page by page, each for all rows of the part.
   void attend_naive(const ExecutionContext& execution, const Part& part, std::size_t head, const Scratch& scratch,
                     View<const float, 2> q, View<float, 2> z) const {
     const std::size_t value_width = options_.v_head_dim;
@@ -340,7 +340,7 @@ class MultiHeadLatentAttention : public Attention {
     finalize_attention(execution.isa, queries);
   }
 
-  // The latents of a page as the products with kv_b_proj want them.
+  // The latents of a page in the type that the matmul with kv_b_proj takes.
   [[nodiscard]] kernels::ActivationRows prepare_page(const ExecutionContext& execution,
                                                      const kernels::ActivationBuffer& buffer, const float* page,
                                                      std::size_t count) const noexcept {
@@ -386,7 +386,7 @@ class MultiHeadLatentAttention : public Attention {
     for (std::size_t first = part.begin / kBlock * kBlock; first < end; first += kBlock) {
       const std::size_t count = std::min(kBlock, end - first);
       const float* page = part.cache.page(execution.isa, first / kBlock, count, scratch.loaded);
-      const KeyValues<float> keys{page, width_, false, page, width_, count};  // values are the beginnings of the keys
+      const KeyValues<float> keys{page, width_, false, page, width_, count};  // values: the first C elements
       attention_block<float>(execution.isa, queries, first, {&keys, 1});
     }
     finalize_attention(execution.isa, queries);
@@ -398,7 +398,7 @@ class MultiHeadLatentAttention : public Attention {
 
   static constexpr std::size_t kBlock = LatentCacheLayout::kPageRows;  // keys per block
   static_assert(kBlock == kKeyBlock);
-  static constexpr std::size_t kMaxHeads = 8;  // heads and rows of an absorbed task
+  static constexpr std::size_t kMaxHeads = 8;  // limits of an absorbed task
   static constexpr std::size_t kMaxRows = 16;
 
   MlaOptions options_;
@@ -411,7 +411,7 @@ class MultiHeadLatentAttention : public Attention {
   RmsNorm kv_norm_;
   Linear kv_b_;  // only its rows are used, head by head
   Linear o_;
-  std::shared_ptr<const Rotary> rotary_;  // its tables serve all layers
+  std::shared_ptr<const Rotary> rotary_;  // its tables are shared by all layers
 };
 
 }  // namespace trine::inline TRINE_ABI

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Keys and values of past tokens in pages, in the order in which attention reads them.
 //
-// A page holds `blocks` blocks of `block_rows` rows; what a row stands for is its user's affair. Head after head, and
-// for each block after block:
+// A page holds `blocks` blocks of `block_rows` rows; the meaning of a row is up to the user. The order is head after
+// head, and block after block for each head:
 //
-//   keys     [head_dim][block_rows]               a column a row: the same number of neighbouring keys lies together
+//   keys     [head_dim][block_rows]               one column per row: element i of consecutive keys is contiguous
 //   scales   f32 [groups][block_rows]             q8 only
 //   values   [block_rows][head_dim]
 //   scales   f32 [block_rows][groups]             q8 only
@@ -60,7 +60,7 @@ struct KvSegment {
   std::size_t count = 0;
 };
 
-/// Where the rows from a slot on lie, up to the end of their block.
+/// The memory of the rows from a slot on, up to the end of their block.
 struct KvRows {
   const std::byte* keys;      // first element of the first row
   const float* key_scales;    // q8: of the first row

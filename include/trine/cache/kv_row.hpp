@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One row of numbers as a cache stores it: elements at some distance, and for q8 the scales of its groups.
+// One row of a cache: strided elements, and for q8 the scales of its groups.
 #pragma once
 
 #include <algorithm>
@@ -14,8 +14,8 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// x as `type`: element i at elements + i * element_step numbers of that type, scale g at scales + g * scale_step.
-/// q8: x = scale * code, scale = max |x| / 127 of a group; NaN where an x of it is not finite.
+/// x as `type`: element i is at elements + i * element_step of that type, scale g at scales + g * scale_step.
+/// q8: x = scale * element, scale = max |x| / 127 of a group; NaN if an x of the group is not finite.
 inline void store_kv_row(KvCacheDtype type, std::span<const float> x, std::byte* elements, std::size_t element_step,
                          float* scales, std::size_t scale_step) noexcept {
   const auto put = [&](std::size_t i, auto value) {
@@ -33,7 +33,7 @@ inline void store_kv_row(KvCacheDtype type, std::span<const float> x, std::byte*
     for (std::size_t begin = 0; begin < x.size(); begin += kKvScaleBlock) {
       const std::span<const float> group = x.subspan(begin, std::min(kKvScaleBlock, x.size() - begin));
       float largest = 0.0F;
-      float zeros = 0.0F;  // NaN if a number is not finite
+      float zeros = 0.0F;  // NaN if a value is not finite
       for (const float value : group) {
         largest = std::max(largest, std::abs(value));
         zeros += 0.0F * value;

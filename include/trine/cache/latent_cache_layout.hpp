@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What multi-head latent attention remembers of past tokens: one row a position, in pages.
+// The cache of multi-head latent attention: one row per position, in pages.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What one layer keeps of one sequence.
+// The state of one layer for one sequence.
 #pragma once
 
 #include <cstddef>
@@ -10,13 +10,13 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Tables of pages whose meaning is the layer's: keys and values, latents, a ring of them, or a recurrent state. A copy
-/// shares the pages until one of both writes to them.
+/// Page tables whose contents the layer defines: keys and values, latents, a ring of them, or a recurrent state. A copy
+/// shares the pages until one of the two writes to them.
 struct LayerState {
-  KvCacheDtype type = KvCacheDtype::f32;  ///< how numbers are kept
-  std::vector<PageTable> tables;          ///< as the layer made them
+  KvCacheDtype type = KvCacheDtype::f32;  ///< type of cached elements
+  std::vector<PageTable> tables;          ///< defined by the layer
 
-  /// Memory of all pages, shared ones counted in full.
+  /// Bytes of all pages; shared pages count in full.
   [[nodiscard]] std::size_t bytes() const noexcept {
     std::size_t total = 0;
     for (const PageTable& table : tables) total += table.bytes();

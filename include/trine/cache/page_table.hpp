@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pages of memory that caches share until one of them writes: what makes a fork of a sequence cheap.
+// Copy-on-write pages of memory, which make forks of a sequence cheap.
 #pragma once
 
 #include <atomic>
@@ -13,18 +13,18 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// A table of pages of the same size, which are allocated when first written. A copy of the table shares its pages;
-/// whoever writes to a shared one gets a copy of it first. Tables of different threads may share pages.
+/// A table of pages of the same size, allocated when first written. A copy of the table shares its pages; writing to a
+/// shared page copies it first. Tables of different threads may share pages.
 class PageTable {
  public:
   explicit PageTable(std::size_t page_bytes) : page_bytes_(page_bytes) {}
 
   [[nodiscard]] std::size_t page_bytes() const noexcept { return page_bytes_; }
-  /// Places in the table; a page below it may not exist.
+  /// The number of entries; an entry may have no page.
   [[nodiscard]] std::size_t size() const noexcept { return pages_.size(); }
   [[nodiscard]] bool exists(std::size_t page) const noexcept { return page < pages_.size() && pages_[page].exists(); }
 
-  /// The page to be written: it exists afterwards, new ones with zeros, and is shared with nobody. Throws
+  /// Returns the page for writing: it is allocated with zeros if it does not exist, and copied if it is shared. Throws
   /// std::bad_alloc.
   std::byte* write(std::size_t page) {
     if (page >= pages_.size()) pages_.resize(page + 1);
@@ -38,19 +38,19 @@ class PageTable {
     }
     return p.data();
   }
-  /// A page that exists.
+  /// Returns a page, which must exist.
   [[nodiscard]] const std::byte* read(std::size_t page) const noexcept { return pages_[page].data(); }
 
-  /// Forgets the pages from `count` on.
+  /// Releases the pages from `count` on.
   void truncate(std::size_t count) {
     if (count < pages_.size()) pages_.resize(count);
   }
 
-  /// Bytes of the pages that exist, shared ones among them.
+  /// Bytes of the existing pages, including shared ones.
   [[nodiscard]] std::size_t bytes() const noexcept {
     return count([](const Page& page) { return page.exists(); });
   }
-  /// Of these, those that other tables hold, too.
+  /// Bytes of those that are shared with other tables.
   [[nodiscard]] std::size_t shared_bytes() const noexcept {
     return count([](const Page& page) { return page.exists() && page.shared(); });
   }
@@ -63,7 +63,8 @@ class PageTable {
     return total;
   }
 
-  // A counted block of memory. Counts are released before they are acquired by who then writes in place.
+  // A reference-counted block of memory. A release of the count synchronises with the acquire of the thread that then
+  // writes in place.
   class Page {
    public:
     Page() = default;

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// The inline namespace that all of trine lives in: `namespace trine::inline TRINE_ABI { ... }`.
+// The inline namespace of all of trine: `namespace trine::inline TRINE_ABI { ... }`.
 //
-// It spells everything that changes a definition: the version, whether OpenMP is on, and whether definitions are
+// It encodes everything that changes a definition: the version, whether OpenMP is on, and whether definitions are
 // inline. Two translation units configured differently get different symbols, so passing a trine type between them
-// fails to link instead of failing at run time, and two versions of the library can live in one program.
+// fails to link instead of failing at run time, and two versions of the library can coexist in one program.
 //
-// It is the first header of all others, so it also says what trine needs of the compiler.
+// Every other header includes it first, so it also checks the requirements on the compiler.
 #pragma once
 
-// Compilers go on after #error and drown it in hundreds of others; a file that is not there ends them, in one sentence.
+// Compilers continue after #error and report hundreds of further errors; a missing include file stops them with one
+// message.
 #if __cplusplus < 202002L
 #include "trine needs C++20: compile with -std=c++20 or newer"
 #endif
@@ -27,8 +28,8 @@
 #define TRINE_HAS_OPENMP 0
 #endif
 
-/// Header-only unless TRINE_COMPILED_LIB is defined, as it is for those who link trine::compiled. Then what takes long
-/// to compile (kernels, architectures, tokenizers) is only declared, TRINE_DECL before it, and that library defines it.
+/// Header-only unless TRINE_COMPILED_LIB is defined, as for targets that link trine::compiled. Then code that is slow
+/// to compile (kernels, architectures, tokenizers) is only declared, with TRINE_DECL, and the library defines it.
 #if defined(TRINE_COMPILED_LIB)
 #define TRINE_HEADER_ONLY 0
 #define TRINE_DECL

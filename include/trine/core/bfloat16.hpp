@@ -12,7 +12,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// A stored number of 16 bits, widened to float before anything is computed with it.
+/// A 16-bit storage type, which is converted to float before any computation.
 struct bfloat16 {
   std::uint16_t bits = 0;  ///< sign, exponent and fraction, as drawn above
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Decodes one code point of strict UTF-8: the well-formed sequences of table 3-7 of the Unicode Standard, version 16.0,
-// and nothing else: no overlong forms, no surrogates, nothing beyond U+10FFFF.
+// without overlong forms, surrogates, or anything beyond U+10FFFF.
 #pragma once
 
 #include <cstddef>
@@ -13,18 +13,18 @@ namespace trine::inline TRINE_ABI {
 
 enum class Utf8Status : std::uint8_t {
   valid,       // one code point
-  invalid,     // bytes that no continuation can make right
-  incomplete,  // the text ends inside a sequence that is right so far
+  invalid,     // bytes that no continuation can complete
+  incomplete,  // the text ends inside a sequence that is valid so far
 };
 
-/// What stands at the beginning of a text.
+/// The first code point of a text.
 struct Utf8Step {
   char32_t code_point = 0;  // if valid
-  std::size_t bytes = 0;    // how many belong to it: 1 to 4 if valid, 1 to 3 otherwise
+  std::size_t bytes = 0;    // its length: 1 to 4 if valid, 1 to 3 otherwise
   Utf8Status status = Utf8Status::invalid;
 };
 
-/// Decodes the first code point. Of ill-formed text it takes the maximal subpart (Unicode 16.0, section 3.9.6): the
+/// Decodes the first code point. In ill-formed text it takes the maximal subpart (Unicode 16.0, section 3.9.6): the
 /// longest beginning of a well-formed sequence, or one byte. `text` must not be empty.
 [[nodiscard]] constexpr Utf8Step decode_utf8(std::string_view text) noexcept {
   const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
@@ -32,7 +32,7 @@ struct Utf8Step {
   if (lead < 0x80) return {lead, 1, Utf8Status::valid};
   if (lead < 0xC2 || lead > 0xF4) return {0, 1, Utf8Status::invalid};
   const std::size_t length = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-  // The second byte is 80..BF, but for overlong forms, surrogates and the end of Unicode.
+  // The second byte is 80..BF, except for overlong forms, surrogates and the end of Unicode.
   std::uint8_t least = 0x80;
   std::uint8_t most = 0xBF;
   if (lead == 0xE0) least = 0xA0;

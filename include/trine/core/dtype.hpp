@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Element types known at run time only: what a file says a tensor is made of.
+// Element types known only at run time, such as those of a tensor in a file.
 #pragma once
 
 #include <array>
@@ -14,8 +14,8 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// What a stored tensor is made of: elements of one of these types, or the blocks of a format. A block format has its
-/// number in its own header (`block_format`), so that this list is closed; quant/weight_formats.hpp lists them all.
+/// The type of a stored tensor: an element type, or a block format. A block format defines its number in its own header
+/// (`block_format`), so that this list is closed; quant/weight_formats.hpp lists them all.
 enum class DType : std::uint8_t {
   f32,
   bf16,
@@ -35,7 +35,7 @@ enum class DType : std::uint8_t {
   boolean,
 };
 
-/// What is known of an element type.
+/// Properties of an element type.
 struct DTypeInfo {
   DType dtype;            ///< of these elements
   std::string_view name;  ///< as element_name() gives it
@@ -60,29 +60,29 @@ inline constexpr std::array<DTypeInfo, 16> kDTypes{{{DType::f32, "f32", 4},
                                                     {DType::u64, "u64", 8},
                                                     {DType::boolean, "bool", 1}}};
 
-/// The type of tensors that are blocks of format number `n`, whose values have no address of their own.
+/// The type of tensors in block format number `n`, whose values are not individually addressable.
 [[nodiscard]] constexpr DType block_format(std::uint8_t n) noexcept { return static_cast<DType>(kDTypes.size() + n); }
 
-/// Of an element type; "?" for others, whose names quant/weight_formats.hpp knows.
+/// The name of an element type; "?" for others, whose names are in quant/weight_formats.hpp.
 [[nodiscard]] constexpr std::string_view element_name(DType dtype) noexcept {
   for (const DTypeInfo& info : kDTypes)
     if (info.dtype == dtype) return info.name;
   return "?";
 }
 
-/// Bytes of one element; 0 for block formats, and for a value that is no type.
+/// Bytes of one element; 0 for block formats and invalid values.
 [[nodiscard]] constexpr std::size_t size_bytes(DType dtype) noexcept {
   for (const DTypeInfo& info : kDTypes)
     if (info.dtype == dtype) return info.bytes;
   return 0;
 }
 
-/// Returns whether an element is a number by itself, which kernels widen to f32 and nothing more.
+/// Returns whether an element is a plain float, which kernels only convert to f32.
 [[nodiscard]] constexpr bool is_plain_float(DType dtype) noexcept {
   return dtype == DType::f32 || dtype == DType::bf16 || dtype == DType::f16;
 }
 
-/// Calls `use` with a null `const T*` of the element type that `dtype` names: the one switch over plain floats. Throws
+/// Calls `use` with a null `const T*` of the element type that `dtype` names: the only switch over plain floats. Throws
 /// WeightError for every other type.
 template <class Use>
 constexpr decltype(auto) visit_dtype(DType dtype, Use&& use) {

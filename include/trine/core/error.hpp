@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The exceptions of the library. Catching `Error` at the edge of an application catches all of them.
+// The exceptions of the library. Catching `Error` at the top of an application catches all of them.
 //
-// A message has a place, an expectation and a finding:
+// A message has a path or field, what was expected and what was found:
 //   layers.3.mlp.gate_proj.weight: expected shape [64, 2048], found [64, 1024] (weights.json)
-// docs/reference/errors.md lists each kind with a sample and its usual cause. Beside its message, an Error says what a
-// program can act on: `kind()`, `path()` and `field()`.
+// docs/reference/errors.md lists each kind with a sample and its usual cause. Besides its message, an Error has what a
+// program can use: `kind()`, `path()` and `field()`.
 #pragma once
 
 #include <array>
@@ -21,19 +21,19 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// What went wrong, as far as what to do about it differs.
+/// What went wrong, by the possible remedies.
 enum class ErrorKind : std::uint8_t {
-  damaged,       ///< what is read contradicts its format or itself: get it again, or mend it
-  unsupported,   ///< what is read is in order, and trine does not do what it asks for
-  mismatch,      ///< each in order, but not made for each other: another model's weights, session or shape
+  damaged,       ///< the input violates its format or contradicts itself: download or repair it
+  unsupported,   ///< the input is valid, but trine does not support it
+  mismatch,      ///< two valid inputs do not belong together: another model's weights, session or shape
   not_found,     ///< no such file
   io,            ///< the system refuses to open, read or write a file
-  out_of_range,  ///< a setting or an argument is outside of what is allowed
-  wrong_state,   ///< not now: the session was interrupted, the name is taken
+  out_of_range,  ///< a setting or an argument is outside the allowed range
+  wrong_state,   ///< not possible now: the session was interrupted, the name is taken
   does_not_fit,  ///< memory, disk, context, or a limit on the work that a file may cause
   not_finite,    ///< a computation gave NaN or infinity
-  rejected,      ///< a chat template refuses the conversation
-  cancelled,     ///< as the caller asked
+  rejected,      ///< a chat template rejects the conversation
+  cancelled,     ///< requested by the caller
 };
 
 /// "damaged", "unsupported", ...: for logs.
@@ -44,28 +44,28 @@ enum class ErrorKind : std::uint8_t {
   return kNames[static_cast<std::size_t>(kind)];
 }
 
-/// What an error concerns.
+/// The details of an error.
 struct ErrorDetails {
-  std::optional<ErrorKind> kind = {};  ///< none: the usual one of the exception's class
-  std::string path = {};               ///< file or directory, byte for byte, or what the caller named in its place
+  std::optional<ErrorKind> kind = {};  ///< nullopt: the usual one of the exception's class
+  std::string path = {};               ///< file or directory, byte for byte, or the caller's name of a document
   std::string field = {};              ///< key ("moe.router.k"), tensor, option or argument
 };
 
-/// Root of every exception that trine throws on purpose.
+/// The base of every exception that trine itself throws.
 class Error : public std::runtime_error {
  public:
-  /// What went wrong, as far as what to do about it differs. Where nothing says so, the usual kind of the class.
+  /// What went wrong, by the possible remedies. By default, the usual kind of the class.
   [[nodiscard]] ErrorKind kind() const noexcept { return *details_->kind; }
-  /// The file or directory that the error is about, byte for byte as the system has it and so not for printing (the
-  /// message is). Empty where there is none.
+  /// The file or directory of the error, byte for byte as in the system, so not for printing (the message is). Empty if
+  /// there is none.
   [[nodiscard]] const std::string& path() const noexcept { return details_->path; }
-  /// The key within that file, the tensor, the option or the argument; printable. Empty where there is none.
+  /// The key within that file, the tensor, the option or the argument; printable. Empty if there is none.
   [[nodiscard]] const std::string& field() const noexcept { return details_->field; }
-  /// All three, for an error that passes another one on.
+  /// All three, for an error that forwards another one.
   [[nodiscard]] const ErrorDetails& details() const noexcept { return *details_; }
 
  protected:
-  /// For the classes below: `usual` is the kind where `details` names none.
+  /// For the classes below: `usual` is the kind if `details` has none.
   Error(const std::string& message, const ErrorDetails& details, ErrorKind usual)
       : std::runtime_error(printable(message)),
         details_(std::make_shared<const ErrorDetails>(
@@ -77,7 +77,7 @@ class Error : public std::runtime_error {
 
 namespace detail {
 
-// What every class below is: a message, details, and a kind where these name none.
+// The common base of the classes below: a message, details, and a default kind.
 template <ErrorKind kUsual>
 class ErrorOf : public Error {
  public:
@@ -86,11 +86,11 @@ class ErrorOf : public Error {
 
 }  // namespace detail
 
-/// A file cannot be opened, read, mapped or written, or it is not the file that it should be.
+/// A file cannot be opened, read, mapped or written, or it is not the expected file.
 class FileError : public detail::ErrorOf<ErrorKind::io> {
   using ErrorOf::ErrorOf;
 };
-/// A document is not the JSON it should be, or a setting is missing, unknown, mistyped, out of range or inconsistent.
+/// A document is not valid JSON, or a setting is missing, unknown, of the wrong type, out of range or inconsistent.
 class ConfigError : public detail::ErrorOf<ErrorKind::damaged> {
   using ErrorOf::ErrorOf;
 };
@@ -102,15 +102,15 @@ class WeightError : public detail::ErrorOf<ErrorKind::damaged> {
 class ShapeError : public detail::ErrorOf<ErrorKind::mismatch> {
   using ErrorOf::ErrorOf;
 };
-/// A tokenizer description is damaged or asks for something that is not supported.
+/// A tokenizer file is damaged or requires something that is not supported.
 class TokenizerError : public detail::ErrorOf<ErrorKind::damaged> {
   using ErrorOf::ErrorOf;
 };
-/// A chat template is damaged, asks for something that is not supported, or refuses the conversation.
+/// A chat template is damaged, uses something that is not supported, or rejects the conversation.
 class TemplateError : public detail::ErrorOf<ErrorKind::damaged> {
   using ErrorOf::ErrorOf;
 };
-/// The machine lacks what was asked of it, such as an instruction set.
+/// The machine lacks a requested feature, such as an instruction set.
 class DeviceError : public detail::ErrorOf<ErrorKind::unsupported> {
   using ErrorOf::ErrorOf;
 };
@@ -118,15 +118,15 @@ class DeviceError : public detail::ErrorOf<ErrorKind::unsupported> {
 class InputError : public detail::ErrorOf<ErrorKind::out_of_range> {
   using ErrorOf::ErrorOf;
 };
-/// A sequence does not fit the context, or the context does not fit the memory.
+/// A sequence does not fit the context, or the context does not fit in memory.
 class CapacityError : public detail::ErrorOf<ErrorKind::does_not_fit> {
   using ErrorOf::ErrorOf;
 };
-/// A computation gave no numbers: NaN or infinity where finite values belong.
+/// A computation produced NaN or infinity instead of finite values.
 class NumericError : public detail::ErrorOf<ErrorKind::not_finite> {
   using ErrorOf::ErrorOf;
 };
-/// The caller's stop token asked for an end.
+/// The caller's stop token requested cancellation.
 class CancelledError : public detail::ErrorOf<ErrorKind::cancelled> {
   using ErrorOf::ErrorOf;
 };

@@ -12,12 +12,12 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// A stored number of 16 bits, widened to float before anything is computed with it.
+/// A 16-bit storage type, which is converted to float before any computation.
 struct float16 {
   std::uint16_t bits = 0;  ///< sign, exponent and fraction, as drawn above
 
   float16() = default;
-  /// Rounds to nearest, ties to even; too large becomes infinite; a NaN stays a (quiet) NaN.
+  /// Rounds to nearest, ties to even; too large values become infinite; a NaN stays a (quiet) NaN.
   explicit constexpr float16(float value) noexcept {
     const auto wide = std::bit_cast<std::uint32_t>(value);
     const std::uint32_t sign = (wide >> 16U) & 0x8000U;
@@ -31,7 +31,7 @@ struct float16 {
       // Normal: re-bias the exponent by 112, round away the lower 13 bits of the fraction.
       half = (magnitude - 0x38000000U + 0xfffU + ((magnitude >> 13U) & 1U)) >> 13U;
     } else {
-      // Subnormal: adding 0.5 puts the unit of the sum at 2^-24, so the hardware rounds the fraction for us.
+      // Subnormal: adding 0.5 puts the unit of the sum at 2^-24, so the hardware rounds the fraction.
       const float sum = std::bit_cast<float>(magnitude) + 0.5F;
       half = std::bit_cast<std::uint32_t>(sum) - 0x3f000000U;
     }

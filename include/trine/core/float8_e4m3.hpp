@@ -15,7 +15,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// A stored number of 8 bits, without its scale.
+/// An 8-bit storage type, without a scale.
 struct float8_e4m3 {
   std::uint8_t bits = 0;  ///< sign, exponent and fraction, as drawn above
 

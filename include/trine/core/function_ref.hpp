@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A callable that is only borrowed: two pointers, no allocation. C++26 has it as std::function_ref (P0792).
+// A non-owning reference to a callable: two pointers, no allocation. C++26 has it as std::function_ref (P0792).
 #pragma once
 
 #include <concepts>
@@ -10,7 +10,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Defined for the types of functions only, such as FunctionRef<void(int)>.
+/// Defined only for function types, such as FunctionRef<void(int)>.
 template <class Signature>
 class FunctionRef;
 
@@ -18,14 +18,14 @@ class FunctionRef;
 template <class Result, class... Arguments>
 class FunctionRef<Result(Arguments...)> {
  public:
-  /// Refers to `callable`. Implicit: it stands for the callable.
+  /// Refers to `callable`. Implicit: it acts as the callable.
   template <std::invocable<Arguments...> Callable>
   FunctionRef(const Callable& callable) noexcept  // NOLINT(google-explicit-constructor)
       : callable_(std::addressof(callable)), call_([](const void* object, Arguments... arguments) -> Result {
           return (*static_cast<const Callable*>(object))(std::forward<Arguments>(arguments)...);
         }) {}
 
-  /// Calls what it refers to. Throws what that throws.
+  /// Calls the callable. Throws what that throws.
   Result operator()(Arguments... arguments) const { return call_(callable_, std::forward<Arguments>(arguments)...); }
 
  private:

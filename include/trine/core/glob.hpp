@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names picked by a pattern, as a shell does: `*` stands for any characters, also none, `?` for one.
+// Patterns for names, as in a shell: `*` matches any number of characters, `?` exactly one.
 #pragma once
 
 #include <cstddef>
@@ -9,12 +9,12 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Does `pattern` match all of `text`? A mismatch only ever has to be tried again from the last `*`, so this takes
-/// pattern.size() * text.size() steps at most.
+/// Returns whether `pattern` matches all of `text`. A mismatch only needs to retry from the last `*`, so this takes at
+/// most pattern.size() * text.size() steps.
 [[nodiscard]] constexpr bool matches_glob(std::string_view pattern, std::string_view text) noexcept {
   std::size_t p = 0;
   std::size_t t = 0;
-  std::size_t star = std::string_view::npos;  // the last `*`, and how much of the text it has taken
+  std::size_t star = std::string_view::npos;  // the last `*`, and how much of the text it matched
   std::size_t taken = 0;
   while (t < text.size()) {
     if (p < pattern.size() && pattern[p] == '*') {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A hash that tells files and models apart. It does not withstand anyone who looks for collisions.
+// A hash that identifies files and models. It is not cryptographic.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// "Did you mean ...?": the known name with the smallest edit distance (Levenshtein 1966) to what was written.
+// "Did you mean ...?": the known name with the smallest edit distance (Levenshtein 1966) to the given one.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +13,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Insertions, deletions and substitutions that turn `a` into `b`.
+/// The number of insertions, deletions and substitutions from `a` to `b`.
 [[nodiscard]] inline std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});
@@ -29,8 +29,8 @@ namespace trine::inline TRINE_ABI {
   return row.back();
 }
 
-/// The known name nearest to `name`, the first of equals; empty where none is near: more than a third of the longer
-/// name would have to change, and more than two letters, or one of a name of two. Only the first 64 bytes of `name` are
+/// The known name nearest to `name`, the first of several; empty if none is near: if more than a third of the longer
+/// name would change, and more than two letters, or one of a name of two. Only the first 64 bytes of `name` are
 /// compared, so that a hostile name costs nothing.
 template <class Names>
 [[nodiscard]] std::string_view nearest_name(std::string_view name, const Names& known) {
@@ -48,7 +48,7 @@ template <class Names>
   return best;
 }
 
-/// For the end of a message: the nearest name between `before` and `after`; nothing where none is near.
+/// For the end of a message: the nearest name between `before` and `after`; empty if none is near.
 template <class Names>
 [[nodiscard]] std::string nearest_hint(std::string_view name, const Names& known,
                                        std::string_view before = "; the nearest one is '",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How many values are NaN or infinite.
+// Counts values that are NaN or infinite.
 #pragma once
 
 #include <bit>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a load found in the files of a model and does not use. Errors stop a load, notes do not.
+// Notes on unused content in the files of a model. Errors stop a load, notes do not.
 #pragma once
 
 #include <algorithm>
@@ -14,26 +14,26 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// One thing that is not used: "rope_scaling.attn_factor", "v_head.*"; and why. Both printable.
+/// An unused key or tensor, such as "rope_scaling.attn_factor" or "v_head.*", and why. Both printable.
 struct Note {
   std::string subject;  ///< the key or tensor, or a pattern of names
   std::string text;     ///< why it is not used
 
-  /// Returns whether both say the same about the same name.
+  /// Returns whether both have the same subject and text.
   [[nodiscard]] bool operator==(const Note&) const = default;
 };
 
-/// Collects the notes of a load, and knows what its caller allows it not to use.
+/// Collects the notes of a load, and knows which unknown names the caller allows.
 class Notes {
  public:
   Notes() = default;
   /// allowed: names of keys and tensors, `*` and `?` as in a shell.
   explicit Notes(std::vector<std::string> allowed) : allowed_(std::move(allowed)) {}
 
-  /// Appends a note; its texts become printable.
+  /// Appends a note; its texts are made printable.
   void add(std::string_view subject, std::string_view text) { all_.push_back({printable(subject), printable(text)}); }
 
-  /// Returns whether the caller allows `name` to stay unused. If so, the pattern that says so is noted, once.
+  /// Returns whether the caller allows `name` to stay unused. If so, the matching pattern is noted once.
   [[nodiscard]] bool allows(std::string_view name) {
     const auto allowed =
         std::ranges::find_if(allowed_, [&](const std::string& pattern) { return matches_glob(pattern, name); });
@@ -43,7 +43,7 @@ class Notes {
     return true;
   }
 
-  /// The same for a tensor, whose own name is remembered.
+  /// The same for a tensor, whose name is recorded.
   [[nodiscard]] bool allows_tensor(std::string_view name) {
     if (!allows(name)) return false;
     unknown_tensors_.emplace_back(name);
@@ -52,7 +52,7 @@ class Notes {
 
   /// Names of the tensors that allows_tensor() has allowed, byte for byte.
   [[nodiscard]] const std::vector<std::string>& unknown_tensors() const noexcept { return unknown_tensors_; }
-  /// The notes, in the order in which they were made.
+  /// The notes, in the order of their creation.
   [[nodiscard]] const std::vector<Note>& all() const noexcept { return all_; }
 
  private:
@@ -61,10 +61,10 @@ class Notes {
   std::vector<Note> all_;
 };
 
-/// Names of which the reference takes no notice, and what they are for.
+/// Names that the reference ignores, and their purpose.
 struct IgnoredNames {
   std::string_view pattern;  ///< as in core/glob.hpp
-  std::string_view text;     ///< what the key is for
+  std::string_view text;     ///< purpose of the key
 };
 
 }  // namespace trine::inline TRINE_ABI

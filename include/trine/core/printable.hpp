@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Text of others (paths, names of tensors, keys, values) made safe for messages, terminals and logs.
+// Escapes untrusted text (paths, names of tensors, keys, values) for messages, terminals and logs.
 #pragma once
 
 #include <cstddef>
@@ -23,8 +23,8 @@ inline void append_escaped(std::string_view bytes, std::string& text) {
   }
 }
 
-/// Returns whether a terminal may act on the code point instead of showing it: the controls of ASCII and of Latin-1,
-/// line and paragraph separators, and what changes the direction of the text around it (Unicode 16.0, table 23-3).
+/// Returns whether a terminal may interpret the code point instead of showing it: controls of ASCII and Latin-1, line
+/// and paragraph separators, and characters that change the text direction (Unicode 16.0, table 23-3).
 [[nodiscard]] constexpr bool is_control(char32_t c) noexcept {
   return c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0x061C || c == 0x200E || c == 0x200F ||
          (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
@@ -32,8 +32,8 @@ inline void append_escaped(std::string_view bytes, std::string& text) {
 
 }  // namespace detail
 
-/// `text` as one line that is safe to print: printable UTF-8 as it is; control characters and bytes that are not UTF-8
-/// as `\xNN`. Of any length. Doing it twice changes nothing. Every message of an Error has been through this.
+/// `text` as one line that is safe to print: printable UTF-8 is unchanged; control characters and bytes that are not
+/// UTF-8 become `\xNN`. Any length; idempotent. Applied to every message of an Error.
 [[nodiscard]] inline std::string printable(std::string_view text) {
   std::string result;
   result.reserve(text.size());
@@ -50,7 +50,7 @@ inline void append_escaped(std::string_view bytes, std::string& text) {
   return result;
 }
 
-/// `text` with control and non-ASCII bytes as `\xNN`, cut after 64 bytes: for values, which can be anything.
+/// `text` with control and non-ASCII bytes as `\xNN`, truncated after 64 bytes: for arbitrary values.
 [[nodiscard]] inline std::string escaped(std::string_view text) {
   constexpr std::size_t kLimit = 64;
   std::string result;

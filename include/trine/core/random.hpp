@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Counter-based random numbers: the value depends on (seed, counter) alone, never on what was drawn before.
-// Philox4x32-10: Salmon, Moraes, Dror & Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011.
+// Counter-based random numbers: the value depends only on (seed, counter), not on earlier draws. Philox4x32-10: Salmon,
+// Moraes, Dror & Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011.
 // splitmix64: Steele, Lea & Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014.
 #pragma once
 
@@ -19,7 +19,7 @@ namespace trine::inline TRINE_ABI {
   return x ^ (x >> 31U);
 }
 
-/// Ten rounds of Philox: a counter and a key to 128 random bits.
+/// Ten rounds of Philox: maps a counter and a key to 128 random bits.
 [[nodiscard]] constexpr std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
                                                                 std::array<std::uint32_t, 2> key) noexcept {
   for (int round = 0; round < 10; ++round) {
@@ -37,7 +37,7 @@ namespace trine::inline TRINE_ABI {
 struct CounterRandom {
   std::uint64_t seed = 0;  ///< the key of the counter: two seeds give unrelated streams
 
-  /// In [0, 1), 53 random bits; the same for the same (seed, index), whatever happened before.
+  /// In [0, 1), 53 random bits; the same for the same (seed, index), independent of earlier calls.
   [[nodiscard]] constexpr double uniform(std::uint64_t index) const noexcept {
     const auto bits = philox4x32({static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32U), 0, 0},
                                  {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32U)});

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Extents of tensors: how they are printed, and how a layer demands them at its door.
+// Shapes of tensors: formatting, and checks at the entry of a layer.
 #pragma once
 
 #include <algorithm>
@@ -20,7 +20,7 @@ namespace trine::inline TRINE_ABI {
   return text + "]";
 }
 
-/// Throws ShapeError "`what`: expected shape [..], found [..]" unless both agree. The message is built on failure only.
+/// Throws ShapeError "`what`: expected shape [..], found [..]" unless both agree. The message is built only on failure.
 inline void require_shape(std::string_view what, std::span<const std::size_t> expected,
                           std::span<const std::size_t> found) {
   if (std::ranges::equal(expected, found)) return;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What messages call the thing that is read, and what errors about it concern.
+// The name of an input in messages, and the details of errors about it.
 #pragma once
 
 #include <optional>
@@ -11,9 +11,9 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// What is read, as messages name it: a file, or a part of one. Converts from the name of a file.
+/// The name of an input: a file, or a part of one. Converts from a file name.
 struct SourceName {
-  /// A whole file, whose errors have it as their path.
+  /// A whole file, which is the path of its errors.
   SourceName(std::string file) : text(file), path(std::move(file)) {}
   /// The same for a literal.
   SourceName(const char* file) : SourceName(std::string(file)) {}
@@ -21,7 +21,7 @@ struct SourceName {
   SourceName(std::string file, std::string_view part, std::string part_field = {})
       : text(file + ": " + std::string(part)), path(std::move(file)), field(std::move(part_field)) {}
 
-  /// What an error about `key` in it concerns; "" is the source itself.
+  /// The details of an error about `key`; "" is the source itself.
   [[nodiscard]] ErrorDetails details(std::string_view key, std::optional<ErrorKind> kind = {}) const {
     const char* dot = field.empty() || key.empty() ? "" : ".";
     return {kind, path, field + dot + std::string(key)};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A tensor that owns its elements, aligned to a cache line so that kernels may stream it.
+// A tensor that owns its elements, aligned to cache lines.
 #pragma once
 
 #include <cstddef>
@@ -11,18 +11,18 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// What tensors and scratch memory are aligned to. x86-64 and most ARM have cache lines of 64 bytes, the width of a
-/// vector of AVX-512.
+/// The alignment of tensors and scratch memory. x86-64 and most ARM have cache lines of 64 bytes, the width of a vector
+/// of AVX-512.
 inline constexpr std::size_t kCacheLineBytes = 64;
 
 /// Allocates on cache-line boundaries; otherwise std::allocator.
 template <class T>
 struct CacheLineAllocator {
-  /// What is allocated, as allocators of the standard library name it.
+  /// The element type, as in allocators of the standard library.
   using value_type = T;
 
   CacheLineAllocator() noexcept = default;
-  /// Allocators have no state: one of another type gives one of this.
+  /// Converts from an allocator of another type; allocators have no state.
   template <class U>
   CacheLineAllocator(const CacheLineAllocator<U>&) noexcept {}
 
@@ -31,17 +31,17 @@ struct CacheLineAllocator {
     if (count > static_cast<std::size_t>(-1) / sizeof(T)) throw std::bad_array_new_length();
     return static_cast<T*>(::operator new (count * sizeof(T), std::align_val_t{kCacheLineBytes}));
   }
-  /// Gives back what allocate() gave.
+  /// Releases memory of allocate().
   void deallocate(T* pointer, std::size_t) noexcept { ::operator delete (pointer, std::align_val_t{kCacheLineBytes}); }
 
-  /// Always true: what one allocated, each can give back.
+  /// Always true: allocators have no state.
   template <class U>
   bool operator==(const CacheLineAllocator<U>&) const noexcept {
     return true;
   }
 };
 
-/// Tensor<float, 2> is a dense row-major [rows, columns], zero when made. Its views borrow from it until it is moved
+/// Tensor<float, 2> is a dense row-major [rows, columns], initialised with zeros. Its views are valid until it is moved
 /// from, assigned or destroyed.
 template <class T, std::size_t Rank>
 class Tensor {
@@ -50,12 +50,12 @@ class Tensor {
   using Shape = typename View<T, Rank>::Shape;
 
   Tensor() = default;
-  /// Throws std::bad_alloc or std::length_error when there is no room for the product of all extents.
+  /// Throws std::bad_alloc or std::length_error if the product of all extents cannot be allocated.
   explicit Tensor(const Shape& shape) : shape_(shape), elements_(count(shape)) {}
 
-  /// All elements, to be read and written.
+  /// All elements, mutable.
   [[nodiscard]] View<T, Rank> view() noexcept { return {elements_.data(), shape_}; }
-  /// All elements, to be read.
+  /// All elements, const.
   [[nodiscard]] View<const T, Rank> view() const noexcept { return {elements_.data(), shape_}; }
   /// Extents, the first axis first.
   [[nodiscard]] const Shape& shape() const noexcept { return shape_; }
@@ -67,7 +67,7 @@ class Tensor {
   [[nodiscard]] const T* data() const noexcept { return elements_.data(); }
 
  private:
-  // A product that wraps would make a small tensor that claims to be a large one.
+  // A product that wraps around would allocate too little memory.
   static std::size_t count(const Shape& shape) {
     const auto product = checked_product(shape);
     if (!product) throw std::bad_array_new_length();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A borrowed, dense, row-major tensor: a pointer and its extents. The last axis is contiguous.
+// A borrowed, dense, row-major tensor: a pointer and its extents. The last dimension is contiguous.
 #pragma once
 
 #include <array>
@@ -11,7 +11,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// View<float, 2> is [rows, columns] in memory that somebody else owns and keeps alive. Copying it copies a pointer.
+/// View<float, 2> is [rows, columns] in memory that it does not own. Copying it copies a pointer.
 template <class T, std::size_t Rank>
 class View {
   static_assert(Rank >= 1);
@@ -22,7 +22,7 @@ class View {
   /// Extents, the first axis first.
   using Shape = std::array<std::size_t, Rank>;
 
-  /// No memory, and extents of 0.
+  /// An empty view with extents of 0.
   constexpr View() noexcept = default;
   /// Borrows the product of the extents of `shape` elements from `data` on.
   constexpr View(T* data, const Shape& shape) noexcept : data_(data), shape_(shape) {}
@@ -36,7 +36,7 @@ class View {
   [[nodiscard]] constexpr T* data() const noexcept { return data_; }
   /// Extents, the first axis first.
   [[nodiscard]] constexpr const Shape& shape() const noexcept { return shape_; }
-  /// Length of one axis, which is below Rank: not checked.
+  /// Extent of one dimension, which must be below Rank (not checked).
   [[nodiscard]] constexpr std::size_t extent(std::size_t axis) const noexcept { return shape_[axis]; }
 
   /// Number of elements: the product of the extents.
@@ -46,7 +46,7 @@ class View {
     return product;
   }
 
-  /// All elements in order.
+  /// All elements, in order.
   [[nodiscard]] constexpr std::span<T> span() const noexcept { return {data_, size()}; }
 
   /// Element `i` of a vector. Not checked.
@@ -62,7 +62,7 @@ class View {
     return {data_ + i * shape_[1], shape_[1]};
   }
 
-  /// Entries [first, first + count) of the first axis.
+  /// Entries [first, first + count) of the first dimension.
   [[nodiscard]] constexpr View slice(std::size_t first, std::size_t count) const noexcept {
     Shape shape = shape_;
     shape[0] = count;

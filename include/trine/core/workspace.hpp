@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Scratch memory that is reused: a stack of spans. After the first pass of a given size nothing is allocated any more.
+// Reusable scratch memory: a stack of spans. After the first pass of a given size, nothing is allocated.
 #pragma once
 
 #include <algorithm>
@@ -14,14 +14,14 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// One thread uses one Workspace. `take` hands out cache-line aligned, uninitialised spans; they are valid until the
-/// Workspace::Scope that was open when they were taken ends.
+/// Use one Workspace per thread. `take` returns cache-line aligned, uninitialised spans, which are valid until the
+/// innermost open Workspace::Scope ends.
 class Workspace {
  public:
-  /// Everything taken after a Scope was made is given back when it ends.
+  /// Releases everything that was taken after its construction.
   class Scope {
    public:
-    /// Remembers how much of `workspace` is taken. Scopes end in the reverse order of their beginning.
+    /// Records how much of `workspace` is in use. Scopes must end in reverse order of construction.
     explicit Scope(Workspace& workspace) noexcept
         : workspace_(workspace), block_(workspace.block_), used_(workspace.used_) {}
     ~Scope() {
@@ -38,7 +38,7 @@ class Workspace {
     std::size_t used_;
   };
 
-  /// `count` uninitialised elements. Allocates only where no earlier pass took as much. Throws std::bad_alloc.
+  /// `count` uninitialised elements. Allocates only if no earlier pass took as much. Throws std::bad_alloc.
   template <class T>
   [[nodiscard]] std::span<T> take(std::size_t count) {
     static_assert(std::is_trivially_destructible_v<T> && alignof(T) <= kCacheLineBytes);
@@ -52,7 +52,7 @@ class Workspace {
     return {take<T>(rows * columns).data(), {rows, columns}};
   }
 
-  /// Bytes held, used or not.
+  /// Bytes held, whether in use or not.
   [[nodiscard]] std::size_t capacity_bytes() const noexcept {
     std::size_t total = 0;
     for (const auto& block : blocks_) total += block.size();
@@ -74,14 +74,14 @@ class Workspace {
     return result;
   }
 
-  // Several blocks grew during one pass: replace them by one that holds all, so that the next pass is contiguous.
+  // Several blocks were allocated during one pass: replace them by a single one, so that the next pass is contiguous.
   void merge() noexcept {
     if (blocks_.size() < 2) return;
     const std::size_t total = capacity_bytes();
     blocks_.clear();
     try {
       blocks_.emplace_back(total);
-    } catch (...) {  // NOLINT: too little memory now; the next `take` allocates what it needs or throws
+    } catch (...) {  // NOLINT: not enough memory now; the next `take` allocates or throws
       blocks_.clear();
     }
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention along the expert axis: the outputs of the experts that one token chose attend to each other.
+// Expert attention: the outputs of the chosen experts of one token attend to each other.
 #pragma once
 
 #include <algorithm>
@@ -18,8 +18,8 @@ namespace trine::inline TRINE_ABI {
 
 /// For a token with expert outputs Y [chosen, hidden] and weights g:
 ///   U = RMSNorm(Y)     Z = MultiHead(U W_q, U W_k, U W_v) over the chosen experts     y += (sum_i g_i Z_i) W_o
-/// heads * head_dim is a low rank. No positions: the result does not depend on the order of the experts, but for
-/// rounding.
+/// heads * head_dim is a low rank. There are no positions: apart from rounding, the result does not depend on the order
+/// of the experts.
 class ExpertAttention {
  public:
   /// Reads "norm.weight" [hidden], "{q,k,v}_proj.weight" [heads * head_dim, hidden], "o_proj.weight" [hidden, heads *
@@ -38,8 +38,8 @@ class ExpertAttention {
     return norm_.parameters() + q_.parameters() + k_.parameters() + v_.parameters() + o_.parameters();
   }
 
-  /// outputs: [assignments, hidden] of all tokens one after the other, overwritten; token t has rows [token_begin[t],
-  /// token_begin[t+1]) with weights `weight` [assignments]. update: [tokens, hidden], is written.
+  /// outputs: [assignments, hidden] of all tokens, in order, overwritten; token t has rows [token_begin[t],
+  /// token_begin[t+1]) with weights `weight` [assignments]. update: [tokens, hidden], output.
   void forward(const ForwardContext& context, View<float, 2> outputs, std::span<const std::uint32_t> token_begin,
                std::span<const float> weight, View<float, 2> update) const {
     Workspace& workspace = context.workspace;

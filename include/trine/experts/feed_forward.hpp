@@ -21,24 +21,24 @@ class FeedForward {
   /// y = f(x).   x, y: [tokens, hidden], not aliasing
   virtual void forward(const ForwardContext& context, View<const float, 2> x, View<float, 2> y) const = 0;
 
-  /// Number of weights, those of all experts included.
+  /// Number of weights, including all experts.
   [[nodiscard]] virtual std::size_t parameters() const = 0;
-  /// Parameters that one token uses, at most.
+  /// Maximum number of parameters that one token uses.
   [[nodiscard]] virtual std::size_t active_parameters() const { return parameters(); }
   /// 0 for a layer without a router.
   [[nodiscard]] virtual std::size_t num_experts() const { return 0; }
-  /// Null for a layer without one.
+  /// Null for a layer without a router.
   [[nodiscard]] virtual const Router* router() const { return nullptr; }
-  /// Throws InputError unless the router chooses among as many experts as the layer has.
+  /// Throws InputError if the router's number of experts differs from the layer's.
   virtual void require_fitting(const Router& /*router*/) const {}
 };
 
 /// One gated MLP for every row.
 class DenseFeedForward : public FeedForward {
  public:
-  /// Reads the products of a GatedMlp.   ffn: inner width. Throws WeightError.
+  /// Reads the projections of a GatedMlp.   ffn: intermediate width. Throws WeightError.
   DenseFeedForward(const WeightScope& scope, std::size_t hidden, std::size_t ffn) : mlp_(scope, hidden, ffn) {}
-  /// Takes over `mlp`.
+  /// Takes ownership of `mlp`.
   explicit DenseFeedForward(GatedMlp mlp) : mlp_(std::move(mlp)) {}
   void forward(const ForwardContext& context, View<const float, 2> x, View<float, 2> y) const override {
     const MlpRows all{&mlp_, 0, x.extent(0)};

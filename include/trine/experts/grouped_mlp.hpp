@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Gated feed-forwards on the rows that want them, several at a time: what dense layers, routed experts and shared
-// experts have in common. Each weight is read once a batch.
+// Several gated MLPs at a time, each on its own rows: the common part of dense layers, routed experts and shared
+// experts. Each weight is read once per batch.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +13,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Some rows of x for one feed-forward. Slots number the rows of all feed-forwards of a call, one after the other.
+/// The rows of x of one MLP. Slots number the rows of all MLPs of a call, in order.
 struct MlpRows {
   const GatedMlp* mlp;
   std::size_t first_slot;
@@ -22,11 +22,11 @@ struct MlpRows {
   const float* weight = nullptr;       // [rows] of the result, or null: 1
 };
 
-/// h_s = activation(gate x, up x), then down h_s, for the slots s of each part, in two parallel regions and one before
-/// them that rounds x. The bits of a slot depend on its row and its weights only.
+/// h_s = activation(gate x, up x), then down h_s, for the slots s of each part, in two parallel regions, after one that
+/// rounds x. The bits of a slot depend only on its row and its weights.
 class GroupedMlp {
  public:
-  /// x: [tokens, hidden]. All parts have the same hidden width. Borrows everything until it is destroyed.
+  /// x: [tokens, hidden]. All parts have the same hidden width. Borrows its arguments.
   GroupedMlp(const ForwardContext& context, View<const float, 2> x, std::span<const MlpRows> parts)
       : context_(context), scope_(context.workspace), parts_(parts) {
     for (const MlpRows& part : parts) {
@@ -74,10 +74,11 @@ class GroupedMlp {
   }
 
  private:
-  static constexpr std::size_t kRowBlock = 160;  // rows whose values are held at a time
+  static constexpr std::size_t kRowBlock = 160;  // rows whose intermediate values are held at a time
 
-  // Columns of a task, whole groups, of so many in all: a few rows want long pieces of weights, which memory then
-  // streams, and many rows want their values to stay in cache; either way there are tasks for all threads.
+  // Columns per task, a multiple of the packed block, of this many in total. Few rows use long ranges of weights, which
+  // stream well; many rows use short ones, so that their values stay in cache. Either way there are tasks for all
+  // threads.
   [[nodiscard]] std::size_t block_of(std::size_t columns) const noexcept {
     const std::size_t most = (rows_ < 16 ? 4 : 2) * kPackedGroup;
     const std::size_t fair = columns / (2 * context_.execution.num_workers());
@@ -89,7 +90,7 @@ class GroupedMlp {
     for (const MlpRows& part : parts_) columns += part.mlp->gate().out();
     const std::size_t block = block_of(columns);
     std::size_t tasks = 0;
-    const std::span<std::size_t> end = context_.workspace.take<std::size_t>(parts_.size());  // tasks up to each part
+    const std::span<std::size_t> end = context_.workspace.take<std::size_t>(parts_.size());  // of each part's tasks
     const std::span<const Linear*> weights = context_.workspace.take<const Linear*>(2 * parts_.size());
     const std::span<const Linear*> downs = context_.workspace.take<const Linear*>(parts_.size());
     for (std::size_t i = 0; i < parts_.size(); ++i) {
@@ -108,7 +109,7 @@ class GroupedMlp {
     parallel_for(context_.execution, tasks, [&](std::size_t task, std::size_t worker) {
       const auto i = static_cast<std::size_t>(std::ranges::upper_bound(end, task) - end.begin());
       const std::size_t first = (task - (i == 0 ? 0 : end[i - 1])) * block;
-      // Likely for this thread: the task after those that the others begin now.
+      // A guess of this thread's next task: the one after those that the other threads start now.
       const std::size_t next = task + context_.execution.num_workers();
       const auto j = static_cast<std::size_t>(std::ranges::upper_bound(end, next) - end.begin());
       const void* after =
@@ -153,7 +154,7 @@ class GroupedMlp {
   std::size_t slots_ = 0;
   std::size_t rows_ = 0;  // of the largest part
   std::size_t work_ = 0;
-  kernels::ActivationBuffer hidden_;  // [slots, ffn] in the types that the down products want
+  kernels::ActivationBuffer hidden_;  // [slots, ffn] in the types that the down projections take
 };
 
 }  // namespace trine::inline TRINE_ABI

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// All experts of a layer in this process, and which rows a routing plan gives to each.
+// All experts of a layer in this process, and the rows that a routing plan assigns to each.
 #pragma once
 
 #include <algorithm>
@@ -46,8 +46,8 @@ class LocalExperts : public ExpertExecutor {
   }
 
  private:
-  // The rows of each expert that the plan gives any, and room for `more` others; a slot is an assignment. Weights are
-  // those of `slot_weight` [assignments], or 1 where it is empty.
+  // The rows of each expert that has any, with room for `more` parts; a slot is an assignment. Weights are those of
+  // `slot_weight` [assignments], or 1 if it is empty.
   [[nodiscard]] std::span<MlpRows> rows_of(Workspace& workspace, const RoutingPlan& plan,
                                            std::span<const float> slot_weight, std::size_t more) const {
     const std::span<MlpRows> rows = workspace.take<MlpRows>(std::min(plan.experts, plan.assignments()) + more);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A mixture of experts: router, routed experts, their attention to each other, shared experts.
+// A mixture of experts: router, routed experts, expert attention, shared experts.
 // Shazeer et al. 2017, arXiv:1701.06538; shared experts: Dai et al., "DeepSeekMoE", 2024, arXiv:2401.06066.
 #pragma once
 
@@ -24,7 +24,7 @@ namespace trine::inline TRINE_ABI {
 ///   weights g_i
 class MoeLayer : public FeedForward {
  public:
-  /// experts: not null. Throws InputError unless there is a router for as many experts as there are.
+  /// experts: not null. Throws InputError unless the router has the same number of experts.
   MoeLayer(std::size_t layer, std::unique_ptr<const Router> router, std::unique_ptr<const ExpertExecutor> experts,
            std::optional<ExpertAttention> expert_attention, std::optional<SharedExperts> shared_experts)
       : layer_(layer),
@@ -69,7 +69,7 @@ class MoeLayer : public FeedForward {
 
   [[nodiscard]] std::string router_name() const { return "router of layer " + std::to_string(layer_); }
 
-  // All rows at once, but where a sequence has a router of its own.
+  // All rows at once, except those of sequences with their own router.
   void route(const ForwardContext& context, View<const float, 2> x, RoutingPlan& plan) const {
     const std::span<const SequenceSlice> sequences = context.batch.sequences;
     plan.keep_scores = std::ranges::any_of(
@@ -110,7 +110,7 @@ class MoeLayer : public FeedForward {
       throw InputError(router_name() + ": expected a plan of add and end_token calls only", {.field = "router"});
   }
 
-  // Experts attend to each other's outputs, so these must all be there first.
+  // Experts attend to each other's outputs, so all of these are computed first.
   void forward_with_attention(const ForwardContext& context, const RoutingPlan& plan, const SharedExperts* shared,
                               View<const float, 2> x, View<float, 2> y) const {
     const Workspace::Scope scope(context.workspace);
@@ -124,8 +124,8 @@ class MoeLayer : public FeedForward {
     GroupedMlp(context, x, {&rows, 1}).add(y);
   }
 
-  // y_t = sum_i g_i Y_i, experts ascending: the order of ExpertExecutor, so that attention that adds nothing changes
-  // nothing.
+  // y_t = sum_i g_i Y_i, experts ascending: the order of ExpertExecutor, so that expert attention with an update of
+  // zero does not change the bits.
   static void mix(const ExecutionContext& execution, const RoutingPlan& plan, View<const float, 2> outputs,
                   View<float, 2> y) {
     constexpr std::size_t kColumns = 64;

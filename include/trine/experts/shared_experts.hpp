@@ -10,18 +10,18 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Several shared experts are one MLP of their widths together. A gate may weight it token by token:
+/// Several shared experts are one MLP with the sum of their widths. A gate may weight it per token:
 ///   y = mlp(x), or sigmoid(gate . x) mlp(x)
 class SharedExperts {
  public:
-  /// gate: [1, hidden], or none
+  /// gate: [1, hidden], or nullopt
   SharedExperts(GatedMlp mlp, std::optional<Linear> gate = std::nullopt)  // NOLINT: an MLP is shared experts
       : mlp_(std::move(mlp)), gate_(std::move(gate)) {}
 
-  /// All shared experts as one MLP, whose inner width is the sum of theirs.
+  /// All shared experts as one MLP, whose intermediate width is the sum of theirs.
   [[nodiscard]] const GatedMlp& mlp() const noexcept { return mlp_; }
 
-  /// sigmoid(gate . x) of each token, or nothing where they weigh 1.   x: [tokens, hidden]   The result is taken from
+  /// sigmoid(gate . x) of each token, or empty if the weights are 1.   x: [tokens, hidden]   The result is taken from
   /// the workspace.
   [[nodiscard]] std::span<const float> weights(const ForwardContext& context, View<const float, 2> x) const {
     if (!gate_) return {};
@@ -31,7 +31,7 @@ class SharedExperts {
     return weight.span();
   }
 
-  /// Number of weights, the gate included.
+  /// Number of weights, including the gate.
   [[nodiscard]] std::size_t parameters() const noexcept {
     return mlp_.parameters() + (gate_ ? gate_->parameters() : 0);
   }

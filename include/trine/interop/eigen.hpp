@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Views as Eigen maps and back, without a copy: an application passes its matrices in and reads logits out.
-// Included on request only; no other header of trine needs Eigen.
+// Included explicitly; no other header of trine needs Eigen.
 #pragma once
 
 #include <cstddef>
@@ -13,10 +13,10 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Row-major like our views, no alignment asked for: the layout of the map does not depend on the compiler's flags.
+/// Row-major like views, and without required alignment: the layout of the map does not depend on compiler flags.
 template <class T>
 using EigenMatrix = Eigen::Matrix<std::remove_const_t<T>, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-/// Such a matrix in memory of ours; of const elements when `T` is const.
+/// A map of such a matrix; of const elements if `T` is const.
 template <class T>
 using EigenMap =
     Eigen::Map<std::conditional_t<std::is_const_v<T>, const EigenMatrix<T>, EigenMatrix<T>>, Eigen::Unaligned>;
@@ -35,8 +35,8 @@ template <class T>
   return Map(view.data(), static_cast<Eigen::Index>(view.extent(0)));
 }
 
-/// A row-major Eigen matrix, map or block, or a vector, as a view; borrows from it. Throws ShapeError when its elements
-/// have gaps between them.
+/// A row-major Eigen matrix, map or block, or a vector, as a view; borrows from it. Throws ShapeError if its elements
+/// are not contiguous.
 template <class Derived>
 requires(bool(Derived::IsRowMajor) || Derived::ColsAtCompileTime == 1)
     [[nodiscard]] View<const typename Derived::Scalar, 2> as_view(const Eigen::DenseBase<Derived>& matrix) {
@@ -48,7 +48,7 @@ requires(bool(Derived::IsRowMajor) || Derived::ColsAtCompileTime == 1)
     throw ShapeError("Eigen matrix: expected elements without gaps between them");
   return {dense.data(), {rows, columns}};
 }
-/// A view of a matrix that is about to die would dangle.
+/// A view of a temporary matrix would dangle.
 template <class Derived>
 void as_view(const Eigen::PlainObjectBase<Derived>&&) = delete;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Strict reading of one JSON object: typed fields with ranges, and no key left unread.
+// Strict reading of one JSON object: typed fields with ranges; unread keys are errors.
 #pragma once
 
 #include <algorithm>
@@ -22,16 +22,17 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// A cursor on a JSON object. Each getter checks the type and the range and remembers the key as known; `finish` then
-/// refuses every other key and names the nearest known one. Errors read "config.json: moe.router.k: expected ..., found
-/// ...". Borrows the document.
+/// A reader of a JSON object. Each getter checks the type and the range and records the key as known;
+/// `reject_unknown_keys` then rejects every other key and names the nearest known one. Errors read "config.json:
+/// moe.router.k: expected ..., found ...". Borrows the document.
 ///
-/// Kinds of these errors: damaged for what is missing or of another type; out_of_range for a number; unsupported for a
-/// key or a name that nobody knows, and for a number where only one is allowed, such as the version of a format.
+/// Kinds of these errors: damaged for a missing value or a wrong type; out_of_range for a number; unsupported for an
+/// unknown key or name, and for a number if only one value is allowed, such as the version of a format.
 class ObjectReader {
  public:
   /// `source` is the file, `path` the keys that lead to `object` ("" for the root). `defaults` has the values of keys
-  /// that `object` lacks; a key that is there and null is null. Throws ConfigError unless `object` is an object.
+  /// that `object` lacks; a key that is present with the value null is null. Throws ConfigError unless `object` is an
+  /// object.
   ObjectReader(const Json& object, SourceName source, std::string path = {}, Json defaults = Json::object())
       : object_(object), source_(std::move(source)), path_(std::move(path)), defaults_(std::move(defaults)) {
     if (!object.is_object()) fail("", "a JSON object", object);
@@ -44,7 +45,7 @@ class ObjectReader {
     return value != nullptr && !value->is_null();
   }
 
-  /// Returns whether the object itself has the key, and not as null.
+  /// Returns whether the object itself has the key with a value other than null.
   [[nodiscard]] bool is_given(std::string_view key) {
     known_.emplace_back(key);
     const auto found = object_.find(key);
@@ -90,7 +91,7 @@ class ObjectReader {
   /// The same; `otherwise` where the key has no value.
   [[nodiscard]] bool boolean_or(std::string_view key, bool otherwise) { return has(key) ? boolean(key) : otherwise; }
 
-  /// A text, which may be empty.
+  /// A string, which may be empty.
   [[nodiscard]] std::string string(std::string_view key) {
     const Json& value = at(key);
     if (!value.is_string()) fail(key, "a string", value);
@@ -109,9 +110,9 @@ class ObjectReader {
     fail(key, "one of " + names, found, found.is_string() ? ErrorKind::unsupported : ErrorKind::damaged);
   }
 
-  /// An object, with a reader of its own, which is to be finished, too.
+  /// An object, with its own reader, for which reject_unknown_keys must also be called.
   [[nodiscard]] ObjectReader object(std::string_view key) { return {at(key), source_, name_of(key)}; }
-  /// The same for an object that lies elsewhere and is meant where `key` is absent.
+  /// The same for an object elsewhere in the document, used if `key` is absent.
   [[nodiscard]] ObjectReader beside(const Json& object, std::string_view key) const {
     return {object, source_, name_of(key)};
   }
@@ -124,25 +125,25 @@ class ObjectReader {
     return {list[index], source_, name_of(key) + "[" + std::to_string(index) + "]"};
   }
 
-  /// The value as it is, for lists and free forms. Throws ConfigError when it is missing.
+  /// The raw value, for lists and free forms. Throws ConfigError if it is missing.
   [[nodiscard]] const Json& at(std::string_view key) {
     if (!has(key)) fail(key, "expected a value, found none");
     return *find(key);
   }
 
-  /// What a key has that the object lacks; null where there is no default.
+  /// The default of a key that the object lacks; null if there is none.
   [[nodiscard]] Json default_of(std::string_view key) const {
     const auto found = defaults_.find(key);
     return found == defaults_.end() ? Json() : *found;
   }
 
-  /// Throws ConfigError for the first key that no getter asked for.
+  /// Throws ConfigError for the first key that no getter read.
   void reject_unknown_keys() const {
     for (const auto& [key, value] : object_.items())
       if (!is_known(key)) throw ConfigError(unknown(key), details(key, ErrorKind::unsupported));
   }
-  /// The same for files whose writers add keys of their own. A key is noted, not refused, where its value asks for
-  /// nothing (null, false, 0 or empty), where it is one of `ignored`, or where the caller of the load allows it.
+  /// The same for files whose writers add their own keys. A key is noted instead of rejected if its value has no effect
+  /// (null, false, 0 or empty), if it is one of `ignored`, or if the caller of the load allows it.
   void reject_unknown_keys(Notes& notes, std::span<const IgnoredNames> ignored = {}) const {
     for (const auto& item : object_.items()) {
       const std::string& key = item.key();
@@ -168,12 +169,12 @@ class ObjectReader {
     fail(key, "expected " + expectation + ", found " + (is_default ? "none, which means " : "") + describe(value),
          kind);
   }
-  /// Throws "source: path.key: `problem`", for what is wrong between fields.
+  /// Throws "source: path.key: `problem`", for inconsistent fields.
   [[noreturn]] void fail(std::string_view key, const std::string& problem, ErrorKind kind = ErrorKind::damaged) const {
     throw ConfigError(name_with_source(key) + ": " + problem, details(key, kind));
   }
 
-  /// A value in a message: lists by their length, objects as such, texts in quotes, anything else as it is written.
+  /// A value in a message: lists by their length, objects as such, strings in quotes, anything else as written.
   [[nodiscard]] static std::string describe(const Json& value) {
     if (value.is_string()) return in_quotes(value.get_ref<const std::string&>());
     if (value.is_array()) return "a list of " + std::to_string(value.size());

@@ -18,11 +18,11 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Nested arrays and objects that a document may have; deeper ones are refused.
+/// Maximum nesting of arrays and objects.
 inline constexpr std::size_t kMaxJsonDepth = 128;
-inline constexpr std::uint64_t kMaxJsonBytes = std::uint64_t{256} << 20U;  ///< Bytes that a file of JSON may have.
+inline constexpr std::uint64_t kMaxJsonBytes = std::uint64_t{256} << 20U;  ///< Maximum bytes of a JSON file.
 
-/// Parses `text`; `source` says in errors where it came from. Throws ConfigError.
+/// Parses `text`; `source` names its origin in errors. Throws ConfigError.
 [[nodiscard]] TRINE_DECL Json parse_json(std::string_view text, const SourceName& source);
 
 /// Reads and parses a file of at most 256 MiB. Throws FileError, ConfigError; messages name `path`.

@@ -12,7 +12,7 @@ namespace trine::inline TRINE_ABI {
 
 namespace detail {
 
-// Watches the events of a parse without building anything; refuses depth and duplicate keys.
+// Receives the events of a parse without building anything; rejects excessive depth and duplicate keys.
 class JsonGuard : public nlohmann::json_sax<Json> {
  public:
   explicit JsonGuard(const SourceName& source) : source_(source) {}
@@ -66,13 +66,13 @@ class JsonGuard : public nlohmann::json_sax<Json> {
 
   const SourceName& source_;
   std::size_t depth_ = 0;
-  std::vector<std::set<std::string>> keys_;  // ordered: a hash could be made to collide
+  std::vector<std::set<std::string>> keys_;  // ordered: hashes can be made to collide
 };
 
 }  // namespace detail
 
 TRINE_DECL Json parse_json(std::string_view text, const SourceName& source) {
-  // The parser takes a NUL for the end of the text and would never look at what follows.
+  // The parser treats NUL as the end of the text and would ignore what follows.
   if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos)
     throw ConfigError(
         source.text + ": not valid JSON at byte " + std::to_string(nul + 1) + ", near " + in_quotes({"\0", 1}),

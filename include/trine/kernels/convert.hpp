@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stored weights of any format as f32.
+// Converts stored weights of any format to f32.
 #pragma once
 
 #include <cstddef>
@@ -8,8 +8,8 @@
 
 namespace trine::inline TRINE_ABI::kernels {
 
-/// out[r * row_step + c * column_step] = w(row + r, column + c) for r < rows, c < columns: stored numbers exactly,
-/// codes times their scale rounded once to f32.   w: of a format that the table has
+/// out[r * row_step + c * column_step] = w(row + r, column + c) for r < rows, c < columns: stored values exactly,
+/// quantised values times their scale rounded once to f32.   w: of a format in the table
 inline void decode(const WeightMatrix& w, std::size_t row, std::size_t rows, std::size_t column, std::size_t columns,
                    float* out, std::size_t row_step, std::size_t column_step) noexcept {
   const auto decode_run = find_format(w.dtype)->decode;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of a cache, bf16 or q8, as f32.
+// Converts rows of a KV cache, bf16 or q8, to f32.
 #pragma once
 
 #include <cstddef>
@@ -20,11 +20,11 @@ struct StoredElements {
   std::size_t ld_scales;
 };
 
-/// out[r, i] = x[r, i] for i < width; scales: [rows][groups] at distance ld_scales. out: rows at distance ldo
+/// out[r, i] = x[r, i] for i < width; scales: [rows][groups], leading dimension ld_scales. out: leading dimension ldo
 TRINE_DECL void load_kv_rows(Isa isa, const StoredElements& x, std::size_t rows, std::size_t width, float* out,
                              std::size_t ldo) noexcept;
 
-/// The same where rows are columns: out[i, r] = x[i, r] for i < width, r < rows; scales: [groups][rows].
+/// The same, transposed: out[i, r] = x[i, r] for i < width, r < rows; scales: [groups][rows].
 TRINE_DECL void load_kv_columns(Isa isa, const StoredElements& x, std::size_t rows, std::size_t width, float* out,
                                 std::size_t ldo) noexcept;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products on several threads, with activations in the type that suits the weights: y = x W^T.
+// Multithreaded matmul, with activations in the type that suits the weights: y = x W^T.
 #pragma once
 
 #include <algorithm>
@@ -22,10 +22,10 @@ namespace trine::inline TRINE_ABI::kernels {
 
 enum class ActivationType : std::uint8_t { f32, bf16, q8 };
 
-/// What a product with these weights takes activations as:
-///   q8    with weights that have a kernel for it,
-///   bf16  with bf16 weights, if the execution says native and the CPU multiplies bf16 (with AMX: in panels),
-///   f32   with all others, and with any if the execution says f32.
+/// The activation type of a matmul with these weights:
+///   q8    with weights that have an int8 kernel,
+///   bf16  with bf16 weights, if `execution` says native and the CPU has bf16 dot products (with AMX: in panels),
+///   f32   with all others, and with any if `execution` says f32.
 [[nodiscard]] inline ActivationType activation_type(const ExecutionContext& execution, const WeightMatrix& w) noexcept {
   if (execution.activations == ActivationPrecision::f32) return ActivationType::f32;
   if (execution.activations == ActivationPrecision::native && multiplies_bf16(execution.isa, w))
@@ -33,7 +33,7 @@ enum class ActivationType : std::uint8_t { f32, bf16, q8 };
   return kernels_of(w.dtype).q8 != nullptr && w.has_whole_rows() ? ActivationType::q8 : ActivationType::f32;
 }
 
-/// Rows of activations in each of the types that products ahead want; the others are null.
+/// Rows of activations in each type that the following matmuls take; the others are null.
 struct ActivationRows {
   std::size_t rows = 0;
   std::size_t columns = 0;
@@ -42,11 +42,11 @@ struct ActivationRows {
   QuantizedRows q8 = {};
 };
 
-/// Memory for such rows, valid as long as the scope of the workspace that it was made in.
+/// Memory for such rows, valid as long as the scope of the workspace in which it was created.
 class ActivationBuffer {
  public:
   ActivationBuffer() = default;
-  /// Room for what products with these weights want, f32 among it only if asked.
+  /// Room for the types that matmuls with these weights take; f32 is included only if requested.
   ActivationBuffer(const ExecutionContext& execution, Workspace& workspace, std::size_t rows, std::size_t columns,
                    std::span<const WeightMatrix* const> weights, bool with_f32)
       : rows_{.rows = rows, .columns = columns} {
@@ -89,7 +89,7 @@ class ActivationBuffer {
   bfloat16* bf16_ = nullptr;
 };
 
-/// x as products with these weights want it, rounded once for all of them.   x: [rows, columns], borrowed
+/// x in the types that these weights take, rounded once for all of them.   x: [rows, columns], borrowed
 [[nodiscard]] inline ActivationRows prepare(const ExecutionContext& execution, Workspace& workspace,
                                             View<const float, 2> x, std::span<const WeightMatrix* const> weights) {
   const std::size_t rows = x.extent(0);
@@ -108,8 +108,8 @@ class ActivationBuffer {
   return prepare(execution, workspace, x, std::span(weights.begin(), weights.size()));
 }
 
-/// y[r, o] = sum_i x[index[r], i] w(o, i) in the calling thread, index[r] = first + r where `index` is null.
-/// y: [rows, w.rows] at distance ldy   after: weights that will be read next, or null
+/// y[r, o] = sum_i x[index[r], i] w(o, i) in the calling thread, index[r] = first + r if `index` is null.
+/// y: [rows, w.rows], leading dimension ldy   after: weights to prefetch, or null
 inline void gemm(const ExecutionContext& execution, const ActivationRows& x, const std::uint32_t* index,
                  std::size_t first, std::size_t rows, const WeightMatrix& w, float* y, std::size_t ldy,
                  const void* after = nullptr) {
@@ -124,21 +124,22 @@ inline void gemm(const ExecutionContext& execution, const ActivationRows& x, con
   }
 }
 
-/// Multiply-adds that pay for a task of its own: some microseconds, more than it takes to wake a thread.
+/// Multiply-adds that justify a separate task: some microseconds, more than it takes to wake a thread.
 inline constexpr std::size_t kTaskWork = std::size_t{1} << 17U;
 
-/// What one task of y = x W^T computes: some columns, all of them or whole tiles of packed panels, of some rows.
+/// The part of y = x W^T that one task computes: a block of rows and columns, the latter all columns or whole tiles of
+/// packed panels.
 struct MatmulTask {
   std::size_t rows;
   std::size_t columns;
 };
 
-/// Enough tasks for the threads, none too small to be worth it: blocks of columns, so that each weight is read once;
-/// and of rows, too, where there are too few columns for all threads.   all_outs: columns of all products of a region
+/// Enough tasks for the threads, none too small: blocks of columns, so that each weight is read once, and also of rows
+/// if there are too few columns for all threads.   all_outs: columns of all matmuls of a region
 [[nodiscard]] inline MatmulTask matmul_task(const ExecutionContext& execution, std::size_t rows, std::size_t outs,
                                             std::size_t k, std::size_t all_outs) noexcept {
   constexpr std::size_t kColumns = 64;  // whole tiles of packed panels
-  constexpr std::size_t kRows = 32;     // whole tiles of rows, of all kernels but few
+  constexpr std::size_t kRows = 32;     // whole tiles of rows for nearly all kernels
   const auto blocks = [](std::size_t count, std::size_t size) { return (count + size - 1) / size; };
   const std::size_t workers = execution.num_workers();
   MatmulTask task{std::max<std::size_t>(rows, 1), std::max<std::size_t>(outs, 1)};
@@ -153,22 +154,22 @@ struct MatmulTask {
   return task;
 }
 
-/// One product of an input: y = x W^T, or x W^T + bias.
+/// One matmul of an input: y = x W^T, or x W^T + bias.
 struct Product {
   const WeightMatrix* weight;   // [out, in]
   const float* bias = nullptr;  // [out], or null
   View<float, 2> y;             // [rows, out], not aliasing x
 };
 
-inline constexpr std::size_t kMaxProducts = 4;  // of one call
+inline constexpr std::size_t kMaxProducts = 4;  // maximum per call
 
-/// All products of x, at most kMaxProducts, in one parallel region.   x: [rows, in], prepared for all of their weights.
+/// All matmuls of x, up to kMaxProducts, in one parallel region.   x: [rows, in], prepared for all of their weights.
 /// Throws ShapeError.
 inline void matmul(const ExecutionContext& execution, const ActivationRows& x, std::span<const Product> products) {
   struct Plan {
     MatmulTask size;
     std::size_t row_blocks;
-    std::size_t end;  // of its tasks
+    std::size_t end;  // end of its tasks
   };
   std::array<Plan, kMaxProducts> plans{};
   std::size_t outs = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Softmax-weighted sums over keys that come in pieces: no row of scores is ever held whole.
+// Softmax-weighted sums over blocks of keys, which need no complete row of scores.
 // Milakov & Gimelshein, "Online normalizer calculation for softmax", 2018, arXiv:1805.02867; as in FlashAttention, Dao
 // et al. 2022, arXiv:2205.14135.
 #pragma once
@@ -12,15 +12,15 @@
 
 namespace trine::inline TRINE_ABI::kernels {
 
-/// What is known of the scores so far, each times the scale.
+/// The state for the scores so far, s_j = scale * score_j.
 struct OnlineSoftmax {
   float largest = -std::numeric_limits<float>::infinity();  // m
   float total = 0.0F;                                       // sum_j e^(s_j - m)
 };
 
-/// Goes on by some more scores: each becomes e^(scale score - m), and `state` knows of them. Returns by what
-/// sum_j e^(s_j - m) v_j of the pieces before is to be multiplied, as m may have grown: 1 if not. Bits depend on where
-/// pieces end, so cut them at fixed places.   scores: [n], n >= 1   scale >= 0
+/// Adds more scores to `state` and replaces each by e^(scale score - m). Returns the factor for the sums
+/// sum_j e^(s_j - m) v_j of the previous blocks, because m may have grown; otherwise 1. Bits depend on where blocks
+/// end, so end them at fixed positions.   scores: [n], n >= 1   scale >= 0
 [[nodiscard]] TRINE_DECL float online_softmax_block(Isa isa, OnlineSoftmax& state, std::span<float> scores,
                                                     float scale) noexcept;
 

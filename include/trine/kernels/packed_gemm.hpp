@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products of activations, quantised once a row, with packed weights: y = x W^T. One kernel from one row to many.
+// GEMM of activations, quantised once per row, with packed weights: y = x W^T. One kernel for any number of rows.
 //
-// Integers are exact, so what depends on the instruction set is only how few f32 operations per group are rounded: the
-// results of AVX2 and AVX-512 have the same bits (generic/packed_gemm.inl).
+// Integer sums are exact; only the few f32 operations per block could depend on the instruction set, and the results of
+// AVX2 and AVX-512 have the same bits (generic/packed_gemm.inl).
 #pragma once
 
 #include <cstddef>
@@ -14,9 +14,9 @@
 
 namespace trine::inline TRINE_ABI::kernels {
 
-/// y[r, o] = sum_i x[index[r], i] w[o, i] in the calling thread, index[r] = r where `index` is null. w: packed matrix
-/// of `columns` >= 1 columns, from a row that is a multiple of 16 on; y: `rows` rows of `outs` at distance ldy. after:
-/// the panels of the product that comes next, to be asked for, or null.
+/// y[r, o] = sum_i x[index[r], i] w[o, i] in the calling thread, index[r] = r if `index` is null. w: packed matrix of
+/// `columns` >= 1 columns, from a row that is a multiple of 16 on; y: [rows, outs], leading dimension ldy. after: the
+/// panels of the next GEMM, to prefetch, or null.
 TRINE_DECL void packed_gemm(Isa isa, const QuantizedRows& x, const std::uint32_t* index, std::size_t rows, DType dtype,
                             const std::byte* w, std::size_t outs, std::size_t columns, float* y, std::size_t ldy,
                             const std::byte* after = nullptr) noexcept;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which weights a tile of a product asks memory for while it computes with others.
+// Which weights a GEMM tile prefetches while it computes with others.
 #pragma once
 
 #include <cstddef>
@@ -10,25 +10,25 @@
 
 namespace trine::inline TRINE_ABI::kernels {
 
-/// From weights to those that are wanted next; none to themselves.
+/// The distance from `weights` to `next`; 0 if there is none.
 [[nodiscard]] inline std::uintptr_t distance_to(const void* next, const void* weights) noexcept {
   return next == nullptr ? 0 : reinterpret_cast<std::uintptr_t>(next) - reinterpret_cast<std::uintptr_t>(weights);
 }
 
-/// Of some streams of weights (rows, panels) those that a tile asks for: [begin, end), each `distance` bytes behind the
-/// one in use: modulo 2^64, so it may lie before it. A stream is asked for as evenly as the tile reads, since memory
-/// takes few requests at a time.
+/// The streams of weights (rows, panels) that a tile prefetches: [begin, end), each `distance` bytes after the one in
+/// use, modulo 2^64, so the address may also be lower. Requests are spread evenly over the tile, because memory takes
+/// few at a time.
 struct Prefetch {
   std::uintptr_t distance = 0;
   std::size_t begin = 0;
   std::size_t end = 0;
-  bool own = false;  // a few rows of activations do not cover the way of others: all streams look ahead in themselves
+  bool own = false;  // few rows of activations: every stream prefetches further ahead within itself
   TRINE_INLINE void ask(const void* weights) const noexcept {
     __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(weights) + distance));
   }
 };
 
-/// The part of tile `tile` of `tiles`, which together ask for all streams.
+/// The share of tile `tile` of `tiles`, which together prefetch all streams.
 [[nodiscard]] TRINE_INLINE Prefetch prefetch_of_tile(std::uintptr_t distance, std::size_t streams, std::size_t tile,
                                                      std::size_t tiles) noexcept {
   if (distance == 0) return {};

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Activations as bytes, for products with packed weights: each group of 128 numbers of a row gets a scale of
-// its own.
+// Activations in int8, for GEMM with packed weights: each block of 128 values of a row has its own scale.
 #pragma once
 
 #include <cstddef>
@@ -11,11 +10,11 @@
 
 namespace trine::inline TRINE_ABI::kernels {
 
-/// Rows of x as x = scale * code. Padded with zeros to whole subgroups of 32.
+/// Rows of x as x = scale * code, padded with zeros to whole sub-blocks of 32.
 struct QuantizedRows {
   std::int8_t* codes = nullptr;  // [rows, ld], in [-127, 127]
   float* scale = nullptr;        // [rows, groups]
-  std::int32_t* sums = nullptr;  // [rows, subgroups] sum of the codes of each subgroup
+  std::int32_t* sums = nullptr;  // [rows, sub-blocks] sum of the codes of each sub-block
   std::size_t ld = 0;
   std::size_t groups = 0;
   std::size_t subgroups = 0;
@@ -31,14 +30,14 @@ struct QuantizedRows {
   [[nodiscard]] static constexpr std::size_t subgroups_of(std::size_t columns) noexcept {
     return (columns + kPackedSubgroup - 1) / kPackedSubgroup;
   }
-  /// Distance of rows: an odd number of cache lines, so that rows do not share sets of the cache.
+  /// Leading dimension: an odd number of cache lines, so that rows do not map to the same cache sets.
   [[nodiscard]] static constexpr std::size_t leading_dimension(std::size_t columns) noexcept {
     return ((columns + 63) / 64 | 1U) * 64;
   }
 };
 
 /// Columns [first, first + count) of row r, with first a multiple of 128: code = round(x / scale), scale = max |x| /
-/// 127 of each group. A number that is not finite makes its group's scale NaN.   x: [count]
+/// 127 of each block. A value that is not finite makes the scale of its block NaN.   x: [count]
 TRINE_DECL void quantize_row(Isa isa, const float* x, std::size_t count, const QuantizedRows& out, std::size_t r,
                              std::size_t first = 0) noexcept;
 

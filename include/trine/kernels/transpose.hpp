@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows become columns.
+// Matrix transposition.
 #pragma once
 
 #include <algorithm>
@@ -9,10 +9,11 @@
 
 namespace trine::inline TRINE_ABI::kernels {
 
-/// y[i, r] = x[r, i].   x: [rows, columns] at distance ldx   y: [columns, rows] at distance ldy, not aliasing x
+/// y[i, r] = x[r, i].   x: [rows, columns], leading dimension ldx   y: [columns, rows], leading dimension ldy, not
+/// aliasing x
 inline void transpose(const float* x, std::size_t ldx, std::size_t rows, std::size_t columns, float* y,
                       std::size_t ldy) noexcept {
-  constexpr std::size_t kTile = 16;  // rows and columns whose cache lines stay at hand
+  constexpr std::size_t kTile = 16;  // rows and columns whose cache lines stay in L1
   for (std::size_t r = 0; r < rows; r += kTile) {
     for (std::size_t i = 0; i < columns; i += kTile) {
       const std::size_t last_row = std::min(rows, r + kTile);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Mathematics on single rows: activation, normalisation, softmax, weighted sums. The caller splits rows over threads.
+// Operations on single rows: activation, normalisation, softmax, weighted sums. The caller distributes rows over
+// threads.
 #pragma once
 
 #include <cmath>
@@ -26,12 +27,12 @@ TRINE_DECL void rms_norm_row(Isa isa, std::span<const float> x, std::span<const 
 /// y[i] += x[i]
 TRINE_DECL void add_inplace(Isa isa, std::span<const float> x, std::span<float> y) noexcept;
 
-/// x = softmax(scale * x), scale >= 0. The sum is taken lane by lane from the first element on, so it depends on the
-/// elements and their number only.
+/// x = softmax(scale * x), scale >= 0. The sum runs lane by lane from the first element, so it depends only on the
+/// elements and their number.
 TRINE_DECL void softmax_row(Isa isa, std::span<float> x, float scale = 1.0F) noexcept;
 
-/// y[i] += sum_j weight[j] rows[j, i] with rows at distance `ld`; for every i in ascending j, so that a long sum may be
-/// added in pieces with the same result.
+/// y[i] += sum_j weight[j] rows[j, i] with leading dimension `ld`; for every i in ascending j, so that a long sum may
+/// be split into several calls with the same result.
 TRINE_DECL void weighted_sum(Isa isa, std::span<const float> weight, const float* rows, std::size_t ld,
                              std::span<float> y) noexcept;
 

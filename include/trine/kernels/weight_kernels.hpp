@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which kernels multiply which weight format: the only place that knows. A format without a line is decoded first.
+// The table of kernels for each weight format. A format without a line is decoded first.
 #pragma once
 
 #include <array>
@@ -47,16 +47,16 @@ inline bool takes_bf16_panels(Isa isa, const WeightMatrix& w) noexcept {
 }  // namespace detail
 
 /// y[r, o] = sum_i x[r, i] w(o, i) in the calling thread, for weights of one format and activations of each type. y:
-/// `rows` rows at distance ldy; after: weights that will be read next, or null.
+/// `rows` rows, leading dimension ldy; after: weights to prefetch, or null.
 struct WeightKernels {
   DType dtype;
   /// For every view of a matrix.
   void (*f32)(Isa isa, const RowsOf<float>& x, std::size_t rows, const WeightMatrix& w, float* y, std::size_t ldy,
               const void* after) noexcept = gemm_decoded;
-  /// For whole rows; index: see packed_gemm. Null: there is none, and products take f32.
+  /// For whole rows; index: see packed_gemm. Null: not available, and matmuls take f32.
   void (*q8)(Isa isa, const QuantizedRows& x, const std::uint32_t* index, std::size_t rows, const WeightMatrix& w,
              float* y, std::size_t ldy, const void* after) noexcept = nullptr;
-  /// For what `takes_bf16` says yes to; both are null where there is none.
+  /// For weights for which `takes_bf16` returns true; both are null if not available.
   void (*bf16)(Isa isa, const RowsOf<bfloat16>& x, std::size_t rows, const WeightMatrix& w, float* y, std::size_t ldy,
                const void* after) noexcept = nullptr;
   bool (*takes_bf16)(Isa isa, const WeightMatrix& w) noexcept = nullptr;
@@ -84,7 +84,7 @@ inline constexpr WeightKernels kDecodedOnly{.dtype = DType::boolean};
   return kDecodedOnly;
 }
 
-/// y[r, o] = sum_i x[r, i] w(o, i) in the calling thread, for weights stored in any way.
+/// y[r, o] = sum_i x[r, i] w(o, i) in the calling thread, for weights of any format.
 inline void gemm(Isa isa, const RowsOf<float>& x, std::size_t rows, const WeightMatrix& w, float* y, std::size_t ldy,
                  const void* after = nullptr) noexcept {
   kernels_of(w.dtype).f32(isa, x, rows, w, y, ldy, after);
@@ -94,7 +94,7 @@ inline void gemm(Isa isa, const float* x, std::size_t ldx, std::size_t rows, con
   gemm(isa, RowsOf<float>{x, ldx}, rows, w, y, ldy);
 }
 
-/// The same with activations in bf16, for weights that `multiplies_bf16` says yes to.
+/// The same with activations in bf16, for weights for which `multiplies_bf16` returns true.
 inline void gemm(Isa isa, const RowsOf<bfloat16>& x, std::size_t rows, const WeightMatrix& w, float* y, std::size_t ldy,
                  const void* after = nullptr) noexcept {
   kernels_of(w.dtype).bf16(isa, x, rows, w, y, ldy, after);
@@ -106,7 +106,7 @@ inline void gemm(Isa isa, const RowsOf<bfloat16>& x, std::size_t rows, const Wei
   return takes != nullptr && takes(isa, w);
 }
 
-/// Returns whether activations in bf16 would be taken by a copy of these weights in panels, but not by themselves.
+/// Returns whether a copy of these weights in panels takes activations in bf16, although the weights themselves do not.
 [[nodiscard]] inline bool gains_from_panels(Isa isa, const WeightMatrix& w) noexcept {
   return multiplies_bf16(isa) && !multiplies_bf16(isa, w) && has_panel_copy(w);
 }

@@ -25,49 +25,48 @@ class TensorRecord;  // weights/tensor_record.hpp
 class WeightReader;  // weights/weight_scope.hpp
 class WeightSource;  // weights/weight_source.hpp
 
-/// Puts something around the weights that Model::load opened, or in their place.
+/// Wraps or replaces the weights that Model::load opened.
 using WeightWrapper = std::function<std::unique_ptr<const WeightSource>(std::unique_ptr<const WeightSource>)>;
 
 /// How a model is loaded. The defaults suit every published model.
 struct LoadOptions {
   FileAccess access = FileAccess::map;              ///< map weight files, or read them into memory
-  RouterRegistry routers = {};                      ///< add kinds of your own here
+  RouterRegistry routers = {};                      ///< add your own kinds here
   RouterDecoratorFactory router_decorator = {};     ///< force, mask, record, replay or replace routers
-  WeightWrapper wrap_weights = {};                  ///< sees every weight source before the layers do
+  WeightWrapper wrap_weights = {};                  ///< wraps the weight source before layers read it
   std::optional<Chunking> chunking = std::nullopt;  ///< approximates full attention: docs/how-to/long-contexts.md
   ArchitectureRegistry architectures = all_architectures();  ///< builders by model_type; add your own here
-  /// Names of config keys and tensors, `*` and `?` as in a shell, that are ignored although nobody knows what they
-  /// mean.
+  /// Names of config keys and tensors, `*` and `?` as in a shell, that are ignored although they are unknown.
   std::vector<std::string> allow_unknown = {};
 };
 
-/// A handle: copies share the same weights, which live as long as one of them or a session does.
+/// A handle: copies share the same weights, which exist as long as a copy or a session does.
 class Model {
  public:
   /// Opens a model directory: config.json and the weights, in any format of open_weights.hpp. The weights are mapped,
   /// not copied; everything is checked before a tensor is used. Throws FileError, ConfigError, WeightError.
   [[nodiscard]] static Model load(const std::filesystem::path& directory, const LoadOptions& options = {});
 
-  /// The same from a configuration, which `place` names in errors, and weights that lie anywhere. `options.access` and
-  /// `wrap_weights` have no meaning here. Throws ConfigError, WeightError.
+  /// The same from a configuration, which `source_name` names in errors, and any weight source. `options.access` and
+  /// `wrap_weights` are ignored. Throws ConfigError, WeightError.
   [[nodiscard]] static Model build(const Json& config, const std::string& source_name,
                                    std::unique_ptr<const WeightSource> source, const LoadOptions& options = {});
 
-  /// What each tensor of `source` is for in the model that `config` describes: builds it to see, and throws it away.
-  /// Throws as `build` does.
+  /// The role of each tensor of `source` in the model that `config` describes: builds the model and discards it. Throws
+  /// as `build` does.
   [[nodiscard]] static TensorRecord tensor_record(const Json& config, const std::string& source_name,
                                                   const WeightSource& source, const LoadOptions& options = {});
 
-  /// Sizes and kinds: vocabulary, context, layers, experts, outputs.
+  /// Properties of the model: vocabulary, context, layers, experts, outputs.
   [[nodiscard]] const ModelInfo& info() const noexcept;
-  /// The layers, for those who compute without a Session.
+  /// The layers, for computing without a Session.
   [[nodiscard]] const Transformer& transformer() const noexcept;
-  /// Where the tensors come from. Lives as long as a copy of the model.
+  /// The source of the tensors. Valid as long as a copy of the model exists.
   [[nodiscard]] const WeightSource& weights() const noexcept;
-  /// Bytes of all tensors as they are stored, mapped or read.
+  /// Bytes of all tensors as stored, mapped or read.
   [[nodiscard]] std::size_t weight_bytes() const noexcept;
 
-  /// Tells models apart: a hash of the configuration, of the chunks if attention is approximated, of the names, types
+  /// Identifies a model: a hash of the configuration, of the chunks if attention is approximated, of the names, types
   /// and shapes of all tensors, and of some bytes of each. Reads a few pages per tensor.
   [[nodiscard]] std::uint64_t fingerprint() const;
 

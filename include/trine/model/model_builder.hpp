@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an architecture is to the rest of the library: a builder from a config.json and its weights to a Transformer.
+// The interface of an architecture: a builder from a config.json and its weights to a Transformer.
 #pragma once
 
 #include <algorithm>
@@ -43,21 +43,21 @@ enum class OutputKind : std::uint8_t {
   return "?";
 }
 
-/// Facts of a model that its users ask for, whatever its architecture.
+/// Properties of a model, independent of its architecture.
 struct ModelInfo {
   std::string model_type;                          ///< of config.json
-  std::string summary;                             ///< the architecture in one line, for people
+  std::string summary;                             ///< the architecture in one line, for display
   std::size_t vocab_size = 0;                      ///< 0 for feature models
   std::size_t num_features = 0;                    ///< 0 for token models
   std::size_t hidden_size = 0;                     ///< width of the rows between layers
-  std::size_t num_hidden_layers = 0;               ///< with and without experts
-  std::size_t max_position_embeddings = 0;         ///< the longest context a sequence may have
+  std::size_t num_hidden_layers = 0;               ///< layers with and without experts
+  std::size_t max_position_embeddings = 0;         ///< maximum context of a sequence
   std::size_t frame_size = 1;                      ///< sites of a frame
   bool whole_frames = false;                       ///< every call must bring whole frames
   OutputKind output = OutputKind::language_model;  ///< what the head computes
   std::vector<std::size_t> experts;                ///< [layers] 0 for a layer without a router
-  std::vector<Note> notes;                         ///< what the files hold and the model does not use
-  std::vector<std::string> unknown_tensors;        ///< names of the tensors among that which the caller allowed
+  std::vector<Note> notes;                         ///< what the files contain and the model does not use
+  std::vector<std::string> unknown_tensors;        ///< unknown tensors that the caller allowed
 
   /// Returns whether any layer has a router. Otherwise the model is dense.
   [[nodiscard]] bool is_routed() const noexcept {
@@ -65,24 +65,24 @@ struct ModelInfo {
   }
 };
 
-/// Puts something around the router of a layer, or in its place; see routing/router_decorators.hpp.
+/// Decorates or replaces the router of a layer; see routing/router_decorators.hpp.
 using RouterDecoratorFactory =
     std::function<std::unique_ptr<Router>(std::size_t layer, std::unique_ptr<Router> router)>;
 
 /// What a builder returns.
 struct ModelParts {
-  ModelInfo info;                                  ///< facts for programs
+  ModelInfo info;                                  ///< properties for programs
   std::unique_ptr<const Transformer> transformer;  ///< the layers
 };
 
-/// What a builder may use.
+/// The inputs of a builder.
 struct BuildContext {
   const Json& config;                               ///< the whole config.json
-  std::string source_name;                          ///< the file that errors about the configuration name
-  const RouterRegistry& routers;                    ///< kinds of routers, those of the program among them
+  std::string source_name;                          ///< the file named in errors about the configuration
+  const RouterRegistry& routers;                    ///< kinds of routers, including those of the program
   const RouterDecoratorFactory& router_decorator;   ///< may be empty
-  std::optional<Chunking> chunking = std::nullopt;  ///< of what would be full attention
-  Notes* notes = nullptr;                           ///< collects what the configuration holds and nobody reads
+  std::optional<Chunking> chunking = std::nullopt;  ///< approximates full attention
+  Notes* notes = nullptr;                           ///< collects unread keys of the configuration
 };
 
 /// Checks the whole configuration, then fetches every tensor. Throws ConfigError, WeightError.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// "quantization_config" of a config.json: how the codes of a quantised checkpoint are to be read.
+// "quantization_config" of a config.json: how to read the weights of a quantised checkpoint.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +10,8 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// The block of FP8 codes that share a scale; the usual one where the key is absent. Which tensors hold codes is seen
-/// on the tensors themselves. Throws ConfigError for a method that we do not read; notes keys that ask for nothing.
+/// The block of FP8 values that share a scale, or the usual one if the key is absent. Which tensors are quantised
+/// follows from the tensors themselves. Throws ConfigError for an unsupported method; notes keys without effect.
 ///   {"quant_method": "fp8", "fmt": "e4m3", "weight_block_size": [128, 128], "activation_scheme": "dynamic", ...}
 ///   {"quant_method": "mxfp4", ...}
 [[nodiscard]] inline WeightReader::ScaleBlockShape parse_quantization_config(const Json& config,
@@ -23,11 +23,11 @@ namespace trine::inline TRINE_ABI {
   ObjectReader reader(*found, source_name, "quantization_config");
   enum class Method : bool { fp8, mxfp4 };
   const Method method = reader.choice<Method>("quant_method", {{"fp8", Method::fp8}, {"mxfp4", Method::mxfp4}});
-  // Which modules stay as they are is seen on their tensors.
+  // Which modules are not quantised follows from their tensors.
   for (const char* key : {"modules_to_not_convert", "ignored_layers", "dequantize"}) static_cast<void>(reader.has(key));
   if (method == Method::fp8) {
     if (reader.has("fmt")) static_cast<void>(reader.choice<bool>("fmt", {{"e4m3", true}}));
-    // How other kernels quantise activations; ours are f32, so neither changes anything.
+    // How other kernels quantise activations; here they are f32, so neither has an effect.
     if (reader.has("activation_scheme"))
       static_cast<void>(reader.choice<bool>("activation_scheme", {{"dynamic", true}}));
     if (reader.has("scale_fmt"))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A pre-norm transformer: h += attention(RMSNorm(h)); h += feed_forward(RMSNorm(h)), layer after layer.
-// Which attention and which feed-forward a layer has is the affair of the architecture that put it together.
+// The architecture that builds it chooses the attention and the feed-forward of each layer.
 #pragma once
 
 #include <cstddef>
@@ -27,28 +27,28 @@ struct Block {
   std::unique_ptr<const FeedForward> feed_forward;  ///< an MLP, or a mixture of experts
 };
 
-/// Embedding, layers and head. Const: what passes change lies in caches and workspaces.
+/// Embedding, layers and head. Const: passes change only caches and workspaces.
 class Transformer {
  public:
   /// `tied`: the head's matrix is the embedding's.
   Transformer(std::unique_ptr<const Embedding> embedding, std::vector<Block> blocks, OutputHead head, bool tied)
       : embedding_(std::move(embedding)), blocks_(std::move(blocks)), head_(std::move(head)), tied_(tied) {}
 
-  /// The layers, the first one first.
+  /// The layers, in order.
   [[nodiscard]] const std::vector<Block>& blocks() const noexcept { return blocks_; }
-  /// Last norm and output matrix.
+  /// Final norm and output matrix.
   [[nodiscard]] const OutputHead& head() const noexcept { return head_; }
 
-  /// The state of a sequence that has no positions yet.
+  /// The state of a sequence without positions.
   [[nodiscard]] SequenceCache make_cache(KvCacheDtype type = KvCacheDtype::f32) const {
     SequenceCache cache;
     for (const Block& block : blocks_) cache.push_back(block.attention->make_cache(type));
     return cache;
   }
 
-  /// h = the hidden rows after the last layer; the states of the batch's sequences include the new rows. h: [rows,
-  /// hidden], is written. not_finite[s]: nullopt, becomes the first layer after which the last row of
-  /// sequence s is not finite. Throws CancelledError between layers; the states of the batch are then invalid.
+  /// h = the hidden rows after the last layer; adds the new rows to the states of the batch's sequences. h: [rows,
+  /// hidden], output. not_finite[s]: output, the first layer after which the last row of sequence s is not finite; must
+  /// be nullopt before. Throws CancelledError between layers; the states of the batch are then invalid.
   void forward(ForwardContext context, View<float, 2> h, std::span<std::optional<std::size_t>> not_finite) const {
     const Workspace::Scope scope(context.workspace);
     const ExecutionContext& execution = context.execution;
@@ -74,14 +74,14 @@ class Transformer {
     }
   }
 
-  /// Parameters in all; a tied head counts once.
+  /// The total number of parameters; a tied head counts once.
   [[nodiscard]] std::size_t parameters() const {
     std::size_t total = embedding_->parameters() + head_.norm_parameters() + (tied_ ? 0 : head_.linear().parameters());
     for (const Block& block : blocks_) total += block_parameters(block) + block.feed_forward->parameters();
     return total;
   }
-  /// Parameters that one token is multiplied with, at most: the embedding is a look-up and does not count, the head
-  /// does.
+  /// The maximum number of parameters that one token is multiplied with: the embedding is a look-up and does not count,
+  /// the head does.
   [[nodiscard]] std::size_t active_parameters() const {
     std::size_t total = head_.norm_parameters() + head_.linear().parameters();
     for (const Block& block : blocks_) total += block_parameters(block) + block.feed_forward->active_parameters();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From what goes in to hidden rows: token ids, or features of the sites of a grid.
+// From inputs to hidden rows: token ids, or features of the sites of a grid.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +21,7 @@ class Embedding {
   Embedding& operator=(const Embedding&) = delete;
   virtual ~Embedding() = default;
 
-  /// y: [rows, hidden], is written.
+  /// y: [rows, hidden], output.
   virtual void forward(const ForwardContext& context, View<float, 2> y) const = 0;
   /// Number of weights.
   [[nodiscard]] virtual std::size_t parameters() const = 0;
@@ -34,32 +34,32 @@ class TokenEmbedding : public Embedding {
   TokenEmbedding(const WeightScope& scope, std::size_t vocab, std::size_t hidden)
       : weight_(scope.matrix("weight", vocab, hidden)) {}
 
-  /// Every id is below vocab (the session checks).
+  /// Every id must be below vocab (the session checks).
   void forward(const ForwardContext& context, View<float, 2> y) const override {
     const std::span<const TokenId> token_ids = context.batch.token_ids;
     parallel_rows(context.execution, token_ids.size(), y.extent(1),
                   [&](std::size_t t) { kernels::decode_row(weight_, token_ids[t], y.row(t).data()); });
   }
   [[nodiscard]] std::size_t parameters() const override { return weight_.parameters(); }
-  /// For a head that is tied to it.
+  /// For a tied head.
   [[nodiscard]] const WeightMatrix& weight() const noexcept { return weight_; }
 
  private:
   WeightMatrix weight_;
 };
 
-/// y[n] = W x[n] + b + site[n mod S]: a linear map of the features and a learned place in the frame.
+/// y[n] = W x[n] + b + site[n mod S]: a linear map of the features plus a learned embedding of the site.
 class FeatureEmbedding : public Embedding {
  public:
   /// Reads "embed_features.{weight [hidden, features], bias [hidden]}" and "embed_sites.weight" [sites, hidden].
   FeatureEmbedding(const WeightScope& scope, std::size_t features, std::size_t sites, std::size_t hidden)
       : linear_(scope / "embed_features", features, hidden, Linear::Bias::yes) {
     const WeightMatrix table = (scope / "embed_sites").matrix("weight", sites, hidden);
-    site_.resize(table.parameters());  // after the fetch: a tensor of that size exists
+    site_.resize(table.parameters());  // after the fetch: the tensor exists, so its size is plausible
     for (std::size_t s = 0; s < sites; ++s) kernels::decode_row(table, s, site_.data() + s * hidden);
   }
 
-  /// Each sequence brings whole frames: its first row is site 0 of one.
+  /// Each sequence has whole frames: its first row is site 0.
   void forward(const ForwardContext& context, View<float, 2> y) const override {
     linear_.forward(context, context.batch.features, y);
     const std::size_t hidden = y.extent(1);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a layer sees of one pass: how it runs, its scratch memory, and the rows of all sequences that are computed
-// together. Every layer takes it, and nothing beside it but its input and its output.
+// The context of a pass for a layer: execution context, scratch memory, and the rows of all sequences that are computed
+// together. Every layer takes only this, its input and its output.
 #pragma once
 
 #include <cstddef>
@@ -19,19 +19,19 @@ class Router;           // routing/router.hpp
 class RoutingObserver;  // routing/routing_observer.hpp
 struct RoutingPlan;     // routing/routing_plan.hpp
 
-/// Rows [first_row, first_row + rows) of a batch are the positions from `position` on of one sequence.
+/// Rows [first_row, first_row + rows) of a batch are positions [position, position + rows) of one sequence.
 struct SequenceSlice {
-  std::size_t first_row = 0;                    ///< of the batch
-  std::size_t rows = 0;                         ///< how many, at least 1
-  std::size_t position = 0;                     ///< of the first row in its sequence
-  std::span<LayerState> state = {};             ///< [layers] what the layers keep of the sequence
-  std::uint64_t sequence = 0;                   ///< its number, which routing events name
-  RoutingObserver* observer = nullptr;          ///< sees how these rows are routed; may be null
-  std::span<const Router* const> routers = {};  ///< [layers] in place of the model's, null where that stays; or empty
+  std::size_t first_row = 0;                    ///< first row in the batch
+  std::size_t rows = 0;                         ///< number of rows, at least 1
+  std::size_t position = 0;                     ///< position of the first row in its sequence
+  std::span<LayerState> state = {};             ///< [layers] state of the sequence in each layer
+  std::uint64_t sequence = 0;                   ///< its id, which routing events name
+  RoutingObserver* observer = nullptr;          ///< receives the routing of these rows; may be null
+  std::span<const Router* const> routers = {};  ///< [layers] overrides of the model's routers, null for none; or empty
 };
 
-/// Rows of one or more sequences: prefill, decode, verification and any mixture of them are the same pass with other
-/// numbers of rows. A row's result depends on its own sequence only.
+/// Rows of one or more sequences: prefill, decode, verification and any mixture of them are the same pass with
+/// different numbers of rows. A row's result depends only on its own sequence.
 struct Batch {
   std::span<const SequenceSlice> sequences = {};  ///< in the order of their rows, without gaps
   std::span<const std::size_t> positions = {};    ///< [rows] in its sequence
@@ -39,17 +39,17 @@ struct Batch {
   View<const float, 2> features = {};             ///< [rows, num_features], or empty
 };
 
-/// What every layer takes besides its input: how the pass runs, scratch memory, and whose rows these are.
+/// What every layer takes besides its input and output: execution context, scratch memory, and the rows of the batch.
 struct ForwardContext {
   ExecutionContext execution;   ///< instruction set, threads, cancellation
   Workspace& workspace;         ///< scratch memory of the calling thread
   Batch batch = {};             ///< the rows of the pass
-  RoutingPlan* plan = nullptr;  ///< scratch of layers with a router
-  std::size_t layer = 0;        ///< that is computed
+  RoutingPlan* plan = nullptr;  ///< scratch memory of layers with a router
+  std::size_t layer = 0;        ///< index of the current layer
 
-  /// What this layer keeps of a sequence.
+  /// The state of a sequence in this layer.
   [[nodiscard]] LayerState& state_of(const SequenceSlice& sequence) const noexcept { return sequence.state[layer]; }
-  /// The same with activations as they are: for what decides (routers), not computes.
+  /// The same with activations in f32, for routers, whose decisions must not depend on rounding.
   [[nodiscard]] ForwardContext with_f32_activations() const {
     return {execution.with_f32_activations(), workspace, batch, plan, layer};
   }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Gated feed-forward: down(activation(gate x, up x)). Shazeer, "GLU Variants Improve Transformer", 2020.
-// arXiv:2002.05202
+// Gated MLP: down(activation(gate x, up x)). Shazeer, "GLU Variants Improve Transformer", 2020. arXiv:2002.05202
 #pragma once
 
 #include <span>
@@ -11,9 +10,9 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// What a gated feed-forward does between its products, element by element.
+/// The elementwise activation of a gated MLP, between its matmuls.
 struct GatedActivation {
-  /// Which of the two formulas of apply() holds.
+  /// Which formula apply() computes.
   enum class Kind : bool {
     silu,            ///< SwiGLU (arXiv:2002.05202)
     clamped_swiglu,  ///< of gpt-oss (arXiv:2508.10925)
@@ -33,7 +32,7 @@ struct GatedActivation {
   }
 };
 
-/// y = down(activation(gate x, up x)). The weights; experts/grouped_mlp.hpp computes.
+/// y = down(activation(gate x, up x)). Holds the weights; experts/grouped_mlp.hpp computes.
 class GatedMlp {
  public:
   /// Reads "gate_proj.weight", "up_proj.weight" [ffn, hidden] and "down_proj.weight" [hidden, ffn]. Throws WeightError.
@@ -42,7 +41,7 @@ class GatedMlp {
         up_(scope / "up_proj", hidden, ffn),
         down_(scope / "down_proj", ffn, hidden) {}
 
-  /// Products that fit each other; gate and up: [ffn, hidden], down: [hidden, ffn].
+  /// Maps of matching shapes; gate and up: [ffn, hidden], down: [hidden, ffn].
   GatedMlp(Linear gate, Linear up, Linear down, GatedActivation activation = {})
       : gate_(std::move(gate)), up_(std::move(up)), down_(std::move(down)), activation_(activation) {}
 
@@ -52,9 +51,9 @@ class GatedMlp {
   [[nodiscard]] const Linear& up() const noexcept { return up_; }
   /// [hidden, ffn]
   [[nodiscard]] const Linear& down() const noexcept { return down_; }
-  /// What comes between them.
+  /// The activation between them.
   [[nodiscard]] const GatedActivation& activation() const noexcept { return activation_; }
-  /// Number of weights, biases included.
+  /// Number of weights, including biases.
   [[nodiscard]] std::size_t parameters() const noexcept {
     return gate_.parameters() + up_.parameters() + down_.parameters();
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From hidden rows to what comes out: the last norm, a mean over the sites of a frame where outputs belong to frames,
-// and a linear map.
+// From hidden rows to outputs: the final norm, a mean over the sites of a frame if outputs belong to frames, and a
+// linear map.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +23,7 @@ class OutputHead {
   [[nodiscard]] std::size_t pool() const noexcept { return pool_; }
   /// Width of an output: the vocabulary, classes, or values.
   [[nodiscard]] std::size_t num_outputs() const noexcept { return linear_.out(); }
-  /// Number of gains in the last norm.
+  /// Number of gains in the final norm.
   [[nodiscard]] std::size_t norm_parameters() const noexcept { return norm_.parameters(); }
   /// W and b, [num_outputs, hidden].
   [[nodiscard]] const Linear& linear() const noexcept { return linear_; }

@@ -29,7 +29,7 @@ class RmsNorm {
     parallel_rows(context.execution, x.extent(0), x.extent(1),
                   [&](std::size_t t) { row(context.execution.isa, x.row(t), y.row(t)); });
   }
-  /// The same of one row in the calling thread.   x, y: [hidden]
+  /// The same for one row in the calling thread.   x, y: [hidden]
   void row(Isa isa, std::span<const float> x, std::span<float> y) const noexcept {
     kernels::rms_norm_row(isa, x, gain_.view().span(), epsilon_, y);
   }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rotary frequencies of published models: how each stretches the context it was first trained for. Named as the
-// "rope_type" of config.json. docs/reference/rope.md lists what is supported.
+// Rotary frequencies of published models: how each extends its original training context. Named after "rope_type" in
+// config.json. docs/reference/rope.md lists what is supported.
 //
-// All in double precision. The transformers package takes the same formulas in f32, frequencies, angles and cosines: at
-// position p its angles are off by up to p * 2^-23 radians, ours are not.
+// All in double precision. The transformers package evaluates frequencies, angles and cosines in f32: at position p its
+// angles are off by up to p * 2^-23 radians; those of trine are not.
 #pragma once
 
 #include <algorithm>
@@ -26,8 +26,8 @@ struct LinearScaling {
 };
 
 /// "dynamic": theta grows with the length n of the sequence, theta' = theta (factor n / L - (factor - 1))^(r / (r - 2))
-/// for n beyond L = max_position_embeddings, and theta' = theta up to there. No sequence of ours is longer than L, so
-/// the frequencies are the unscaled ones; keys in a cache could not follow a theta that moves.
+/// for n beyond L = max_position_embeddings, and theta' = theta otherwise. No sequence in trine is longer than L, so
+/// the frequencies are unscaled; cached keys could not follow a changing theta.
 struct DynamicScaling {
   double factor = 1.0;  ///< not used: see above
 };
@@ -38,42 +38,42 @@ struct DynamicScaling {
 struct WavelengthScaling {
   double factor = 1.0;           ///< the context, as a multiple of the one that the model was first trained for
   double low_freq_factor = 1.0;  ///< low: fewer rotations within the original context than this are divided by `factor`
-  double high_freq_factor = 4.0;                     ///< high: more rotations than this are left alone
+  double high_freq_factor = 4.0;                     ///< high: more rotations than this are unchanged
   std::size_t original_max_position_embeddings = 0;  ///< the original context, in tokens
 };
 
-/// "yarn": fast pairs stay, slow pairs are divided by `factor`, between them a ramp over the index of the pair. Peng et
-/// al. 2023, arXiv:2309.00071.
+/// "yarn": fast pairs are unchanged, slow pairs are divided by `factor`, with a ramp over the index of the pair in
+/// between. Peng et al. 2023, arXiv:2309.00071.
 struct YarnScaling {
   double factor = 1.0;  ///< the context, as a multiple of the one that the model was first trained for
   std::size_t original_max_position_embeddings = 0;  ///< the original context, in tokens
-  double beta_fast = 32.0;                           ///< turns within the original context from which a pair is fast
+  double beta_fast = 32.0;                           ///< rotations in the original context from which a pair is fast
   double beta_slow = 1.0;                            ///< and below which it is slow
   bool truncate = true;                              ///< the ramp begins and ends at whole indices
   double mscale = 0.0;                               ///< 0: not given
   double mscale_all_dim = 0.0;                       ///< 0: not given
-  std::optional<double> attention_factor = std::nullopt;  ///< the amplitude, instead of what follows from the others
+  std::optional<double> attention_factor = std::nullopt;  ///< the amplitude, in place of the computed one
 };
 
 /// "longrope": f / short_factor[i] up to original_max_position_embeddings, f / long_factor[i] in longer sequences. Ding
-/// et al. 2024, arXiv:2402.13753. Only the short factors are here: a sequence that outgrows them would have to turn all
-/// cached keys again, so longer contexts are refused where a configuration is read.
+/// et al. 2024, arXiv:2402.13753. Only the short factors are supported: a longer sequence would have to rotate all
+/// cached keys again, so longer contexts are rejected when a configuration is read.
 struct LongRopeScaling {
   std::vector<double> short_factor;  ///< [rotary_dim / 2]
   double factor = 1.0;               ///< the context, as a multiple of the one that the model was first trained for
   std::size_t original_max_position_embeddings = 0;       ///< the original context, in tokens
-  std::optional<double> attention_factor = std::nullopt;  ///< the amplitude, instead of what follows from `factor`
+  std::optional<double> attention_factor = std::nullopt;  ///< the amplitude, in place of the computed one
 };
 
-/// Without one, frequencies are theta^(-2i/r).
+/// Without scaling, frequencies are theta^(-2i/r).
 using RopeScaling =
     std::variant<std::monostate, LinearScaling, DynamicScaling, WavelengthScaling, YarnScaling, LongRopeScaling>;
 
-/// The "rope" settings of a model.
+/// The rotary settings of a model.
 struct RopeOptions {
-  std::size_t rotary_dim = 0;  ///< r: elements of a head that turn; even
+  std::size_t rotary_dim = 0;  ///< r: elements of a head that are rotated; even
   double theta = 10000.0;      ///< base of the frequencies
-  RopeScaling scaling = {};    ///< how they are stretched
+  RopeScaling scaling = {};    ///< how they are scaled
 };
 
 /// m(s, mscale) of YaRN: 1 for s <= 1, otherwise 0.1 mscale ln(s) + 1.
@@ -101,7 +101,7 @@ inline void scale_frequencies(const WavelengthScaling& scaling, const RopeOption
 }
 
 inline void scale_frequencies(const YarnScaling& yarn, const RopeOptions& rope, RopeFrequencies& result) {
-  // The (fractional) index of the pair that turns `turns` times within the original context.
+  // The (fractional) index of the pair that makes `turns` rotations within the original context.
   const auto dim = static_cast<double>(rope.rotary_dim);
   const auto original = static_cast<double>(yarn.original_max_position_embeddings);
   const auto pair_of = [&](double turns) {
@@ -147,15 +147,16 @@ inline void scale_frequencies(const LongRopeScaling& longrope, const RopeOptions
 
 }  // namespace detail
 
-/// The frequencies of every pair, and the amplitude. Throws ConfigError where a list has the wrong length.
+/// The frequencies of every pair, and the amplitude. Throws ConfigError if a list has the wrong length.
 [[nodiscard]] inline RopeFrequencies rope_frequencies(const RopeOptions& rope) {
   RopeFrequencies result = base_frequencies(rope.rotary_dim, rope.theta);
   std::visit([&](const auto& scaling) { detail::scale_frequencies(scaling, rope, result); }, rope.scaling);
   return result;
 }
 
-/// What multi-head latent attention multiplies its softmax scale with: m(factor, mscale_all_dim)^2 under YaRN with an
-/// mscale_all_dim, otherwise 1. It is no part of the amplitude: it also reaches the elements that do not turn.
+/// The factor of the softmax scale of multi-head latent attention: m(factor, mscale_all_dim)^2 under YaRN with an
+/// mscale_all_dim, otherwise 1. It is separate from the amplitude, because it also affects elements that are not
+/// rotated.
 [[nodiscard]] inline double latent_softmax_correction(const RopeOptions& rope) {
   const auto* yarn = std::get_if<YarnScaling>(&rope.scaling);
   if (yarn == nullptr || yarn->mscale_all_dim == 0.0) return 1.0;

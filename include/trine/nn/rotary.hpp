@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rotary position embedding: pairs of a head's elements turn by an angle that grows with the position.
+// Rotary position embedding: pairs of a head's elements are rotated by an angle proportional to the position.
 // Su et al., "RoFormer: Enhanced Transformer with Rotary Position Embedding", 2021. arXiv:2104.09864
 #pragma once
 
@@ -14,7 +14,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// How fast the pairs turn. nn/rope_scaling.hpp makes them for published models.
+/// The rotation speed of the pairs. nn/rope_scaling.hpp computes it for published models.
 struct RopeFrequencies {
   std::vector<double> inverse;  ///< [rotary_dim / 2] radians per position
   double amplitude = 1.0;       ///< multiplied into cosine and sine; no unit
@@ -28,7 +28,7 @@ struct RopeFrequencies {
   return result;
 }
 
-/// Which elements of a head make pair i of r/2. A checkpoint is trained for one of them: the other is silently wrong.
+/// Which elements of a head form pair i of r/2. A checkpoint is trained for one layout: the other is silently wrong.
 enum class RotaryPairs : std::uint8_t {
   half_split,  // x[i] and x[i + r/2]
   interleaved  // x[2i] and x[2i + 1]
@@ -36,15 +36,15 @@ enum class RotaryPairs : std::uint8_t {
 
 /// With pair i = (a, b), angle t = position * inverse[i] and amplitude A:
 ///   a' = A (a cos t - b sin t)        b' = A (b cos t + a sin t)
-/// Elements of a head from r on stay. Angles are exact to double precision at any position: cos and sin of 256 q + p
-/// come from two small tables by the sum formulas.
+/// Elements of a head from r on are unchanged. Angles are exact to double precision at any position: cos and sin of 256
+/// q + p are computed from two small tables by the angle sum identities.
 class Rotary {
  public:
-  /// Whole heads of `head_dim`, an even number, in half-split pairs. Positions below `max_position` may be asked for.
+  /// Whole heads of `head_dim`, an even number, in half-split pairs. Positions must be below `max_position`.
   Rotary(std::size_t head_dim, double theta, std::size_t max_position)
       : Rotary(base_frequencies(head_dim, theta), RotaryPairs::half_split, head_dim, max_position) {}
 
-  /// The first 2 * frequencies.inverse.size() <= head_dim elements of each head turn.
+  /// Rotates the first 2 * frequencies.inverse.size() <= head_dim elements of each head.
   Rotary(const RopeFrequencies& frequencies, RotaryPairs pairs, std::size_t head_dim, std::size_t max_position)
       : half_(frequencies.inverse.size()),
         head_dim_(head_dim),
@@ -61,13 +61,13 @@ class Rotary {
     }
   }
 
-  /// Elements of a head that rotate.
+  /// Number of rotated elements per head.
   [[nodiscard]] std::size_t rotary_dim() const noexcept { return 2 * half_; }
 
   /// Rotates every head of one token in place. heads: [number * head_dim].
   void rotate(std::size_t position, std::span<float> heads) const { rotate(position, heads, head_dim_); }
 
-  /// The same for heads that begin `distance` elements apart; the last one may end after its rotated part.
+  /// The same for heads with stride `distance`; the last one may end after its rotated part.
   void rotate(std::size_t position, std::span<float> heads, std::size_t distance) const {
     const Rotation* fine = fine_.data() + position % kStep * half_;
     const Rotation* coarse = coarse_.data() + position / kStep * half_;
@@ -95,7 +95,7 @@ class Rotary {
 
   std::size_t half_;       // number of pairs
   std::size_t head_dim_;   // elements from one head to the next
-  std::size_t next_pair_;  // elements from a pair to the next
+  std::size_t next_pair_;  // elements from one pair to the next
   std::size_t partner_;    // elements from a to b
   double amplitude_;
   std::vector<Rotation> fine_;    // [kStep, half]    positions 0 .. 255

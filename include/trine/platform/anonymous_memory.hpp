@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory for what is large and read again and again: in pages of 2 MiB where the system has them, so that streaming it
-// waits for fewer address translations.
+// Memory for large data that is read repeatedly: in pages of 2 MiB if the system supports them, so that streaming needs
+// fewer address translations.
 #pragma once
 
 #include <sys/mman.h>
@@ -11,7 +11,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// `size` zeroed bytes, which take memory when they are first written. Movable; the bytes keep their address.
+/// `size` zeroed bytes, allocated when first written. Movable; the bytes keep their address.
 class AnonymousMemory {
  public:
   AnonymousMemory() = default;

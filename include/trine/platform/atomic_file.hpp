@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file that is replaced whole or not at all.
+// A file that is replaced atomically.
 #pragma once
 
 #include <fcntl.h>
@@ -21,16 +21,16 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Returns whether `path` is the name of a descriptor that is open, such as /dev/fd/1: what is behind it must be
-/// written to and cannot be replaced.
+/// Returns whether `path` names an open descriptor, such as /dev/fd/1, which must be written to directly and cannot be
+/// replaced.
 [[nodiscard]] inline bool is_open_descriptor(const std::filesystem::path& path) {
-  std::error_code ignored;  // a folder that cannot be examined is not /proc
+  std::error_code ignored;  // a directory that cannot be examined is not /proc
   return std::filesystem::canonical(path.parent_path(), ignored).native().starts_with("/proc/");
 }
 
-/// Where a file of the name `path` is, or would be: symbolic links are followed, the last of which may lead nowhere.
-/// Names of open descriptors (/dev/stdout, /proc/self/fd/1) are left as they are. Throws FileError for links in a
-/// circle.
+/// The location of the file `path`, which need not exist: symbolic links are followed, of which the last may be
+/// dangling. Names of open descriptors (/dev/stdout, /proc/self/fd/1) are unchanged. Throws FileError for circular
+/// links.
 [[nodiscard]] inline std::filesystem::path follow_links(const std::filesystem::path& path) {
   constexpr int kMaxLinks = 40;  // as Linux
   std::filesystem::path result = path;
@@ -43,15 +43,15 @@ namespace trine::inline TRINE_ABI {
   throw_file_error(path, "cannot be written", ELOOP);
 }
 
-/// Writes to a new file beside the target, under a name that nobody else has; `commit` syncs it and renames it to the
-/// target. Whoever reads the target at any time finds the old file or the new one, whole, and of several writers the
-/// last one wins. Without `commit`, an exception among the reasons, the target stays as it was.
+/// Writes to a new file in the directory of the target, under a unique name; `commit` syncs it and renames it to the
+/// target. At any time a reader finds the complete old or new file, and of several writers the last one wins. Without
+/// `commit`, for example after an exception, the target is unchanged.
 ///
-/// Where the target is a symbolic link, the file that it leads to is replaced and the link stays. The new file has the
+/// If the target is a symbolic link, the file to which it points is replaced and the link stays. The new file has the
 /// permissions of the old one. Devices, pipes and open descriptors (/dev/null, /dev/stdout) are written to directly.
 class AtomicFile {
  public:
-  /// Throws FileError when no file of that name can be written.
+  /// Throws FileError if no file of that name can be written.
   explicit AtomicFile(std::filesystem::path path)
       : path_(std::move(path)), target_(follow_links(path_)), file_(open(), path_) {}
   AtomicFile(const AtomicFile&) = delete;
@@ -60,12 +60,12 @@ class AtomicFile {
     if (!temporary_.empty()) ::unlink(temporary_.c_str());
   }
 
-  /// Throws FileError; the message names the target and says how many bytes were wanted where.
+  /// Throws FileError; the message names the target, the number of bytes and the offset.
   void write(std::span<const std::byte> bytes) { file_.write(bytes); }
   /// The same for text.
   void write(std::string_view text) { file_.write(text); }
 
-  /// Nothing is written after this. Throws FileError.
+  /// No writes may follow. Throws FileError.
   void commit() {
     file_.finish();
     if (temporary_.empty()) return;
@@ -86,14 +86,14 @@ class AtomicFile {
       return descriptor;
     }
     const int descriptor = open_temporary();
-    if (exists) static_cast<void>(::fchmod(descriptor, status.st_mode & 0777U));  // as far as the file system has them
+    if (exists) static_cast<void>(::fchmod(descriptor, status.st_mode & 0777U));  // if the file system supports them
     return descriptor;
   }
 
-  // A name of our own: the process and a number, the first that is free. What a killed process left stays.
+  // A unique name: the process id and the first free number. Files of killed processes stay.
   [[nodiscard]] int open_temporary() {
     constexpr int kMaxAttempts = 10000;
-    const std::string name = target_.filename().string().substr(0, 200);  // of at most 255 bytes
+    const std::string name = target_.filename().string().substr(0, 200);  // names have at most 255 bytes
     for (int i = 0; i < kMaxAttempts; ++i) {
       temporary_ = target_;
       temporary_.replace_filename(name + "." + std::to_string(::getpid()) + "-" + std::to_string(i) + ".partial");
@@ -110,7 +110,7 @@ class AtomicFile {
 
   std::filesystem::path path_;       // as errors name it
   std::filesystem::path target_;     // links followed
-  std::filesystem::path temporary_;  // until commit; empty for what is written to directly
+  std::filesystem::path temporary_;  // until commit; empty if written directly
   OutputFile file_;
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How much memory a process may still take.
+// How much memory is available to the process.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +16,7 @@ namespace trine::inline TRINE_ABI {
 
 namespace detail {
 
-/// The number behind `name` in lines of "name: number kB". Nothing if there is none.
+/// The number after `name` in lines of "name: number kB"; nullopt if there is none.
 [[nodiscard]] inline std::optional<std::uint64_t> memory_line(std::istream& lines, const std::string& name) {
   std::string word;
   std::uint64_t value = 0;
@@ -33,13 +33,13 @@ namespace detail {
   std::ifstream stream(file);
   std::uint64_t value = 0;
   if (stream >> value) return value;
-  return std::nullopt;  // "max" among others
+  return std::nullopt;  // such as "max"
 }
 
 }  // namespace detail
 
-/// Bytes that are free, or would be if caches of files were given up: MemAvailable of /proc/meminfo, or less where a
-/// control group (v2) of the process allows less. Nothing where the system does not say.
+/// Bytes that are free or could be reclaimed from file caches: MemAvailable of /proc/meminfo, or less if a control
+/// group (v2) of the process allows less; nullopt if unknown.
 [[nodiscard]] inline std::optional<std::uint64_t> available_memory() {
   std::ifstream memory("/proc/meminfo");
   std::optional<std::uint64_t> available = detail::memory_line(memory, "MemAvailable:");

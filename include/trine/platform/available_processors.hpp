@@ -28,7 +28,7 @@ namespace detail {
 /// Processors in the affinity mask (taskset, cpusets), at least 1.
 [[nodiscard]] inline std::size_t affinity_count() noexcept {
 #if defined(__linux__)
-  // Machines of more than 1024 processors need a larger mask: the kernel says so with EINVAL.
+  // Machines with more than 1024 processors need a larger mask: the kernel returns EINVAL.
   for (std::size_t processors = CPU_SETSIZE; processors <= std::size_t{1} << 16U; processors *= 4) {
     cpu_set_t* mask = CPU_ALLOC(processors);
     if (mask == nullptr) break;
@@ -52,8 +52,8 @@ namespace detail {
 
 }  // namespace detail
 
-/// Processors' worth of time that the control groups of this process allow, such as 1.5; nullopt without a limit.
-/// Version 2: cpu.max, "QUOTA PERIOD" in microseconds, or "max"; version 1: cpu.cfs_quota_us, -1 for none.
+/// The CPU quota of the control groups of this process, in processors, such as 1.5; nullopt without a limit. Version 2:
+/// cpu.max, "QUOTA PERIOD" in microseconds, or "max"; version 1: cpu.cfs_quota_us, -1 for none.
 ///   root: as for control_groups
 [[nodiscard]] inline std::optional<double> cpu_quota(const std::filesystem::path& root = "/") {
   std::optional<double> least;
@@ -62,7 +62,7 @@ namespace detail {
     double period = -1.0;
     if (group.unified) {
       std::ifstream limit(group.directory / "cpu.max");
-      if (!(limit >> quota >> period)) continue;  // "max" among others
+      if (!(limit >> quota >> period)) continue;  // such as "max"
     } else {
       std::ifstream limit(group.directory / "cpu.cfs_quota_us");
       std::ifstream length(group.directory / "cpu.cfs_period_us");
@@ -73,20 +73,20 @@ namespace detail {
   return least;
 }
 
-/// Processors that this process may use: those of its affinity mask, or as many as its CPU quota pays for, to the
-/// nearest whole number, where that is less. At least 1.
+/// Processors that this process may use: those of its affinity mask, or its CPU quota, rounded to the nearest integer,
+/// if that is less. At least 1.
 [[nodiscard]] inline std::size_t available_processors() noexcept {
   const std::size_t processors = detail::affinity_count();
   try {
     if (const std::optional<double> quota = cpu_quota(); quota && *quota < static_cast<double>(processors))
       return std::max<std::size_t>(1, static_cast<std::size_t>(*quota + 0.5));
-  } catch (...) {  // no memory for a path: the mask is all that is known
+  } catch (...) {  // no memory for a path: only the mask is known
     return processors;
   }
   return processors;
 }
 
-/// Threads of the whole system that run or want to, the calling one among them; nullopt where the system does not say.
+/// Runnable threads of the whole system, including the calling one; nullopt if unknown.
 ///   root: holds proc/loadavg, whose fourth field begins with it
 [[nodiscard]] inline std::optional<std::size_t> runnable_threads(const std::filesystem::path& root = "/") {
   std::ifstream file(root / "proc/loadavg");
@@ -96,7 +96,7 @@ namespace detail {
   return runnable;
 }
 
-/// Threads that a pass uses unless told otherwise: the first number of OMP_NUM_THREADS where that is set, otherwise
+/// The default number of threads of a pass: the first number of OMP_NUM_THREADS if that is set, otherwise
 /// available_processors().
 [[nodiscard]] inline std::size_t default_threads() noexcept {
   if (const char* told = std::getenv("OMP_NUM_THREADS")) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The control groups (Linux cgroups, versions 1 and 2) that a process is in: where containers and services are limited.
-// cgroups(7), proc_pid_mountinfo(5).
+// The control groups (Linux cgroups, versions 1 and 2) of a process, which limit containers and services. cgroups(7),
+// proc_pid_mountinfo(5).
 #pragma once
 
 #include <algorithm>
@@ -17,7 +17,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// A directory of limits: of the group of this process, or of one that contains it.
+/// A directory of limits, of the group of this process or a parent group.
 struct ControlGroup {
   std::filesystem::path directory;
   bool unified = false;  // version 2: "cpu.max"; otherwise version 1: "cpu.cfs_quota_us"
@@ -25,7 +25,7 @@ struct ControlGroup {
 
 namespace detail {
 
-/// Is `word` one of "a,b,c"?
+/// Returns whether `word` is one of "a,b,c".
 [[nodiscard]] inline bool list_has(std::string_view list, std::string_view word) {
   while (!list.empty()) {
     const std::size_t comma = std::min(list.find(','), list.size());
@@ -35,7 +35,7 @@ namespace detail {
   return false;
 }
 
-/// The path of this process in the hierarchy of `controller`, of "id:controllers:path" lines; version 2 has no
+/// The path of this process in the hierarchy of `controller`, from "id:controllers:path" lines; version 2 lists no
 /// controllers there.
 [[nodiscard]] inline std::optional<std::string> group_path(std::istream& lines, std::string_view controller,
                                                            bool unified) {
@@ -50,7 +50,7 @@ namespace detail {
   return std::nullopt;
 }
 
-/// A field of mountinfo, where blanks and backslashes are written as octal numbers: "a\\040b" is "a b".
+/// A field of mountinfo, in which blanks and backslashes are written as octal escapes: "a\\040b" is "a b".
 [[nodiscard]] inline std::string unescaped(std::string_view field) {
   const auto is_octal = [](char c) { return c >= '0' && c <= '7'; };
   std::string text;
@@ -67,8 +67,8 @@ namespace detail {
 
 }  // namespace detail
 
-/// The groups that limit this process in what `controller` ("cpu", "memory") counts, innermost first. Empty where the
-/// system has none or does not say.   root: where /proc and the mount points are found, for tests
+/// The groups that limit `controller` ("cpu", "memory") for this process, innermost first. Empty if there are none or
+/// they are unknown.   root: prefix of /proc and the mount points, for tests
 [[nodiscard]] inline std::vector<ControlGroup> control_groups(std::string_view controller,
                                                               const std::filesystem::path& root = "/") {
   std::vector<ControlGroup> groups;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which instruction set the kernels run with: what this CPU and its operating system can do, or what TRINE_ISA asks
-// for.
+// The instruction set of the kernels: the best that this CPU and its operating system support, or the one that
+// TRINE_ISA requests.
 #pragma once
 
 #include <array>
@@ -26,16 +26,16 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Target regions that the kernels are compiled for, slowest first on each architecture.
+/// The targets that kernels are compiled for, slowest first on each architecture.
 enum class Isa : std::uint8_t {
-  portable,      ///< what the compiler assumes of the target anyway
+  portable,      ///< the compiler's default target
   avx2,          ///< x86-64-v3: AVX2, FMA, F16C
   avx512,        ///< x86-64-v4: AVX-512 F, BW, DQ, VL
-  avx512_vnni,   ///< with dot products of bytes
-  avx512_bf16,   ///< and of pairs of bf16
-  amx,           ///< and the tile registers of AMX, for bytes and bf16
-  neon,          ///< AArch64: Advanced SIMD, which it always has
-  neon_dotprod,  ///< with dot products of bytes
+  avx512_vnni,   ///< and int8 dot products
+  avx512_bf16,   ///< and bf16 dot products
+  amx,           ///< and AMX tiles for int8 and bf16
+  neon,          ///< AArch64: Advanced SIMD, its baseline
+  neon_dotprod,  ///< and int8 dot products
 };
 
 /// Each instruction set with its name, as TRINE_ISA and the programs spell it.
@@ -69,8 +69,8 @@ inline constexpr std::array<std::pair<Isa, std::string_view>, 8> kIsaNames{{{Isa
 #if defined(__x86_64__)
 namespace detail {
 
-/// AMX in the CPU, and the kernel's leave for this process to use its registers, which Linux wants to be asked for: it
-/// makes room for them where signals are handled (Documentation/arch/x86/xstate.rst).
+/// Returns whether the CPU has AMX and the kernel permits this process to use its registers. Linux requires a request,
+/// because it then reserves room for them in signal frames (Documentation/arch/x86/xstate.rst).
 [[nodiscard]] inline bool may_use_tiles() noexcept {
 #if defined(__linux__)
   unsigned a = 0;
@@ -82,7 +82,7 @@ namespace detail {
   constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
   constexpr long kTileData = 18;               // XFEATURE_XTILEDATA
   const int before = errno;
-  static const bool granted = ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;  // the first answer stays
+  static const bool granted = ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;  // asked once
   errno = before;
   return granted;
 #else
@@ -93,7 +93,7 @@ namespace detail {
 }  // namespace detail
 #endif
 
-/// Returns whether this machine can run it. The compiler's built-in also asks whether the operating system saves the
+/// Returns whether this machine can run it. The compiler's built-in also checks that the operating system saves the
 /// wide registers.
 [[nodiscard]] inline bool is_available(Isa isa) noexcept {
 #if defined(__x86_64__)
@@ -101,7 +101,7 @@ namespace detail {
   unsigned b = 0;
   unsigned c = 0;
   unsigned d = 0;
-  const bool f16c = __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;  // not a name Clang 14's built-in knows
+  const bool f16c = __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;  // unknown to Clang 14's built-in
   const bool avx2 = f16c && __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
                       __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512vl") != 0;
@@ -125,7 +125,7 @@ namespace detail {
       return false;
   }
   return false;
-#elif defined(__ARM_FEATURE_DOTPROD)  // the whole program is for CPUs that have it
+#elif defined(__ARM_FEATURE_DOTPROD)  // the whole program requires it
   return is_compiled(isa);
 #elif defined(__aarch64__) && defined(__linux__)
   return is_compiled(isa) && (isa != Isa::neon_dotprod || (::getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0);
@@ -134,7 +134,7 @@ namespace detail {
 #endif
 }
 
-/// The fastest one that this machine can run.
+/// The fastest set that this machine can run.
 [[nodiscard]] inline Isa best_isa() noexcept {
   Isa best = Isa::portable;
   for (const auto& [isa, name] : kIsaNames)
@@ -142,7 +142,7 @@ namespace detail {
   return best;
 }
 
-/// Throws DeviceError when `name` is no instruction set of ours or this machine cannot run it.
+/// Throws DeviceError if `name` is not a known instruction set or this machine cannot run it.
 [[nodiscard]] inline Isa isa_named(std::string_view name) {
   for (const auto& [isa, known] : kIsaNames) {
     if (known != name) continue;
@@ -157,7 +157,7 @@ namespace detail {
                     {.kind = ErrorKind::out_of_range, .field = "isa"});
 }
 
-/// TRINE_ISA when it is set and not empty, otherwise the best one. Throws DeviceError as `isa_named` does.
+/// TRINE_ISA if it is set and not empty, otherwise the best set. Throws DeviceError as `isa_named` does.
 [[nodiscard]] inline Isa default_isa() {
   const char* name = std::getenv("TRINE_ISA");
   return name == nullptr || *name == '\0' ? best_isa() : isa_named(name);

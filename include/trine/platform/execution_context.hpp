@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a computation runs: instruction set, threads, and the caller's wish to stop. Passed down, never global.
+// How a computation runs: instruction set, threads and cancellation. Passed down, never global.
 #pragma once
 
 #include <algorithm>
@@ -17,11 +17,11 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// In what type products take activations.
+/// The type of activations in matmuls.
 enum class ActivationPrecision : std::uint8_t {
-  f32,        ///< as they are, whatever the weights are stored as: the arithmetic of the reference
-  automatic,  ///< bytes with q8 and q4, whose values are rounded anyway; otherwise as they are
-  native,     ///< also bf16 with bf16 weights, in panels or where the CPU multiplies pairs of them: faster, less exact
+  f32,        ///< always f32, whatever the type of the weights: the arithmetic of the reference
+  automatic,  ///< int8 with q8 and q4, whose values are rounded anyway; otherwise f32
+  native,     ///< also bf16 with bf16 weights, in panels or if the CPU has bf16 dot products: faster, less exact
 };
 
 /// Each value with its name, as the programs spell it.
@@ -32,11 +32,11 @@ inline constexpr std::array<std::pair<ActivationPrecision, std::string_view>, 3>
 
 /// The two ways to compute multi-head latent attention (attention/multi_head_latent_attention.hpp). They agree within
 /// round-off (1e-5 of the largest output; that of bf16 with ActivationPrecision::native and weights in bf16), and each
-/// gives a row the same bits however rows arrive.
+/// gives a row the same bits however the input is split into calls.
 enum class MlaForm : std::uint8_t {
-  automatic,  ///< whichever costs less for the rows and the cached positions of a pass: depends on how rows arrive
-  naive,      ///< keys and values of every head are made from the latents, a block at a time: many rows share that work
-  absorbed    ///< queries move into the space of the latents instead, where the cache is all that is read
+  automatic,  ///< the cheaper one for the rows and cached positions of a pass: depends on how the input is split
+  naive,      ///< computes keys and values of every head from the latents, block by block, shared by many rows
+  absorbed    ///< maps queries into the latent space instead, and reads only the cache
 };
 
 /// Each value with its name, as the programs spell it.
@@ -54,23 +54,23 @@ inline constexpr std::array<std::pair<MlaForm, std::string_view>, 3> kMlaFormNam
 /// instruction sets.
 struct ExecutionContext {
   Isa isa = Isa::portable;      ///< must be available on this CPU: see is_available()
-  std::size_t num_threads = 1;  ///< that may work at once, the caller's among them
-  std::stop_token stop = {};    ///< asked between layers; a pass then ends with CancelledError
-  ActivationPrecision activations = ActivationPrecision::f32;  ///< the type in which products take them
-  Executor* executor = nullptr;           ///< lends the threads; without one everything runs in the calling thread
-  MlaForm mla_form = MlaForm::automatic;  ///< of multi-head latent attention
+  std::size_t num_threads = 1;  ///< maximum number of concurrent threads, including the caller's
+  std::stop_token stop = {};    ///< checked between layers; a pass then ends with CancelledError
+  ActivationPrecision activations = ActivationPrecision::f32;  ///< type of activations in matmuls
+  Executor* executor = nullptr;           ///< supplies threads; null: everything runs in the calling thread
+  MlaForm mla_form = MlaForm::automatic;  ///< form of multi-head latent attention
 
-  /// Threads that may work at once, the caller's among them: sizes scratch memory. At least 1.
+  /// The maximum number of concurrent threads, including the caller's, for sizing scratch memory. At least 1.
   [[nodiscard]] std::size_t num_workers() const noexcept {
     return executor == nullptr ? 1 : std::clamp<std::size_t>(num_threads, 1, executor->max_workers());
   }
-  /// The same with activations as they are: for what decides (routers), not computes.
+  /// The same with activations in f32, for routers, whose decisions must not depend on rounding.
   [[nodiscard]] ExecutionContext with_f32_activations() const {
     ExecutionContext other = *this;
     other.activations = ActivationPrecision::f32;
     return other;
   }
-  /// Throws CancelledError when the caller asked for an end. Called between layers.
+  /// Throws CancelledError if the caller requested cancellation. Called between layers.
   void check_stop() const {
     if (stop.stop_requested()) throw CancelledError("cancelled by the caller");
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who lends threads to a pass: the interface between trine and a pool of threads, its own or the program's.
+// The interface between trine and a thread pool, its own or the program's, that supplies threads to a pass.
 #pragma once
 
 #include <cstddef>
@@ -8,12 +8,11 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Does one piece of a region's work as worker w, and returns whether it did: false when no piece is left. Does not
-/// throw.
+/// Does one piece of a region's work as worker w. Returns false if no piece is left. Does not throw.
 using RegionWork = FunctionRef<bool(std::size_t w)>;
 
-/// Lends threads. Implementations: ThreadPool (the default), OpenMpExecutor, and what a program writes for a pool of
-/// its own (examples/custom_executor).
+/// Supplies threads. Implementations: ThreadPool (the default), OpenMpExecutor, and those of programs with their own
+/// pool (examples/custom_executor).
 class Executor {
  public:
   virtual ~Executor() = default;
@@ -21,13 +20,12 @@ class Executor {
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
 
-  /// The most threads that can work on one region, the caller's among them; at least 1, and the same at every call.
+  /// The maximum number of threads for one region, including the caller's; at least 1, and constant.
   [[nodiscard]] virtual std::size_t max_workers() const noexcept = 0;
 
-  /// Calls `while (work(0)) {}` in the calling thread and, where threads are free meanwhile, `while (work(w)) {}` in
-  /// others, each w in [1, workers) in one of them. Returns when every call that began has ended. A thread that comes
-  /// when the caller's loop has ended need not begin. `workers` <= max_workers(). Called from several threads at once,
-  /// and from inside `work`.
+  /// Calls `while (work(0)) {}` in the calling thread and, on other threads that are free, `while (work(w)) {}` with a
+  /// different w in [1, workers) each. Returns after every started call has ended. Threads need not start after the
+  /// caller's loop has ended. `workers` <= max_workers(). Called from several threads at once, and from inside `work`.
   virtual void run(std::size_t workers, RegionWork work) = 0;
 };
 

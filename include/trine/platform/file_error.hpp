@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The error of a file that the system refuses.
+// Errors of system calls on files.
 #pragma once
 
 #include <cerrno>
@@ -11,8 +11,8 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Throws FileError "PATH: PROBLEM: what the system says of `code`", a value of errno. Its kind is not_found,
-/// does_not_fit for a disk or a limit that is too small, otherwise io.
+/// Throws FileError "PATH: PROBLEM: system message of `code`", a value of errno. Its kind is not_found, does_not_fit
+/// for a full disk or an exceeded limit, otherwise io.
 [[noreturn]] inline void throw_file_error(const std::filesystem::path& path, const std::string& problem, int code) {
   const bool is_absent = code == ENOENT || code == ENOTDIR;
   const bool is_full = code == ENOSPC || code == EFBIG || code == EDQUOT;

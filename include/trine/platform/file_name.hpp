@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files whose names come from data: the one gate that such a name passes before anything is opened.
+// The check of file names that come from data, before anything is opened.
 #pragma once
 
 #include <algorithm>
@@ -10,11 +10,11 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Does `name` name a file of the folder that it is looked up in, and no other? No separator of any system, no control
-/// character (NUL ends a path), nothing that begins with a dot (".." is another folder), at most 255 bytes.
+/// Returns whether `name` can only name a file in the folder in which it is looked up: no path separator of any system,
+/// no control character (NUL ends a path), no leading dot (".." is another folder), at most 255 bytes.
 ///
-/// Links are not resolved: who can put a link into the folder can as well replace its config.json by one, and the cache
-/// of Hugging Face consists of links to ../../blobs. What a link leads to must still be a regular file (MappedFile).
+/// Links are not resolved: anyone who can create a link in the folder can also replace its config.json, and the cache
+/// of Hugging Face consists of links to ../../blobs. The target of a link must still be a regular file (MappedFile).
 [[nodiscard]] constexpr bool is_plain_file_name(std::string_view name) noexcept {
   if (name.empty() || name.size() > 255 || name.front() == '.') return false;
   return std::ranges::none_of(name, [](char c) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Has a file changed since it was looked at last?
+// Detects whether a file has changed.
 #pragma once
 
 #include <sys/stat.h>
@@ -12,8 +12,8 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Which file it is, how long, and when it was written to last. A change within one tick of the file system's clock
-/// that keeps the length is not seen.
+/// The identity, size and modification time of a file. A change within one tick of the file system's clock that keeps
+/// the size is not detected.
 struct FileSnapshot {
   std::uint64_t device = 0;
   std::uint64_t node = 0;
@@ -23,7 +23,7 @@ struct FileSnapshot {
 
   bool operator==(const FileSnapshot&) const = default;
 
-  /// Nothing when there is no such file, links followed.
+  /// nullopt if there is no such file; follows links.
   [[nodiscard]] static std::optional<FileSnapshot> of(const std::filesystem::path& path) noexcept {
     struct stat status {};
     if (::stat(path.c_str(), &status) != 0) return std::nullopt;

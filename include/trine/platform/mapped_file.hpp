@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file as read-only memory: mapped, or read into memory that we own.
+// A file as read-only memory: mapped, or read into owned memory.
 #pragma once
 
 #include <cstddef>
@@ -13,21 +13,21 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// How the bytes of a file come into memory.
+/// How a file is loaded into memory.
 enum class FileAccess : std::uint8_t {
-  map,   ///< pages come from the file when touched; the file must not shrink while it is mapped (SIGBUS)
-  read,  ///< one copy in memory, in huge pages; nothing that happens to the file later matters
+  map,   ///< pages are loaded when accessed; the file must not shrink while it is mapped (SIGBUS)
+  read,  ///< one copy in memory, in huge pages; later changes of the file have no effect
 };
 
 /// Owns the bytes of one regular file. Movable; the bytes keep their address.
 class MappedFile {
  public:
-  /// Throws FileError naming the file when it is missing, not a regular file, cannot be read, or is a Git LFS pointer.
+  /// Throws FileError naming the file if it is missing, not a regular file, unreadable, or a Git LFS pointer.
   explicit MappedFile(const std::filesystem::path& path, FileAccess access = FileAccess::map);
 
-  /// Takes over the bytes, which keep their address; `other` is then empty.
+  /// Takes ownership of the bytes, which keep their address; `other` is then empty.
   MappedFile(MappedFile&& other) noexcept;
-  /// Gives its own bytes back and takes over those of `other`, which is then empty.
+  /// Releases its own bytes and takes ownership of those of `other`, which is then empty.
   MappedFile& operator=(MappedFile&& other) noexcept;
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
@@ -35,9 +35,9 @@ class MappedFile {
 
   /// The whole file, valid as long as this object or the one it was moved to.
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept;
-  /// Bytes of the file when it was opened.
+  /// Size of the file when it was opened.
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
-  /// As it was given.
+  /// The path, as given.
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
 
  private:
@@ -45,7 +45,7 @@ class MappedFile {
 
   [[noreturn]] void fail(const char* what, int code) const;
 
-  // What a clone without Git LFS has in place of a large file: a text of less than 1024 bytes that begins with this.
+  // What a clone without Git LFS has instead of a large file: a text of less than 1024 bytes that begins with this.
   // https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md
   void require_content(int file) const;
 
@@ -57,7 +57,7 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
-/// The text of a file of at most `limit` bytes. Throws FileError when it cannot be read or is larger.
+/// The text of a file of at most `limit` bytes. Throws FileError if it cannot be read or is larger.
 [[nodiscard]] TRINE_DECL std::string read_text_file(const std::filesystem::path& path, std::uint64_t limit);
 
 }  // namespace trine::inline TRINE_ABI

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A directory of files that is there whole or not at all.
+// A directory that is created atomically.
 #pragma once
 
 #include <fcntl.h>
@@ -21,17 +21,17 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Files are written to `target`.partial; `commit` renames that to `target`, once the disk keeps all of it. Without
-/// `commit`, an exception among the reasons, it is removed again.
+/// Files are written to `target`.partial; `commit` syncs all of it to disk and renames it to `target`. Without
+/// `commit`, for example after an exception, it is removed.
 ///
-/// What a killed run leaves is a `target`.partial with the file kMarker in it, on which a live run holds a lock: the
-/// next run for the same target takes such a directory over and empties it. One without a marker, or whose marker is
-/// locked, is somebody else's, and an error.
+/// A killed run leaves a `target`.partial that contains the file kMarker, on which a live run holds a lock. The next
+/// run for the same target takes over such a directory and clears it. A directory without a marker, or with a locked
+/// one, is an error.
 class OutputDirectory {
  public:
   static constexpr const char* kMarker = ".trine-partial";
 
-  /// Throws FileError when `target` exists, whatever it is: nothing is ever overwritten.
+  /// Throws FileError if `target` exists: nothing is ever overwritten.
   explicit OutputDirectory(const std::filesystem::path& target)
       : target_(without_trailing_slash(target)), partial_(target_.string() + ".partial") {
     require_no_target();
@@ -47,19 +47,19 @@ class OutputDirectory {
     if (marker_.value >= 0) remove_partial();
   }
 
-  /// Where the files are until `commit`.
+  /// The location of the files until `commit`.
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return partial_; }
 
-  /// A new file in it, to be finished before `commit`. Throws FileError.
+  /// A new file in it, which must be finished before `commit`. Throws FileError.
   [[nodiscard]] OutputFile create(std::string_view name) const { return OutputFile(partial_ / name); }
 
-  /// Throws FileError when it cannot be kept, or `target` has appeared in the meantime.
+  /// Throws FileError if it cannot be synced or renamed, or if `target` has been created meanwhile.
   void commit() {
     sync(partial_);
     require_no_target();
     if (::rename(partial_.c_str(), target_.c_str()) != 0) fail(partial_, "cannot be renamed", errno);
     marker_.close();
-    ::unlink((target_ / kMarker).c_str());  // afterwards, so that what is complete is never without a name or a marker
+    ::unlink((target_ / kMarker).c_str());  // afterwards, so that a complete directory always has a name or a marker
     sync(target_.has_parent_path() ? target_.parent_path() : ".");
   }
 
@@ -80,7 +80,7 @@ class OutputDirectory {
   }
 
   void require_no_target() const {
-    std::error_code ignored;  // what cannot be examined cannot be made either
+    std::error_code ignored;  // a path that cannot be examined cannot be created either
     if (std::filesystem::exists(std::filesystem::symlink_status(target_, ignored)))
       throw FileError(target_.string() + ": expected a name that is free, found something there; it stays as it is",
                       {.kind = ErrorKind::wrong_state, .path = target_.string()});
@@ -108,7 +108,7 @@ class OutputDirectory {
                     {.kind = ErrorKind::wrong_state, .path = partial_.string()});
   }
 
-  // All but the marker; no folder that holds something: we make none.
+  // Everything except the marker; fails on non-empty folders, which a run never creates.
   void remove_files() const {
     for (const auto& entry : std::filesystem::directory_iterator(partial_)) {
       std::error_code error;
@@ -121,20 +121,20 @@ class OutputDirectory {
       remove_files();
       ::unlink((partial_ / kMarker).c_str());
       ::rmdir(partial_.c_str());
-    } catch (...) {  // what cannot be removed stays, under a name that says so
+    } catch (...) {  // files that cannot be removed stay under the partial name
     }
   }
 
   static void sync(const std::filesystem::path& directory) {
     const Descriptor descriptor{::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
     if (descriptor.value < 0) fail(directory, "cannot be opened", errno);
-    if (::fsync(descriptor.value) != 0 && errno != EINVAL)  // EINVAL: a file system that has nothing to sync
+    if (::fsync(descriptor.value) != 0 && errno != EINVAL)  // EINVAL: the file system does not support syncing
       fail(directory, "cannot be synced", errno);
   }
 
   std::filesystem::path target_;
   std::filesystem::path partial_;
-  Descriptor marker_;  // its lock ends with us, however we end
+  Descriptor marker_;  // its lock ends with the process
 };
 
 }  // namespace trine::inline TRINE_ABI

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A new file, written from its first byte to its last, of which every write is checked.
+// A new file, written sequentially, with every write checked.
 #pragma once
 
 #include <fcntl.h>
@@ -19,16 +19,15 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Owns the descriptor, not the file: what was written stays when it is destroyed (OutputDirectory and AtomicFile
-/// remove it).
+/// Owns the descriptor, not the file: the destructor leaves the file (OutputDirectory and AtomicFile remove it).
 class OutputFile {
  public:
-  /// A new file. Throws FileError when a file of that name exists, symbolic links included, or none can be made.
+  /// Creates a file. Throws FileError if the name exists, including symbolic links, or the file cannot be created.
   explicit OutputFile(std::filesystem::path path)
       : OutputFile(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666), path) {
     if (descriptor_ < 0) fail("cannot be made", errno);
   }
-  /// Takes over a descriptor that is open for writing; errors name `path`.
+  /// Takes ownership of a descriptor that is open for writing; errors name `path`.
   OutputFile(int descriptor, std::filesystem::path path) : path_(std::move(path)), descriptor_(descriptor) {}
   OutputFile(OutputFile&& other) noexcept
       : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)), size_(other.size_) {}
@@ -37,8 +36,8 @@ class OutputFile {
     if (descriptor_ >= 0) ::close(descriptor_);
   }
 
-  /// Has the file system set `bytes` aside, where it can, so that a disk that is too small is found out before the work
-  /// and not after it. Throws FileError when there are not so many.
+  /// Reserves `bytes` if the file system supports it, so that a disk that is too small is detected before the work.
+  /// Throws FileError if there is not enough space.
   void reserve(std::uint64_t bytes) const {
 #if defined(__linux__)
     if (bytes == 0 || ::fallocate(descriptor_, FALLOC_FL_KEEP_SIZE, 0, static_cast<::off_t>(bytes)) == 0) return;
@@ -49,7 +48,7 @@ class OutputFile {
 #endif
   }
 
-  /// Throws FileError; the message says how many bytes were wanted where.
+  /// Throws FileError; the message has the number of bytes and the offset.
   void write(std::span<const std::byte> bytes) {
     while (!bytes.empty()) {
       const ::ssize_t count = ::write(descriptor_, bytes.data(), bytes.size());
@@ -62,7 +61,7 @@ class OutputFile {
   }
   void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
 
-  /// Has the disk keep it, and closes it: nothing is written after this. Throws FileError.
+  /// Syncs the file to disk and closes it: no writes may follow. Throws FileError.
   void finish() {
     if (::fsync(descriptor_) != 0 && errno != EINVAL) fail("cannot be synced", errno);  // EINVAL: a device or a pipe
     if (::close(std::exchange(descriptor_, -1)) != 0) fail("cannot be closed", errno);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A loop shared among the threads that an Executor lends.
+// A loop distributed over the threads of an Executor.
 #pragma once
 
 #include <algorithm>
@@ -12,11 +12,10 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Calls `body(i)` or `body(i, worker)` once for each i in [0, count), on at most `threads` of the execution's workers;
-/// which thread runs which i is not defined, so bodies must write to separate places. `worker` <
-/// max(min(execution.num_workers(), threads, count), 1) belongs to one thread at a time: an index of scratch memory.
-/// Returns when all calls have ended. The first exception that a body throws stops the handing out of further calls and
-/// is rethrown here.
+/// Calls `body(i)` or `body(i, worker)` once for each i in [0, count), on up to `threads` workers of the execution
+/// context; which thread runs which i is unspecified, so bodies must write to separate memory. `worker` <
+/// max(min(execution.num_workers(), threads, count), 1) belongs to one thread at a time, and can index scratch memory.
+/// Returns when all calls have ended. The first exception of a body stops further calls and is rethrown here.
 template <class Body>
 void parallel_for(const ExecutionContext& execution, std::size_t threads, std::size_t count, const Body& body) {
   const auto call = [&body](std::size_t i, std::size_t worker) {
@@ -49,7 +48,7 @@ void parallel_for(const ExecutionContext& execution, std::size_t threads, std::s
   if (error) std::rethrow_exception(error);
 }
 
-/// The same on all of the execution's workers.
+/// The same on all workers of the execution context.
 template <class Body>
 void parallel_for(const ExecutionContext& execution, std::size_t count, const Body& body) {
   parallel_for(execution, execution.num_threads, count, body);

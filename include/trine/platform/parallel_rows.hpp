@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Light work on many rows, such as norms and sums: shared among threads where it is worth waking them.
+// Light work on many rows, such as norms and sums, distributed over threads if that pays off.
 #pragma once
 
 #include <algorithm>
@@ -10,11 +10,11 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Numbers that pay for a task of such work.
+/// The number of elements that justifies a task of such work.
 inline constexpr std::size_t kRowWork = std::size_t{1} << 15U;
 
-/// Calls `body(r)` or `body(r, worker)` once for each row r in [0, rows), neighbours in one thread; see parallel_for.
-/// width: numbers of a row that are read or written
+/// Calls `body(r)` or `body(r, worker)` once for each row r in [0, rows), consecutive rows in one thread; see
+/// parallel_for. width: elements per row that are read or written
 template <class Body>
 void parallel_rows(const ExecutionContext& execution, std::size_t rows, std::size_t width, const Body& body) {
   const std::size_t at_once = std::max<std::size_t>(1, kRowWork / std::max<std::size_t>(width, 1));

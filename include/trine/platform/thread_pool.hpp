@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The default executor: threads that are there when there is work, and never in the way of anything else.
+// The default executor: a thread pool designed to share the machine with other work.
 //
-// A parallel region is a job in a slot. The caller publishes it, works on it itself, and closes it when nothing is left
-// to hand out; then it waits for those workers alone that have joined. A worker that the system has not scheduled is
-// never waited for. Between regions workers spin for a moment, since the next region of a pass is mostly closer than
-// that, and then sleep; who sleeps is woken for work that takes longer than waking. Workers and callers compare the
-// time in which they wanted to run with the time that they ran: where the system gives them less, processors are
-// scarce, and nobody spins for a while, because time that is spun away is missing when there is work. bench/busy_host
-// measures what that is worth.
+// A parallel region is a job in a slot. The caller publishes it, works on it, and closes it when no work is left; then
+// it waits only for workers that have joined, never for one that the system has not scheduled. Between regions, workers
+// spin briefly, because the next region of a pass usually follows soon, and then sleep; sleepers are woken for work
+// that takes longer than waking. Workers and callers compare the time in which they wanted to run with the time in
+// which they ran. If the system gives them less, processors are scarce, and no thread spins for a while, because
+// spinning would use up time that work needs. bench/busy_host measures the effect.
 #pragma once
 
 #include <algorithm>
@@ -30,7 +29,7 @@
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
-/// 1 where the pool uses what POSIX has: CPU clocks of threads, masks of signals, children by fork.
+/// 1 if the pool uses POSIX: CPU clocks of threads, signal masks, handling of fork().
 #define TRINE_HAS_POSIX_THREADS 1
 #else
 #define TRINE_HAS_POSIX_THREADS 0
@@ -43,7 +42,7 @@ namespace trine::inline TRINE_ABI {
 
 namespace detail {
 
-/// Tells the processor that this is a loop that waits.
+/// Tells the processor that this is a spin loop.
 inline void pause_processor() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();
@@ -52,19 +51,19 @@ inline void pause_processor() noexcept {
 #endif
 }
 
-/// Does its thread get the processor when it wants it? Compares the time of the thread's own clock with the time that
-/// went by, but for pauses. Waiting for a page of a file counts as not getting it.
+/// Detects whether its thread gets the processor when it wants it. Compares the thread's CPU time with the elapsed
+/// time, excluding pauses. Waiting for a page of a file counts as not getting it.
 class RunningShare {
  public:
   using Clock = std::chrono::steady_clock;
 
   void pause(Clock::time_point now = Clock::now()) noexcept { paused_at_ = now; }
-  /// A shorter pause than `least` was none.
+  /// Pauses shorter than `least` are ignored.
   void resume(Clock::time_point now = Clock::now(), Clock::duration least = {}) noexcept {
     if (now - paused_at_ >= least) paused_ += now - paused_at_;
   }
 
-  /// Returns whether the thread ran for less than three quarters of the last 20 ms or more, looked at once.
+  /// Returns whether the thread ran for less than three quarters of the last period of at least 20 ms.
   [[nodiscard]] bool is_low(Clock::time_point now = Clock::now()) noexcept {
     const Clock::duration wanted = now - since_ - paused_;
     if (wanted < std::chrono::milliseconds(20)) return false;
@@ -92,16 +91,16 @@ class RunningShare {
   std::chrono::nanoseconds ran_ = thread_clock();
 };
 
-/// One region's work, offered to workers. All that decides who may work on it is in one word, so that joining, closing
-/// and leaving are single atomic steps:
+/// One region's work, offered to workers. One word holds the state that decides who may work on it, so that joining,
+/// closing and leaving are single atomic operations:
 ///   bits 0-15 workers inside   16-31 workers that ever joined   32-47 workers that may join   48 open
 ///   49 caller sleeps
 class alignas(64) Job {
  public:
-  /// Makes the slot this caller's. Returns whether it was free.
+  /// Claims the slot for this caller. Returns whether it was free.
   [[nodiscard]] bool acquire() noexcept { return !taken_.exchange(true, std::memory_order_acquire); }
   void release() noexcept { taken_.store(false, std::memory_order_release); }
-  /// Of the thread that has the slot; begins anew where another one had it before.
+  /// Called by the owner of the slot; resets it if another thread owned it before.
   [[nodiscard]] RunningShare& share_of_caller() noexcept {
     const std::thread::id self = std::this_thread::get_id();
     if (std::exchange(caller_, self) != self) share_ = {};
@@ -113,7 +112,7 @@ class alignas(64) Job {
     state_.store(kOpen | static_cast<std::uint64_t>(helpers) << kAllowed, std::memory_order_seq_cst);
   }
 
-  /// Calls take(work, worker) if the job is open and wants more helpers.
+  /// Calls take(work, worker) if the job is open and needs more helpers.
   template <class Take>
   void help(const Take& take) noexcept {
     std::uint64_t state = state_.load(std::memory_order_acquire);
@@ -134,7 +133,7 @@ class alignas(64) Job {
     return (state & kOpen) != 0 && field(state, kJoined) < field(state, kAllowed);
   }
   void close() noexcept { state_.fetch_and(~kOpen, std::memory_order_acq_rel); }
-  /// Returns whether no helper is inside; what they wrote is then visible here.
+  /// Returns whether no helper is inside; their writes are then visible here.
   [[nodiscard]] bool is_left() const noexcept { return field(state_.load(std::memory_order_acquire), kInside) == 0; }
   void sleep_until_left() {
     state_.fetch_or(kSleeps, std::memory_order_acq_rel);
@@ -166,14 +165,14 @@ class alignas(64) Job {
 
 }  // namespace detail
 
-/// A pool of threads for one session or shared by many. Threads are started when the first region wants them, block all
-/// signals but faults, sleep when there is nothing to do, and end with the pool. A thread that the system refuses
-/// (EAGAIN, limits of a container) is done without. After fork() the child's pool starts threads of its own; the pool
-/// must not be at work at that moment. Any number of threads may call run(); at most kJobs of them are helped at a
-/// time, the others work alone.
+/// A pool of threads for one session or shared by many. Threads start when a region first needs them, block all signals
+/// except faults, sleep when idle, and end with the pool. If the system refuses a thread (EAGAIN, limits of a
+/// container), the pool runs with fewer. After fork(), the child's pool starts its own threads; the pool must be idle
+/// at that moment. Any number of threads may call run(); up to kJobs of them get helpers at a time, the others work
+/// alone.
 class ThreadPool final : public Executor {
  public:
-  /// `workers`: threads that work at once, the callers' among them; no more than four per processor.
+  /// `workers`: the number of concurrent threads, including the caller; at most four per processor.
   explicit ThreadPool(std::size_t workers = default_threads())
       : workers_(std::clamp<std::size_t>(workers, 1, 4 * detail::affinity_count())),
         may_spin_(workers_ <= available_processors()),
@@ -181,7 +180,7 @@ class ThreadPool final : public Executor {
   ~ThreadPool() override { is_forked() ? forget() : stop(); }
 
   [[nodiscard]] std::size_t max_workers() const noexcept override { return workers_; }
-  /// Threads that were started so far.
+  /// The number of threads started so far.
   [[nodiscard]] std::size_t started_threads() const {
     if (is_forked()) return 0;
     const std::lock_guard lock(state_->starting);
@@ -220,8 +219,8 @@ class ThreadPool final : public Executor {
   using Clock = std::chrono::steady_clock;
   static constexpr std::size_t kJobs = 8;
   static constexpr auto kSpin = std::chrono::microseconds(100);  // longer than most gaps between the regions of a pass
-  static constexpr auto kWorthWaking = std::chrono::microseconds(10);  // work of the caller before others are woken
-  static constexpr auto kProgramsOwn = std::chrono::milliseconds(1);   // a pause between regions that is not the pass's
+  static constexpr auto kWorthWaking = std::chrono::microseconds(10);  // the caller's work before it wakes others
+  static constexpr auto kProgramsOwn = std::chrono::milliseconds(1);   // longer than pauses within a pass
   static constexpr Clock::rep kLongPiece = std::chrono::nanoseconds(std::chrono::microseconds(50)).count();
   static constexpr auto kFirstCalm = std::chrono::milliseconds(50);
   static constexpr Clock::rep kLeastCalm = std::chrono::nanoseconds(std::chrono::milliseconds(250)).count();
@@ -229,20 +228,20 @@ class ThreadPool final : public Executor {
 
   struct State {
     std::array<detail::Job, kJobs> jobs;
-    std::atomic<std::uint64_t> epoch{0};       // counts jobs: workers look for work when it changes
-    std::atomic<std::size_t> sleepers{0};      // workers that sleep, or are about to
-    std::atomic<Clock::rep> calm_until{0};     // nobody spins before
-    std::atomic<Clock::rep> calm_for{0};       // how long that was decided for
-    std::atomic<Clock::rep> piece{0};          // how long the first piece of the last job took its caller
-    std::atomic<std::size_t> started{0};       // threads.size(), or the most there can be after a refusal
+    std::atomic<std::uint64_t> epoch{0};       // counts jobs: workers check for work when it changes
+    std::atomic<std::size_t> sleepers{0};      // workers that sleep or are about to
+    std::atomic<Clock::rep> calm_until{0};     // no thread spins before this time
+    std::atomic<Clock::rep> calm_for{0};       // duration of the last such period
+    std::atomic<Clock::rep> piece{0};          // time of the first piece of the caller's last job
+    std::atomic<std::size_t> started{0};       // threads.size(), or the maximum after a refusal
     std::atomic<std::size_t> limit{SIZE_MAX};  // threads that the system grants
     std::mutex starting;                       // guards `threads`
-    std::mutex sleeping;                       // guards `stopping`, and the step from looking to sleeping
+    std::mutex sleeping;                       // guards `stopping`, and the transition to sleep
     std::condition_variable work_or_stop;
     bool stopping = false;
     std::vector<std::thread> threads;
 
-    // Twice as long as the last time, if that is not long ago.
+    // Twice as long as last time, if that was recently.
     void calm_down(Clock::time_point since) noexcept {
       const Clock::rep now = since.time_since_epoch().count();
       const Clock::rep until = calm_until.load(std::memory_order_relaxed);
@@ -260,7 +259,8 @@ class ThreadPool final : public Executor {
     }
   };
 
-  // Starts threads up to `wanted` and returns how many there are. Whoever comes while another starts some, goes on.
+  // Starts threads up to `wanted` and returns their number. If another thread is starting some, continues without
+  // waiting.
   std::size_t start(State& state, std::size_t wanted) {
     const std::size_t there = state.started.load(std::memory_order_acquire);
     if (there >= std::min(wanted, state.limit.load(std::memory_order_relaxed))) return there;
@@ -270,8 +270,8 @@ class ThreadPool final : public Executor {
       if (state.threads.empty() && are_processors_taken())
         state.calm_until = (Clock::now() + kFirstCalm).time_since_epoch().count();
       const BlockedSignals blocked;
-      // A plain function of pointers: std::thread's state would export its name if it spelled one of our types, also
-      // from a library that hides its symbols.
+      // A plain function of pointers: with a type of trine, std::thread's state would be an exported symbol, even in a
+      // library that hides its symbols.
       void (*work)(void*, void*) = [](void* pool, void* of) {
         static_cast<ThreadPool*>(pool)->serve(*static_cast<State*>(of));
       };
@@ -284,14 +284,14 @@ class ThreadPool final : public Executor {
     return state.threads.size();
   }
 
-  // Do others leave too few processors for all workers? What the system says now, until workers have seen for
-  // themselves.
+  // Returns whether other work leaves too few processors for all workers, as the system reports it; used until workers
+  // have measured it.
   [[nodiscard]] bool are_processors_taken() const {
     const std::size_t others = runnable_threads().value_or(1) - 1;
     return others + workers_ > detail::online_processors();
   }
 
-  // What a worker does all its life.
+  // The main loop of a worker.
   void serve(State& state) noexcept {
     std::uint64_t seen = 0;
     const auto is_news = [&] { return state.epoch.load(std::memory_order_seq_cst) != seen; };
@@ -317,8 +317,8 @@ class ThreadPool final : public Executor {
     }
   }
 
-  // A worker's share of a job; the caller is worker 0. Who spins comes by himself; waking others costs some
-  // microseconds: not for work that is done as soon, but before the first piece where pieces were long the last time.
+  // A worker's share of a job; the caller is worker 0. Spinning workers join by themselves. Waking others costs some
+  // microseconds, so the caller wakes them only for longer work; before the first piece, if pieces were long last time.
   static void work_and_wake(State& state, const detail::Job& job, RegionWork work, std::size_t worker,
                             Clock::time_point start) noexcept {
     bool woken = state.piece.load(std::memory_order_relaxed) >= kLongPiece;
@@ -333,7 +333,7 @@ class ThreadPool final : public Executor {
     }
   }
 
-  // Wakes two; each of them wakes two more before it begins, so that the caller need not wake all.
+  // Wakes two workers, each of which wakes two more before it starts, so that the caller need not wake all.
   static void wake(State& state, const detail::Job& job) noexcept {
     for (int i = 0; i < 2; ++i) {
       if (state.sleepers.load(std::memory_order_seq_cst) == 0 || !job.wants_help()) return;
@@ -346,7 +346,7 @@ class ThreadPool final : public Executor {
     return now.time_since_epoch().count() < state.calm_until.load(std::memory_order_relaxed);
   }
 
-  // Returns whether `done` came true while it was worth spinning.
+  // Returns whether `done` became true while spinning.
   template <class Done>
   bool spin_until(State& state, const Done& done) const noexcept {
     if (done()) return true;
@@ -371,8 +371,8 @@ class ThreadPool final : public Executor {
     for (std::thread& thread : state_->threads) thread.join();
   }
 
-  // While it lives, threads start with signals blocked: those belong to the program's own threads, but for faults,
-  // which end the process unseen where they are blocked.
+  // During its lifetime, threads start with signals blocked: signals belong to the program's own threads. Faults are
+  // not blocked, because a blocked fault ends the process without its handler.
   class BlockedSignals {
    public:
 #if TRINE_HAS_POSIX_THREADS
@@ -391,10 +391,10 @@ class ThreadPool final : public Executor {
 #endif
   };
 
-  // A child has the memory of its parent's threads, but not the threads.
+  // A child process has the memory of its parent's threads, but not the threads.
 #if TRINE_HAS_POSIX_THREADS
   [[nodiscard]] bool is_forked() const noexcept { return owner_.load(std::memory_order_acquire) != getpid(); }
-  // Returns whether the pool is this process's now; false for those who come while another thread makes it so.
+  // Returns whether the pool belongs to this process; false while another thread is resetting it.
   bool renew() {
     pid_t parent = owner_.load(std::memory_order_acquire);
     const pid_t self = getpid();
@@ -406,7 +406,7 @@ class ThreadPool final : public Executor {
     owner_.store(self, std::memory_order_release);
     return true;
   }
-  // Threads that do not exist cannot be joined, and what they may have locked cannot be destroyed.
+  // Threads that do not exist cannot be joined, and mutexes that they may have locked cannot be destroyed.
   void forget() noexcept { static_cast<void>(state_.release()); }
 #else
   [[nodiscard]] static bool is_forked() noexcept { return false; }
@@ -415,7 +415,7 @@ class ThreadPool final : public Executor {
 #endif
 
   std::size_t workers_;
-  bool may_spin_;  // not where threads must take turns on the processors anyway
+  bool may_spin_;  // false if there are more threads than processors
   std::unique_ptr<State> state_;
 #if TRINE_HAS_POSIX_THREADS
   std::atomic<pid_t> owner_{getpid()};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Zeros that take addresses, but no memory: for sizes far beyond what the machine has.
+// Zeros that take address space but no memory, for sizes far beyond the machine's memory.
 #pragma once
 
 #include <sys/mman.h>
@@ -12,10 +12,10 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// `size` bytes that are 0 and read-only. All of them are the one page of zeros that the system has.
+/// `size` bytes that are 0 and read-only. All of them map to the system's zero page.
 class ZeroPages {
  public:
-  /// Throws std::bad_alloc when `size` is 0 or more than can be addressed.
+  /// Throws std::bad_alloc if `size` is 0 or exceeds the address space.
   explicit ZeroPages(std::size_t size) : size_(size) {
     void* mapped = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (mapped == MAP_FAILED) throw std::bad_alloc();

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// FP8 E4M3 codes with a scale for each block of rows and columns, 128 x 128 as a rule: "Micikevicius et al., FP8
-// Formats for Deep Learning", 2022, arXiv:2209.05433; blocks: arXiv:2412.19437, section 3.3.
+// FP8 E4M3 values with a scale for each block of rows and columns, usually 128 x 128: "Micikevicius et al., FP8 Formats
+// for Deep Learning", 2022, arXiv:2209.05433; blocks: arXiv:2412.19437, section 3.3.
 //
 //   NAME            f8_e4m3 [rows, columns]
-//   NAME_scale_inv  a plain float [blocks of rows, blocks of columns]     value = code * scale, in spite of the name
+//   NAME_scale_inv  a plain float [blocks of rows, blocks of columns]     value = code * scale, despite the name
 #pragma once
 
 #include <algorithm>
@@ -14,7 +14,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// The scale of stored code (row, column).
+/// The scale of the stored value (row, column).
 [[nodiscard]] inline float fp8_scale(const BlockScales& scales, std::size_t row, std::size_t column) noexcept {
   const std::size_t index = row / scales.block_rows * scales.stride + column / scales.block_columns;
   switch (scales.dtype) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How caches store what they remember of past tokens.
+// The element types of KV caches.
 #pragma once
 
 #include <array>
@@ -13,11 +13,11 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// What caches keep of the numbers that attention computed.
+/// The element types of KV caches.
 enum class KvCacheDtype : std::uint8_t {
   f32,   ///< as computed
   bf16,  ///< rounded to bf16: half the memory
-  q8,    ///< integers of eight bits with one scale for 64 numbers: 8.5 bits
+  q8,    ///< 8-bit integers with one scale per 64 elements: 8.5 bits
 };
 
 /// Each type with its name, as the programs and session files spell it.
@@ -35,14 +35,14 @@ inline constexpr std::array<std::pair<KvCacheDtype, std::string_view>, 3> kKvCac
   return std::nullopt;
 }
 
-/// Bytes of one stored number without its share of a scale.
+/// Bytes of one stored element, without its share of a scale.
 [[nodiscard]] constexpr std::size_t size_bytes(KvCacheDtype type) noexcept {
   return type == KvCacheDtype::f32 ? 4 : type == KvCacheDtype::bf16 ? 2 : 1;
 }
 
-inline constexpr std::size_t kKvScaleBlock = 64;  ///< numbers of a q8 row that share a scale
+inline constexpr std::size_t kKvScaleBlock = 64;  ///< elements of a q8 row that share a scale
 
-/// Scales of a row of `width` numbers.
+/// The number of scales of a row of `width` elements.
 [[nodiscard]] constexpr std::size_t cache_scales(KvCacheDtype type, std::size_t width) noexcept {
   return type == KvCacheDtype::q8 ? (width + kKvScaleBlock - 1) / kKvScaleBlock : 0;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // MXFP4: blocks of 32 four-bit floats with a shared power of two. OCP Microscaling Formats (MX) Specification 1.0. In
-// checkpoints codes and scales are two tensors:
+// checkpoints, values and scales are two tensors:
 //
 //   NAME_blocks  u8 [rows, columns / 32, 16]
 //   NAME_scales  u8 [rows, columns / 32]

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packed weights, q8, q4 and bf16_panels: matrices [out, in] in the order in which the kernels read them, the same on
-// disk and in memory. docs/reference/file-formats.md has the bits.
+// Packed weights, q8, q4 and bf16_panels: matrices [out, in] in the order in which the kernels read them, with the same
+// layout on disk and in memory. docs/reference/file-formats.md defines the layout.
 //
-// A matrix is cut in panels of 16 rows (outputs), a panel in groups of 128 columns, the last of them shorter, a
-// multiple of 32. Rows and columns that are missing there hold zeros. Everything is a multiple of 64 bytes.
+// A matrix is divided into panels of 16 rows (outputs), and a panel into blocks of 128 columns; the last block may be
+// shorter, a multiple of 32 columns. Padding rows and columns hold zeros. All sizes are multiples of 64 bytes.
 //
-//   q8 group   f32 scale[16]                      one a row
+//   q8 block   f32 scale[16]                      one per row
 //              u8  code[columns / 4][16][4]       value = scale * (code - 128), code in [1, 255]
-//   q4 group   f32 scale[16]
-//              i8  factor[4][16]                  one a row and subgroup of 32 columns, in [-15, 15]
+//   q4 block   f32 scale[16]
+//              i8  factor[4][16]                  one per row and sub-block of 32 columns, in [-15, 15]
 //              u8  codes[columns / 8][16][4]      bits 0 .. 3: columns 8 b + j, bits 4 .. 7: columns 8 b + 4 + j
 //                                                 value = scale * factor * (code - 8), code in [0, 15]
-//   bf16_panels group
+//   bf16_panels block
 //              bf16 value[columns / 2][16][2]
 //
-// So 64 bytes are four columns (eight in q4, two in bf16_panels) of 16 outputs: one load feeds a dot product of four
-// bytes, or of two bf16, in each of 16 lanes. factor * (code - 8) fits eight bits, so that q4 may become q8 codes
-// exactly where many rows share the work. Bits a weight: 8.25, 4.5 and 16.
+// So 64 bytes hold four columns (eight in q4, two in bf16_panels) of 16 outputs: one load feeds a dot product of four
+// bytes, or of two bf16, in each of 16 lanes. factor * (code - 8) fits in eight bits, so q4 can be expanded to q8
+// without rounding when many rows share the work. Bits per weight: 8.25, 4.5 and 16.
 #pragma once
 
 #include <algorithm>
@@ -43,18 +43,18 @@ inline constexpr std::size_t kPackedGroup = 128;
 inline constexpr std::size_t kPackedSubgroup = 32;
 inline constexpr std::size_t kPanelScaleBytes = kPanelRows * sizeof(float);
 
-/// Columns of a group that begins at `column`, with the zeros at its end.
+/// Columns of the block that begins at `column`, including padding.
 [[nodiscard]] constexpr std::size_t group_columns(std::size_t column, std::size_t columns) noexcept {
   const std::size_t left = (columns - column + kPackedSubgroup - 1) / kPackedSubgroup * kPackedSubgroup;
   return left < kPackedGroup ? left : kPackedGroup;
 }
 
-/// Bytes of a group before its codes.
+/// Bytes of a block before its values.
 [[nodiscard]] constexpr std::size_t group_header_bytes(DType dtype) noexcept {
   return dtype == kBf16Panels ? 0 : dtype == kQ4 ? 2 * kPanelScaleBytes : kPanelScaleBytes;
 }
 
-/// Bytes of a group of so many columns, 32 to 128.
+/// Bytes of a block of `columns` columns, 32 to 128.
 [[nodiscard]] constexpr std::size_t group_bytes(DType dtype, std::size_t group_columns) noexcept {
   const std::size_t bits = dtype == kBf16Panels ? 16 : dtype == kQ4 ? 4 : 8;
   return group_header_bytes(dtype) + group_columns * kPanelRows * bits / 8;
@@ -68,7 +68,7 @@ inline constexpr std::size_t kPanelScaleBytes = kPanelRows * sizeof(float);
          (rest == 0 ? 0 : group_bytes(dtype, group_columns(whole * kPackedGroup, columns)));
 }
 
-/// Bytes of a matrix [rows, columns], or nothing where 64 bits do not count them.
+/// Bytes of a matrix [rows, columns]; nullopt if they exceed 64 bits.
 [[nodiscard]] constexpr std::optional<std::uint64_t> packed_bytes(DType dtype, std::uint64_t rows,
                                                                   std::uint64_t columns) noexcept {
   if (columns >= std::uint64_t{1} << 56U) return std::nullopt;
@@ -77,14 +77,14 @@ inline constexpr std::size_t kPanelScaleBytes = kPanelRows * sizeof(float);
 
 namespace detail {
 
-/// Bytes from the beginning of a group of bf16_panels to an element.
+/// Byte offset of an element in a block of bf16_panels.
 [[nodiscard]] constexpr std::size_t bf16_pair_offset(std::size_t lane, std::size_t column) noexcept {
   return (column / 2 * 2 * kPanelRows + lane * 2 + column % 2) * sizeof(bfloat16);
 }
 
 }  // namespace detail
 
-/// The number at (row, column) of a packed matrix whose panels have `panel` bytes.
+/// The value at (row, column) of a packed matrix whose panels have `panel` bytes.
 [[nodiscard]] inline float packed_value(DType dtype, const std::byte* packed, std::size_t panel, std::size_t row,
                                         std::size_t column) noexcept {
   const std::size_t lane = row % kPanelRows;
@@ -111,14 +111,14 @@ namespace detail {
 
 namespace detail {
 
-/// One row of a group as integers times a scale. Groups end in zeros where the matrix ends.
+/// One row of a block as integers times a scale. Blocks are padded with zeros at the end of the matrix.
 struct PackedRow {
   float scale = 0.0F;
   std::array<int, kPackedGroup / kPackedSubgroup> factor{};
   std::array<int, kPackedGroup> code{};  // of q8 in [-127, 127], of q4 in [-8, 7]
 };
 
-/// Symmetric, the largest magnitude becomes 127.
+/// Symmetric: the largest magnitude becomes 127.
 [[nodiscard]] inline PackedRow round_q8(const std::array<float, kPackedGroup>& x) noexcept {
   PackedRow row;
   float largest = 0.0F;
@@ -130,13 +130,13 @@ struct PackedRow {
   return row;
 }
 
-/// The nearest integer, ties to even, of a number below 2^22: without a call into the mathematical library.
+/// The nearest integer, ties to even, of a value below 2^22, without calling the math library.
 [[nodiscard]] inline float nearest(float x) noexcept {
-  constexpr float kShift = 12582912.0F;  // 1.5 * 2^23: sums round where the last bit has the value 1
+  constexpr float kShift = 12582912.0F;  // 1.5 * 2^23: sums round to units of 1
   return (x + kShift) - kShift;
 }
 
-/// sum x q, sum q q and the codes q = round(x / step) in [-8, 7] of a subgroup.
+/// sum x q, sum q q and the codes q = round(x / step) in [-8, 7] of a sub-block.
 struct Fit {
   float xq = 0.0F;
   float qq = 0.0F;
@@ -163,8 +163,8 @@ struct Fit {
   return fit;
 }
 
-/// The step whose best codes leave the least squared error: candidates around largest / -8, each refined to its least
-/// squares. Its sign puts the element of largest magnitude at -8, the longer side.
+/// The step with the smallest squared error: candidates around largest / -8, each refined by least squares. Its sign
+/// maps the element of largest magnitude to -8, the longer side.
 [[nodiscard]] inline float best_step(const float* x) noexcept {
   float largest = 0.0F;
   for (std::size_t i = 0; i < kPackedSubgroup; ++i)
@@ -175,14 +175,14 @@ struct Fit {
   for (const float lowest : {-7.2F, -7.6F, -8.0F, -8.3F, -8.6F, -8.9F}) {
     const Fit fit = fit_codes(x, lowest / largest);
     if (fit.qq == 0.0F || fit.xq * fit.xq <= best * fit.qq) continue;
-    best = fit.xq * fit.xq / fit.qq;  // the error is sum x^2 less this
+    best = fit.xq * fit.xq / fit.qq;  // the error is sum x^2 minus this
     step = fit.xq / fit.qq;
   }
   return step;
 }
 
-/// Codes and factors for a given scale, the factor of each subgroup being the best of three around step / scale; then
-/// the scale of least squares for them. Returns sum x v and sum v v with v = factor * code.
+/// Codes and factors for a given scale, the factor of each sub-block being the best of three around step / scale; then
+/// the least-squares scale for them. Returns sum x v and sum v v with v = factor * code.
 struct GroupFit {
   PackedRow row;
   float xv = 0.0F;
@@ -199,7 +199,7 @@ struct GroupFit {
       if (factor == 0 || factor < -15 || factor > 15) continue;
       const float size = scale * static_cast<float>(factor);
       const Fit fit = fit_codes(part, 1.0F / size);
-      const float gain = 2.0F * size * fit.xq - size * size * fit.qq;  // by how much less than sum x^2 the error is
+      const float gain = 2.0F * size * fit.xq - size * size * fit.qq;  // by how much the error is below sum x^2
       if (gain <= best) continue;
       best = gain;
       result.row.factor[j] = factor;
@@ -216,13 +216,13 @@ struct GroupFit {
   return result;
 }
 
-/// Least squares over steps of subgroups, a common scale and factors of it. Works on numbers up to 1, whose squares
+/// Least squares over steps of sub-blocks, a common scale and factors of it. Works on values up to 1, whose squares
 /// neither overflow nor vanish.
 [[nodiscard]] inline PackedRow round_q4(const std::array<float, kPackedGroup>& x) noexcept {
   float most = 0.0F;
   for (const float value : x) most = std::max(most, std::abs(value));
   GroupFit best;
-  if (most < 1e-30F) return best.row;  // a part of less may be no number at all; zero is as good
+  if (most < 1e-30F) return best.row;  // a fraction of less may underflow; zero is as accurate
   std::array<float, kPackedGroup> unit;
   for (std::size_t i = 0; i < x.size(); ++i) unit[i] = x[i] / most;
   std::array<float, 4> step{};
@@ -273,8 +273,8 @@ inline void write_row(DType dtype, const PackedRow& row, std::size_t lane, std::
 }  // namespace detail
 
 /// Packs w, row-major [rows, columns], into packed_bytes(dtype, rows, columns) bytes. Panels are independent of each
-/// other: rows may be packed 16 at a time. q8 takes the scale of the largest magnitude in a group; q4 searches for the
-/// steps and the scale of least squared error; bf16_panels round to the nearest. Numbers must be finite.
+/// other: rows may be packed 16 at a time. q8 scales by the largest magnitude in a block; q4 searches for the steps and
+/// the scale with the smallest squared error; bf16_panels rounds to nearest. Values must be finite.
 inline void pack(DType dtype, const float* w, std::size_t ldw, std::size_t rows, std::size_t columns,
                  std::byte* out) noexcept {
   for (std::size_t first = 0; first < rows; first += kPanelRows) {
@@ -304,7 +304,7 @@ void decode_packed(const WeightMatrix& w, std::size_t row, std::size_t column, s
     out[k * out_step] = packed_value(Format, w.data, w.stride, row, column + k * w.step[1]);
 }
 
-// Pairs of columns, those of 16 rows beside each other.
+// Pairs of columns, interleaved over 16 rows.
 inline void decode_panels(const WeightMatrix& w, std::size_t row, std::size_t column, std::size_t count, float* out,
                           std::size_t out_step) noexcept {
   const auto* lane = reinterpret_cast<const bfloat16*>(w.data + row / kPanelRows * w.stride) + row % kPanelRows * 2;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Plain rows of bf16 in panels, for kernels that read nothing else.
+// Copies of plain bf16 rows in panels, for kernels that require panels.
 #pragma once
 
 #include <algorithm>
@@ -15,15 +15,15 @@ namespace trine::inline TRINE_ABI {
   return w.dtype == kBf16PanelsFormat.copy_of->dtype && w.has_plain_rows() &&
          w.columns % kBf16PanelsFormat.column_multiple == 0;
 }
-/// A copy [rows, columns] without memory, which says how it will lie.
+/// The layout of a copy [rows, columns], without memory.
 [[nodiscard]] inline WeightMatrix panel_copy_layout(std::size_t rows, std::size_t columns) noexcept {
   return stored_matrix(nullptr, kBf16Panels, rows, columns);
 }
 
-/// w as bf16_panels, bit by bit, at `out`, which has room for its rows of blocks.   w: has_panel_copy
+/// w as bf16_panels, bit by bit, at `out`, which must have room for its rows of blocks.   w: has_panel_copy
 [[nodiscard]] inline WeightMatrix copy_to_panels(const WeightMatrix& w, std::byte* out) noexcept {
   constexpr std::size_t kPair = 2 * sizeof(bfloat16);
-  constexpr std::size_t kLine = 64;  // bytes of a row at a time, which make a square of pairs
+  constexpr std::size_t kLine = 64;  // bytes of a row at a time, which form a square of pairs
   WeightMatrix panels = panel_copy_layout(w.rows, w.columns);
   panels.data = out;
   const std::size_t row_bytes = w.row_stride() * sizeof(bfloat16);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Weights as numbers, one after the other: f32, bf16 and f16.
+// Plain elements in row-major order: f32, bf16 and f16.
 #pragma once
 
 #include <cstddef>

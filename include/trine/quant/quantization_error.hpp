@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a change of number format costs:  |w' - w| / |w|,  the relative root-mean-square error of a tensor or of
-// several.
+// The error of a change of weight format: |w' - w| / |w|, the relative root-mean-square error of one or several
+// tensors.
 #pragma once
 
 #include <cmath>
@@ -10,12 +10,12 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Sums from which the error of a tensor, or of several together, follows.
+/// Sums from which the error of one or several tensors is computed.
 struct QuantizationError {
   double squared_error = 0.0;   ///< sum over the elements of (w' - w)^2
   double squared_weight = 0.0;  ///< sum of w^2
 
-  /// Adds `count` weights w, `exact`, and what they became, `rounded`.
+  /// Adds `count` weights w, `exact`, and their new values w', `rounded`.
   void add(const float* exact, const float* rounded, std::size_t count) noexcept {
     for (std::size_t i = 0; i < count; ++i) {
       const double w = static_cast<double>(exact[i]);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The table of weight formats. A new one is a header of quant/ and a line here; any product can be computed with it
-// then, by decoding. A kernel of its own is a line in kernels/weight_kernels.hpp.
+// The table of weight formats. A new format is a header in quant/ and a line here; it then works in every matmul, by
+// decoding. A dedicated kernel is a line in kernels/weight_kernels.hpp.
 #pragma once
 
 #include <array>
@@ -32,14 +32,14 @@ inline constexpr std::array kWeightFormats = {
     &kMxfp4Format,       // 4.25
 };
 
-/// Null for a type that weights do not have.
+/// Null for a type that is not a weight format.
 [[nodiscard]] constexpr const WeightFormat* find_format(DType dtype) noexcept {
   for (const WeightFormat* format : kWeightFormats)
     if (format->dtype == dtype) return format;
   return nullptr;
 }
 
-/// Of an element type or a format; "?" for a value that is neither.
+/// The name of an element type or a format; "?" for a value that is neither.
 [[nodiscard]] constexpr std::string_view to_string(DType dtype) noexcept {
   const WeightFormat* format = find_format(dtype);
   return format != nullptr ? format->name : element_name(dtype);
@@ -54,7 +54,7 @@ inline constexpr std::array kWeightFormats = {
   return std::nullopt;
 }
 
-/// "a, b or c": the names of the formats that `has` says yes to, in the order of the table, each once.
+/// "a, b or c": the names of the formats for which `has` returns true, in the order of the table, each once.
 template <class Predicate>
 [[nodiscard]] std::string format_names(const Predicate& has) {
   std::string names;
@@ -67,14 +67,14 @@ template <class Predicate>
   return names.empty() ? std::string(last) : names + " or " + std::string(last);
 }
 
-/// Returns whether the values lie in blocks that trine makes for its kernels (quant/packed.hpp).
+/// Returns whether the format is one of trine's packed formats (quant/packed.hpp).
 [[nodiscard]] constexpr bool is_packed(DType dtype) noexcept {
   const WeightFormat* format = find_format(dtype);
   return format != nullptr && format->block_rows > 1;
 }
 
-/// Bytes of a tensor of any type, or nullopt where 64 bits do not count them. In a block format the rows of a stack
-/// [count, rows, columns] are those of one matrix.   shape: at least two extents for a block format
+/// Bytes of a tensor of any type, or nullopt if they exceed 64 bits. In a block format the rows of a stack [count,
+/// rows, columns] are those of one matrix.   shape: at least two extents for a block format
 [[nodiscard]] constexpr std::optional<std::uint64_t> stored_bytes(DType dtype,
                                                                   std::span<const std::size_t> shape) noexcept {
   if (const std::size_t bytes = size_bytes(dtype); bytes > 0) {
@@ -89,7 +89,7 @@ template <class Predicate>
   return checked_multiply(blocks, format->row_bytes(shape.back()));
 }
 
-/// A whole matrix as it lies at `data`, without its scales where they are a tensor of their own.
+/// A whole matrix stored at `data`, without scales in a separate tensor.
 [[nodiscard]] inline WeightMatrix stored_matrix(const std::byte* data, DType dtype, std::size_t rows,
                                                 std::size_t columns) noexcept {
   WeightMatrix matrix{data, dtype, rows, columns};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A matrix of weights as it is stored: element type known at run time, memory borrowed from the weight source.
+// A weight matrix as stored: its element type is known at run time, its memory is borrowed from the weight source.
 #pragma once
 
 #include <array>
@@ -9,32 +9,33 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Scales that stored codes are multiplied with: one for each block of `block_rows` x `block_columns` codes.
+/// Scales of stored values: one for each block of `block_rows` x `block_columns` values.
 struct BlockScales {
   const std::byte* data = nullptr;  ///< scale of block (0, 0); borrowed
   DType dtype = DType::f32;         ///< f32, bf16 or f16; u8: the exponent of a power of two, biased by 127 (MXFP4)
   std::size_t stride = 0;           ///< scales of a row of blocks
-  std::size_t block_rows = 1;       ///< rows of codes that share a scale
-  std::size_t block_columns = 1;    ///< columns of codes that share a scale
+  std::size_t block_rows = 1;       ///< rows that share a scale
+  std::size_t block_columns = 1;    ///< columns that share a scale
 };
 
-/// A logical [rows, columns] for y = x W^T: rows are outputs. It is a view of a stored matrix, row-major: of all of it,
-/// of some rows or columns, or of its transpose. Copying it copies no weights.
+/// A logical [rows, columns] for y = x W^T: rows are outputs. It is a view of a stored row-major matrix, of some of its
+/// rows or columns, or of its transpose. Copying it copies no weights.
 ///
-/// `dtype` says in which format (quant/weight_formats.hpp) the values are stored. Make one of a block format with
+/// `dtype` says in which format (quant/weight_formats.hpp) the values are stored. Create one of a block format with
 /// `stored_matrix`, which knows its layout.
 struct WeightMatrix {
   const std::byte* data = nullptr;  ///< stored element (0, 0)
   DType dtype = DType::f32;         ///< type of the elements, or a block format
   std::size_t rows = 0;             ///< outputs
   std::size_t columns = 0;          ///< inputs
-  bool transposed = false;          ///< logical (r, c) is stored (c, r)
-  /// From a stored row to the next: in elements. In a block format from a row of blocks to the next: in bytes.
+  bool transposed = false;          ///< logical (r, c) is stored at (c, r)
+  /// Leading dimension: elements from a stored row to the next. In a block format: bytes from a row of blocks to the
+  /// next.
   std::size_t stride = transposed ? rows : columns;
-  BlockScales scales = {};                    ///< of formats whose scales are a tensor of their own
+  BlockScales scales = {};                    ///< for formats with a separate tensor of scales
   std::array<std::size_t, 2> first = {0, 0};  ///< stored row and column of logical (0, 0)
-  std::array<std::size_t, 2> step = {1, 1};   ///< between neighbours, along stored rows and stored columns
-  std::size_t row_block = 1;                  ///< stored rows that a row of blocks holds
+  std::array<std::size_t, 2> step = {1, 1};   ///< strides along stored rows and stored columns
+  std::size_t row_block = 1;                  ///< stored rows per row of blocks
 
   /// Number of weights; scales do not count.
   [[nodiscard]] std::size_t parameters() const noexcept { return rows * columns; }
@@ -46,13 +47,13 @@ struct WeightMatrix {
     part.rows = count;
     return part;
   }
-  /// Rows begin, begin + every, ...: with every = 2 the even or the odd ones.
+  /// Rows begin, begin + every, ...; with every = 2, the even or the odd ones.
   [[nodiscard]] WeightMatrix strided_rows(std::size_t begin, std::size_t every) const noexcept {
     WeightMatrix part = row_range(begin, (rows - begin + every - 1) / every);
     part.step[row_axis()] *= every;
     return part;
   }
-  /// W^T: a product with it is y = x W.
+  /// W^T: a matmul with it is y = x W.
   [[nodiscard]] WeightMatrix transpose() const noexcept {
     WeightMatrix other = *this;
     other.transposed = !transposed;
@@ -61,27 +62,29 @@ struct WeightMatrix {
     return other;
   }
 
-  /// Returns whether rows are contiguous numbers that kernels may read as they are.
+  /// Returns whether rows are contiguous elements that kernels can read directly.
   [[nodiscard]] bool has_plain_rows() const noexcept { return is_plain_float(dtype) && !transposed && step[1] == 1; }
-  /// The same of columns, where it is a transpose.
+  /// The same for columns, if it is transposed.
   [[nodiscard]] bool has_plain_columns() const noexcept { return is_plain_float(dtype) && transposed && step[1] == 1; }
-  /// Elements from one row to the next, where rows are plain; from one column to the next, where columns are.
+  /// Leading dimension: elements from one row to the next if rows are plain, from one column to the next if columns
+  /// are.
   [[nodiscard]] std::size_t row_stride() const noexcept { return stride * step[0]; }
 
-  /// Where element (0, 0) of this view lies, for types with elements.
+  /// The address of element (0, 0) of this view, for element types.
   [[nodiscard]] const std::byte* begin() const noexcept {
     return data + (first[0] * stride + first[1]) * size_bytes(dtype);
   }
-  /// Returns whether its rows are stored rows, whole from their first column on, and begin with a row of blocks: what a
-  /// kernel for a block format reads as it is.
+  /// Returns whether its rows are complete stored rows and begin with a row of blocks, so that a kernel for a block
+  /// format can read them directly.
   [[nodiscard]] bool has_whole_rows() const noexcept {
     return !transposed && step[0] == 1 && step[1] == 1 && first[1] == 0 && first[0] % row_block == 0;
   }
-  /// Where its first row begins in memory; of a block format, the first of its rows of blocks.
+  /// The address of its first row; in a block format, of its first row of blocks.
   [[nodiscard]] const std::byte* address() const noexcept {
     return size_bytes(dtype) == 0 ? data + first[0] / row_block * stride : begin();
   }
-  /// Calls `use(const T* rows)` with plain rows, row_stride() apart. Throws WeightError for any other dtype.
+  /// Calls `use(const T* rows)` with plain rows, leading dimension row_stride(). Throws WeightError for any other
+  /// dtype.
   template <class Use>
   decltype(auto) visit(Use&& use) const {
     return visit_dtype(dtype,

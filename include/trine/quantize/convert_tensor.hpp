@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One tensor from the type it is stored in to another, some rows at a time.
+// Converts a tensor from its stored type to another, some rows at a time.
 #pragma once
 
 #include <algorithm>
@@ -21,16 +21,16 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Takes the bytes of a tensor in their order; `done` is the share of the tensor that they end, from 0 to 1.
+/// Receives the bytes of a tensor in order; `done` is the completed share of the tensor, from 0 to 1.
 using TensorSink = std::function<void(std::span<const std::byte> bytes, double done)>;
 
 namespace detail {
 
-// A thread has a band of rows at a time, of so many elements if rows are not too long for that.
+// A thread processes a band of rows at a time, of this many elements unless rows are longer.
 inline constexpr std::size_t kBandElements = std::size_t{1} << 18U;
 inline constexpr std::size_t kBandRows = 16;
 
-// Scratch of one thread: rows as numbers, and as numbers again after they were stored.
+// Scratch memory of one thread: rows in f32, and the same rows decoded again after encoding.
 struct ConvertScratch {
   std::vector<float> exact;
   std::vector<float> rounded;
@@ -57,10 +57,10 @@ inline QuantizationError convert_rows(const std::string& name, const WeightMatri
 
 }  // namespace detail
 
-/// Gives `from` as `to` to `sink` and returns what it cost. What is asked for is done: a row of blocks holds
-/// neighbouring rows whatever matrix of a stack they belong to. Bits do not depend on the threads. Memory: a few
-/// megabytes per thread, or 16 rows where those are more. Throws WeightError for numbers that are not finite, or not
-/// with the new type, CancelledError, and what `sink` throws.
+/// Passes `from`, converted to `to`, to `sink` and returns the error. Does not check the request: a row of blocks holds
+/// consecutive rows, whichever matrix of a stack they belong to. Bits do not depend on the threads. Memory: a few
+/// megabytes per thread, or 16 rows if those are larger. Throws WeightError for values that are not finite, or not
+/// finite in the new type, CancelledError, and what `sink` throws.
 [[nodiscard]] inline QuantizationError convert_tensor(const ExecutionContext& execution, const std::string& name,
                                                       const WeightMatrix& from, DType to, const TensorSink& sink) {
   const WeightFormat* format = find_format(to);
@@ -95,7 +95,7 @@ inline QuantizationError convert_rows(const std::string& name, const WeightMatri
   return total;
 }
 
-/// Gives the bytes to `sink` as they are. Throws CancelledError and what `sink` throws.
+/// Passes the bytes to `sink` unchanged. Throws CancelledError and what `sink` throws.
 inline void copy_tensor(const ExecutionContext& execution, std::span<const std::byte> bytes, const TensorSink& sink) {
   constexpr std::size_t kPart = std::size_t{16} << 20U;
   for (std::size_t begin = 0; begin < bytes.size(); begin += kPart) {

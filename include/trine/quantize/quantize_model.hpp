@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A model directory, written again with its weights in other types.
+// Writes a model directory again with other weight types.
 #pragma once
 
 #include <algorithm>
@@ -29,14 +29,14 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// How a conversion runs. None of these changes a byte of what is written.
+/// How a conversion runs. No option changes the written bytes.
 struct QuantizeOptions {
   std::size_t num_threads = 0;  ///< 0: default_threads()
   std::stop_token stop = {};    ///< ends with CancelledError after the next few megabytes, and nothing is kept
   std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};  ///< bytes of the source
 };
 
-/// The source, opened and checked; then as often as wanted a plan, which may be changed, and a directory made by it.
+/// Opens and checks the source; then makes any number of plans, which may be changed, and directories from them.
 class ModelQuantizer {
  public:
   /// Opens a model directory as Model::load does. Throws FileError, ConfigError, WeightError.
@@ -52,22 +52,22 @@ class ModelQuantizer {
         }()),
         record_(Model::tensor_record(config_, (directory_ / "config.json").string(), model_.weights(), load_)) {}
 
-  /// The model that is converted.
+  /// The model to convert.
   [[nodiscard]] const Model& model() const noexcept { return model_; }
 
-  /// What plan_quantization says for it, without ModelInfo::unknown_tensors: the result loads without permission.
-  /// Throws InputError, WeightError.
+  /// The result of plan_quantization for it, without ModelInfo::unknown_tensors: the output loads without
+  /// allow_unknown. Throws InputError, WeightError.
   [[nodiscard]] std::vector<PlannedTensor> plan(DType type, std::span<const QuantizeRule> rules = {}) const {
     return plan_quantization(model_.weights(), record_, type, rules, model_.info().unknown_tensors);
   }
 
-  /// Writes the directory `target`: weights.bin by the plan; config.json, without a quantization_config that has no
-  /// codes left to describe; copies of the other files, but of no other weights and no folder. Its name appears when
-  /// all of it is on the disk and loads. Returns the error of each tensor of the plan.
+  /// Writes the directory `target`: weights.bin by the plan; config.json, without a quantization_config that no longer
+  /// applies; copies of the other files, except other weights and folders. The directory appears when it is completely
+  /// on disk and loads. Returns the error of each tensor of the plan.
   ///
   /// Throws FileError: `target` exists, the disk is full, or a file of the source has changed; InputError: `target`
   /// lies in the source, or the plan is not for it, or has a type that a tensor cannot have; WeightError;
-  /// CancelledError. Nothing is left then, nor does a killed process leave anything that loads (output_directory.hpp).
+  /// CancelledError. Nothing is left then, and a killed process leaves nothing that loads (output_directory.hpp).
   std::vector<QuantizationError> write(std::span<const PlannedTensor> plan, const std::filesystem::path& target,
                                        const QuantizeOptions& options = {}) const {
     require_outside(target);
@@ -83,7 +83,7 @@ class ModelQuantizer {
     return errors;
   }
 
-  /// Returns whether a file of that name is copied as it is.
+  /// Returns whether a file of that name is copied unchanged.
   [[nodiscard]] static bool is_auxiliary_file(std::string_view file) {
     constexpr std::array<std::string_view, 12> kWeights = {".safetensors", ".safetensors.index.json",
                                                            ".bin",         ".bin.index.json",
@@ -117,7 +117,7 @@ class ModelQuantizer {
   void require_outside(const std::filesystem::path& target) const {
     namespace fs = std::filesystem;
     if (target.empty()) throw InputError("the directory to write: expected a name, found none", {.field = "target"});
-    std::error_code ignored;  // where there is no such place, making the directory fails
+    std::error_code ignored;  // if the path is invalid, creating the directory fails
     const fs::path source = fs::weakly_canonical(directory_, ignored);
     for (const char* ending : {"", ".partial"}) {
       fs::path made = fs::absolute(target, ignored);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which tensor of a checkpoint is to be stored in which type.
+// Plans the storage type of each tensor of a checkpoint.
 #pragma once
 
 #include <array>
@@ -36,11 +36,11 @@ namespace trine::inline TRINE_ABI {
                    {.field = "type"});
 }
 
-/// One choice of a type, such as "experts.*=q4": tensors in whose name the pattern is found, `*` and `?` as in a shell,
-/// get the type; "keep" for the type that they have.
+/// One choice of a type, such as "experts.*=q4": tensors whose name contains the pattern, `*` and `?` as in a shell,
+/// get the type; "keep" keeps their type.
 struct QuantizeRule {
   std::string pattern;        ///< found anywhere in the name; `*` and `?` as in a shell
-  std::optional<DType> type;  ///< none: keep
+  std::optional<DType> type;  ///< nullopt: keep
 };
 
 /// Throws InputError.
@@ -59,24 +59,23 @@ struct QuantizeRule {
   return rule.pattern + "=" + (rule.type ? std::string(to_string(*rule.type)) : "keep");
 }
 
-/// A tensor of the result. Codes and the scales that they are multiplied with are one tensor, unless the result holds
-/// them as they are.
+/// A tensor of the result. Quantised values and their scales are one tensor, unless the result keeps them as they are.
 struct PlannedTensor {
   std::string name;                        ///< in the checkpoint
   std::vector<std::size_t> shape;          ///< as it is stored now
   TensorRole role = TensorRole::other;     ///< as the builder of the model declares it
-  DType from = DType::f32;                 ///< format that it has
-  DType to = DType::f32;                   ///< format that it gets
-  const WeightFormat* coded_as = nullptr;  ///< set for codes and scales that are kept
-  std::string note = {};                   ///< why it is not of the type that was asked for
-  std::uint64_t parameters = 0;            ///< 0 for scales of codes
-  std::uint64_t bytes_before = 0;          ///< scales included
-  std::uint64_t bytes_after = 0;           ///< in the result, scales included
+  DType from = DType::f32;                 ///< current format
+  DType to = DType::f32;                   ///< new format
+  const WeightFormat* coded_as = nullptr;  ///< set for values and scales that are kept
+  std::string note = {};                   ///< why it does not have the requested type
+  std::uint64_t parameters = 0;            ///< 0 for scales
+  std::uint64_t bytes_before = 0;          ///< including scales
+  std::uint64_t bytes_after = 0;           ///< in the result, including scales
 };
 
 namespace detail {
 
-/// The format that `name` is a part of, codes or scales, when both are there. Null when there is none.
+/// The format of which `name` is a part, values or scales, if both exist. Null if there is none.
 struct CodedPart {
   const WeightFormat* format = nullptr;
   bool is_scales = false;
@@ -104,7 +103,7 @@ struct CodedPart {
   return format != nullptr && format->has_scale_tensor() && tensor.shape.size() == 2;
 }
 
-/// The tensor, which keeps its type; where the result cannot hold it, it becomes bf16. Throws WeightError.
+/// Keeps the type of the tensor; if the result cannot hold it, the tensor becomes bf16. Throws WeightError.
 [[nodiscard]] inline PlannedTensor describe(const WeightSource& source, const TensorUse& use, std::string_view name) {
   const StoredTensor& tensor = *source.find(name);
   const std::size_t rank = tensor.shape.size();
@@ -125,7 +124,7 @@ struct CodedPart {
   planned.to = coded ? DType::bf16 : tensor.dtype;
   planned.coded_as = kept ? part.format : nullptr;
   planned.bytes_before = tensor.bytes.size();
-  planned.parameters = checked_product(tensor.shape).value_or(0);  // the source has counted them
+  planned.parameters = checked_product(tensor.shape).value_or(0);  // the source has checked it
   if (kept)
     planned.parameters =
         part.is_scales ? 0 : planned.parameters / part.format->stored_block_bytes * part.format->block_columns;
@@ -133,7 +132,7 @@ struct CodedPart {
   return planned;
 }
 
-/// Returns whether the matrices of a stack change places of rows and columns when it is written.
+/// Returns whether the matrices of a stack are transposed when it is written.
 [[nodiscard]] inline bool is_transposed(const TensorUse& use, const PlannedTensor& tensor) {
   return use.stack && use.stack->is_transposed(tensor.from) && !use.stack->is_transposed(tensor.to);
 }
@@ -143,7 +142,7 @@ struct CodedPart {
   return {extents.begin(), extents.end()};
 }
 
-/// Why a tensor cannot be stored in blocks of rows; empty when it can.
+/// Why a tensor cannot be stored in blocks of rows; empty if it can.
 [[nodiscard]] inline std::string obstacle_to_blocks(const WeightFormat& format, const TensorUse& use,
                                                     const PlannedTensor& tensor) {
   if (tensor.shape.size() < 2) return "a vector";
@@ -158,7 +157,7 @@ struct CodedPart {
   return is_multiple(rows, format.block_rows) ? "" : "rows not in panels of " + std::to_string(format.block_rows);
 }
 
-/// Why a tensor cannot have the type; empty when it can.
+/// Why a tensor cannot have the type; empty if it can.
 [[nodiscard]] inline std::string obstacle_to(DType type, const TensorUse& use, const PlannedTensor& tensor) {
   if (tensor.coded_as != nullptr) return std::string(tensor.coded_as->name) + " already";
   const WeightFormat* format = find_format(type);
@@ -170,15 +169,15 @@ struct CodedPart {
 
 }  // namespace detail
 
-/// The plan for all tensors that the source has, but for those `without`, in the order of their names.
+/// The plan for all tensors of the source except those in `without`, in the order of their names.
 ///
-/// Matrices of experts, attention, MLPs, embedding and head get `type`, all else keeps its own. Then the rules: of
-/// those that match a tensor the last one decides. Where kernels read a copy of a type in their own order
+/// Matrices of experts, attention, MLPs, embedding and head get `type`, all others keep their own. Then the rules: of
+/// those that match a tensor, the last one applies. If kernels read a copy of a type in their own order
 /// (WeightFormat::copy_of), that type means the copy. A tensor that cannot have the type keeps its own, with a note.
-/// Codes that have no place in weights.bin become bf16 where they would be kept; those that have one are kept. The
-/// matrices of an interleaved stack are transposed where they are packed. Tensors without elements are left out. Throws
-/// InputError for a rule that matches no tensor that could follow it, WeightError for an element type that is not
-/// converted.   record: of the model that the source is for
+/// Quantised values that weights.bin cannot hold become bf16 if they would be kept. The matrices of an interleaved
+/// stack are transposed when packed. Tensors without elements are omitted. Throws InputError for a rule that matches no
+/// tensor to which it can apply, WeightError for an element type that is not converted.   record: of the model that the
+/// source is for
 [[nodiscard]] inline std::vector<PlannedTensor> plan_quantization(const WeightSource& source,
                                                                   const TensorRecord& record, DType type,
                                                                   std::span<const QuantizeRule> rules = {},
@@ -189,7 +188,7 @@ struct CodedPart {
   const std::set<std::string_view> left_out(without.begin(), without.end());
   for (const std::string_view name : source.names()) {
     if (left_out.contains(name)) continue;
-    // No layer reads a scalar: what is one, a load has let pass as unused.
+    // No layer reads a scalar: any scalar was ignored as unused by the load.
     const StoredTensor& stored = *source.find(name);
     if (stored.bytes.empty() || stored.shape.empty()) continue;
     const detail::CodedPart part = detail::coded_part(source, name);
@@ -206,7 +205,7 @@ struct CodedPart {
       if (!rules[i].type || obstacle(*rules[i].type).empty()) followed[i] = true;
       wanted = rules[i].type;
     }
-    // The plain type is what is left where the copy cannot be, or is not what reads the tensor.
+    // The plain type remains if the copy is impossible, or if the layer cannot read it.
     for (const WeightFormat* format : kWeightFormats) {
       if (wanted && format->copy_of != nullptr && format->copy_of->dtype == *wanted &&
           is_quantized_by_default(tensor.role) && obstacle(format->dtype).empty())

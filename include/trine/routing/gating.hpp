@@ -16,8 +16,7 @@ namespace trine::inline TRINE_ABI::routing {
 /// The score of an expert that must not be chosen.
 inline constexpr float kMasked = -std::numeric_limits<float>::infinity();
 
-/// Returns whether a is better than b. A NaN is worse than everything, so this is a strict weak order whatever the
-/// scores are.
+/// Returns whether a is better than b. NaN is worse than everything, so this is a strict weak order for any scores.
 [[nodiscard]] inline bool better(float a, float b) noexcept {
   return (std::isnan(a) ? kMasked : a) > (std::isnan(b) ? kMasked : b);
 }
@@ -36,8 +35,8 @@ inline void softmax(std::span<float> x) noexcept {
   for (float& value : x) value /= sum;
 }
 
-/// The indices of the `chosen.size()` <= ranking.size() best scores, best first; of equals the lower index first.
-/// O(experts * chosen), for the few experts that a token gets.
+/// The indices of the `chosen.size()` <= ranking.size() best scores, best first; ties in ascending order of the index.
+/// O(experts * chosen), suitable for the few experts of a token.
 inline void top_k(std::span<const float> ranking, std::span<std::uint32_t> chosen) noexcept {
   std::size_t filled = 0;
   for (std::size_t e = 0; e < ranking.size(); ++e) {
@@ -50,7 +49,7 @@ inline void top_k(std::span<const float> ranking, std::span<std::uint32_t> chose
   }
 }
 
-/// How many of the `chosen` (best first) it takes until their share of the sum of all `probability` reaches
+/// Returns how many of the `chosen` (best first) are needed until their share of the sum of all `probability` reaches
 /// `threshold`; at least 1, at most all of them. Huang et al., "Harder Tasks Need More Experts", 2024, arXiv:2403.07652
 [[nodiscard]] inline std::size_t top_p(std::span<const float> probability, std::span<const std::uint32_t> chosen,
                                        float threshold) noexcept {
@@ -64,8 +63,8 @@ inline void top_k(std::span<const float> ranking, std::span<std::uint32_t> chose
   return chosen.size();
 }
 
-/// Scores of all groups but the `kept` best become "never". A group's score is the sum of its `best_of` best members
-/// (1: their maximum, arXiv:2405.04434; 2: arXiv:2412.19437). Of equal groups the first is kept.
+/// Masks the scores of all groups except the `kept` best with kMasked. A group's score is the sum of its `best_of` best
+/// members (1: their maximum, arXiv:2405.04434; 2: arXiv:2412.19437). Of groups with equal scores the first is kept.
 /// ranking: [groups * members]
 inline void mask_groups(std::span<float> ranking, std::size_t groups, std::size_t kept, std::size_t best_of,
                         std::span<float> group_score, std::span<std::uint32_t> group_order) noexcept {
@@ -81,7 +80,7 @@ inline void mask_groups(std::span<float> ranking, std::size_t groups, std::size_
         second = score;
       }
     }
-    group_score[g] = best_of == 2 && second != kMasked ? first + second : first;  // one member left counts alone
+    group_score[g] = best_of == 2 && second != kMasked ? first + second : first;  // a single one counts alone
   }
   top_k(group_score.first(groups), group_order.first(groups));
   for (const std::uint32_t g : group_order.subspan(kept, groups - kept))

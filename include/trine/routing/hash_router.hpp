@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Static routing by a hash of the token id: the baseline that learned routers are compared with.
+// Static routing by a hash of the token id: a baseline for learned routers.
 // Roller, Sukhbaatar, Szlam & Weston, "Hash Layers For Large Sparse Models", 2021. arXiv:2106.04426
 #pragma once
 
@@ -17,7 +17,7 @@ namespace trine::inline TRINE_ABI {
 /// Each of the k experts weighs 1/k.
 class HashRouter : public Router {
  public:
-  /// `k` of `experts` experts for each token. `layer` makes layers choose differently.
+  /// `k` of `experts` experts for each token. The choice also depends on `layer`.
   HashRouter(std::size_t experts, std::size_t k, std::uint64_t seed, std::size_t layer)
       : experts_(experts), k_(k), layer_seed_(splitmix64(seed + layer)) {}
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Routers with one weight row an expert, p = score(W x):
+// Routers with one weight row per expert, p = score(W x):
 //   softmax top-k            arXiv:2401.04088
-//   softmax, group-limited   arXiv:2405.04434: a group counts as its best member
-//   sigmoid, group-limited   arXiv:2412.19437: a group counts as the sum of its two best, bias included
+//   softmax, group-limited   arXiv:2405.04434: a group is scored by its best member
+//   sigmoid, group-limited   arXiv:2412.19437: a group is scored by the sum of its two best members, including the bias
 //   top-k, then softmax      arXiv:2508.10925: the softmax runs over the chosen logits
-//   Switch                   arXiv:2101.03961: the one best expert, weighted by its probability
+//   Switch                   arXiv:2101.03961: the best expert, weighted by its probability
 #pragma once
 
 #include <optional>
@@ -15,24 +15,23 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Affinities by one product:  p = score(W x + b).
+/// Affinities by one linear map:  p = score(W x + b).
 class LinearRouter : public TopKRouter {
  public:
   /// Whether the balance bias of a checkpoint is read.
   enum class Bias : bool {
-    none,        ///< this kind of router has none
-    if_present,  ///< zero where the checkpoint lacks it
+    none,        ///< the kind of router has none
+    if_present,  ///< zero if the checkpoint lacks it
   };
 
-  /// Reads "weight" [experts, hidden] and "balance_bias" [experts] if it is present and this kind of router may have
-  /// one.
+  /// Reads "weight" [experts, hidden] and "balance_bias" [experts] if it is present and the kind of router supports it.
   LinearRouter(const WeightScope& scope, std::size_t hidden, std::size_t experts, RouterScore score,
                const TopKOptions& choice, const CombineWeights& mixing, std::optional<GroupLimit> groups = std::nullopt,
                Bias bias = Bias::if_present)
       : TopKRouter(experts, score, choice, mixing, groups,
                    bias == Bias::none ? std::nullopt : scope.read_f32_if_present("balance_bias", experts)),
         weight_(scope.matrix("weight", experts, hidden)) {}
-  /// weight: [experts, hidden], with a bias of the logits or without   balance_bias: [experts]
+  /// weight: [experts, hidden], with or without a bias of the logits   balance_bias: [experts]
   LinearRouter(Linear weight, RouterScore score, const TopKOptions& choice, const CombineWeights& mixing,
                std::optional<GroupLimit> groups = std::nullopt,
                std::optional<Tensor<float, 1>> balance_bias = std::nullopt)

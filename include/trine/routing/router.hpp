@@ -14,16 +14,16 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// What a router may look at. Rows are tokens (or sites of a grid) of one or more sequences: all rows of a pass, or
-/// those of a sequence that has routers of its own.
+/// What a router may use. Rows are tokens (or sites of a grid) of one or more sequences: all rows of a pass, or those
+/// of a sequence with its own routers.
 struct RouterInput {
   View<const float, 2> hidden;             ///< [tokens, hidden] after the layer's norm
   std::span<const std::size_t> positions;  ///< [tokens] position in its sequence
   std::span<const TokenId> token_ids;      ///< [tokens], empty for feature models
   View<const float, 2> features;           ///< [tokens, num_features] raw input, empty for token models
-  std::span<const std::uint8_t> allowed;   ///< [experts] 0 = do not choose, empty = all may be chosen
+  std::span<const std::uint8_t> allowed;   ///< [experts] 0: must not be chosen; empty: all may be chosen
 
-  /// What routers see of rows [first, first + count) of a batch.   x: [rows, hidden] of the batch
+  /// The router input for rows [first, first + count) of a batch.   x: [rows, hidden] of the batch
   [[nodiscard]] static RouterInput of(const Batch& batch, View<const float, 2> x, std::size_t first,
                                       std::size_t count) {
     RouterInput input;
@@ -43,18 +43,17 @@ class Router {
   Router& operator=(const Router&) = delete;
   virtual ~Router() = default;
 
-  /// How many experts the layer has: ids in a plan are below it.
+  /// The number of experts of the layer: ids in a plan are below it.
   [[nodiscard]] virtual std::size_t num_experts() const = 0;
-  /// Most experts that one token can get: what memory is planned for.
+  /// The maximum number of experts of one token, for which memory is reserved.
   [[nodiscard]] virtual std::size_t max_experts_per_token() const = 0;
   /// Number of weights, for statistics such as those of `trine-inspect`. 0 unless overridden.
   [[nodiscard]] virtual std::size_t parameters() const { return 0; }
 
-  /// Appends to `plan`, which may hold tokens of other sequences already: for each token in order, `add` for each
-  /// chosen expert, best first, then `end_token`. Called by several threads at once, with a context of its own each.
-  /// The choice for a token must not depend on the other rows. A router that scores experts leaves out those that
-  /// `allowed` forbids, and appends to `plan.scores` when `plan.keep_scores` is set; one that does not score may ignore
-  /// both.
+  /// Appends to `plan`, which may already hold tokens of other sequences: for each token in order, `add` for each
+  /// chosen expert, best first, then `end_token`. Called by several threads at once, each with its own context. The
+  /// choice for a token must not depend on the other rows. A router that scores experts excludes those that `allowed`
+  /// forbids, and appends to `plan.scores` when `plan.keep_scores` is set; a router without scores may ignore both.
   virtual void route(const ForwardContext& context, const RouterInput& input, RoutingPlan& plan) const = 0;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Routers around routers: force, mask, record and replay the choice of experts. LoadOptions::router_decorator puts them
-// in place for all sequences of a model, SessionOptions::router_decorator for one.
+// Routers around routers: force, mask, record and replay the choice of experts. LoadOptions::router_decorator applies
+// them to all sequences of a model, SessionOptions::router_decorator to one.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +14,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// A router that passes on what another one decides; the base of the decorators.
+/// The base of the decorators: a router that forwards to another one.
 class RouterDecorator : public Router {
  public:
   [[nodiscard]] std::size_t num_experts() const override { return inner_->num_experts(); }
@@ -22,7 +22,7 @@ class RouterDecorator : public Router {
   [[nodiscard]] std::size_t parameters() const override { return inner_->parameters(); }
 
  protected:
-  /// Takes over `inner`, which must not be null.
+  /// Takes ownership of `inner`, which must not be null.
   explicit RouterDecorator(std::unique_ptr<Router> inner) : inner_(std::move(inner)) {}
   /// The router that this one decorates.
   [[nodiscard]] const Router& inner() const noexcept { return *inner_; }
@@ -31,7 +31,7 @@ class RouterDecorator : public Router {
   std::unique_ptr<Router> inner_;
 };
 
-/// A router that somebody else owns, so that a session can decorate those of its model.
+/// A router that does not own its inner router, so that a session can decorate the routers of its model.
 class BorrowedRouter : public Router {
  public:
   /// Borrows `router`, which must outlive this one.
@@ -44,7 +44,7 @@ class BorrowedRouter : public Router {
   const Router& router_;
 };
 
-/// Every token goes to the same experts, in that order, each with weight 1 / number.
+/// Every token uses the same experts, in the given order, each with weight 1 / number.
 class ForcedExperts : public RouterDecorator {
  public:
   /// Throws InputError when the list is empty or names an expert that does not exist.
@@ -57,9 +57,9 @@ class ForcedExperts : public RouterDecorator {
   std::vector<std::uint32_t> experts_;
 };
 
-/// Some experts are never used: the inner router chooses among the others. What it assigns to a masked expert all the
-/// same (a rule does) is dropped and its weight shared out over the token's other experts; a token without any other
-/// goes to the lowest allowed expert.
+/// Some experts are never used: the inner router chooses among the others. An assignment to a masked expert, for
+/// example by a rule, is dropped and its weight is distributed over the token's other experts; a token without other
+/// experts goes to the allowed expert with the lowest index.
 class MaskedExperts : public RouterDecorator {
  public:
   /// Throws InputError when a masked expert does not exist or none is left.
@@ -71,10 +71,10 @@ class MaskedExperts : public RouterDecorator {
   std::vector<std::uint8_t> allowed_;
 };
 
-/// Writes down what the inner router decides for each position of a layer.
+/// Records the decisions of the inner router for each position of a layer.
 class RecordedRouting : public RouterDecorator {
  public:
-  /// Writes to `record` under the number `layer`. Several layers and sessions may share a record.
+  /// Writes to `record` as layer `layer`. Several layers and sessions may share a record.
   RecordedRouting(std::unique_ptr<Router> inner_router, std::size_t layer, std::shared_ptr<RoutingRecord> record);
 
   void route(const ForwardContext& context, const RouterInput& input, RoutingPlan& plan) const override;
@@ -84,10 +84,10 @@ class RecordedRouting : public RouterDecorator {
   std::shared_ptr<RoutingRecord> record_;
 };
 
-/// Repeats recorded decisions; positions without one are decided by the inner router.
+/// Replays recorded decisions; positions without one are decided by the inner router.
 class ReplayedRouting : public RouterDecorator {
  public:
-  /// Reads from `record` what was written under the number `layer`.
+  /// Reads the decisions of layer `layer` from `record`.
   ReplayedRouting(std::unique_ptr<Router> inner_router, std::size_t layer, std::shared_ptr<const RoutingRecord> record);
 
   void route(const ForwardContext& context, const RouterInput& input, RoutingPlan& plan) const override;

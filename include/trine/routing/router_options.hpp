@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Options that kinds of routers share, from the "router" object of a config.json.
+// Common options of routers, from the "router" object of a config.json.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// What a router's options are checked against.
+/// The properties of the model against which a router's options are checked.
 struct RouterShape {
   std::size_t hidden_size = 0;   ///< width of a row
   std::size_t num_experts = 0;   ///< of the layer

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From the "router" object of a config.json to routers. A registry is a value: a user copies ours and adds kinds of
-// their own.
+// From the "router" object of a config.json to routers. A registry is a value: users copy the default and add their own
+// kinds.
 #pragma once
 
 #include <cstddef>
@@ -18,21 +18,21 @@ class Router;        // routing/router.hpp
 class WeightScope;   // weights/weight_scope.hpp
 struct RouterShape;  // routing/router_options.hpp
 
-/// Makes the router of one layer; its weights lie below the scope, "layers.{i}.moe.router".
+/// Builds the router of one layer; its weights are below the scope, "layers.{i}.moe.router".
 using RouterBuilder = std::function<std::unique_ptr<Router>(const WeightScope& scope, std::size_t layer)>;
-/// Reads the options (all but "kind") and checks them, before any tensor is touched. Throws ConfigError.
+/// Reads the options (all but "kind") and checks them, before any tensor is read. Throws ConfigError.
 using RouterParser = std::function<RouterBuilder(ObjectReader& options, const RouterShape& shape)>;
 
 /// Parsers by "kind". A value: changing a copy changes nothing else.
 class RouterRegistry {
  public:
-  /// Knows the built-in kinds.
+  /// Contains the built-in kinds.
   RouterRegistry();
 
-  /// A kind more; a later one of the same name replaces an earlier one.
+  /// Adds a kind; a later one of the same name replaces an earlier one.
   void add(std::string kind, RouterParser parser);
 
-  /// Reads a "router" object whole. Throws ConfigError.
+  /// Reads a whole "router" object. Throws ConfigError.
   [[nodiscard]] RouterBuilder parse(ObjectReader options, const RouterShape& shape) const;
 
  private:

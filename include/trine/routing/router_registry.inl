@@ -45,7 +45,7 @@ namespace detail {
   if (groups && choice.threshold)
     options.fail("choice", "expected top_k for a group-limited router, found top_p", ErrorKind::unsupported);
   const CombineWeights mixing = parse_mixing_rule(options);
-  // That router is balanced by a loss in training (arXiv:2405.04434), so it has no bias.
+  // This router is balanced by an auxiliary loss in training (arXiv:2405.04434), so it has no bias.
   const auto bias = groups && score == RouterScore::softmax ? LinearRouter::Bias::none : LinearRouter::Bias::if_present;
   return [=](const WeightScope& scope, std::size_t) {
     return std::make_unique<LinearRouter>(scope, shape.hidden_size, shape.num_experts, score, choice, mixing, groups,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A hook that sees every routing decision for a sequence. Absent, it costs one comparison a layer.
+// A hook that receives every routing decision for a sequence. Without one, the cost is one comparison per layer.
 #pragma once
 
 #include <cstddef>
@@ -10,26 +10,26 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// What was chosen for the rows of one sequence in one layer. Valid during the call only.
+/// The routing of the rows of one sequence in one layer. Valid only during the call.
 struct RoutingEvent {
-  std::size_t layer;           ///< index in the model, layers without experts counted
-  const RouterInput& input;    ///< what was asked: rows, positions, token ids
-  const RoutingPlan& plan;     ///< what was chosen and how it is weighted; `scores` if they were wanted
-  std::uint64_t sequence = 0;  ///< whose rows these are (Sequence::id)
+  std::size_t layer;           ///< index in the model, including layers without experts
+  const RouterInput& input;    ///< the router's input: rows, positions, token ids
+  const RoutingPlan& plan;     ///< the chosen experts and their weights; `scores` if requested
+  std::uint64_t sequence = 0;  ///< the sequence of these rows (Sequence::id)
 };
 
-/// Implemented by those who watch. Calls for one sequence come one after another; an observer that several sessions
-/// share must expect them from several threads at once.
+/// The interface of observers. Calls for one sequence are sequential; an observer shared by several sessions may be
+/// called from several threads at once.
 class RoutingObserver {
  public:
   virtual ~RoutingObserver() = default;
   /// Called once a layer with a router for each observed sequence of a pass, in the thread that runs the pass.
   virtual void on_routing(const RoutingEvent& event) = 0;
-  /// Returns whether RoutingPlan::scores is wanted, too. Asked in every layer.
+  /// Returns whether RoutingPlan::scores is requested, too. Called in every layer.
   [[nodiscard]] virtual bool wants_scores() const { return false; }
 };
 
-/// An observer that its owner keeps alive for as long as whoever is given it.
+/// A non-owning pointer to an observer, which must outlive its users.
 [[nodiscard]] inline std::shared_ptr<RoutingObserver> borrow(RoutingObserver& observer) noexcept {
   return {std::shared_ptr<RoutingObserver>(), &observer};
 }

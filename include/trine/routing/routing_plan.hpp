@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which expert serves which token, and how much: the one result that every router produces and every executor consumes.
+// Which experts serve which token, with what weight: the result that every router produces and every executor consumes.
 #pragma once
 
 #include <cstddef>
@@ -12,26 +12,26 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Experts and weights of some tokens. Assignments are held twice: by token, as the router chose them, and by expert,
-/// as the executor works. Plain data; reused from batch to batch, so that nothing is allocated once the vectors have
-/// grown.
+/// Experts and weights of some tokens. Assignments are stored in two orders: by token, as the router chose them, and by
+/// expert, as the executor computes them. Plain data; reused from batch to batch, so that nothing is allocated once the
+/// vectors have grown.
 struct RoutingPlan {
   std::size_t experts = 0;  ///< of the layer; ids are below it
-  std::size_t tokens = 0;   ///< that have a choice
+  std::size_t tokens = 0;   ///< completed tokens
 
   // By token.
   std::vector<std::uint32_t>
       token_begin;                    ///< [tokens + 1] token t has [token_begin[t], token_begin[t + 1]), best first
   std::vector<std::uint32_t> expert;  ///< [assignments]
-  std::vector<float> weight;          ///< [assignments] mixing weight; no unit, need not sum to 1
+  std::vector<float> weight;          ///< [assignments] gate weight; no unit, need not sum to 1
 
-  // By expert, after `group`.
+  // By expert, after sort_by_expert().
   std::vector<std::uint32_t> expert_begin;  ///< [experts + 1] expert e has slots [expert_begin[e], expert_begin[e + 1])
   std::vector<std::uint32_t> slot_token;    ///< [assignments] token of each slot, ascending within an expert
   std::vector<std::uint32_t> slot;          ///< [assignments] slot of each assignment
-  std::vector<float> slot_weight;           ///< [assignments] mixing weight of each slot
+  std::vector<float> slot_weight;           ///< [assignments] gate weight of each slot
 
-  bool keep_scores = false;   ///< asks the router for `scores`: somebody watches
+  bool keep_scores = false;   ///< requests `scores` from the router, for an observer
   std::vector<float> scores;  ///< [tokens, experts] before the choice, or empty
 
   /// Pairs of a token and an expert that serves it.
@@ -45,7 +45,7 @@ struct RoutingPlan {
     return std::span(weight).subspan(token_begin[token], token_begin[token + 1] - token_begin[token]);
   }
 
-  /// Tokens [first, first + count) as a plan of their own, by token only.
+  /// Tokens [first, first + count) as a separate plan, by token only.
   [[nodiscard]] RoutingPlan tokens_of(std::size_t first, std::size_t count) const {
     RoutingPlan part;
     part.keep_scores = keep_scores;
@@ -63,7 +63,7 @@ struct RoutingPlan {
     return part;
   }
 
-  /// Forgets everything and expects assignments to `num_experts` experts.
+  /// Clears the plan, which then accepts assignments to `num_experts` experts.
   void start(std::size_t num_experts) {
     experts = num_experts;
     tokens = 0;
@@ -73,7 +73,7 @@ struct RoutingPlan {
     scores.clear();
   }
 
-  /// One more expert for the current token. Throws InputError when there is no such expert.
+  /// Adds an expert to the current token. Throws InputError if the expert does not exist.
   void add(std::size_t expert_index, float mixing_weight) {
     if (expert_index >= experts) {
       throw InputError(
@@ -84,7 +84,7 @@ struct RoutingPlan {
     weight.push_back(mixing_weight);
   }
 
-  /// The current token has all its experts (it may have none); the next `add` is for the next token.
+  /// Completes the current token, which may have no experts; the next `add` is for the next token.
   void end_token() {
     token_begin.push_back(static_cast<std::uint32_t>(expert.size()));
     ++tokens;
@@ -100,7 +100,7 @@ struct RoutingPlan {
     slot_weight.resize(expert.size());
     for (std::uint32_t t = 0; t < tokens; ++t) {
       for (std::uint32_t a = token_begin[t]; a < token_begin[t + 1]; ++a) {
-        const std::uint32_t place = expert_begin[expert[a]]++;  // moves each begin to its end; undone below
+        const std::uint32_t place = expert_begin[expert[a]]++;  // moves each begin to its end; reverted below
         slot[a] = place;
         slot_token[place] = t;
         slot_weight[place] = weight[a];

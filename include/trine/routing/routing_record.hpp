@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Routing decisions of one sequence, kept to be replayed.
+// Recorded routing decisions of one sequence, for replay.
 #pragma once
 
 #include <cstddef>
@@ -14,24 +14,24 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Experts and weights by (layer, position). Safe to use from several threads; a later decision for the same place
-/// replaces the earlier one.
+/// Experts and weights by (layer, position). Thread-safe; a later decision for the same layer and position replaces the
+/// earlier one.
 class RoutingRecord {
  public:
-  /// What was decided for one token in one layer.
+  /// The decision for one token in one layer.
   struct Decision {
     std::vector<std::uint32_t> experts;  ///< best first
     std::vector<float> weights;          ///< of `experts`, in their order
   };
 
-  /// Keeps a decision.
+  /// Stores a decision.
   void put(std::size_t layer, std::size_t position, std::span<const std::uint32_t> experts,
            std::span<const float> weights);
 
-  /// The decision, or one without experts when there is none for that place.
+  /// The decision, or one without experts if none is recorded.
   [[nodiscard]] Decision get(std::size_t layer, std::size_t position) const;
 
-  /// Number of decisions kept.
+  /// Number of stored decisions.
   [[nodiscard]] std::size_t size() const;
 
  private:

@@ -29,7 +29,7 @@ struct Predicate {
     negation,       ///< NOT the one operand
   };
 
-  Kind kind = Kind::equal;          ///< says which of the members below count
+  Kind kind = Kind::equal;          ///< determines which of the members below are used
   std::size_t feature = 0;          ///< comparisons: the column
   double value = 0.0;               ///< comparisons: the right side
   std::vector<Predicate> operands;  ///< and, or, not
@@ -81,7 +81,7 @@ inline Predicate parse_operands(ObjectReader& reader, std::string_view key, Pred
   return result;
 }
 
-// The depth of the recursion is the depth of the JSON document, which its parser limits.
+// The depth of the recursion is that of the JSON document, which its parser limits.
 inline Predicate parse_predicate(ObjectReader reader, std::span<const std::string> features) {
   Predicate result;
   if (reader.has("and")) {
@@ -112,7 +112,7 @@ inline Predicate parse_predicate(ObjectReader reader, std::span<const std::strin
   return detail::parse_predicate(reader, features);
 }
 
-/// The predicate as SQL would say it: amount > 10000 AND (hour < 6 OR NOT weekday == 1).
+/// The predicate in SQL: amount > 10000 AND (hour < 6 OR NOT weekday == 1).
 [[nodiscard]] inline std::string to_sql(const Predicate& predicate, std::span<const std::string> features) {
   for (const auto& [op, kind] : detail::kComparisons) {
     if (predicate.kind != kind) continue;

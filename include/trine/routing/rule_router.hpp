@@ -16,7 +16,7 @@ namespace trine::inline TRINE_ABI {
 /// WHEN `when` THEN `expert`.
 struct Rule {
   Predicate when;          ///< over the features of a row
-  std::size_t expert = 0;  ///< that serves the rows for which it holds
+  std::size_t expert = 0;  ///< serves the rows for which it holds
 };
 
 /// The rules of a router, in the order in which they are tried.
@@ -32,7 +32,7 @@ struct RuleSet {
     return otherwise;
   }
 
-  /// CASE WHEN ... THEN expert_3 ... ELSE expert_0 END, a line a rule.
+  /// CASE WHEN ... THEN expert_3 ... ELSE expert_0 END, one line per rule.
   [[nodiscard]] std::string to_sql() const {
     std::string text = "CASE\n";
     for (const Rule& rule : rules)
@@ -45,15 +45,15 @@ struct RuleSet {
 /// models.
 class RuleRouter : public Router {
  public:
-  /// Rules that no other layer uses. Their experts must be below `experts`.
+  /// A rule set that no other layer shares. Their experts must be below `experts`.
   RuleRouter(std::size_t experts, RuleSet rules)
       : RuleRouter(experts, std::make_shared<const RuleSet>(std::move(rules))) {}
-  /// Layers share one set.
+  /// Layers share one rule set.
   RuleRouter(std::size_t experts, std::shared_ptr<const RuleSet> rules) : experts_(experts), rules_(std::move(rules)) {}
 
   [[nodiscard]] std::size_t num_experts() const override { return experts_; }
   [[nodiscard]] std::size_t max_experts_per_token() const override { return 1; }
-  /// The rules, for those who print them.
+  /// The rules, for printing.
   [[nodiscard]] const RuleSet& rules() const noexcept { return *rules_; }
 
   void route(const ForwardContext& context, const RouterInput& input, RoutingPlan& plan) const override {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the learned routers share: affinities of each token to each expert, a bias that steers the choice only, a choice
-// of top-k or top-p, and weights from the unbiased affinities.
+// The common part of learned routers: affinities of each token to each expert, a bias that affects only the choice,
+// top-k or top-p selection, and weights from the unbiased affinities.
 #pragma once
 
 #include <algorithm>
@@ -25,23 +25,23 @@ enum class RouterScore : std::uint8_t {
   logit,    ///< a, as it is
 };
 
-/// How many experts a token gets.
+/// How many experts a token uses.
 struct TopKOptions {
-  std::size_t k = 2;               ///< exactly k; or at most k where a threshold is set
+  std::size_t k = 2;               ///< exactly k; or at most k if a threshold is set
   std::optional<float> threshold;  ///< top-p: until the chosen share of all affinities reaches it
 };
 
-/// How the affinities of the chosen become mixing weights.
+/// How the affinities of the chosen experts become gate weights.
 struct CombineWeights {
   bool normalize = true;      ///< divide by the sum over the chosen
   float routed_scale = 1.0F;  ///< then multiply
-  bool softmax = false;       ///< before all this: affinities are logits, take their softmax over the chosen
+  bool softmax = false;       ///< first of all: affinities are logits; take their softmax over the chosen experts
 };
 
-/// Groups of experts of which only the best may be chosen from (arXiv:2405.04434).
+/// Restricts the choice to the best groups of experts (arXiv:2405.04434).
 struct GroupLimit {
-  std::size_t n_group = 1;     ///< groups of neighbouring experts, all of one size
-  std::size_t topk_group = 1;  ///< how many of them may be chosen from
+  std::size_t n_group = 1;     ///< number of groups of consecutive experts, of equal size
+  std::size_t topk_group = 1;  ///< number of groups that are eligible
   std::size_t best_of = 1;     ///< a group's score: the sum of this many of its best members
 };
 
@@ -92,20 +92,18 @@ class TopKRouter : public Router {
   /// Number of values in the balance bias; 0 without one. For parameters() of routers built on this one.
   [[nodiscard]] std::size_t bias_parameters() const noexcept { return bias_ ? bias_->size() : 0; }
 
-  /// hidden: [tokens, hidden]   logits: [tokens, experts], is written
+  /// hidden: [tokens, hidden]   logits: [tokens, experts], output
   virtual void logits(const ForwardContext& context, View<const float, 2> hidden, View<float, 2> logits) const = 0;
 
  private:
-  static constexpr std::size_t kScorePasses = 8;  // over a token's affinities, about: the work that pays for a thread
-
-  // Of one thread.
+  static constexpr std::size_t kScorePasses = 8;  // passes over a token's affinities, the cost that decides on threads
   struct Scratch {
     std::span<float> ranking;
     std::span<float> group_score;
     std::span<std::uint32_t> order;
   };
 
-  // Logits of one token to affinities, in place; all of them positive for a choice by top-p.
+  // Logits of one token to affinities, in place; all of them positive if the choice is top-p.
   void to_affinities(std::span<float> p) const noexcept {
     if (scale_ != 1.0F)
       for (float& a : p) a *= scale_;
@@ -119,7 +117,7 @@ class TopKRouter : public Router {
     }
   }
 
-  // Returns how many experts a token with these affinities gets.   chosen, weight: [k], are written
+  // Returns the number of experts of a token with these affinities.   chosen, weight: [k], output
   [[nodiscard]] std::size_t choose(std::span<const float> p, std::span<const std::uint8_t> allowed,
                                    const Scratch& scratch, std::span<std::uint32_t> chosen,
                                    std::span<float> weight) const {
@@ -132,7 +130,7 @@ class TopKRouter : public Router {
                            scratch.order);
     }
     routing::top_k(ranking, chosen);
-    std::size_t count = chosen.size();  // a mask or groups may leave fewer experts; one is taken whatever they are
+    std::size_t count = chosen.size();  // masks or groups may leave fewer experts; at least one is chosen
     while (count > 1 && !routing::better(ranking[chosen[count - 1]], routing::kMasked)) --count;
     if (choice_.threshold) count = routing::top_p(p, chosen.first(count), *choice_.threshold);
     for (std::size_t i = 0; i < count; ++i) weight[i] = p[chosen[i]];
@@ -148,7 +146,7 @@ class TopKRouter : public Router {
   TopKOptions choice_;
   CombineWeights mixing_;
   std::optional<GroupLimit> groups_;
-  std::optional<Tensor<float, 1>> bias_;  // [experts] steers the choice only
+  std::optional<Tensor<float, 1>> bias_;  // [experts] affects only the choice
 };
 
 }  // namespace trine::inline TRINE_ABI

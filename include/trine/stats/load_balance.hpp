@@ -11,7 +11,8 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Figures of one load, a count of assignments for each expert. With shares p_e = load_e / sum(load) and E experts:
+/// Statistics of one load, the number of assignments of each expert. With shares p_e = load_e / sum(load) and E
+/// experts:
 struct LoadBalance {
   double utilization = 0.0;    ///< exp(-sum_e p_e ln p_e) / E: effective number of experts divided by experts; 1 = even
   double experts_used = 0.0;   ///< share of experts with at least one assignment
@@ -21,11 +22,11 @@ struct LoadBalance {
 /// All zero for an empty load or one without assignments.
 [[nodiscard]] TRINE_DECL LoadBalance load_balance(std::span<const std::uint64_t> load);
 
-/// The experts of a load, busiest first; lower numbers first among equals.
+/// The experts of a load, busiest first; ties in ascending order of the index.
 [[nodiscard]] TRINE_DECL std::vector<std::uint32_t> experts_by_load(std::span<const std::uint64_t> load);
 
 /// The total variation distance of two loads of the same experts: sum_e |p_e - q_e| / 2 of their shares. 0: the same
-/// shares, 1: no expert in common. NaN if one of them has no assignments. Throws ShapeError for different sizes.
+/// shares; 1: no expert in common. NaN if one of them has no assignments. Throws ShapeError for different sizes.
 [[nodiscard]] TRINE_DECL double total_variation_distance(std::span<const std::uint64_t> a,
                                                          std::span<const std::uint64_t> b);
 

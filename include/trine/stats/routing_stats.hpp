@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The load of every expert in every layer, counted by watching the router.
+// The load of every expert in every layer, counted by an observer.
 #pragma once
 
 #include <cstddef>
@@ -15,22 +15,22 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// An observer that counts; one a thread, merged in the end. Layers without a router have an empty load.
+/// An observer that counts. Use one per thread and merge them afterwards. Layers without a router have an empty load.
 class RoutingStats : public RoutingObserver {
  public:
   void on_routing(const RoutingEvent& event) override;
 
-  /// Adds the counts of another run. Throws ShapeError when a layer has another number of experts there.
+  /// Adds the counts of another run. Throws ShapeError if a layer has a different number of experts there.
   void merge(const RoutingStats& other);
 
-  /// Tokens seen.
+  /// The number of observed tokens.
   [[nodiscard]] std::uint64_t tokens() const noexcept { return tokens_; }
-  /// Layers up to the last one with a router.
+  /// The number of layers up to the last one with a router.
   [[nodiscard]] std::size_t layers() const noexcept { return loads_.size(); }
   /// Assignments of each expert of a layer; empty for a layer without a router.
   [[nodiscard]] std::span<const std::uint64_t> load(std::size_t layer) const { return loads_.at(layer); }
 
-  /// The mean over the layers that have a router; `max_violation` is the largest of them.
+  /// The mean over the layers that have a router; `max_violation` is their maximum.
   [[nodiscard]] LoadBalance overall() const;
 
   /// {"tokens": n, "overall": {figures}, "layers": [{"layer": i, "load": [..], figures}, ...]}

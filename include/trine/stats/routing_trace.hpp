@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every routing decision of a run, kept for tables, pictures and files.
+// Every routing decision of a run, for tables, figures and files.
 #pragma once
 
 #include <algorithm>
@@ -16,34 +16,34 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// An observer that keeps experts and weights of each token in each layer, in the order in which tokens come, and
-/// counts the load. Memory grows with the tokens: 8 bytes for each assignment and 8 for each token and layer.
+/// An observer that stores experts and weights of each token in each layer, in the order of the tokens, and counts the
+/// load. Memory grows with the tokens: 8 bytes for each assignment and 8 for each token and layer.
 class RoutingTrace : public RoutingObserver {
  public:
   RoutingTrace() = default;
-  /// Keeps the decisions of the first `most_tokens` tokens only. The load counts all.
+  /// Stores only the decisions of the first `most_tokens` tokens. The load counts all tokens.
   explicit RoutingTrace(std::size_t most_tokens) : most_tokens_(most_tokens) {}
 
   void on_routing(const RoutingEvent& event) override;
 
-  /// Tokens seen.
+  /// The number of observed tokens.
   [[nodiscard]] std::size_t tokens() const noexcept { return static_cast<std::size_t>(stats_.tokens()); }
-  /// How many of them were kept, the first ones.
+  /// The number of stored tokens, which are the first ones.
   [[nodiscard]] std::size_t kept() const noexcept { return std::min(tokens(), most_tokens_); }
-  /// Layers up to the last one with a router.
+  /// The number of layers up to the last one with a router.
   [[nodiscard]] std::size_t layers() const noexcept { return layers_.size(); }
   /// Returns whether the layer has a router.
   [[nodiscard]] bool routed(std::size_t layer) const { return !stats_.load(layer).empty(); }
 
-  /// Experts of a token that was kept, best first. The layer has a router.
+  /// Experts of a stored token, best first. The layer must have a router.
   [[nodiscard]] std::span<const std::uint32_t> experts_of(std::size_t layer, std::size_t token) const;
-  /// Their mixing weights.
+  /// Their gate weights.
   [[nodiscard]] std::span<const float> weights_of(std::size_t layer, std::size_t token) const;
 
-  /// The load of every expert over the whole run, tokens that were not kept included.
+  /// The load of every expert over the whole run, including tokens that were not stored.
   [[nodiscard]] const RoutingStats& stats() const noexcept { return stats_; }
 
-  /// {"0": [[experts of token 0], [experts of token 1], ...], "1": ...}, layers with a router only, in their order.
+  /// {"0": [[experts of token 0], [experts of token 1], ...], "1": ...}, only layers with a router, in order.
   [[nodiscard]] nlohmann::ordered_json experts_to_json() const;
 
   /// One line for each assignment: layer,token,rank,expert,weight

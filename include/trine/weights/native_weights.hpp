@@ -29,10 +29,10 @@ static_assert(std::endian::native == std::endian::little, "weight files are litt
 /// A native weight file, mapped or read, with its manifest.
 class NativeWeights : public TensorMap {
  public:
-  static constexpr std::uint64_t kAlignment = 64;  ///< bytes; where tensors begin in the file
-  static constexpr std::size_t kMaxRank = 4;       ///< axes of a tensor, at most
+  static constexpr std::uint64_t kAlignment = 64;  ///< bytes; alignment of tensors in the file
+  static constexpr std::size_t kMaxRank = 4;       ///< maximum rank of a tensor
 
-  /// Returns whether the file may hold tensors of that type: values, codes or scales of a format that it has.
+  /// Returns whether the file may contain tensors of that type: values or scales of a format that it supports.
   [[nodiscard]] static constexpr bool holds(DType dtype) noexcept {
     for (const WeightFormat* format : kWeightFormats) {
       if (!format->in_native_file) continue;
@@ -46,7 +46,7 @@ class NativeWeights : public TensorMap {
   [[nodiscard]] static constexpr std::size_t least_rank(DType dtype) noexcept { return size_bytes(dtype) == 0 ? 2 : 1; }
 
   /// Opens `directory`/weights.json and `directory`/weights.bin and checks every range against the blob's size.
-  /// Throws FileError, ConfigError (not the JSON it should be) or WeightError (the manifest does not fit the blob).
+  /// Throws FileError, ConfigError (invalid JSON or settings) or WeightError (the manifest does not fit the blob).
   explicit NativeWeights(const std::filesystem::path& directory, FileAccess access = FileAccess::map)
       : manifest_((directory / "weights.json").string()), blob_(directory / "weights.bin", access) {
     const Json document = read_json_file(manifest_);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes the native weight format (raw_blob.hpp) one tensor after another, a part of a tensor at a time.
+// Writes the native weight format (native_weights.hpp) tensor by tensor, a part of a tensor at a time.
 #pragma once
 
 #include <array>
@@ -22,15 +22,15 @@ namespace trine::inline TRINE_ABI {
 /// Memory: the manifest, about 150 bytes per tensor.
 class NativeWeightsWriter {
  public:
-  /// The files go to `directory`, which must outlive the writer. Throws FileError; also when the disk has not `bytes`
-  /// to set aside for weights.bin, where that is known.
+  /// The files go to `directory`, which must outlive the writer. Throws FileError; also if the disk cannot reserve
+  /// `bytes` for weights.bin, where the system reports that.
   explicit NativeWeightsWriter(const OutputDirectory& directory, std::uint64_t bytes = 0)
       : directory_(directory), blob_(directory.create("weights.bin")) {
     blob_.reserve(bytes);
   }
 
-  /// Begins the next tensor, after the last one is complete. Throws WeightError for what the format does not hold or
-  /// has already, FileError.
+  /// Begins the next tensor, after the last one is complete. Throws WeightError for a type that the format does not
+  /// support or a duplicate name, FileError.
   void begin(const std::string& name, DType dtype, std::span<const std::size_t> shape) {
     require_complete();
     const bool possible = NativeWeights::holds(dtype) && shape.size() >= NativeWeights::least_rank(dtype) &&
@@ -51,7 +51,7 @@ class NativeWeightsWriter {
                 std::to_string(blob_.size()) + R"(, "nbytes": )" + std::to_string(*bytes) + "}";
   }
 
-  /// The next bytes of the tensor. Throws WeightError when they are more than it has, FileError.
+  /// The next bytes of the tensor. Throws WeightError if they exceed its size, FileError.
   void write(std::span<const std::byte> bytes) {
     if (bytes.size() > end_ - blob_.size())
       throw WeightError(name_ + ": expected at most " + std::to_string(end_ - blob_.size()) + " more bytes, found " +
@@ -60,7 +60,7 @@ class NativeWeightsWriter {
     blob_.write(bytes);
   }
 
-  /// Has the disk keep the blob, then writes the manifest. Throws WeightError, FileError.
+  /// Syncs the blob to disk, then writes the manifest. Throws WeightError, FileError.
   void finish() {
     require_complete();
     const std::string nbytes = std::to_string(blob_.size());
@@ -89,8 +89,8 @@ class NativeWeightsWriter {
   const OutputDirectory& directory_;
   OutputFile blob_;
   std::string entries_;    // of the manifest
-  std::string name_;       // of the tensor that is being written
-  std::uint64_t end_ = 0;  // where it ends in the blob
+  std::string name_;       // of the current tensor
+  std::uint64_t end_ = 0;  // its end in the blob
 };
 
 }  // namespace trine::inline TRINE_ABI

@@ -15,9 +15,9 @@ namespace trine::inline TRINE_ABI {
 ///   weights.json                  the native format
 ///   model.safetensors.index.json  safetensors, several files
 ///   model.safetensors             safetensors, one file
-/// Of the last two, model.safetensors counts, as in transformers, and `notes` gets a note. The native format beside one
-/// of them would be two sets of weights, of which one is not meant: an error, as none is. Throws FileError,
-/// ConfigError, WeightError.
+/// Of the last two, model.safetensors takes precedence, as in transformers, and `notes` receives a note. The native
+/// format together with one of them is ambiguous and an error, as is none of them. Throws FileError, ConfigError,
+/// WeightError.
 [[nodiscard]] TRINE_DECL std::unique_ptr<const WeightSource> open_weights(const std::filesystem::path& directory,
                                                                           FileAccess access = FileAccess::map,
                                                                           Notes* notes = nullptr);

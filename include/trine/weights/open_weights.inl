@@ -18,11 +18,11 @@ inline constexpr const char* kNativeWeights = "weights.json";
 inline constexpr const char* kSafetensorsIndex = "model.safetensors.index.json";
 inline constexpr const char* kSafetensors = "model.safetensors";
 
-/// Which of them `directory` has.
+/// Which of these files `directory` has.
 [[nodiscard]] inline std::vector<std::string> weight_files(const std::filesystem::path& directory) {
   std::vector<std::string> found;
   for (const char* file : {kNativeWeights, kSafetensorsIndex, kSafetensors}) {
-    std::error_code ignored;  // what cannot be examined is not there; a link to nowhere is, and opening it says so
+    std::error_code ignored;  // a dangling link exists, and opening it fails
     if (std::filesystem::exists(std::filesystem::symlink_status(directory / file, ignored))) found.emplace_back(file);
   }
   return found;

@@ -6,8 +6,8 @@
 //    name: {"dtype": "BF16", "shape": [out, in], "data_offsets": [begin, end]}, ...}
 //
 // Offsets count from the first byte of the data. Tensors are packed, row-major and little endian, and cover the data
-// without a hole or an overlap. The file is mapped. The format does not promise alignment: a tensor that is not aligned
-// for its element type is copied when the file is opened, and no other is.
+// without gaps or overlaps. The file is mapped. The format does not guarantee alignment: a tensor that is not aligned
+// for its element type is copied when the file is opened; no other tensor is.
 #pragma once
 
 #include <algorithm>
@@ -40,8 +40,8 @@ class Safetensors : public TensorMap {
   static constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  ///< as in the reference implementation
   static constexpr std::size_t kMaxRank = 64;                    ///< as in PyTorch
 
-  /// Opens `file` and checks all that the format demands. Throws FileError, ConfigError (the header is not the JSON it
-  /// should be) or WeightError (the header does not fit the file).
+  /// Opens `file` and checks all requirements of the format. Throws FileError, ConfigError (invalid JSON in the header)
+  /// or WeightError (the header does not fit the file).
   explicit Safetensors(const std::filesystem::path& file, FileAccess access = FileAccess::map)
       : path_(file.string()), file_(file, access) {
     const std::string_view header = read_header();
@@ -92,7 +92,7 @@ class Safetensors : public TensorMap {
     return text;
   }
 
-  // Fills `tensors_`, all but where their bytes are.
+  // Fills `tensors_`, except for the addresses of their bytes.
   [[nodiscard]] std::vector<Range> read_entries(std::string_view header) {
     const Json document = parse_json(header, {path_, "header"});
     std::vector<Range> ranges;
@@ -168,8 +168,8 @@ class Safetensors : public TensorMap {
     return {list[0].get<std::uint64_t>(), list[1].get<std::uint64_t>()};
   }
 
-  // Sorts the ranges; each begins where the one before ended, the first at 0, and the last ends where the data does.
-  // After this every range lies inside the data.
+  // Sorts the ranges; each begins at the end of the previous one, the first at 0, and the last ends at the end of the
+  // data. So every range lies inside the data.
   void require_cover(std::vector<Range>& ranges, std::uint64_t data_bytes) const {
     std::ranges::sort(ranges, {}, [](const Range& range) { return std::pair(range.begin, range.end); });
     std::uint64_t covered = 0;
@@ -194,7 +194,7 @@ class Safetensors : public TensorMap {
 
   std::string path_;
   MappedFile file_;
-  std::vector<AlignedBytes> copies_;  // of tensors that the file does not align; moving a copy keeps its address
+  std::vector<AlignedBytes> copies_;  // of unaligned tensors; moving a copy keeps its address
 };
 
 }  // namespace trine::inline TRINE_ABI

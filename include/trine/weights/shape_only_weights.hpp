@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A model without its weights: its configuration says which tensors it needs, and of which shapes.
+// A model without weights: its configuration determines which tensors it needs, and their shapes.
 #pragma once
 
 #include <algorithm>
@@ -23,19 +23,18 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Has each tensor that a model requests, in its shape, as zeros that take no memory: what PyTorch calls the meta
-/// device. Counts parameters and caches of models of any size. Tensors are bf16 where a model does not say
-/// otherwise. `find` knows
-/// what was requested before, so models that have a choice of layouts take the one of single experts, and none of what
-/// may be absent.
+/// Provides each tensor that a model requests, in its shape, as zeros that take no memory, like PyTorch's meta device.
+/// Counts parameters and caches of models of any size. Tensors are bf16 unless a model requires another type. `find`
+/// returns only tensors that were requested before, so models with a choice of layouts take single experts, and
+/// optional tensors are absent.
 class ShapeOnlyWeights : public WeightSource {
  public:
-  /// Tensors at most: a configuration could ask for as many as it likes.
+  /// Maximum number of tensors: a configuration could request arbitrarily many.
   static constexpr std::size_t kMostTensors = std::size_t{1} << 20U;
-  /// Bytes of vectors and biases at most: layers copy these, and a copy takes memory.
+  /// Maximum bytes of vectors and biases: layers copy these, which takes memory.
   static constexpr std::size_t kMostCopiedBytes = std::size_t{1} << 30U;
 
-  /// Throws WeightError when it is larger than what can be addressed, or goes beyond one of the limits.
+  /// Throws WeightError if it exceeds the address space or one of the limits.
   [[nodiscard]] const StoredTensor* request(std::string_view name, std::span<const std::size_t> shape,
                                             std::optional<DType> wanted = std::nullopt) const override {
     const std::lock_guard lock(mutex_);
@@ -79,7 +78,7 @@ class ShapeOnlyWeights : public WeightSource {
     copied_bytes_ += size;
   }
 
-  /// All tensors begin at the same address, until one is larger than those before.
+  /// All tensors begin at the same address, until one is larger than the previous ones.
   [[nodiscard]] std::span<const std::byte> zeros(std::string_view name, std::size_t size) const {
     const std::size_t available = zeros_.empty() ? 0 : zeros_.back().bytes().size();
     if (size > available || zeros_.empty()) {

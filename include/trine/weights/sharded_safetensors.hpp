@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tensors in several safetensors files of one folder, and the index that says which is where:
+// Tensors in several safetensors files of one folder, with an index from tensors to files:
 //
 //   {"metadata": {"total_size": bytes}, "weight_map": {tensor name: file name, ...}}
 //
@@ -23,8 +23,8 @@ namespace trine::inline TRINE_ABI {
 /// All safetensors files of an index, as one source.
 class ShardedSafetensors : public WeightSource {
  public:
-  /// Opens the index and, once each, the files that it names, which lie beside it. Throws FileError, ConfigError (a
-  /// file is not the JSON it should be) or WeightError (the files do not agree).
+  /// Opens the index and each file that it names in the same folder. Throws FileError, ConfigError (invalid JSON) or
+  /// WeightError (the files do not agree).
   explicit ShardedSafetensors(const std::filesystem::path& index, FileAccess access = FileAccess::map)
       : index_(index.string()) {
     const Json document = read_json_file(index);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a tensor is for, as the builder of a model declares it where it fetches the tensor.
+// The role of a tensor, which the builder of a model declares when it fetches the tensor.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// What a tensor computes. A conversion chooses the format by it.
+/// The role of a tensor in the computation, by which a conversion chooses the format.
 enum class TensorRole : std::uint8_t {
   experts,         ///< routed experts
   shared_experts,  ///< experts that serve every token
@@ -19,7 +19,7 @@ enum class TensorRole : std::uint8_t {
   head,            ///< of a language model
   router,          ///< weights that choose experts
   vector,          ///< norms, biases, sinks
-  other,           ///< heads of classifiers, embeddings of features and sites, and what nobody declares
+  other,           ///< heads of classifiers, embeddings of features and sites, and tensors without a declared role
 };
 
 /// The name for messages and tables: "shared experts".
@@ -47,8 +47,8 @@ enum class TensorRole : std::uint8_t {
   return "?";
 }
 
-/// Returns whether nearly all of a model is in such tensors, and few bits serve them well. Routers decide, and a wrong
-/// decision costs more than a wrong digit; the rest is small.
+/// Returns whether tensors of this role are worth quantising: they hold nearly all of a model. A wrong decision of a
+/// router costs more than a rounding error; the other roles are small.
 [[nodiscard]] constexpr bool is_quantized_by_default(TensorRole role) noexcept {
   return role != TensorRole::router && role != TensorRole::vector && role != TensorRole::other;
 }

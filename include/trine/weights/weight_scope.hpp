@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A cursor into a checkpoint: layers fetch their own tensors by name and demand a shape at the fetch.
+// A prefix of the names of a checkpoint: layers fetch their own tensors by name and require a shape.
 #pragma once
 
 #include <algorithm>
@@ -21,11 +21,11 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// What a model has fetched from a source so far, and what for; finds what nobody asked for. Lives during a load only,
-/// as `notes` does, which collects what is ignored and says what else may be.
+/// Records what a model has fetched from a source, with the roles, and finds unused tensors. Exists only during a load,
+/// like `notes`, which collects what is ignored and knows what the caller allows.
 class WeightReader {
  public:
-  /// Rows and columns of codes that share a scale, in formats that leave it to the configuration.
+  /// Rows and columns that share a scale, in formats whose block shape comes from the configuration.
   struct ScaleBlockShape {
     std::size_t rows = 128;     ///< of codes per scale
     std::size_t columns = 128;  ///< of codes per scale
@@ -33,17 +33,17 @@ class WeightReader {
 
   /// Borrows `source`, whose block formats have blocks of 128 x 128.
   explicit WeightReader(const WeightSource& source) : WeightReader(source, ScaleBlockShape()) {}
-  /// Borrows `source` and `notes`; without notes, what is ignored is not reported.
+  /// Borrows `source` and `notes`; without notes, ignored tensors are not reported.
   WeightReader(const WeightSource& source, const ScaleBlockShape& scale_block, Notes* notes = nullptr)
       : source_(source), scale_block_(scale_block), notes_(notes == nullptr ? own_notes_ : *notes) {}
   WeightReader(const WeightReader&) = delete;
   WeightReader& operator=(const WeightReader&) = delete;
 
-  /// Rows and columns of codes that share a scale.
+  /// Rows and columns that share a scale.
   [[nodiscard]] const ScaleBlockShape& scale_block() const noexcept { return scale_block_; }
 
-  /// The tensor of that name and shape, which is for `use`. dtype: see WeightSource::request. Throws WeightError when
-  /// it is missing or has another shape.
+  /// The tensor of that name and shape, for `use`. dtype: see WeightSource::request. Throws WeightError if it is
+  /// missing or has another shape.
   const StoredTensor& fetch(const std::string& name, std::span<const std::size_t> shape, const TensorUse& use = {},
                             std::optional<DType> dtype = std::nullopt) {
     const StoredTensor* tensor = source_.request(name, shape, dtype);
@@ -60,20 +60,21 @@ class WeightReader {
     return *tensor;
   }
 
-  /// The tensor of that name, which stays unfetched; null when there is none.
+  /// The tensor of that name, without marking it as fetched; null if there is none.
   [[nodiscard]] const StoredTensor* find(const std::string& name) const { return source_.find(name); }
 
-  /// Tensors whose names match `pattern`, `*` and `?` as in a shell, are not missed when nobody fetches them. If there
-  /// are any, `reason` is noted. role: what they would be for
+  /// Tensors whose names match `pattern`, `*` and `?` as in a shell, may stay unused. If there are any, `reason` is
+  /// noted. role: their role
   void ignore(std::string pattern, std::string reason, TensorRole role = TensorRole::other) {
     ignored_.push_back({std::move(pattern), std::move(reason), role, {}, {}, false});
   }
-  /// The same for names that begin with "PREFIX.". They are for what names with one of the other prefixes are for.
+  /// The same for names that begin with "PREFIX.". They have the roles of the same names with one of the other
+  /// prefixes.
   void ignore_like(const std::string& prefix, std::vector<std::string> others, std::string reason) {
     ignored_.push_back({prefix + ".*", std::move(reason), TensorRole::other, prefix, std::move(others), false});
   }
 
-  /// What the model has fetched; after require_all_fetched also what it ignores.
+  /// The tensors that the model has fetched; after require_all_fetched also those that it ignores.
   [[nodiscard]] const TensorRecord& record() const noexcept { return record_; }
 
   /// Throws WeightError "name: problem (file)".
@@ -82,8 +83,8 @@ class WeightReader {
     throw WeightError(name + ": " + problem + " (" + source_.source_name_of(name) + ")", details(name, kind));
   }
 
-  /// Throws WeightError naming the first tensor that the model did not use and that may not be ignored. Empty ones hold
-  /// nothing that could be missed: transformers writes them for layers of width 0.
+  /// Throws WeightError naming the first unused tensor that may not be ignored. Empty tensors may always be:
+  /// transformers writes them for layers of width 0.
   void require_all_fetched() {
     for (const std::string_view name : source_.names()) {
       if (record_.contains(name) || source_.find(name)->bytes.empty() || may_be_ignored(name)) continue;
@@ -127,14 +128,14 @@ class WeightReader {
 
   const WeightSource& source_;
   ScaleBlockShape scale_block_;
-  Notes own_notes_;  // where the caller does not collect them
+  Notes own_notes_;  // if the caller does not collect them
   Notes& notes_;
   TensorRecord record_;
   std::vector<Ignored> ignored_;
 };
 
 /// A prefix of tensor names: `WeightScope(reader) / "layers.3" / "mlp"` reads names that start with "layers.3.mlp.".
-/// What it reads is for what the scope says, `scope.as(TensorRole::mlp)`, and so do the scopes below it.
+/// Tensors have the role of the scope, `scope.as(TensorRole::mlp)`, which scopes below it inherit.
 class WeightScope {
  public:
   /// Names that begin with "`prefix`."; all names without one.
@@ -149,13 +150,13 @@ class WeightScope {
   /// The names below a number: `layers / 3`.
   [[nodiscard]] WeightScope operator/(std::size_t index) const { return *this / std::to_string(index); }
 
-  /// The same names, for that role. Vectors are always TensorRole::vector.
+  /// The same names with that role. Vectors are always TensorRole::vector.
   [[nodiscard]] WeightScope as(TensorRole role) const {
     WeightScope other = *this;
     other.use_.role = role;
     return other;
   }
-  /// The same names, for layers that cannot read blocks of rows. reason: a literal, which says why
+  /// The same names, for layers that cannot read blocks of rows. reason: a string literal that says why
   [[nodiscard]] WeightScope unpacked(std::string_view reason) const {
     WeightScope other = *this;
     other.use_.unpacked = reason;
@@ -165,12 +166,11 @@ class WeightScope {
   /// Returns whether the source has a tensor of that name below the scope.
   [[nodiscard]] bool contains(std::string_view name) const { return reader_->find(name_of(name)) != nullptr; }
 
-  /// Tensors below "NAME." are not missed when nobody fetches them; `reason` is noted if there are any. role: what they
-  /// would be for
+  /// Tensors below "NAME." may stay unused; `reason` is noted if there are any. role: their role
   void ignore(std::string_view name, std::string reason, TensorRole role = TensorRole::other) const {
     reader_->ignore(name_of(name) + ".*", std::move(reason), role);
   }
-  /// The same; they would be for what the tensors of the same names below one of the other scopes are for.
+  /// The same, with the roles of the tensors of the same names below one of the other scopes.
   void ignore_like(std::string_view name, std::initializer_list<WeightScope> others, std::string reason) const {
     std::vector<std::string> prefixes;
     for (const WeightScope& other : others) prefixes.push_back(other.prefix_);
@@ -185,9 +185,8 @@ class WeightScope {
     reader_->fail(name_of(name), problem, kind);
   }
 
-  /// A matrix as it is stored, borrowed from the source. Codes that come with scales of their blocks are multiplied by
-  /// these; NAME + WeightFormat::scales_suffix [blocks of rows, blocks of columns] are any plain floats. Throws
-  /// WeightError.
+  /// A matrix as stored, borrowed from the source. Values with scales of their blocks are multiplied by them; NAME +
+  /// WeightFormat::scales_suffix [blocks of rows, blocks of columns] are any plain floats. Throws WeightError.
   [[nodiscard]] WeightMatrix matrix(std::string_view name, std::size_t rows, std::size_t columns) const {
     const StoredTensor& tensor = fetch(name, std::array{rows, columns});
     const WeightFormat* format = find_format(tensor.dtype);
@@ -203,8 +202,8 @@ class WeightScope {
     return matrix;
   }
 
-  /// The matrices of a stack: in the tensor NAME, of plain numbers or packed; or, if there is none and it is
-  /// interleaved, in two, NAME + codes_suffix and NAME + scales_suffix of a WeightFormat. Throws WeightError.
+  /// The matrices of a stack: in the tensor NAME, plain or packed; or, if there is none and the stack is interleaved,
+  /// in two, NAME + codes_suffix and NAME + scales_suffix of a WeightFormat. Throws WeightError.
   [[nodiscard]] WeightStack stack(std::string_view name, const StackShape& shape) const {
     if (shape.layout == StackLayout::interleaved && !contains(name)) return coded_stack(name, shape);
     const StoredTensor* stored = reader_->find(name_of(name));
@@ -218,11 +217,11 @@ class WeightScope {
             shape};
   }
 
-  /// A vector widened to f32. Throws WeightError.
+  /// A vector converted to f32. Throws WeightError.
   [[nodiscard]] Tensor<float, 1> read_f32(std::string_view name, std::size_t length) const {
     return widen<1>(name, {length});
   }
-  /// A small matrix widened to f32. Throws WeightError.
+  /// A small matrix converted to f32. Throws WeightError.
   [[nodiscard]] Tensor<float, 2> read_f32(std::string_view name, std::size_t rows, std::size_t columns) const {
     return widen<2>(name, {rows, columns});
   }
@@ -238,7 +237,7 @@ class WeightScope {
     return prefix_.empty() ? std::string(part) : prefix_ + "." + std::string(part);
   }
 
-  // The format whose codes are there, or the first whose could be.
+  // The format whose values exist, or the first that is possible.
   [[nodiscard]] const WeightFormat& coded_format(std::string_view name) const {
     const WeightFormat* first = nullptr;
     for (const WeightFormat* format : kWeightFormats) {

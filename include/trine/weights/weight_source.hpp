@@ -15,15 +15,15 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// A stored tensor: its bytes lie in memory that the source keeps. `bytes` has exactly the size that `dtype` and
-/// `shape` ask for and is aligned for `dtype`.
+/// A stored tensor, whose bytes the source owns. `bytes` has exactly the size that follows from `dtype` and `shape`,
+/// and is aligned for `dtype`.
 struct StoredTensor {
   DType dtype = DType::f32;          ///< element type, or a block format
   std::vector<std::size_t> shape;    ///< extents, the first axis first; without axes: one element
   std::span<const std::byte> bytes;  ///< borrowed from the source
 };
 
-/// A set of named tensors. Const and shareable between threads; views of its tensors are valid while it lives.
+/// A set of named tensors. Const and shareable between threads; views of its tensors are valid during its lifetime.
 class WeightSource {
  public:
   WeightSource() = default;
@@ -31,10 +31,10 @@ class WeightSource {
   WeightSource& operator=(const WeightSource&) = delete;
   virtual ~WeightSource() = default;
 
-  /// Null when there is no such tensor.
+  /// Null if there is no such tensor.
   [[nodiscard]] virtual const StoredTensor* find(std::string_view name) const = 0;
-  /// The same for a model that needs the tensor in this shape, and in this type where it can have but one. A source may
-  /// make it up (shape_only_weights.hpp); others answer what they have, in whatever shape and type.
+  /// The same for a model that needs the tensor in this shape, and in this type if only one is possible. A source may
+  /// generate it (shape_only_weights.hpp); others return what they have, in any shape and type.
   [[nodiscard]] virtual const StoredTensor* request(std::string_view name, std::span<const std::size_t> /*shape*/,
                                                     std::optional<DType> /*dtype*/ = std::nullopt) const {
     return find(name);
@@ -43,7 +43,7 @@ class WeightSource {
   [[nodiscard]] virtual std::vector<std::string_view> names() const = 0;
   /// The file that errors name.
   [[nodiscard]] virtual std::string source_name() const = 0;
-  /// The file that errors about one tensor name, where tensors come from several.
+  /// The file that errors about one tensor name, if tensors come from several.
   [[nodiscard]] virtual std::string source_name_of(std::string_view /*name*/) const { return source_name(); }
 };
 

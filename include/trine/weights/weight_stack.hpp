@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Matrices of one shape in one tensor: those of all experts of a layer.
+// Matrices of the same shape in one tensor, such as those of all experts of a layer.
 #pragma once
 
 #include <array>
@@ -10,22 +10,23 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// How the matrices lie in the tensor. Packed it is always the first, so that each begins with a panel.
+/// The layout of the matrices in the tensor. Packed tensors are always `stacked`, so that each matrix begins with a
+/// panel.
 enum class StackLayout : std::uint8_t {
   stacked,  ///< [count, projections * rows, columns], one projection after the other
-  /// Codes with scales: the same, but the rows of the projections alternate. Plain numbers: the transpose of that,
-  /// [count, columns, projections * rows].
+  /// With scales: the same, but the rows of the projections alternate. Plain elements: the transpose of that, [count,
+  /// columns, projections * rows].
   interleaved,
 };
 
-/// Extents of a stacked tensor: `count` times `projections` matrices [rows, columns]; two projections are a gate and an
-/// up projection, say.
+/// Extents of a stacked tensor: `count` times `projections` matrices [rows, columns]; for example gate and up
+/// projections.
 struct StackShape {
   std::size_t count = 0;                      ///< experts
   std::size_t projections = 1;                ///< per expert
   std::size_t rows = 0;                       ///< outputs of one matrix
   std::size_t columns = 0;                    ///< inputs of one matrix
-  StackLayout layout = StackLayout::stacked;  ///< how they lie in the tensor
+  StackLayout layout = StackLayout::stacked;  ///< layout in the tensor
 
   /// Returns whether a tensor of that type holds the transposed matrices.
   [[nodiscard]] constexpr bool is_transposed(DType dtype) const noexcept {
@@ -41,13 +42,13 @@ struct StackShape {
 /// The matrices of a stacked tensor, one by one. Borrows the tensor.
 class WeightStack {
  public:
-  /// all: the tensor as one matrix, whose rows are those of all its matrices
+  /// all: the tensor as one matrix with the rows of all its matrices
   WeightStack(const WeightMatrix& all, const StackShape& shape) noexcept : all_(all), shape_(shape) {}
 
-  /// How many matrices there are, and their extents.
+  /// The number of matrices, and their extents.
   [[nodiscard]] const StackShape& shape() const noexcept { return shape_; }
 
-  /// Matrix [rows, columns] number `index` of a projection.
+  /// Matrix `index` [rows, columns] of a projection.
   [[nodiscard]] WeightMatrix matrix(std::size_t index, std::size_t projection = 0) const noexcept {
     const std::array<std::size_t, 3> extents = shape_.extents(all_.dtype);
     WeightMatrix part = all_.row_range(index * extents[1], extents[1]);

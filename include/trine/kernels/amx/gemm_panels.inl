@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products of bf16 activations with bf16 weights in panels in the tiles of Intel AMX, included by
-// dispatched/gemm.inl.
+// GEMM of bf16 activations with bf16 weights in panels, in the tiles of Intel AMX. Included by dispatch/gemm.inl.
 //
-// A sum takes 32 columns at a time whatever rows are beside it, so the bits of an output depend on its two rows only.
+// A sum takes 32 columns at a time, whatever the other rows are, so the bits of an output depend only on its two rows.
 
 TRINE_TARGET_BEGIN(TRINE_AMX_FEATURES)
 namespace trine::inline TRINE_ABI::kernels::amx {
@@ -14,9 +13,9 @@ struct Bf16Rows {
   std::size_t count;
   std::size_t k;
 
-  /// May whole tiles be read where they are?
+  /// Returns whether whole tiles can be read in place.
   [[nodiscard]] TRINE_INLINE bool in_place() const { return x.index == nullptr && count == kTileRows; }
-  /// Columns [column, column + 32); beyond k there is nothing to read, but zeros.
+  /// Columns [column, column + 32); beyond k they are zeros, and nothing is read.
   TRINE_INLINE RowTile copied(std::size_t column, std::byte* copy) const {
     const std::size_t columns = k - column < 32 ? k - column : 32;
     const auto there = static_cast<__mmask32>((std::uint64_t{1} << columns) - 1);
@@ -28,7 +27,7 @@ struct Bf16Rows {
   }
 };
 
-// Sums += 32 columns of a tile of rows with some panels.
+// sums += 32 columns of a tile of rows times some panels.
 template <std::size_t Panels>
 TRINE_INLINE void bf16_step(const RowTile& x, const std::byte* w, std::size_t panel) {
   TRINE_TILE_LOAD(4, x.data, x.stride);
@@ -44,8 +43,8 @@ TRINE_INLINE void bf16_step(const RowTile& x, const std::byte* w, std::size_t pa
   }
 }
 
-// y of one tile of rows and Panels * 16 outputs, of which `outs` exist. The panels come from memory for the first tile
-// of rows, and from L2 for those after it.
+// y of one tile of rows and Panels * 16 outputs, of which `outs` exist. The panels are read from memory for the first
+// tile of rows, and from L2 for the others.
 template <std::size_t Panels>
 inline void bf16_tile(const Bf16Rows& rows, const std::byte* w, std::size_t panel, const Prefetch& prefetch,
                       std::size_t outs, float* y, std::size_t ldy) {

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products of quantised activations with packed weights in the tiles of Intel AMX, included by
-// dispatched/packed_gemm.inl.
+// GEMM of quantised activations with packed weights, in the tiles of Intel AMX. Included by dispatch/packed_gemm.inl.
 //
-// Sums of bytes are exact, and what follows them is that of generic/packed_gemm.inl: the same bits.
+// Integer sums are exact, and the f32 operations are those of generic/packed_gemm.inl, so the bits are the same.
 
 TRINE_TARGET_BEGIN(TRINE_AMX_FEATURES)
 namespace trine::inline TRINE_ABI::kernels::amx {
 
 using avx512_vnni::PanelGroups;
 
-// The rows of one tile of activations, from `first` on, of so many that a product has.
+// The rows of one tile of activations, from `first` on, of the given total.
 struct ByteRows {
   const QuantizedRows& x;
   const std::uint32_t* index;
@@ -36,10 +35,10 @@ struct ByteRows {
   }
 };
 
-// What sums of one group of a tile of rows become part of: y += (sums - offset) * scale * weight scales, as in
-// add_group of generic/packed_gemm.inl. A row that is none has no y.
+// Adds the sums of one block of a tile of rows: y += (sums - offset) * scale * weight scales, as in add_group of
+// generic/packed_gemm.inl. Padding rows have no y.
 struct ByteStep {
-  alignas(64) std::int32_t offset[kTileRows];  // 128 times the sum of the codes of each row
+  alignas(64) std::int32_t offset[kTileRows];  // 128 times the sum of the int8 values of each row
   alignas(64) float scale[kTileRows];
   std::size_t rows;
   const std::byte* weight_scales;
@@ -60,8 +59,8 @@ struct ByteStep {
     }
   }
 
-  // One panel, whose outputs are `lanes`. Whole registers are stored without a mask: the CPU does not hand on to the
-  // next load what was stored with one.
+  // One panel, whose outputs are `lanes`. Whole registers are stored without a mask, because the CPU does not forward
+  // masked stores to later loads.
   TRINE_INLINE void add(const std::int32_t* sums, std::size_t panel, std::size_t scale_panel, __mmask16 lanes,
                         std::size_t ldy) const {
     if (lanes == lanes_of(kPanelRows)) {
@@ -118,7 +117,7 @@ TRINE_INLINE void sums_of_panel(const std::byte* codes, std::size_t chunks, std:
 }
 #undef TRINE_TILE_SUMS_
 
-// What comes next in memory: of the group in hand, lines of each panel.
+// What to prefetch next: cache lines of each panel for the current block.
 struct NextLines {
   const std::byte* group;
   std::size_t panel;
@@ -126,8 +125,8 @@ struct NextLines {
   std::size_t lines;
 };
 
-// Panel after panel: the sums of this step; while they are multiplied, those of the step before are added to y, and
-// memory is asked for a part of what comes next.
+// Panel after panel: computes the sums of this step; meanwhile the sums of the previous step are added to y, and a part
+// of the next weights is prefetched.
 template <std::size_t Panels, std::size_t Panel = 0>
 TRINE_INLINE void step_panels(const std::byte* codes, const PanelGroups& w, std::size_t chunks, std::int32_t* sums,
                               const ByteStep* before, const std::int32_t* sums_before, __mmask16 last, std::size_t ldy,
@@ -143,7 +142,7 @@ TRINE_INLINE void step_panels(const std::byte* codes, const PanelGroups& w, std:
   }
 }
 
-// Which group of which tile of rows is next: 64 rows with one group after the other, then the next 64.
+// The next block and tile of rows: block after block for 64 rows, then the next 64 rows.
 struct ByteWalk {
   std::size_t rows;
   std::size_t columns;
@@ -164,7 +163,7 @@ struct ByteWalk {
   }
 };
 
-// All rows with the groups of `columns` columns from `column` on of some panels.
+// All rows times the blocks of `columns` columns from `column` on, of some panels.
 template <std::size_t Panels>
 inline void byte_panels(const QuantizedRows& x, const std::uint32_t* index, std::size_t rows, const PanelGroups& w,
                         std::size_t column, std::size_t columns, std::uintptr_t distance, std::size_t lines,
@@ -187,7 +186,7 @@ inline void byte_panels(const QuantizedRows& x, const std::uint32_t* index, std:
     if (length == kPackedGroup) TRINE_TILE_LOAD(5, tile.data + kTileRowBytes, tile.stride);
     ByteWalk next = at;
     next.advance();
-    if (!next.ended())  // long before it is loaded
+    if (!next.ended())  // well before it is loaded
       tile = ByteRows{x, index, rows, next.row}.tile(column + next.begin, group_columns(next.begin, columns) / 64,
                                                      copy[turn ^ 1U]);
     step_panels<Panels>(w.codes + group * w.code_group, w, length / 64, sums[turn], before, sums[turn ^ 1U], last, ldy,
@@ -222,7 +221,7 @@ inline void byte_columns(const QuantizedRows& x, const std::uint32_t* index, std
   }
 }
 
-/// That of kernels/packed_gemm.hpp, for columns in multiples of 64.
+/// See kernels/packed_gemm.hpp; for multiples of 64 columns.
 inline void packed_gemm(const QuantizedRows& x, const std::uint32_t* index, std::size_t rows, DType dtype,
                         const std::byte* w, std::size_t outs, std::size_t columns, const std::byte* after, float* y,
                         std::size_t ldy) noexcept {

@@ -9,11 +9,11 @@
 #include <trine/kernels/simd/dispatch.hpp>
 
 namespace trine::inline TRINE_ABI::kernels {
-inline constexpr std::size_t kPackedRows = 160;      // rows of activations that stay in L2 while weights stream past
-inline constexpr std::size_t kPackedBlock = 2048;    // columns that such rows work on at a time
-inline constexpr std::size_t kUnpackBlock = 1024;    // the same where weights are unpacked before, on the stack
-inline constexpr std::size_t kUnpackFrom = 20;       // rows that share unpacking q4 to q8, and fill tiles of AMX
-inline constexpr std::size_t kPrefetchBytes = 2048;  // how far ahead of its use a panel is asked for
+inline constexpr std::size_t kPackedRows = 160;      // rows of activations that stay in L2 while weights are streamed
+inline constexpr std::size_t kPackedBlock = 2048;    // columns that such rows process at a time
+inline constexpr std::size_t kUnpackBlock = 1024;    // the same if weights are unpacked first, on the stack
+inline constexpr std::size_t kUnpackFrom = 20;       // rows from which q4 is unpacked to q8, and AMX tiles are used
+inline constexpr std::size_t kPrefetchBytes = 2048;  // prefetch distance within a panel
 }  // namespace trine::inline TRINE_ABI::kernels
 
 #define TRINE_KERNEL <trine/kernels/generic/packed_gemm.inl>

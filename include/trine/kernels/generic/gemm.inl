@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products of activation rows with weight rows, written once and included once per instruction set (kernels/gemm.hpp).
+// GEMM of activation rows with weight rows, written once and included once per instruction set (kernels/gemm.hpp).
 //
-// Lanes hold pieces of one sum. Within a block of kInnerBlock products lane l adds those whose index is l modulo the
-// number of lanes, in ascending order; then the lanes are folded by the tree of `sum`, and the blocks are added in
-// ascending order. Tiles and blocks of rows only decide which outputs are worked on at the same time, so the bits of an
-// output depend on its two rows alone. Weights are read as they lie in memory, row by row.
+// Lanes hold partial sums. Within a block of kInnerBlock terms, lane l adds those whose index is l modulo the number of
+// lanes, in ascending order; then the tree of `sum` reduces the lanes, and blocks are added in ascending order. Tiles
+// and blocks of rows only decide which outputs are computed at the same time, so the bits of an output depend only on
+// its two rows. Weights are read in their stored layout, row by row.
 
 namespace trine::inline TRINE_ABI::kernels::TRINE_REGION {
 
-// y[r, c] (+)= the sum over one block of columns from `begin` on, for Rows x Columns outputs. In says how many elements
-// a step takes, how they are loaded and how their products are added to lanes.
+// y[r, c] (+)= the sum over one block of columns from `begin` on, for Rows x Columns outputs. In defines how many
+// elements a step takes, how they are loaded and how they are multiplied and added to lanes.
 template <class In, std::size_t Rows, std::size_t Columns, class X, class W>
 inline void inner_tile(const RowsOf<X>& rows, std::size_t first_row, std::size_t begin, const W* w, std::size_t ldw,
                        const Prefetch& prefetch, std::size_t length, float* y, std::size_t ldy) {
@@ -24,7 +24,7 @@ inline void inner_tile(const RowsOf<X>& rows, std::size_t first_row, std::size_t
     typename In::Lanes weight[Columns];
     TRINE_UNROLL
     for (std::size_t c = 0; c < Columns; ++c) weight[c] = In::load(w + c * ldw + i);
-    if (Rows > 1 && prefetch.own) {  // at the ends of these weight rows at the beginnings of as many after them
+    if (Rows > 1 && prefetch.own) {  // at the ends of these weight rows, prefetch the beginnings of the following ones
       constexpr std::size_t far = kOwnAhead / sizeof(W);
       const W* later = w + i + (i + far < length ? far : far + (Columns - 1) * ldw);
       TRINE_UNROLL
@@ -59,7 +59,7 @@ inline void inner_tile(const RowsOf<X>& rows, std::size_t first_row, std::size_t
   }
 }
 
-// The last `count` <= Rows rows against Columns weight rows.
+// The last `count` <= Rows rows times Columns weight rows.
 template <class In, std::size_t Rows, std::size_t Columns, class X, class W>
 inline void inner_rest(const RowsOf<X>& x, std::size_t row, std::size_t count, std::size_t begin, const W* w,
                        std::size_t ldw, const Prefetch& prefetch, std::size_t length, float* y, std::size_t ldy) {
@@ -70,8 +70,8 @@ inline void inner_rest(const RowsOf<X>& x, std::size_t row, std::size_t count, s
   }
 }
 
-// Rows [row, end), in tiles of Rows, against Columns weight rows. Each tile asks for some of the weight rows after
-// them, which so come while it computes.
+// Rows [row, end), in tiles of Rows, times Columns weight rows. Each tile prefetches some of the following weight rows
+// while it computes.
 template <class In, std::size_t Rows, std::size_t Columns, class X, class W>
 inline void inner_rows(const RowsOf<X>& x, std::size_t row, std::size_t end, std::size_t begin, const W* w,
                        std::size_t ldw, const void* next, std::size_t length, float* y, std::size_t ldy) {
@@ -83,13 +83,13 @@ inline void inner_rows(const RowsOf<X>& x, std::size_t row, std::size_t end, std
   if constexpr (Columns > 1) {
     const Prefetch prefetch{.own = tiles == 0};
     inner_rest<In, Rows - 1, Columns>(x, row, end - row, begin, w, ldw, prefetch, length, y, ldy);
-  } else {  // a weight row that is left over, rare enough for two sizes to do
+  } else {  // a remaining weight row; rare, so two tile sizes suffice
     for (; row < end; ++row) inner_tile<In, 1, 1>(x, row, begin, w, ldw, {}, length, y + row * ldy, ldy);
   }
 }
 
-// Where weight rows come from: block(o, count, i, length) is `count` rows from o on, columns [i, i + length), `ld`
-// apart; at(o, i) is what to ask memory for long before that, `after` the same for the product that comes next.
+// The source of weight rows: block(o, count, i, length) is `count` rows from o on, columns [i, i + length), leading
+// dimension `ld`; at(o, i) is the address to prefetch well before that, `after` the one of the next GEMM.
 template <class W>
 struct StoredRows {
   const W* w;
@@ -102,13 +102,13 @@ struct StoredRows {
 template <class In, std::size_t Rows, std::size_t Columns, class X, class Weights>
 inline void tiled_gemm(const RowsOf<X>& x, std::size_t rows, const Weights& weights, std::size_t outs, std::size_t k,
                        float* y, std::size_t ldy) noexcept {
-  // A few rows follow each weight row to its end, as memory likes it; for many, a block of them stays in L2.
+  // Few rows read each weight row to its end, which streams best; of many rows, a block stays in L2.
   const std::size_t outs_at_a_time = rows <= Rows ? Columns : outs;
   for (std::size_t row = 0; row < rows; row += kRowBlock) {
     const std::size_t end = rows - row < kRowBlock ? rows : row + kRowBlock;
     for (std::size_t o_begin = 0; o_begin < outs; o_begin += outs_at_a_time) {
       const std::size_t o_end = outs - o_begin < outs_at_a_time ? outs : o_begin + outs_at_a_time;
-      for (std::size_t i = 0; i < k || i == 0; i += kInnerBlock<X>) {  // once for k = 0: the sum of nothing is written
+      for (std::size_t i = 0; i < k || i == 0; i += kInnerBlock<X>) {  // once for k = 0: writes the empty sum
         const std::size_t length = k - i < kInnerBlock<X> ? k - i : kInnerBlock<X>;
         const void* last = i + length < k ? weights.at(o_begin, i + length)
                            : o_end < outs ? weights.at(o_end, 0)
@@ -126,7 +126,7 @@ inline void tiled_gemm(const RowsOf<X>& x, std::size_t rows, const Weights& weig
   }
 }
 
-// One row alone keeps more weight rows, streams of memory, under way.
+// A single row reads more weight rows at a time, as parallel memory streams.
 template <class In, class X, class Weights>
 inline void inner_gemm(const RowsOf<X>& x, std::size_t rows, const Weights& weights, std::size_t outs, std::size_t k,
                        float* y, std::size_t ldy) noexcept {
@@ -134,7 +134,7 @@ inline void inner_gemm(const RowsOf<X>& x, std::size_t rows, const Weights& weig
   tiled_gemm<In, Vec::tile_rows, Vec::tile_columns>(x, rows, weights, outs, k, y, ldy);
 }
 
-// Numbers widened to f32, one multiply-add a lane.
+// Values converted to f32, one multiply-add per lane.
 struct Widened {
   using Lanes = Vec;
   static constexpr std::size_t step = Vec::lanes;
@@ -166,7 +166,7 @@ TRINE_INLINE Vec load_lanes(const T* p, std::size_t count) {
   }
 }
 
-// y[r, 0 .. Vectors * lanes) for Rows rows, or the first `count` of these outputs if Part: each output one chain of
+// y[r, 0 .. Vectors * lanes) for Rows rows, or the first `count` of these outputs if Part: each output is one chain of
 // multiply-adds in ascending order.
 template <std::size_t Rows, std::size_t Vectors, bool Part, class W>
 inline void column_tile(const RowsOf<float>& x, std::size_t row, const W* w, std::size_t ldw, std::size_t count,
@@ -208,14 +208,14 @@ inline void column_tile(const RowsOf<float>& x, std::size_t row, const W* w, std
 template <std::size_t Vectors, bool Part, class W>
 inline void column_rows(const RowsOf<float>& x, std::size_t rows, const W* w, std::size_t ldw, std::size_t count,
                         std::size_t k, bool add, float* y, std::size_t ldy) {
-  constexpr std::size_t tile = Vec::tile_rows > 4 ? 6 : 2;  // 6 x 4 sums where there are registers
+  constexpr std::size_t tile = Vec::tile_rows > 4 ? 6 : 2;  // 6 x 4 sums if there are enough registers
   std::size_t r = 0;
   for (; r + tile <= rows; r += tile) column_tile<tile, Vectors, Part>(x, r, w, ldw, count, k, add, y + r * ldy, ldy);
   for (; r + 2 <= rows; r += 2) column_tile<2, Vectors, Part>(x, r, w, ldw, count, k, add, y + r * ldy, ldy);
   for (; r < rows; ++r) column_tile<1, Vectors, Part>(x, r, w, ldw, count, k, add, y + r * ldy, ldy);
 }
 
-/// y[r, o] (+)= sum_i x[r, i] w[i, o]: the rows of w are those of the sum. See kernels/gemm.hpp.
+/// y[r, o] (+)= sum_i x[r, i] w[i, o]: the sum runs over rows of w. See kernels/gemm.hpp.
 template <class W>
 inline void gemm_columns(const RowsOf<float>& x, std::size_t rows, const W* w, std::size_t ldw, std::size_t outs,
                          std::size_t k, bool add, float* y, std::size_t ldy) noexcept {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products with both sides in bf16, included once per instruction set that has them (kernels/gemm.hpp).
+// GEMM with both sides in bf16, included once per instruction set with bf16 dot products (kernels/gemm.hpp).
 
 namespace trine::inline TRINE_ABI::kernels::TRINE_REGION {
 

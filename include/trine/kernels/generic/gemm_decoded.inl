@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products with weights that are neither rows nor columns of plain numbers, written once and included once per
-// instruction set (kernels/gemm.hpp). Stands on generic/gemm.inl. Serves every format by its `decode`; those that are
-// decoded by vectors are here.
+// GEMM with weights that are neither rows nor columns of plain values, written once and included once per instruction
+// set (kernels/gemm.hpp). Builds on generic/gemm.inl. Supports every format through its `decode`; formats with
+// vectorised decoding are here.
 //
-// Some rows become f32 in L1, a block of columns at a time, and are multiplied there: the bits are those of the same
-// numbers in plain rows.
+// Some rows are decoded to f32 in L1, a block of columns at a time, and multiplied there: the bits are those of the
+// same values in plain rows.
 
 namespace trine::inline TRINE_ABI::kernels::TRINE_REGION {
 
-// A run of FP8 codes times their scale, for instruction sets that load them as numbers. These bring 2^-8, which may
-// join the scale unless that becomes infinite: both products are exact, and rounded once.
+// A run of FP8 values times their scale, for instruction sets that load them as floats. These have a factor of 2^-8,
+// which is folded into the scale unless that becomes infinite: both products are exact, and rounded once.
 template <class V = Vec>
 TRINE_INLINE void decode_f8(const std::byte* codes, std::size_t count, float scale, float* out) {
   std::size_t k = 0;
@@ -28,7 +28,7 @@ TRINE_INLINE void decode_f8(const std::byte* codes, std::size_t count, float sca
   for (; k < count; ++k) out[k] = kFloat8E4M3Values[std::to_integer<std::size_t>(codes[k])] * scale;
 }
 
-// A block of MXFP4 codes times its scale.
+// A block of MXFP4 values times its scale.
 template <class V = Vec>
 TRINE_INLINE void decode_f4(const std::byte* codes, float scale, float* out) {
   const V factor = V::broadcast(scale);
@@ -38,8 +38,8 @@ TRINE_INLINE void decode_f4(const std::byte* codes, float scale, float* out) {
 
 struct DecodedRows {
   const WeightMatrix& w;
-  float* buffer;  // [most columns of a tile, ld]
-  bool along;     // is the next block that of the next columns, or that of the next rows?
+  float* buffer;  // [maximum columns of a tile, ld]
+  bool along;     // whether the next block has the next columns, not the next rows
   static constexpr std::size_t ld = kInnerBlock<float>;
   static constexpr const void* after = nullptr;
   TRINE_INLINE const void* at(std::size_t, std::size_t) const { return nullptr; }
@@ -62,8 +62,8 @@ struct DecodedRows {
     return buffer;
   }
 
-  // Columns of stored rows of FP8, a block of scales at a time. Memory is asked for the codes that are `on` ahead,
-  // which are decoded next: too short runs for the CPU to notice.
+  // Columns of stored rows of FP8, a block of scales at a time. Prefetches the values `on` bytes ahead, which are
+  // decoded next: the runs are too short for the hardware prefetcher.
   TRINE_INLINE void decode_f8_rows(std::size_t row, std::size_t count, std::size_t column, std::size_t length,
                                    std::ptrdiff_t on) const {
     const std::size_t rows_left = w.scales.block_rows - row % w.scales.block_rows;
@@ -82,12 +82,12 @@ struct DecodedRows {
       k += run;
     }
   }
-  // Asks for `bytes` that are `on` ahead of these, which may be beyond the end of the matrix.
+  // Prefetches `bytes` bytes at distance `on`, which may be beyond the end of the matrix.
   TRINE_INLINE static void ask(const std::byte* codes, std::size_t bytes, std::ptrdiff_t on) {
     const std::uintptr_t first = reinterpret_cast<std::uintptr_t>(codes) + static_cast<std::uintptr_t>(on);
     for (std::size_t b = 0; b < bytes; b += 64) __builtin_prefetch(reinterpret_cast<const void*>(first + b));
   }
-  // A stored row of MXFP4, whole groups by vectors.
+  // A stored row of MXFP4, whole blocks by vectors.
   template <class V = Vec>
   TRINE_INLINE void decode_f4_row(std::size_t row, std::size_t column, std::size_t length, std::ptrdiff_t on,
                                   float* out) const {

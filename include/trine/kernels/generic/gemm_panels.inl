@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products of activation rows with bf16 weights in panels (quant/packed.hpp), written once and included once per
+// GEMM of activation rows with bf16 weights in panels (quant/packed.hpp), written once and included once per
 // instruction set (kernels/gemm.hpp).
 //
-// A lane is an output. Within a block of kPanelBlock columns its sum is one chain in their order: column by column, or
-// where the instruction set has pairs, pair by pair; then the blocks are added in ascending order, since short chains
-// round less. So the bits of an output depend on its two rows alone.
+// A lane is an output. Within a block of kPanelBlock columns its sum is one chain in ascending order, column by column,
+// or pair by pair with bf16 dot products; then the blocks are added in ascending order, because short chains round
+// less. So the bits of an output depend only on its two rows.
 
 namespace trine::inline TRINE_ABI::kernels::TRINE_REGION {
 
 inline constexpr std::size_t kPanelVectors = kPanelRows / Vec::lanes;
 
-// Bf16 weights widened to f32, one multiply-add a lane and column.
+// Bf16 weights converted to f32, one multiply-add per lane and column.
 struct WidenedPanels {
   using X = float;
   static constexpr std::size_t tile_rows = Vec::panel_tile_rows;
@@ -51,7 +51,7 @@ inline void panel_tile(const RowsOf<typename In::X>& rows, std::size_t first_row
     TRINE_UNROLL
     for (std::size_t v = 0; v < vectors; ++v)
       weight[v] = In::load(pairs + v / kPanelVectors * panel + v % kPanelVectors * 2 * Vec::lanes);
-    if (prefetch.own) {  // at the ends of these panels at the beginnings of as many after them
+    if (prefetch.own) {  // at the ends of these panels, prefetch the beginnings of the following ones
       constexpr std::size_t far = kOwnAhead / sizeof(bfloat16);
       const bfloat16* later = pairs + (i + far / kPanelRows < left ? far : far + (Panels - 1) * panel);
       TRINE_UNROLL
@@ -88,7 +88,7 @@ inline void panel_rest(const RowsOf<typename In::X>& x, std::size_t row, std::si
   }
 }
 
-// Rows [row, end) in tiles of Rows, which together ask for what is `next`; y: the first of them.
+// Rows [row, end) in tiles of Rows, which together prefetch `next`; y: the first of them.
 template <class In, std::size_t Rows, std::size_t Panels>
 inline void panel_rows(const RowsOf<typename In::X>& x, std::size_t row, std::size_t end, std::size_t begin,
                        const bfloat16* w, std::size_t panel, const void* next, std::size_t left, float* y,
@@ -102,11 +102,11 @@ inline void panel_rows(const RowsOf<typename In::X>& x, std::size_t row, std::si
   panel_rest<In, Rows - 1, Panels>(x, row, end - row, begin, w, panel, {.own = tiles == 0}, left, y, ldy);
 }
 
-// All columns of some panels, with rows [row, end).
+// All columns of some panels, times rows [row, end).
 template <class In, std::size_t Rows, std::size_t Panels>
 inline void panel_columns(const RowsOf<typename In::X>& x, std::size_t row, std::size_t end, const bfloat16* w,
                           std::size_t panel, std::size_t k, const void* after, float* y, std::size_t ldy) {
-  for (std::size_t i = 0; i < k || i == 0; i += kPanelBlock) {  // once for k = 0: the sum of nothing is written
+  for (std::size_t i = 0; i < k || i == 0; i += kPanelBlock) {  // once for k = 0: writes the empty sum
     const bfloat16* here = w + i * kPanelRows;
     const void* next = i + kPanelBlock < k ? here + kPanelBlock * kPanelRows : after;
     panel_rows<In, Rows, Panels>(x, row, end, i, here, panel, next, k - i, y, ldy);
@@ -130,7 +130,7 @@ inline void tiled_panels(const RowsOf<typename In::X>& x, std::size_t rows, cons
       } else if (left >= kPanelRows) {
         o += kPanelRows;
         panel_columns<In, Rows, 1>(x, row, end, here, panel, k, o < outs ? here + panel : after, out, ldy);
-      } else {  // a last panel that has fewer outputs is computed whole beside y
+      } else {  // a last panel with fewer outputs is computed in a buffer
         alignas(64) float whole[kRowBlock * kPanelRows];
         panel_columns<In, Rows, 1>(x, row, end, here, panel, k, after, whole, kPanelRows);
         for (std::size_t r = 0; r < end - row; ++r)
@@ -141,7 +141,7 @@ inline void tiled_panels(const RowsOf<typename In::X>& x, std::size_t rows, cons
   }
 }
 
-/// See kernels/gemm.hpp. One row alone keeps more panels, streams of memory, under way.
+/// See kernels/gemm.hpp. A single row reads more panels at a time, as parallel memory streams.
 template <class In>
 inline void gemm_panels(const RowsOf<typename In::X>& x, std::size_t rows, const bfloat16* w, std::size_t panel,
                         std::size_t outs, std::size_t k, const void* after, float* y, std::size_t ldy) noexcept {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of a cache as f32, written once and included once per instruction set (kernels/kv_rows.hpp).
+// Rows of a KV cache as f32, written once and included once per instruction set (kernels/kv_rows.hpp).
 
 namespace trine::inline TRINE_ABI::kernels::TRINE_REGION {
 
@@ -12,7 +12,7 @@ inline void widen(const bfloat16* x, std::size_t ld, std::size_t rows, std::size
   }
 }
 
-/// A scale for kKvScaleBlock numbers of a row.
+/// One scale per kKvScaleBlock elements of a row.
 inline void load_rows(const std::int8_t* x, std::size_t ld, const float* scales, std::size_t ld_scales,
                       std::size_t rows, std::size_t width, float* out, std::size_t ldo) noexcept {
   for (std::size_t r = 0; r < rows; ++r) {
@@ -27,7 +27,7 @@ inline void load_rows(const std::int8_t* x, std::size_t ld, const float* scales,
   }
 }
 
-/// A scale for kKvScaleBlock numbers of a column.
+/// One scale per kKvScaleBlock elements of a column.
 inline void load_columns(const std::int8_t* x, std::size_t ld, const float* scales, std::size_t ld_scales,
                          std::size_t columns, std::size_t width, float* out, std::size_t ldo) noexcept {
   for (std::size_t i = 0; i < width; ++i) {

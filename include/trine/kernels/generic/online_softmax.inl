@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention over keys that come in pieces, written once and included once per instruction set
-// (kernels/online_softmax.hpp). Stands on generic/vector_math.inl.
+// Online softmax over blocks of keys, written once and included once per instruction set (kernels/online_softmax.hpp).
+// Builds on generic/vector_math.inl.
 
 namespace trine::inline TRINE_ABI::kernels::TRINE_REGION {
 
@@ -12,7 +12,7 @@ inline void multiply(float* z, std::size_t n, float factor) noexcept {
   if (i < n) mul(Vec::load_part(z + i, n - i), f).store_part(z + i, n - i);
 }
 
-/// Goes on by `n` >= 1 scores x; see kernels/online_softmax.hpp.
+/// Adds `n` >= 1 scores x; see kernels/online_softmax.hpp.
 inline float online_softmax_block(OnlineSoftmax& state, float* x, std::size_t n, float scale) noexcept {
   Vec best = Vec::broadcast(x[0]);
   std::size_t i = 0;
@@ -22,7 +22,7 @@ inline float online_softmax_block(OnlineSoftmax& state, float* x, std::size_t n,
   largest = scale * largest;
   float factor = 1.0F;
   if (largest > state.largest) {
-    factor = max_of(exp(Vec::broadcast(state.largest - largest)));  // at the beginning some tiny number meets zeros
+    factor = max_of(exp(Vec::broadcast(state.largest - largest)));  // in the first block a tiny factor multiplies zeros
     state.largest = largest;
     state.total *= factor;
   }

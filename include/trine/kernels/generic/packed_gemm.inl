@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products of quantised activations with packed weights, written once and included once per instruction set
+// GEMM of quantised activations with packed weights, written once and included once per instruction set
 // (kernels/packed_gemm.hpp).
 //
-// A lane is an output. Within a group of 128 columns all is exact in integers; then y = integer * (scale of the
-// activations) * (scale of the weights) + y, group after group. Which outputs are worked on at the same time does not
-// change that, so the bits of an output depend on its two rows only.
+// A lane is an output. Within a block of 128 columns all sums are exact integers; then y = integer * (scale of the
+// activations) * (scale of the weights) + y, block after block. This does not depend on which outputs are computed at
+// the same time, so the bits of an output depend only on its two rows.
 
 namespace trine::inline TRINE_ABI::kernels::TRINE_REGION {
 
 inline constexpr std::size_t kParts = kPanelRows / Ints::lanes;  // registers of a panel
 
-// What a tile asks memory for while it works on the group of the same index: that of panels [begin, end) of those that
-// come next, as evenly as it goes on, since memory takes few requests at a time.
+// What a tile prefetches while it computes the block of the same index: that block of panels [begin, end) of the next
+// ones, spread evenly, because memory takes few requests at a time.
 struct NextPanels {
   const std::byte* first = nullptr;
   std::size_t panel = 0;  // bytes
   std::size_t group = 0;
-  std::size_t header = 0;  // of a group
+  std::size_t header = 0;  // bytes per block
   std::size_t column = 0;  // of a panel
   std::size_t begin = 0;
   std::size_t end = 0;
@@ -25,7 +25,7 @@ struct NextPanels {
   }
 };
 
-// Some groups of neighbouring panels of weights: where codes and scales of panel p and group g lie.
+// Blocks of consecutive panels of weights: the addresses of values and scales of panel p and block g.
 struct PanelGroups {
   const std::byte* codes;
   std::size_t code_panel;
@@ -33,7 +33,7 @@ struct PanelGroups {
   const std::byte* scales;
   std::size_t scale_panel;
   std::size_t scale_group;
-  std::size_t ahead = 0;  // bytes that the panels themselves are asked for before use, or 0: no more
+  std::size_t ahead = 0;  // prefetch distance within the panels, or 0 for none
   NextPanels next{};
 };
 
@@ -43,7 +43,7 @@ TRINE_INLINE void ask_panels(const std::byte* at, std::size_t panel) {
   for (std::size_t p = 0; p < Panels; ++p) __builtin_prefetch(at + p * panel);
 }
 
-// Row r of a tile, from the first column of a block on.
+// Row r of a tile, from the first column of a range of blocks on.
 struct TileRow {
   const std::int8_t* codes;
   const float* scale;
@@ -56,13 +56,13 @@ TRINE_INLINE std::int32_t four_codes(const std::int8_t* codes) {
   return four;
 }
 
-// Asks for what comes later, too: the hardware looks ahead less far than so many streams need.
+// Also prefetches: the hardware prefetcher looks ahead too little for this many streams.
 TRINE_INLINE Codes load_codes(const std::byte* codes, std::size_t ahead) {
   __builtin_prefetch(codes + ahead);
   return Codes::load(codes);
 }
 
-// y += integers * scales of one group, for Rows x Panels * 16 outputs.
+// y += integers * scales of one block, for Rows x Panels * 16 outputs.
 template <std::size_t Rows, std::size_t Panels>
 TRINE_INLINE void add_group(const Ints (&acc)[Rows][Panels * kParts], const TileRow (&x)[Rows], std::size_t group,
                             const std::byte* scales, std::size_t scale_panel, bool first, float* y, std::size_t ldy) {
@@ -79,7 +79,7 @@ TRINE_INLINE void add_group(const Ints (&acc)[Rows][Panels * kParts], const Tile
   }
 }
 
-// Codes of eight bits. y goes on unless `first`.
+// Values of eight bits. Adds to y unless `first`.
 template <std::size_t Rows, std::size_t Panels>
 inline void tile_q8(const TileRow (&x)[Rows], const PanelGroups& w, std::size_t columns, bool first, float* y,
                     std::size_t ldy) {
@@ -94,7 +94,7 @@ inline void tile_q8(const TileRow (&x)[Rows], const PanelGroups& w, std::size_t 
       for (std::size_t p = 0; p < Panels * kParts; ++p) acc[r][p] = Ints::broadcast(-Ints::code_offset * sum);
     }
     const std::byte* codes = w.codes + group * w.code_group;
-    std::size_t ahead = w.ahead;  // one row alone goes on, at the ends of its panels, with the beginnings of the next
+    std::size_t ahead = w.ahead;  // at the ends of its panels, a single row prefetches the beginnings of the next
     if (Rows == 1 && begin + length == columns) ahead += (Panels - 1) * w.code_panel;
     if (Rows == 1 || ahead != 0) ask_panels<Panels>(w.scales + group * w.scale_group + ahead, w.scale_panel);
     const std::byte* next = w.next.first + group * w.next.group;
@@ -119,7 +119,7 @@ inline void tile_q8(const TileRow (&x)[Rows], const PanelGroups& w, std::size_t 
   }
 }
 
-// Codes of four bits and factors of subgroups, used as they are.
+// Values of four bits and factors of sub-blocks, used directly.
 template <std::size_t Rows, std::size_t Panels>
 inline void tile_q4(const TileRow (&x)[Rows], const std::byte* w, std::size_t panel, std::size_t columns, bool first,
                     float* y, std::size_t ldy) {
@@ -169,7 +169,7 @@ inline void tile_q4(const TileRow (&x)[Rows], const std::byte* w, std::size_t pa
   }
 }
 
-// q4 codes times their factors are q8 codes: [panels][groups] of them, each as long as a whole group.
+// q4 values times their factors are q8 values: [panels][blocks] of them, each with the length of a whole block.
 inline void unpack_q4(const std::byte* w, std::size_t panel, std::size_t panels, std::size_t columns, std::byte* out,
                       std::size_t out_panel) {
   for (std::size_t p = 0; p < panels; ++p) {
@@ -191,23 +191,23 @@ inline void unpack_q4(const std::byte* w, std::size_t panel, std::size_t panels,
   }
 }
 
-// Where the block of columns from `column` on of the panel of output `o` begins.
+// The address of the block from `column` on, in the panel of output `o`.
 TRINE_INLINE const std::byte* packed_block(DType dtype, const std::byte* w, std::size_t panel, std::size_t o,
                                            std::size_t column) {
   return w + o / kPanelRows * panel + column / kPackedGroup * group_bytes(dtype, kPackedGroup);
 }
 
-// One block of columns of some panels against all rows, in tiles; `tile` is called with the rows of each.
+// A range of columns of some panels times all rows, in tiles; calls `tile` with the rows of each.
 struct PackedBlock {
   const QuantizedRows& x;
   const std::uint32_t* index;  // row of x for each row of y, or null: the same
   std::size_t first;           // row of y
   std::size_t rows;
-  const std::byte* w;  // first panel, at the first column of the block
+  const std::byte* w;  // first panel, at the first column of the range
   std::size_t panel;   // bytes
   std::size_t column;
   std::size_t columns;
-  const std::byte* next;  // the panels that come after these, or null
+  const std::byte* next;  // the panels after these, or null
   float* y;               // the first of these rows, the first output of the first panel
   std::size_t ldy;
 
@@ -229,7 +229,7 @@ struct Q4Tiles {
   static TRINE_INLINE void tile(const PackedBlock& b, const PanelGroups&, const TileRow (&x)[Rows], float* y) {
     if constexpr (Rows == 1 || Panels == 1) {
       tile_q4<Rows, Panels>(x, b.w, b.panel, b.columns, b.column == 0, y, b.ldy);
-    } else {  // sums and totals of half the panels fit the registers
+    } else {  // sums and totals of half the panels fit into registers
       tile_q4<Rows, Panels / 2>(x, b.w, b.panel, b.columns, b.column == 0, y, b.ldy);
       tile_q4<Rows, Panels / 2>(x, b.w + Panels / 2 * b.panel, b.panel, b.columns, b.column == 0,
                                 y + Panels / 2 * kPanelRows, b.ldy);
@@ -249,8 +249,8 @@ inline void packed_rest(const PackedBlock& b, const PanelGroups& w, std::size_t 
   }
 }
 
-// All rows, in tiles. Each of many asks for some of the panels after these, which so come while it computes; of a few,
-// the first looks ahead in its own.
+// All rows, in tiles. With many tiles, each prefetches some of the next panels while it computes; with few, the first
+// prefetches within its own panels.
 template <class Tiles, std::size_t Panels>
 inline void packed_rows(DType dtype, const PackedBlock& b, PanelGroups w) {
   const std::size_t tiles = b.rows / Ints::tile_rows;
@@ -271,7 +271,7 @@ inline void packed_rows(DType dtype, const PackedBlock& b, PanelGroups w) {
   packed_rest<Tiles, Ints::tile_rows - 1, Panels>(b, w, tiles * Ints::tile_rows, b.rows % Ints::tile_rows);
 }
 
-// The block with as many panels as `Panels`: tile_panels, or one.
+// The range with Panels panels: tile_panels, or one.
 template <std::size_t Panels>
 inline void packed_panels(DType dtype, const PackedBlock& b) {
   const std::size_t group = group_bytes(dtype, kPackedGroup);
@@ -284,7 +284,7 @@ inline void packed_panels(DType dtype, const PackedBlock& b) {
                                {unpacked, kUnpackBlock * kPanelRows, kPackedGroup * kPanelRows, b.w, b.panel, group});
 }
 
-// A last panel that has fewer outputs than 16 is computed whole beside y.
+// A last panel with fewer than 16 outputs is computed in a buffer.
 inline void packed_edge(DType dtype, const PackedBlock& b, std::size_t outs) {
   alignas(64) float whole[kPackedRows * kPanelRows];
   for (std::size_t r = 0; r < b.rows; ++r)
@@ -303,7 +303,7 @@ inline void packed_gemm(const QuantizedRows& x, const std::uint32_t* index, std:
                         std::size_t ldy) noexcept {
   constexpr std::size_t width = Ints::tile_panels * kPanelRows;
   const std::size_t panel = panel_bytes(dtype, columns);
-  // A few rows follow each panel to its end, as memory likes it; for many, a block of them stays in L2.
+  // Few rows read each panel to its end, which streams best; of many rows, a block stays in L2.
   const bool few = rows < kUnpackFrom;
   const std::size_t block = few ? columns : dtype == kQ4 ? kUnpackBlock : kPackedBlock;
   const std::size_t outs_at_a_time = few ? width : outs;

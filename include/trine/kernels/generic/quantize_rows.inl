@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of activations as bytes, written once and included once per instruction set (kernels/quantize_rows.hpp).
+// Quantises rows of activations to int8, written once and included once per instruction set
+// (kernels/quantize_rows.hpp).
 
 namespace trine::inline TRINE_ABI::kernels::TRINE_REGION {
 
-// One group of `count` <= kPackedGroup numbers; codes and sums reach to the end of its last subgroup.
+// One block of `count` <= kPackedGroup values; outputs and sums are padded to the end of its last sub-block.
 TRINE_INLINE void quantize_group(const float* x, std::size_t count, std::int8_t* codes, float* scale,
                                  std::int32_t* sums) {
-  alignas(64) float padded[kPackedGroup] = {};  // a whole group, however short the row ends
+  alignas(64) float padded[kPackedGroup] = {};  // a whole block, even at the end of a row
   const std::size_t columns = group_columns(0, count);
   if (count < columns) {
     for (std::size_t i = 0; i < count; ++i) padded[i] = x[i];
     x = padded;
   }
   Vec largest = Vec::zero();
-  Vec poison = Vec::zero();  // x - x is NaN for what is not finite
+  Vec poison = Vec::zero();  // x - x is NaN if x is not finite
   for (std::size_t i = 0; i < columns; i += Vec::lanes) {
     const Vec v = Vec::load(x + i);
     largest = max(largest, max(v, sub(Vec::zero(), v)));
@@ -21,7 +22,7 @@ TRINE_INLINE void quantize_group(const float* x, std::size_t count, std::int8_t*
   }
   const float most = max_of(largest);
   const float bad = sum(poison);
-  const bool usable = bad == 0.0F && most >= 1e-30F;  // below, 127 / most could overflow; 0 is as good
+  const bool usable = bad == 0.0F && most >= 1e-30F;  // below, 127 / most could overflow, and 0 is accurate enough
   *scale = bad == 0.0F ? (usable ? most / 127.0F : 0.0F) : bad;
   const Vec inverse = Vec::broadcast(usable ? 127.0F / most : 0.0F);
   for (std::size_t j = 0; j < columns; j += kPackedSubgroup) {

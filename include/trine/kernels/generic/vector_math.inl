@@ -92,8 +92,7 @@ TRINE_INLINE void weighted_columns(const float* weight, const float* rows, std::
   for (std::size_t c = 0; c < Vectors; ++c) acc[c].store(y + c * Vec::lanes);
 }
 
-/// y[i] += sum_j weight[j] rows[j, i], j ascending for every i: pieces of a longer sum may be added one after the
-/// other.
+/// y[i] += sum_j weight[j] rows[j, i], j ascending for every i: a longer sum may be split into several calls.
 inline void weighted_sum(const float* weight, const float* rows, std::size_t ld, std::size_t count, std::size_t n,
                          float* y) noexcept {
   std::size_t i = 0;

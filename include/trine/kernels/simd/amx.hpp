@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tile registers of Intel AMX, of 16 rows of 64 bytes. 64 columns of q8 or 32 of bf16 of a panel of 16 outputs are
-// a tile as they lie (Intel 64 and IA-32 Architectures Software Developer's Manual, TDPBSUD and TDPBF16PS).
+// The tile registers of Intel AMX, of 16 rows of 64 bytes. 64 columns of q8, or 32 of bf16, of a panel of 16 outputs
+// have the layout of a tile (Intel 64 and IA-32 Architectures Software Developer's Manual, TDPBSUD and TDPBF16PS).
 #pragma once
 
 #include <trine/kernels/prefetch.hpp>
@@ -19,16 +19,16 @@ inline constexpr std::size_t kTileRows = 16;
 inline constexpr std::size_t kTileRowBytes = 64;
 inline constexpr std::size_t kTileBytes = kTileRows * kTileRowBytes;
 inline constexpr std::size_t kPanelsAtOnce = 4;   // sums 0 to 3, activations 4 and 5, weights 6 and 7
-inline constexpr std::size_t kRowsAtOnce = 64;    // whose results of four panels stay in L1
-inline constexpr std::size_t kOwnTilesAhead = 4;  // how far a few rows look ahead in their panels
+inline constexpr std::size_t kRowsAtOnce = 64;    // whose results for four panels stay in L1
+inline constexpr std::size_t kOwnTilesAhead = 4;  // prefetch distance of few rows within their panels, in tiles
 
-// The compilers' own macros do not say that memory is read, which lets GCC move or leave out what was written before.
+// The compilers' macros do not declare that they read memory, which lets GCC move or drop earlier writes.
 #define TRINE_TILE_LOAD(tile, from, stride) \
   __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #tile ::"r"(from), "r"(std::size_t{stride}) : "memory")
 #define TRINE_TILE_STORE(tile, to, stride) \
   __asm__ volatile("tilestored %%tmm" #tile ", (%0,%1,1)" ::"r"(to), "r"(std::size_t{stride}) : "memory")
 
-/// All eight tile registers of this thread, of 16 rows of 64 bytes each, while it lives.
+/// Owns all eight tile registers of this thread, of 16 rows of 64 bytes each, during its lifetime.
 class Tiles {
  public:
   Tiles() noexcept {
@@ -46,19 +46,19 @@ class Tiles {
   Tiles& operator=(const Tiles&) = delete;
 };
 
-/// A tile of activations: in place, or copied, and filled up with zeros, where it has fewer rows, or rows elsewhere.
+/// A tile of activations: in place, or copied and padded with zeros if it has fewer or scattered rows.
 struct RowTile {
   const std::byte* data;
   std::size_t stride;
 };
 
-// Lanes of a last panel that are outputs.
+// The lanes of the last panel that are outputs.
 TRINE_INLINE __mmask16 lanes_of(std::size_t outs) {
   return static_cast<__mmask16>(outs >= kPanelRows ? 0xffffU : (1U << static_cast<unsigned>(outs)) - 1U);
 }
 
-// Panels of the next product, or further on in these, of which a tile asks for its share: cache lines [begin, end) of
-// each panel in [ahead.begin, ahead.end). Into L2, since it is many at a time.
+// Prefetches a tile's share of the next panels, or further ahead in these: cache lines [begin, end) of each panel in
+// [prefetch.begin, prefetch.end). Into L2, because there are many at a time.
 TRINE_INLINE void ask_lines(const std::byte* first, std::size_t panel, const Prefetch& prefetch, std::size_t begin,
                             std::size_t end) {
   for (std::size_t p = prefetch.begin; p < prefetch.end; ++p) {

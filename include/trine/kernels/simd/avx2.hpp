@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Eight floats in a ymm register. The contract of each operation stands in portable.hpp.
+// Eight floats in a ymm register. portable.hpp defines the contract of each operation.
 #pragma once
 
 #include <trine/core/bfloat16.hpp>
@@ -51,8 +51,8 @@ struct Vec {
     for (std::size_t i = 0; i < count; ++i) part[i] = static_cast<float>(p[i]);
     return {_mm256_load_ps(part)};
   }
-  /// 16 codes of FP8 E4M3 as 2^-8 times their values: read as binary16 with the same fraction, their exponents are 8
-  /// too low. False if there is a NaN among them, which would not be one.
+  /// 16 values of FP8 E4M3, times 2^-8: read as binary16 with the same fraction, their exponents are 8 too low. Returns
+  /// false if one of them is NaN, which this conversion would lose.
   static TRINE_INLINE bool load_f8_e4m3(const std::byte* p, Vec& first, Vec& second) {
     const __m128i codes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
     const __m128i size = _mm_set1_epi8(0x7f);
@@ -62,7 +62,7 @@ struct Vec {
     second = {_mm256_cvtph_ps(_mm256_extracti128_si256(halves, 1))};
     return _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_and_si128(codes, size), size)) == 0;
   }
-  /// Codes of FP4 E2M1, two a byte: the table looks at the lowest three bits of each lane, the fourth is the sign.
+  /// Values of FP4 E2M1, two per byte: the table uses the lowest three bits of each lane, the fourth is the sign.
   static TRINE_INLINE Vec load_f4_e2m1(const std::byte* p) {
     std::int32_t four = 0;
     std::memcpy(&four, p, sizeof four);

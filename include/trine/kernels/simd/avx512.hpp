@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sixteen floats in a zmm register. The contract of each operation stands in portable.hpp.
+// Sixteen floats in a zmm register. portable.hpp defines the contract of each operation.
 #pragma once
 
 #include <trine/core/bfloat16.hpp>
@@ -52,8 +52,8 @@ struct Vec {
   static TRINE_INLINE Vec load_part(const float16* p, std::size_t count) {
     return {_mm512_cvtph_ps(_mm256_maskz_loadu_epi16(first(count), p))};
   }
-  /// 32 codes of FP8 E4M3 as 2^-8 times their values: read as binary16 with the same fraction, their exponents are 8
-  /// too low. False if there is a NaN among them, which would not be one.
+  /// 32 values of FP8 E4M3, times 2^-8: read as binary16 with the same fraction, their exponents are 8 too low. Returns
+  /// false if one of them is NaN, which this conversion would lose.
   static TRINE_INLINE bool load_f8_e4m3(const std::byte* p, Vec& first, Vec& second) {
     const __m256i codes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
     const __m256i size = _mm256_set1_epi8(0x7f);
@@ -63,7 +63,7 @@ struct Vec {
     second = {_mm512_cvtph_ps(_mm512_extracti64x4_epi64(halves, 1))};
     return _mm256_cmpeq_epi8_mask(_mm256_and_si256(codes, size), size) == 0;
   }
-  /// Codes of FP4 E2M1, two a byte: the table looks at the lowest four bits of each lane.
+  /// Values of FP4 E2M1, two per byte: the table uses the lowest four bits of each lane.
   static TRINE_INLINE Vec load_f4_e2m1(const std::byte* p) {
     const __m512i bytes = _mm512_cvtepu8_epi64(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
     const __m512i codes = _mm512_or_si512(bytes, _mm512_slli_epi64(bytes, 28));  // the upper four to the odd lane

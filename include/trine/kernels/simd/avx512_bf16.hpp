@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Thirty-two bf16 numbers in a zmm register and their dot products in pairs (AVX-512 BF16). Floats are those of
+// Thirty-two bf16 values in a zmm register and their dot products in pairs (AVX-512 BF16). Floats are those of
 // avx512.hpp.
 #pragma once
 
@@ -29,7 +29,7 @@ struct Pairs {
   }
 };
 
-/// Two columns of panels of weights with two numbers of a row of activations: lane l takes elements 2 l and 2 l + 1.
+/// Two columns of weight panels times two values of a row of activations: lane l takes elements 2 l and 2 l + 1.
 struct PanelPairs {
   using X = bfloat16;
   static constexpr std::size_t tile_rows = 6;  // 6 x 4 sums, 4 weights, 1 activation: 29 of 32 registers
@@ -42,13 +42,13 @@ struct PanelPairs {
     std::memcpy(&pair, x, sizeof pair);
     return Pairs::add({_mm512_set1_epi32(pair)}, w, sum);
   }
-  /// The last column of an odd number of them.
+  /// The last column if their number is odd.
   static TRINE_INLINE Vec add_last(Weights w, const bfloat16* x, Vec sum) {
     return Pairs::add({_mm512_set1_epi32(x->bits)}, w, sum);
   }
 };
 
-/// Sixteen numbers rounded to bf16, ties to even.
+/// Sixteen values rounded to bf16, ties to even.
 TRINE_INLINE void store_bf16(Vec a, bfloat16* p) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(a.v)));
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sixteen 32-bit integers in a zmm register, with dot products of four bytes (AVX-512 VNNI). The contract of each
-// operation stands in portable.hpp; floats are those of avx512.hpp.
+// Sixteen 32-bit integers in a zmm register, with dot products of four bytes (AVX-512 VNNI). portable.hpp defines the
+// contract of each operation; floats are those of avx512.hpp.
 #pragma once
 
 #include <trine/kernels/simd/avx512.hpp>
@@ -17,7 +17,7 @@ struct Ints {
   static constexpr std::size_t lanes = 16;
   static constexpr std::size_t tile_rows = 6;  // 6 x 4 sums, 4 weights, 1 activation: 29 of 32 registers
   static constexpr std::size_t tile_panels = 4;
-  static constexpr std::int32_t code_offset = 128;  // the instruction takes codes without a sign
+  static constexpr std::int32_t code_offset = 128;  // the instruction takes unsigned values
   __m512i v;
   static TRINE_INLINE Ints broadcast(std::int32_t value) { return {_mm512_set1_epi32(value)}; }
   static TRINE_INLINE Ints load(const std::int8_t* p) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From an Isa known at run time to the region compiled for it: the one switch over instruction sets.
+// Selects the target of an Isa at run time: the only switch over instruction sets.
 #pragma once
 
 #include <trine/kernels/simd/amx.hpp>
@@ -12,8 +12,8 @@
 #include <trine/kernels/simd/portable.hpp>
 #include <trine/platform/cpu_features.hpp>
 
-/// Returns REGION::call for the region that `isa` names. Every kernel of ours is `noexcept` and cheap to select.
-/// TRINE_DISPATCH_BYTES: the same for kernels that multiply bytes; AVX-512 without VNNI has no faster way than AVX2.
+/// Returns TARGET::call for the target that `isa` names. Every kernel is `noexcept` and cheap to select.
+/// TRINE_DISPATCH_BYTES: the same for int8 kernels; AVX-512 without VNNI is no faster than AVX2.
 #if TRINE_X86
 #define TRINE_DISPATCH(isa, call) \
   switch (isa) {                  \

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The exponential of vectors, in every region: what kernels of softmax and activations share.
+// The exponential of vectors, for every target: shared by the kernels of softmax and activations.
 #pragma once
 
 #include <trine/kernels/simd/dispatch.hpp>

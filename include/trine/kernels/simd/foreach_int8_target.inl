@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Includes the file that TRINE_KERNEL names once per instruction set that multiplies bytes, in namespace
-// trine::kernels::TRINE_REGION. No guard: it is included once a kernel, by kernels/dispatch.
+// Includes the file that TRINE_KERNEL names once per target with int8 kernels, in namespace
+// trine::kernels::TRINE_REGION. No guard: it is included once per kernel, by kernels/dispatch.
 
 #define TRINE_REGION portable
 #include TRINE_KERNEL
@@ -21,11 +21,11 @@ TRINE_TARGET_END
 #endif
 
 #if TRINE_ARM64
-#define TRINE_REGION neon  // what the target has anyway
+#define TRINE_REGION neon  // baseline, needs no pragma
 #include TRINE_KERNEL
 #undef TRINE_REGION
 
-#define TRINE_REGION neon_dotprod  // and one instruction more, which no compiler has to know
+#define TRINE_REGION neon_dotprod  // and one more instruction, written as a number
 #include TRINE_KERNEL
 #undef TRINE_REGION
 #endif

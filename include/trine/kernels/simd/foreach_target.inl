@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Includes the file that TRINE_KERNEL names once per instruction set, in namespace trine::kernels::TRINE_REGION.
-// No guard: it is included once a kernel, by kernels/dispatch. Include the simd headers before.
+// No guard: it is included once per kernel, by kernels/dispatch. Include the simd headers before it.
 
 #define TRINE_REGION portable
 #include TRINE_KERNEL
@@ -21,7 +21,7 @@ TRINE_TARGET_END
 #endif
 
 #if TRINE_ARM64
-#define TRINE_REGION neon  // what the target has anyway
+#define TRINE_REGION neon  // baseline, needs no pragma
 #include TRINE_KERNEL
 #undef TRINE_REGION
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Four floats, or four integers, in a register of AArch64's Advanced SIMD, which every such CPU has. The contract of
-// each operation stands in portable.hpp.
+// Four floats, or four integers, in a register of AArch64's Advanced SIMD, which every such CPU has. portable.hpp
+// defines the contract of each operation.
 #pragma once
 
 #include <trine/core/bfloat16.hpp>
@@ -43,7 +43,7 @@ struct Vec {
     for (std::size_t i = 0; i < count; ++i) part[i] = static_cast<float>(p[i]);
     return {vld1q_f32(part)};
   }
-  /// Codes of FP4 E2M1, two a byte, by a table of the upper halves of their values, whose lower halves are zero.
+  /// Values of FP4 E2M1, two per byte, by a table of the upper halves of their floats, whose lower halves are zero.
   static TRINE_INLINE Vec load_f4_e2m1(const std::byte* p) {
     std::uint16_t two = 0;
     std::memcpy(&two, p, sizeof two);
@@ -78,7 +78,7 @@ TRINE_INLINE Vec add(Vec a, Vec b) { return {vaddq_f32(a.v, b.v)}; }
 TRINE_INLINE Vec sub(Vec a, Vec b) { return {vsubq_f32(a.v, b.v)}; }
 TRINE_INLINE Vec mul(Vec a, Vec b) { return {vmulq_f32(a.v, b.v)}; }
 TRINE_INLINE Vec div(Vec a, Vec b) { return {vdivq_f32(a.v, b.v)}; }
-// A comparison and a choice: the instructions for it give a NaN whichever operand is one, the contract gives b.
+// A comparison and a selection: NEON's own instructions return NaN if either operand is NaN, the contract returns b.
 TRINE_INLINE Vec max(Vec a, Vec b) { return {vbslq_f32(vcgtq_f32(a.v, b.v), a.v, b.v)}; }
 TRINE_INLINE Vec min(Vec a, Vec b) { return {vbslq_f32(vcltq_f32(a.v, b.v), a.v, b.v)}; }
 TRINE_INLINE Vec fma(Vec a, Vec b, Vec c) { return {vfmaq_f32(c.v, a.v, b.v)}; }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Dot products of four bytes in each lane (AArch64's FEAT_DotProd). The contract of each operation stands in
-// portable.hpp; floats and integers are those of neon.hpp.
+// Dot products of four bytes in each lane (AArch64's FEAT_DotProd). portable.hpp defines the contract of each
+// operation; floats and integers are those of neon.hpp.
 //
-// The instruction is written as a number, not in a target region: assemblers take its name for armv8.2-a only, and in
-// a region for that GCC refuses to inline whatever the user's own flags (armv9-a, +crypto, +sve) were applied to.
+// The instruction is written as a number, not under a target pragma: assemblers accept its name only for armv8.2-a, and
+// under a pragma for that GCC refuses to inline code compiled with the user's own flags (armv9-a, +crypto, +sve).
 #pragma once
 
 #include <trine/kernels/simd/neon.hpp>
@@ -15,7 +15,7 @@ namespace trine::inline TRINE_ABI::kernels::neon_dotprod {
 using neon::Ints;
 using neon::Vec;
 
-/// A type of its own, so that products are those below.
+/// A separate type, which selects the dot products below.
 struct Codes : neon::Codes {
   static TRINE_INLINE Codes load(const std::byte* p) { return {neon::Codes::load(p)}; }
 };
@@ -24,7 +24,7 @@ TRINE_INLINE Codes high_bits(Codes codes) { return {neon::high_bits(codes)}; }
 
 // sdot d.4s, n.16b, m.16b      31 .......... 21 | 20 .. 16 | 15 .... 10 | 9 .. 5 | 4 .. 0
 //                              0 1001110 10 0   |    m     | 1 00101    |   n    |   d
-// Operands print as v0 .. v31; the symbols turn these into numbers.
+// Operands print as v0 .. v31; the symbols convert these to numbers.
 TRINE_INLINE Ints sdot(Ints sum, int8x16_t weights, std::int32_t x) {
   const int32x4_t four = vdupq_n_s32(x);
   __asm__(

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Eight floats in plain C++, for any CPU: the contract that every other Vec keeps.
+// Eight floats in plain C++, for any CPU: it defines the contract of every Vec.
 #pragma once
 
 #include <array>
@@ -16,10 +16,10 @@ namespace trine::inline TRINE_ABI::kernels::portable {
 
 struct Vec {
   static constexpr std::size_t lanes = 8;
-  static constexpr std::size_t tile_rows = 2;        // gemm keeps the sums of tile_rows activations with tile_columns
+  static constexpr std::size_t tile_rows = 2;        // gemm keeps the sums of tile_rows activations times tile_columns
   static constexpr std::size_t tile_columns = 2;     // weight rows in registers
   static constexpr std::size_t row_columns = 2;      // the same for one row of activations
-  static constexpr std::size_t panel_tile_rows = 2;  // gemm_panels: those of so many activations with so many panels
+  static constexpr std::size_t panel_tile_rows = 2;  // gemm_panels: the same, times tile_panels panels
   static constexpr std::size_t tile_panels = 1;
   static constexpr std::size_t row_panels = 1;  // the same for one row
   float lane[lanes];
@@ -45,7 +45,7 @@ struct Vec {
     for (std::size_t i = 0; i < lanes; ++i) r.lane[i] = static_cast<float>(p[i]);
     return r;
   }
-  /// Elements 0, 2, 4, ... and 1, 3, 5, ... of twice as many as there are lanes.
+  /// Elements 0, 2, 4, ... and 1, 3, 5, ... of 2 * lanes elements.
   static TRINE_INLINE Vec load_even(const bfloat16* p) {
     Vec r;
     for (std::size_t i = 0; i < lanes; ++i) r.lane[i] = static_cast<float>(p[2 * i]);
@@ -83,7 +83,7 @@ TRINE_INLINE Vec div(const Vec& a, const Vec& b) { TRINE_LANEWISE_(a.lane[i] / b
 TRINE_INLINE Vec max(const Vec& a, const Vec& b) { TRINE_LANEWISE_(a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i]); }
 TRINE_INLINE Vec min(const Vec& a, const Vec& b) { TRINE_LANEWISE_(a.lane[i] < b.lane[i] ? a.lane[i] : b.lane[i]); }
 
-/// a * b + c, rounded once where the target has the instruction: spelled out, so that no compiler chooses per call
+/// a * b + c, rounded once if the target has the instruction: explicit, so that the compiler does not choose per call
 /// site.
 TRINE_INLINE Vec fma(const Vec& a, const Vec& b, const Vec& c) {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
@@ -102,10 +102,10 @@ TRINE_INLINE Vec power_of_two(const Vec& n) {
 }
 #undef TRINE_LANEWISE_
 
-/// Eight 32-bit integers: sums of products of bytes, without rounding.
+/// Eight 32-bit integers: exact sums of int8 products.
 struct Ints {
   static constexpr std::size_t lanes = 8;
-  static constexpr std::size_t tile_rows = 1;     // packed_gemm keeps the sums of tile_rows activations with
+  static constexpr std::size_t tile_rows = 1;     // packed_gemm keeps the sums of tile_rows activations times
   static constexpr std::size_t tile_panels = 1;   // tile_panels panels in registers
   static constexpr std::int32_t code_offset = 0;  // dot_signed multiplies with code - 128 + code_offset
   std::int32_t lane[lanes];
@@ -115,7 +115,7 @@ struct Ints {
     for (std::int32_t& x : r.lane) x = value;
     return r;
   }
-  /// Bytes, one a lane.
+  /// Bytes, one per lane.
   static TRINE_INLINE Ints load(const std::int8_t* p) {
     Ints r;
     for (std::size_t i = 0; i < lanes; ++i) r.lane[i] = p[i];
@@ -175,7 +175,7 @@ TRINE_INLINE Vec to_float(const Ints& a) {
   for (std::size_t i = 0; i < Ints::lanes; ++i) r.lane[i] = static_cast<float>(a.lane[i]);
   return r;
 }
-/// Integral lanes in [-128, 127] as bytes.
+/// Integral lanes in [-128, 127], converted to bytes.
 TRINE_INLINE void store_bytes(const Vec& a, std::int8_t* p) {
   for (std::size_t i = 0; i < Vec::lanes; ++i) p[i] = static_cast<std::int8_t>(a.lane[i]);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Target regions: code between TRINE_TARGET_BEGIN and TRINE_TARGET_END is compiled for an instruction set of its own,
-// so that one binary holds several and the user passes no -m flags.
+// Target code: code between TRINE_TARGET_BEGIN and TRINE_TARGET_END is compiled for its own instruction set, so
+// that one binary holds several targets and the user passes no -m flags.
 //
 //   TRINE_TARGET_BEGIN("avx2,fma,f16c")     outside any namespace; no #include of other headers between the two lines
 //   #define TRINE_REGION avx2
@@ -8,9 +8,9 @@
 //   #undef TRINE_REGION
 //   TRINE_TARGET_END
 //
-// Rules inside a region: no lambdas (GCC does not give them the region's target), no virtual functions, and nothing
-// instantiated from a region may be called but after asking cpu_features.hpp. GCC 12's own AVX-512 header raises
-// -Wuninitialized and -Wmaybe-uninitialized in optimised builds; the region silences both.
+// Rules for target code: no lambdas (GCC does not give them the target), no virtual functions, and nothing instantiated
+// from it may be called before asking cpu_features.hpp. GCC 12's own AVX-512 header raises -Wuninitialized and
+// -Wmaybe-uninitialized in optimised builds; TRINE_TARGET_BEGIN silences both.
 #pragma once
 
 #define TRINE_PRAGMA_(text) _Pragma(#text)
@@ -21,7 +21,7 @@
 #elif defined(__GNUC__)
 #if defined(__OPTIMIZE__)
 #define TRINE_MACRO_WARNINGS
-#else  // then GCC's intrinsics are macros, and warn in our name
+#else  // without optimisation GCC's intrinsics are macros, and warn at their use
 #define TRINE_MACRO_WARNINGS _Pragma("GCC diagnostic ignored \"-Wsign-conversion\"")
 #endif
 #define TRINE_TARGET_BEGIN(features)                                                             \
@@ -31,9 +31,8 @@
 #define TRINE_TARGET_END _Pragma("GCC diagnostic pop") _Pragma("GCC pop_options")
 #endif
 
-/// Before a loop over registers: unrolls it completely at any -O level, so that arrays of Vec become registers. Not
-/// with sanitizers: they check each access of what was unrolled, and GCC then takes twice as long for every user of a
-/// kernel.
+/// Before a loop over registers: unrolls it completely at any -O level, so that arrays of Vec stay in registers. Not
+/// with sanitizers: they check each unrolled access, which doubles the compile time of every user of a kernel.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define TRINE_UNROLL
 #elif defined(__clang__)
@@ -42,7 +41,7 @@
 #define TRINE_UNROLL _Pragma("GCC unroll 32")
 #endif
 
-/// The handful of operations on vectors must never be calls: a call would pass registers through memory.
+/// Operations on vectors must never be calls: a call would pass registers through memory.
 #define TRINE_INLINE inline __attribute__((always_inline))
 
 #if defined(__x86_64__)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The architectures that trine knows, by "model_type". A new one is a line in all.inl.
+// The built-in architectures, by "model_type". A new one is a line in all.inl.
 #pragma once
 
 #include <functional>
@@ -13,7 +13,7 @@ namespace trine::inline TRINE_ABI {
 /// Builders by the "model_type" of a config.json.
 using ArchitectureRegistry = std::map<std::string, ModelBuilder, std::less<>>;
 
-/// All that trine has. A program adds its own to a copy: LoadOptions::architectures.
+/// All built-in architectures. A program adds its own to a copy: LoadOptions::architectures.
 [[nodiscard]] TRINE_DECL ArchitectureRegistry all_architectures();
 
 }  // namespace trine::inline TRINE_ABI

@@ -17,7 +17,7 @@ namespace trine::inline TRINE_ABI {
 
 namespace hf {
 
-/// What both generations have.
+/// The common options of both generations.
 struct DeepseekConfig {
   MlaOptions attention;
   std::shared_ptr<const Rotary> rotary;
@@ -37,7 +37,7 @@ struct DeepseekConfig {
   MlaOptions& attention = config.attention;
   attention.hidden_size = common.hidden_size;
   attention.num_heads = reader.integer("num_attention_heads", 1, config_limits::kHeads);
-  reader.require_integer("num_key_value_heads", attention.num_heads);  // no meaning here
+  reader.require_integer("num_key_value_heads", attention.num_heads);  // unused here
   if (reader.has("q_lora_rank")) attention.q_lora_rank = reader.integer("q_lora_rank", 1, config_limits::kWidth);
   attention.kv_lora_rank = reader.integer("kv_lora_rank", 1, config_limits::kWidth);
   attention.qk_nope_head_dim = reader.integer("qk_nope_head_dim", 1, config_limits::kHeadDim);
@@ -47,7 +47,7 @@ struct DeepseekConfig {
   attention.v_head_dim = reader.integer("v_head_dim", 1, config_limits::kHeadDim);
   attention.attention_bias = reader.boolean("attention_bias");
   attention.chunking = context.chunking;
-  reader.ignore({"head_dim", "qk_head_dim"});  // transformers 5 writes what follows from the others
+  reader.ignore({"head_dim", "qk_head_dim"});  // transformers 5 writes these derived values
   const RopeOptions rope = read_rope(
       reader, {.head_dim = attention.qk_rope_head_dim, .max_position_embeddings = common.max_position_embeddings},
       reader.notes());
@@ -69,7 +69,7 @@ struct DeepseekConfig {
   return config;
 }
 
-/// "n_group" and "topk_group"; nullopt where there is one group.
+/// "n_group" and "topk_group"; nullopt for a single group.
 [[nodiscard]] inline std::optional<GroupLimit> read_groups(HfConfigReader& reader, const DeepseekConfig& config,
                                                            std::size_t best_of) {
   GroupLimit groups{.n_group = reader.integer("n_group", 1, config.n_routed_experts), .best_of = best_of};
@@ -88,9 +88,9 @@ struct DeepseekConfig {
   return groups.n_group == 1 ? std::nullopt : std::optional(groups);
 }
 
-/// Layers for multi-token prediction follow the others. They draft, and the model answers without them. There are at
-/// least `count`, and as many more as have their projection. Their tensors have the names of the last layer, and of
-/// what is outside of layers.
+/// Layers for multi-token prediction follow the others. They only draft tokens and are not used. There are at least
+/// `count`, plus any others whose projection exists. Their tensors are named as in the last layer, and as those outside
+/// of layers.
 inline void ignore_draft_layers(const WeightScope& model, std::size_t first, std::size_t count) {
   const WeightScope layers = model / "layers";
   for (std::size_t i = 0; i < count || (layers / (first + i)).contains("eh_proj.weight"); ++i)
@@ -136,7 +136,7 @@ inline void ignore_draft_layers(const WeightScope& model, std::size_t first, std
 
 }  // namespace hf
 
-/// DeepseekV3Config of transformers, which that of Kimi K2 derives from: what an absent key means.
+/// Defaults of absent keys: DeepseekV3Config of transformers, from which that of Kimi K2 derives.
 inline constexpr std::string_view kDeepseekV3Defaults = R"({
     "vocab_size": 129280, "hidden_size": 7168, "intermediate_size": 18432, "moe_intermediate_size": 2048,
     "num_hidden_layers": 61, "num_attention_heads": 128, "hidden_act": "silu", "max_position_embeddings": 4096,
@@ -163,7 +163,7 @@ inline constexpr std::string_view kDeepseekV3Defaults = R"({
   return hf::build_deepseek(context, common, config, RouterScore::sigmoid, weights);
 }
 
-/// DeepseekV2Config of transformers: what an absent key means. num_experts_per_tok is required.
+/// Defaults of absent keys: DeepseekV2Config of transformers. num_experts_per_tok is required.
 inline constexpr std::string_view kDeepseekV2Defaults = R"({
     "vocab_size": 102400, "hidden_size": 4096, "intermediate_size": 11008, "moe_intermediate_size": 1407,
     "num_hidden_layers": 32, "num_attention_heads": 32, "hidden_act": "silu", "max_position_embeddings": 2048,
@@ -181,9 +181,9 @@ inline constexpr std::string_view kDeepseekV2Defaults = R"({
   hf::DeepseekConfig config = hf::parse_deepseek(reader, common, context, RotaryPairs::interleaved);
   if (reader.choice<bool>("topk_method", {{"greedy", false}, {"group_limited_greedy", true}}))
     config.groups = hf::read_groups(reader, config, 1);
-  reader.ignore({"n_group", "topk_group"});  // of group_limited_greedy only
+  reader.ignore({"n_group", "topk_group"});  // only for group_limited_greedy
   config.mixing.normalize = false;
-  reader.require_false("norm_topk_prob");  // DeepSeek's code and transformers disagree on what it does to the scale
+  reader.require_false("norm_topk_prob");  // DeepSeek's code and transformers disagree on its effect on the scale
   reader.require_false("mlp_bias");
   if (reader.has("scoring_func")) static_cast<void>(reader.choice<bool>("scoring_func", {{"softmax", true}}));
   reader.reject_unknown_keys();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// gpt-oss: sliding and full layers in turn, attention sinks, biases everywhere, clamped SwiGLU, MXFP4 experts.
+// gpt-oss: alternating sliding-window and full layers, attention sinks, biases everywhere, clamped SwiGLU, MXFP4
+// experts.
 // OpenAI 2025, arXiv:2508.10925. Reference: transformers, models/gpt_oss.
 #pragma once
 
@@ -24,8 +25,8 @@ namespace hf {
   return part;
 }
 
-/// Gate and up share a matrix whose even rows are the gate's: an interleaved stack (weights/weight_stack.hpp), in MXFP4
-/// as a rule.
+/// Gate and up share a matrix whose even rows are those of the gate: an interleaved stack (weights/weight_stack.hpp),
+/// usually in MXFP4.
 [[nodiscard]] inline std::unique_ptr<const ExpertExecutor> read_gpt_oss_experts(const WeightScope& scope,
                                                                                 std::size_t experts, std::size_t hidden,
                                                                                 std::size_t ffn,
@@ -46,7 +47,7 @@ namespace hf {
 
 }  // namespace hf
 
-/// GptOssConfig of transformers: what an absent key means.
+/// Defaults of absent keys: GptOssConfig of transformers.
 inline constexpr std::string_view kGptOssDefaults = R"({
     "vocab_size": 201088, "hidden_size": 2880, "intermediate_size": 2880, "num_hidden_layers": 36,
     "num_attention_heads": 64, "num_key_value_heads": 8, "head_dim": 64, "hidden_act": "silu",
@@ -73,8 +74,8 @@ inline constexpr std::string_view kGptOssDefaults = R"({
   std::vector<bool> slides(config.num_hidden_layers);
   for (std::size_t layer = 0; layer < slides.size(); ++layer) slides[layer] = layer % 2 == 0;
   const hf::Windows windows = hf::windows_by_layer(reader, hf::read_window(reader), std::move(slides));
-  reader.ignore({"initial_context_length"});       // of training; rope's own field counts
-  reader.require_integer("experts_per_token", k);  // OpenAI's name, beside the other
+  reader.ignore({"initial_context_length"});       // for training; rope's own field applies
+  reader.require_integer("experts_per_token", k);  // OpenAI's name for the same
   const auto rotary = hf::read_rotary(reader, config, heads.head_dim);
   reader.reject_unknown_keys();
 

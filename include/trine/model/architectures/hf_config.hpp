@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the config.json files of published checkpoints have in common. Keys are spelled as in the files; where
-// transformers 4 and 5 differ, both are read. A key that is absent has the default of its family's configuration class,
-// which each builder declares beside itself; what the class leaves open is required.
+// The common part of the config.json files of published checkpoints. Keys are spelled as in the files; if transformers
+// 4 and 5 differ, both are read. An absent key has the default of its family's configuration class, which each
+// builder's file declares; keys without a default in the class are required.
 #pragma once
 
 #include <cstddef>
@@ -28,10 +28,10 @@ struct HfConfig {
   bool tie_word_embeddings = false;
 };
 
-/// Reads one config.json: typed getters of ObjectReader, and what several families share. Throws ConfigError.
+/// Reads one config.json: typed getters of ObjectReader, and options of several families. Throws ConfigError.
 class HfConfigReader : public ObjectReader {
  public:
-  /// defaults: a JSON object, what an absent key of this family means.
+  /// defaults: a JSON object with the defaults of absent keys of this family.
   HfConfigReader(const BuildContext& context, std::string_view defaults)
       : ObjectReader(context.config, context.source_name, {}, parse_json(defaults, "defaults")),
         notes_(context.notes == nullptr ? own_notes_ : *context.notes) {}
@@ -51,22 +51,22 @@ class HfConfigReader : public ObjectReader {
     config.rms_norm_eps = static_cast<float>(number("rms_norm_eps", 0.0, 1.0));
     config.tie_word_embeddings = boolean("tie_word_embeddings");
     static_cast<void>(choice<bool>("hidden_act", {{"silu", true}, {"swish", true}}));
-    require_true("is_causal");  // transformers drops the causal mask of any family where it is false
+    require_true("is_causal");  // transformers drops the causal mask of any family if it is false
     return config;
   }
 
-  /// Keys that are known and change nothing.
+  /// Known keys without effect.
   void ignore(std::initializer_list<std::string_view> keys) {
     for (const std::string_view key : keys) static_cast<void>(has(key));
   }
 
-  /// A key that this family does not read and a user may miss: noted unless it is null, false or 0.
+  /// A key that this family does not read, but a user may expect: noted unless it is null, false or 0.
   void ignore_with_note(std::string_view key, std::string_view text) {
     if (is_given(key) && at(key) != false && at(key) != 0) notes_.add(key, text);
   }
 
-  /// Of several spellings of one key that which is given; the first one, which has the default, where none is. Two of
-  /// them have to say the same.
+  /// The first present of several spellings of one key; if none is present, the first spelling, which has the default.
+  /// Several present ones must have the same value.
   [[nodiscard]] std::string_view first_present(std::initializer_list<std::string_view> keys) {
     std::string_view found;
     for (const std::string_view key : keys) {
@@ -80,8 +80,8 @@ class HfConfigReader : public ObjectReader {
     return found.empty() ? *keys.begin() : found;
   }
 
-  /// Query and key/value heads. Where they are null, every query head has keys of its own, and a head is hidden_size /
-  /// num_attention_heads wide.
+  /// Query and key/value heads. If they are null, every query head has its own keys, and head_dim is hidden_size /
+  /// num_attention_heads.
   struct Heads {
     std::size_t num_attention_heads = 0;
     std::size_t num_key_value_heads = 0;
@@ -108,7 +108,7 @@ class HfConfigReader : public ObjectReader {
     return result;
   }
 
-  /// For a setting with one value that we know: any other is an error that names it.
+  /// For a setting with one supported value: any other is an error that names it.
   void require_integer(std::string_view key, std::uint64_t value) {
     if (has(key)) static_cast<void>(integer(key, value, value));
   }
@@ -119,7 +119,7 @@ class HfConfigReader : public ObjectReader {
     if (!boolean_or(key, true)) fail(key, "expected true, false is not supported", ErrorKind::unsupported);
   }
 
-  /// Refuses what may change the computation and was not read; notes the rest (hf_ignored_keys.hpp).
+  /// Rejects unread keys that may change the computation; notes the others (hf_ignored_keys.hpp).
   void reject_unknown_keys() {
     ignore({"quantization_config"});  // read in model/quantization_config.hpp
     for (const std::string_view key : kUnusedHfKeys) static_cast<void>(has(key));
@@ -127,7 +127,7 @@ class HfConfigReader : public ObjectReader {
   }
 
  private:
-  Notes own_notes_;  // where the caller does not collect them
+  Notes own_notes_;  // if the caller does not collect them
   Notes& notes_;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the published decoders share: names of embedding, norms and head, two layouts of experts, heads with a window.
-// A builder says which attention and which feed-forward a layer has.
+// The common part of published decoders: names of embedding, norms and head, two layouts of experts, heads with a
+// window. A builder supplies the attention and the feed-forward of each layer.
 #pragma once
 
 #include <algorithm>
@@ -31,10 +31,10 @@ struct DecoderLayer {
   std::unique_ptr<const Attention> attention;
   std::unique_ptr<const FeedForward> feed_forward;
 };
-/// Makes layer `index`, whose weights lie below `scope`, "model.layers.{index}".
+/// Builds layer `index`, whose weights are below `scope`, "model.layers.{index}".
 using LayerRecipe = std::function<DecoderLayer(const WeightScope& scope, std::size_t index)>;
 
-/// Tensors that other software leaves beside those of a model. transformers does not read them, either.
+/// Tensors of other software in model files. transformers does not read them either.
 inline constexpr std::array kIgnoredTensors = std::to_array<IgnoredNames>({
     {"*rotary_emb.inv_freq", "a table of old exports; it is computed"},
     {"*rotary_emb.cos_cached", "a table of old exports; it is computed"},
@@ -85,7 +85,7 @@ inline constexpr std::array kIgnoredTensors = std::to_array<IgnoredNames>({
   return built;
 }
 
-/// Reads the rotary settings. head_dim: of the part of a head that turns.
+/// Reads the rotary settings. head_dim: the width of the rotated part of a head.
 [[nodiscard]] inline std::shared_ptr<const Rotary> read_rotary(HfConfigReader& reader, const HfConfig& config,
                                                                std::size_t head_dim) {
   const RopeOptions rope = read_rope(
@@ -94,7 +94,7 @@ inline constexpr std::array kIgnoredTensors = std::to_array<IgnoredNames>({
                                         config.max_position_embeddings);
 }
 
-/// Causal heads over the whole past, a chunk of it if the caller wishes so, or a window of it.
+/// Causal heads with full attention, chunked attention if requested, or a sliding window.
 [[nodiscard]] inline std::vector<HeadGroup> causal_heads(const BuildContext& context,
                                                          const HfConfigReader::Heads& heads,
                                                          std::optional<std::size_t> window) {
@@ -118,14 +118,14 @@ inline constexpr std::array kIgnoredTensors = std::to_array<IgnoredNames>({
                                                  std::move(rotary), options);
 }
 
-/// What the products of an expert are called.
+/// The names of an expert's projections.
 struct ExpertNames {
   std::string_view gate = "gate_proj";
   std::string_view up = "up_proj";
   std::string_view down = "down_proj";
 };
 
-/// SwiGLU experts in either layout: one by one, "0.gate_proj.weight" [ffn, hidden] and so on; or fused, "gate_up_proj"
+/// SwiGLU experts in either layout: separate, "0.gate_proj.weight" [ffn, hidden] and so on; or fused, "gate_up_proj"
 /// [experts, 2 ffn, hidden] with the gate's rows first and "down_proj" [experts, hidden, ffn]. Throws WeightError.
 [[nodiscard]] inline std::unique_ptr<const ExpertExecutor> read_experts(const WeightScope& scope, std::size_t experts,
                                                                         std::size_t hidden, std::size_t ffn,
@@ -148,7 +148,7 @@ struct ExpertNames {
   return std::make_unique<LocalExperts>(std::move(bank));
 }
 
-/// A mixture of experts with the caller's wish for another router granted.
+/// A mixture of experts, with the caller's router decorator applied if there is one.
 [[nodiscard]] inline std::unique_ptr<const FeedForward> moe_layer(
     const BuildContext& context, std::size_t layer, std::unique_ptr<Router> router,
     std::unique_ptr<const ExpertExecutor> experts, std::optional<SharedExperts> shared_experts = std::nullopt) {
@@ -157,7 +157,7 @@ struct ExpertNames {
                                     std::move(shared_experts));
 }
 
-/// The bias that steers a choice: f32 whatever the rest is, and finite. Throws WeightError.
+/// The bias that affects the choice of experts: always f32, and finite. Throws WeightError.
 [[nodiscard]] inline Tensor<float, 1> read_balance_bias(const WeightScope& scope, std::string_view name,
                                                         std::size_t experts) {
   Tensor<float, 1> bias = scope.read_f32(name, experts);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keys of config.json that say nothing about the computation of a published model. Each was found in published files or
-// in the configuration classes of transformers 4 and 5, which keep them as attributes that no model reads.
+// Keys of config.json that do not affect the computation of a published model. Each was found in published files or in
+// the configuration classes of transformers 4 and 5, which keep them as attributes that no model reads.
 #pragma once
 
 #include <array>
@@ -10,7 +10,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// What nearly every file has. Not worth a note.
+/// Keys of nearly every file. Not noted.
 inline constexpr std::array kUnusedHfKeys = std::to_array<std::string_view>({
     "architectures",
     "auto_map",
@@ -58,7 +58,7 @@ inline constexpr std::string_view kOfOldReleases = "of old transformers, not rea
 
 }  // namespace detail
 
-/// What other tools leave. Noted.
+/// Keys of other tools. Noted.
 inline constexpr std::array kIgnoredHfKeys = std::to_array<IgnoredNames>({
     {"max_length", detail::kOfGeneration},
     {"min_length", detail::kOfGeneration},
@@ -96,7 +96,7 @@ inline constexpr std::array kIgnoredHfKeys = std::to_array<IgnoredNames>({
     {"tokenizer_file", detail::kOfTokenizer},
     {"model_max_length", detail::kOfTokenizer},
     {"padding_side", detail::kOfTokenizer},
-    {"???_token", detail::kOfTokenizer},  // bos, eos, ...; num_experts_per_token is another thing
+    {"???_token", detail::kOfTokenizer},  // bos, eos, ...; but not num_experts_per_token
     {"mask_token", detail::kOfTokenizer},
     {"chat_template", detail::kOfTokenizer},
     {"*_pdrop", detail::kOfTraining},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sliding windows of published models: which layers have one. Families differ in which of the keys they read, and a key
-// that is not read must not say anything else.
+// Sliding windows of published models: which layers have one. Families read different keys, and a key that is not read
+// must not contradict the others.
 #pragma once
 
 #include <algorithm>
@@ -14,9 +14,9 @@
 
 namespace trine::inline TRINE_ABI::hf {
 
-/// Windows of `width` positions in the layers that slide.
+/// Windows of `width` positions in some layers.
 struct Windows {
-  std::optional<std::size_t> width;  // none: no layer slides
+  std::optional<std::size_t> width;  // nullopt: no layer has a window
   std::vector<bool> slides;          // [layers]
 
   [[nodiscard]] std::optional<std::size_t> of(std::size_t layer) const { return slides[layer] ? width : std::nullopt; }
@@ -28,7 +28,7 @@ struct Windows {
   return ", window of " + std::to_string(windows.width.value_or(0));
 }
 
-/// "layer_types": which layers slide; nullopt where the key is null or absent. Throws ConfigError.
+/// "layer_types": which layers have a window; nullopt if the key is null or absent. Throws ConfigError.
 [[nodiscard]] inline std::optional<std::vector<bool>> read_layer_types(HfConfigReader& reader, std::size_t layers) {
   if (!reader.has("layer_types")) return std::nullopt;
   const Json& list = reader.at("layer_types");
@@ -43,13 +43,13 @@ struct Windows {
   return sliding;
 }
 
-/// "sliding_window": null is none. Throws ConfigError.
+/// "sliding_window"; nullopt if it is null. Throws ConfigError.
 [[nodiscard]] inline std::optional<std::size_t> read_window(HfConfigReader& reader) {
   if (!reader.has("sliding_window")) return std::nullopt;
   return reader.integer("sliding_window", 1, config_limits::kPositions);
 }
 
-/// For families that read layer_types: `otherwise` where it is null. Throws ConfigError where a layer slides and there
+/// For families that read layer_types; `otherwise` if it is null. Throws ConfigError if a layer has a window and there
 /// is no width.
 [[nodiscard]] inline Windows windows_by_layer(HfConfigReader& reader, std::optional<std::size_t> width,
                                               std::vector<bool> otherwise) {
@@ -60,8 +60,8 @@ struct Windows {
   return windows;
 }
 
-/// For families whose layers are all alike: all slide if there is a width. layer_types may say the same, no more.
-/// Throws ConfigError.
+/// For families with identical layers: all have a window if there is a width. layer_types may only agree. Throws
+/// ConfigError.
 [[nodiscard]] inline Windows windows_everywhere(HfConfigReader& reader, std::optional<std::size_t> width,
                                                 std::size_t layers) {
   Windows windows{width, std::vector<bool>(layers, width.has_value())};
@@ -75,14 +75,14 @@ struct Windows {
   return windows;
 }
 
-/// For families without windows: every token attends to all before it. Throws ConfigError where layer_types disagrees.
+/// For families without windows: full attention. Throws ConfigError if layer_types disagrees.
 inline Windows without_windows(HfConfigReader& reader, std::size_t layers) {
   reader.ignore({"use_sliding_window", "max_window_layers"});
   reader.ignore_with_note("sliding_window", "not read by this family: every token attends to all before it");
   return windows_everywhere(reader, std::nullopt, layers);
 }
 
-/// As Qwen switches them: "use_sliding_window" decides whether "sliding_window" counts. Throws ConfigError.
+/// For Qwen: "use_sliding_window" decides whether "sliding_window" applies. Throws ConfigError.
 [[nodiscard]] inline std::optional<std::size_t> read_switched_window(HfConfigReader& reader) {
   const bool on = reader.boolean("use_sliding_window");
   reader.ignore({"sliding_window"});
@@ -91,7 +91,7 @@ inline Windows without_windows(HfConfigReader& reader, std::size_t layers) {
   return on ? read_window(reader) : std::nullopt;
 }
 
-/// Qwen2 and Qwen3: without layer_types the layers from max_window_layers on slide. Throws ConfigError.
+/// Qwen2 and Qwen3: without layer_types, the layers from max_window_layers on have a window. Throws ConfigError.
 [[nodiscard]] inline Windows read_qwen_windows(HfConfigReader& reader, std::size_t layers) {
   const std::optional<std::size_t> width = read_switched_window(reader);
   const std::size_t first = reader.integer("max_window_layers", 0, config_limits::kLayers);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Dense decoders of the same blocks: Llama (arXiv:2302.13971), Mistral (arXiv:2310.06825), Qwen2 (arXiv:2407.10671) and
+// Dense decoders of the same layers: Llama (arXiv:2302.13971), Mistral (arXiv:2310.06825), Qwen2 (arXiv:2407.10671) and
 // Qwen3 (arXiv:2505.09388). References: transformers, models/llama, mistral, qwen2, qwen3.
 #pragma once
 
@@ -14,7 +14,7 @@ namespace trine::inline TRINE_ABI {
 
 namespace hf {
 
-/// What a dense decoder has beside the common fields.
+/// Options of a dense decoder besides the common fields.
 struct DenseDecoder {
   GroupedQueryOptions attention;
   Linear::Bias mlp_bias = Linear::Bias::no;
@@ -45,7 +45,7 @@ struct DenseDecoder {
 
 }  // namespace hf
 
-/// LlamaConfig of transformers: what an absent key means.
+/// Defaults of absent keys: LlamaConfig of transformers.
 inline constexpr std::string_view kLlamaDefaults = R"({
     "vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32,
     "num_attention_heads": 32, "num_key_value_heads": null, "head_dim": null, "hidden_act": "silu",
@@ -63,7 +63,7 @@ inline constexpr std::string_view kLlamaDefaults = R"({
   return hf::build_dense(context, config, reader, weights, parts);
 }
 
-/// MistralConfig of transformers: what an absent key means.
+/// Defaults of absent keys: MistralConfig of transformers.
 inline constexpr std::string_view kMistralDefaults = R"({
     "vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32,
     "num_attention_heads": 32, "num_key_value_heads": 8, "head_dim": null, "hidden_act": "silu",
@@ -79,7 +79,7 @@ inline constexpr std::string_view kMistralDefaults = R"({
   return hf::build_dense(context, config, reader, weights, parts);
 }
 
-/// Qwen2Config of transformers: what an absent key means.
+/// Defaults of absent keys: Qwen2Config of transformers.
 inline constexpr std::string_view kQwen2Defaults = R"({
     "vocab_size": 151936, "hidden_size": 4096, "intermediate_size": 22016, "num_hidden_layers": 32,
     "num_attention_heads": 32, "num_key_value_heads": 32, "hidden_act": "silu", "max_position_embeddings": 32768,
@@ -96,7 +96,7 @@ inline constexpr std::string_view kQwen2Defaults = R"({
   return hf::build_dense(context, config, reader, weights, parts);
 }
 
-/// Qwen3Config of transformers: what an absent key means.
+/// Defaults of absent keys: Qwen3Config of transformers.
 inline constexpr std::string_view kQwen3Defaults = R"({
     "vocab_size": 151936, "hidden_size": 4096, "intermediate_size": 22016, "num_hidden_layers": 32,
     "num_attention_heads": 32, "num_key_value_heads": 32, "head_dim": 128, "hidden_act": "silu",

@@ -13,7 +13,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// MixtralConfig of transformers: what an absent key means.
+/// Defaults of absent keys: MixtralConfig of transformers.
 inline constexpr std::string_view kMixtralDefaults = R"({
     "vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32,
     "num_attention_heads": 32, "num_key_value_heads": 8, "head_dim": null, "hidden_act": "silu",
@@ -36,7 +36,7 @@ inline constexpr std::string_view kMixtralDefaults = R"({
   std::string summary =
       "grouped-query attention" + hf::window_of(windows) + "; " + hf::count_of_experts(k, experts) + ", softmax top-k";
   return hf::build_decoder(config, std::move(summary), weights, [&](const WeightScope& scope, std::size_t layer) {
-    const bool fused = scope.contains("mlp.gate.weight");  // as transformers 5 saves it when asked for its own layout
+    const bool fused = scope.contains("mlp.gate.weight");  // the native layout of transformers 5
     const WeightScope moe = scope / (fused ? "mlp" : "block_sparse_moe");
     auto router = std::make_unique<LinearRouter>(
         Linear((moe / "gate").as(TensorRole::router), config.hidden_size, experts), RouterScore::softmax,

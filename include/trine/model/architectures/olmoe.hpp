@@ -12,7 +12,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// OlmoeConfig of transformers: what an absent key means.
+/// Defaults of absent keys: OlmoeConfig of transformers.
 inline constexpr std::string_view kOlmoeDefaults = R"({
     "vocab_size": 50304, "hidden_size": 2048, "intermediate_size": 2048, "num_hidden_layers": 16,
     "num_attention_heads": 16, "num_key_value_heads": null, "hidden_act": "silu", "max_position_embeddings": 4096,

@@ -17,7 +17,7 @@ namespace trine::inline TRINE_ABI {
 
 namespace hf {
 
-/// What both generations have.
+/// The common options of both generations.
 struct QwenMoeConfig {
   std::size_t num_experts = 0;
   std::size_t num_experts_per_tok = 0;
@@ -68,7 +68,7 @@ struct QwenMoeConfig {
 
 }  // namespace hf
 
-/// Qwen2MoeConfig of transformers: what an absent key means.
+/// Defaults of absent keys: Qwen2MoeConfig of transformers.
 inline constexpr std::string_view kQwen2MoeDefaults = R"({
     "vocab_size": 151936, "hidden_size": 2048, "intermediate_size": 5632, "num_hidden_layers": 24,
     "num_attention_heads": 16, "num_key_value_heads": 16, "hidden_act": "silu", "max_position_embeddings": 32768,
@@ -87,7 +87,7 @@ inline constexpr std::string_view kQwen2MoeDefaults = R"({
   const std::size_t shared_ffn = reader.integer("shared_expert_intermediate_size", 1, config_limits::kIntermediateSize);
   GroupedQueryOptions attention;
   if (reader.boolean("qkv_bias")) attention.qkv_bias = Linear::Bias::yes;
-  // Where layer_types is missing, transformers 4 and 5 disagree on which layers slide, so it must be there.
+  // Without layer_types, transformers 4 and 5 disagree on which layers have a window, so it is required.
   const std::optional<std::size_t> width = hf::read_switched_window(reader);
   reader.ignore({"max_window_layers"});
   if (width && !reader.has("layer_types"))
@@ -112,7 +112,7 @@ inline constexpr std::string_view kQwen2MoeDefaults = R"({
   });
 }
 
-/// Qwen3MoeConfig of transformers: what an absent key means.
+/// Defaults of absent keys: Qwen3MoeConfig of transformers.
 inline constexpr std::string_view kQwen3MoeDefaults = R"({
     "vocab_size": 151936, "hidden_size": 2048, "intermediate_size": 6144, "num_hidden_layers": 24,
     "num_attention_heads": 32, "num_key_value_heads": 4, "hidden_act": "silu", "max_position_embeddings": 32768,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The rotary settings of a published model's config.json, in both spellings:
+// The rotary settings of a published model's config.json, in both forms:
 //   "rope_theta": 10000, "rope_scaling": null or {"type" or "rope_type": "yarn", ...}
 //   "rope_parameters": {"rope_theta": 10000, "rope_type": "yarn", ...}, or one such object for each layer type
 #pragma once
@@ -17,13 +17,13 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// What the rest of config.json says about the heads.
+/// Properties of the heads from the rest of config.json.
 struct RopeContext {
-  std::size_t head_dim = 0;  // of the part that turns: qk_rope_head_dim with latent attention
+  std::size_t head_dim = 0;  // of the rotated part: qk_rope_head_dim with latent attention
   std::size_t max_position_embeddings = 0;
 };
 
-/// Keys of a rope object that its type does not read, as transformers does not.
+/// Keys of a rope object that its type does not read; transformers does not read them either.
 inline constexpr std::array kIgnoredRopeKeys = std::to_array<IgnoredNames>({
     {"finetuned", "says how the weights were made"},
     {"attn_factor", "not read by transformers, and not here; vLLM multiplies the amplitude by it"},
@@ -45,7 +45,7 @@ namespace detail {
 
 inline constexpr double kMaxRopeFactor = 1e6;
 
-// The settings of one rope, from `object`; what is missing there, from `config` beside it.
+// The settings of one rope, from `object`; missing keys from `config`.
 class RopeReader {
  public:
   RopeReader(ObjectReader& config, ObjectReader& object, const RopeContext& context, Notes& notes)
@@ -81,14 +81,14 @@ class RopeReader {
     return result;
   }
 
-  // What the object says counts before what is beside it.
+  // Keys inside the object take precedence.
   ObjectReader& nearer(std::string_view key) {
     const bool is_inside = object_.has(key);
     static_cast<void>(config_.has(key));
     return is_inside ? object_ : config_;
   }
 
-  // The families turn whole heads. transformers ignores another share without scaling, and fails with it.
+  // The families rotate whole heads. transformers ignores another value without scaling, and fails with scaling.
   void settle_partial_rotation(bool is_unscaled) {
     constexpr std::string_view kKey = "partial_rotary_factor";
     ObjectReader& reader = nearer(kKey);
@@ -146,13 +146,13 @@ class RopeReader {
 
   [[nodiscard]] double factor() { return object_.number("factor", 1.0, kMaxRopeFactor); }
 
-  // Only a factor that is not given follows from the lengths.
+  // Only a missing factor is computed from the lengths.
   [[nodiscard]] double factor_or_ratio(std::size_t original) {
     if (object_.has("factor")) return factor();
     return static_cast<double>(context_.max_position_embeddings) / static_cast<double>(original);
   }
 
-  // Phi-3 and its kin write it beside the object.
+  // Phi-3 and related models write it outside the object.
   [[nodiscard]] std::size_t original_length() {
     constexpr std::string_view kKey = "original_max_position_embeddings";
     constexpr std::size_t kMost = 1U << 26U;
@@ -184,21 +184,21 @@ class RopeReader {
   Notes& notes_;
 };
 
-// Is it one object for each layer type? No rope setting is an object itself.
+// Returns whether it has one object for each layer type: no rope setting is itself an object.
 [[nodiscard]] inline bool is_by_layer_type(const Json& rope) {
   return std::any_of(rope.begin(), rope.end(), [](const Json& value) { return value.is_object(); });
 }
 
 }  // namespace detail
 
-/// Reads the keys of both spellings from `config`: the rope of each of `layer_types`, which differ only where
-/// rope_parameters tells them apart. Where neither is given, the default of rope_parameters counts, and plain rotation
-/// where there is none. Throws ConfigError for what is missing, unknown, out of range or unsupported.
+/// Reads the keys of both forms from `config`: the rope of each of `layer_types`, which differ only if rope_parameters
+/// distinguishes them. If neither form is given, the default of rope_parameters applies, or plain rotation if there is
+/// none. Throws ConfigError for missing, unknown, out-of-range or unsupported settings.
 [[nodiscard]] inline std::vector<RopeOptions> read_rope(ObjectReader& config, const RopeContext& context, Notes& notes,
                                                         const std::vector<std::string>& layer_types) {
   const bool scaling = config.is_given("rope_scaling") && !config.at("rope_scaling").empty();
   const bool parameters = config.is_given("rope_parameters");
-  static_cast<void>(config.has("original_max_position_embeddings"));  // counts where a type asks for it
+  static_cast<void>(config.has("original_max_position_embeddings"));  // used by some types
   if (scaling && parameters) config.fail("rope_scaling", "expected this or rope_parameters, found both");
   if (!scaling && !parameters) {
     const Json otherwise = config.default_of("rope_parameters");
@@ -219,7 +219,7 @@ class RopeReader {
   return result;
 }
 
-/// The same for a model whose layers all rotate alike.
+/// The same for a model with the same rope in all layers.
 [[nodiscard]] inline RopeOptions read_rope(ObjectReader& config, const RopeContext& context, Notes& notes) {
   return read_rope(config, context, notes, {"full_attention"}).front();
 }

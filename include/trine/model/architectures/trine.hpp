@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The native architecture, "model_type": "trine": attention along a spatial and a temporal axis, dynamically routed
-// experts, and attention along the expert axis. docs/architecture.md has the equations.
+// The native architecture, "model_type": "trine": spatial and temporal attention, dynamically routed experts, and
+// expert attention. docs/architecture.md has the equations.
 #pragma once
 
 #include <cstddef>

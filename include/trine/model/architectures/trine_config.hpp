@@ -122,7 +122,7 @@ inline TrineConfig::MoeOptions parse_moe(ObjectReader reader, const TrineConfig&
   return result;
 }
 
-// How text or features come in. Sets num_features, and the frame of full attention over several sites.
+// The kind of input. Sets num_features, and the frame size of full attention over several sites.
 inline void parse_input(ObjectReader reader, TrineConfig& config) {
   if (!reader.choice<bool>("kind", {{"tokens", false}, {"features", true}})) {
     reader.reject_unknown_keys();
@@ -149,7 +149,8 @@ inline void parse_output(ObjectReader reader, TrineConfig& config) {
 
 }  // namespace detail
 
-/// Reads and checks the whole configuration, relations between fields too. Throws ConfigError naming file and field.
+/// Reads and checks the whole configuration, including relations between fields. Throws ConfigError naming file and
+/// field.
 [[nodiscard]] inline TrineConfig parse_trine_config(const Json& document, const std::string& source_name,
                                                     const RouterRegistry& routers) {
   ObjectReader reader(document, source_name);
