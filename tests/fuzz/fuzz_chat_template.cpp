@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include <trine/text/chat_template.hpp>
+#include <trine/text/utf8.hpp>
 
 namespace {
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <trine/text/detokenizer.hpp>
+#include <trine/text/hf_tokenizer_json.hpp>
 #include <trine/text/pcre2_regex.hpp>
 #include <trine/text/tokenizer.hpp>
 

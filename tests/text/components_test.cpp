@@ -9,10 +9,14 @@
 
 #include <gtest/gtest.h>
 
+#include <trine/core/printable.hpp>
+#include <trine/json/parse.hpp>
 #include <trine/text/detokenizer.hpp>
+#include <trine/text/hf_tokenizer_json.hpp>
 #include <trine/text/pcre2_regex.hpp>
 #include <trine/text/tokenizer.hpp>
 #include <trine/text/unicode_normalization.hpp>
+#include <trine/text/utf8.hpp>
 
 namespace trine {
 namespace {

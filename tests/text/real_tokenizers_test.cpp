@@ -10,9 +10,12 @@
 
 #include <gtest/gtest.h>
 
+#include <trine/core/printable.hpp>
+#include <trine/json/parse.hpp>
 #include <trine/text/detokenizer.hpp>
 #include <trine/text/pcre2_regex.hpp>
 #include <trine/text/tokenizer.hpp>
+#include <trine/text/utf8.hpp>
 
 namespace trine {
 namespace {

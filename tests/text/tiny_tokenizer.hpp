@@ -8,6 +8,7 @@
 
 #include <trine/json/parse.hpp>
 #include <trine/text/byte_level.hpp>
+#include <trine/text/hf_tokenizer_json.hpp>
 #include <trine/text/pcre2_regex.hpp>
 #include <trine/text/tokenizer.hpp>
 
