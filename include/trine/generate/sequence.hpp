@@ -13,10 +13,9 @@
 
 #include <trine/generate/session_file.hpp>
 #include <trine/model/model.hpp>
+#include <trine/routing/routing_observer.hpp>
 
 namespace trine::inline TRINE_ABI {
-
-class RoutingObserver;  // routing/routing_observer.hpp
 
 struct SequenceOptions {
   std::size_t context_length = 0;  // most positions; 0: what the model was made for
