@@ -3,6 +3,7 @@
 #include <trine/generate/generate.inl>
 #include <trine/generate/generate_options.inl>
 #include <trine/generate/generation_config.inl>
+#include <trine/generate/logprobs.inl>
 #include <trine/generate/sampling_options.inl>
 #include <trine/generate/self_test.inl>
 #include <trine/generate/text_stream.inl>

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include <trine/core/random.hpp>
 #include <trine/generate/session.hpp>
 
 namespace trine::bench {

@@ -10,7 +10,12 @@
 #include <span>
 #include <vector>
 
+#include <trine/json/object_reader.hpp>
+#include <trine/nn/linear.hpp>
+#include <trine/routing/router.hpp>
+#include <trine/routing/router_options.hpp>
 #include <trine/routing/router_registry.hpp>
+#include <trine/weights/weight_scope.hpp>
 
 /// s_e = cos(W_q x, key_e) / temperature      p = softmax(s)
 /// chosen = the k best p;  weight_e = p_e / sum of the chosen p

@@ -19,13 +19,23 @@
 
 #include <trine/attention/attention_pattern.hpp>
 #include <trine/attention/grouped_query_attention.hpp>
+#include <trine/core/token_id.hpp>
 #include <trine/experts/local_experts.hpp>
 #include <trine/experts/moe_layer.hpp>
 #include <trine/interop/eigen.hpp>
+#include <trine/json/object_reader.hpp>
+#include <trine/json/parse.hpp>
+#include <trine/model/model_builder.hpp>
+#include <trine/model/transformer.hpp>
 #include <trine/nn/rotary.hpp>
+#include <trine/platform/thread_pool.hpp>
 #include <trine/routing/linear_router.hpp>
+#include <trine/routing/router.hpp>
+#include <trine/routing/router_decorators.hpp>
+#include <trine/routing/router_options.hpp>
 #include <trine/text/tokenizer/pcre2_regex.hpp>
 #include <trine/trine.hpp>
+#include <trine/weights/weight_scope.hpp>
 
 #include "support/expect_error.hpp"
 #include "support/golden.hpp"

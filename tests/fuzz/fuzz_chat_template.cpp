@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include <trine/text/chat/chat_template.hpp>
+#include <trine/text/unicode/utf8.hpp>
 
 namespace {
 

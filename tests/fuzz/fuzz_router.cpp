@@ -4,6 +4,9 @@
 #include <cstdint>
 #include <string_view>
 
+#include <trine/json/object_reader.hpp>
+#include <trine/json/parse.hpp>
+#include <trine/routing/router_options.hpp>
 #include <trine/routing/router_registry.hpp>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

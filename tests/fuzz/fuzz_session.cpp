@@ -9,7 +9,10 @@
 #include <iterator>
 #include <string>
 
+#include <trine/core/hash.hpp>
 #include <trine/generate/session.hpp>
+#include <trine/generate/session_format.hpp>
+#include <trine/model/transformer.hpp>
 
 #include "model/random_model.hpp"
 #include "support/temporary_directory.hpp"

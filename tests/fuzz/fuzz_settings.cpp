@@ -9,6 +9,7 @@
 
 #include <trine/generate/generation_config.hpp>
 #include <trine/generate/sampler.hpp>
+#include <trine/json/parse.hpp>
 #include <trine/text/tokenizer/tokenizer_config.hpp>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <trine/text/tokenizer/detokenizer.hpp>
+#include <trine/text/tokenizer/hf_tokenizer_json.hpp>
 #include <trine/text/tokenizer/pcre2_regex.hpp>
 #include <trine/text/tokenizer/tokenizer.hpp>
 

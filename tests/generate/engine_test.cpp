@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // tests/models/engine_test.cpp compares the bits of all architectures; here is what a call promises beside them.
+#include <trine/core/error.hpp>
 #include <trine/generate/engine.hpp>
+#include <trine/routing/router_decorators.hpp>
 
 #include <map>
 #include <memory>

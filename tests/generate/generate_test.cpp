@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <trine/generate/generate.hpp>
+#include <trine/generate/sampler.hpp>
 
 #include <algorithm>
 #include <filesystem>

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <trine/core/error.hpp>
 #include <trine/generate/generation_config.hpp>
+#include <trine/json/parse.hpp>
 
 #include <limits>
 #include <string>

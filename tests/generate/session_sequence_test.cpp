@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What one can do with the sequence of a session: fork, go back, save and go on, keep it in fewer bits.
+#include <trine/core/error.hpp>
+#include <trine/core/random.hpp>
 #include <trine/generate/session.hpp>
+#include <trine/json/parse.hpp>
+#include <trine/platform/available_memory.hpp>
 
 #include <algorithm>
 #include <atomic>

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <trine/core/error.hpp>
+#include <trine/core/random.hpp>
 #include <trine/generate/session.hpp>
+#include <trine/json/parse.hpp>
+#include <trine/model/transformer.hpp>
+#include <trine/platform/thread_pool.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -18,8 +23,6 @@
 #include <vector>
 
 #include <gmock/gmock.h>
-
-#include <trine/core/random.hpp>
 
 #include "generate/golden_input.hpp"
 #include "model/random_model.hpp"

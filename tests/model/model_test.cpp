@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a loaded model promises as a whole: weights that fit the configuration, routers of the user's own.
+#include <trine/core/error.hpp>
+#include <trine/core/token_id.hpp>
+#include <trine/generate/session.hpp>
+#include <trine/json/parse.hpp>
 #include <trine/model/model.hpp>
+#include <trine/model/transformer.hpp>
+#include <trine/routing/hash_router.hpp>
+#include <trine/routing/router.hpp>
+#include <trine/routing/router_decorators.hpp>
 
 #include <bit>
 #include <cmath>
@@ -11,10 +19,6 @@
 #include <vector>
 
 #include <gmock/gmock.h>
-
-#include <trine/generate/session.hpp>
-#include <trine/routing/hash_router.hpp>
-#include <trine/routing/router_decorators.hpp>
 
 #include "model/random_model.hpp"
 #include "support/expect_error.hpp"

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // config.json files as people published them: each is read, and has as many parameters as its publisher says. Where
 // each was seen, and its parameters, says tests/golden/published_configs/index.json.
+#include <trine/core/error.hpp>
+#include <trine/json/parse.hpp>
 #include <trine/model/model.hpp>
+#include <trine/model/transformer.hpp>
+#include <trine/weights/shape_only_weights.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -13,7 +17,6 @@
 
 #include <gmock/gmock.h>
 
-#include <trine/weights/shape_only_weights.hpp>
 
 #include "support/expect_error.hpp"
 

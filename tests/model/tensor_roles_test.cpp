@@ -9,7 +9,10 @@
 
 #include <gtest/gtest.h>
 
+#include <trine/json/parse.hpp>
 #include <trine/model/model.hpp>
+#include <trine/weights/open_weights.hpp>
+#include <trine/weights/tensor_record.hpp>
 
 namespace trine {
 namespace {

@@ -10,7 +10,9 @@
 
 #include <gmock/gmock.h>
 
+#include <trine/core/error.hpp>
 #include <trine/generate/session.hpp>
+#include <trine/weights/weight_source.hpp>
 
 #include "support/expect_error.hpp"
 #include "support/golden.hpp"

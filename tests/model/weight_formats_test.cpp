@@ -9,8 +9,12 @@
 
 #include <gmock/gmock.h>
 
+#include <trine/core/error.hpp>
 #include <trine/generate/session.hpp>
+#include <trine/json/parse.hpp>
 #include <trine/weights/native_weights.hpp>
+#include <trine/weights/open_weights.hpp>
+#include <trine/weights/weight_source.hpp>
 
 #include "support/expect_error.hpp"
 #include "support/golden.hpp"

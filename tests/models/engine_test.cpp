@@ -13,6 +13,8 @@
 #include <vector>
 
 #include <trine/generate/engine.hpp>
+#include <trine/routing/router.hpp>
+#include <trine/routing/router_decorators.hpp>
 
 #include "models/choice_recorder.hpp"
 #include "support/golden.hpp"

@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <trine/core/error.hpp>
+#include <trine/core/token_id.hpp>
+#include <trine/generate/session.hpp>
+#include <trine/json/parse.hpp>
 #include <trine/quantize/quantize_model.hpp>
+#include <trine/weights/open_weights.hpp>
+#include <trine/weights/weight_source.hpp>
 
 #include <bit>
 #include <chrono>
@@ -12,8 +18,6 @@
 #include <vector>
 
 #include <gmock/gmock.h>
-
-#include <trine/generate/session.hpp>
 
 #include "model/random_model.hpp"
 #include "support/expect_error.hpp"

@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <trine/core/error.hpp>
+#include <trine/json/object_reader.hpp>
+#include <trine/json/parse.hpp>
+#include <trine/routing/router.hpp>
+#include <trine/routing/router_options.hpp>
 #include <trine/routing/router_registry.hpp>
+#include <trine/routing/routing_plan.hpp>
+#include <trine/weights/weight_scope.hpp>
 
 #include <limits>
 #include <memory>

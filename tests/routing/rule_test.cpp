@@ -1,14 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // Predicates, rule sets and the router over them: tests of rule.hpp and rule_router.hpp by way of the registry.
+#include <trine/core/error.hpp>
+#include <trine/core/token_id.hpp>
+#include <trine/core/workspace.hpp>
+#include <trine/json/object_reader.hpp>
+#include <trine/json/parse.hpp>
+#include <trine/routing/router.hpp>
+#include <trine/routing/router_options.hpp>
+#include <trine/routing/router_registry.hpp>
+#include <trine/routing/routing_plan.hpp>
 #include <trine/routing/rule.hpp>
+#include <trine/routing/rule_router.hpp>
+#include <trine/weights/weight_scope.hpp>
+#include <trine/weights/weight_source.hpp>
 
 #include <limits>
 #include <string>
 #include <vector>
 
 #include <gmock/gmock.h>
-
-#include <trine/routing/router_registry.hpp>
 
 #include "support/expect_error.hpp"
 

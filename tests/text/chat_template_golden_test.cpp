@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include <trine/text/chat/chat_template.hpp>
+#include <trine/text/jinja/engine.hpp>
 
 #include "support/temporary_directory.hpp"
 

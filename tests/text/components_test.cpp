@@ -9,10 +9,14 @@
 
 #include <gtest/gtest.h>
 
+#include <trine/core/printable.hpp>
+#include <trine/json/parse.hpp>
 #include <trine/text/tokenizer/detokenizer.hpp>
+#include <trine/text/tokenizer/hf_tokenizer_json.hpp>
 #include <trine/text/tokenizer/pcre2_regex.hpp>
 #include <trine/text/tokenizer/tokenizer.hpp>
 #include <trine/text/unicode/unicode_normalization.hpp>
+#include <trine/text/unicode/utf8.hpp>
 
 namespace trine {
 namespace {

@@ -10,9 +10,12 @@
 
 #include <gtest/gtest.h>
 
+#include <trine/core/printable.hpp>
+#include <trine/json/parse.hpp>
 #include <trine/text/tokenizer/detokenizer.hpp>
 #include <trine/text/tokenizer/pcre2_regex.hpp>
 #include <trine/text/tokenizer/tokenizer.hpp>
+#include <trine/text/unicode/utf8.hpp>
 
 namespace trine {
 namespace {

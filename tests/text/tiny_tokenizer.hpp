@@ -8,6 +8,7 @@
 
 #include <trine/json/parse.hpp>
 #include <trine/text/tokenizer/byte_level.hpp>
+#include <trine/text/tokenizer/hf_tokenizer_json.hpp>
 #include <trine/text/tokenizer/pcre2_regex.hpp>
 #include <trine/text/tokenizer/tokenizer.hpp>
 

@@ -9,12 +9,11 @@
 #include <vector>
 
 #include <trine/core/token_id.hpp>
+#include <trine/generate/generation_config.hpp>
 #include <trine/generate/logits_processor.hpp>
 #include <trine/generate/sampling_options.hpp>
 
 namespace trine::inline TRINE_ABI {
-
-struct GenerationConfig;  // generate/generation_config.hpp
 
 /// How one generation samples and when it ends. Logits pass through, in this order: logit_bias, logits_processors,
 /// sampling.

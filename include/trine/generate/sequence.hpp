@@ -13,10 +13,9 @@
 
 #include <trine/generate/session_file.hpp>
 #include <trine/model/model.hpp>
+#include <trine/routing/routing_observer.hpp>
 
 namespace trine::inline TRINE_ABI {
-
-class RoutingObserver;  // routing/routing_observer.hpp
 
 /// What is chosen for one sequence.
 struct SequenceOptions {

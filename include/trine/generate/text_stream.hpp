@@ -12,8 +12,8 @@
 #include <trine/core/token_id.hpp>
 #include <trine/generate/finish_reason.hpp>
 #include <trine/generate/generate_options.hpp>
+#include <trine/generate/logprobs.hpp>
 #include <trine/generate/session.hpp>
-#include <trine/generate/token_logprobs.hpp>
 #include <trine/text/tokenizer/tokenizer.hpp>
 
 namespace trine::inline TRINE_ABI {

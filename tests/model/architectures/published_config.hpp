@@ -5,7 +5,11 @@
 #include <string>
 #include <vector>
 
+#include <trine/core/error.hpp>
+#include <trine/json/parse.hpp>
 #include <trine/model/model.hpp>
+#include <trine/model/quantization_config.hpp>
+#include <trine/weights/weight_scope.hpp>
 
 #include "routing/routers_in_memory.hpp"
 

@@ -7,6 +7,9 @@
 
 #include <gmock/gmock.h>
 
+#include <trine/core/error.hpp>
+#include <trine/json/parse.hpp>
+
 #include "model/architectures/published_config.hpp"
 #include "support/expect_error.hpp"
 
