@@ -288,7 +288,8 @@ TEST(WatchAndControlRouting, ForcesAndMasks) {
   const fs::path directory = kModels / "summary";
 
   trine::LoadOptions options;
-  options.wrap_router = [](std::size_t layer, std::unique_ptr<trine::Router> router) -> std::unique_ptr<trine::Router> {
+  options.hooks.wrap_router = [](std::size_t layer,
+                                 std::unique_ptr<trine::Router> router) -> std::unique_ptr<trine::Router> {
     if (layer == 0) return std::make_unique<trine::ForcedExperts>(std::move(router), std::vector<std::uint32_t>{3, 1});
     return std::make_unique<trine::MaskedExperts>(std::move(router), std::vector<std::uint32_t>{0});
   };
@@ -320,7 +321,7 @@ TEST(WatchAndControlRouting, MasksOneSession) {
 
   for (std::uint32_t expert = 0; expert < 4; ++expert) {
     trine::LoadOptions options;
-    options.wrap_router = without(expert);
+    options.hooks.wrap_router = without(expert);
     trine::Session session(trine::Model::load(kModels / "summary", options));
     EXPECT_EQ(answers[expert], to_vector(session.forward(tokens).row(0))) << "as a model that is loaded masked";
   }
@@ -333,14 +334,14 @@ TEST(WatchAndControlRouting, RecordsAndReplays) {
 
   const auto record = std::make_shared<trine::RoutingRecord>();
   trine::LoadOptions recording;
-  recording.wrap_router = [&](std::size_t layer, std::unique_ptr<trine::Router> router) {
+  recording.hooks.wrap_router = [&](std::size_t layer, std::unique_ptr<trine::Router> router) {
     return std::make_unique<trine::RecordedRouting>(std::move(router), layer, record);
   };
   trine::Session first(trine::Model::load(directory, recording));
   first.forward(tokens);
 
   trine::LoadOptions replaying;
-  replaying.wrap_router = [&](std::size_t layer, std::unique_ptr<trine::Router> router) {
+  replaying.hooks.wrap_router = [&](std::size_t layer, std::unique_ptr<trine::Router> router) {
     return std::make_unique<trine::ReplayedRouting>(std::move(router), layer, record);
   };
   trine::Session second(trine::Model::load(other_directory, replaying));
@@ -493,7 +494,7 @@ TEST(AddAnArchitecture, IsLoadedByItsModelType) {
   const fs::path directory = renamed_golden(files);
 
   trine::LoadOptions options;
-  options.architectures.emplace("plain_moe", build_plain_moe);
+  options.hooks.architectures.emplace("plain_moe", build_plain_moe);
   const trine::Model model = trine::Model::load(directory, options);
 
   const auto golden = read_golden(kModels / "full_attention_softmax_top_k");

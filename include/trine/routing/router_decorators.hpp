@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Routers around routers: force, mask, record and replay the choice of experts. LoadOptions::wrap_router puts them in
+// Routers around routers: force, mask, record and replay the choice of experts. LoadHooks::wrap_router puts them in
 // place for all sequences of a model, SessionOptions::wrap_router for one.
 #pragma once
 
