@@ -147,6 +147,29 @@ TEST(UseInYourProject, IsCancelled) {
   EXPECT_NO_THROW(session.forward(tokens));
 }
 
+TEST(UseInYourProject, ShowsHowFarALoadIs) {
+  const fs::path directory = kModels / "summary";
+  std::stop_source stop;
+  std::uint64_t shown = 0;
+  const auto show_percent = [&](std::uint64_t percent) { shown = percent; };
+  {
+    trine::LoadOptions options;
+    options.access = trine::FileAccess::read;  // a copy in memory, in place of a mapped file
+    options.cancel = stop.get_token();         // stop.request_stop() from any thread
+    options.progress = [&](const trine::LoadProgress& progress) {
+      show_percent(100 * progress.bytes_done / progress.bytes_total);  // of progress.name
+    };
+    try {
+      const trine::Model model = trine::Model::load(directory, options);
+    } catch (const trine::CancelledError&) {
+      show_percent(0);  // nothing of the load is left
+    }
+  }
+  EXPECT_EQ(shown, 100U);
+  stop.request_stop();
+  EXPECT_THROW(static_cast<void>(trine::Model::load(directory, {.cancel = stop.get_token()})), trine::CancelledError);
+}
+
 TEST(UseInYourProject, CatchesOneTypeAtTheEdge) {
   const fs::path directory = "no-such-model";
   std::string shown;
