@@ -141,7 +141,8 @@ ChatResult pull(ChatStream& stream, std::string& shown, std::size_t pieces) {
     const std::optional<std::string> piece = stream.next();
     if (!piece) break;
     shown += *piece;
-    EXPECT_THAT(stream.result().text, testing::EndsWith(*piece));
+    const std::size_t opened = piece->starts_with("<think>\n") ? 8 : 0;  // is shown, and is no part of the answer
+    EXPECT_THAT(stream.result().text, testing::EndsWith(piece->substr(opened)));
   }
   return stream.take_result();
 }
@@ -235,7 +236,9 @@ TEST_P(ChatSessionOf, KeepsWhatWasSaidWhenAStreamIsDroppedOrCancelled) {
         ChatStream stream(pulled, "Speak.", how);
         for (std::size_t i = 0; i < pieces; ++i) ASSERT_TRUE(stream.next().has_value());
         if (end == End::taken) {
-          expect_same_result(stream.take_result(), expected);
+          const ChatResult found = stream.take_result();
+          EXPECT_EQ(found.reason, FinishReason::cancelled);
+          if (pieces > 0) expect_same_result(found, expected);
         } else if (end == End::cancelled) {
           stop.request_stop();
           while (stream.next()) {
