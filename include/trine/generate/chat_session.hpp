@@ -80,14 +80,14 @@ class ChatSession {
     std::vector<TokenId> tokens;
   };
   // A turn that either happens or leaves the history as it was.
-  struct Turn {
+  struct OpenTurn {
     nlohmann::ordered_json before;  // messages
     Prompt prompt;
     TextStream text;
   };
 
   // user: what the user says, if it is the user's turn
-  [[nodiscard]] Turn begin_turn(std::optional<std::string_view> user, const GenerateOptions& options) {
+  [[nodiscard]] OpenTurn begin_turn(std::optional<std::string_view> user, const GenerateOptions& options) {
     if (is_answering_)
       throw InputError("chat: expected the answer before to have ended, found a ChatStream of it",
                        {ErrorKind::wrong_state});
@@ -113,7 +113,7 @@ class ChatSession {
     }
   }
 
-  [[nodiscard]] ChatResult end_turn(Turn& turn) {
+  [[nodiscard]] ChatResult end_turn(OpenTurn& turn) {
     ChatResult result{turn.text.take_result(), messages_.size() - turn.prompt.messages.size()};
     is_answering_ = false;
     remember(turn.prompt.text, result);
@@ -337,7 +337,7 @@ class ChatStream {
   }
 
   ChatSession* chat_;  // null when the turn has ended
-  ChatSession::Turn turn_;
+  ChatSession::OpenTurn turn_;
   std::string opened_{ChatSession::opened_thought(turn_.prompt.text)};  // until it is shown
   ChatResult result_;
 };
