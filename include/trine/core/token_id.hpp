@@ -3,11 +3,15 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 #include <trine/core/abi.hpp>
 
 namespace trine::inline TRINE_ABI {
 
 using TokenId = std::uint32_t;
+
+/// Stands where a position has no token: it was given as an input embedding. No vocabulary has it.
+inline constexpr TokenId kNoTokenId = std::numeric_limits<TokenId>::max();
 
 }  // namespace trine::inline TRINE_ABI

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,40 +16,11 @@
 
 #include <nlohmann/json.hpp>
 
+#include <trine/generate/chat_options.hpp>
 #include <trine/generate/generate.hpp>
 #include <trine/text/chat/chat_template.hpp>
 
 namespace trine::inline TRINE_ABI {
-
-struct ChatOptions {
-  std::string system = {};                                              // a system message to begin with; empty: none
-  nlohmann::ordered_json tools = nullptr;                               // for the template: see ChatInput
-  nlohmann::ordered_json variables = nlohmann::ordered_json::object();  // for the template: see ChatInput
-  bool drop_old_turns = true;  // when the context has no room for all; otherwise that is a CapacityError
-};
-
-/// `prompt_tokens` are those of the whole conversation, of which `cached_tokens` had been computed before.
-struct ChatResult : GenerateResult {
-  std::size_t dropped_messages = 0;  // the oldest ones, which had no room: the model has forgotten them
-};
-
-/// Sums over the turns of a conversation, also over those before a reset.
-struct ChatStatistics {
-  std::size_t turns = 0;
-  std::size_t prefill_tokens = 0;    // computed to read what people said
-  std::size_t cached_tokens = 0;     // that did not have to be computed again
-  std::size_t generated_tokens = 0;  // of answers
-  double prefill_seconds = 0.0;
-  double decode_seconds = 0.0;
-
-  [[nodiscard]] double prefill_tokens_per_second() const { return per_second(prefill_tokens, prefill_seconds); }
-  [[nodiscard]] double decode_tokens_per_second() const { return per_second(generated_tokens, decode_seconds); }
-
- private:
-  [[nodiscard]] static double per_second(std::size_t tokens, double seconds) {
-    return static_cast<double>(tokens) / std::max(seconds, 1e-9);
-  }
-};
 
 /// Movable; one thread at a time.
 class ChatSession {
@@ -63,22 +35,17 @@ class ChatSession {
 
   /// The answer to what the user says, which `on_text` gets as it is made.
   ///   cancelled        by GenerateOptions::cancel or by `on_text`: what was said of the answer stays in the history.
-  ///   If
-  ///                    that is nothing, the user's message is taken back
+  ///                    If that is nothing, the user's message is taken back
   ///   context is full  the oldest turns are dropped first (ChatOptions::drop_old_turns), never the system message: see
   ///                    ChatResult::dropped_messages
   /// eos_token_ids are those of `options` and of the tokenizer: a model's own list is often that of its base, which
   /// ends texts and not turns. A thought that the template has opened for the model (opened_thought) is shown to begin
   /// there, and is no part of the answer. Throws TemplateError, CapacityError when the message alone has no room, and
   /// what generate throws; nothing was said then.
-  ChatResult send(std::string_view user, const GenerateOptions& options = {}, const TextCallback& on_text = {}) {
-    return transact(options, on_text, [&] { add({{"role", "user"}, {"content", to_valid_utf8(std::string(user))}}); });
-  }
+  ChatResult send(std::string_view user, const GenerateOptions& options = {}, const TextCallback& on_text = {});
 
   /// The same for messages that were added: results of tools, say.
-  ChatResult reply(const GenerateOptions& options = {}, const TextCallback& on_text = {}) {
-    return transact(options, on_text, [] {});
-  }
+  ChatResult reply(const GenerateOptions& options = {}, const TextCallback& on_text = {});
 
   /// Appends a message, {"role": ..., "content": ...} and what else the template knows. Computes nothing.
   void add(nlohmann::ordered_json message) { messages_.push_back(std::move(message)); }
@@ -104,60 +71,68 @@ class ChatSession {
   }
 
  private:
+  friend class ChatStream;
+
   // A conversation as the model reads it.
   struct Prompt {
     nlohmann::ordered_json messages;
     std::string text;
     std::vector<TokenId> tokens;
   };
-
   // A turn that either happens or leaves the history as it was.
-  template <class Begin>
-  ChatResult transact(const GenerateOptions& options, const TextCallback& on_text, const Begin& begin) {
-    const nlohmann::ordered_json before = messages_;
+  struct OpenTurn {
+    nlohmann::ordered_json before;  // messages
+    Prompt prompt;
+    TextStream text;
+  };
+
+  // user: what the user says, if it is the user's turn
+  [[nodiscard]] OpenTurn begin_turn(std::optional<std::string_view> user, const GenerateOptions& options) {
+    if (is_answering_)
+      throw InputError("chat: expected the answer before to have ended, found a ChatStream of it",
+                       {ErrorKind::wrong_state});
+    nlohmann::ordered_json before = messages_;
     try {
-      begin();
-      ChatResult result = answer(options, on_text);
-      if (result.tokens.empty() && result.reason == FinishReason::cancelled) {
-        messages_ = before;
-        result.dropped_messages = 0;
-      }
-      return result;
+      if (user) add({{"role", "user"}, {"content", to_valid_utf8(std::string(*user))}});
+      Prompt prompt = fitting_prompt(options);
+      // One token at least is left to be read, for its logits.
+      const auto same = std::ranges::mismatch(session_.tokens(), prompt.tokens).in2 - prompt.tokens.begin();
+      const std::size_t held = std::min(static_cast<std::size_t>(same), prompt.tokens.size() - 1);
+      truncate_or_postpone(session_, held);
+      GenerateOptions for_turns = options;
+      const std::span<const TokenId> known = tokenizer_.eos_token_ids();
+      if (!for_turns.eos_token_ids.empty())
+        for_turns.eos_token_ids.insert(for_turns.eos_token_ids.end(), known.begin(), known.end());
+      std::vector<TokenId> rest(prompt.tokens.begin() + static_cast<std::ptrdiff_t>(held), prompt.tokens.end());
+      TextStream text(session_, tokenizer_, std::move(rest), std::move(for_turns));
+      is_answering_ = true;
+      return {std::move(before), std::move(prompt), std::move(text)};
     } catch (...) {
-      messages_ = before;
-      forget();
+      take_back(before);
       throw;
     }
   }
 
-  ChatResult answer(const GenerateOptions& options, const TextCallback& on_text) {
-    Prompt prompt = fitting_prompt(options);
-    // One token at least is left to be read, for its logits.
-    const auto same = std::ranges::mismatch(session_.tokens(), prompt.tokens).in2 - prompt.tokens.begin();
-    const std::size_t held = std::min(static_cast<std::size_t>(same), prompt.tokens.size() - 1);
-    truncate_or_postpone(session_, held);
-
-    std::string opened(opened_thought(prompt.text));
-    const auto show = [&](std::string_view piece) {
-      if (!on_text) return true;
-      if (opened.empty()) return on_text(piece);
-      return on_text(std::exchange(opened, "") + std::string(piece));
-    };
-    GenerateOptions for_turns = options;
-    const std::span<const TokenId> known = tokenizer_.eos_token_ids();
-    if (!for_turns.eos_token_ids.empty())
-      for_turns.eos_token_ids.insert(for_turns.eos_token_ids.end(), known.begin(), known.end());
-    ChatResult result{
-        generate_from_tokens(session_, tokenizer_,
-                             {prompt.tokens.begin() + static_cast<std::ptrdiff_t>(held), prompt.tokens.end()},
-                             for_turns, show),
-        messages_.size() - prompt.messages.size()};
-    remember(prompt.text, result);
-    result.prompt_tokens = std::move(prompt.tokens);
-    messages_ = std::move(prompt.messages);
-    add({{"role", "assistant"}, {"content", result.text}});
+  [[nodiscard]] ChatResult end_turn(OpenTurn& turn) {
+    ChatResult result{turn.text.take_result(), messages_.size() - turn.prompt.messages.size()};
+    is_answering_ = false;
+    remember(turn.prompt.text, result);
+    result.prompt_tokens = std::move(turn.prompt.tokens);
     count(result);
+    if (result.tokens.empty() && result.reason == FinishReason::cancelled) {
+      messages_ = std::move(turn.before);
+      result.dropped_messages = 0;
+    } else {
+      messages_ = std::move(turn.prompt.messages);
+      add({{"role", "assistant"}, {"content", result.text}});
+    }
     return result;
+  }
+
+  void take_back(const nlohmann::ordered_json& before) {
+    is_answering_ = false;
+    messages_ = before;
+    forget();
   }
 
   /// The conversation, or its newest turns. When it leaves too little of the context for an answer, half the context is
@@ -272,6 +247,107 @@ class ChatSession {
   ChatStatistics statistics_;
   std::string known_text_;  // what the first known_tokens_ of the session are tokens of; empty: not known
   std::size_t known_tokens_ = 0;
+  bool is_answering_ = false;  // a ChatStream has not ended
 };
+
+/// One answer of a chat, of which the program takes the next piece of text when it likes, as from a TextStream:
+///   ChatStream stream(chat, "Who is there?");
+///   while (const auto piece = stream.next()) std::cout << *piece;
+///
+/// The turn is part of the history as soon as next() has returned nullopt. A stream that is destroyed before is
+/// cancelled: what was said of the answer stays in the history, as ChatSession::send says. After an exception nothing
+/// was said.
+///
+/// Borrows the chat, which the program leaves alone, and where it is, until the end.
+class ChatStream {
+ public:
+  /// The answer to what the user says. Computes nothing yet. Throws what ChatSession::send throws before the model
+  /// reads; InputError while another stream of the chat has not ended.
+  ChatStream(ChatSession& chat, std::string_view user, const GenerateOptions& options = {})
+      : chat_(&chat), turn_(chat.begin_turn(user, options)) {}
+  /// The same for messages that were added, as ChatSession::reply.
+  explicit ChatStream(ChatSession& chat, const GenerateOptions& options = {})
+      : chat_(&chat), turn_(chat.begin_turn(std::nullopt, options)) {}
+
+  ChatStream(ChatStream&& other) noexcept
+      : chat_(std::exchange(other.chat_, nullptr)),
+        turn_(std::move(other.turn_)),
+        opened_(std::move(other.opened_)),
+        result_(std::move(other.result_)) {}
+  ChatStream(const ChatStream&) = delete;
+  ChatStream& operator=(const ChatStream&) = delete;
+  ~ChatStream() {
+    try {
+      end();
+    } catch (...) {  // out of memory: end() has taken the turn back
+    }
+  }
+
+  /// The next piece of text, as TextStream::next, and its exceptions; nullopt at the end.
+  [[nodiscard]] std::optional<std::string> next() {
+    if (chat_ == nullptr) return std::nullopt;
+    try {
+      std::optional<std::string> piece = turn_.text.next();
+      if (piece) return opened_.empty() ? piece : std::exchange(opened_, "") + *piece;
+    } catch (...) {
+      take_back();
+      throw;
+    }
+    end();
+    return std::nullopt;
+  }
+
+  /// So far; complete, with the tokens of the whole conversation as its prompt, when next() has returned nullopt.
+  [[nodiscard]] const GenerateResult& result() const noexcept {
+    return chat_ != nullptr ? turn_.text.result() : result_;
+  }
+
+  /// Ends the answer, if it has not ended (reason `cancelled`). What next() had not returned is in the text.
+  [[nodiscard]] ChatResult take_result() {
+    end();
+    return std::move(result_);
+  }
+
+ private:
+  friend class ChatSession;
+
+  void end() {
+    if (chat_ == nullptr) return;
+    try {
+      result_ = chat_->end_turn(turn_);
+      chat_ = nullptr;
+    } catch (...) {
+      take_back();
+      throw;
+    }
+  }
+  // As if nothing had been said.
+  void take_back() { std::exchange(chat_, nullptr)->take_back(turn_.before); }
+
+  // All of it, to a callback.
+  ChatResult show(const TextCallback& on_text) {
+    try {
+      while (const std::optional<std::string> piece = next())
+        if (on_text && !on_text(*piece)) break;
+    } catch (...) {  // of the callback
+      if (chat_ != nullptr) take_back();
+      throw;
+    }
+    return take_result();
+  }
+
+  ChatSession* chat_;  // null when the turn has ended
+  ChatSession::OpenTurn turn_;
+  std::string opened_{ChatSession::opened_thought(turn_.prompt.text)};  // until it is shown
+  ChatResult result_;
+};
+
+inline ChatResult ChatSession::send(std::string_view user, const GenerateOptions& options,
+                                    const TextCallback& on_text) {
+  return ChatStream(*this, user, options).show(on_text);
+}
+inline ChatResult ChatSession::reply(const GenerateOptions& options, const TextCallback& on_text) {
+  return ChatStream(*this, options).show(on_text);
+}
 
 }  // namespace trine::inline TRINE_ABI

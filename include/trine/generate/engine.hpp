@@ -32,11 +32,13 @@ struct EngineOptions {
 
 enum class OutputRows : std::uint8_t { last, all };
 
-/// What a sequence is continued by, after tokens that wait in it: tokens, or frames of features [frames, sites,
+/// What a sequence is continued by, after tokens that wait in it: tokens; or, in their place, rows of input embeddings
+/// [tokens, hidden], such as those of an image or of a prompt that was trained; or frames of features [frames, sites,
 /// num_features].
 struct SequenceInput {
   Sequence* sequence = nullptr;
   std::span<const TokenId> tokens = {};
+  View<const float, 2> embeddings = {};
   View<const float, 3> features = {};
   OutputRows rows = OutputRows::last;
 };
@@ -87,8 +89,9 @@ class Engine {
   }
 
   /// Continues all sequences, each once in `inputs`, and returns an output for each, valid until the next call. Nothing
-  /// was done where it throws InputError (no input, an id out of range, another kind of input than the model takes, an
-  /// interrupted sequence) or CapacityError. CancelledError interrupts the sequences.
+  /// was done where it throws InputError (no input, an id out of range, an embedding that is not finite or that a
+  /// router which chooses by token ids would get, another kind of input than the model takes, an interrupted sequence),
+  /// ShapeError or CapacityError. CancelledError interrupts the sequences.
   std::span<const SequenceOutput> forward(std::span<const SequenceInput> inputs, const std::stop_token& stop = {}) {
     require_fitting(inputs);
     const std::size_t pool = model_.transformer().head().pool();
@@ -103,10 +106,13 @@ class Engine {
     for (std::size_t i = 0, first = 0; i < inputs.size(); ++i) {
       Sequence& sequence = *inputs[i].sequence;
       const std::size_t rows = output_rows(inputs[i], rows_[i], pool);
-      const std::size_t asked = rows == 1 || inputs[i].tokens.empty() ? rows : inputs[i].tokens.size() / pool;
+      const std::size_t given = given_tokens(inputs[i]);
+      const std::size_t asked = rows == 1 || given == 0 ? rows : given / pool;
       results_[i] = {outputs_.view().slice(first + rows - asked, asked), 0, {}};
       first += rows;
-      sequence.state_.tokens.insert(sequence.state_.tokens.end(), inputs[i].tokens.begin(), inputs[i].tokens.end());
+      std::vector<TokenId>& tokens = sequence.state_.tokens;
+      tokens.insert(tokens.end(), inputs[i].tokens.begin(), inputs[i].tokens.end());
+      tokens.insert(tokens.end(), inputs[i].embeddings.extent(0), kNoTokenId);
       sequence.interrupted_ = true;  // until the end: an exception leaves layers at different positions
     }
     try {
@@ -130,9 +136,13 @@ class Engine {
     std::size_t outputs = 0;  // rows of outputs that are there
   };
 
+  // Positions of an input that is not features.
+  [[nodiscard]] static std::size_t given_tokens(const SequenceInput& input) noexcept {
+    return input.tokens.size() + input.embeddings.extent(0);
+  }
   // Positions that a call computes: those of tokens that wait, and those of its input.
   [[nodiscard]] std::size_t new_rows(const SequenceInput& input) const noexcept {
-    return model_.info().num_features == 0 ? input.sequence->waiting() + input.tokens.size()
+    return model_.info().num_features == 0 ? input.sequence->waiting() + given_tokens(input)
                                            : input.features.extent(0) * model_.info().frame_size;
   }
   [[nodiscard]] static std::size_t output_rows(const SequenceInput& input, std::size_t rows,
@@ -148,6 +158,7 @@ class Engine {
         throw InputError("expected a sequence of the model of this engine, found one of another",
                          {.kind = ErrorKind::mismatch, .field = "sequence"});
       input.sequence->require_ids(input.tokens);
+      if (input.embeddings.data() != nullptr) require_embeddings(input);
       if (info.num_features == 0 && input.features.data() != nullptr)
         throw InputError("this model takes tokens, not features", {ErrorKind::unsupported});
       if (input.features.data() != nullptr)
@@ -157,6 +168,27 @@ class Engine {
       const auto same = [&](const SequenceInput& other) { return other.sequence == input.sequence; };
       if (std::ranges::count_if(inputs, same) > 1)
         throw InputError("expected each sequence once, found one twice", {.field = "sequence"});
+    }
+  }
+
+  void require_embeddings(const SequenceInput& input) const {
+    const ModelInfo& info = model_.info();
+    const ErrorDetails unsupported{.kind = ErrorKind::unsupported, .field = "embeddings"};
+    if (info.num_features != 0) throw InputError("this model takes features, not embeddings", unsupported);
+    if (!input.tokens.empty()) throw InputError("expected tokens or embeddings, found both", {.field = "embeddings"});
+    require_shape("embeddings", {input.embeddings.extent(0), info.hidden_size}, input.embeddings.shape());
+    for (std::size_t t = 0; t < input.embeddings.extent(0); ++t) {
+      if (const std::size_t count = count_not_finite(input.embeddings.row(t)); count > 0)
+        throw InputError("embeddings: row " + std::to_string(t) + ": expected finite values, found " +
+                             std::to_string(count) + " that are not",
+                         {.kind = ErrorKind::not_finite, .field = "embeddings"});
+    }
+    for (std::size_t layer = 0; layer < info.num_hidden_layers; ++layer) {
+      const Router* router = input.sequence->router(layer);
+      if (router != nullptr && router->needs_token_ids())
+        throw InputError("embeddings: expected tokens, by whose ids the router of layer " + std::to_string(layer) +
+                             " chooses, found input embeddings",
+                         unsupported);
     }
   }
 
@@ -218,6 +250,10 @@ class Engine {
     const std::span<std::size_t> positions = workspace_.take<std::size_t>(rows);
     const std::span<TokenId> tokens = workspace_.take<TokenId>(num_features == 0 ? rows : 0);
     const View<float, 2> features = workspace_.take_matrix<float>(num_features == 0 ? 0 : rows, num_features);
+    const bool has_embeddings = std::ranges::any_of(inputs.subspan(progress.input, slices.size()),
+                                                    [](const SequenceInput& i) { return i.embeddings.extent(0) > 0; });
+    const std::span<const float*> embeddings = workspace_.take<const float*>(has_embeddings ? rows : 0);
+    std::ranges::fill(embeddings, nullptr);
     for (std::size_t s = 0; s < slices.size(); ++s) {
       const SequenceSlice& slice = slices[s];
       const SequenceInput& input = inputs[progress.input + s];
@@ -227,6 +263,9 @@ class Engine {
       if (num_features == 0) {
         std::ranges::copy(input.sequence->tokens().subspan(slice.position, slice.rows),
                           tokens.subspan(slice.first_row).begin());
+        const std::size_t first = rows_[progress.input + s] - input.embeddings.extent(0);  // row of the call
+        for (std::size_t r = done; r < done + slice.rows && input.embeddings.extent(0) > 0; ++r)
+          if (r >= first) embeddings[slice.first_row + r - done] = input.embeddings.row(r - first).data();
       } else {
         std::copy_n(input.features.data() + done * num_features, slice.rows * num_features,
                     features.row(slice.first_row).data());
@@ -234,6 +273,7 @@ class Engine {
     }
     batch.positions = positions;
     batch.token_ids = tokens;
+    batch.embeddings = embeddings;
     if (num_features != 0) batch.features = features;
     return batch;
   }

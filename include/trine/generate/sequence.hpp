@@ -62,8 +62,8 @@ class Sequence {
   [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
   /// Positions computed so far.
   [[nodiscard]] std::size_t position() const noexcept { return state_.position; }
-  /// One token per position, then those that were appended and wait for the next pass, tokens().subspan(position()).
-  /// None of a model that takes features.
+  /// One token per position, kNoTokenId where that was given as an input embedding, then those that were appended and
+  /// wait for the next pass, tokens().subspan(position()). None of a model that takes features.
   [[nodiscard]] std::span<const TokenId> tokens() const noexcept { return state_.tokens; }
   [[nodiscard]] KvCacheDtype kv_cache_dtype() const noexcept { return state_.kv_cache_dtype; }
   [[nodiscard]] std::size_t context_length() const noexcept { return context_; }
@@ -156,7 +156,8 @@ class Sequence {
     const ModelInfo& info = model_.info();
     if (info.num_features != 0) throw InputError("this model takes features, not tokens", {ErrorKind::unsupported});
     SequenceState state = read_session_file(path, model_);
-    const auto same = std::ranges::mismatch(state.tokens, tokens).in1 - state.tokens.begin();
+    const auto is_same = [](TokenId a, TokenId b) { return a == b && a != kNoTokenId; };
+    const auto same = std::ranges::mismatch(state.tokens, tokens, is_same).in1 - state.tokens.begin();
     std::size_t length = std::min(static_cast<std::size_t>(same), context_);
     if (info.whole_frames) length -= length % info.frame_size;
     replace(std::move(state));
@@ -224,6 +225,11 @@ class Sequence {
     if (interrupted_)
       throw InputError("the session was interrupted in the middle of a pass: call truncate() or reset() first",
                        {ErrorKind::wrong_state});
+  }
+
+  // That chooses for this sequence; null without one.
+  [[nodiscard]] const Router* router(std::size_t layer) const {
+    return routers_ ? routers_->of_layer[layer] : model_.transformer().blocks()[layer].feed_forward->router();
   }
 
   [[nodiscard]] std::size_t waiting() const noexcept {

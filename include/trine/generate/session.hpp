@@ -2,6 +2,7 @@
 // One sequence and the engine that computes it: the simple door.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <filesystem>
 #include <memory>
@@ -55,8 +56,9 @@ class Session {
   [[nodiscard]] const Model& model() const noexcept { return sequence_.model(); }
   /// Positions computed so far.
   [[nodiscard]] std::size_t position() const noexcept { return sequence_.position(); }
-  /// The tokens of the sequence: one per position, then those that were appended and wait for the next pass,
-  /// tokens().subspan(position()). None of a model that takes features. Valid until the session changes.
+  /// The tokens of the sequence: one per position, kNoTokenId where that was given as an input embedding, then those
+  /// that were appended and wait for the next pass, tokens().subspan(position()). None of a model that takes features.
+  /// Valid until the session changes.
   [[nodiscard]] std::span<const TokenId> tokens() const noexcept { return sequence_.tokens(); }
   [[nodiscard]] KvCacheDtype kv_cache_dtype() const noexcept { return sequence_.kv_cache_dtype(); }
   [[nodiscard]] std::size_t context_length() const noexcept { return sequence_.context_length(); }
@@ -84,6 +86,15 @@ class Session {
   /// interrupted.
   void append(std::span<const TokenId> tokens) { sequence_.append(tokens); }
 
+  /// Appends rows of input embeddings [tokens, hidden] in place of tokens, such as those of an image or of a prompt
+  /// that was trained. They enter as the rows of the embedding table do, after any scaling of these (TokenEmbedding).
+  /// Otherwise as forward(). Also throws ShapeError; InputError: a value that is not finite, a router that chooses by
+  /// token ids.
+  View<const float, 2> forward_embeddings(View<const float, 2> embeddings, OutputRows rows = OutputRows::last,
+                                          const std::stop_token& stop = {}) {
+    return run({.sequence = &sequence_, .embeddings = embeddings, .rows = rows}, stop);
+  }
+
   /// Goes on by frames of features [frames, sites, num_features] and returns outputs [1 or frames, num_outputs].
   /// Otherwise as above.
   View<const float, 2> forward_features(View<const float, 3> features, OutputRows rows = OutputRows::last,
@@ -108,14 +119,20 @@ class Session {
 
   /// Removes all but the first `length` positions or tokens, also after an interruption. Where caches no longer hold
   /// what comes before, as windows do not, the sequence is computed again. Throws InputError when there are fewer
-  /// positions, or they would have to be computed again from features; CancelledError.
+  /// positions, or they would have to be computed again from features or input embeddings, which are not kept;
+  /// CancelledError.
   void truncate(std::size_t length, const std::stop_token& stop = {}) {
     if (sequence_.truncate(length)) return;
-    if (model().info().num_features != 0)
-      throw InputError("length: " + std::to_string(length) +
-                           " positions would have to be computed again from features, which are not kept",
+    const bool has_features = model().info().num_features != 0;
+    const std::span<const TokenId> kept = tokens().first(has_features ? 0 : length);
+    const bool has_embeddings = std::ranges::find(kept, kNoTokenId) != kept.end();
+    if (has_features || has_embeddings) {
+      const char* const source = has_features ? "features" : "input embeddings";
+      throw InputError("length: " + std::to_string(length) + " positions would have to be computed again from " +
+                           source + ", which are not kept",
                        {ErrorKind::unsupported, "", "length"});
-    const std::vector<TokenId> again(tokens().begin(), tokens().begin() + static_cast<std::ptrdiff_t>(length));
+    }
+    const std::vector<TokenId> again(kept.begin(), kept.end());
     reset();
     run({.sequence = &sequence_, .tokens = again}, stop);
   }

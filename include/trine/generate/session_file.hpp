@@ -25,7 +25,7 @@ namespace trine::inline TRINE_ABI {
 struct SequenceState {
   KvCacheDtype kv_cache_dtype = KvCacheDtype::f32;
   std::size_t position = 0;
-  std::vector<TokenId> tokens;  // [position], or none of a model that takes features
+  std::vector<TokenId> tokens;  // [position], kNoTokenId for an embedding; or none of a model that takes features
   SequenceCache cache;
 };
 
@@ -132,7 +132,7 @@ inline void write_session_file(const std::filesystem::path& path, const Model& m
   const std::span<const std::byte> tokens = take(state.tokens.size() * sizeof(TokenId));
   if (!tokens.empty()) std::memcpy(state.tokens.data(), tokens.data(), tokens.size());
   for (const TokenId token : state.tokens)
-    if (token >= info.vocab_size)
+    if (token >= info.vocab_size && token != kNoTokenId)
       fail("tokens: expected ids below " + std::to_string(info.vocab_size) + ", found " + std::to_string(token));
   detail::for_session_tables(model, state.position, state.cache, [&](PageTable& table, std::size_t pages) {
     for (std::size_t page = 0; page < pages; ++page)

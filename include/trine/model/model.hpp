@@ -5,57 +5,48 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include <trine/core/hash.hpp>
-#include <trine/model/architectures/all.hpp>
+#include <trine/model/load_monitor.hpp>
 #include <trine/model/quantization_config.hpp>
 #include <trine/weights/open_weights.hpp>
 
 namespace trine::inline TRINE_ABI {
 
-/// Puts something around the weights that Model::load opened, or in their place.
-using WeightWrapper = std::function<std::unique_ptr<const WeightSource>(std::unique_ptr<const WeightSource>)>;
-
-struct LoadOptions {
-  FileAccess access = FileAccess::map;
-  RouterRegistry routers = {};                   // add kinds of your own here
-  RouterDecoratorFactory router_decorator = {};  // force, mask, record, replay or replace routers
-  WeightWrapper wrap_weights = {};
-  std::optional<Chunking> chunking = std::nullopt;  // approximates full attention: docs/how-to/long-contexts.md
-  ArchitectureRegistry architectures = all_architectures();
-  /// Names of config keys and tensors, `*` and `?` as in a shell, that are ignored although nobody knows what they
-  /// mean.
-  std::vector<std::string> allow_unknown = {};
-};
-
 /// A handle: copies share the same weights, which live as long as one of them or a session does.
 class Model {
  public:
   /// Opens a model directory: config.json and the weights, in any format of open_weights.hpp. The weights are mapped,
-  /// not copied; everything is checked before a tensor is used. Throws FileError, ConfigError, WeightError.
+  /// not copied; everything is checked before a tensor is used. Throws FileError, ConfigError, WeightError;
+  /// CancelledError after `options.cancel`, and nothing of the load is left then; what `options.progress` and the hooks
+  /// throw.
   [[nodiscard]] static Model load(const std::filesystem::path& directory, const LoadOptions& options = {}) {
+    LoadMonitor monitor(options);
     const std::string source_name = (directory / "config.json").string();
     const Json config = read_json_file(source_name);
     static_cast<void>(
-        find_architecture(config, source_name, options.architectures));  // before the weights are looked for
+        find_architecture(config, source_name, options.hooks.architectures));  // before weights are looked for
     Notes notes(options.allow_unknown);
-    auto source = open_weights(directory, options.access, &notes);
-    if (options.wrap_weights) source = options.wrap_weights(std::move(source));
-    return build(config, source_name, std::move(source), options, std::move(notes));
+    auto source = open_weights(directory, options.access, &notes,
+                               [&monitor](const std::filesystem::path& file, std::uint64_t done, std::uint64_t total) {
+                                 monitor.on_read(file, done, total);
+                               });
+    if (options.hooks.wrap_weights) source = options.hooks.wrap_weights(std::move(source));
+    return build(config, source_name, std::move(source), options, std::move(notes), monitor);
   }
 
   /// The same from a configuration, which `place` names in errors, and weights that lie anywhere. `options.access` and
-  /// `wrap_weights` have no meaning here. Throws ConfigError, WeightError.
+  /// `hooks.wrap_weights` have no meaning here. Throws ConfigError, WeightError; CancelledError and what the callbacks
+  /// throw, as above.
   [[nodiscard]] static Model build(const Json& config, const std::string& source_name,
                                    std::unique_ptr<const WeightSource> source, const LoadOptions& options = {}) {
-    return build(config, source_name, std::move(source), options, Notes(options.allow_unknown));
+    LoadMonitor monitor(options);
+    return build(config, source_name, std::move(source), options, Notes(options.allow_unknown), monitor);
   }
 
   /// What each tensor of `source` is for in the model that `config` describes: builds it to see, and throws it away.
@@ -63,9 +54,11 @@ class Model {
   [[nodiscard]] static TensorRecord tensor_record(const Json& config, const std::string& source_name,
                                                   const WeightSource& source, const LoadOptions& options = {}) {
     LoadOptions dry = options;
-    dry.router_decorator = {};  // is told of the routers of models only
+    dry.hooks.router_decorator = {};  // is told of the routers of models only
+    dry.progress = {};                // of loads only
+    LoadMonitor monitor(dry);
     Notes notes(options.allow_unknown);
-    WeightReader reader(source, parse_quantization_config(config, source_name, notes), &notes);
+    WeightReader reader(source, parse_quantization_config(config, source_name, notes), &notes, on_fetch(monitor));
     static_cast<void>(build_parts(config, source_name, dry, notes, reader));
     return reader.record();
   }
@@ -113,11 +106,14 @@ class Model {
   explicit Model(std::shared_ptr<const State> state) : state_(std::move(state)) {}
 
   static Model build(const Json& config, const std::string& source_name, std::unique_ptr<const WeightSource> source,
-                     const LoadOptions& options, Notes notes) {
+                     const LoadOptions& options, Notes notes, LoadMonitor& monitor) {
     auto state = std::make_shared<State>();
     state->source = std::move(source);
-    WeightReader reader(*state->source, parse_quantization_config(config, source_name, notes), &notes);
+    WeightReader reader(*state->source, parse_quantization_config(config, source_name, notes), &notes,
+                        on_fetch(monitor));
+    monitor.begin_tensors(*state->source);
     state->built = build_parts(config, source_name, options, notes, reader);
+    monitor.end_tensors();
     state->built.info.notes = notes.all();
     state->built.info.unknown_tensors = notes.unknown_tensors();
     Hash hash;
@@ -132,12 +128,16 @@ class Model {
     return Model(std::move(state));
   }
 
+  static WeightReader::FetchCallback on_fetch(LoadMonitor& monitor) {
+    return [&monitor](const std::string& name, std::uint64_t bytes) { monitor.on_fetch(name, bytes); };
+  }
+
   static ModelParts build_parts(const Json& config, const std::string& source_name, const LoadOptions& options,
                                 Notes& notes, WeightReader& reader) {
-    const ModelBuilder& architecture = find_architecture(config, source_name, options.architectures);
-    ModelParts built =
-        architecture({config, source_name, options.routers, options.router_decorator, options.chunking, &notes},
-                     WeightScope(reader));
+    const ModelBuilder& architecture = find_architecture(config, source_name, options.hooks.architectures);
+    ModelParts built = architecture(
+        {config, source_name, options.hooks.routers, options.hooks.router_decorator, options.chunking, &notes},
+        WeightScope(reader));
     reader.require_all_fetched();
     return built;
   }

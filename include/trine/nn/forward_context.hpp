@@ -34,9 +34,10 @@ struct SequenceSlice {
 /// numbers of rows. A row's result depends on its own sequence only.
 struct Batch {
   std::span<const SequenceSlice> sequences = {};
-  std::span<const std::size_t> positions = {};  // [rows] in its sequence
-  std::span<const TokenId> token_ids = {};      // [rows], or empty
-  View<const float, 2> features = {};           // [rows, num_features], or empty
+  std::span<const std::size_t> positions = {};    // [rows] in its sequence
+  std::span<const TokenId> token_ids = {};        // [rows], or empty; kNoTokenId for a row that has
+  std::span<const float* const> embeddings = {};  // [rows] an input embedding [hidden], else null; empty: none has
+  View<const float, 2> features = {};             // [rows, num_features], or empty
 };
 
 struct ForwardContext {

@@ -7,10 +7,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,11 +30,19 @@ enum class FileAccess : std::uint8_t {
   read,  // one copy in memory, in huge pages; nothing that happens to the file later matters
 };
 
+/// Is told how far files are read into memory (FileAccess::read): in the calling thread, every few megabytes, and once
+/// at the end. What it throws ends the reading.
+using ReadCallback =
+    std::function<void(const std::filesystem::path& file, std::uint64_t bytes_done, std::uint64_t bytes_total)>;
+
 /// Owns the bytes of one regular file. Movable; the bytes keep their address.
 class MappedFile {
  public:
-  /// Throws FileError naming the file when it is missing, not a regular file, cannot be read, or is a Git LFS pointer.
-  explicit MappedFile(const std::filesystem::path& path, FileAccess access = FileAccess::map) : path_(path) {
+  /// Throws FileError naming the file when it is missing, not a regular file, cannot be read, or is a Git LFS pointer;
+  /// what `on_read` throws.
+  explicit MappedFile(const std::filesystem::path& path, FileAccess access = FileAccess::map,
+                      const ReadCallback& on_read = {})
+      : path_(path) {
     const Descriptor file(path);
     struct stat status {};
     if (::fstat(file.value, &status) != 0) fail("cannot be examined", errno);
@@ -41,7 +51,7 @@ class MappedFile {
     if (size_ == 0) return;
     require_content(file.value);
     if (access == FileAccess::read) {
-      read_all(file.value);
+      read_all(file.value, on_read);
       return;
     }
     void* address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.value, 0);
@@ -101,10 +111,11 @@ class MappedFile {
           {.kind = ErrorKind::damaged, .path = path_.string()});
   }
 
-  void read_all(int file) {
+  void read_all(int file, const ReadCallback& on_read) {
+    constexpr std::size_t kPart = std::size_t{16} << 20U;  // bytes: some milliseconds, within which a load is cancelled
     owned_ = AnonymousMemory(size_);
     for (std::size_t done = 0; done < size_;) {
-      const ::ssize_t count = ::read(file, owned_.data() + done, size_ - done);
+      const ::ssize_t count = ::read(file, owned_.data() + done, std::min(kPart, size_ - done));
       if (count < 0 && errno == EINTR) continue;
       if (count < 0) fail("cannot be read", errno);
       if (count == 0)
@@ -112,6 +123,7 @@ class MappedFile {
             path_.string() + ": ended after " + std::to_string(done) + " bytes, expected " + std::to_string(size_),
             {.kind = ErrorKind::damaged, .path = path_.string()});
       done += static_cast<std::size_t>(count);
+      if (on_read) on_read(path_, done, size_);
     }
   }
 

@@ -19,7 +19,7 @@ namespace trine::inline TRINE_ABI {
 struct RouterInput {
   View<const float, 2> hidden;             // [tokens, hidden] after the layer's norm
   std::span<const std::size_t> positions;  // [tokens] position in its sequence
-  std::span<const TokenId> token_ids;      // [tokens], empty for feature models
+  std::span<const TokenId> token_ids;      // [tokens], kNoTokenId for input embeddings; empty for feature models
   View<const float, 2> features;           // [tokens, num_features] raw input, empty for token models
   std::span<const std::uint8_t> allowed;   // [experts] 0 = do not choose, empty = all may be chosen
 
@@ -46,6 +46,8 @@ class Router {
   /// Most experts that one token can get: what memory is planned for.
   [[nodiscard]] virtual std::size_t max_experts_per_token() const = 0;
   [[nodiscard]] virtual std::size_t parameters() const { return 0; }
+  /// Returns whether it chooses by token ids. It then gets no input embeddings, which have none.
+  [[nodiscard]] virtual bool needs_token_ids() const { return false; }
 
   /// Appends to `plan`, which may hold tokens of other sequences already: for each token in order, `add` for each
   /// chosen expert, best first, then `end_token`. Called by several threads at once, with a context of its own each.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Routers around routers: force, mask, record and replay the choice of experts. LoadOptions::router_decorator puts them
+// Routers around routers: force, mask, record and replay the choice of experts. LoadHooks::router_decorator puts them
 // in place for all sequences of a model, SessionOptions::router_decorator for one.
 #pragma once
 
@@ -22,6 +22,7 @@ class RouterDecorator : public Router {
   [[nodiscard]] std::size_t num_experts() const override { return inner_->num_experts(); }
   [[nodiscard]] std::size_t max_experts_per_token() const override { return inner_->max_experts_per_token(); }
   [[nodiscard]] std::size_t parameters() const override { return inner_->parameters(); }
+  [[nodiscard]] bool needs_token_ids() const override { return inner_->needs_token_ids(); }
 
  protected:
   explicit RouterDecorator(std::unique_ptr<Router> inner) : inner_(std::move(inner)) {}
@@ -37,6 +38,7 @@ class BorrowedRouter : public Router {
   explicit BorrowedRouter(const Router& router) : router_(router) {}
   [[nodiscard]] std::size_t num_experts() const override { return router_.num_experts(); }
   [[nodiscard]] std::size_t max_experts_per_token() const override { return router_.max_experts_per_token(); }
+  [[nodiscard]] bool needs_token_ids() const override { return router_.needs_token_ids(); }
   void route(const ForwardContext& context, const RouterInput& input, RoutingPlan& plan) const override {
     router_.route(context, input, plan);
   }
@@ -61,6 +63,7 @@ class ForcedExperts : public RouterDecorator {
     }
   }
   [[nodiscard]] std::size_t max_experts_per_token() const override { return experts_.size(); }
+  [[nodiscard]] bool needs_token_ids() const override { return false; }
 
   void route(const ForwardContext&, const RouterInput& input, RoutingPlan& plan) const override {
     for (std::size_t t = 0; t < input.positions.size(); ++t) {

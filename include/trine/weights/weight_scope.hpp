@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <optional>
 #include <string>
@@ -31,9 +33,16 @@ class WeightReader {
     std::size_t columns = 128;
   };
 
+  /// Is told of each tensor when it is fetched for the first time. What it throws ends the fetch.
+  using FetchCallback = std::function<void(const std::string& name, std::uint64_t bytes)>;
+
   explicit WeightReader(const WeightSource& source) : WeightReader(source, ScaleBlockShape()) {}
-  WeightReader(const WeightSource& source, const ScaleBlockShape& scale_block, Notes* notes = nullptr)
-      : source_(source), scale_block_(scale_block), notes_(notes == nullptr ? own_notes_ : *notes) {}
+  WeightReader(const WeightSource& source, const ScaleBlockShape& scale_block, Notes* notes = nullptr,
+               FetchCallback on_fetch = {})
+      : source_(source),
+        scale_block_(scale_block),
+        notes_(notes == nullptr ? own_notes_ : *notes),
+        on_fetch_(std::move(on_fetch)) {}
   WeightReader(const WeightReader&) = delete;
   WeightReader& operator=(const WeightReader&) = delete;
 
@@ -53,6 +62,7 @@ class WeightReader {
                             source_.source_name_of(name) + ")",
                         details(name, ErrorKind::mismatch));
     }
+    if (on_fetch_ && !record_.contains(name)) on_fetch_(name, tensor->bytes.size());
     record_.add(name, use);
     return *tensor;
   }
@@ -125,6 +135,7 @@ class WeightReader {
   ScaleBlockShape scale_block_;
   Notes own_notes_;  // where the caller does not collect them
   Notes& notes_;
+  FetchCallback on_fetch_;
   TensorRecord record_;
   std::vector<Ignored> ignored_;
 };
