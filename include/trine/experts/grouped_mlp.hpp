@@ -76,12 +76,14 @@ class GroupedMlp {
  private:
   static constexpr std::size_t kRowBlock = 160;  // rows whose values are held at a time
 
-  // Columns of a task, whole groups, of so many in all: a few rows want long pieces of weights, which memory then
-  // streams, and many rows want their values to stay in cache; either way there are tasks for all threads.
+  // Columns of a task, whole blocks of the buffer that holds h, of so many in all: a few rows want long pieces of
+  // weights, which memory then streams, and many rows want their values to stay in cache; either way there are tasks
+  // for all threads.
   [[nodiscard]] std::size_t block_of(std::size_t columns) const noexcept {
-    const std::size_t most = (rows_ < 16 ? 4 : 2) * kPackedGroup;
+    constexpr std::size_t kBlock = kernels::ActivationBuffer::kColumnBlock;
+    const std::size_t most = (rows_ < 16 ? 4 : 2) * kBlock;
     const std::size_t fair = columns / (2 * context_.execution.num_workers());
-    return std::clamp(fair / kPackedGroup * kPackedGroup, kPackedGroup, most);
+    return std::clamp(fair / kBlock * kBlock, kBlock, most);
   }
 
   void compute_hidden(View<const float, 2> x) {

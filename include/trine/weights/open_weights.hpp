@@ -17,10 +17,11 @@ namespace trine::inline TRINE_ABI {
 ///   model.safetensors             safetensors, one file
 /// Of the last two, model.safetensors counts, as in transformers, and `notes` gets a note. The native format beside one
 /// of them would be two sets of weights, of which one is not meant: an error, as none is. Throws FileError,
-/// ConfigError, WeightError.
+/// ConfigError, WeightError, and what `on_read` throws.
 [[nodiscard]] TRINE_DECL std::unique_ptr<const WeightSource> open_weights(const std::filesystem::path& directory,
                                                                           FileAccess access = FileAccess::map,
-                                                                          Notes* notes = nullptr);
+                                                                          Notes* notes = nullptr,
+                                                                          const ReadCallback& on_read = {});
 
 /// Returns whether `directory` holds one of the files that open_weights looks for.
 [[nodiscard]] TRINE_DECL bool has_weights(const std::filesystem::path& directory);
