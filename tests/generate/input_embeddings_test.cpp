@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 
 #include <trine/generate/chat_session.hpp>
+#include <trine/routing/router_decorators.hpp>
 
 #include "generate/bundled_models.hpp"
 #include "support/embedding_rows.hpp"

@@ -15,7 +15,10 @@
 
 #include <gmock/gmock.h>
 
+#include <trine/core/error.hpp>
 #include <trine/generate/session.hpp>
+#include <trine/model/model.hpp>
+#include <trine/weights/open_weights.hpp>
 #include <trine/weights/shape_only_weights.hpp>
 
 #include "support/expect_error.hpp"

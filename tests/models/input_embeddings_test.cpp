@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include <trine/generate/engine.hpp>
+#include <trine/model/transformer.hpp>
 
 #include "support/embedding_rows.hpp"
 #include "support/expect_error.hpp"

@@ -3,10 +3,15 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <span>
 #include <string>
 
+#include <trine/core/tensor.hpp>
+#include <trine/core/token_id.hpp>
 #include <trine/model/model.hpp>
+#include <trine/weights/weight_scope.hpp>
+#include <trine/weights/weight_source.hpp>
 
 namespace trine::test {
 
