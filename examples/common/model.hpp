@@ -3,8 +3,10 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -14,6 +16,7 @@
 #include <trine/text/tokenizer/tokenizer.hpp>
 
 #include "common/program.hpp"
+#include "common/terminal.hpp"
 
 namespace example {
 
@@ -110,7 +113,13 @@ struct ModelOptions {
   }
   [[nodiscard]] trine::Model load() const {
     require_directory();
-    return read_from_model([&] { return trine::Model::load(directory, load_options()); });
+    trine::LoadOptions options = load_options();
+    std::optional<ProgressBar> bar;  // for slow disks: mapped weights take milliseconds
+    options.progress = [&bar](const trine::LoadProgress& progress) {
+      if (!bar) bar.emplace("loading", progress.bytes_total >> 20U, "MiB", std::chrono::seconds(1));
+      bar->update(progress.bytes_done >> 20U);
+    };
+    return read_from_model([&] { return trine::Model::load(directory, options); });
   }
   [[nodiscard]] trine::Tokenizer load_tokenizer() const {
     require_directory();

@@ -88,22 +88,24 @@ std::string with_unit(double bytes) {
   return fixed(bytes, 1) + " " + unit;
 }
 
-ProgressBar::ProgressBar(std::string label, std::size_t total, std::string unit)
+ProgressBar::ProgressBar(std::string label, std::size_t total, std::string unit, std::chrono::milliseconds delay)
     : label_(std::move(label)),
       total_(total),
       unit_(std::move(unit)),
       shown_(total > 0 && ::isatty(STDERR_FILENO) == 1),
-      colored_(shows_colors(stderr)) {}
+      colored_(shows_colors(stderr)),
+      next_(start_ + delay) {}
 
 ProgressBar::~ProgressBar() {
-  if (shown_) std::fputs("\r\033[K", stderr);
+  if (drawn_) std::fputs("\r\033[K", stderr);
 }
 
 void ProgressBar::update(std::size_t done) {
   constexpr std::size_t kWidth = 30;
   const Clock::time_point now = Clock::now();
-  if (!shown_ || now - drawn_ < std::chrono::milliseconds(100)) return;
-  drawn_ = now;
+  if (!shown_ || now < next_) return;
+  next_ = now + std::chrono::milliseconds(100);
+  drawn_ = true;
   const double seconds = std::chrono::duration<double>(now - start_).count();
   const double rate = static_cast<double>(done) / std::max(seconds, 1e-9);
   const auto remaining = static_cast<long>(static_cast<double>(total_ - done) / std::max(rate, 1e-9));

@@ -30,8 +30,8 @@ namespace example {
 /// A bar with rate and remaining time on stderr, when that is a terminal.
 class ProgressBar {
  public:
-  /// `unit` is what is counted, such as "tokens".
-  ProgressBar(std::string label, std::size_t total, std::string unit);
+  /// `unit` is what is counted, such as "tokens". delay: before it appears, for what is usually quick
+  ProgressBar(std::string label, std::size_t total, std::string unit, std::chrono::milliseconds delay = {});
   ~ProgressBar();
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
@@ -47,7 +47,8 @@ class ProgressBar {
   bool shown_;
   bool colored_;
   Clock::time_point start_ = Clock::now();
-  Clock::time_point drawn_ = {};
+  Clock::time_point next_;  // when it is drawn again
+  bool drawn_ = false;
 };
 
 }  // namespace example

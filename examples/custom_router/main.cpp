@@ -109,12 +109,12 @@ int main(int argc, char** argv) try {
   const trine::Model as_trained = trine::Model::load(directory);
 
   trine::LoadOptions with_new_kind;
-  with_new_kind.routers.add("cosine", CosineRouter::parse);
+  with_new_kind.hooks.routers.add("cosine", CosineRouter::parse);
   const Variant variant(directory);
   const trine::Model cosine = trine::Model::load(variant.directory(), with_new_kind);
 
   trine::LoadOptions with_decorator;
-  with_decorator.router_decorator = [](std::size_t, std::unique_ptr<trine::Router> router) {
+  with_decorator.hooks.router_decorator = [](std::size_t, std::unique_ptr<trine::Router> router) {
     return std::make_unique<BestExpertOnly>(std::move(router));
   };
   const trine::Model best_only = trine::Model::load(directory, with_decorator);

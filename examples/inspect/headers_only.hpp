@@ -27,7 +27,7 @@ class HeadersOnly : public trine::WeightSource {
       return trine::Model::build(trine::read_json_file(source_name), source_name,
                                  std::make_unique<trine::ShapeOnlyWeights>(), options);
     }
-    options.wrap_weights = [](std::unique_ptr<const trine::WeightSource> files) {
+    options.hooks.wrap_weights = [](std::unique_ptr<const trine::WeightSource> files) {
       return std::make_unique<HeadersOnly>(std::move(files));
     };
     return trine::Model::load(directory, options);

@@ -105,8 +105,10 @@ class QuantizeSummary {
   };
 
   static std::string text(std::string_view view) { return std::string(view); }
-  static std::string text(trine::DType dtype) {  // bytes of codes are MXFP4 here, and nothing else
-    return dtype == trine::DType::u8 ? "mxfp4" : text(to_string(dtype));
+  // Of the weights that a tensor of that type holds: a type of codes is named by their format.
+  static std::string text(trine::DType dtype) {
+    const trine::WeightFormat* format = trine::find_format_of_tensor(dtype);
+    return text(format != nullptr ? format->name : to_string(dtype));
   }
   static std::string precise_percent(double share) { return percent(share, share < 1e-5 ? 6 : 3); }
 

@@ -157,6 +157,37 @@ TEST_F(GenerateText, CancelsAnAnswer) {
   EXPECT_EQ(chat.messages().back()["content"], result.text);
 }
 
+TEST_F(GenerateText, PullsAnAnswer) {
+  trine::GenerateOptions options;
+  options.max_new_tokens = 20;
+  std::ostringstream out;
+  trine::ChatSession chat(trine::Session(model), tokenizer,
+                          trine::ChatTemplate("{% for m in messages %}{{ m.content }}\n{% endfor %}", "letters"));
+
+  trine::ChatStream stream(chat, "Tell me everything.", options);
+  while (const std::optional<std::string> piece = stream.next()) out << *piece << std::flush;
+  const trine::ChatResult result = stream.take_result();
+
+  EXPECT_EQ(out.str(), result.text);
+  EXPECT_EQ(chat.messages().back()["content"], result.text);
+}
+
+TEST_F(GenerateText, ReadsInputEmbeddings) {
+  trine::GenerateOptions options;
+  options.max_new_tokens = 5;
+  const std::size_t picture = 3;
+  const auto encode = [&](std::size_t tokens) { return trine::Tensor<float, 2>({tokens, model.info().hidden_size}); };
+  trine::Session session(model);
+
+  const trine::Tensor<float, 2> image = encode(picture);  // [tokens, hidden], of an encoder of images
+  session.forward(tokenizer.encode("Look at this:\n"));
+  session.forward_embeddings(image.view());
+  const trine::GenerateResult result = trine::generate(session, tokenizer, "\nIt is", options);
+
+  EXPECT_EQ(result.tokens.size(), 5U);
+  EXPECT_EQ(std::ranges::count(session.tokens(), trine::kNoTokenId), 3);
+}
+
 TEST_F(GenerateText, SamplesSeveralContinuations) {
   trine::GenerateOptions options;
   options.max_new_tokens = 10;

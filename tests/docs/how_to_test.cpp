@@ -157,6 +157,29 @@ TEST(UseInYourProject, IsCancelled) {
   EXPECT_NO_THROW(session.forward(tokens));
 }
 
+TEST(UseInYourProject, ShowsHowFarALoadIs) {
+  const fs::path directory = kModels / "summary";
+  std::stop_source stop;
+  std::uint64_t shown = 0;
+  const auto show_percent = [&](std::uint64_t percent) { shown = percent; };
+  {
+    trine::LoadOptions options;
+    options.access = trine::FileAccess::read;  // a copy in memory, in place of a mapped file
+    options.cancel = stop.get_token();         // stop.request_stop() from any thread
+    options.progress = [&](const trine::LoadProgress& progress) {
+      show_percent(100 * progress.bytes_done / progress.bytes_total);  // of progress.name
+    };
+    try {
+      const trine::Model model = trine::Model::load(directory, options);
+    } catch (const trine::CancelledError&) {
+      show_percent(0);  // nothing of the load is left
+    }
+  }
+  EXPECT_EQ(shown, 100U);
+  stop.request_stop();
+  EXPECT_THROW(static_cast<void>(trine::Model::load(directory, {.cancel = stop.get_token()})), trine::CancelledError);
+}
+
 TEST(UseInYourProject, CatchesOneTypeAtTheEdge) {
   const fs::path directory = "no-such-model";
   std::string shown;
@@ -298,8 +321,8 @@ TEST(WatchAndControlRouting, ForcesAndMasks) {
   const fs::path directory = kModels / "summary";
 
   trine::LoadOptions options;
-  options.router_decorator = [](std::size_t layer,
-                                std::unique_ptr<trine::Router> router) -> std::unique_ptr<trine::Router> {
+  options.hooks.router_decorator = [](std::size_t layer,
+                                      std::unique_ptr<trine::Router> router) -> std::unique_ptr<trine::Router> {
     if (layer == 0) return std::make_unique<trine::ForcedExperts>(std::move(router), std::vector<std::uint32_t>{3, 1});
     return std::make_unique<trine::MaskedExperts>(std::move(router), std::vector<std::uint32_t>{0});
   };
@@ -331,7 +354,7 @@ TEST(WatchAndControlRouting, MasksOneSession) {
 
   for (std::uint32_t expert = 0; expert < 4; ++expert) {
     trine::LoadOptions options;
-    options.router_decorator = without(expert);
+    options.hooks.router_decorator = without(expert);
     trine::Session session(trine::Model::load(kModels / "summary", options));
     EXPECT_EQ(answers[expert], to_vector(session.forward(tokens).row(0))) << "as a model that is loaded masked";
   }
@@ -344,14 +367,14 @@ TEST(WatchAndControlRouting, RecordsAndReplays) {
 
   const auto record = std::make_shared<trine::RoutingRecord>();
   trine::LoadOptions recording;
-  recording.router_decorator = [&](std::size_t layer, std::unique_ptr<trine::Router> router) {
+  recording.hooks.router_decorator = [&](std::size_t layer, std::unique_ptr<trine::Router> router) {
     return std::make_unique<trine::RecordedRouting>(std::move(router), layer, record);
   };
   trine::Session first(trine::Model::load(directory, recording));
   first.forward(tokens);
 
   trine::LoadOptions replaying;
-  replaying.router_decorator = [&](std::size_t layer, std::unique_ptr<trine::Router> router) {
+  replaying.hooks.router_decorator = [&](std::size_t layer, std::unique_ptr<trine::Router> router) {
     return std::make_unique<trine::ReplayedRouting>(std::move(router), layer, record);
   };
   trine::Session second(trine::Model::load(other_directory, replaying));
@@ -504,7 +527,7 @@ TEST(AddAnArchitecture, IsLoadedByItsModelType) {
   const fs::path directory = renamed_golden(files);
 
   trine::LoadOptions options;
-  options.architectures.emplace("plain_moe", build_plain_moe);
+  options.hooks.architectures.emplace("plain_moe", build_plain_moe);
   const trine::Model model = trine::Model::load(directory, options);
 
   const auto golden = read_golden(kModels / "full_attention_softmax_top_k");

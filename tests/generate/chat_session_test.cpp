@@ -135,6 +135,170 @@ TEST_P(ChatSessionOf, StreamsTheAnswer) {
   EXPECT_EQ(last_content(chat), result.text);
 }
 
+// The answer of a turn, pulled, after at most so many pieces; without its result if it is dropped.
+ChatResult pull(ChatStream& stream, std::string& shown, std::size_t pieces) {
+  for (; pieces > 0; --pieces) {
+    const std::optional<std::string> piece = stream.next();
+    if (!piece) break;
+    shown += *piece;
+    const std::size_t opened = piece->starts_with("<think>\n") ? 8 : 0;  // is shown, and is no part of the answer
+    EXPECT_THAT(stream.result().text, testing::EndsWith(piece->substr(opened)));
+  }
+  return stream.take_result();
+}
+
+constexpr std::size_t kAllPieces = 1000;
+
+void expect_same_turn(const ChatSession& pulled, const ChatSession& called) {
+  EXPECT_EQ(pulled.messages(), called.messages());
+  EXPECT_TRUE(std::ranges::equal(pulled.session().tokens(), called.session().tokens()));
+  EXPECT_EQ(pulled.session().position(), called.session().position());
+  EXPECT_EQ(pulled.statistics().turns, called.statistics().turns);
+  EXPECT_EQ(pulled.statistics().prefill_tokens, called.statistics().prefill_tokens);
+  EXPECT_EQ(pulled.statistics().cached_tokens, called.statistics().cached_tokens);
+  EXPECT_EQ(pulled.statistics().generated_tokens, called.statistics().generated_tokens);
+}
+
+void expect_same_result(const ChatResult& pulled, const ChatResult& called) {
+  EXPECT_EQ(pulled.text, called.text);
+  EXPECT_EQ(pulled.tokens, called.tokens);
+  EXPECT_EQ(pulled.prompt_tokens, called.prompt_tokens);
+  EXPECT_EQ(pulled.reason, called.reason);
+  EXPECT_EQ(pulled.cached_tokens, called.cached_tokens);
+  EXPECT_EQ(pulled.prefill_tokens, called.prefill_tokens);
+  EXPECT_EQ(pulled.dropped_messages, called.dropped_messages);
+}
+
+TEST_P(ChatSessionOf, IsPulledAsItIsCalledBack) {
+  const char* thinking = "{% for m in messages %}{{ m.content }}<|endoftext|>{% endfor %}<think>\n";
+  for (const char* chat_template : {kControl, kPlain, thinking}) {
+    ChatSession pulled = this->chat(chat_template, {.system = "Speak in verse."}, {.context_length = 160});
+    ChatSession called = this->chat(chat_template, {.system = "Speak in verse."}, {.context_length = 160});
+    for (int turn = 0; turn < 8; ++turn) {  // the last ones drop old turns
+      const std::string line = "This is question number " + std::to_string(turn) + ".";
+      std::string shown_called;
+      const ChatResult expected = called.send(line, options(16), [&](std::string_view piece) {
+        shown_called += piece;
+        return true;
+      });
+      std::string shown_pulled;
+      ChatStream stream(pulled, line, options(16));
+      expect_same_result(pull(stream, shown_pulled, kAllPieces), expected);
+      EXPECT_EQ(shown_pulled, shown_called);
+      expect_same_turn(pulled, called);
+    }
+    pulled.add({{"role", "tool"}, {"content", "12:30"}});
+    called.add({{"role", "tool"}, {"content", "12:30"}});
+    std::string shown;
+    ChatStream stream(pulled, options());
+    expect_same_result(pull(stream, shown, kAllPieces), called.reply(options()));
+    expect_same_turn(pulled, called);
+  }
+}
+
+TEST_P(ChatSessionOf, HasTheTurnInItsHistoryAtTheEndOfTheStream) {
+  ChatSession chat = this->chat();
+  ChatStream stream(chat, "Who is there?", options());
+  EXPECT_EQ(chat.session().position(), 0U) << "nothing is computed yet";
+  EXPECT_EQ(stream.result().reason, FinishReason::cancelled);
+  std::string shown;
+  while (const std::optional<std::string> piece = stream.next()) shown += *piece;
+  EXPECT_EQ(stream.next(), std::nullopt);
+  EXPECT_EQ(last_content(chat), shown);
+  EXPECT_EQ(chat.statistics().turns, 1U);
+  const std::vector<TokenId> prompt = stream.result().prompt_tokens;
+  const ChatResult result = stream.take_result();
+  EXPECT_EQ(result.text, shown);
+  EXPECT_EQ(result.prompt_tokens, prompt) << "of the whole conversation";
+  EXPECT_EQ(chat.statistics().turns, 1U) << "counted once";
+  EXPECT_EQ(chat.messages().size(), 2U);
+}
+
+// However a pulled answer is broken off, the history is that of the callback that is broken off there.
+TEST_P(ChatSessionOf, KeepsWhatWasSaidWhenAStreamIsDroppedOrCancelled) {
+  enum class End { dropped, moved_and_dropped, taken, cancelled };
+  for (const std::size_t pieces : {0U, 1U, 4U}) {
+    for (const End end : {End::dropped, End::moved_and_dropped, End::taken, End::cancelled}) {
+      ChatSession pulled = this->chat();
+      ChatSession called = this->chat();
+      pulled.send("Who is there?", options());
+      called.send("Who is there?", options());
+      std::stop_source stop;
+      GenerateOptions how = options(500);
+      how.cancel = stop.get_token();
+      std::size_t left = pieces;
+      std::stop_source called_stop;
+      GenerateOptions called_how = options(500);
+      called_how.cancel = called_stop.get_token();
+      if (pieces == 0) called_stop.request_stop();
+      const ChatResult expected = called.send("Speak.", called_how, [&](std::string_view) { return --left > 0; });
+      {
+        ChatStream stream(pulled, "Speak.", how);
+        for (std::size_t i = 0; i < pieces; ++i) ASSERT_TRUE(stream.next().has_value());
+        if (end == End::taken) {
+          const ChatResult found = stream.take_result();
+          EXPECT_EQ(found.reason, FinishReason::cancelled);
+          if (pieces > 0) expect_same_result(found, expected);
+        } else if (end == End::cancelled) {
+          stop.request_stop();
+          while (stream.next()) {
+          }
+          EXPECT_EQ(stream.result().reason, FinishReason::cancelled);
+        } else if (end == End::moved_and_dropped) {
+          const ChatStream other(std::move(stream));
+          EXPECT_EQ(pulled.statistics().turns, 1U) << "not ended by the move";
+        }
+      }
+      EXPECT_EQ(pulled.messages(), called.messages()) << pieces;
+      EXPECT_EQ(pulled.messages().size(), pieces == 0 ? 2U : 4U);
+      EXPECT_EQ(pulled.statistics().turns, 2U);
+      EXPECT_EQ(pulled.statistics().generated_tokens, called.statistics().generated_tokens);
+      const ChatResult next = pulled.send("Go on.", options());
+      EXPECT_EQ(next.tokens, called.send("Go on.", options()).tokens);
+      EXPECT_EQ(next.tokens, fresh(next, options()).tokens);
+    }
+  }
+}
+
+TEST_P(ChatSessionOf, LeavesTheHistoryWhenAStreamFails) {
+  ChatSession chat = this->chat();
+  chat.send("Who is there?", options());
+  const OrderedJson before = chat.messages();
+  GenerateOptions failing = options();
+  std::size_t calls = 0;
+  failing.logits_processors = {[&](std::span<float>, std::span<const TokenId>) {
+    if (++calls == 3) throw std::runtime_error("mine");
+  }};
+  {
+    ChatStream stream(chat, "So?", failing);
+    const auto pull_all = [&] {
+      while (stream.next()) {
+      }
+    };
+    EXPECT_ERROR(pull_all(), std::runtime_error, "mine");
+    EXPECT_EQ(stream.next(), std::nullopt);
+  }
+  EXPECT_EQ(chat.messages(), before);
+  GenerateOptions wrong = options();
+  wrong.sampling.temperature = -1.0F;
+  EXPECT_ERROR(ChatStream(chat, "So?", wrong), InputError, "temperature");
+  EXPECT_EQ(chat.messages(), before);
+  const ChatResult next = chat.send("So?", options());
+  EXPECT_EQ(next.tokens, fresh(next, options()).tokens);
+}
+
+TEST_P(ChatSessionOf, HasOneStreamAtATime) {
+  ChatSession chat = this->chat();
+  {
+    ChatStream stream(chat, "Who is there?", options());
+    ASSERT_TRUE(stream.next().has_value());
+    EXPECT_ERROR(ChatStream(chat, "So?", options()), InputError, "expected the answer before to have ended");
+    EXPECT_ERROR(chat.send("So?", options()), InputError, "expected the answer before to have ended");
+    EXPECT_TRUE(stream.next().has_value()) << "it goes on";
+  }
+  EXPECT_NO_THROW(chat.send("So?", options()));
+}
+
 TEST_P(ChatSessionOf, KeepsWhatWasSaidWhenCancelled) {
   ChatSession chat = this->chat();
   chat.send("Who is there?", options());

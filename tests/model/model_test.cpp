@@ -41,7 +41,7 @@ std::vector<std::uint32_t> bits_of(View<const float, 2> values) {
 std::vector<std::uint32_t> logits(const Golden& golden, const RouterDecoratorFactory& wrap = {},
                                   std::shared_ptr<RoutingObserver> observer = nullptr) {
   LoadOptions options;
-  options.router_decorator = wrap;
+  options.hooks.router_decorator = wrap;
   Session session(Model::load(golden.directory, options),
                   {.activations = ActivationPrecision::f32, .observer = std::move(observer)});
   return bits_of(session.forward(golden.tokens, OutputRows::all));

@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <filesystem>
 #include <initializer_list>
+#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -57,6 +60,34 @@ TEST(TensorRoles, AreThoseOfTheNamesInTheGoldenModels) {
   }
   EXPECT_GT(models, 40U);
   EXPECT_EQ(seen.size(), 9U) << "every role";
+}
+
+// The tensors of a tied model, and the head that it does not use.
+class WithUnusedHead : public WeightSource {
+ public:
+  explicit WithUnusedHead(std::unique_ptr<const WeightSource> files)
+      : files_(std::move(files)), head_(*files_->find("model.embed_tokens.weight")) {}
+  [[nodiscard]] const StoredTensor* find(std::string_view name) const override {
+    return name == "lm_head.weight" ? &head_ : files_->find(name);
+  }
+  [[nodiscard]] std::vector<std::string_view> names() const override {
+    std::vector<std::string_view> result = files_->names();
+    result.emplace_back("lm_head.weight");
+    return result;
+  }
+  [[nodiscard]] std::string place() const override { return files_->place(); }
+
+ private:
+  std::unique_ptr<const WeightSource> files_;
+  StoredTensor head_;
+};
+
+TEST(TensorRoles, AreDeclaredForWhatIsIgnored) {
+  const fs::path directory = fs::path(TRINE_TEST_DATA) / "families" / "mixtral_fused_tied";
+  const std::string config = (directory / "config.json").string();
+  const TensorRecord record =
+      Model::tensor_record(read_json_file(config), config, WithUnusedHead(open_weights(directory)));
+  EXPECT_EQ(record.find("lm_head.weight").role, TensorRole::head);
 }
 
 TEST(TensorRoles, SayWhatALayerCannotReadInBlocks) {

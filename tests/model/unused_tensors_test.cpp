@@ -50,7 +50,7 @@ class WithTensors : public WeightSource {
 Model load_with(const std::string& family, const std::vector<std::string>& names,
                 std::vector<std::string> allow_unknown = {}) {
   LoadOptions options;
-  options.wrap_weights = [&](std::unique_ptr<const WeightSource> files) {
+  options.hooks.wrap_weights = [&](std::unique_ptr<const WeightSource> files) {
     return std::make_unique<WithTensors>(std::move(files), names);
   };
   options.allow_unknown = std::move(allow_unknown);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 #include <trine/core/abi.hpp>
 
@@ -10,5 +11,8 @@ namespace trine::inline TRINE_ABI {
 
 /// An index into the vocabulary, the rows of the embedding and the logits.
 using TokenId = std::uint32_t;
+
+/// Stands where a position has no token: it was given as an input embedding. No vocabulary has it.
+inline constexpr TokenId kNoTokenId = std::numeric_limits<TokenId>::max();
 
 }  // namespace trine::inline TRINE_ABI

@@ -76,13 +76,14 @@ class GroupedMlp {
  private:
   static constexpr std::size_t kRowBlock = 160;  // rows whose intermediate values are held at a time
 
-  // Columns per task, a multiple of the packed block, of this many in total. Few rows use long ranges of weights, which
+  // Columns per task, a multiple of ActivationBuffer::kColumnBlock, of this many in total. Few rows use long ranges of weights, which
   // stream well; many rows use short ones, so that their values stay in cache. Either way there are tasks for all
   // threads.
   [[nodiscard]] std::size_t block_of(std::size_t columns) const noexcept {
-    const std::size_t most = (rows_ < 16 ? 4 : 2) * kPackedGroup;
+    constexpr std::size_t kBlock = kernels::ActivationBuffer::kColumnBlock;
+    const std::size_t most = (rows_ < 16 ? 4 : 2) * kBlock;
     const std::size_t fair = columns / (2 * context_.execution.num_workers());
-    return std::clamp(fair / kPackedGroup * kPackedGroup, kPackedGroup, most);
+    return std::clamp(fair / kBlock * kBlock, kBlock, most);
   }
 
   void compute_hidden(View<const float, 2> x) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,42 +14,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include <trine/generate/chat_options.hpp>
 #include <trine/generate/generate.hpp>
+#include <trine/generate/text_stream.hpp>
 #include <trine/text/chat/chat_template.hpp>
 
 namespace trine::inline TRINE_ABI {
-
-/// How a conversation begins, and what happens when it becomes too long.
-struct ChatOptions {
-  std::string system = {};                                              ///< a system message to begin with; empty: none
-  nlohmann::ordered_json tools = nullptr;                               ///< for the template: see ChatInput
-  nlohmann::ordered_json variables = nlohmann::ordered_json::object();  ///< for the template: see ChatInput
-  bool drop_old_turns = true;  ///< when the context has no room for all; otherwise that is a CapacityError
-};
-
-/// What one turn made: `prompt_tokens` are those of the whole conversation, of which `cached_tokens` had been computed
-/// before.
-struct ChatResult : GenerateResult {
-  std::size_t dropped_messages = 0;  ///< the oldest ones, which had no room: the model has forgotten them
-};
-
-/// Sums over the turns of a conversation, also over those before a reset.
-struct ChatStatistics {
-  std::size_t turns = 0;             ///< calls of send() and reply() that ended without an exception
-  std::size_t prefill_tokens = 0;    ///< computed to read what people said
-  std::size_t cached_tokens = 0;     ///< that did not have to be computed again
-  std::size_t generated_tokens = 0;  ///< of answers
-  double prefill_seconds = 0.0;      ///< wall-clock time of reading
-  double decode_seconds = 0.0;       ///< wall-clock time of generating
-
-  /// Computed tokens per second of reading; without those that were cached.
-  [[nodiscard]] double prefill_tokens_per_second() const { return per_second(prefill_tokens, prefill_seconds); }
-  /// Generated tokens per second.
-  [[nodiscard]] double decode_tokens_per_second() const { return per_second(generated_tokens, decode_seconds); }
-
- private:
-  [[nodiscard]] static double per_second(std::size_t tokens, double seconds);
-};
 
 /// A conversation: sends what the user says, gives what the model answers. Movable; one thread at a time.
 class ChatSession {
@@ -58,9 +29,8 @@ class ChatSession {
   ChatSession(Session session, Tokenizer tokenizer, ChatTemplate chat_template, ChatOptions options = {});
 
   /// The answer to what the user says, which `on_text` gets as it is made.
-  ///   cancelled        by GenerateOptions::cancel or by `on_text`: what was said of the answer stays in the history;
-  ///   if
-  ///                    that is nothing, the user's message is taken back
+  ///   cancelled        by GenerateOptions::cancel or by `on_text`: what was said of the answer stays in the history.
+  ///                    If that is nothing, the user's message is taken back
   ///   context is full  the oldest turns are dropped first (ChatOptions::drop_old_turns), never the system message: see
   ///                    ChatResult::dropped_messages
   /// eos_token_ids are those of `options` and of the tokenizer: a model's own list is often that of its base, which
@@ -91,33 +61,25 @@ class ChatSession {
   [[nodiscard]] static std::string_view opened_thought(std::string_view prompt);
 
  private:
+  friend class ChatStream;
+
   // A conversation as the model reads it.
   struct Prompt {
     nlohmann::ordered_json messages;
     std::string text;
     std::vector<TokenId> tokens;
   };
-
   // A turn that either happens or leaves the history as it was.
-  template <class Begin>
-  ChatResult transact(const GenerateOptions& options, const TextCallback& on_text, const Begin& begin) {
-    const nlohmann::ordered_json before = messages_;
-    try {
-      begin();
-      ChatResult result = answer(options, on_text);
-      if (result.tokens.empty() && result.reason == FinishReason::cancelled) {
-        messages_ = before;
-        result.dropped_messages = 0;
-      }
-      return result;
-    } catch (...) {
-      messages_ = before;
-      forget();
-      throw;
-    }
-  }
+  struct OpenTurn {
+    nlohmann::ordered_json before;  // messages
+    Prompt prompt;
+    TextStream text;
+  };
 
-  ChatResult answer(const GenerateOptions& options, const TextCallback& on_text);
+  // user: what the user says, if it is the user's turn
+  [[nodiscard]] OpenTurn begin_turn(std::optional<std::string_view> user, const GenerateOptions& options);
+  [[nodiscard]] ChatResult end_turn(OpenTurn& turn);
+  void take_back(const nlohmann::ordered_json& before);
 
   /// The conversation, or its newest turns. When it leaves too little of the context for an answer, half the context is
   /// made free at once: what follows a dropped turn has to be read again, which should not happen at every turn.
@@ -154,6 +116,55 @@ class ChatSession {
   ChatStatistics statistics_;
   std::string known_text_;  // what the first known_tokens_ of the session are tokens of; empty: not known
   std::size_t known_tokens_ = 0;
+  bool is_answering_ = false;  // a ChatStream has not ended
+};
+
+/// One answer of a chat, of which the program takes the next piece of text when it likes, as from a TextStream:
+///   ChatStream stream(chat, "Who is there?");
+///   while (const auto piece = stream.next()) std::cout << *piece;
+///
+/// The turn is part of the history as soon as next() has returned nullopt. A stream that is destroyed before is
+/// cancelled: what was said of the answer stays in the history, as ChatSession::send says. After an exception nothing
+/// was said.
+///
+/// Borrows the chat, which the program leaves alone, and where it is, until the end.
+class ChatStream {
+ public:
+  /// The answer to what the user says. Computes nothing yet. Throws what ChatSession::send throws before the model
+  /// reads; InputError while another stream of the chat has not ended.
+  ChatStream(ChatSession& chat, std::string_view user, const GenerateOptions& options = {});
+  /// The same for messages that were added, as ChatSession::reply.
+  explicit ChatStream(ChatSession& chat, const GenerateOptions& options = {});
+
+  /// Continues the answer of the other one, which has then ended.
+  ChatStream(ChatStream&& other) noexcept;
+  ChatStream(const ChatStream&) = delete;
+  ChatStream& operator=(const ChatStream&) = delete;
+  ~ChatStream();
+
+  /// The next piece of text, as TextStream::next, and its exceptions; nullopt at the end.
+  [[nodiscard]] std::optional<std::string> next();
+
+  /// So far; complete, with the tokens of the whole conversation as its prompt, when next() has returned nullopt.
+  [[nodiscard]] const GenerateResult& result() const noexcept;
+
+  /// Ends the answer, if it has not ended (reason `cancelled`). What next() had not returned is in the text.
+  [[nodiscard]] ChatResult take_result();
+
+ private:
+  friend class ChatSession;
+
+  void end();
+  // As if nothing had been said.
+  void take_back();
+
+  // All of it, to a callback.
+  ChatResult show(const TextCallback& on_text);
+
+  ChatSession* chat_;  // null when the turn has ended
+  ChatSession::OpenTurn turn_;
+  std::string opened_{ChatSession::opened_thought(turn_.prompt.text)};  // until it is shown
+  ChatResult result_;
 };
 
 }  // namespace trine::inline TRINE_ABI

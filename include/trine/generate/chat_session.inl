@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,16 +13,14 @@
 
 #include <nlohmann/json.hpp>
 
+#include <trine/core/error.hpp>
 #include <trine/generate/chat_session.hpp>
 #include <trine/generate/generate.hpp>
+#include <trine/generate/text_stream.hpp>
 #include <trine/text/chat/chat_template.hpp>
 #include <trine/text/unicode/utf8.hpp>
 
 namespace trine::inline TRINE_ABI {
-
-TRINE_DECL double ChatStatistics::per_second(std::size_t tokens, double seconds) {
-  return static_cast<double>(tokens) / std::max(seconds, 1e-9);
-}
 
 TRINE_DECL ChatSession::ChatSession(Session session, Tokenizer tokenizer, ChatTemplate chat_template,
                                     ChatOptions options)
@@ -34,11 +33,11 @@ TRINE_DECL ChatSession::ChatSession(Session session, Tokenizer tokenizer, ChatTe
 
 TRINE_DECL ChatResult ChatSession::send(std::string_view user, const GenerateOptions& options,
                                         const TextCallback& on_text) {
-  return transact(options, on_text, [&] { add({{"role", "user"}, {"content", to_valid_utf8(std::string(user))}}); });
+  return ChatStream(*this, user, options).show(on_text);
 }
 
 TRINE_DECL ChatResult ChatSession::reply(const GenerateOptions& options, const TextCallback& on_text) {
-  return transact(options, on_text, [] {});
+  return ChatStream(*this, options).show(on_text);
 }
 
 TRINE_DECL void ChatSession::reset() {
@@ -53,34 +52,53 @@ TRINE_DECL std::string_view ChatSession::opened_thought(std::string_view prompt)
   return end != std::string_view::npos && prompt.substr(0, end + 1).ends_with(kBegin) ? "<think>\n" : "";
 }
 
-TRINE_DECL ChatResult ChatSession::answer(const GenerateOptions& options, const TextCallback& on_text) {
-  Prompt prompt = fitting_prompt(options);
-  // One token at least is left to be read, for its logits.
-  const auto same = std::ranges::mismatch(session_.tokens(), prompt.tokens).in2 - prompt.tokens.begin();
-  const std::size_t held = std::min(static_cast<std::size_t>(same), prompt.tokens.size() - 1);
-  truncate_or_postpone(session_, held);
+TRINE_DECL ChatSession::OpenTurn ChatSession::begin_turn(std::optional<std::string_view> user,
+                                                         const GenerateOptions& options) {
+  if (is_answering_)
+    throw InputError("chat: expected the answer before to have ended, found a ChatStream of it",
+                     {ErrorKind::wrong_state});
+  nlohmann::ordered_json before = messages_;
+  try {
+    if (user) add({{"role", "user"}, {"content", to_valid_utf8(std::string(*user))}});
+    Prompt prompt = fitting_prompt(options);
+    // One token at least is left to be read, for its logits.
+    const auto same = std::ranges::mismatch(session_.tokens(), prompt.tokens).in2 - prompt.tokens.begin();
+    const std::size_t held = std::min(static_cast<std::size_t>(same), prompt.tokens.size() - 1);
+    truncate_or_postpone(session_, held);
+    GenerateOptions for_turns = options;
+    const std::span<const TokenId> known = tokenizer_.eos_token_ids();
+    if (!for_turns.eos_token_ids.empty())
+      for_turns.eos_token_ids.insert(for_turns.eos_token_ids.end(), known.begin(), known.end());
+    std::vector<TokenId> rest(prompt.tokens.begin() + static_cast<std::ptrdiff_t>(held), prompt.tokens.end());
+    TextStream text(session_, tokenizer_, std::move(rest), std::move(for_turns));
+    is_answering_ = true;
+    return {std::move(before), std::move(prompt), std::move(text)};
+  } catch (...) {
+    take_back(before);
+    throw;
+  }
+}
 
-  std::string opened(opened_thought(prompt.text));
-  const auto show = [&](std::string_view piece) {
-    if (!on_text) return true;
-    if (opened.empty()) return on_text(piece);
-    return on_text(std::exchange(opened, "") + std::string(piece));
-  };
-  GenerateOptions for_turns = options;
-  const std::span<const TokenId> known = tokenizer_.eos_token_ids();
-  if (!for_turns.eos_token_ids.empty())
-    for_turns.eos_token_ids.insert(for_turns.eos_token_ids.end(), known.begin(), known.end());
-  ChatResult result{
-      generate_from_tokens(session_, tokenizer_,
-                           {prompt.tokens.begin() + static_cast<std::ptrdiff_t>(held), prompt.tokens.end()}, for_turns,
-                           show),
-      messages_.size() - prompt.messages.size()};
-  remember(prompt.text, result);
-  result.prompt_tokens = std::move(prompt.tokens);
-  messages_ = std::move(prompt.messages);
-  add({{"role", "assistant"}, {"content", result.text}});
+TRINE_DECL ChatResult ChatSession::end_turn(OpenTurn& turn) {
+  ChatResult result{turn.text.take_result(), messages_.size() - turn.prompt.messages.size()};
+  is_answering_ = false;
+  remember(turn.prompt.text, result);
+  result.prompt_tokens = std::move(turn.prompt.tokens);
   count(result);
+  if (result.tokens.empty() && result.reason == FinishReason::cancelled) {
+    messages_ = std::move(turn.before);
+    result.dropped_messages = 0;
+  } else {
+    messages_ = std::move(turn.prompt.messages);
+    add({{"role", "assistant"}, {"content", result.text}});
+  }
   return result;
+}
+
+TRINE_DECL void ChatSession::take_back(const nlohmann::ordered_json& before) {
+  is_answering_ = false;
+  messages_ = before;
+  forget();
 }
 
 TRINE_DECL ChatSession::Prompt ChatSession::fitting_prompt(const GenerateOptions& options) const {
@@ -178,6 +196,71 @@ TRINE_DECL void ChatSession::count(const GenerateResult& result) {
   statistics_.generated_tokens += result.tokens.size();
   statistics_.prefill_seconds += result.prefill_seconds;
   statistics_.decode_seconds += result.decode_seconds;
+}
+
+TRINE_DECL ChatStream::ChatStream(ChatSession& chat, std::string_view user, const GenerateOptions& options)
+    : chat_(&chat), turn_(chat.begin_turn(user, options)) {}
+
+TRINE_DECL ChatStream::ChatStream(ChatSession& chat, const GenerateOptions& options)
+    : chat_(&chat), turn_(chat.begin_turn(std::nullopt, options)) {}
+
+TRINE_DECL ChatStream::ChatStream(ChatStream&& other) noexcept
+    : chat_(std::exchange(other.chat_, nullptr)),
+      turn_(std::move(other.turn_)),
+      opened_(std::move(other.opened_)),
+      result_(std::move(other.result_)) {}
+
+TRINE_DECL ChatStream::~ChatStream() {
+  try {
+    end();
+  } catch (...) {  // out of memory: end() has taken the turn back
+  }
+}
+
+TRINE_DECL std::optional<std::string> ChatStream::next() {
+  if (chat_ == nullptr) return std::nullopt;
+  try {
+    std::optional<std::string> piece = turn_.text.next();
+    if (piece) return opened_.empty() ? piece : std::exchange(opened_, "") + *piece;
+  } catch (...) {
+    take_back();
+    throw;
+  }
+  end();
+  return std::nullopt;
+}
+
+TRINE_DECL const GenerateResult& ChatStream::result() const noexcept {
+  return chat_ != nullptr ? turn_.text.result() : result_;
+}
+
+TRINE_DECL ChatResult ChatStream::take_result() {
+  end();
+  return std::move(result_);
+}
+
+TRINE_DECL void ChatStream::end() {
+  if (chat_ == nullptr) return;
+  try {
+    result_ = chat_->end_turn(turn_);
+    chat_ = nullptr;
+  } catch (...) {
+    take_back();
+    throw;
+  }
+}
+
+TRINE_DECL void ChatStream::take_back() { std::exchange(chat_, nullptr)->take_back(turn_.before); }
+
+TRINE_DECL ChatResult ChatStream::show(const TextCallback& on_text) {
+  try {
+    while (const std::optional<std::string> piece = next())
+      if (on_text && !on_text(*piece)) break;
+  } catch (...) {  // of the callback
+    if (chat_ != nullptr) take_back();
+    throw;
+  }
+  return take_result();
 }
 
 }  // namespace trine::inline TRINE_ABI

@@ -42,11 +42,13 @@ enum class OutputRows : std::uint8_t {
   all,   ///< of every one
 };
 
-/// What a sequence is continued by, after tokens that wait in it: tokens, or frames of features [frames, sites,
+/// What a sequence is continued by, after tokens that wait in it: tokens; or, in their place, rows of input embeddings
+/// [tokens, hidden], such as those of an image or of a prompt that was trained; or frames of features [frames, sites,
 /// num_features].
 struct SequenceInput {
   Sequence* sequence = nullptr;          ///< borrowed for the pass; each sequence occurs once in it
   std::span<const TokenId> tokens = {};  ///< of a model that takes tokens; may be empty where tokens wait
+  View<const float, 2> embeddings = {};  ///< of a model that takes tokens, in place of `tokens`
   View<const float, 3> features = {};    ///< of a model that takes features
   OutputRows rows = OutputRows::last;    ///< last: one row of outputs; all: one per token or frame
 };
@@ -79,8 +81,9 @@ class Engine {
   [[nodiscard]] std::size_t workspace_bytes() const noexcept;
 
   /// Continues all sequences, each once in `inputs`, and returns an output for each, valid until the next call. Nothing
-  /// was done where it throws InputError (no input, an id out of range, another kind of input than the model takes, an
-  /// interrupted sequence) or CapacityError. CancelledError interrupts the sequences.
+  /// was done where it throws InputError (no input, an id out of range, an embedding that is not finite or that a
+  /// router which chooses by token ids would get, another kind of input than the model takes, an interrupted sequence),
+  /// ShapeError or CapacityError. CancelledError interrupts the sequences.
   std::span<const SequenceOutput> forward(std::span<const SequenceInput> inputs, const std::stop_token& stop = {});
 
  private:
@@ -93,11 +96,16 @@ class Engine {
     std::size_t outputs = 0;  // rows of outputs that are there
   };
 
+  // Positions of an input that is not features.
+  [[nodiscard]] static std::size_t given_tokens(const SequenceInput& input) noexcept {
+    return input.tokens.size() + input.embeddings.extent(0);
+  }
   // Positions that a call computes: those of tokens that wait, and those of its input.
   [[nodiscard]] std::size_t new_rows(const SequenceInput& input) const noexcept;
   [[nodiscard]] static std::size_t output_rows(const SequenceInput& input, std::size_t rows, std::size_t pool) noexcept;
 
   void require_fitting(std::span<const SequenceInput> inputs) const;
+  void require_embeddings(const SequenceInput& input) const;
 
   // Outputs shrink, too, so that a long call does not hold its memory for good.
   void make_room(std::size_t rows);

@@ -11,13 +11,16 @@
 #include <stop_token>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <trine/core/not_finite.hpp>
 #include <trine/core/tensor.hpp>
+#include <trine/core/token_id.hpp>
 #include <trine/generate/engine.hpp>
 #include <trine/generate/sequence.hpp>
 #include <trine/model/transformer.hpp>
 #include <trine/platform/thread_pool.hpp>
+#include <trine/routing/router.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -62,10 +65,13 @@ TRINE_DECL std::span<const SequenceOutput> Engine::forward(std::span<const Seque
   for (std::size_t i = 0, first = 0; i < inputs.size(); ++i) {
     Sequence& sequence = *inputs[i].sequence;
     const std::size_t rows = output_rows(inputs[i], rows_[i], pool);
-    const std::size_t asked = rows == 1 || inputs[i].tokens.empty() ? rows : inputs[i].tokens.size() / pool;
+    const std::size_t given = given_tokens(inputs[i]);
+    const std::size_t asked = rows == 1 || given == 0 ? rows : given / pool;
     results_[i] = {outputs_.view().slice(first + rows - asked, asked), 0, {}};
     first += rows;
-    sequence.state_.tokens.insert(sequence.state_.tokens.end(), inputs[i].tokens.begin(), inputs[i].tokens.end());
+    std::vector<TokenId>& tokens = sequence.state_.tokens;
+    tokens.insert(tokens.end(), inputs[i].tokens.begin(), inputs[i].tokens.end());
+    tokens.insert(tokens.end(), inputs[i].embeddings.extent(0), kNoTokenId);
     sequence.interrupted_ = true;  // until the end: an exception leaves layers at different positions
   }
   try {
@@ -80,7 +86,7 @@ TRINE_DECL std::span<const SequenceOutput> Engine::forward(std::span<const Seque
 }
 
 TRINE_DECL std::size_t Engine::new_rows(const SequenceInput& input) const noexcept {
-  return model_.info().num_features == 0 ? input.sequence->waiting() + input.tokens.size()
+  return model_.info().num_features == 0 ? input.sequence->waiting() + given_tokens(input)
                                          : input.features.extent(0) * model_.info().frame_size;
 }
 
@@ -96,6 +102,7 @@ TRINE_DECL void Engine::require_fitting(std::span<const SequenceInput> inputs) c
       throw InputError("expected a sequence of the model of this engine, found one of another",
                        {.kind = ErrorKind::mismatch, .field = "sequence"});
     input.sequence->require_ids(input.tokens);
+    if (input.embeddings.data() != nullptr) require_embeddings(input);
     if (info.num_features == 0 && input.features.data() != nullptr)
       throw InputError("this model takes tokens, not features", {ErrorKind::unsupported});
     if (input.features.data() != nullptr)
@@ -104,6 +111,27 @@ TRINE_DECL void Engine::require_fitting(std::span<const SequenceInput> inputs) c
     const auto same = [&](const SequenceInput& other) { return other.sequence == input.sequence; };
     if (std::ranges::count_if(inputs, same) > 1)
       throw InputError("expected each sequence once, found one twice", {.field = "sequence"});
+  }
+}
+
+TRINE_DECL void Engine::require_embeddings(const SequenceInput& input) const {
+  const ModelInfo& info = model_.info();
+  const ErrorDetails unsupported{.kind = ErrorKind::unsupported, .field = "embeddings"};
+  if (info.num_features != 0) throw InputError("this model takes features, not embeddings", unsupported);
+  if (!input.tokens.empty()) throw InputError("expected tokens or embeddings, found both", {.field = "embeddings"});
+  require_shape("embeddings", {input.embeddings.extent(0), info.hidden_size}, input.embeddings.shape());
+  for (std::size_t t = 0; t < input.embeddings.extent(0); ++t) {
+    if (const std::size_t count = count_not_finite(input.embeddings.row(t)); count > 0)
+      throw InputError("embeddings: row " + std::to_string(t) + ": expected finite values, found " +
+                           std::to_string(count) + " that are not",
+                       {.kind = ErrorKind::not_finite, .field = "embeddings"});
+  }
+  for (std::size_t layer = 0; layer < info.num_hidden_layers; ++layer) {
+    const Router* router = input.sequence->router(layer);
+    if (router != nullptr && router->needs_token_ids())
+      throw InputError("embeddings: expected tokens, by whose ids the router of layer " + std::to_string(layer) +
+                           " chooses, found input embeddings",
+                       unsupported);
   }
 }
 
@@ -162,6 +190,10 @@ TRINE_DECL Batch Engine::gather(std::span<const SequenceInput> inputs, const Pro
   const std::span<std::size_t> positions = workspace_.take<std::size_t>(rows);
   const std::span<TokenId> tokens = workspace_.take<TokenId>(num_features == 0 ? rows : 0);
   const View<float, 2> features = workspace_.take_matrix<float>(num_features == 0 ? 0 : rows, num_features);
+  const bool has_embeddings = std::ranges::any_of(inputs.subspan(progress.input, slices.size()),
+                                                  [](const SequenceInput& i) { return i.embeddings.extent(0) > 0; });
+  const std::span<const float*> embeddings = workspace_.take<const float*>(has_embeddings ? rows : 0);
+  std::ranges::fill(embeddings, nullptr);
   for (std::size_t s = 0; s < slices.size(); ++s) {
     const SequenceSlice& slice = slices[s];
     const SequenceInput& input = inputs[progress.input + s];
@@ -171,6 +203,9 @@ TRINE_DECL Batch Engine::gather(std::span<const SequenceInput> inputs, const Pro
     if (num_features == 0) {
       std::ranges::copy(input.sequence->tokens().subspan(slice.position, slice.rows),
                         tokens.subspan(slice.first_row).begin());
+      const std::size_t first = rows_[progress.input + s] - input.embeddings.extent(0);  // row of the call
+      for (std::size_t r = done; r < done + slice.rows && input.embeddings.extent(0) > 0; ++r)
+        if (r >= first) embeddings[slice.first_row + r - done] = input.embeddings.row(r - first).data();
     } else {
       std::copy_n(input.features.data() + done * num_features, slice.rows * num_features,
                   features.row(slice.first_row).data());
@@ -178,6 +213,7 @@ TRINE_DECL Batch Engine::gather(std::span<const SequenceInput> inputs, const Pro
   }
   batch.positions = positions;
   batch.token_ids = tokens;
+  batch.embeddings = embeddings;
   if (num_features != 0) batch.features = features;
   return batch;
 }

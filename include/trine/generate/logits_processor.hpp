@@ -19,7 +19,7 @@ namespace trine::inline TRINE_ABI {
 
 /// Called before each token is sampled.
 ///   logits   [tokens of the vocabulary], to be changed in place; minus infinity forbids a token
-///   history  all tokens so far, those of the prompt included, oldest first
+///   history  all tokens so far, those of the prompt included, oldest first; kNoTokenId for input embeddings
 using LogitsProcessor = std::function<void(std::span<float> logits, std::span<const TokenId> history)>;
 
 /// What is added to the logits of single tokens, as `logit_bias` of the OpenAI API; minus infinity forbids a token.

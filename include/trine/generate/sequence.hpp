@@ -48,8 +48,8 @@ class Sequence {
   [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
   /// Positions computed so far.
   [[nodiscard]] std::size_t position() const noexcept { return state_.position; }
-  /// One token per position, then those that were appended and wait for the next pass, tokens().subspan(position()).
-  /// None of a model that takes features.
+  /// One token per position, kNoTokenId where that was given as an input embedding, then those that were appended and
+  /// wait for the next pass, tokens().subspan(position()). None of a model that takes features.
   [[nodiscard]] std::span<const TokenId> tokens() const noexcept { return state_.tokens; }
   /// How its keys and values are kept.
   [[nodiscard]] KvCacheDtype kv_cache_dtype() const noexcept { return state_.kv_cache_dtype; }
@@ -120,6 +120,9 @@ class Sequence {
   void become_whole() noexcept;
   void replace(SequenceState&& state);
   void require_whole() const;
+
+  // That chooses for this sequence; null without one.
+  [[nodiscard]] const Router* router(std::size_t layer) const;
 
   [[nodiscard]] std::size_t waiting() const noexcept;
   void drop_waiting() { state_.tokens.resize(std::min(state_.tokens.size(), state_.position)); }

@@ -112,7 +112,8 @@ TRINE_DECL std::size_t Sequence::restore_for(const std::filesystem::path& path, 
   const ModelInfo& info = model_.info();
   if (info.num_features != 0) throw InputError("this model takes features, not tokens", {ErrorKind::unsupported});
   SequenceState state = read_session_file(path, model_);
-  const auto same = std::ranges::mismatch(state.tokens, tokens).in1 - state.tokens.begin();
+  const auto is_same = [](TokenId a, TokenId b) { return a == b && a != kNoTokenId; };
+  const auto same = std::ranges::mismatch(state.tokens, tokens, is_same).in1 - state.tokens.begin();
   std::size_t length = std::min(static_cast<std::size_t>(same), context_);
   if (info.whole_frames) length -= length % info.frame_size;
   replace(std::move(state));
@@ -154,6 +155,10 @@ TRINE_DECL void Sequence::require_whole() const {
   if (interrupted_)
     throw InputError("the session was interrupted in the middle of a pass: call truncate() or reset() first",
                      {ErrorKind::wrong_state});
+}
+
+TRINE_DECL const Router* Sequence::router(std::size_t layer) const {
+  return routers_ ? routers_->of_layer[layer] : model_.transformer().blocks()[layer].feed_forward->router();
 }
 
 TRINE_DECL std::size_t Sequence::waiting() const noexcept {

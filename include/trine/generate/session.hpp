@@ -45,8 +45,9 @@ class Session {
   [[nodiscard]] const Model& model() const noexcept { return sequence_.model(); }
   /// Positions computed so far.
   [[nodiscard]] std::size_t position() const noexcept { return sequence_.position(); }
-  /// The tokens of the sequence: one per position, then those that were appended and wait for the next pass,
-  /// tokens().subspan(position()). None of a model that takes features. Valid until the session changes.
+  /// The tokens of the sequence: one per position, kNoTokenId where that was given as an input embedding, then those
+  /// that were appended and wait for the next pass, tokens().subspan(position()). None of a model that takes features.
+  /// Valid until the session changes.
   [[nodiscard]] std::span<const TokenId> tokens() const noexcept { return sequence_.tokens(); }
   /// How keys and values are kept.
   [[nodiscard]] KvCacheDtype kv_cache_dtype() const noexcept { return sequence_.kv_cache_dtype(); }
@@ -74,6 +75,13 @@ class Session {
   /// interrupted.
   void append(std::span<const TokenId> tokens) { sequence_.append(tokens); }
 
+  /// Appends rows of input embeddings [tokens, hidden] in place of tokens, such as those of an image or of a prompt
+  /// that was trained. They enter as the rows of the embedding table do, after any scaling of these (TokenEmbedding).
+  /// Otherwise as forward(). Also throws ShapeError; InputError: a value that is not finite, a router that chooses by
+  /// token ids.
+  View<const float, 2> forward_embeddings(View<const float, 2> embeddings, OutputRows rows = OutputRows::last,
+                                          const std::stop_token& stop = {});
+
   /// Goes on by frames of features [frames, sites, num_features] and returns outputs [1 or frames, num_outputs].
   /// Otherwise as above.
   View<const float, 2> forward_features(View<const float, 3> features, OutputRows rows = OutputRows::last,
@@ -92,7 +100,8 @@ class Session {
 
   /// Removes all but the first `length` positions or tokens, also after an interruption. Where caches no longer hold
   /// what comes before, as windows do not, the sequence is computed again. Throws InputError when there are fewer
-  /// positions, or they would have to be computed again from features; CancelledError.
+  /// positions, or they would have to be computed again from features or input embeddings, which are not kept;
+  /// CancelledError.
   void truncate(std::size_t length, const std::stop_token& stop = {});
 
   /// Writes the sequence to a file, beside it first. Tokens that wait since append() are computed before; those that

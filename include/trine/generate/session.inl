@@ -36,6 +36,11 @@ TRINE_DECL View<const float, 2> Session::forward(std::span<const TokenId> tokens
   return run({.sequence = &sequence_, .tokens = tokens, .rows = rows}, stop);
 }
 
+TRINE_DECL View<const float, 2> Session::forward_embeddings(View<const float, 2> embeddings, OutputRows rows,
+                                                            const std::stop_token& stop) {
+  return run({.sequence = &sequence_, .embeddings = embeddings, .rows = rows}, stop);
+}
+
 TRINE_DECL View<const float, 2> Session::forward_features(View<const float, 3> features, OutputRows rows,
                                                           const std::stop_token& stop) {
   if (model().info().num_features == 0)
@@ -49,11 +54,16 @@ TRINE_DECL Session Session::fork(const ForkOptions& options) const {
 
 TRINE_DECL void Session::truncate(std::size_t length, const std::stop_token& stop) {
   if (sequence_.truncate(length)) return;
-  if (model().info().num_features != 0)
-    throw InputError("length: " + std::to_string(length) +
-                         " positions would have to be computed again from features, which are not kept",
+  const bool has_features = model().info().num_features != 0;
+  const std::span<const TokenId> kept = tokens().first(has_features ? 0 : length);
+  const bool has_embeddings = std::ranges::find(kept, kNoTokenId) != kept.end();
+  if (has_features || has_embeddings) {
+    const char* const source = has_features ? "features" : "input embeddings";
+    throw InputError("length: " + std::to_string(length) + " positions would have to be computed again from " + source +
+                         ", which are not kept",
                      {ErrorKind::unsupported, "", "length"});
-  const std::vector<TokenId> again(tokens().begin(), tokens().begin() + static_cast<std::ptrdiff_t>(length));
+  }
+  const std::vector<TokenId> again(kept.begin(), kept.end());
   reset();
   run({.sequence = &sequence_, .tokens = again}, stop);
 }

@@ -17,8 +17,8 @@ class Model;  // model/model.hpp
 struct SequenceState {
   KvCacheDtype kv_cache_dtype = KvCacheDtype::f32;  ///< how keys and values are kept
   std::size_t position = 0;                         ///< positions computed
-  std::vector<TokenId> tokens;                      ///< [position], or none of a model that takes features
-  SequenceCache cache;                              ///< [layers] of these positions
+  std::vector<TokenId> tokens;  ///< [position], kNoTokenId for an embedding; or none of a model that takes features
+  SequenceCache cache;          ///< [layers] of these positions
 };
 
 /// A file of that name is whole at any time, the old one or the new, also with several writers (AtomicFile). Throws

@@ -89,7 +89,7 @@ TRINE_DECL SequenceState read_session_file(const std::filesystem::path& path, co
   const std::span<const std::byte> tokens = take(state.tokens.size() * sizeof(TokenId));
   if (!tokens.empty()) std::memcpy(state.tokens.data(), tokens.data(), tokens.size());
   for (const TokenId token : state.tokens)
-    if (token >= info.vocab_size)
+    if (token >= info.vocab_size && token != kNoTokenId)
       fail("tokens: expected ids below " + std::to_string(info.vocab_size) + ", found " + std::to_string(token));
   detail::for_session_tables(model, state.position, state.cache, [&](PageTable& table, std::size_t pages) {
     for (std::size_t page = 0; page < pages; ++page)

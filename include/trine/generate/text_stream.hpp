@@ -61,7 +61,8 @@ class TextStream {
 
   /// The next piece of text as soon as it is certain, always whole UTF-8 characters; nullopt at the end. Throws what
   /// Session::forward throws but CancelledError; NumericError also where no logit of a token is finite; InputError when
-  /// the processors forbid all tokens; what a processor throws.
+  /// the processors forbid all tokens, or after a cancellation where Session::truncate cannot go back; what a processor
+  /// throws.
   [[nodiscard]] std::optional<std::string> next();
 
   /// So far; complete when next() has returned nullopt.

@@ -45,6 +45,9 @@ struct ActivationRows {
 /// Memory for such rows, valid as long as the scope of the workspace in which it was created.
 class ActivationBuffer {
  public:
+  /// Columns that are rounded together, as they share a scale.
+  static constexpr std::size_t kColumnBlock = kPackedGroup;
+
   ActivationBuffer() = default;
   /// Room for the types that matmuls with these weights take; f32 is included only if requested.
   ActivationBuffer(const ExecutionContext& execution, Workspace& workspace, std::size_t rows, std::size_t columns,
@@ -76,7 +79,7 @@ class ActivationBuffer {
   [[nodiscard]] bool rounds() const noexcept { return bf16_ != nullptr || rows_.q8.codes != nullptr; }
   [[nodiscard]] const ActivationRows& rows() const noexcept { return rows_; }
 
-  /// Columns [first, first + count) of row r, in each type.   first: a multiple of 128
+  /// Columns [first, first + count) of row r, in each type.   first: a multiple of kColumnBlock
   void store(Isa isa, std::size_t r, std::size_t first, std::span<const float> x) const noexcept {
     if (f32_ != nullptr) std::ranges::copy(x, f32_ + r * rows_.f32.ld + first);
     if (bf16_ != nullptr) round_to_bf16(isa, x.data(), x.size(), bf16_ + r * rows_.bf16.ld + first);

@@ -5,50 +5,36 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include <trine/core/abi.hpp>
 #include <trine/json/fwd.hpp>
-#include <trine/model/architectures/all.hpp>
-#include <trine/platform/mapped_file.hpp>
+#include <trine/model/load_options.hpp>
+#include <trine/model/model_builder.hpp>
 #include <trine/quant/kv_cache_dtype.hpp>
 
 namespace trine::inline TRINE_ABI {
 
+class LoadMonitor;   // model/load_monitor.hpp
 class Notes;         // core/notes.hpp
 class TensorRecord;  // weights/tensor_record.hpp
 class WeightReader;  // weights/weight_scope.hpp
 class WeightSource;  // weights/weight_source.hpp
 
-/// Wraps or replaces the weights that Model::load opened.
-using WeightWrapper = std::function<std::unique_ptr<const WeightSource>(std::unique_ptr<const WeightSource>)>;
-
-/// How a model is loaded. The defaults suit every published model.
-struct LoadOptions {
-  FileAccess access = FileAccess::map;              ///< map weight files, or read them into memory
-  RouterRegistry routers = {};                      ///< add your own kinds here
-  RouterDecoratorFactory router_decorator = {};     ///< force, mask, record, replay or replace routers
-  WeightWrapper wrap_weights = {};                  ///< wraps the weight source before layers read it
-  std::optional<Chunking> chunking = std::nullopt;  ///< approximates full attention: docs/how-to/long-contexts.md
-  ArchitectureRegistry architectures = all_architectures();  ///< builders by model_type; add your own here
-  /// Names of config keys and tensors, `*` and `?` as in a shell, that are ignored although they are unknown.
-  std::vector<std::string> allow_unknown = {};
-};
-
 /// A handle: copies share the same weights, which exist as long as a copy or a session does.
 class Model {
  public:
   /// Opens a model directory: config.json and the weights, in any format of open_weights.hpp. The weights are mapped,
-  /// not copied; everything is checked before a tensor is used. Throws FileError, ConfigError, WeightError.
+  /// not copied; everything is checked before a tensor is used. Throws FileError, ConfigError, WeightError;
+  /// CancelledError after `options.cancel`, and nothing of the load is left then; what `options.progress` and the hooks
+  /// throw.
   [[nodiscard]] static Model load(const std::filesystem::path& directory, const LoadOptions& options = {});
 
   /// The same from a configuration, which `source_name` names in errors, and any weight source. `options.access` and
-  /// `wrap_weights` are ignored. Throws ConfigError, WeightError.
+  /// `hooks.wrap_weights` are ignored. Throws ConfigError, WeightError; CancelledError and what the callbacks throw, as
+  /// above.
   [[nodiscard]] static Model build(const Json& config, const std::string& source_name,
                                    std::unique_ptr<const WeightSource> source, const LoadOptions& options = {});
 
@@ -79,7 +65,7 @@ class Model {
   explicit Model(std::shared_ptr<const State> state) : state_(std::move(state)) {}
 
   static Model build(const Json& config, const std::string& source_name, std::unique_ptr<const WeightSource> source,
-                     const LoadOptions& options, Notes notes);
+                     const LoadOptions& options, Notes notes, LoadMonitor& monitor);
 
   static ModelParts build_parts(const Json& config, const std::string& source_name, const LoadOptions& options,
                                 Notes& notes, WeightReader& reader);

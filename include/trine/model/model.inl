@@ -15,7 +15,8 @@
 #include <trine/core/hash.hpp>
 #include <trine/core/notes.hpp>
 #include <trine/json/object_reader.hpp>
-#include <trine/model/architectures/all.hpp>
+#include <trine/model/load_monitor.hpp>
+#include <trine/model/load_options.hpp>
 #include <trine/model/model.hpp>
 #include <trine/model/quantization_config.hpp>
 #include <trine/model/transformer.hpp>
@@ -33,28 +34,44 @@ struct Model::State {
   std::uint64_t config_hash = 0;
 };
 
+namespace detail {
+
+[[nodiscard]] inline WeightReader::FetchCallback fetch_callback(LoadMonitor& monitor) {
+  return [&monitor](const std::string& name, std::uint64_t bytes) { monitor.on_fetch(name, bytes); };
+}
+
+}  // namespace detail
+
 TRINE_DECL Model Model::load(const std::filesystem::path& directory, const LoadOptions& options) {
+  LoadMonitor monitor(options);
   const std::string source_name = (directory / "config.json").string();
   const Json config = read_json_file(source_name);
   static_cast<void>(
-      find_architecture(config, source_name, options.architectures));  // before the weights are looked for
+      find_architecture(config, source_name, options.hooks.architectures));  // before weights are looked for
   Notes notes(options.allow_unknown);
-  auto source = open_weights(directory, options.access, &notes);
-  if (options.wrap_weights) source = options.wrap_weights(std::move(source));
-  return build(config, source_name, std::move(source), options, std::move(notes));
+  auto source = open_weights(directory, options.access, &notes,
+                             [&monitor](const std::filesystem::path& file, std::uint64_t done, std::uint64_t total) {
+                               monitor.on_read(file, done, total);
+                             });
+  if (options.hooks.wrap_weights) source = options.hooks.wrap_weights(std::move(source));
+  return build(config, source_name, std::move(source), options, std::move(notes), monitor);
 }
 
 TRINE_DECL Model Model::build(const Json& config, const std::string& source_name,
                               std::unique_ptr<const WeightSource> source, const LoadOptions& options) {
-  return build(config, source_name, std::move(source), options, Notes(options.allow_unknown));
+  LoadMonitor monitor(options);
+  return build(config, source_name, std::move(source), options, Notes(options.allow_unknown), monitor);
 }
 
 TRINE_DECL TensorRecord Model::tensor_record(const Json& config, const std::string& source_name,
                                              const WeightSource& source, const LoadOptions& options) {
   LoadOptions dry = options;
-  dry.router_decorator = {};  // is told of the routers of models only
+  dry.hooks.router_decorator = {};  // is told of the routers of models only
+  dry.progress = {};                // of loads only
+  LoadMonitor monitor(dry);
   Notes notes(options.allow_unknown);
-  WeightReader reader(source, parse_quantization_config(config, source_name, notes), &notes);
+  WeightReader reader(source, parse_quantization_config(config, source_name, notes), &notes,
+                      detail::fetch_callback(monitor));
   static_cast<void>(build_parts(config, source_name, dry, notes, reader));
   return reader.record();
 }
@@ -89,11 +106,15 @@ TRINE_DECL std::size_t Model::cache_bytes(std::size_t tokens, KvCacheDtype type)
 }
 
 TRINE_DECL Model Model::build(const Json& config, const std::string& source_name,
-                              std::unique_ptr<const WeightSource> source, const LoadOptions& options, Notes notes) {
+                              std::unique_ptr<const WeightSource> source, const LoadOptions& options, Notes notes,
+                              LoadMonitor& monitor) {
   auto state = std::make_shared<State>();
   state->source = std::move(source);
-  WeightReader reader(*state->source, parse_quantization_config(config, source_name, notes), &notes);
+  WeightReader reader(*state->source, parse_quantization_config(config, source_name, notes), &notes,
+                      detail::fetch_callback(monitor));
+  monitor.begin_tensors(*state->source);
   state->built = build_parts(config, source_name, options, notes, reader);
+  monitor.end_tensors();
   state->built.info.notes = notes.all();
   state->built.info.unknown_tensors = notes.unknown_tensors();
   Hash hash;
@@ -110,9 +131,10 @@ TRINE_DECL Model Model::build(const Json& config, const std::string& source_name
 
 TRINE_DECL ModelParts Model::build_parts(const Json& config, const std::string& source_name, const LoadOptions& options,
                                          Notes& notes, WeightReader& reader) {
-  const ModelBuilder& architecture = find_architecture(config, source_name, options.architectures);
+  const ModelBuilder& architecture = find_architecture(config, source_name, options.hooks.architectures);
   ModelParts built = architecture(
-      {config, source_name, options.routers, options.router_decorator, options.chunking, &notes}, WeightScope(reader));
+      {config, source_name, options.hooks.routers, options.hooks.router_decorator, options.chunking, &notes},
+      WeightScope(reader));
   reader.require_all_fetched();
   return built;
 }

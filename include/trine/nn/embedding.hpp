@@ -2,6 +2,7 @@
 // From inputs to hidden rows: token ids, or features of the sites of a grid.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
 #include <vector>
@@ -13,7 +14,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// The input of a model: token_ids or features of the batch.
+/// The input of a model: token_ids and embeddings, or features of the batch.
 class Embedding {
  public:
   Embedding() = default;
@@ -27,7 +28,8 @@ class Embedding {
   [[nodiscard]] virtual std::size_t parameters() const = 0;
 };
 
-/// y[t] = W[token_ids[t]]
+/// y[t] = W[token_ids[t]], or the input embedding of row t. Input embeddings are hidden rows: where an architecture
+/// scales the rows of W, they are what comes out of that, and are not scaled.
 class TokenEmbedding : public Embedding {
  public:
   /// Reads "weight" [vocab, hidden] as stored. Throws WeightError.
@@ -36,9 +38,14 @@ class TokenEmbedding : public Embedding {
 
   /// Every id must be below vocab (the session checks).
   void forward(const ForwardContext& context, View<float, 2> y) const override {
-    const std::span<const TokenId> token_ids = context.batch.token_ids;
-    parallel_rows(context.execution, token_ids.size(), y.extent(1),
-                  [&](std::size_t t) { kernels::decode_row(weight_, token_ids[t], y.row(t).data()); });
+    const Batch& batch = context.batch;
+    parallel_rows(context.execution, y.extent(0), y.extent(1), [&](std::size_t t) {
+      if (!batch.embeddings.empty() && batch.embeddings[t] != nullptr) {
+        std::copy_n(batch.embeddings[t], y.extent(1), y.row(t).data());
+      } else {
+        kernels::decode_row(weight_, batch.token_ids[t], y.row(t).data());
+      }
+    });
   }
   [[nodiscard]] std::size_t parameters() const override { return weight_.parameters(); }
   /// For a tied head.

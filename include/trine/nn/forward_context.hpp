@@ -35,7 +35,8 @@ struct SequenceSlice {
 struct Batch {
   std::span<const SequenceSlice> sequences = {};  ///< in the order of their rows, without gaps
   std::span<const std::size_t> positions = {};    ///< [rows] in its sequence
-  std::span<const TokenId> token_ids = {};        ///< [rows], or empty
+  std::span<const TokenId> token_ids = {};        ///< [rows], or empty; kNoTokenId for a row that has
+  std::span<const float* const> embeddings = {};  ///< [rows] an input embedding [hidden], else null; empty: none has
   View<const float, 2> features = {};             ///< [rows, num_features], or empty
 };
 

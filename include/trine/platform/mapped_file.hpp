@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 
@@ -19,11 +20,18 @@ enum class FileAccess : std::uint8_t {
   read,  ///< one copy in memory, in huge pages; later changes of the file have no effect
 };
 
+/// Is told how far files are read into memory (FileAccess::read): in the calling thread, every few megabytes, and once
+/// at the end. What it throws ends the reading.
+using ReadCallback =
+    std::function<void(const std::filesystem::path& file, std::uint64_t bytes_done, std::uint64_t bytes_total)>;
+
 /// Owns the bytes of one regular file. Movable; the bytes keep their address.
 class MappedFile {
  public:
-  /// Throws FileError naming the file if it is missing, not a regular file, unreadable, or a Git LFS pointer.
-  explicit MappedFile(const std::filesystem::path& path, FileAccess access = FileAccess::map);
+  /// Throws FileError naming the file if it is missing, not a regular file, unreadable, or a Git LFS pointer; and what
+  /// `on_read` throws.
+  explicit MappedFile(const std::filesystem::path& path, FileAccess access = FileAccess::map,
+                      const ReadCallback& on_read = {});
 
   /// Takes ownership of the bytes, which keep their address; `other` is then empty.
   MappedFile(MappedFile&& other) noexcept;
@@ -49,7 +57,7 @@ class MappedFile {
   // https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md
   void require_content(int file) const;
 
-  void read_all(int file);
+  void read_all(int file, const ReadCallback& on_read);
 
   std::filesystem::path path_;
   AnonymousMemory owned_;

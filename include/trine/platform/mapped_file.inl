@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -35,7 +36,8 @@ struct MappedFile::Descriptor {
   int value;
 };
 
-TRINE_DECL MappedFile::MappedFile(const std::filesystem::path& path, FileAccess access) : path_(path) {
+TRINE_DECL MappedFile::MappedFile(const std::filesystem::path& path, FileAccess access, const ReadCallback& on_read)
+    : path_(path) {
   const Descriptor file(path);
   struct stat status {};
   if (::fstat(file.value, &status) != 0) fail("cannot be examined", errno);
@@ -44,7 +46,7 @@ TRINE_DECL MappedFile::MappedFile(const std::filesystem::path& path, FileAccess 
   if (size_ == 0) return;
   require_content(file.value);
   if (access == FileAccess::read) {
-    read_all(file.value);
+    read_all(file.value, on_read);
     return;
   }
   void* address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.value, 0);
@@ -88,10 +90,11 @@ TRINE_DECL void MappedFile::require_content(int file) const {
         {.kind = ErrorKind::damaged, .path = path_.string()});
 }
 
-TRINE_DECL void MappedFile::read_all(int file) {
+TRINE_DECL void MappedFile::read_all(int file, const ReadCallback& on_read) {
+  constexpr std::size_t kPart = std::size_t{16} << 20U;  // bytes: some milliseconds, within which a load is cancelled
   owned_ = AnonymousMemory(size_);
   for (std::size_t done = 0; done < size_;) {
-    const ::ssize_t count = ::read(file, owned_.data() + done, size_ - done);
+    const ::ssize_t count = ::read(file, owned_.data() + done, std::min(kPart, size_ - done));
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) fail("cannot be read", errno);
     if (count == 0)
@@ -99,6 +102,7 @@ TRINE_DECL void MappedFile::read_all(int file) {
           path_.string() + ": ended after " + std::to_string(done) + " bytes, expected " + std::to_string(size_),
           {.kind = ErrorKind::damaged, .path = path_.string()});
     done += static_cast<std::size_t>(count);
+    if (on_read) on_read(path_, done, size_);
   }
 }
 

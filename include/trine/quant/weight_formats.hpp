@@ -39,6 +39,13 @@ inline constexpr std::array kWeightFormats = {
   return nullptr;
 }
 
+/// The first format in the table whose values or codes are a tensor of that type; null where there is none.
+[[nodiscard]] constexpr const WeightFormat* find_format_of_tensor(DType dtype) noexcept {
+  for (const WeightFormat* format : kWeightFormats)
+    if (format->tensor_dtype() == dtype) return format;
+  return nullptr;
+}
+
 /// The name of an element type or a format; "?" for a value that is neither.
 [[nodiscard]] constexpr std::string_view to_string(DType dtype) noexcept {
   const WeightFormat* format = find_format(dtype);

@@ -39,7 +39,7 @@ struct QuantizeOptions {
 /// Opens and checks the source; then makes any number of plans, which may be changed, and directories from them.
 class ModelQuantizer {
  public:
-  /// Opens a model directory as Model::load does. Throws FileError, ConfigError, WeightError.
+  /// Opens a model directory as Model::load does, and throws what it throws.
   explicit ModelQuantizer(std::filesystem::path directory, LoadOptions load = {})
       : directory_(std::move(directory)),
         load_(std::move(load)),
@@ -77,7 +77,10 @@ class ModelQuantizer {
       if (is_auxiliary_file(file)) copy_file(file, output, options.stop);
     std::vector<QuantizationError> errors = write_weights(plan, output, options);
     write_config(output);
-    static_cast<void>(Model::load(output.path(), load_));
+    LoadOptions check = load_;
+    check.progress = {};  // of the source only
+    check.cancel = options.stop;
+    static_cast<void>(Model::load(output.path(), check));
     require_unchanged();
     output.commit();
     return errors;

@@ -23,6 +23,7 @@ class HashRouter : public Router {
 
   [[nodiscard]] std::size_t num_experts() const override { return experts_; }
   [[nodiscard]] std::size_t max_experts_per_token() const override { return k_; }
+  [[nodiscard]] bool needs_token_ids() const override { return true; }
 
   void route(const ForwardContext& context, const RouterInput& input, RoutingPlan& plan) const override {
     Workspace& workspace = context.workspace;

@@ -19,7 +19,7 @@ namespace trine::inline TRINE_ABI {
 struct RouterInput {
   View<const float, 2> hidden;             ///< [tokens, hidden] after the layer's norm
   std::span<const std::size_t> positions;  ///< [tokens] position in its sequence
-  std::span<const TokenId> token_ids;      ///< [tokens], empty for feature models
+  std::span<const TokenId> token_ids;      ///< [tokens], kNoTokenId for input embeddings; empty for feature models
   View<const float, 2> features;           ///< [tokens, num_features] raw input, empty for token models
   std::span<const std::uint8_t> allowed;   ///< [experts] 0: must not be chosen; empty: all may be chosen
 
@@ -49,6 +49,8 @@ class Router {
   [[nodiscard]] virtual std::size_t max_experts_per_token() const = 0;
   /// Number of weights, for statistics such as those of `trine-inspect`. 0 unless overridden.
   [[nodiscard]] virtual std::size_t parameters() const { return 0; }
+  /// Returns whether it chooses by token ids. It then gets no input embeddings, which have none.
+  [[nodiscard]] virtual bool needs_token_ids() const { return false; }
 
   /// Appends to `plan`, which may already hold tokens of other sequences: for each token in order, `add` for each
   /// chosen expert, best first, then `end_token`. Called by several threads at once, each with its own context. The

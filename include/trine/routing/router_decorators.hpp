@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Routers around routers: force, mask, record and replay the choice of experts. LoadOptions::router_decorator applies
+// Routers around routers: force, mask, record and replay the choice of experts. LoadHooks::router_decorator applies
 // them to all sequences of a model, SessionOptions::router_decorator to one.
 #pragma once
 
@@ -20,6 +20,7 @@ class RouterDecorator : public Router {
   [[nodiscard]] std::size_t num_experts() const override { return inner_->num_experts(); }
   [[nodiscard]] std::size_t max_experts_per_token() const override { return inner_->max_experts_per_token(); }
   [[nodiscard]] std::size_t parameters() const override { return inner_->parameters(); }
+  [[nodiscard]] bool needs_token_ids() const override { return inner_->needs_token_ids(); }
 
  protected:
   /// Takes ownership of `inner`, which must not be null.
@@ -38,6 +39,7 @@ class BorrowedRouter : public Router {
   explicit BorrowedRouter(const Router& router) : router_(router) {}
   [[nodiscard]] std::size_t num_experts() const override { return router_.num_experts(); }
   [[nodiscard]] std::size_t max_experts_per_token() const override { return router_.max_experts_per_token(); }
+  [[nodiscard]] bool needs_token_ids() const override { return router_.needs_token_ids(); }
   void route(const ForwardContext& context, const RouterInput& input, RoutingPlan& plan) const override;
 
  private:
@@ -50,6 +52,7 @@ class ForcedExperts : public RouterDecorator {
   /// Throws InputError when the list is empty or names an expert that does not exist.
   ForcedExperts(std::unique_ptr<Router> inner_router, std::vector<std::uint32_t> experts);
   [[nodiscard]] std::size_t max_experts_per_token() const override { return experts_.size(); }
+  [[nodiscard]] bool needs_token_ids() const override { return false; }
 
   void route(const ForwardContext&, const RouterInput& input, RoutingPlan& plan) const override;
 

@@ -53,6 +53,7 @@ class RuleRouter : public Router {
 
   [[nodiscard]] std::size_t num_experts() const override { return experts_; }
   [[nodiscard]] std::size_t max_experts_per_token() const override { return 1; }
+  [[nodiscard]] bool needs_token_ids() const override { return true; }
   /// The rules, for printing.
   [[nodiscard]] const RuleSet& rules() const noexcept { return *rules_; }
 

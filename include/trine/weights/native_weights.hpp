@@ -46,9 +46,11 @@ class NativeWeights : public TensorMap {
   [[nodiscard]] static constexpr std::size_t least_rank(DType dtype) noexcept { return size_bytes(dtype) == 0 ? 2 : 1; }
 
   /// Opens `directory`/weights.json and `directory`/weights.bin and checks every range against the blob's size.
-  /// Throws FileError, ConfigError (invalid JSON or settings) or WeightError (the manifest does not fit the blob).
-  explicit NativeWeights(const std::filesystem::path& directory, FileAccess access = FileAccess::map)
-      : manifest_((directory / "weights.json").string()), blob_(directory / "weights.bin", access) {
+  /// Throws FileError, ConfigError (invalid JSON or settings) or WeightError (the manifest does not fit the blob), and
+  /// what `on_read` throws.
+  explicit NativeWeights(const std::filesystem::path& directory, FileAccess access = FileAccess::map,
+                         const ReadCallback& on_read = {})
+      : manifest_((directory / "weights.json").string()), blob_(directory / "weights.bin", access, on_read) {
     const Json document = read_json_file(manifest_);
     ObjectReader root(document, manifest_);
     static_cast<void>(root.choice<bool>("format", {{"trine-weights", true}}));

@@ -17,10 +17,11 @@ namespace trine::inline TRINE_ABI {
 ///   model.safetensors             safetensors, one file
 /// Of the last two, model.safetensors takes precedence, as in transformers, and `notes` receives a note. The native
 /// format together with one of them is ambiguous and an error, as is none of them. Throws FileError, ConfigError,
-/// WeightError.
+/// WeightError, and what `on_read` throws.
 [[nodiscard]] TRINE_DECL std::unique_ptr<const WeightSource> open_weights(const std::filesystem::path& directory,
                                                                           FileAccess access = FileAccess::map,
-                                                                          Notes* notes = nullptr);
+                                                                          Notes* notes = nullptr,
+                                                                          const ReadCallback& on_read = {});
 
 /// Returns whether `directory` holds one of the files that open_weights looks for.
 [[nodiscard]] TRINE_DECL bool has_weights(const std::filesystem::path& directory);

@@ -33,7 +33,7 @@ inline constexpr const char* kSafetensors = "model.safetensors";
 TRINE_DECL bool has_weights(const std::filesystem::path& directory) { return !detail::weight_files(directory).empty(); }
 
 TRINE_DECL std::unique_ptr<const WeightSource> open_weights(const std::filesystem::path& directory, FileAccess access,
-                                                            Notes* notes) {
+                                                            Notes* notes, const ReadCallback& on_read) {
   using detail::kNativeWeights, detail::kSafetensorsIndex, detail::kSafetensors;
   std::vector<std::string> found = detail::weight_files(directory);
   if (found.empty()) {
@@ -48,9 +48,9 @@ TRINE_DECL std::unique_ptr<const WeightSource> open_weights(const std::filesyste
   if (found.size() > 1)
     throw WeightError(directory.string() + ": expected one set of weights, found " + found[0] + " and " + found[1],
                       {.kind = ErrorKind::mismatch, .path = directory.string()});
-  if (found[0] == kNativeWeights) return std::make_unique<NativeWeights>(directory, access);
-  if (found[0] == kSafetensorsIndex) return std::make_unique<ShardedSafetensors>(directory / found[0], access);
-  return std::make_unique<Safetensors>(directory / found[0], access);
+  if (found[0] == kNativeWeights) return std::make_unique<NativeWeights>(directory, access, on_read);
+  if (found[0] == kSafetensorsIndex) return std::make_unique<ShardedSafetensors>(directory / found[0], access, on_read);
+  return std::make_unique<Safetensors>(directory / found[0], access, on_read);
 }
 
 }  // namespace trine::inline TRINE_ABI

@@ -41,9 +41,10 @@ class Safetensors : public TensorMap {
   static constexpr std::size_t kMaxRank = 64;                    ///< as in PyTorch
 
   /// Opens `file` and checks all requirements of the format. Throws FileError, ConfigError (invalid JSON in the header)
-  /// or WeightError (the header does not fit the file).
-  explicit Safetensors(const std::filesystem::path& file, FileAccess access = FileAccess::map)
-      : path_(file.string()), file_(file, access) {
+  /// or WeightError (the header does not fit the file), and what `on_read` throws.
+  explicit Safetensors(const std::filesystem::path& file, FileAccess access = FileAccess::map,
+                       const ReadCallback& on_read = {})
+      : path_(file.string()), file_(file, access, on_read) {
     const std::string_view header = read_header();
     const std::span<const std::byte> data = file_.bytes().subspan(kLengthBytes + header.size());
     std::vector<Range> ranges = read_entries(header);

@@ -7,11 +7,15 @@
 // the index, for that file. `metadata` is free form and not used.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include <trine/json/object_reader.hpp>
@@ -24,19 +28,30 @@ namespace trine::inline TRINE_ABI {
 class ShardedSafetensors : public WeightSource {
  public:
   /// Opens the index and each file that it names in the same folder. Throws FileError, ConfigError (invalid JSON) or
-  /// WeightError (the files do not agree).
-  explicit ShardedSafetensors(const std::filesystem::path& index, FileAccess access = FileAccess::map)
+  /// WeightError (the files do not agree), and what `on_read` throws, which gets the bytes of all files together.
+  explicit ShardedSafetensors(const std::filesystem::path& index, FileAccess access = FileAccess::map,
+                              const ReadCallback& on_read = {})
       : index_(index.string()) {
     const Json document = read_json_file(index);
     ObjectReader root(document, index_);
     if (root.has("metadata")) static_cast<void>(root.object("metadata"));
     const ObjectReader weight_map = root.object("weight_map");
     root.reject_unknown_keys();
+    std::set<std::string> files;
     for (const auto& [name, file] : root.at("weight_map").items()) {
       if (!file.is_string() || !is_shard_name(file.get_ref<const std::string&>()))
         weight_map.fail(name, "the plain name of a .safetensors file of the same folder", file);
-      shard_of_.emplace(name, &open_shard(index.parent_path(), file.get<std::string>(), name, access));
+      files.insert(file.get<std::string>());
     }
+    const std::uint64_t total = on_read ? total_size(index.parent_path(), files) : 0;
+    std::uint64_t before = 0;  // bytes of files that were read
+    const auto on_read_shard = [&](const std::filesystem::path& file, std::uint64_t done, std::uint64_t size) {
+      on_read(file, std::min(before + done, total), total);
+      if (done == size) before += size;
+    };
+    for (const auto& [name, file] : root.at("weight_map").items())
+      shard_of_.emplace(name, &open_shard(index.parent_path(), file.get<std::string>(), name, access,
+                                          on_read ? on_read_shard : ReadCallback()));
     require_agreement();
   }
 
@@ -61,12 +76,24 @@ class ShardedSafetensors : public WeightSource {
     return is_plain_file_name(name) && name.ends_with(".safetensors");
   }
 
+  // Bytes. A file that cannot be examined is one that cannot be opened.
+  [[nodiscard]] static std::uint64_t total_size(const std::filesystem::path& folder,
+                                                const std::set<std::string>& files) {
+    std::uint64_t total = 0;
+    for (const std::string& file : files) {
+      std::error_code failed;
+      const std::uintmax_t size = std::filesystem::file_size(folder / file, failed);
+      if (!failed) total += size;
+    }
+    return total;
+  }
+
   const Safetensors& open_shard(const std::filesystem::path& folder, const std::string& file, const std::string& tensor,
-                                FileAccess access) {
+                                FileAccess access, const ReadCallback& on_read) {
     const auto opened = shards_.find(file);
     if (opened != shards_.end()) return opened->second;
     try {
-      return shards_.try_emplace(file, folder / file, access).first->second;
+      return shards_.try_emplace(file, folder / file, access, on_read).first->second;
     } catch (const FileError& error) {
       throw FileError(index_ + ": weight_map." + escaped(tensor) + ": " + error.what(),
                       {error.kind(), error.path(), tensor});

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <optional>
 #include <string>
@@ -31,11 +33,18 @@ class WeightReader {
     std::size_t columns = 128;  ///< of codes per scale
   };
 
+  /// Is told of each tensor when it is fetched for the first time. What it throws ends the fetch.
+  using FetchCallback = std::function<void(const std::string& name, std::uint64_t bytes)>;
+
   /// Borrows `source`, whose block formats have blocks of 128 x 128.
   explicit WeightReader(const WeightSource& source) : WeightReader(source, ScaleBlockShape()) {}
   /// Borrows `source` and `notes`; without notes, ignored tensors are not reported.
-  WeightReader(const WeightSource& source, const ScaleBlockShape& scale_block, Notes* notes = nullptr)
-      : source_(source), scale_block_(scale_block), notes_(notes == nullptr ? own_notes_ : *notes) {}
+  WeightReader(const WeightSource& source, const ScaleBlockShape& scale_block, Notes* notes = nullptr,
+               FetchCallback on_fetch = {})
+      : source_(source),
+        scale_block_(scale_block),
+        notes_(notes == nullptr ? own_notes_ : *notes),
+        on_fetch_(std::move(on_fetch)) {}
   WeightReader(const WeightReader&) = delete;
   WeightReader& operator=(const WeightReader&) = delete;
 
@@ -56,6 +65,7 @@ class WeightReader {
                             source_.source_name_of(name) + ")",
                         details(name, ErrorKind::mismatch));
     }
+    if (on_fetch_ && !record_.contains(name)) on_fetch_(name, tensor->bytes.size());
     record_.add(name, use);
     return *tensor;
   }
@@ -130,6 +140,7 @@ class WeightReader {
   ScaleBlockShape scale_block_;
   Notes own_notes_;  // if the caller does not collect them
   Notes& notes_;
+  FetchCallback on_fetch_;
   TensorRecord record_;
   std::vector<Ignored> ignored_;
 };

@@ -13,7 +13,7 @@ namespace trine::inline TRINE_ABI {
 /// Builders by the "model_type" of a config.json.
 using ArchitectureRegistry = std::map<std::string, ModelBuilder, std::less<>>;
 
-/// All built-in architectures. A program adds its own to a copy: LoadOptions::architectures.
+/// All built-in architectures. A program adds its own to a copy: LoadHooks::architectures.
 [[nodiscard]] TRINE_DECL ArchitectureRegistry all_architectures();
 
 }  // namespace trine::inline TRINE_ABI
