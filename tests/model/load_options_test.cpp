@@ -20,6 +20,7 @@
 #include <trine/model/model.hpp>
 #include <trine/weights/open_weights.hpp>
 #include <trine/weights/shape_only_weights.hpp>
+#include <trine/weights/tensor_record.hpp>
 
 #include "support/expect_error.hpp"
 #include "support/golden.hpp"

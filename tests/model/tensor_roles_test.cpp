@@ -75,7 +75,7 @@ class WithUnusedHead : public WeightSource {
     result.emplace_back("lm_head.weight");
     return result;
   }
-  [[nodiscard]] std::string place() const override { return files_->place(); }
+  [[nodiscard]] std::string source_name() const override { return files_->source_name(); }
 
  private:
   std::unique_ptr<const WeightSource> files_;

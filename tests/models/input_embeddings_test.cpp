@@ -12,6 +12,7 @@
 
 #include <trine/generate/engine.hpp>
 #include <trine/model/transformer.hpp>
+#include <trine/routing/router.hpp>
 
 #include "support/embedding_rows.hpp"
 #include "support/expect_error.hpp"
