@@ -109,7 +109,7 @@ TEST_F(InputEmbeddings, AreNotComputedAgain) {
 TEST_F(InputEmbeddings, AreLostWhereAPassOverWindowsIsCancelled) {
   const Model windows = Model::load(golden_path("families/mixtral_sliding_window"));
   const BundledModel bundled("shakespeare");  // for its tokenizer
-  const std::vector<TokenId> many(120, 7);
+  const std::vector<TokenId> many(240, 7);
   StopAtRouting stop(3);  // in the second pass
   Session session(windows, {.observer = borrow(stop)});
   session.forward_embeddings(embedding_rows(windows, std::span(tokens_).first(8)).view());
