@@ -106,6 +106,23 @@ TEST_F(InputEmbeddings, AreNotComputedAgain) {
   EXPECT_NO_THROW(session.truncate(10));
 }
 
+// The generation cannot go back to the last whole pass then.
+TEST_F(InputEmbeddings, AreLostWhereAPassOverWindowsIsCancelled) {
+  const Model windows = Model::load(golden_path("families/mixtral_sliding_window"));
+  const BundledModel bundled("shakespeare");  // for its tokenizer
+  const std::vector<TokenId> many(240, 7);
+  StopAtRouting stop(3);  // in the second pass
+  Session session(windows, {.observer = borrow(stop)});
+  session.forward_embeddings(embedding_rows(windows, std::span(tokens_).first(8)).view());
+  GenerateOptions options;
+  options.cancel = stop.token();
+  EXPECT_ERROR(generate_from_tokens(session, bundled.tokenizer, many, options), InputError,
+               "would have to be computed again from input embeddings");
+  EXPECT_ERROR(session.forward(many), InputError, "interrupted");
+  session.reset();
+  EXPECT_NO_THROW(session.forward(many));
+}
+
 TEST_F(InputEmbeddings, MeetNoRouterThatChoosesByIds) {
   const Model hash = Model::load(golden_path("hash"));
   const std::span<const TokenId> tokens = std::span(tokens_).first(4);
