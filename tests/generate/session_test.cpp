@@ -24,7 +24,6 @@
 
 #include <gmock/gmock.h>
 
-
 #include "generate/golden_input.hpp"
 #include "model/random_model.hpp"
 #include "support/expect_error.hpp"

@@ -20,7 +20,6 @@
 
 #include <gmock/gmock.h>
 
-
 #include "model/random_model.hpp"
 #include "support/expect_error.hpp"
 #include "support/golden.hpp"

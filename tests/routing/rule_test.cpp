@@ -20,7 +20,6 @@
 
 #include <gmock/gmock.h>
 
-
 #include "support/expect_error.hpp"
 
 namespace trine {
