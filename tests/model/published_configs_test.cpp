@@ -17,7 +17,6 @@
 
 #include <gmock/gmock.h>
 
-
 #include "support/expect_error.hpp"
 
 namespace trine {

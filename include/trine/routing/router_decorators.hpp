@@ -35,7 +35,7 @@ class BorrowedRouter : public Router {
   explicit BorrowedRouter(const Router& router) : router_(router) {}
   [[nodiscard]] std::size_t num_experts() const override { return router_.num_experts(); }
   [[nodiscard]] std::size_t max_experts_per_token() const override { return router_.max_experts_per_token(); }
-  void route(const ForwardContext& context, const RouterInput& input, RoutingPlan& plan) const override;
+  TRINE_DECL void route(const ForwardContext& context, const RouterInput& input, RoutingPlan& plan) const override;
 
  private:
   const Router& router_;
@@ -48,7 +48,7 @@ class ForcedExperts : public RouterDecorator {
   ForcedExperts(std::unique_ptr<Router> inner_router, std::vector<std::uint32_t> experts);
   [[nodiscard]] std::size_t max_experts_per_token() const override { return experts_.size(); }
 
-  void route(const ForwardContext&, const RouterInput& input, RoutingPlan& plan) const override;
+  TRINE_DECL void route(const ForwardContext&, const RouterInput& input, RoutingPlan& plan) const override;
 
  private:
   std::vector<std::uint32_t> experts_;
@@ -62,7 +62,7 @@ class MaskedExperts : public RouterDecorator {
   /// Throws InputError when a masked expert does not exist or none is left.
   MaskedExperts(std::unique_ptr<Router> inner_router, const std::vector<std::uint32_t>& masked);
 
-  void route(const ForwardContext& context, const RouterInput& input, RoutingPlan& plan) const override;
+  TRINE_DECL void route(const ForwardContext& context, const RouterInput& input, RoutingPlan& plan) const override;
 
  private:
   std::vector<std::uint8_t> allowed_;
@@ -73,7 +73,7 @@ class RecordedRouting : public RouterDecorator {
  public:
   RecordedRouting(std::unique_ptr<Router> inner_router, std::size_t layer, std::shared_ptr<RoutingRecord> record);
 
-  void route(const ForwardContext& context, const RouterInput& input, RoutingPlan& plan) const override;
+  TRINE_DECL void route(const ForwardContext& context, const RouterInput& input, RoutingPlan& plan) const override;
 
  private:
   std::size_t layer_;
@@ -85,7 +85,7 @@ class ReplayedRouting : public RouterDecorator {
  public:
   ReplayedRouting(std::unique_ptr<Router> inner_router, std::size_t layer, std::shared_ptr<const RoutingRecord> record);
 
-  void route(const ForwardContext& context, const RouterInput& input, RoutingPlan& plan) const override;
+  TRINE_DECL void route(const ForwardContext& context, const RouterInput& input, RoutingPlan& plan) const override;
 
  private:
   std::size_t layer_;

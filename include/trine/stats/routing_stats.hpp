@@ -18,7 +18,7 @@ namespace trine::inline TRINE_ABI {
 /// An observer that counts; one a thread, merged in the end. Layers without a router have an empty load.
 class RoutingStats : public RoutingObserver {
  public:
-  void on_routing(const RoutingEvent& event) override;
+  TRINE_DECL void on_routing(const RoutingEvent& event) override;
 
   /// Adds the counts of another run. Throws ShapeError when a layer has another number of experts there.
   void merge(const RoutingStats& other);

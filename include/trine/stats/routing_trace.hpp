@@ -24,7 +24,7 @@ class RoutingTrace : public RoutingObserver {
   /// Keeps the decisions of the first `most_tokens` tokens only. The load counts all.
   explicit RoutingTrace(std::size_t most_tokens) : most_tokens_(most_tokens) {}
 
-  void on_routing(const RoutingEvent& event) override;
+  TRINE_DECL void on_routing(const RoutingEvent& event) override;
 
   /// Tokens seen.
   [[nodiscard]] std::size_t tokens() const noexcept { return static_cast<std::size_t>(stats_.tokens()); }
