@@ -18,7 +18,10 @@
 #include <vector>
 
 #include <trine/core/random.hpp>
+#include <trine/core/token_id.hpp>
 #include <trine/generate/session.hpp>
+#include <trine/model/transformer.hpp>
+#include <trine/quant/weight_formats.hpp>
 
 #include "program/machine.hpp"
 #include "program/statistics.hpp"

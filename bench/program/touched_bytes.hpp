@@ -12,7 +12,9 @@
 #include <vector>
 
 #include <trine/model/model.hpp>
+#include <trine/quant/weight_formats.hpp>
 #include <trine/routing/routing_observer.hpp>
+#include <trine/weights/weight_source.hpp>
 
 namespace trine::bench {
 

@@ -10,8 +10,12 @@
 #include <utility>
 #include <vector>
 
+#include <trine/json/parse.hpp>
 #include <trine/model/model.hpp>
+#include <trine/quant/weight_formats.hpp>
+#include <trine/weights/open_weights.hpp>
 #include <trine/weights/shape_only_weights.hpp>
+#include <trine/weights/weight_source.hpp>
 
 namespace example {
 

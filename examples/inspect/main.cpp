@@ -10,7 +10,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include <trine/core/error.hpp>
+#include <trine/core/printable.hpp>
 #include <trine/model/model.hpp>
+#include <trine/model/transformer.hpp>
+#include <trine/quant/weight_formats.hpp>
+#include <trine/weights/open_weights.hpp>
+#include <trine/weights/weight_source.hpp>
 
 #include "common/model.hpp"
 #include "common/terminal.hpp"

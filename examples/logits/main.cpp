@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 #include <trine/core/printable.hpp>
 #include <trine/platform/atomic_file.hpp>
 #include <trine/stats/routing_trace.hpp>

@@ -4,6 +4,11 @@
 
 #include <gmock/gmock.h>
 
+#include <trine/json/parse.hpp>
+#include <trine/model/transformer.hpp>
+#include <trine/platform/cpu_features.hpp>
+#include <trine/quant/weight_formats.hpp>
+
 #include "program/measure.hpp"
 #include "program/random_weights.hpp"
 

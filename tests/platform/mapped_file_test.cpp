@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <trine/core/error.hpp>
 #include <trine/platform/mapped_file.hpp>
 
 #include <sys/stat.h>

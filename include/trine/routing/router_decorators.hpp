@@ -40,7 +40,7 @@ class BorrowedRouter : public Router {
   [[nodiscard]] std::size_t num_experts() const override { return router_.num_experts(); }
   [[nodiscard]] std::size_t max_experts_per_token() const override { return router_.max_experts_per_token(); }
   [[nodiscard]] bool needs_token_ids() const override { return router_.needs_token_ids(); }
-  void route(const ForwardContext& context, const RouterInput& input, RoutingPlan& plan) const override;
+  TRINE_DECL void route(const ForwardContext& context, const RouterInput& input, RoutingPlan& plan) const override;
 
  private:
   const Router& router_;
@@ -54,7 +54,7 @@ class ForcedExperts : public RouterDecorator {
   [[nodiscard]] std::size_t max_experts_per_token() const override { return experts_.size(); }
   [[nodiscard]] bool needs_token_ids() const override { return false; }
 
-  void route(const ForwardContext&, const RouterInput& input, RoutingPlan& plan) const override;
+  TRINE_DECL void route(const ForwardContext&, const RouterInput& input, RoutingPlan& plan) const override;
 
  private:
   std::vector<std::uint32_t> experts_;
@@ -68,7 +68,7 @@ class MaskedExperts : public RouterDecorator {
   /// Throws InputError when a masked expert does not exist or none is left.
   MaskedExperts(std::unique_ptr<Router> inner_router, const std::vector<std::uint32_t>& masked);
 
-  void route(const ForwardContext& context, const RouterInput& input, RoutingPlan& plan) const override;
+  TRINE_DECL void route(const ForwardContext& context, const RouterInput& input, RoutingPlan& plan) const override;
 
  private:
   std::vector<std::uint8_t> allowed_;
@@ -80,7 +80,7 @@ class RecordedRouting : public RouterDecorator {
   /// Writes to `record` as layer `layer`. Several layers and sessions may share a record.
   RecordedRouting(std::unique_ptr<Router> inner_router, std::size_t layer, std::shared_ptr<RoutingRecord> record);
 
-  void route(const ForwardContext& context, const RouterInput& input, RoutingPlan& plan) const override;
+  TRINE_DECL void route(const ForwardContext& context, const RouterInput& input, RoutingPlan& plan) const override;
 
  private:
   std::size_t layer_;
@@ -93,7 +93,7 @@ class ReplayedRouting : public RouterDecorator {
   /// Reads the decisions of layer `layer` from `record`.
   ReplayedRouting(std::unique_ptr<Router> inner_router, std::size_t layer, std::shared_ptr<const RoutingRecord> record);
 
-  void route(const ForwardContext& context, const RouterInput& input, RoutingPlan& plan) const override;
+  TRINE_DECL void route(const ForwardContext& context, const RouterInput& input, RoutingPlan& plan) const override;
 
  private:
   std::size_t layer_;

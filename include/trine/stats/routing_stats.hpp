@@ -18,7 +18,7 @@ namespace trine::inline TRINE_ABI {
 /// An observer that counts. Use one per thread and merge them afterwards. Layers without a router have an empty load.
 class RoutingStats : public RoutingObserver {
  public:
-  void on_routing(const RoutingEvent& event) override;
+  TRINE_DECL void on_routing(const RoutingEvent& event) override;
 
   /// Adds the counts of another run. Throws ShapeError if a layer has a different number of experts there.
   void merge(const RoutingStats& other);

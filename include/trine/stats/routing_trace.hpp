@@ -24,7 +24,7 @@ class RoutingTrace : public RoutingObserver {
   /// Stores only the decisions of the first `most_tokens` tokens. The load counts all tokens.
   explicit RoutingTrace(std::size_t most_tokens) : most_tokens_(most_tokens) {}
 
-  void on_routing(const RoutingEvent& event) override;
+  TRINE_DECL void on_routing(const RoutingEvent& event) override;
 
   /// The number of observed tokens.
   [[nodiscard]] std::size_t tokens() const noexcept { return static_cast<std::size_t>(stats_.tokens()); }

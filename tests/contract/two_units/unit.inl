@@ -3,6 +3,9 @@
 #include <atomic>
 #include <typeinfo>
 
+#include <trine/platform/parallel_for.hpp>
+#include <trine/platform/thread_pool.hpp>
+#include <trine/quant/weight_formats.hpp>
 #include <trine/trine.hpp>
 
 #include "unit.hpp"

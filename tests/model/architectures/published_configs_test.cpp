@@ -9,6 +9,7 @@
 
 #include <trine/core/error.hpp>
 #include <trine/json/parse.hpp>
+#include <trine/model/transformer.hpp>
 
 #include "model/architectures/published_config.hpp"
 #include "support/expect_error.hpp"
