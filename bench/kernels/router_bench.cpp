@@ -22,7 +22,7 @@ struct NamedRouter {
   std::size_t experts;
   RouterScore score;
   TopKOptions choice;
-  CombineWeights mixing;
+  CombineWeights combine;
   std::optional<GroupLimit> groups = std::nullopt;
   bool balance_bias = false;
 };
@@ -46,7 +46,7 @@ void route(benchmark::State& state, const NamedRouter& shape, std::size_t rows) 
   std::optional<Tensor<float, 1>> bias;
   if (shape.balance_bias) bias.emplace(std::array{shape.experts});
   const Linear weight({reinterpret_cast<const std::byte*>(gate.data()), DType::f32, shape.experts, shape.hidden});
-  const LinearRouter router(weight, shape.score, shape.choice, shape.mixing, shape.groups, std::move(bias));
+  const LinearRouter router(weight, shape.score, shape.choice, shape.combine, shape.groups, std::move(bias));
   const ExecutionContext execution{.isa = default_isa(), .num_threads = 1};
   RouterInput input;
   input.hidden = View<const float, 2>(x.data(), {rows, shape.hidden});

@@ -175,7 +175,7 @@ struct Options {
                             : tiny    ? std::size_t{1}
                                       : std::size_t{3},
             .activations = std::ranges::find(kActivationPrecisionNames, activations, &NameOfActivations::second)->first,
-            .mla_form = *parse_latent_attention_form(mla_form),
+            .mla_form = *parse_mla_form(mla_form),
             .kv_cache_dtype = *parse_kv_cache_dtype(kv_cache_dtype),
             .executor = make_executor()};
   }

@@ -452,23 +452,23 @@ trine::ModelParts build_plain_moe(const trine::BuildContext& context, const trin
   const trine::WeightScope model = weights / "model";
   const auto rotary = std::make_shared<const trine::Rotary>(config.head_dim, config.theta, config.positions);
   const trine::TopKOptions choice{.k = config.experts_per_token, .threshold = {}};
-  const trine::CombineWeights mixing{.normalize = false, .routed_scale = 1.0F};
+  const trine::CombineWeights combine{.normalize = false, .routed_scale = 1.0F};
 
   trine::ModelParts built;
   std::vector<trine::Block> blocks;
   for (std::size_t i = 0; i < config.layers; ++i) {
     const trine::WeightScope layer = model / "layers" / i;
     const trine::WeightScope mlp = layer / "mlp";
-    std::vector<trine::HeadGroup> axes;
-    axes.push_back({std::make_unique<trine::FullPattern>(), config.heads, config.kv_heads});
+    std::vector<trine::HeadGroup> head_groups;
+    head_groups.push_back({std::make_unique<trine::FullPattern>(), config.heads, config.kv_heads});
     std::unique_ptr<trine::Router> router =
         std::make_unique<trine::LinearRouter>((mlp / "gate").as(trine::TensorRole::router), hidden, config.experts,
-                                              trine::RouterScore::softmax, choice, mixing);
+                                              trine::RouterScore::softmax, choice, combine);
     if (context.router_decorator) router = context.router_decorator(i, std::move(router));
     blocks.push_back(
         {trine::RmsNorm(layer / "input_layernorm", hidden, config.epsilon),
          std::make_unique<trine::GroupedQueryAttention>((layer / "self_attn").as(trine::TensorRole::attention), hidden,
-                                                        config.head_dim, std::move(axes), rotary),
+                                                        config.head_dim, std::move(head_groups), rotary),
          trine::RmsNorm(layer / "post_attention_layernorm", hidden, config.epsilon),
          std::make_unique<trine::MoeLayer>(
              i, std::move(router),

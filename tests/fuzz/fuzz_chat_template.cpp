@@ -40,7 +40,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const trine::RenderedChat once = chat.render(input);
     if (once.text != chat.render(input).text || !trine::is_valid_utf8(once.text)) std::abort();
     std::size_t end = 0;
-    for (const trine::ByteRange& range : once.foreign) {
+    for (const trine::ByteRange& range : once.untrusted) {
       if (range.begin < end || range.begin >= range.end) std::abort();
       end = range.end;
     }

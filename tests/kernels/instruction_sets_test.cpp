@@ -131,7 +131,7 @@ TEST(InstructionSets, RoundRowsToTheSameBytesWhateverIsInThem) {
     const auto rounded = [&](Isa isa) {
       std::vector<std::int8_t> codes(kCount);
       std::vector<float> scale(kernels::QuantizedRows::groups_of(kCount));
-      std::vector<std::int32_t> sums(kernels::QuantizedRows::subgroups_of(kCount));
+      std::vector<std::int32_t> sums(kernels::QuantizedRows::sub_blocks_of(kCount));
       kernels::quantize_row(isa, x.data(), kCount, {codes.data(), scale.data(), sums.data(), kCount, 2, 8}, 0);
       for (float& s : scale) s = std::isnan(s) ? -1.0F : s;  // of either sign
       return std::tuple(codes, scale, sums);

@@ -28,17 +28,17 @@ using test::random_tensor;
 struct Quantized {
   Quantized(std::size_t rows, std::size_t columns)
       : groups(QuantizedRows::groups_of(columns)),
-        subgroups(QuantizedRows::subgroups_of(columns)),
+        sub_blocks(QuantizedRows::sub_blocks_of(columns)),
         codes(rows * QuantizedRows::leading_dimension(columns)),
         scale(rows * groups),
-        sums(rows * subgroups),
-        rows_of{codes.data(), scale.data(), sums.data(), QuantizedRows::leading_dimension(columns), groups, subgroups} {
-  }
+        sums(rows * sub_blocks),
+        rows_of{codes.data(), scale.data(), sums.data(), QuantizedRows::leading_dimension(columns),
+                groups,       sub_blocks} {}
   Quantized(Isa isa, View<const float, 2> x) : Quantized(x.extent(0), x.extent(1)) {
     for (std::size_t r = 0; r < x.extent(0); ++r) kernels::quantize_row(isa, x.row(r).data(), x.extent(1), rows_of, r);
   }
   std::size_t groups;
-  std::size_t subgroups;
+  std::size_t sub_blocks;
   PageEnd<std::int8_t> codes;
   PageEnd<float> scale;
   PageEnd<std::int32_t> sums;
@@ -70,7 +70,7 @@ TEST(QuantizeRowsPerIsa, RoundsToTheNearestCodeOfEachGroup) {
         const float scale = q.rows_of.scale[r * q.groups + g];
         ASSERT_FLOAT_EQ(scale, most / 127.0F);
       }
-      for (std::size_t j = 0; j < q.subgroups; ++j) {
+      for (std::size_t j = 0; j < q.sub_blocks; ++j) {
         std::int32_t sum = 0;
         for (std::size_t c = 32 * j; c < 32 * j + 32; ++c) {
           const int code = q.rows_of.codes[r * q.rows_of.ld + c];
@@ -80,7 +80,7 @@ TEST(QuantizeRowsPerIsa, RoundsToTheNearestCodeOfEachGroup) {
           ASSERT_NEAR(value / scale, code, 0.5001) << to_string(isa) << ", " << r << ", " << c;
           ASSERT_LE(std::abs(code), 127);
         }
-        ASSERT_EQ(q.rows_of.sums[r * q.subgroups + j], sum);
+        ASSERT_EQ(q.rows_of.sums[r * q.sub_blocks + j], sum);
       }
     }
   }

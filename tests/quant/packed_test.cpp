@@ -48,7 +48,7 @@ double error_of(DType dtype, const std::vector<float>& w, std::size_t rows, std:
 TEST(Packed, TakesTheBitsAWeightThatTheFormatPromises) {
   EXPECT_EQ(packed_bytes(kQ8, 1408, 2048), 1408U * 2048 * 33 / 32);      // 8.25 bits
   EXPECT_EQ(packed_bytes(kQ4, 1408, 2048), 1408U * 2048 * 9 / 8 / 2);    // 4.5 bits
-  EXPECT_EQ(packed_bytes(kQ8, 1, 1), 64U + 32 * 16);                     // one panel of one subgroup
+  EXPECT_EQ(packed_bytes(kQ8, 1, 1), 64U + 32 * 16);                     // one panel of one sub_block
   EXPECT_EQ(packed_bytes(kQ4, 17, 129), 2U * (128 + 1024 + 128 + 256));  // two panels of a group and a bit
   EXPECT_EQ(packed_bytes(kBf16Panels, 1408, 2048), 1408U * 2048 * 2);
   EXPECT_EQ(packed_bytes(kBf16Panels, 17, 129), 2U * 160 * 16 * 2);

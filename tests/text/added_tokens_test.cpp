@@ -20,9 +20,9 @@ using testing::ElementsAre;
 
 // "text", and "id:text" for a token.
 std::vector<std::string> split(const AddedTokenSplitter& splitter, std::string_view text, bool parse_special = true,
-                               std::span<const ByteRange> foreign = {}) {
+                               std::span<const ByteRange> untrusted = {}) {
   std::vector<std::string> parts;
-  splitter.split(text, parse_special, foreign, [&](std::optional<TokenId> token, std::string_view part) {
+  splitter.split(text, parse_special, untrusted, [&](std::optional<TokenId> token, std::string_view part) {
     parts.push_back((token ? std::to_string(*token) + ":" : "") + std::string(part));
   });
   return parts;
@@ -49,8 +49,8 @@ TEST(AddedTokens, SpecialTokensAreTextUnlessAskedFor) {
 TEST(AddedTokens, SpecialTokensAreTextWhereAStrangerWroteAByteOfThem) {
   const AddedTokenSplitter splitter(
       {{.id = 1, .content = "<s>", .special = true}, {.id = 2, .content = "x<s>", .special = true}, plain(3, "<t>")});
-  const auto split_with = [&](std::string_view text, std::vector<ByteRange> foreign) {
-    return split(splitter, text, true, foreign);
+  const auto split_with = [&](std::string_view text, std::vector<ByteRange> untrusted) {
+    return split(splitter, text, true, untrusted);
   };
   EXPECT_THAT(split_with("<s><s><s>", {{3, 6}}), ElementsAre("1:<s>", "<s>", "1:<s>"));
   EXPECT_THAT(split_with("<s><s><s>", {{0, 1}, {8, 9}}), ElementsAre("<s>", "1:<s>", "<s>"));

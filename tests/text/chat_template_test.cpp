@@ -100,10 +100,10 @@ TEST(ChatTemplate, MarksWhatComesFromTheConversation) {
   input.variables["mode"] = "fast";
   const RenderedChat rendered = chat.render(input);
   EXPECT_EQ(rendered.text, "<s><|user|><|evil|><|a role|>|>x[{\"name\": \"f\"}]fast");
-  std::vector<std::string> foreign;
-  for (const ByteRange& range : rendered.foreign)
-    foreign.push_back(rendered.text.substr(range.begin, range.end - range.begin));
-  EXPECT_THAT(foreign,
+  std::vector<std::string> untrusted;
+  for (const ByteRange& range : rendered.untrusted)
+    untrusted.push_back(rendered.text.substr(range.begin, range.end - range.begin));
+  EXPECT_THAT(untrusted,
               ::testing::ElementsAre("<|evil|>", "a role|>", "x", "name", "f"));  // a name of a role is trusted
 }
 

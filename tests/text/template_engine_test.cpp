@@ -182,7 +182,7 @@ TEST(TemplateEngine, FollowsTheMarksOfForeignText) {
   const auto foreign_part = [&](std::string_view source) {
     const templates::Text text = Template(source).render(context, std::tm{});
     std::string result;
-    for (const ByteRange& range : text.foreign()) {
+    for (const ByteRange& range : text.untrusted()) {
       if (!result.empty()) result += "/";
       result += text.view().substr(range.begin, range.end - range.begin);
     }

@@ -258,7 +258,7 @@ TEST(TokenizerConcurrency, OneTokenizerServesManyThreads) {
 }
 
 TEST(Tokenizer, FindsNoSpecialTokenInWhatAStrangerWrote) {
-  const std::vector<ByteRange> foreign = {{3, 6}};
+  const std::vector<ByteRange> untrusted = {{3, 6}};
   const Ids first_only = {300, '<', 's', '>'};
   Json document = tiny_tokenizer();
   document["added_tokens"] = Json::array({added_token(300, "<s>", true)});
@@ -266,11 +266,11 @@ TEST(Tokenizer, FindsNoSpecialTokenInWhatAStrangerWrote) {
     document["added_tokens"][0]["normalized"] = normalized;
     const Tokenizer tokenizer = make_tokenizer(document);
     EXPECT_THAT(tokenizer.encode("<s><s>", {.parse_special = true}), ElementsAre(300, 300));
-    EXPECT_EQ(tokenizer.encode("<s><s>", {.parse_special = true, .foreign = foreign}), first_only);
+    EXPECT_EQ(tokenizer.encode("<s><s>", {.parse_special = true, .untrusted = untrusted}), first_only);
   }
   // A normalizer may move bytes: the marks hold for all that it has before it.
   document["normalizer"] = {{"type", "NFC"}};
-  EXPECT_THAT(make_tokenizer(document).encode("<s><s>", {.parse_special = true, .foreign = foreign}),
+  EXPECT_THAT(make_tokenizer(document).encode("<s><s>", {.parse_special = true, .untrusted = untrusted}),
               ElementsAre('<', 's', '>', '<', 's', '>'));
 }
 

@@ -76,9 +76,9 @@ class GroupedMlp {
  private:
   static constexpr std::size_t kRowBlock = 160;  // rows whose intermediate values are held at a time
 
-  // Columns per task, a multiple of ActivationBuffer::kColumnBlock, of this many in total. Few rows use long ranges of weights, which
-  // stream well; many rows use short ones, so that their values stay in cache. Either way there are tasks for all
-  // threads.
+  // Columns per task, a multiple of ActivationBuffer::kColumnBlock, of this many in total. Few rows use long ranges of
+  // weights, which stream well; many rows use short ones, so that their values stay in cache. Either way there are
+  // tasks for all threads.
   [[nodiscard]] std::size_t block_of(std::size_t columns) const noexcept {
     constexpr std::size_t kBlock = kernels::ActivationBuffer::kColumnBlock;
     const std::size_t most = (rows_ < 16 ? 4 : 2) * kBlock;

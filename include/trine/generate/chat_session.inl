@@ -167,11 +167,11 @@ TRINE_DECL std::vector<TokenId> ChatSession::tokens_of(const RenderedChat& chat)
 }
 
 TRINE_DECL std::vector<TokenId> ChatSession::encode(const RenderedChat& chat, std::size_t begin) const {
-  const std::vector<ByteRange> foreign = within({begin, chat.text.size()}, chat.foreign);
+  const std::vector<ByteRange> untrusted = within({begin, chat.text.size()}, chat.untrusted);
   EncodeOptions options;
   options.add_special_tokens = false;  // the template writes them
   options.parse_special = true;
-  options.foreign = foreign;
+  options.untrusted = untrusted;
   return tokenizer_.encode(std::string_view(chat.text).substr(begin), options);
 }
 

@@ -46,7 +46,7 @@ struct ActivationRows {
 class ActivationBuffer {
  public:
   /// Columns that are rounded together, as they share a scale.
-  static constexpr std::size_t kColumnBlock = kPackedGroup;
+  static constexpr std::size_t kColumnBlock = kScaleBlock;
 
   ActivationBuffer() = default;
   /// Room for the types that matmuls with these weights take; f32 is included only if requested.
@@ -70,10 +70,10 @@ class ActivationBuffer {
     QuantizedRows& q = rows_.q8;
     q.ld = QuantizedRows::leading_dimension(columns);
     q.groups = QuantizedRows::groups_of(columns);
-    q.subgroups = QuantizedRows::subgroups_of(columns);
+    q.sub_blocks = QuantizedRows::sub_blocks_of(columns);
     q.codes = workspace.take<std::int8_t>(rows * q.ld).data();
     q.scale = workspace.take<float>(rows * q.groups).data();
-    q.sums = workspace.take<std::int32_t>(rows * q.subgroups).data();
+    q.sums = workspace.take<std::int32_t>(rows * q.sub_blocks).data();
   }
 
   [[nodiscard]] bool rounds() const noexcept { return bf16_ != nullptr || rows_.q8.codes != nullptr; }

@@ -11,7 +11,7 @@
 namespace trine::inline TRINE_ABI::kernels {
 
 /// The distance from `weights` to `next`; 0 if there is none.
-[[nodiscard]] inline std::uintptr_t distance_to(const void* next, const void* weights) noexcept {
+[[nodiscard]] inline std::uintptr_t offset_to(const void* next, const void* weights) noexcept {
   return next == nullptr ? 0 : reinterpret_cast<std::uintptr_t>(next) - reinterpret_cast<std::uintptr_t>(weights);
 }
 
@@ -23,7 +23,7 @@ struct Prefetch {
   std::size_t begin = 0;
   std::size_t end = 0;
   bool own = false;  // few rows of activations: every stream prefetches further ahead within itself
-  TRINE_INLINE void ask(const void* weights) const noexcept {
+  TRINE_INLINE void fetch(const void* weights) const noexcept {
     __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(weights) + distance));
   }
 };

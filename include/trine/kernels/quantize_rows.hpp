@@ -17,18 +17,18 @@ struct QuantizedRows {
   std::int32_t* sums = nullptr;  // [rows, sub-blocks] sum of the codes of each sub-block
   std::size_t ld = 0;
   std::size_t groups = 0;
-  std::size_t subgroups = 0;
+  std::size_t sub_blocks = 0;
 
   /// Rows from `first` on.
   [[nodiscard]] QuantizedRows from(std::size_t first) const noexcept {
-    return {codes + first * ld, scale + first * groups, sums + first * subgroups, ld, groups, subgroups};
+    return {codes + first * ld, scale + first * groups, sums + first * sub_blocks, ld, groups, sub_blocks};
   }
 
   [[nodiscard]] static constexpr std::size_t groups_of(std::size_t columns) noexcept {
-    return (columns + kPackedGroup - 1) / kPackedGroup;
+    return (columns + kScaleBlock - 1) / kScaleBlock;
   }
-  [[nodiscard]] static constexpr std::size_t subgroups_of(std::size_t columns) noexcept {
-    return (columns + kPackedSubgroup - 1) / kPackedSubgroup;
+  [[nodiscard]] static constexpr std::size_t sub_blocks_of(std::size_t columns) noexcept {
+    return (columns + kSubBlock - 1) / kSubBlock;
   }
   /// Leading dimension: an odd number of cache lines, so that rows do not map to the same cache sets.
   [[nodiscard]] static constexpr std::size_t leading_dimension(std::size_t columns) noexcept {

@@ -44,7 +44,7 @@ inline constexpr std::array<std::pair<MlaForm, std::string_view>, 3> kMlaFormNam
     {{MlaForm::automatic, "automatic"}, {MlaForm::naive, "naive"}, {MlaForm::absorbed, "absorbed"}}};
 
 /// The value of that name; nullopt for a name that is not in kMlaFormNames.
-[[nodiscard]] constexpr std::optional<MlaForm> parse_latent_attention_form(std::string_view name) noexcept {
+[[nodiscard]] constexpr std::optional<MlaForm> parse_mla_form(std::string_view name) noexcept {
   for (const auto& [form, spelled] : kMlaFormNames)
     if (spelled == name) return form;
   return std::nullopt;

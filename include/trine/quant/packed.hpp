@@ -39,14 +39,14 @@ inline constexpr DType kQ4 = block_format(1);
 inline constexpr DType kBf16Panels = block_format(2);
 
 inline constexpr std::size_t kPanelRows = 16;
-inline constexpr std::size_t kPackedGroup = 128;
-inline constexpr std::size_t kPackedSubgroup = 32;
+inline constexpr std::size_t kScaleBlock = 128;
+inline constexpr std::size_t kSubBlock = 32;
 inline constexpr std::size_t kPanelScaleBytes = kPanelRows * sizeof(float);
 
 /// Columns of the block that begins at `column`, including padding.
 [[nodiscard]] constexpr std::size_t group_columns(std::size_t column, std::size_t columns) noexcept {
-  const std::size_t left = (columns - column + kPackedSubgroup - 1) / kPackedSubgroup * kPackedSubgroup;
-  return left < kPackedGroup ? left : kPackedGroup;
+  const std::size_t left = (columns - column + kSubBlock - 1) / kSubBlock * kSubBlock;
+  return left < kScaleBlock ? left : kScaleBlock;
 }
 
 /// Bytes of a block before its values.
@@ -62,10 +62,10 @@ inline constexpr std::size_t kPanelScaleBytes = kPanelRows * sizeof(float);
 
 /// Bytes of a panel of 16 rows. columns < 2^56
 [[nodiscard]] constexpr std::size_t panel_bytes(DType dtype, std::size_t columns) noexcept {
-  const std::size_t whole = columns / kPackedGroup;
-  const std::size_t rest = columns % kPackedGroup;
-  return whole * group_bytes(dtype, kPackedGroup) +
-         (rest == 0 ? 0 : group_bytes(dtype, group_columns(whole * kPackedGroup, columns)));
+  const std::size_t whole = columns / kScaleBlock;
+  const std::size_t rest = columns % kScaleBlock;
+  return whole * group_bytes(dtype, kScaleBlock) +
+         (rest == 0 ? 0 : group_bytes(dtype, group_columns(whole * kScaleBlock, columns)));
 }
 
 /// Bytes of a matrix [rows, columns]; nullopt if they exceed 64 bits.
@@ -88,8 +88,8 @@ namespace detail {
 [[nodiscard]] inline float packed_value(DType dtype, const std::byte* packed, std::size_t panel, std::size_t row,
                                         std::size_t column) noexcept {
   const std::size_t lane = row % kPanelRows;
-  const std::size_t in_group = column % kPackedGroup;
-  const std::byte* group = packed + row / kPanelRows * panel + column / kPackedGroup * group_bytes(dtype, kPackedGroup);
+  const std::size_t in_group = column % kScaleBlock;
+  const std::byte* group = packed + row / kPanelRows * panel + column / kScaleBlock * group_bytes(dtype, kScaleBlock);
   const std::byte* codes = group + group_header_bytes(dtype);
   if (dtype == kBf16Panels) {
     bfloat16 value;
@@ -103,7 +103,7 @@ namespace detail {
     return scale * static_cast<float>(std::to_integer<int>(code) - 128);
   }
   const auto factor = static_cast<std::int8_t>(
-      std::to_integer<std::uint8_t>(group[kPanelScaleBytes + in_group / kPackedSubgroup * kPanelRows + lane]));
+      std::to_integer<std::uint8_t>(group[kPanelScaleBytes + in_group / kSubBlock * kPanelRows + lane]));
   const auto two = std::to_integer<int>(codes[in_group / 8 * 4 * kPanelRows + lane * 4 + in_group % 4]);
   const int code = in_group % 8 < 4 ? two & 15 : two >> 4;
   return scale * static_cast<float>(factor * (code - 8));
@@ -114,18 +114,18 @@ namespace detail {
 /// One row of a block as integers times a scale. Blocks are padded with zeros at the end of the matrix.
 struct PackedRow {
   float scale = 0.0F;
-  std::array<int, kPackedGroup / kPackedSubgroup> factor{};
-  std::array<int, kPackedGroup> code{};  // of q8 in [-127, 127], of q4 in [-8, 7]
+  std::array<int, kScaleBlock / kSubBlock> factor{};
+  std::array<int, kScaleBlock> code{};  // of q8 in [-127, 127], of q4 in [-8, 7]
 };
 
 /// Symmetric: the largest magnitude becomes 127.
-[[nodiscard]] inline PackedRow round_q8(const std::array<float, kPackedGroup>& x) noexcept {
+[[nodiscard]] inline PackedRow round_q8(const std::array<float, kScaleBlock>& x) noexcept {
   PackedRow row;
   float largest = 0.0F;
   for (const float value : x) largest = std::max(largest, std::abs(value));
   row.scale = largest / 127.0F;
   if (row.scale == 0.0F) return row;
-  for (std::size_t i = 0; i < kPackedGroup; ++i)
+  for (std::size_t i = 0; i < kScaleBlock; ++i)
     row.code[i] = std::clamp(static_cast<int>(std::lrint(x[i] / row.scale)), -127, 127);
   return row;
 }
@@ -140,17 +140,17 @@ struct PackedRow {
 struct Fit {
   float xq = 0.0F;
   float qq = 0.0F;
-  std::array<float, kPackedSubgroup> q{};
+  std::array<float, kSubBlock> q{};
 };
 [[nodiscard]] inline Fit fit_codes(const float* x, float inverse_step) noexcept {
   Fit fit;
-  for (std::size_t i = 0; i < kPackedSubgroup; ++i) {
+  for (std::size_t i = 0; i < kSubBlock; ++i) {
     const float q = x[i] * inverse_step;
     fit.q[i] = nearest(q < -8.0F ? -8.0F : q > 7.0F ? 7.0F : q);
   }
   std::array<float, 8> xq{};  // eight sums at a time
   std::array<float, 8> qq{};
-  for (std::size_t i = 0; i < kPackedSubgroup; i += 8) {
+  for (std::size_t i = 0; i < kSubBlock; i += 8) {
     for (std::size_t l = 0; l < 8; ++l) {
       xq[l] += x[i + l] * fit.q[i + l];
       qq[l] += fit.q[i + l] * fit.q[i + l];
@@ -167,7 +167,7 @@ struct Fit {
 /// maps the element of largest magnitude to -8, the longer side.
 [[nodiscard]] inline float best_step(const float* x) noexcept {
   float largest = 0.0F;
-  for (std::size_t i = 0; i < kPackedSubgroup; ++i)
+  for (std::size_t i = 0; i < kSubBlock; ++i)
     if (std::abs(x[i]) > std::abs(largest)) largest = x[i];
   if (std::abs(largest) < 1e-30F) return 0.0F;
   float best = -1.0F;
@@ -188,11 +188,11 @@ struct GroupFit {
   float xv = 0.0F;
   float vv = 0.0F;
 };
-[[nodiscard]] inline GroupFit fit_group(const std::array<float, kPackedGroup>& x, const std::array<float, 4>& step,
+[[nodiscard]] inline GroupFit fit_group(const std::array<float, kScaleBlock>& x, const std::array<float, 4>& step,
                                         float scale) noexcept {
   GroupFit result;
   for (std::size_t j = 0; j < step.size(); ++j) {
-    const float* part = x.data() + j * kPackedSubgroup;
+    const float* part = x.data() + j * kSubBlock;
     const auto middle = static_cast<int>(nearest(std::clamp(step[j] / scale, -15.0F, 15.0F)));
     float best = -1.0F;
     for (int factor = middle - 1; factor <= middle + 1; ++factor) {
@@ -203,11 +203,10 @@ struct GroupFit {
       if (gain <= best) continue;
       best = gain;
       result.row.factor[j] = factor;
-      for (std::size_t i = 0; i < kPackedSubgroup; ++i)
-        result.row.code[j * kPackedSubgroup + i] = static_cast<int>(fit.q[i]);
+      for (std::size_t i = 0; i < kSubBlock; ++i) result.row.code[j * kSubBlock + i] = static_cast<int>(fit.q[i]);
     }
-    for (std::size_t i = 0; i < kPackedSubgroup; ++i) {
-      const auto v = static_cast<float>(result.row.factor[j] * result.row.code[j * kPackedSubgroup + i]);
+    for (std::size_t i = 0; i < kSubBlock; ++i) {
+      const auto v = static_cast<float>(result.row.factor[j] * result.row.code[j * kSubBlock + i]);
       result.xv += part[i] * v;
       result.vv += v * v;
     }
@@ -218,17 +217,17 @@ struct GroupFit {
 
 /// Least squares over steps of sub-blocks, a common scale and factors of it. Works on values up to 1, whose squares
 /// neither overflow nor vanish.
-[[nodiscard]] inline PackedRow round_q4(const std::array<float, kPackedGroup>& x) noexcept {
+[[nodiscard]] inline PackedRow round_q4(const std::array<float, kScaleBlock>& x) noexcept {
   float most = 0.0F;
   for (const float value : x) most = std::max(most, std::abs(value));
   GroupFit best;
   if (most < 1e-30F) return best.row;  // a fraction of less may underflow; zero is as accurate
-  std::array<float, kPackedGroup> unit;
+  std::array<float, kScaleBlock> unit;
   for (std::size_t i = 0; i < x.size(); ++i) unit[i] = x[i] / most;
   std::array<float, 4> step{};
   float largest = 0.0F;
   for (std::size_t j = 0; j < step.size(); ++j) {
-    step[j] = best_step(unit.data() + j * kPackedSubgroup);
+    step[j] = best_step(unit.data() + j * kSubBlock);
     largest = std::max(largest, std::abs(step[j]));
   }
   float best_gain = -1.0F;
@@ -244,7 +243,7 @@ struct GroupFit {
   return best.row;
 }
 
-inline void write_bf16(const std::array<float, kPackedGroup>& x, std::size_t lane, std::size_t columns,
+inline void write_bf16(const std::array<float, kScaleBlock>& x, std::size_t lane, std::size_t columns,
                        std::byte* group) noexcept {
   for (std::size_t c = 0; c < columns; ++c) {
     const bfloat16 value(x[c]);
@@ -278,12 +277,12 @@ inline void write_row(DType dtype, const PackedRow& row, std::size_t lane, std::
 inline void pack(DType dtype, const float* w, std::size_t ldw, std::size_t rows, std::size_t columns,
                  std::byte* out) noexcept {
   for (std::size_t first = 0; first < rows; first += kPanelRows) {
-    for (std::size_t column = 0; column < columns; column += kPackedGroup) {
+    for (std::size_t column = 0; column < columns; column += kScaleBlock) {
       const std::size_t length = group_columns(column, columns);
       for (std::size_t lane = 0; lane < kPanelRows; ++lane) {
-        std::array<float, kPackedGroup> x{};
+        std::array<float, kScaleBlock> x{};
         if (first + lane < rows)
-          std::copy_n(w + (first + lane) * ldw + column, std::min(kPackedGroup, columns - column), x.begin());
+          std::copy_n(w + (first + lane) * ldw + column, std::min(kScaleBlock, columns - column), x.begin());
         if (dtype == kBf16Panels) {
           detail::write_bf16(x, lane, length, out);
         } else {
@@ -317,8 +316,8 @@ template <DType Format>
   return {.dtype = Format,
           .name = name,
           .block_rows = kPanelRows,
-          .block_columns = kPackedGroup,
-          .column_multiple = kPackedSubgroup,
+          .block_columns = kScaleBlock,
+          .column_multiple = kSubBlock,
           .alignment = 64,
           .row_bytes = [](std::size_t columns) noexcept { return panel_bytes(Format, columns); },
           .decode = Format == kBf16Panels ? decode_panels : decode_packed<Format>,

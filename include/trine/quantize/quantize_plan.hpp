@@ -61,16 +61,16 @@ struct QuantizeRule {
 
 /// A tensor of the result. Quantised values and their scales are one tensor, unless the result keeps them as they are.
 struct PlannedTensor {
-  std::string name;                        ///< in the checkpoint
-  std::vector<std::size_t> shape;          ///< as it is stored now
-  TensorRole role = TensorRole::other;     ///< as the builder of the model declares it
-  DType from = DType::f32;                 ///< current format
-  DType to = DType::f32;                   ///< new format
-  const WeightFormat* coded_as = nullptr;  ///< set for values and scales that are kept
-  std::string note = {};                   ///< why it does not have the requested type
-  std::uint64_t parameters = 0;            ///< 0 for scales
-  std::uint64_t bytes_before = 0;          ///< including scales
-  std::uint64_t bytes_after = 0;           ///< in the result, including scales
+  std::string name;                            ///< in the checkpoint
+  std::vector<std::size_t> shape;              ///< as it is stored now
+  TensorRole role = TensorRole::other;         ///< as the builder of the model declares it
+  DType from = DType::f32;                     ///< current format
+  DType to = DType::f32;                       ///< new format
+  const WeightFormat* quantized_as = nullptr;  ///< set for values and scales that are kept
+  std::string note = {};                       ///< why it does not have the requested type
+  std::uint64_t parameters = 0;                ///< 0 for scales
+  std::uint64_t bytes_before = 0;              ///< including scales
+  std::uint64_t bytes_after = 0;               ///< in the result, including scales
 };
 
 namespace detail {
@@ -81,7 +81,7 @@ struct CodedPart {
   bool is_scales = false;
   const StoredTensor* other = nullptr;
 };
-[[nodiscard]] inline CodedPart coded_part(const WeightSource& source, std::string_view name) {
+[[nodiscard]] inline CodedPart quantized_part(const WeightSource& source, std::string_view name) {
   const DType dtype = source.find(name)->dtype;
   const auto find = [&](std::string_view ending, std::string_view others) -> const StoredTensor* {
     if (!name.ends_with(ending)) return nullptr;
@@ -107,7 +107,7 @@ struct CodedPart {
 [[nodiscard]] inline PlannedTensor describe(const WeightSource& source, const TensorUse& use, std::string_view name) {
   const StoredTensor& tensor = *source.find(name);
   const std::size_t rank = tensor.shape.size();
-  const CodedPart part = coded_part(source, name);
+  const CodedPart part = quantized_part(source, name);
   const bool kept = part.format != nullptr && part.format->in_native_file;
   const bool coded = is_matrix_of_codes(tensor);
   const WeightFormat* format = find_format(tensor.dtype);
@@ -122,7 +122,7 @@ struct CodedPart {
   PlannedTensor planned{.name = std::string(name), .shape = tensor.shape, .from = tensor.dtype};
   planned.role = rank < 2 ? TensorRole::vector : use.role;
   planned.to = coded ? DType::bf16 : tensor.dtype;
-  planned.coded_as = kept ? part.format : nullptr;
+  planned.quantized_as = kept ? part.format : nullptr;
   planned.bytes_before = tensor.bytes.size();
   planned.parameters = checked_product(tensor.shape).value_or(0);  // the source has checked it
   if (kept)
@@ -159,7 +159,7 @@ struct CodedPart {
 
 /// Why a tensor cannot have the type; empty if it can.
 [[nodiscard]] inline std::string obstacle_to(DType type, const TensorUse& use, const PlannedTensor& tensor) {
-  if (tensor.coded_as != nullptr) return std::string(tensor.coded_as->name) + " already";
+  if (tensor.quantized_as != nullptr) return std::string(tensor.quantized_as->name) + " already";
   const WeightFormat* format = find_format(type);
   if (format == nullptr || format->encode == nullptr) return "not a type that weights are converted to";
   if (size_bytes(type) == 0) return obstacle_to_blocks(*format, use, tensor);
@@ -191,7 +191,7 @@ struct CodedPart {
     // No layer reads a scalar: any scalar was ignored as unused by the load.
     const StoredTensor& stored = *source.find(name);
     if (stored.bytes.empty() || stored.shape.empty()) continue;
-    const detail::CodedPart part = detail::coded_part(source, name);
+    const detail::CodedPart part = detail::quantized_part(source, name);
     if (part.is_scales && !part.format->in_native_file) continue;
     const TensorUse use = record.find(name);
     PlannedTensor& tensor = plan.emplace_back(detail::describe(source, use, name));

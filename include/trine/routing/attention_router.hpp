@@ -17,8 +17,8 @@ class AttentionRouter : public TopKRouter {
  public:
   /// Reads "query.weight" [key_dim, hidden], "keys" [experts, key_dim] and, if present, "balance_bias" [experts].
   AttentionRouter(const WeightScope& scope, std::size_t hidden, std::size_t experts, std::size_t key_dim,
-                  RouterScore score, const TopKOptions& choice, const CombineWeights& mixing)
-      : TopKRouter(experts, score, choice, mixing, std::nullopt, scope.read_f32_if_present("balance_bias", experts),
+                  RouterScore score, const TopKOptions& choice, const CombineWeights& combine)
+      : TopKRouter(experts, score, choice, combine, std::nullopt, scope.read_f32_if_present("balance_bias", experts),
                    1.0F / std::sqrt(static_cast<float>(key_dim))),
         query_(scope / "query", hidden, key_dim),
         keys_(scope.matrix("keys", experts, key_dim)) {}

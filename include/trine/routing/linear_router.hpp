@@ -26,16 +26,16 @@ class LinearRouter : public TopKRouter {
 
   /// Reads "weight" [experts, hidden] and "balance_bias" [experts] if it is present and the kind of router supports it.
   LinearRouter(const WeightScope& scope, std::size_t hidden, std::size_t experts, RouterScore score,
-               const TopKOptions& choice, const CombineWeights& mixing, std::optional<GroupLimit> groups = std::nullopt,
-               Bias bias = Bias::if_present)
-      : TopKRouter(experts, score, choice, mixing, groups,
+               const TopKOptions& choice, const CombineWeights& combine,
+               std::optional<GroupLimit> groups = std::nullopt, Bias bias = Bias::if_present)
+      : TopKRouter(experts, score, choice, combine, groups,
                    bias == Bias::none ? std::nullopt : scope.read_f32_if_present("balance_bias", experts)),
         weight_(scope.matrix("weight", experts, hidden)) {}
   /// weight: [experts, hidden], with or without a bias of the logits   balance_bias: [experts]
-  LinearRouter(Linear weight, RouterScore score, const TopKOptions& choice, const CombineWeights& mixing,
+  LinearRouter(Linear weight, RouterScore score, const TopKOptions& choice, const CombineWeights& combine,
                std::optional<GroupLimit> groups = std::nullopt,
                std::optional<Tensor<float, 1>> balance_bias = std::nullopt)
-      : TopKRouter(weight.out(), score, choice, mixing, groups, std::move(balance_bias)), weight_(std::move(weight)) {}
+      : TopKRouter(weight.out(), score, choice, combine, groups, std::move(balance_bias)), weight_(std::move(weight)) {}
 
   [[nodiscard]] std::size_t parameters() const override { return weight_.parameters() + bias_parameters(); }
 

@@ -21,7 +21,7 @@ struct RouterShape {
 };
 
 /// Reads "choice": {"kind": "top_k", "k": 2} or {"kind": "top_p", "p": 0.6, "max_k": 4}.
-[[nodiscard]] inline TopKOptions parse_expert_choice(ObjectReader& options, std::size_t most) {
+[[nodiscard]] inline TopKOptions parse_top_k_options(ObjectReader& options, std::size_t most) {
   ObjectReader choice = options.object("choice");
   TopKOptions result;
   if (choice.choice<bool>("kind", {{"top_k", true}, {"top_p", false}})) {
@@ -35,7 +35,7 @@ struct RouterShape {
 }
 
 /// Reads "normalize" (default true) and "routed_scale" (0 to 1e6, default 1). Throws ConfigError.
-[[nodiscard]] inline CombineWeights parse_mixing_rule(ObjectReader& options) {
+[[nodiscard]] inline CombineWeights parse_combine_weights(ObjectReader& options) {
   CombineWeights result;
   result.normalize = options.boolean_or("normalize", true);
   result.routed_scale = static_cast<float>(options.number_or("routed_scale", 0.0, 1e6, 1.0));

@@ -41,14 +41,14 @@ namespace detail {
 [[nodiscard]] inline RouterBuilder linear_router(ObjectReader& options, const RouterShape& shape, RouterScore score,
                                                  std::optional<GroupLimit> groups) {
   const std::size_t eligible = groups ? shape.num_experts / groups->n_group * groups->topk_group : shape.num_experts;
-  const TopKOptions choice = parse_expert_choice(options, eligible);
+  const TopKOptions choice = parse_top_k_options(options, eligible);
   if (groups && choice.threshold)
     options.fail("choice", "expected top_k for a group-limited router, found top_p", ErrorKind::unsupported);
-  const CombineWeights mixing = parse_mixing_rule(options);
+  const CombineWeights combine = parse_combine_weights(options);
   // This router is balanced by an auxiliary loss in training (arXiv:2405.04434), so it has no bias.
   const auto bias = groups && score == RouterScore::softmax ? LinearRouter::Bias::none : LinearRouter::Bias::if_present;
   return [=](const WeightScope& scope, std::size_t) {
-    return std::make_unique<LinearRouter>(scope, shape.hidden_size, shape.num_experts, score, choice, mixing, groups,
+    return std::make_unique<LinearRouter>(scope, shape.hidden_size, shape.num_experts, score, choice, combine, groups,
                                           bias);
   };
 }
@@ -60,11 +60,11 @@ TRINE_DECL RouterRegistry::RouterRegistry() {
     const std::size_t key_dim = options.integer("key_dim", 1, 65536);
     const auto score =
         options.choice<RouterScore>("score", {{"sigmoid", RouterScore::sigmoid}, {"softmax", RouterScore::softmax}});
-    const TopKOptions choice = parse_expert_choice(options, shape.num_experts);
-    const CombineWeights mixing = parse_mixing_rule(options);
+    const TopKOptions choice = parse_top_k_options(options, shape.num_experts);
+    const CombineWeights combine = parse_combine_weights(options);
     return [=](const WeightScope& scope, std::size_t) {
       return std::make_unique<AttentionRouter>(scope, shape.hidden_size, shape.num_experts, key_dim, score, choice,
-                                               mixing);
+                                               combine);
     };
   });
   add("softmax_top_k", [](ObjectReader& options, const RouterShape& shape) {

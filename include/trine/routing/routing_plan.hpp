@@ -74,14 +74,14 @@ struct RoutingPlan {
   }
 
   /// Adds an expert to the current token. Throws InputError if the expert does not exist.
-  void add(std::size_t expert_index, float mixing_weight) {
+  void add(std::size_t expert_index, float gate_weight) {
     if (expert_index >= experts) {
       throw InputError(
           "router: expected an expert below " + std::to_string(experts) + ", found " + std::to_string(expert_index),
           {.field = "router"});
     }
     expert.push_back(static_cast<std::uint32_t>(expert_index));
-    weight.push_back(mixing_weight);
+    weight.push_back(gate_weight);
   }
 
   /// Completes the current token, which may have no experts; the next `add` is for the next token.

@@ -79,13 +79,13 @@ class TopKRouter : public Router {
 
  protected:
   /// p = score(scale * logits)
-  TopKRouter(std::size_t experts, RouterScore score, const TopKOptions& choice, const CombineWeights& mixing,
+  TopKRouter(std::size_t experts, RouterScore score, const TopKOptions& choice, const CombineWeights& combine,
              std::optional<GroupLimit> groups, std::optional<Tensor<float, 1>> bias, float scale = 1.0F)
       : experts_(experts),
         score_(score),
         scale_(scale),
         choice_(choice),
-        mixing_(mixing),
+        combine_(combine),
         groups_(groups),
         bias_(std::move(bias)) {}
 
@@ -134,9 +134,9 @@ class TopKRouter : public Router {
     while (count > 1 && !routing::better(ranking[chosen[count - 1]], routing::kMasked)) --count;
     if (choice_.threshold) count = routing::top_p(p, chosen.first(count), *choice_.threshold);
     for (std::size_t i = 0; i < count; ++i) weight[i] = p[chosen[i]];
-    if (mixing_.softmax) routing::softmax(weight.first(count));
-    if (mixing_.normalize) routing::normalize(weight.first(count));
-    for (std::size_t i = 0; i < count; ++i) weight[i] *= mixing_.routed_scale;
+    if (combine_.softmax) routing::softmax(weight.first(count));
+    if (combine_.normalize) routing::normalize(weight.first(count));
+    for (std::size_t i = 0; i < count; ++i) weight[i] *= combine_.routed_scale;
     return count;
   }
 
@@ -144,7 +144,7 @@ class TopKRouter : public Router {
   RouterScore score_;
   float scale_;
   TopKOptions choice_;
-  CombineWeights mixing_;
+  CombineWeights combine_;
   std::optional<GroupLimit> groups_;
   std::optional<Tensor<float, 1>> bias_;  // [experts] affects only the choice
 };

@@ -216,7 +216,7 @@ class WeightScope {
   /// The matrices of a stack: in the tensor NAME, plain or packed; or, if there is none and the stack is interleaved,
   /// in two, NAME + codes_suffix and NAME + scales_suffix of a WeightFormat. Throws WeightError.
   [[nodiscard]] WeightStack stack(std::string_view name, const StackShape& shape) const {
-    if (shape.layout == StackLayout::interleaved && !contains(name)) return coded_stack(name, shape);
+    if (shape.layout == StackLayout::interleaved && !contains(name)) return quantized_stack(name, shape);
     const StoredTensor* stored = reader_->find(name_of(name));
     TensorUse use = use_;
     use.stack = shape;
@@ -249,7 +249,7 @@ class WeightScope {
   }
 
   // The format whose values exist, or the first that is possible.
-  [[nodiscard]] const WeightFormat& coded_format(std::string_view name) const {
+  [[nodiscard]] const WeightFormat& quantized_format(std::string_view name) const {
     const WeightFormat* first = nullptr;
     for (const WeightFormat* format : kWeightFormats) {
       if (format->codes_suffix.empty()) continue;
@@ -258,8 +258,8 @@ class WeightScope {
     }
     return *first;
   }
-  [[nodiscard]] WeightStack coded_stack(std::string_view name, const StackShape& shape) const {
-    const WeightFormat& format = coded_format(name);
+  [[nodiscard]] WeightStack quantized_stack(std::string_view name, const StackShape& shape) const {
+    const WeightFormat& format = quantized_format(name);
     const std::string codes_name = std::string(name).append(format.codes_suffix);
     const std::string scales_name = std::string(name).append(format.scales_suffix);
     if (shape.columns % format.block_columns != 0)

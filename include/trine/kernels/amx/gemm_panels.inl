@@ -63,12 +63,12 @@ inline void bf16_tile(const Bf16Rows& rows, const std::byte* w, std::size_t pane
     const std::byte* x = reinterpret_cast<const std::byte*>(rows.x[rows.row]);
     const std::size_t stride = rows.x.ld * sizeof(bfloat16);
     for (; i + 32 <= rows.k; i += 32, w += kTileBytes, x += kTileRowBytes) {
-      ask_lines(w, panel, prefetch, 0, lines);
+      prefetch_lines(w, panel, prefetch, 0, lines);
       bf16_step<Panels>({x, stride}, w, panel);
     }
   }
   for (; i < rows.k; i += 32, w += kTileBytes) {
-    ask_lines(w, panel, prefetch, 0, lines);
+    prefetch_lines(w, panel, prefetch, 0, lines);
     bf16_step<Panels>(rows.copied(i, copy[i / 32 % 2]), w, panel);
   }
   const bool whole = rows.count == kTileRows && outs == width;
@@ -92,7 +92,7 @@ inline void bf16_rows(const RowsOf<bfloat16>& x, std::size_t rows, const std::by
     const std::size_t row = t * kTileRows;
     const std::size_t count = rows - row < kTileRows ? rows - row : kTileRows;
     const Prefetch prefetch = tiles == 1 ? Prefetch{kOwnTilesAhead * kTileBytes, 0, Panels}  // further on in these
-                                         : prefetch_of_tile(distance_to(next, w), Panels, t, tiles);
+                                         : prefetch_of_tile(offset_to(next, w), Panels, t, tiles);
     bf16_tile<Panels>({x, row, count, k}, w, panel, prefetch, outs, y + row * ldy, ldy);
   }
 }

@@ -28,10 +28,10 @@ struct ByteRows {
       for (std::size_t c = 0; c < chunks; ++c) {
         const __m512i codes =
             r < rows ? _mm512_loadu_si512(x.codes + at(r) * x.ld + column + c * 64) : _mm512_setzero_si512();
-        _mm512_store_si512(copy + r * kPackedGroup + c * 64, codes);
+        _mm512_store_si512(copy + r * kScaleBlock + c * 64, codes);
       }
     }
-    return {copy, kPackedGroup};
+    return {copy, kScaleBlock};
   }
 };
 
@@ -45,13 +45,13 @@ struct ByteStep {
   bool first;
   float* y;
 
-  TRINE_INLINE void set(const ByteRows& of, std::size_t group, std::size_t subgroups) {
+  TRINE_INLINE void set(const ByteRows& of, std::size_t group, std::size_t sub_blocks) {
     rows = of.count();
     first = group == 0;
     for (std::size_t r = 0; r < rows; ++r) {
       const std::size_t at = of.at(r);
-      const std::int32_t* sums = of.x.sums + at * of.x.subgroups + group * (kPackedGroup / kPackedSubgroup);
-      const auto there = static_cast<__mmask8>((1U << subgroups) - 1U);
+      const std::int32_t* sums = of.x.sums + at * of.x.sub_blocks + group * (kScaleBlock / kSubBlock);
+      const auto there = static_cast<__mmask8>((1U << sub_blocks) - 1U);
       const __m128i four = _mm_maskz_loadu_epi32(there, sums);
       const __m128i two = _mm_add_epi32(four, _mm_srli_si128(four, 8));
       offset[r] = 128 * _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_srli_si128(two, 4)));
@@ -134,7 +134,8 @@ TRINE_INLINE void step_panels(const std::byte* codes, const PanelGroups& w, std:
   constexpr std::size_t whole = kTileRows * kPanelRows;
   if constexpr (Panel < Panels) {
     if (codes != nullptr) sums_of_panel<Panel>(codes + Panel * w.code_panel, chunks, sums + Panel * whole);
-    ask_lines(next.group, next.panel, next.prefetch, next.lines * Panel / Panels, next.lines * (Panel + 1) / Panels);
+    prefetch_lines(next.group, next.panel, next.prefetch, next.lines * Panel / Panels,
+                   next.lines * (Panel + 1) / Panels);
     if (before != nullptr)
       before->add(sums_before + Panel * whole, Panel, w.scale_panel, Panel + 1 == Panels ? last : lanes_of(kPanelRows),
                   ldy);
@@ -153,7 +154,7 @@ struct ByteWalk {
     const std::size_t block = row / kRowsAtOnce * kRowsAtOnce;
     row += kTileRows;
     if (row < rows && row < block + kRowsAtOnce) return;
-    begin += kPackedGroup;
+    begin += kScaleBlock;
     if (begin < columns) {
       row = block;
     } else {
@@ -168,7 +169,7 @@ template <std::size_t Panels>
 inline void byte_panels(const QuantizedRows& x, const std::uint32_t* index, std::size_t rows, const PanelGroups& w,
                         std::size_t column, std::size_t columns, std::uintptr_t distance, std::size_t lines,
                         std::size_t outs, float* y, std::size_t ldy) {
-  alignas(64) std::byte copy[2][kTileRows * kPackedGroup];
+  alignas(64) std::byte copy[2][kTileRows * kScaleBlock];
   alignas(64) std::int32_t sums[2][Panels * kTileRows * kPanelRows];
   ByteStep steps[2];
   const ByteStep* before = nullptr;
@@ -178,12 +179,12 @@ inline void byte_panels(const QuantizedRows& x, const std::uint32_t* index, std:
   ByteWalk at{rows, columns};
   RowTile tile = ByteRows{x, index, rows, 0}.tile(column, group_columns(0, columns) / 64, copy[0]);
   while (!at.ended()) {
-    const std::size_t group = at.begin / kPackedGroup;
+    const std::size_t group = at.begin / kScaleBlock;
     const std::size_t length = group_columns(at.begin, columns);
     const std::byte* scales = w.scales + group * w.scale_group;
     const NextLines asked{scales, w.scale_panel, prefetch_of_tile(distance, Panels, at.row / kTileRows, tiles), lines};
     TRINE_TILE_LOAD(4, tile.data, tile.stride);
-    if (length == kPackedGroup) TRINE_TILE_LOAD(5, tile.data + kTileRowBytes, tile.stride);
+    if (length == kScaleBlock) TRINE_TILE_LOAD(5, tile.data + kTileRowBytes, tile.stride);
     ByteWalk next = at;
     next.advance();
     if (!next.ended())  // well before it is loaded
@@ -191,7 +192,7 @@ inline void byte_panels(const QuantizedRows& x, const std::uint32_t* index, std:
                                                      copy[turn ^ 1U]);
     step_panels<Panels>(w.codes + group * w.code_group, w, length / 64, sums[turn], before, sums[turn ^ 1U], last, ldy,
                         asked);
-    steps[turn].set({x, index, rows, at.row}, (column + at.begin) / kPackedGroup, length / kPackedSubgroup);
+    steps[turn].set({x, index, rows, at.row}, (column + at.begin) / kScaleBlock, length / kSubBlock);
     steps[turn].weight_scales = scales;
     steps[turn].y = y + at.row * ldy;
     before = &steps[turn];
@@ -205,8 +206,8 @@ template <std::size_t Panels>
 inline void byte_columns(const QuantizedRows& x, const std::uint32_t* index, std::size_t rows, DType dtype,
                          const std::byte* w, std::size_t panel, std::size_t columns, const std::byte* next,
                          std::size_t outs, float* y, std::size_t ldy) {
-  const std::size_t group = group_bytes(dtype, kPackedGroup);
-  const std::uintptr_t distance = distance_to(next, w);
+  const std::size_t group = group_bytes(dtype, kScaleBlock);
+  const std::uintptr_t distance = offset_to(next, w);
   if (dtype == kQ8) {
     const PanelGroups groups{w + kPanelScaleBytes, panel, group, w, panel, group};
     return byte_panels<Panels>(x, index, rows, groups, 0, columns, distance, group / 64, outs, y, ldy);
@@ -214,9 +215,9 @@ inline void byte_columns(const QuantizedRows& x, const std::uint32_t* index, std
   alignas(64) std::byte unpacked[Panels * kUnpackBlock * kPanelRows];
   for (std::size_t column = 0; column < columns; column += kUnpackBlock) {
     const std::size_t length = columns - column < kUnpackBlock ? columns - column : kUnpackBlock;
-    const std::byte* here = w + column / kPackedGroup * group;
+    const std::byte* here = w + column / kScaleBlock * group;
     avx512_vnni::unpack_q4(here, panel, Panels, length, unpacked, kUnpackBlock * kPanelRows);
-    const PanelGroups groups{unpacked, kUnpackBlock * kPanelRows, kPackedGroup * kPanelRows, here, panel, group};
+    const PanelGroups groups{unpacked, kUnpackBlock * kPanelRows, kScaleBlock * kPanelRows, here, panel, group};
     byte_panels<Panels>(x, index, rows, groups, column, length, distance, group / 64, outs, y, ldy);
   }
 }

@@ -19,11 +19,11 @@
 
 #if TRINE_X86
 TRINE_TARGET_BEGIN(TRINE_AVX512_BF16_FEATURES)
-#define TRINE_REGION avx512_bf16
+#define TRINE_TARGET_NAMESPACE avx512_bf16
 #include <trine/kernels/generic/gemm.inl>
 #include <trine/kernels/generic/gemm_bf16.inl>
 #include <trine/kernels/generic/gemm_panels.inl>
-#undef TRINE_REGION
+#undef TRINE_TARGET_NAMESPACE
 TRINE_TARGET_END
 #include <trine/kernels/amx/gemm_panels.inl>
 #endif

@@ -31,7 +31,7 @@ TRINE_DECL void packed_gemm(Isa isa, const QuantizedRows& x, const std::uint32_t
   if (isa == Isa::amx && rows >= kUnpackFrom && columns % 64 == 0)
     return amx::packed_gemm(x, index, rows, dtype, w, outs, columns, after, y, ldy);
 #endif
-  TRINE_DISPATCH_BYTES(isa, packed_gemm(x, index, rows, dtype, w, outs, columns, after, y, ldy));
+  TRINE_DISPATCH_INT8(isa, packed_gemm(x, index, rows, dtype, w, outs, columns, after, y, ldy));
 }
 
 }  // namespace trine::inline TRINE_ABI::kernels

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The exponential, written once and included once per instruction set (kernels/simd/exp.hpp).
 
-namespace trine::inline TRINE_ABI::kernels::TRINE_REGION {
+namespace trine::inline TRINE_ABI::kernels::TRINE_TARGET_NAMESPACE {
 
 // e^x, relative error below 2e-7 on [-87.3, 88]; clamped outside; NaN stays NaN (the order of min's and max's
 // operands). x = n ln 2 + r, |r| <= ln 2 / 2; e^r by its Taylor polynomial of degree 7.
@@ -21,4 +21,4 @@ TRINE_INLINE Vec exp(Vec x) {
   return mul(p, power_of_two(n));
 }
 
-}  // namespace trine::inline TRINE_ABI::kernels::TRINE_REGION
+}  // namespace trine::inline TRINE_ABI::kernels::TRINE_TARGET_NAMESPACE

@@ -6,7 +6,7 @@
 // and blocks of rows only decide which outputs are computed at the same time, so the bits of an output depend only on
 // its two rows. Weights are read in their stored layout, row by row.
 
-namespace trine::inline TRINE_ABI::kernels::TRINE_REGION {
+namespace trine::inline TRINE_ABI::kernels::TRINE_TARGET_NAMESPACE {
 
 // y[r, c] (+)= the sum over one block of columns from `begin` on, for Rows x Columns outputs. In defines how many
 // elements a step takes, how they are loaded and how they are multiplied and added to lanes.
@@ -30,7 +30,7 @@ inline void inner_tile(const RowsOf<X>& rows, std::size_t first_row, std::size_t
       TRINE_UNROLL
       for (std::size_t c = 0; c < Columns; ++c) __builtin_prefetch(later + c * ldw);
     }
-    for (std::size_t c = prefetch.begin; c < prefetch.end; ++c) prefetch.ask(w + c * ldw + i);
+    for (std::size_t c = prefetch.begin; c < prefetch.end; ++c) prefetch.fetch(w + c * ldw + i);
     TRINE_UNROLL
     for (std::size_t r = 0; r < Rows; ++r) {
       const typename In::Lanes row = In::load(x[r] + i);
@@ -77,7 +77,7 @@ inline void inner_rows(const RowsOf<X>& x, std::size_t row, std::size_t end, std
                        std::size_t ldw, const void* next, std::size_t length, float* y, std::size_t ldy) {
   const std::size_t tiles = (end - row) / Rows;
   for (std::size_t t = 0; t < tiles; ++t, row += Rows) {
-    const Prefetch prefetch = Rows == 1 ? Prefetch{} : prefetch_of_tile(distance_to(next, w), Columns, t, tiles);
+    const Prefetch prefetch = Rows == 1 ? Prefetch{} : prefetch_of_tile(offset_to(next, w), Columns, t, tiles);
     inner_tile<In, Rows, Columns>(x, row, begin, w, ldw, prefetch, length, y + row * ldy, ldy);
   }
   if constexpr (Columns > 1) {
@@ -227,4 +227,4 @@ inline void gemm_columns(const RowsOf<float>& x, std::size_t rows, const W* w, s
   if (o < outs) column_rows<1, true>(x, rows, w + o, ldw, outs - o, k, add, y + o, ldy);
 }
 
-}  // namespace trine::inline TRINE_ABI::kernels::TRINE_REGION
+}  // namespace trine::inline TRINE_ABI::kernels::TRINE_TARGET_NAMESPACE

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // GEMM with both sides in bf16, included once per instruction set with bf16 dot products (kernels/gemm.hpp).
 
-namespace trine::inline TRINE_ABI::kernels::TRINE_REGION {
+namespace trine::inline TRINE_ABI::kernels::TRINE_TARGET_NAMESPACE {
 
 inline void round_to_bf16(const float* x, std::size_t count, bfloat16* y) noexcept {
   std::size_t i = 0;
@@ -14,4 +14,4 @@ inline void gemm_bf16(const RowsOf<bfloat16>& x, std::size_t rows, const bfloat1
   inner_gemm<Pairs>(x, rows, StoredRows<bfloat16>{w, ldw, after}, outs, k, y, ldy);
 }
 
-}  // namespace trine::inline TRINE_ABI::kernels::TRINE_REGION
+}  // namespace trine::inline TRINE_ABI::kernels::TRINE_TARGET_NAMESPACE

@@ -6,7 +6,7 @@
 // Some rows are decoded to f32 in L1, a block of columns at a time, and multiplied there: the bits are those of the
 // same values in plain rows.
 
-namespace trine::inline TRINE_ABI::kernels::TRINE_REGION {
+namespace trine::inline TRINE_ABI::kernels::TRINE_TARGET_NAMESPACE {
 
 // A run of FP8 values times their scale, for instruction sets that load them as floats. These have a factor of 2^-8,
 // which is folded into the scale unless that becomes infinite: both products are exact, and rounded once.
@@ -76,14 +76,14 @@ struct DecodedRows {
       const std::byte* codes = w.data + row * w.stride + at;
       for (std::size_t r = 0; r < count; ++r, codes += w.step[0] * w.stride) {
         if (!one_scale) scale = fp8_scale(w.scales, row + r * w.step[0], at);
-        ask(codes, run, on);
+        prefetch_codes(codes, run, on);
         decode_f8(codes, run, scale, buffer + r * ld + k);
       }
       k += run;
     }
   }
   // Prefetches `bytes` bytes at distance `on`, which may be beyond the end of the matrix.
-  TRINE_INLINE static void ask(const std::byte* codes, std::size_t bytes, std::ptrdiff_t on) {
+  TRINE_INLINE static void prefetch_codes(const std::byte* codes, std::size_t bytes, std::ptrdiff_t on) {
     const std::uintptr_t first = reinterpret_cast<std::uintptr_t>(codes) + static_cast<std::uintptr_t>(on);
     for (std::size_t b = 0; b < bytes; b += 64) __builtin_prefetch(reinterpret_cast<const void*>(first + b));
   }
@@ -92,7 +92,7 @@ struct DecodedRows {
   TRINE_INLINE void decode_f4_row(std::size_t row, std::size_t column, std::size_t length, std::ptrdiff_t on,
                                   float* out) const {
     const std::byte* codes = w.data + row * w.stride + column / 2;
-    ask(codes, length / 2, on);
+    prefetch_codes(codes, length / 2, on);
     std::size_t k = 0;
     if constexpr (requires { V::load_f4_e2m1(w.data); }) {
       if (column % kMxfp4Block == 0) {
@@ -113,4 +113,4 @@ inline void gemm_decoded(const RowsOf<float>& x, std::size_t rows, const WeightM
   inner_gemm<Widened>(x, rows, DecodedRows{w, buffer, rows <= Vec::tile_rows}, w.rows, w.columns, y, ldy);
 }
 
-}  // namespace trine::inline TRINE_ABI::kernels::TRINE_REGION
+}  // namespace trine::inline TRINE_ABI::kernels::TRINE_TARGET_NAMESPACE

@@ -6,7 +6,7 @@
 // or pair by pair with bf16 dot products; then the blocks are added in ascending order, because short chains round
 // less. So the bits of an output depend only on its two rows.
 
-namespace trine::inline TRINE_ABI::kernels::TRINE_REGION {
+namespace trine::inline TRINE_ABI::kernels::TRINE_TARGET_NAMESPACE {
 
 inline constexpr std::size_t kPanelVectors = kPanelRows / Vec::lanes;
 
@@ -57,7 +57,7 @@ inline void panel_tile(const RowsOf<typename In::X>& rows, std::size_t first_row
       TRINE_UNROLL
       for (std::size_t p = 0; p < Panels; ++p) __builtin_prefetch(later + p * panel);
     }
-    for (std::size_t p = prefetch.begin; p < prefetch.end; ++p) prefetch.ask(pairs + p * panel);
+    for (std::size_t p = prefetch.begin; p < prefetch.end; ++p) prefetch.fetch(pairs + p * panel);
     TRINE_UNROLL
     for (std::size_t r = 0; r < Rows; ++r) {
       TRINE_UNROLL
@@ -96,7 +96,7 @@ inline void panel_rows(const RowsOf<typename In::X>& x, std::size_t row, std::si
   const std::size_t tiles = (end - row) / Rows;
   for (std::size_t t = 0; t < tiles; ++t, row += Rows, y += Rows * ldy) {
     const Prefetch prefetch =
-        Rows == 1 ? Prefetch{.own = true} : prefetch_of_tile(distance_to(next, w), Panels, t, tiles);
+        Rows == 1 ? Prefetch{.own = true} : prefetch_of_tile(offset_to(next, w), Panels, t, tiles);
     panel_tile<In, Rows, Panels>(x, row, begin, w, panel, prefetch, left, y, ldy);
   }
   panel_rest<In, Rows - 1, Panels>(x, row, end - row, begin, w, panel, {.own = tiles == 0}, left, y, ldy);
@@ -154,4 +154,4 @@ inline void gemm_widened_panels(const RowsOf<float>& x, std::size_t rows, const 
   gemm_panels<WidenedPanels>(x, rows, w, panel, outs, k, after, y, ldy);
 }
 
-}  // namespace trine::inline TRINE_ABI::kernels::TRINE_REGION
+}  // namespace trine::inline TRINE_ABI::kernels::TRINE_TARGET_NAMESPACE

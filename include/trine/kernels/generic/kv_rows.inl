@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rows of a KV cache as f32, written once and included once per instruction set (kernels/kv_rows.hpp).
 
-namespace trine::inline TRINE_ABI::kernels::TRINE_REGION {
+namespace trine::inline TRINE_ABI::kernels::TRINE_TARGET_NAMESPACE {
 
 inline void widen(const bfloat16* x, std::size_t ld, std::size_t rows, std::size_t columns, float* out,
                   std::size_t ldo) noexcept {
@@ -39,4 +39,4 @@ inline void load_columns(const std::int8_t* x, std::size_t ld, const float* scal
   }
 }
 
-}  // namespace trine::inline TRINE_ABI::kernels::TRINE_REGION
+}  // namespace trine::inline TRINE_ABI::kernels::TRINE_TARGET_NAMESPACE

@@ -2,7 +2,7 @@
 // Online softmax over blocks of keys, written once and included once per instruction set (kernels/online_softmax.hpp).
 // Builds on generic/vector_math.inl.
 
-namespace trine::inline TRINE_ABI::kernels::TRINE_REGION {
+namespace trine::inline TRINE_ABI::kernels::TRINE_TARGET_NAMESPACE {
 
 /// z[i] = factor z[i]
 inline void multiply(float* z, std::size_t n, float factor) noexcept {
@@ -42,4 +42,4 @@ inline float online_softmax_block(OnlineSoftmax& state, float* x, std::size_t n,
   return factor;
 }
 
-}  // namespace trine::inline TRINE_ABI::kernels::TRINE_REGION
+}  // namespace trine::inline TRINE_ABI::kernels::TRINE_TARGET_NAMESPACE

@@ -6,7 +6,7 @@
 // activations) * (scale of the weights) + y, block after block. This does not depend on which outputs are computed at
 // the same time, so the bits of an output depend only on its two rows.
 
-namespace trine::inline TRINE_ABI::kernels::TRINE_REGION {
+namespace trine::inline TRINE_ABI::kernels::TRINE_TARGET_NAMESPACE {
 
 inline constexpr std::size_t kParts = kPanelRows / Ints::lanes;  // registers of a panel
 
@@ -20,7 +20,7 @@ struct NextPanels {
   std::size_t column = 0;  // of a panel
   std::size_t begin = 0;
   std::size_t end = 0;
-  TRINE_INLINE void ask(const std::byte* at) const {
+  TRINE_INLINE void fetch(const std::byte* at) const {
     for (std::size_t p = begin; p < end; ++p) __builtin_prefetch(at + p * panel);
   }
 };
@@ -33,12 +33,12 @@ struct PanelGroups {
   const std::byte* scales;
   std::size_t scale_panel;
   std::size_t scale_group;
-  std::size_t ahead = 0;  // prefetch distance within the panels, or 0 for none
+  std::size_t prefetch_distance = 0;  // prefetch distance within the panels, or 0 for none
   NextPanels next{};
 };
 
 template <std::size_t Panels>
-TRINE_INLINE void ask_panels(const std::byte* at, std::size_t panel) {
+TRINE_INLINE void prefetch_panels(const std::byte* at, std::size_t panel) {
   TRINE_UNROLL
   for (std::size_t p = 0; p < Panels; ++p) __builtin_prefetch(at + p * panel);
 }
@@ -57,8 +57,8 @@ TRINE_INLINE std::int32_t four_codes(const std::int8_t* codes) {
 }
 
 // Also prefetches: the hardware prefetcher looks ahead too little for this many streams.
-TRINE_INLINE Codes load_codes(const std::byte* codes, std::size_t ahead) {
-  __builtin_prefetch(codes + ahead);
+TRINE_INLINE Codes load_codes(const std::byte* codes, std::size_t prefetch_distance) {
+  __builtin_prefetch(codes + prefetch_distance);
   return Codes::load(codes);
 }
 
@@ -83,30 +83,33 @@ TRINE_INLINE void add_group(const Ints (&acc)[Rows][Panels * kParts], const Tile
 template <std::size_t Rows, std::size_t Panels>
 inline void tile_q8(const TileRow (&x)[Rows], const PanelGroups& w, std::size_t columns, bool first, float* y,
                     std::size_t ldy) {
-  for (std::size_t begin = 0, group = 0; begin < columns; begin += kPackedGroup, ++group) {
+  for (std::size_t begin = 0, group = 0; begin < columns; begin += kScaleBlock, ++group) {
     const std::size_t length = group_columns(begin, columns);
     Ints acc[Rows][Panels * kParts];
     TRINE_UNROLL
     for (std::size_t r = 0; r < Rows; ++r) {
       std::int32_t sum = 0;
-      for (std::size_t j = 0; j < length; j += kPackedSubgroup) sum += x[r].sums[(begin + j) / kPackedSubgroup];
+      for (std::size_t j = 0; j < length; j += kSubBlock) sum += x[r].sums[(begin + j) / kSubBlock];
       TRINE_UNROLL
       for (std::size_t p = 0; p < Panels * kParts; ++p) acc[r][p] = Ints::broadcast(-Ints::code_offset * sum);
     }
     const std::byte* codes = w.codes + group * w.code_group;
-    std::size_t ahead = w.ahead;  // at the ends of its panels, a single row prefetches the beginnings of the next
-    if (Rows == 1 && begin + length == columns) ahead += (Panels - 1) * w.code_panel;
-    if (Rows == 1 || ahead != 0) ask_panels<Panels>(w.scales + group * w.scale_group + ahead, w.scale_panel);
+    std::size_t prefetch_distance =
+        w.prefetch_distance;  // at the ends of its panels, a single row prefetches the beginnings of the next
+    if (Rows == 1 && begin + length == columns) prefetch_distance += (Panels - 1) * w.code_panel;
+    if (Rows == 1 || prefetch_distance != 0)
+      prefetch_panels<Panels>(w.scales + group * w.scale_group + prefetch_distance, w.scale_panel);
     const std::byte* next = w.next.first + group * w.next.group;
-    for (std::size_t at = 0; at < w.next.header; at += 64) w.next.ask(next + at);  // cache lines
+    for (std::size_t at = 0; at < w.next.header; at += 64) w.next.fetch(next + at);  // cache lines
     next += w.next.header;
     for (std::size_t i = 0; i < length; i += 4) {
       Codes weight[Panels * kParts];
       TRINE_UNROLL
       for (std::size_t p = 0; p < Panels * kParts; ++p)
         weight[p] = Codes::load(codes + p / kParts * w.code_panel + i * kPanelRows + p % kParts * 4 * Ints::lanes);
-      if (Rows == 1 || ahead != 0) ask_panels<Panels>(codes + i * kPanelRows + ahead, w.code_panel);
-      if (Rows > 1) w.next.ask(next + i * w.next.column);
+      if (Rows == 1 || prefetch_distance != 0)
+        prefetch_panels<Panels>(codes + i * kPanelRows + prefetch_distance, w.code_panel);
+      if (Rows > 1) w.next.fetch(next + i * w.next.column);
       TRINE_UNROLL
       for (std::size_t r = 0; r < Rows; ++r) {
         const std::int32_t four = four_codes(x[r].codes + begin + i);
@@ -123,9 +126,9 @@ inline void tile_q8(const TileRow (&x)[Rows], const PanelGroups& w, std::size_t 
 template <std::size_t Rows, std::size_t Panels>
 inline void tile_q4(const TileRow (&x)[Rows], const std::byte* w, std::size_t panel, std::size_t columns, bool first,
                     float* y, std::size_t ldy) {
-  for (std::size_t begin = 0, group = 0; begin < columns; begin += kPackedGroup, ++group) {
+  for (std::size_t begin = 0, group = 0; begin < columns; begin += kScaleBlock, ++group) {
     const std::size_t length = group_columns(begin, columns);
-    const std::byte* scales = w + group * group_bytes(kQ4, kPackedGroup);
+    const std::byte* scales = w + group * group_bytes(kQ4, kScaleBlock);
     const auto* factors = reinterpret_cast<const std::int8_t*>(scales + kPanelScaleBytes);
     const std::byte* codes = scales + group_header_bytes(kQ4);
     Ints total[Rows][Panels * kParts];
@@ -134,15 +137,15 @@ inline void tile_q4(const TileRow (&x)[Rows], const std::byte* w, std::size_t pa
       TRINE_UNROLL
       for (std::size_t p = 0; p < Panels * kParts; ++p) total[r][p] = Ints::broadcast(0);
     }
-    for (std::size_t j = 0; j < length; j += kPackedSubgroup) {
+    for (std::size_t j = 0; j < length; j += kSubBlock) {
       Ints acc[Rows][Panels * kParts];
       TRINE_UNROLL
       for (std::size_t r = 0; r < Rows; ++r) {
         TRINE_UNROLL
         for (std::size_t p = 0; p < Panels * kParts; ++p)
-          acc[r][p] = Ints::broadcast(-8 * x[r].sums[(begin + j) / kPackedSubgroup]);
+          acc[r][p] = Ints::broadcast(-8 * x[r].sums[(begin + j) / kSubBlock]);
       }
-      for (std::size_t i = j; i < j + kPackedSubgroup; i += 8) {
+      for (std::size_t i = j; i < j + kSubBlock; i += 8) {
         Codes weight[Panels * kParts];
         TRINE_UNROLL
         for (std::size_t p = 0; p < Panels * kParts; ++p)
@@ -160,7 +163,7 @@ inline void tile_q4(const TileRow (&x)[Rows], const std::byte* w, std::size_t pa
       TRINE_UNROLL
       for (std::size_t p = 0; p < Panels * kParts; ++p) {
         const Ints factor =
-            Ints::load(factors + p / kParts * panel + j / kPackedSubgroup * kPanelRows + p % kParts * Ints::lanes);
+            Ints::load(factors + p / kParts * panel + j / kSubBlock * kPanelRows + p % kParts * Ints::lanes);
         TRINE_UNROLL
         for (std::size_t r = 0; r < Rows; ++r) total[r][p] = multiply_add(acc[r][p], factor, total[r][p]);
       }
@@ -173,14 +176,14 @@ inline void tile_q4(const TileRow (&x)[Rows], const std::byte* w, std::size_t pa
 inline void unpack_q4(const std::byte* w, std::size_t panel, std::size_t panels, std::size_t columns, std::byte* out,
                       std::size_t out_panel) {
   for (std::size_t p = 0; p < panels; ++p) {
-    for (std::size_t begin = 0; begin < columns; begin += kPackedGroup) {
-      const std::byte* group = w + p * panel + begin / kPackedGroup * group_bytes(kQ4, kPackedGroup);
+    for (std::size_t begin = 0; begin < columns; begin += kScaleBlock) {
+      const std::byte* group = w + p * panel + begin / kScaleBlock * group_bytes(kQ4, kScaleBlock);
       const auto* factors = reinterpret_cast<const std::int8_t*>(group + kPanelScaleBytes);
       const std::byte* codes = group + group_header_bytes(kQ4);
       std::byte* unpacked = out + p * out_panel + begin * kPanelRows;
       for (std::size_t i = 0; i < group_columns(begin, columns); i += 8) {
         for (std::size_t part = 0; part < kParts; ++part) {
-          const Ints factor = Ints::load(factors + i / kPackedSubgroup * kPanelRows + part * Ints::lanes);
+          const Ints factor = Ints::load(factors + i / kSubBlock * kPanelRows + part * Ints::lanes);
           const std::size_t at = part * 4 * Ints::lanes;
           const Codes two = Codes::load(codes + i / 2 * kPanelRows + at);
           store_products(low_bits(two), factor, unpacked + i * kPanelRows + at);
@@ -194,7 +197,7 @@ inline void unpack_q4(const std::byte* w, std::size_t panel, std::size_t panels,
 // The address of the block from `column` on, in the panel of output `o`.
 TRINE_INLINE const std::byte* packed_block(DType dtype, const std::byte* w, std::size_t panel, std::size_t o,
                                            std::size_t column) {
-  return w + o / kPanelRows * panel + column / kPackedGroup * group_bytes(dtype, kPackedGroup);
+  return w + o / kPanelRows * panel + column / kScaleBlock * group_bytes(dtype, kScaleBlock);
 }
 
 // A range of columns of some panels times all rows, in tiles; calls `tile` with the rows of each.
@@ -213,8 +216,8 @@ struct PackedBlock {
 
   TRINE_INLINE TileRow row(std::size_t r) const {
     const std::size_t at = index == nullptr ? first + r : index[first + r];
-    return {x.codes + at * x.ld + column, x.scale + at * x.groups + column / kPackedGroup,
-            x.sums + at * x.subgroups + column / kPackedSubgroup};
+    return {x.codes + at * x.ld + column, x.scale + at * x.groups + column / kScaleBlock,
+            x.sums + at * x.sub_blocks + column / kSubBlock};
   }
 };
 
@@ -255,17 +258,17 @@ template <class Tiles, std::size_t Panels>
 inline void packed_rows(DType dtype, const PackedBlock& b, PanelGroups w) {
   const std::size_t tiles = b.rows / Ints::tile_rows;
   if (b.rows < kUnpackFrom) {
-    w.ahead = kPrefetchBytes;
+    w.prefetch_distance = kPrefetchBytes;
   } else if (b.next != nullptr) {
     const std::size_t header = group_header_bytes(dtype);
-    const std::size_t group = group_bytes(dtype, kPackedGroup);
-    w.next = {b.next, b.panel, group, header, (group - header) / kPackedGroup};
+    const std::size_t group = group_bytes(dtype, kScaleBlock);
+    w.next = {b.next, b.panel, group, header, (group - header) / kScaleBlock};
   }
   for (std::size_t t = 0; t < tiles; ++t) {
     w.next.begin = w.next.end;
     w.next.end = w.next.first == nullptr ? 0 : Panels * (t + 1) / tiles;
     packed_rest<Tiles, Ints::tile_rows, Panels>(b, w, t * Ints::tile_rows, Ints::tile_rows);
-    w.ahead = 0;
+    w.prefetch_distance = 0;
   }
   w.next = {};
   packed_rest<Tiles, Ints::tile_rows - 1, Panels>(b, w, tiles * Ints::tile_rows, b.rows % Ints::tile_rows);
@@ -274,14 +277,14 @@ inline void packed_rows(DType dtype, const PackedBlock& b, PanelGroups w) {
 // The range with Panels panels: tile_panels, or one.
 template <std::size_t Panels>
 inline void packed_panels(DType dtype, const PackedBlock& b) {
-  const std::size_t group = group_bytes(dtype, kPackedGroup);
+  const std::size_t group = group_bytes(dtype, kScaleBlock);
   if (dtype == kQ8)
     return packed_rows<Q8Tiles, Panels>(dtype, b, {b.w + kPanelScaleBytes, b.panel, group, b.w, b.panel, group});
   if (b.rows < kUnpackFrom) return packed_rows<Q4Tiles, Panels>(dtype, b, {});
   alignas(64) std::byte unpacked[Panels * kUnpackBlock * kPanelRows];
   unpack_q4(b.w, b.panel, Panels, b.columns, unpacked, kUnpackBlock * kPanelRows);
   packed_rows<Q8Tiles, Panels>(dtype, b,
-                               {unpacked, kUnpackBlock * kPanelRows, kPackedGroup * kPanelRows, b.w, b.panel, group});
+                               {unpacked, kUnpackBlock * kPanelRows, kScaleBlock * kPanelRows, b.w, b.panel, group});
 }
 
 // A last panel with fewer than 16 outputs is computed in a buffer.
@@ -337,4 +340,4 @@ inline void packed_gemm(const QuantizedRows& x, const std::uint32_t* index, std:
   }
 }
 
-}  // namespace trine::inline TRINE_ABI::kernels::TRINE_REGION
+}  // namespace trine::inline TRINE_ABI::kernels::TRINE_TARGET_NAMESPACE

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Elementwise and row-wise mathematics, written once and included once per instruction set (kernels/vector_math.hpp).
 
-namespace trine::inline TRINE_ABI::kernels::TRINE_REGION {
+namespace trine::inline TRINE_ABI::kernels::TRINE_TARGET_NAMESPACE {
 
 TRINE_INLINE Vec silu(Vec x) {
   const Vec one = Vec::broadcast(1.0F);
@@ -106,4 +106,4 @@ inline void weighted_sum(const float* weight, const float* rows, std::size_t ld,
   }
 }
 
-}  // namespace trine::inline TRINE_ABI::kernels::TRINE_REGION
+}  // namespace trine::inline TRINE_ABI::kernels::TRINE_TARGET_NAMESPACE

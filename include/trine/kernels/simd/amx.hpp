@@ -59,8 +59,8 @@ TRINE_INLINE __mmask16 lanes_of(std::size_t outs) {
 
 // Prefetches a tile's share of the next panels, or further ahead in these: cache lines [begin, end) of each panel in
 // [prefetch.begin, prefetch.end). Into L2, because there are many at a time.
-TRINE_INLINE void ask_lines(const std::byte* first, std::size_t panel, const Prefetch& prefetch, std::size_t begin,
-                            std::size_t end) {
+TRINE_INLINE void prefetch_lines(const std::byte* first, std::size_t panel, const Prefetch& prefetch, std::size_t begin,
+                                 std::size_t end) {
   for (std::size_t p = prefetch.begin; p < prefetch.end; ++p) {
     const auto at = reinterpret_cast<std::uintptr_t>(first + p * panel) + prefetch.distance;
     for (std::size_t i = begin; i < end; ++i) __builtin_prefetch(reinterpret_cast<const void*>(at + i * 64), 0, 2);

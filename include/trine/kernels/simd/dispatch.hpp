@@ -13,7 +13,7 @@
 #include <trine/platform/cpu_features.hpp>
 
 /// Returns TARGET::call for the target that `isa` names. Every kernel is `noexcept` and cheap to select.
-/// TRINE_DISPATCH_BYTES: the same for int8 kernels; AVX-512 without VNNI is no faster than AVX2.
+/// TRINE_DISPATCH_INT8: the same for int8 kernels; AVX-512 without VNNI is no faster than AVX2.
 #if TRINE_X86
 #define TRINE_DISPATCH(isa, call) \
   switch (isa) {                  \
@@ -30,31 +30,31 @@
       break;                      \
   }                               \
   return portable::call
-#define TRINE_DISPATCH_BYTES(isa, call) \
-  switch (isa) {                        \
-    case Isa::amx:                      \
-    case Isa::avx512_bf16:              \
-    case Isa::avx512_vnni:              \
-      return avx512_vnni::call;         \
-    case Isa::avx512:                   \
-    case Isa::avx2:                     \
-      return avx2::call;                \
-    case Isa::neon:                     \
-    case Isa::neon_dotprod:             \
-    case Isa::portable:                 \
-      break;                            \
-  }                                     \
+#define TRINE_DISPATCH_INT8(isa, call) \
+  switch (isa) {                       \
+    case Isa::amx:                     \
+    case Isa::avx512_bf16:             \
+    case Isa::avx512_vnni:             \
+      return avx512_vnni::call;        \
+    case Isa::avx512:                  \
+    case Isa::avx2:                    \
+      return avx2::call;               \
+    case Isa::neon:                    \
+    case Isa::neon_dotprod:            \
+    case Isa::portable:                \
+      break;                           \
+  }                                    \
   return portable::call
 #elif TRINE_ARM64
 #define TRINE_DISPATCH(isa, call)            \
   if ((isa) >= Isa::neon) return neon::call; \
   return portable::call
-#define TRINE_DISPATCH_BYTES(isa, call)                      \
+#define TRINE_DISPATCH_INT8(isa, call)                       \
   if ((isa) == Isa::neon_dotprod) return neon_dotprod::call; \
   TRINE_DISPATCH(isa, call)
 #else
 #define TRINE_DISPATCH(isa, call) \
   static_cast<void>(isa);         \
   return portable::call
-#define TRINE_DISPATCH_BYTES(isa, call) TRINE_DISPATCH(isa, call)
+#define TRINE_DISPATCH_INT8(isa, call) TRINE_DISPATCH(isa, call)
 #endif

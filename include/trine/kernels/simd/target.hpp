@@ -3,9 +3,9 @@
 // that one binary holds several targets and the user passes no -m flags.
 //
 //   TRINE_TARGET_BEGIN("avx2,fma,f16c")     outside any namespace; no #include of other headers between the two lines
-//   #define TRINE_REGION avx2
+//   #define TRINE_TARGET_NAMESPACE avx2
 //   #include <trine/kernels/generic/gemm.inl>
-//   #undef TRINE_REGION
+//   #undef TRINE_TARGET_NAMESPACE
 //   TRINE_TARGET_END
 //
 // Rules for target code: no lambdas (GCC does not give them the target), no virtual functions, and nothing instantiated

@@ -28,7 +28,7 @@ struct DeepseekConfig {
   std::size_t n_shared_experts = 0;
   std::size_t num_experts_per_tok = 0;
   std::optional<GroupLimit> groups;
-  CombineWeights mixing;
+  CombineWeights combine;
 };
 
 [[nodiscard]] inline DeepseekConfig parse_deepseek(HfConfigReader& reader, const HfConfig& common,
@@ -63,7 +63,7 @@ struct DeepseekConfig {
   config.n_routed_experts = reader.integer(experts, 1, config_limits::kWidth);
   config.n_shared_experts = reader.integer_or("n_shared_experts", 0, 1024, 0);
   config.num_experts_per_tok = reader.integer("num_experts_per_tok", 1, config.n_routed_experts);
-  config.mixing.routed_scale = static_cast<float>(reader.number("routed_scaling_factor", 0.0, 1e6));
+  config.combine.routed_scale = static_cast<float>(reader.number("routed_scaling_factor", 0.0, 1e6));
   reader.require_integer("moe_layer_freq", 1);
   static_cast<void>(without_windows(reader, common.num_hidden_layers));
   return config;
@@ -122,7 +122,7 @@ inline void ignore_draft_layers(const WeightScope& model, std::size_t first, std
       bias = read_balance_bias(gate, "e_score_correction_bias", experts);
     auto router = std::make_unique<LinearRouter>(Linear(gate, hidden, experts), score,
                                                  TopKOptions{.k = config.num_experts_per_tok, .threshold = {}},
-                                                 config.mixing, config.groups, std::move(bias));
+                                                 config.combine, config.groups, std::move(bias));
     std::optional<SharedExperts> shared;
     if (config.n_shared_experts > 0)
       shared = GatedMlp((mlp / "shared_experts").as(TensorRole::shared_experts), hidden,
@@ -153,7 +153,7 @@ inline constexpr std::string_view kDeepseekV3Defaults = R"({
   const RotaryPairs pairs = reader.boolean("rope_interleave") ? RotaryPairs::interleaved : RotaryPairs::half_split;
   hf::DeepseekConfig config = hf::parse_deepseek(reader, common, context, pairs);
   config.groups = hf::read_groups(reader, config, 2);
-  config.mixing.normalize = reader.boolean("norm_topk_prob");
+  config.combine.normalize = reader.boolean("norm_topk_prob");
   if (reader.has("scoring_func")) static_cast<void>(reader.choice<bool>("scoring_func", {{"sigmoid", true}}));
   if (reader.has("topk_method")) static_cast<void>(reader.choice<bool>("topk_method", {{"noaux_tc", true}}));
   const std::size_t drafts =
@@ -182,7 +182,7 @@ inline constexpr std::string_view kDeepseekV2Defaults = R"({
   if (reader.choice<bool>("topk_method", {{"greedy", false}, {"group_limited_greedy", true}}))
     config.groups = hf::read_groups(reader, config, 1);
   reader.ignore({"n_group", "topk_group"});  // only for group_limited_greedy
-  config.mixing.normalize = false;
+  config.combine.normalize = false;
   reader.require_false("norm_topk_prob");  // DeepSeek's code and transformers disagree on its effect on the scale
   reader.require_false("mlp_bias");
   if (reader.has("scoring_func")) static_cast<void>(reader.choice<bool>("scoring_func", {{"softmax", true}}));

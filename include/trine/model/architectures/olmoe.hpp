@@ -28,7 +28,7 @@ inline constexpr std::string_view kOlmoeDefaults = R"({
       reader.integer(reader.first_present({"num_experts", "num_local_experts"}), 1, config_limits::kWidth);
   const std::size_t k = reader.integer("num_experts_per_tok", 1, experts);
   const std::size_t ffn = reader.integer("intermediate_size", 1, config_limits::kIntermediateSize);
-  const CombineWeights mixing{.normalize = reader.boolean("norm_topk_prob")};
+  const CombineWeights combine{.normalize = reader.boolean("norm_topk_prob")};
   GroupedQueryOptions attention{.qk_norm = GroupedQueryOptions::Norm::whole_vector,
                                 .norm_epsilon = config.rms_norm_eps};
   if (reader.boolean("attention_bias")) attention.qkv_bias = attention.o_bias = Linear::Bias::yes;
@@ -42,7 +42,7 @@ inline constexpr std::string_view kOlmoeDefaults = R"({
     const WeightScope moe = scope / "mlp";
     auto router =
         std::make_unique<LinearRouter>(Linear((moe / "gate").as(TensorRole::router), config.hidden_size, experts),
-                                       RouterScore::softmax, TopKOptions{.k = k, .threshold = {}}, mixing);
+                                       RouterScore::softmax, TopKOptions{.k = k, .threshold = {}}, combine);
     return hf::DecoderLayer{
         hf::grouped_query(context, scope, config.hidden_size, heads, rotary, windows.of(layer), attention),
         hf::moe_layer(context, layer, std::move(router),

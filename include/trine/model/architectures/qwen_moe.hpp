@@ -23,7 +23,7 @@ struct QwenMoeConfig {
   std::size_t num_experts_per_tok = 0;
   std::size_t moe_intermediate_size = 0;
   std::size_t intermediate_size = 0;  // of dense layers
-  CombineWeights mixing;
+  CombineWeights combine;
   std::size_t decoder_sparse_step = 1;
   std::vector<std::size_t> mlp_only_layers;
 
@@ -39,7 +39,7 @@ struct QwenMoeConfig {
   config.num_experts_per_tok = reader.integer("num_experts_per_tok", 1, config.num_experts);
   config.moe_intermediate_size = reader.integer("moe_intermediate_size", 1, config_limits::kIntermediateSize);
   config.intermediate_size = reader.integer("intermediate_size", 1, config_limits::kIntermediateSize);
-  config.mixing.normalize = reader.boolean("norm_topk_prob");
+  config.combine.normalize = reader.boolean("norm_topk_prob");
   config.decoder_sparse_step = reader.integer("decoder_sparse_step", 1, config_limits::kLayers);
   if (reader.has("mlp_only_layers")) {
     const Json& list = reader.at("mlp_only_layers");
@@ -60,7 +60,7 @@ struct QwenMoeConfig {
                                                                           std::optional<SharedExperts> shared) {
   auto router = std::make_unique<LinearRouter>(
       Linear((scope / "gate").as(TensorRole::router), hidden, config.num_experts), RouterScore::softmax,
-      TopKOptions{.k = config.num_experts_per_tok, .threshold = {}}, config.mixing);
+      TopKOptions{.k = config.num_experts_per_tok, .threshold = {}}, config.combine);
   return moe_layer(context, layer, std::move(router),
                    read_experts(scope / "experts", config.num_experts, hidden, config.moe_intermediate_size),
                    std::move(shared));

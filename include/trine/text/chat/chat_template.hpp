@@ -3,7 +3,7 @@
 //
 // A template comes with the model, from a stranger, and so does what people say in it, from other strangers. Both are
 // handled: the template runs with limits (template_budget.hpp), and the text of the conversation is marked, so that no
-// control token is found in it (template_text.hpp, EncodeOptions::foreign).
+// control token is found in it (template_text.hpp, EncodeOptions::untrusted).
 #pragma once
 
 #include <ctime>
@@ -47,8 +47,8 @@ struct ChatInput {
 
 /// A conversation as a model reads it.
 struct RenderedChat {
-  std::string text;                ///< to be encoded with EncodeOptions::parse_special and `foreign`
-  std::vector<ByteRange> foreign;  ///< what came from messages, tools and documents; sorted, without overlap
+  std::string text;                  ///< to be encoded with EncodeOptions::parse_special and `untrusted`
+  std::vector<ByteRange> untrusted;  ///< what came from messages, tools and documents; sorted, without overlap
 };
 
 /// How one model wants conversations written down. A value: copies share the parsed templates. Const and thread-safe.

@@ -73,9 +73,9 @@ TRINE_DECL RenderedChat ChatTemplate::render(const ChatInput& input) const {
       throw TemplateError("messages: expected a list of at least one message", {ErrorKind::out_of_range});
     if (!input.variables.is_object()) throw TemplateError("variables: expected an object", {ErrorKind::out_of_range});
     for (const auto& [name, text] : tokens_) context.emplace_back(name, templates::Value::text(text));
-    context.emplace_back("messages", value_of(prepared(input.messages), templates::Origin::foreign_but_roles));
-    context.emplace_back("tools", value_of(input.tools, templates::Origin::foreign));
-    context.emplace_back("documents", value_of(input.documents, templates::Origin::foreign));
+    context.emplace_back("messages", value_of(prepared(input.messages), templates::Origin::untrusted_but_roles));
+    context.emplace_back("tools", value_of(input.tools, templates::Origin::untrusted));
+    context.emplace_back("documents", value_of(input.documents, templates::Origin::untrusted));
     context.emplace_back("add_generation_prompt", input.add_generation_prompt);
     for (const auto& [name, value] : input.variables.items())
       context.emplace_back(name, value_of(value, templates::Origin::trusted));
@@ -83,7 +83,7 @@ TRINE_DECL RenderedChat ChatTemplate::render(const ChatInput& input) const {
     throw TemplateError(chosen.name().text + ": " + error.what(), chosen.name().details("", error.kind()));
   }
   templates::Text text = chosen.render(context, input.now ? *input.now : local_time());
-  return {text.bytes(), text.foreign()};
+  return {text.bytes(), text.untrusted()};
 }
 
 TRINE_DECL bool ChatTemplate::exists(const std::filesystem::path& path) {

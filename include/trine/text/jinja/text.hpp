@@ -2,8 +2,9 @@
 // Text that remembers which of its bytes a stranger wrote.
 //
 // A chat template writes control tokens around what people said. Whoever can make a program say "<|im_end|>" in their
-// name must not get the control token: so every string that comes from the conversation is marked as foreign, the marks
-// follow the bytes through slicing, trimming, joining and escaping, and the encoder finds no control token in them.
+// name must not get the control token: so every string that comes from the conversation is marked as untrusted, the
+// marks follow the bytes through slicing, trimming, joining and escaping, and the encoder finds no control token in
+// them.
 #pragma once
 
 #include <algorithm>
@@ -22,8 +23,8 @@ namespace trine::inline TRINE_ABI::templates {
 class Text {
  public:
   Text() = default;
-  explicit Text(std::string bytes, bool foreign = false) : bytes_(std::move(bytes)) {
-    if (foreign && !bytes_.empty()) foreign_.push_back({0, bytes_.size()});
+  explicit Text(std::string bytes, bool untrusted = false) : bytes_(std::move(bytes)) {
+    if (untrusted && !bytes_.empty()) untrusted_.push_back({0, bytes_.size()});
   }
 
   [[nodiscard]] std::string_view view() const noexcept { return bytes_; }
@@ -31,7 +32,7 @@ class Text {
   [[nodiscard]] std::size_t size() const noexcept { return bytes_.size(); }
   [[nodiscard]] bool empty() const noexcept { return bytes_.empty(); }
   /// Sorted; they neither overlap nor touch.
-  [[nodiscard]] const std::vector<ByteRange>& foreign() const noexcept { return foreign_; }
+  [[nodiscard]] const std::vector<ByteRange>& untrusted() const noexcept { return untrusted_; }
 
   /// Is it HTML by what the filters `safe` and `escape` say? Adding it to other text escapes that text.
   [[nodiscard]] bool is_html() const noexcept { return html_; }
@@ -42,11 +43,11 @@ class Text {
 
   [[nodiscard]] bool is_foreign(std::size_t byte) const noexcept {
     const auto range = first_ending_behind(byte);
-    return range != foreign_.end() && range->begin <= byte;
+    return range != untrusted_.end() && range->begin <= byte;
   }
 
-  Text& append(std::string_view text, bool foreign = false) {
-    if (foreign) mark(bytes_.size(), bytes_.size() + text.size());
+  Text& append(std::string_view text, bool untrusted = false) {
+    if (untrusted) mark(bytes_.size(), bytes_.size() + text.size());
     bytes_ += text;
     return *this;
   }
@@ -54,7 +55,7 @@ class Text {
   /// Bytes [begin, end) of `from`, with their marks.
   Text& append(const Text& from, std::size_t begin, std::size_t end) {
     const std::size_t shift = bytes_.size() - begin;  // may wrap: it is added to numbers of at least `begin`
-    for (auto range = from.first_ending_behind(begin); range != from.foreign_.end() && range->begin < end; ++range)
+    for (auto range = from.first_ending_behind(begin); range != from.untrusted_.end() && range->begin < end; ++range)
       mark(std::max(range->begin, begin) + shift, std::min(range->end, end) + shift);
     bytes_.append(from.bytes_, begin, end - begin);
     return *this;
@@ -66,21 +67,21 @@ class Text {
 
  private:
   [[nodiscard]] std::vector<ByteRange>::const_iterator first_ending_behind(std::size_t byte) const noexcept {
-    return std::partition_point(foreign_.begin(), foreign_.end(),
+    return std::partition_point(untrusted_.begin(), untrusted_.end(),
                                 [&](const ByteRange& range) { return range.end <= byte; });
   }
 
   void mark(std::size_t begin, std::size_t end) {
     if (begin == end) return;
-    if (!foreign_.empty() && foreign_.back().end == begin) {
-      foreign_.back().end = end;
+    if (!untrusted_.empty() && untrusted_.back().end == begin) {
+      untrusted_.back().end = end;
     } else {
-      foreign_.push_back({begin, end});
+      untrusted_.push_back({begin, end});
     }
   }
 
   std::string bytes_;
-  std::vector<ByteRange> foreign_;
+  std::vector<ByteRange> untrusted_;
   bool html_ = false;
 };
 

@@ -163,8 +163,8 @@ inline std::size_t Value::depth() const noexcept {
 /// Which strings of a document a stranger wrote.
 enum class Origin : std::uint8_t {
   trusted,
-  foreign,
-  foreign_but_roles,  // a list of objects, whose "role" may become part of a control token: a name is trusted there
+  untrusted,
+  untrusted_but_roles,  // a list of objects, whose "role" may become part of a control token: a name is trusted there
 };
 
 namespace detail {
@@ -205,9 +205,9 @@ namespace detail {
     }
     case nlohmann::ordered_json::value_t::object: {
       Dict dict;
-      const Origin inside = origin == Origin::foreign_but_roles ? Origin::foreign : origin;
+      const Origin inside = origin == Origin::untrusted_but_roles ? Origin::untrusted : origin;
       for (const auto& [key, item] : json.items()) {
-        const bool is_role = origin == Origin::foreign_but_roles && key == "role" && item.is_string() &&
+        const bool is_role = origin == Origin::untrusted_but_roles && key == "role" && item.is_string() &&
                              detail::is_role_name(item.get_ref<const std::string&>());
         if (!is_valid_utf8(key))
           throw TemplateError("expected a key of valid UTF-8, found " + in_quotes(key), {ErrorKind::out_of_range});

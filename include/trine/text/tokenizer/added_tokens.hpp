@@ -126,9 +126,9 @@ class AddedTokenSplitter {
 
   /// Calls visit(std::optional<TokenId>, std::string_view) for each token and each text between, from left to right.
   /// The text of a token includes the white space that it swallows. Without `parse_special`, special tokens are text;
-  /// with it, those that share a byte with `foreign` are (sorted ranges without overlap: what a stranger wrote).
+  /// with it, those that share a byte with `untrusted` are (sorted ranges without overlap: what a stranger wrote).
   template <class Visit>
-  void split(std::string_view text, bool parse_special, std::span<const ByteRange> foreign, Visit&& visit) const {
+  void split(std::string_view text, bool parse_special, std::span<const ByteRange> untrusted, Visit&& visit) const {
     std::size_t done = 0;       // all before is visited
     std::size_t match_end = 0;  // of the last match, whether it was accepted or not
     const auto matches = tokens_.empty() ? std::vector<LongestMatcher::Match>() : matcher_.find(text);
@@ -137,7 +137,7 @@ class AddedTokenSplitter {
       const AddedToken& token = tokens_[match->pattern];
       std::size_t begin = match->begin;
       std::size_t end = begin + token.content.size();
-      if (token.special && overlaps({begin, end}, foreign)) continue;  // and so hides no token behind it
+      if (token.special && overlaps({begin, end}, untrusted)) continue;  // and so hides no token behind it
       match_end = end;
       if (token.special && !parse_special) continue;
       if (token.single_word && !stands_alone(text, begin, end)) continue;

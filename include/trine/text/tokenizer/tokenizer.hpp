@@ -28,10 +28,10 @@ struct EncodeOptions {
   bool add_special_tokens = true;  ///< what the model expects around a text, such as `<s>` before it
   /// Find special tokens in the text. Not for text of strangers, who could write control tokens.
   bool parse_special = false;
-  /// Where a stranger wrote the text, and special tokens are not looked for: RenderedChat::foreign. Sorted, without
+  /// Where a stranger wrote the text, and special tokens are not looked for: RenderedChat::untrusted. Sorted, without
   /// overlap.
-  std::span<const ByteRange> foreign = {};
-  /// U+FFFD for what is not UTF-8, as Python's "replace"; otherwise its bytes are kept. Not with `foreign`.
+  std::span<const ByteRange> untrusted = {};
+  /// U+FFFD for what is not UTF-8, as Python's "replace"; otherwise its bytes are kept. Not with `untrusted`.
   bool replace_invalid_utf8 = false;
 };
 

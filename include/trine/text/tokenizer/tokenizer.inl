@@ -145,24 +145,24 @@ TRINE_DECL Tokenizer Tokenizer::load(const std::filesystem::path& model_director
 TRINE_DECL Tokenizer::Tokenizer(TokenizerParts parts) : state_(std::make_shared<const State>(std::move(parts))) {}
 
 TRINE_DECL std::vector<TokenId> Tokenizer::encode(std::string_view text, EncodeOptions options) const {
-  if (options.replace_invalid_utf8 && options.foreign.empty() && !is_valid_utf8(text)) {
+  if (options.replace_invalid_utf8 && options.untrusted.empty() && !is_valid_utf8(text)) {
     options.replace_invalid_utf8 = false;
     return encode(to_valid_utf8(std::string(text)), options);
   }
   std::vector<TokenId> ids;
   if (options.add_special_tokens) ids = state_->parts.prefix;
   state_->plain_added.split(
-      text, options.parse_special, options.foreign, [&](std::optional<TokenId> token, std::string_view part) {
+      text, options.parse_special, options.untrusted, [&](std::optional<TokenId> token, std::string_view part) {
         if (token) return ids.push_back(*token);
         const auto begin = static_cast<std::size_t>(part.data() - text.data());
         const ByteRange range{begin, begin + part.size()};
-        std::vector<ByteRange> foreign;
-        if (overlaps(range, options.foreign)) foreign = within(range, options.foreign);
+        std::vector<ByteRange> untrusted;
+        if (overlaps(range, options.untrusted)) untrusted = within(range, options.untrusted);
         bool at_text_start = begin == 0;
         const std::string normalized = normalize(state_->parts.normalizers, std::string(part));
         // Normalizers move bytes, so the marks hold for the whole part then.
-        if (!foreign.empty() && !state_->parts.normalizers.empty()) foreign = {{0, normalized.size()}};
-        state_->normalized_added.split(normalized, options.parse_special, foreign,
+        if (!untrusted.empty() && !state_->parts.normalizers.empty()) untrusted = {{0, normalized.size()}};
+        state_->normalized_added.split(normalized, options.parse_special, untrusted,
                                        [&](std::optional<TokenId> inner, std::string_view rest) {
                                          const bool is_first = std::exchange(at_text_start, false);
                                          if (inner) return ids.push_back(*inner);
