@@ -79,7 +79,9 @@ TEST_F(LayersPerIsa, FeatureEmbeddingAddsThePlaceInTheFrame) {
   Tensor<float, 2> y({6, 4});
   const std::vector<std::size_t> positions{0, 1, 2, 3, 4, 5};
   FeatureEmbedding(scope_, 3, 2, 4)
-      .forward({.execution = execution_, .workspace = workspace_, .batch = {.positions = positions, .features = x.view()}}, y.view());
+      .forward(
+          {.execution = execution_, .workspace = workspace_, .batch = {.positions = positions, .features = x.view()}},
+          y.view());
   expect_near(y.view(), expected);
 }
 
