@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Chat templates: how a model wants a conversation written down.
 //
-// A template comes with the model, from a stranger, and so does what people say in it, from other strangers. Both are
-// handled: the template runs with limits (template_budget.hpp), and the text of the conversation is marked, so that no
-// control token is found in it (template_text.hpp, EncodeOptions::untrusted).
+// Templates and conversations are untrusted: a template runs with limits (jinja/budget.hpp), and the text of the
+// conversation is marked, so that no control token is found in it (jinja/text.hpp, EncodeOptions::untrusted).
 #pragma once
 
 #include <ctime>

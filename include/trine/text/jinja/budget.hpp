@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a template may cost. A template comes with the model file, from a stranger: it can ask for endless work in a
-// line.
+// What a template may cost. Templates come with model files and are untrusted: one line can ask for endless work.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a template may cost: the limits that template_budget.hpp keeps.
+// What a template may cost: the limits that jinja/budget.hpp keeps.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Text that remembers which of its bytes a stranger wrote.
+// Text that knows which of its bytes are untrusted.
 //
 // A chat template writes control tokens around what people said. Whoever can make a program say "<|im_end|>" in their
 // name must not get the control token: so every string that comes from the conversation is marked as untrusted, the

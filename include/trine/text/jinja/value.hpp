@@ -160,7 +160,7 @@ inline std::size_t Value::depth() const noexcept {
   return 0;
 }
 
-/// Which strings of a document a stranger wrote.
+/// Which strings of a document are untrusted.
 enum class Origin : std::uint8_t {
   trusted,
   untrusted,

@@ -126,7 +126,7 @@ class AddedTokenSplitter {
 
   /// Calls visit(std::optional<TokenId>, std::string_view) for each token and each text between, from left to right.
   /// The text of a token includes the white space that it swallows. Without `parse_special`, special tokens are text;
-  /// with it, those that share a byte with `untrusted` are (sorted ranges without overlap: what a stranger wrote).
+  /// with it, those that share a byte with `untrusted` are (sorted ranges without overlap: what users or tools wrote).
   template <class Visit>
   void split(std::string_view text, bool parse_special, std::span<const ByteRange> untrusted, Visit&& visit) const {
     std::size_t done = 0;       // all before is visited

@@ -2,7 +2,7 @@
 // Reads tokenizer.json, the format of Hugging Face tokenizers (https://github.com/huggingface/tokenizers, version
 // "1.0").
 //
-// Supported: BPE, byte-level or with byte fallback, with the steps of hf_steps.hpp, added tokens and a template of
+// Supported: BPE, byte-level or with byte fallback, with the steps of hf_components.hpp, added tokens and a template of
 // special tokens; docs/reference/tokenizers.md lists them. Anything else is refused by name, because an approximated
 // tokenizer gives wrong answers. "truncation" and "padding" are for batches in training and are ignored.
 #pragma once

@@ -26,9 +26,9 @@ struct TokenizerParts;  // text/tokenizer/tokenizer_parts.hpp
 /// How a text becomes tokens.
 struct EncodeOptions {
   bool add_special_tokens = true;  ///< what the model expects around a text, such as `<s>` before it
-  /// Find special tokens in the text. Not for text of strangers, who could write control tokens.
+  /// Find special tokens in the text. Not for untrusted text, which could hold control tokens.
   bool parse_special = false;
-  /// Where a stranger wrote the text, and special tokens are not looked for: RenderedChat::untrusted. Sorted, without
+  /// Where the text is untrusted, and special tokens are not looked for: RenderedChat::untrusted. Sorted, without
   /// overlap.
   std::span<const ByteRange> untrusted = {};
   /// U+FFFD for what is not UTF-8, as Python's "replace"; otherwise its bytes are kept. Not with `untrusted`.
