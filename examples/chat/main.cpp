@@ -48,6 +48,7 @@ struct Options {
     model.add_cache_type(app);
     model.add_attention(app);
     model.add_reproducible(app);
+    model.add_lora(app);
     generation.add_sampling(app);
     app.add_flag("!--no-stats", stats, "Do not print the speed after each answer")->group("Output");
   }
@@ -95,7 +96,8 @@ class Chat {
                                    .activations = options_.model.activations,
                                    .reproducible = options_.model.reproducible,
                                    .kv_cache_dtype = options_.model.kv_cache_dtype(),
-                                   .observer = trine::borrow(experts_)});
+                                   .observer = trine::borrow(experts_),
+                                   .adapters = options_.model.load_adapters(model)});
     trine::ChatOptions chat;
     chat.system = options_.system;
     chat.variables = std::move(variables);

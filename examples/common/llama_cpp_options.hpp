@@ -47,8 +47,8 @@ namespace example {
              "not implemented; there are --top-k, --top-p, --min-p, --temp and --repeat-penalty"},
       Advice{" --grammar --grammar-file -j --json-schema -jf --json-schema-file ",
              "what a model may write cannot be constrained, but for --stop"},
-      Advice{" --lora --lora-scaled --control-vector --control-vector-scaled ",
-             "adapters are not applied: merge them into the weights before"},
+      Advice{" --lora-scaled ", "--lora DIR:SCALE has the scale"},
+      Advice{" --control-vector --control-vector-scaled ", "control vectors are not applied"},
       Advice{" -md --model-draft --draft --draft-max --draft-min ", "speculative decoding is not implemented"},
       Advice{" --rope-scaling --rope-scale --rope-freq-base --rope-freq-scale --yarn-orig-ctx --yarn-ext-factor "
              "--yarn-attn-factor --yarn-beta-slow --yarn-beta-fast ",

@@ -3,14 +3,18 @@
 #pragma once
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
+#include <cmath>
 #include <cstddef>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
+#include <trine/adapters/adapter.hpp>
 #include <trine/generate/session.hpp>
 #include <trine/text/tokenizer/pcre2_regex.hpp>
 #include <trine/text/tokenizer/tokenizer.hpp>
@@ -38,6 +42,7 @@ struct ModelOptions {
   std::string cache_type_name = "f32";
   std::string attention = "full";
   std::vector<std::string> allow_unknown;
+  std::vector<std::string> lora;  // DIR or DIR:SCALE
   bool reproducible = false;
 
   void add_model(CLI::App& app) {
@@ -92,6 +97,16 @@ struct ModelOptions {
                  "The same bits however a prompt is cut, also with latent attention, whose form otherwise follows the "
                  "rows of a pass");
   }
+  void add_lora(CLI::App& app,
+                const std::string& help =
+                    "An adapter that PEFT saved: adapter_config.json and adapter_model.safetensors; SCALE multiplies\n"
+                    "its own. Several add up") {
+    app.add_option("--lora", lora, help)
+        ->type_name("DIR[:SCALE]")
+        ->default_str("")
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  }
   void add_context(CLI::App& app, const std::string& help) {
     app.add_option("-c,--ctx-size", context_length, help)->type_name("N")->check(whole_number());
   }
@@ -120,6 +135,29 @@ struct ModelOptions {
       bar->update(progress.bytes_done >> 20U);
     };
     return read_from_model([&] { return trine::Model::load(directory, options); });
+  }
+  // "DIR:0.5" is DIR and 0.5; a path may have colons of its own.
+  [[nodiscard]] static std::pair<std::string, float> split_scale(const std::string& given) {
+    const std::size_t colon = given.rfind(':');
+    if (colon == std::string::npos) return {given, 1.0F};
+    float scale = 0.0F;
+    const char* end = given.data() + given.size();
+    const auto [stop, error] = std::from_chars(given.data() + colon + 1, end, scale);
+    if (error != std::errc() || stop != end || !std::isfinite(scale)) return {given, 1.0F};
+    return {given.substr(0, colon), scale};
+  }
+  /// The adapters of --lora, for this model.
+  [[nodiscard]] std::vector<trine::AdapterUse> load_adapters(const trine::Model& model) const {
+    std::vector<trine::AdapterUse> adapters;
+    for (const std::string& given : lora) {
+      const auto [path, scale] = split_scale(given);
+      adapters.push_back({read_from_model([&] {
+                            return trine::Adapter::load(model, path,
+                                                        {.regex = trine::pcre2_regex, .allow_unknown = allow_unknown});
+                          }),
+                          scale});
+    }
+    return adapters;
   }
   [[nodiscard]] trine::Tokenizer load_tokenizer() const {
     require_directory();

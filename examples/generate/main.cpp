@@ -46,6 +46,7 @@ struct Options {
     model.add_cache_type(app);
     model.add_attention(app);
     model.add_reproducible(app);
+    model.add_lora(app);
     CLI::Option* cache_option =
         app.add_option(
                "--prompt-cache", prompt_cache,
@@ -91,7 +92,8 @@ void complete(const Options& options) {
                                  .activations = options.model.activations,
                                  .reproducible = options.model.reproducible,
                                  .kv_cache_dtype = options.model.kv_cache_dtype(),
-                                 .observer = options.show_routing ? trine::borrow(trace) : nullptr});
+                                 .observer = options.show_routing ? trine::borrow(trace) : nullptr,
+                                 .adapters = options.model.load_adapters(model)});
   std::string waiting = options.display_prompt ? trine::to_valid_utf8(prompt) : "";  // until the model has taken it
   const auto show = [&](std::string_view text) {
     waiting += text;

@@ -55,6 +55,7 @@ int main(int argc, char** argv) {
   options.add_cache_type(program);
   options.add_attention(program);
   options.add_reproducible(program);
+  options.add_lora(program);
   options.add_context(program, "Most positions; 0: what the model was made for");
 
   return program.run(argc, argv, [&] {
@@ -74,7 +75,8 @@ int main(int argc, char** argv) {
                                    .activations = options.activations,
                                    .reproducible = options.reproducible,
                                    .kv_cache_dtype = options.kv_cache_dtype(),
-                                   .observer = experts.empty() ? nullptr : trine::borrow(trace)});
+                                   .observer = experts.empty() ? nullptr : trine::borrow(trace),
+                                   .adapters = options.load_adapters(model)});
 
     trine::View<const float, 2> logits;
     if (!features.empty()) {

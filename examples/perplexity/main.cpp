@@ -31,6 +31,7 @@ int main(int argc, char** argv) {
   options.add_cache_type(program);
   options.add_attention(program);
   options.add_reproducible(program);
+  options.add_lora(program);
   program.add_flag("--json", json, "One JSON document instead of text");
 
   program.advise({"-p", "--prompt"}, "a text to score comes from a file, -f FILE, or from standard input, -f -");
@@ -48,7 +49,8 @@ int main(int argc, char** argv) {
                                                                    .activations = options.activations,
                                                                    .reproducible = options.reproducible,
                                                                    .kv_cache_dtype = options.kv_cache_dtype(),
-                                                                   .observer = trine::borrow(routing)},
+                                                                   .observer = trine::borrow(routing),
+                                                                   .adapters = options.load_adapters(model)},
                                                                   interrupt.token(), "scoring");
     nlohmann::ordered_json utilization;  // null for a dense model
     if (model.info().is_routed()) utilization = routing.overall().utilization;

@@ -53,7 +53,7 @@ std::vector<trine::QuantizationError> write(const trine::ModelQuantizer& quantiz
   for (const trine::PlannedTensor& tensor : plan) total += tensor.bytes_before;
   example::ProgressBar bar(arguments.type, static_cast<std::size_t>(total >> kMiB), "MiB");
   trine::QuantizeOptions options{
-      .num_threads = threads, .stop = stop, .progress = [&bar](std::uint64_t done, std::uint64_t) {
+      .num_threads = threads, .cancel = stop, .progress = [&bar](std::uint64_t done, std::uint64_t) {
         bar.update(static_cast<std::size_t>(done >> kMiB));
       }};
   try {

@@ -19,6 +19,7 @@
 #include "common/llama_cpp_options.hpp"
 #include "common/terminal.hpp"
 #include "examples/tiny_model.hpp"
+#include "support/random_adapter.hpp"
 
 namespace trine::test {
 namespace {
@@ -48,6 +49,8 @@ std::vector<std::string> names_of(const Names& table) {
 
 class Options : public testing::Test {
  protected:
+  Options() { write_random_adapter(Model::load(model_.path()), 2, 1, 0.1F, lora_); }
+
   [[nodiscard]] std::vector<ProgramOptions> programs() const {
     const OptionValues threads{"-t", {"0", "1", "-1"}};
     const OptionValues activations{"--activations", names_of(kActivationPrecisionNames)};
@@ -56,6 +59,7 @@ class Options : public testing::Test {
     const OptionValues context{"-c", {"0", "64"}};
     const OptionValues reproducible{"--reproducible", {}};
     const OptionValues allow_unknown{"--allow-unknown", {"x_of_a_fork", "*.scale"}};
+    const OptionValues lora{"--lora", {adapter_, adapter_ + ":-0.5"}};
     const std::vector<OptionValues> sampling = {{"-n", {"2", "-1", "0"}},
                                                 {"-s", {"7", "-1"}},
                                                 {"--temp", {"0", "0.8"}},
@@ -78,6 +82,7 @@ class Options : public testing::Test {
           cache_types,
           attention,
           reproducible,
+          lora,
           allow_unknown}},
         {"trine-generate",
          {"-m", model_.name()},
@@ -95,6 +100,7 @@ class Options : public testing::Test {
           cache_types,
           attention,
           reproducible,
+          lora,
           allow_unknown}},
         {"trine-logits",
          {"-m", model_.name(), "-o", in("logits")},
@@ -107,6 +113,7 @@ class Options : public testing::Test {
           cache_types,
           attention,
           reproducible,
+          lora,
           allow_unknown}},
         {"trine-logits", {"-m", model_.name(), "-o", "/dev/null"}, {{"-p", {"A"}}}},
         {"trine-logits",
@@ -122,6 +129,7 @@ class Options : public testing::Test {
           cache_types,
           attention,
           reproducible,
+          lora,
           allow_unknown}},
         {"trine-inspect", {"-m", model_.name()}, {context, cache_types, allow_unknown, {"--json", {}}}},
         {"trine-quantize",
@@ -135,6 +143,14 @@ class Options : public testing::Test {
           allow_unknown,
           threads}},
         {"trine-quantize", {model_.name()}, {{"--dry-run", {}}}},
+        {"trine-merge",
+         {model_.name(), adapter_},
+         {{"", {in("m1"), in("m2"), in("m3"), in("m4")}},
+          {"--dtype", {"keep", "bf16", "f16", "f32"}},
+          {"--max-shard-size", {"5GB", "1MiB", "2KB"}},
+          lora,
+          allow_unknown,
+          threads}},
         {"trine-verify",
          {"-m", model_.name()},
          {threads, allow_unknown, {"--tolerance", {"0.01", "1"}}, {"--json", {}}}},
@@ -162,6 +178,8 @@ class Options : public testing::Test {
   [[nodiscard]] std::string in(const char* name) const { return (directory_.path() / name).string(); }
 
   const TinyModel model_{"full_attention"};
+  const TemporaryDirectory lora_;
+  const std::string adapter_ = lora_.path().string();
   const TemporaryDirectory directory_;
   const std::string text_ = directory_.write("text", "Hello world").string();
   const std::string features_ = directory_
@@ -274,11 +292,34 @@ TEST_F(Options, SayWhatToWriteInPlaceOfThoseOfLlamaCpp) {
 }
 
 TEST_F(Options, HaveAdviceForNamesThatPeopleType) {
-  for (const char* name :
-       {"-ngl",    "--gpu-layers", "-sm",          "-mg",        "-ts",       "--mlock", "--no-mmap", "-ctk",
-        "-ctv",    "-b",           "-ub",          "-tb",        "-i",        "-cnv",    "-sys",      "--chat-template",
-        "--jinja", "-hf",          "--max-tokens", "--mirostat", "--grammar", "--lora",  "-md",       "--rope-scale",
-        "-e",      "-co",          "--verbose"})
+  for (const char* name : {"-ngl",
+                           "--gpu-layers",
+                           "-sm",
+                           "-mg",
+                           "-ts",
+                           "--mlock",
+                           "--no-mmap",
+                           "-ctk",
+                           "-ctv",
+                           "-b",
+                           "-ub",
+                           "-tb",
+                           "-i",
+                           "-cnv",
+                           "-sys",
+                           "--chat-template",
+                           "--jinja",
+                           "-hf",
+                           "--max-tokens",
+                           "--mirostat",
+                           "--grammar",
+                           "--lora-scaled",
+                           "--control-vector",
+                           "-md",
+                           "--rope-scale",
+                           "-e",
+                           "-co",
+                           "--verbose"})
     EXPECT_NE(example::advice_on_option(name), "") << name;
   for (const char* name : {"", "-", "--", "-n", "-ng", "ngl", "ngl --gpu-layers", "-ngl ", "--gpu", "--nonsense"})
     EXPECT_EQ(example::advice_on_option(name), "") << name;

@@ -13,9 +13,12 @@
 
 #include <gmock/gmock.h>
 
+#include <trine/adapters/adapter.hpp>
 #include <trine/generate/engine.hpp>
 
 #include "support/golden.hpp"
+#include "support/random_adapter.hpp"
+#include "support/temporary_directory.hpp"
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 
@@ -58,12 +61,10 @@ std::vector<std::string> token_models() {
 
 class DecodeAllocations : public testing::TestWithParam<std::string> {};
 
-// Two sequences, so that their rows are gathered.
-TEST_P(DecodeAllocations, AreNone) {
-  const Model model = Model::load(fs::path(TRINE_TEST_DATA) / GetParam());
+void expect_none(const Model& model, const std::vector<AdapterUse>& of_a, const std::vector<AdapterUse>& of_b) {
   Engine engine(model, {.num_threads = 2});
-  Sequence a(model);
-  Sequence b(model);
+  Sequence a(model, {.adapters = of_a});
+  Sequence b(model, {.adapters = of_b});
   const TokenId token = 1;
   std::vector<SequenceInput> inputs{{.sequence = &a, .tokens = std::span(&token, 1)},
                                     {.sequence = &b, .tokens = std::span(&token, 1)}};
@@ -84,6 +85,17 @@ TEST_P(DecodeAllocations, AreNone) {
     ++steps;
   }
   EXPECT_GT(steps, pages) << "most steps begin no page";
+}
+
+// Two sequences, so that their rows are gathered.
+TEST_P(DecodeAllocations, AreNone) { expect_none(Model::load(fs::path(TRINE_TEST_DATA) / GetParam()), {}, {}); }
+
+TEST_P(DecodeAllocations, AreNoneWithAdapters) {
+  const Model model = Model::load(fs::path(TRINE_TEST_DATA) / GetParam());
+  const TemporaryDirectory directory;
+  write_random_adapter(model, 4, 1, 0.02F, directory);
+  const Adapter adapter = Adapter::load(model, directory.path());
+  expect_none(model, {{adapter}, {adapter, -0.5F}}, {{adapter, 2.0F}});
 }
 
 INSTANTIATE_TEST_SUITE_P(All, DecodeAllocations, testing::ValuesIn(token_models()), [](const auto& parameter) {

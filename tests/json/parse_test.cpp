@@ -6,6 +6,7 @@
 #include <limits>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -135,6 +136,13 @@ TEST(ReadJsonFile, NamesTheFileInItsErrors) {
   EXPECT_ERROR(read_json_file(path), ConfigError, path.string() + ": not valid JSON at byte 7");
   EXPECT_ERROR(read_json_file(directory.path() / "missing.json"), FileError, "missing.json: cannot be opened");
   EXPECT_ERROR(read_json_file(directory.write("empty.json", "")), ConfigError, "empty.json: not valid JSON");
+}
+
+TEST(KeysInOrder, AreThoseOfTheText) {
+  const auto* text = R"({"a": {"z": 1, "y": {"x": 2}, "b": 3}, "b": {"c": {"b": 1}, "a": 4}, "c": [{"d": 5}], "d": 6})";
+  EXPECT_EQ(keys_in_order(text, "a"), (std::vector<std::string>{"z", "y", "b"}));
+  EXPECT_EQ(keys_in_order(text, "b"), (std::vector<std::string>{"c", "a"}));
+  for (const char* field : {"c", "d", "e", "y"}) EXPECT_TRUE(keys_in_order(text, field).empty()) << field;
 }
 
 TEST(ReadJsonFile, ReadsADocument) {

@@ -391,7 +391,7 @@ TEST_F(QuantizeModel, LeavesNothingThatLoadsWhenItIsKilled) {
 TEST_F(QuantizeModel, LeavesNothingWhenItIsCancelledOrItsCallerThrows) {
   std::stop_source source;
   const auto stop = [&](std::uint64_t, std::uint64_t) { source.request_stop(); };
-  EXPECT_ERROR(write(DType::bf16, {.num_threads = 1, .stop = source.get_token(), .progress = stop}), CancelledError,
+  EXPECT_ERROR(write(DType::bf16, {.num_threads = 1, .cancel = source.get_token(), .progress = stop}), CancelledError,
                "cancelled by the caller");
   expect_nothing();
   const auto fail = [](std::uint64_t, std::uint64_t) { throw std::runtime_error("the caller's own"); };

@@ -177,7 +177,8 @@ class MultiHeadLatentAttention : public Attention {
     std::size_t position;
     std::size_t begin;
     MlaForm form;
-    std::size_t end_task;  // end of the tasks of this part
+    SequenceUpdates updates;  // of kv_b_proj
+    std::size_t end_task;     // end of the tasks of this part
 
     [[nodiscard]] std::size_t end() const noexcept { return position + rows; }
   };
@@ -190,6 +191,7 @@ class MultiHeadLatentAttention : public Attention {
     std::size_t naive_rows;  // of the largest part
     std::size_t absorbed_rows;
     bool is_f32;
+    std::size_t rank = 0;  // of adapters, the largest
   };
 
   void attend(const ForwardContext& context, View<const float, 2> q, View<float, 2> z) const {
@@ -207,6 +209,7 @@ class MultiHeadLatentAttention : public Attention {
       std::size_t& most = naive ? cut.naive_rows : cut.absorbed_rows;
       most = std::max(most, part.rows);
       cut.is_f32 = cut.is_f32 && part.cache.shape.type == KvCacheDtype::f32;
+      cut.rank = std::max(cut.rank, part.updates.rank());
     }
     cut.num_threads =
         work < kernels::kTaskWork ? 1 : execution.num_workers();  // waking threads costs more than a small task
@@ -246,10 +249,18 @@ class MultiHeadLatentAttention : public Attention {
         const std::size_t left = sequence.rows - done;
         const std::size_t rows = options_.chunking ? std::min(left, options_.chunking->left(position)) : left;
         const std::size_t begin = options_.chunking ? options_.chunking->first(position) : 0;
+        const SequenceUpdates updates = kv_b_.updates(sequence);
         MlaForm form = context.execution.mla_form;
         if (form == MlaForm::automatic) form = cheaper_form(options_, rows, position + rows - begin);
-        parts[count++] = {
-            {{width_, state.type}, &state.tables[0]}, sequence.first_row + done, rows, position, begin, form, 0};
+        if (updates.replaces()) form = MlaForm::naive;  // the other one needs its transposed product
+        parts[count++] = {{{width_, state.type}, &state.tables[0]},
+                          sequence.first_row + done,
+                          rows,
+                          position,
+                          begin,
+                          form,
+                          updates,
+                          0};
         done += rows;
       }
     }
@@ -268,6 +279,8 @@ class MultiHeadLatentAttention : public Attention {
     kernels::ActivationBuffer latents;
     std::span<float> absorbed;  // absorbed: queries in latent space
     std::span<float> mixed;     // absorbed: weighted sums of latents
+    std::span<float> low_rank;  // adapters
+    std::span<float> query;     // absorbed, adapters: rows of one head, multiplied by gains
   };
 
   [[nodiscard]] Scratch make_scratch(const ForwardContext& context, const Cut& cut) const {
@@ -286,7 +299,9 @@ class MultiHeadLatentAttention : public Attention {
                     .copy = workspace.take<std::byte>(copies ? kv_b_.copy_bytes(head_rows) : 0),
                     .latents = {},
                     .absorbed = workspace.take<float>(absorbed_rows * width_),
-                    .mixed = workspace.take<float>(absorbed_rows * rank)};
+                    .mixed = workspace.take<float>(absorbed_rows * rank),
+                    .low_rank = workspace.take<float>(cut.rank * std::max(kBlock, kMaxRows)),
+                    .query = workspace.take<float>(cut.rank == 0 ? 0 : kMaxRows * options_.qk_nope_head_dim)};
     if (naive) {
       const Linear& head = copies ? kv_b_.copy_without_weights(head_rows) : kv_b_;
       scratch.latents = input_buffer(context, kBlock, {&head});
@@ -326,6 +341,8 @@ class MultiHeadLatentAttention : public Attention {
       float* row = scratch.rows.data();
       weights.forward_columns(execution, latent, nullptr, 0, count, first_column, options_.qk_nope_head_dim, row,
                               head_dim_);
+      part.updates.add(execution.isa, page, width_, count, key_row(head), options_.qk_nope_head_dim, row, head_dim_,
+                       scratch.low_rank.data());
       for (std::size_t m = 0; m < count; ++m)
         std::copy_n(page + m * width_ + options_.kv_lora_rank, options_.qk_rope_head_dim,
                     row + m * head_dim_ + options_.qk_nope_head_dim);
@@ -334,6 +351,8 @@ class MultiHeadLatentAttention : public Attention {
       float* value = scratch.values.data();
       weights.forward_columns(execution, latent, nullptr, 0, count, first_column + options_.qk_nope_head_dim,
                               value_width, value, value_width);
+      part.updates.add(execution.isa, page, width_, count, key_row(head) + options_.qk_nope_head_dim, value_width,
+                       value, value_width, scratch.low_rank.data());
       const KeyValues<float> keys{key, kBlock, true, value, value_width, count};
       attention_block<float>(execution.isa, queries, first, {&keys, 1});
     }
@@ -375,8 +394,13 @@ class MultiHeadLatentAttention : public Attention {
                                   .scores = scratch.scores.data()};
     for (std::size_t h = 0; h < heads; ++h) {
       const float* head = q.row(row).data() + (first_head + h) * head_dim_;
-      kv_b_.forward_transposed(execution.isa, head, q.extent(1), rows, key_row(first_head + h),
-                               options_.qk_nope_head_dim, query + h * width_, heads * width_);
+      if (part.updates.empty()) {
+        kv_b_.forward_transposed(execution.isa, head, q.extent(1), rows, key_row(first_head + h),
+                                 options_.qk_nope_head_dim, query + h * width_, heads * width_);
+      } else {
+        absorb_adapted(execution.isa, part.updates, head, q.extent(1), rows, key_row(first_head + h), scratch,
+                       query + h * width_, heads * width_);
+      }
       for (std::size_t r = 0; r < rows; ++r)
         std::copy_n(head + r * q.extent(1) + options_.qk_nope_head_dim, options_.qk_rope_head_dim,
                     query + (r * heads + h) * width_ + rank);
@@ -390,10 +414,29 @@ class MultiHeadLatentAttention : public Attention {
       attention_block<float>(execution.isa, queries, first, {&keys, 1});
     }
     finalize_attention(execution.isa, queries);
-    for (std::size_t h = 0; h < heads; ++h)
-      kv_b_.forward_columns(execution.isa, queries.z + h * rank, heads * rank, rows,
-                            key_row(first_head + h) + options_.qk_nope_head_dim, options_.v_head_dim,
-                            z.row(row).data() + (first_head + h) * options_.v_head_dim, z.extent(1));
+    for (std::size_t h = 0; h < heads; ++h) {
+      const std::size_t first = key_row(first_head + h) + options_.qk_nope_head_dim;
+      float* value = z.row(row).data() + (first_head + h) * options_.v_head_dim;
+      kv_b_.forward_columns(execution.isa, queries.z + h * rank, heads * rank, rows, first, options_.v_head_dim, value,
+                            z.extent(1));
+      part.updates.add(execution.isa, queries.z + h * rank, heads * rank, rows, first, options_.v_head_dim, value,
+                       z.extent(1), scratch.low_rank.data());
+    }
+  }
+
+  // U_h^T q with the adapters of a sequence: y = (q * gains) U_h, and what the low ranks add.
+  void absorb_adapted(Isa isa, const SequenceUpdates& updates, const float* head, std::size_t ldq, std::size_t rows,
+                      std::size_t first, const Scratch& scratch, float* y, std::size_t ldy) const {
+    const std::size_t width = options_.qk_nope_head_dim;
+    float* query = scratch.query.data();
+    const auto copy_head = [&] {
+      for (std::size_t r = 0; r < rows; ++r) std::copy_n(head + r * ldq, width, query + r * width);
+    };
+    copy_head();
+    updates.apply_gain(first, width, rows, query, width);
+    kv_b_.forward_transposed(isa, query, width, rows, first, width, y, ldy);
+    if (updates.has_gain()) copy_head();
+    updates.add_transposed(isa, query, width, rows, first, width, y, ldy, scratch.low_rank.data());
   }
 
   static constexpr std::size_t kBlock = LatentCacheLayout::kPageRows;  // keys per block

@@ -52,7 +52,7 @@ class ExpertAttention {
     const View<float, 2> v = workspace.take_matrix<float>(assignments, rank);
     const View<float, 2> mixed = workspace.take_matrix<float>(tokens, rank);
     norm_.forward(context, outputs, outputs);
-    project(context, outputs, {{q_, q}, {k_, k}, {v_, v}});
+    project(context.with_adapters(adapters_of_outputs(context, token_begin)), outputs, {{q_, q}, {k_, k}, {v_, v}});
 
     std::size_t most = 0;
     for (std::size_t t = 0; t < tokens; ++t) most = std::max<std::size_t>(most, token_begin[t + 1] - token_begin[t]);
@@ -67,6 +67,17 @@ class ExpertAttention {
   }
 
  private:
+  // Which outputs belong to tokens with adapters.
+  [[nodiscard]] static std::span<const AdapterRows> adapters_of_outputs(const ForwardContext& context,
+                                                                        std::span<const std::uint32_t> token_begin) {
+    const std::span<AdapterRows> rows = context.workspace.take<AdapterRows>(context.adapters.size());
+    std::ranges::transform(context.adapters, rows.begin(), [&](const AdapterRows& tokens) -> AdapterRows {
+      const std::size_t first = token_begin[tokens.first];
+      return {first, token_begin[tokens.first + tokens.count] - first, tokens.adapters};
+    });
+    return rows;
+  }
+
   // One token, whose experts have the rows from `begin` on: mixed = sum_i g_i Z_i = sum_ij (g_i p_ij) v_j.
   void attend(Isa isa, View<const float, 2> q, View<const float, 2> k, View<const float, 2> v, std::size_t begin,
               std::span<const float> weight, std::span<float> p, std::span<float> mixed) const {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 
 #include <trine/nn/forward_context.hpp>
@@ -23,27 +24,35 @@ struct MlpRows {
 };
 
 /// h_s = activation(gate x, up x), then down h_s, for the slots s of each part, in two parallel regions, after one that
-/// rounds x. The bits of a slot depend only on its row and its weights.
+/// rounds x; with adapters in one more before each of both. The bits of a slot depend only on its row, its weights and
+/// its adapters.
 class GroupedMlp {
  public:
   /// x: [tokens, hidden]. All parts have the same hidden width. Borrows its arguments.
   GroupedMlp(const ForwardContext& context, View<const float, 2> x, std::span<const MlpRows> parts)
-      : context_(context), scope_(context.workspace), parts_(parts) {
+      : context_(context), scope_(context.workspace), x_(x), parts_(parts) {
     for (const MlpRows& part : parts) {
       slots_ = std::max(slots_, part.first_slot + part.rows);
       rows_ = std::max(rows_, part.rows);
       work_ += part.rows * part.mlp->parameters();
     }
     if (work_ < 2 * kernels::kTaskWork) context_.execution.num_threads = 1;
-    compute_hidden(x);
+    compute_hidden();
   }
 
   /// outputs[s] = down h_s.   outputs: [slots, hidden]
   void write(View<float, 2> outputs) const {
     for_column_blocks([&](std::size_t first, std::size_t columns, std::size_t) {
-      for (const MlpRows& part : parts_)
+      for (std::size_t p = 0; p < parts_.size(); ++p) {
+        const MlpRows& part = parts_[p];
+        float* out = outputs.row(part.first_slot).data() + first;
         part.mlp->down().forward_columns(context_.execution, hidden_.rows(), nullptr, part.first_slot, part.rows, first,
-                                         columns, outputs.row(part.first_slot).data() + first, outputs.extent(1));
+                                         columns, out, outputs.extent(1));
+        if (adapts_) {
+          updates_[p].down.add(context_.execution.isa, 0, part.rows, first, columns, out, outputs.extent(1),
+                               plain_hidden_.row(part.first_slot).data(), plain_hidden_.extent(1));
+        }
+      }
     });
   }
 
@@ -63,6 +72,10 @@ class GroupedMlp {
           float* out = scratch.row(worker).data();
           part.mlp->down().forward_columns(context_.execution, hidden_.rows(), nullptr, part.first_slot + begin, count,
                                            first, columns, out, columns, after);
+          if (adapts_) {
+            updates_[p].down.add(context_.execution.isa, begin, begin + count, first, columns, out, columns,
+                                 plain_hidden_.row(part.first_slot).data(), plain_hidden_.extent(1));
+          }
           for (std::size_t r = begin; r < begin + count; ++r, out += columns) {
             const float weight = part.weight == nullptr ? 1.0F : part.weight[r];
             kernels::weighted_sum(context_.execution.isa, {&weight, 1}, out, 0,
@@ -74,6 +87,12 @@ class GroupedMlp {
   }
 
  private:
+  // Of one part: what adapters do to its maps.
+  struct Updates {
+    LowRankUpdates gate;
+    LowRankUpdates up;
+    LowRankUpdates down;
+  };
   static constexpr std::size_t kRowBlock = 160;  // rows whose intermediate values are held at a time
 
   // Columns per task, a multiple of ActivationBuffer::kColumnBlock, of this many in total. Few rows use long ranges of
@@ -86,7 +105,7 @@ class GroupedMlp {
     return std::clamp(fair / kBlock * kBlock, kBlock, most);
   }
 
-  void compute_hidden(View<const float, 2> x) {
+  void compute_hidden() {
     std::size_t columns = 0;
     for (const MlpRows& part : parts_) columns += part.mlp->gate().out();
     const std::size_t block = block_of(columns);
@@ -102,8 +121,9 @@ class GroupedMlp {
       weights[2 * i + 1] = &mlp.up();
       downs[i] = &mlp.down();
     }
-    const kernels::ActivationRows rows = prepare_input(context_, x, weights);
+    const kernels::ActivationRows rows = prepare_input(context_, x_, weights);
     hidden_ = input_buffer(context_, slots_, downs, true);
+    if (!context_.adapters.empty()) find_updates();
     const std::size_t num_workers = context_.execution.num_workers();
     const View<float, 2> scratch =
         context_.workspace.take_matrix<float>(num_workers, 2 * std::min(rows_, kRowBlock) * block);
@@ -115,13 +135,57 @@ class GroupedMlp {
       const auto j = static_cast<std::size_t>(std::ranges::upper_bound(end, next) - end.begin());
       const void* after =
           next < tasks ? parts_[j].mlp->gate().weight_address((next - (j == 0 ? 0 : end[j - 1])) * block) : nullptr;
-      hidden_columns(rows, parts_[i], first, block, scratch.row(worker), after);
+      hidden_columns(rows, i, first, block, scratch.row(worker), after);
+    });
+    if (adapts_) multiply_updates(plain_hidden_, {&Updates::down});
+  }
+
+  // What the adapters of the rows do, and A x for gate and up.
+  void find_updates() {
+    updates_ = context_.workspace.take<Updates>(parts_.size());
+    std::size_t widest = 0;
+    for (std::size_t p = 0; p < parts_.size(); ++p) {
+      const MlpRows& part = parts_[p];
+      updates_[p] = {part.mlp->gate().updates(context_, part.row, part.rows),
+                     part.mlp->up().updates(context_, part.row, part.rows),
+                     part.mlp->down().updates(context_, part.row, part.rows)};
+      updates_[p].down.read_outputs();
+      widest = std::max(widest, part.mlp->down().in());
+      adapts_ = adapts_ || !updates_[p].gate.empty() || !updates_[p].up.empty() || !updates_[p].down.empty();
+    }
+    if (!adapts_) return;
+    plain_hidden_ = context_.workspace.take_matrix<float>(slots_, widest);
+    multiply_updates(x_, {&Updates::gate, &Updates::up});
+  }
+
+  // A x of all parts, in one parallel region.   x: of gate and up the input, of down [slots, ffn]
+  void multiply_updates(View<const float, 2> x, std::initializer_list<LowRankUpdates Updates::*> maps) {
+    std::size_t work = 0;
+    std::size_t pieces = 0;
+    const std::span<std::size_t> end = context_.workspace.take<std::size_t>(parts_.size() * maps.size());
+    std::size_t count = 0;
+    for (std::size_t p = 0; p < parts_.size(); ++p) {
+      for (LowRankUpdates Updates::*const map : maps) {
+        work += (updates_[p].*map).work();
+        pieces += (updates_[p].*map).pieces();
+        end[count++] = pieces;
+      }
+    }
+    const std::size_t threads = work < kernels::kTaskWork ? 1 : context_.execution.num_threads;
+    const bool is_slots = x.data() == plain_hidden_.data();
+    parallel_for(context_.execution, threads, pieces, [&](std::size_t piece) {
+      const auto i = static_cast<std::size_t>(std::ranges::upper_bound(end, piece) - end.begin());
+      const std::size_t p = i / maps.size();
+      const float* first = is_slots ? x.row(parts_[p].first_slot).data() : x.data();
+      (updates_[p].*(maps.begin()[i % maps.size()]))
+          .multiply(context_.execution.isa, piece - (i == 0 ? 0 : end[i - 1]), first, x.extent(1));
     });
   }
 
-  // A block of columns of h, from `first` on, for all slots of a part.
-  void hidden_columns(const kernels::ActivationRows& x, const MlpRows& part, std::size_t first, std::size_t block,
+  // A block of columns of h, from `first` on, for all slots of part p.
+  void hidden_columns(const kernels::ActivationRows& x, std::size_t p, std::size_t first, std::size_t block,
                       std::span<float> scratch, const void* after) {
+    const MlpRows& part = parts_[p];
     const GatedMlp& mlp = *part.mlp;
     const std::size_t columns = std::min(block, mlp.gate().out() - first);
     float* gate = scratch.data();
@@ -133,9 +197,18 @@ class GroupedMlp {
       mlp.gate().forward_columns(context_.execution, x, row, first_row, count, first, columns, gate, columns,
                                  mlp.up().weight_address(first));
       mlp.up().forward_columns(context_.execution, x, row, first_row, count, first, columns, up, columns, after);
+      if (adapts_) {
+        updates_[p].gate.add(context_.execution.isa, begin, begin + count, first, columns, gate, columns, x_.data(),
+                             x_.extent(1));
+        updates_[p].up.add(context_.execution.isa, begin, begin + count, first, columns, up, columns, x_.data(),
+                           x_.extent(1));
+      }
       mlp.activation().apply(context_.execution.isa, {gate, count * columns}, {up, count * columns});
-      for (std::size_t r = 0; r < count; ++r)
-        hidden_.store(context_.execution.isa, part.first_slot + begin + r, first, {gate + r * columns, columns});
+      for (std::size_t r = 0; r < count; ++r) {
+        const std::span<const float> h(gate + r * columns, columns);
+        hidden_.store(context_.execution.isa, part.first_slot + begin + r, first, h);
+        if (adapts_) std::ranges::copy(h, plain_hidden_.row(part.first_slot + begin + r).data() + first);
+      }
     }
   }
 
@@ -151,11 +224,15 @@ class GroupedMlp {
 
   ForwardContext context_;
   Workspace::Scope scope_;
+  View<const float, 2> x_;
   std::span<const MlpRows> parts_;
   std::size_t slots_ = 0;
   std::size_t rows_ = 0;  // of the largest part
   std::size_t work_ = 0;
   kernels::ActivationBuffer hidden_;  // [slots, ffn] in the types that the down projections take
+  bool adapts_ = false;               // whether an adapter updates one of the maps
+  std::span<Updates> updates_;        // [parts], if so
+  View<float, 2> plain_hidden_;       // [slots, widest ffn], if so
 };
 
 }  // namespace trine::inline TRINE_ABI

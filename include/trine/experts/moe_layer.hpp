@@ -83,7 +83,9 @@ class MoeLayer : public FeedForward {
     } else {
       for (const SequenceSlice& s : sequences) {
         const Router* own = own_router(s);
-        route_rows(context, own == nullptr ? *router_ : *own, x, s.first_row, s.rows, plan);
+        const AdapterRows rows{0, s.rows, s.adapters};
+        route_rows(context.with_adapters({&rows, s.adapters.empty() ? 0U : 1U}), own == nullptr ? *router_ : *own, x,
+                   s.first_row, s.rows, plan);
       }
     }
     for (const SequenceSlice& s : sequences) {

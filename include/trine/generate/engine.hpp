@@ -20,6 +20,7 @@
 
 namespace trine::inline TRINE_ABI {
 
+struct AdapterRows;     // nn/low_rank.hpp
 struct Batch;           // nn/forward_context.hpp
 struct ForwardContext;  // nn/forward_context.hpp
 struct SequenceSlice;   // nn/forward_context.hpp
@@ -113,6 +114,7 @@ class Engine {
   // A pass over the next rows of the inputs, as many as one may have. Only its last sequence may be cut.
   void run_pass(std::span<const SequenceInput> inputs, Progress& progress, const std::stop_token& stop);
 
+  [[nodiscard]] std::span<const AdapterRows> rows_with_adapters(std::span<const SequenceSlice> slices);
   // The rows of a pass in a row.
   [[nodiscard]] Batch gather(std::span<const SequenceInput> inputs, const Progress& progress,
                              std::span<const SequenceSlice> slices, std::size_t rows);

@@ -160,7 +160,8 @@ TRINE_DECL void Engine::run_pass(std::span<const SequenceInput> inputs, Progress
                        sequence.id_,
                        sequence.observer_.get(),
                        sequence.routers_ ? std::span<const Router* const>(sequence.routers_->of_layer)
-                                         : std::span<const Router* const>()};
+                                         : std::span<const Router* const>(),
+                       sequence.attached()};
     sequence.seen_ = sequence.position() + now;
     rows += now;
   }
@@ -172,7 +173,8 @@ TRINE_DECL void Engine::run_pass(std::span<const SequenceInput> inputs, Progress
                                              .mla_form = options_.mla_form},
                                .workspace = workspace_,
                                .batch = gather(inputs, progress, slices.first(count), rows),
-                               .plan = &plan_};
+                               .plan = &plan_,
+                               .adapters = rows_with_adapters(slices.first(count))};
   const View<float, 2> h = workspace_.take_matrix<float>(rows, model_.info().hidden_size);
   const auto not_finite = workspace_.take<std::optional<std::size_t>>(count);
   std::ranges::uninitialized_fill(not_finite, std::optional<std::size_t>());
@@ -181,6 +183,14 @@ TRINE_DECL void Engine::run_pass(std::span<const SequenceInput> inputs, Progress
     advance(*inputs[progress.input + s].sequence, context.batch, s, not_finite[s]);
   context.execution.check_stop();
   write_outputs(context, inputs, progress, h);
+}
+
+TRINE_DECL std::span<const AdapterRows> Engine::rows_with_adapters(std::span<const SequenceSlice> slices) {
+  const std::span<AdapterRows> rows = workspace_.take<AdapterRows>(slices.size());
+  std::size_t count = 0;
+  for (const SequenceSlice& slice : slices)
+    if (!slice.adapters.empty()) rows[count++] = {slice.first_row, slice.rows, slice.adapters};
+  return rows.first(count);
 }
 
 TRINE_DECL Batch Engine::gather(std::span<const SequenceInput> inputs, const Progress& progress,
@@ -250,7 +260,12 @@ TRINE_DECL void Engine::write_outputs(const ForwardContext& context, std::span<c
       }
       rows = chosen;
     }
-    model_.transformer().head().forward(context, rows, outputs_.view().slice(progress.outputs, total / pool));
+    const std::span<AdapterRows> adapters = workspace_.take<AdapterRows>(slices.size());
+    std::size_t count = 0;
+    for (std::size_t s = 0, first = 0; s < slices.size(); first += wanted[s++] / pool)
+      if (!slices[s].adapters.empty()) adapters[count++] = {first, wanted[s] / pool, slices[s].adapters};
+    model_.transformer().head().forward(context.with_adapters(adapters.first(count)), rows,
+                                        outputs_.view().slice(progress.outputs, total / pool));
   }
   const std::size_t first_input = progress.input;
   for (std::size_t s = 0; s < slices.size(); ++s) {

@@ -11,6 +11,7 @@
 #include <span>
 #include <vector>
 
+#include <trine/adapters/adapter_set.hpp>
 #include <trine/generate/session_file.hpp>
 #include <trine/model/model.hpp>
 #include <trine/routing/routing_observer.hpp>
@@ -25,7 +26,8 @@ struct SequenceOptions {
   std::uint64_t id = 0;                                 ///< which routing events name
   std::shared_ptr<RoutingObserver> observer = nullptr;  ///< sees how this sequence is routed
   RouterDecoratorFactory router_decorator =
-      {};  ///< forces, masks, records, replays or replaces routers for this sequence
+      {};                                 ///< forces, masks, records, replays or replaces routers for this sequence
+  std::vector<AdapterUse> adapters = {};  ///< applied in order; their updates add up
 };
 
 /// What a fork has of its own.
@@ -70,6 +72,15 @@ class Sequence {
   /// Removes all positions and gives the memory of the caches back.
   void reset();
 
+  /// The adapters of its positions.
+  [[nodiscard]] std::span<const AdapterUse> adapters() const noexcept {
+    return adapters_ ? adapters_->uses() : std::span<const AdapterUse>();
+  }
+  /// Replaces them. The sequence must have no positions: its caches hold what other adapters made. Throws InputError:
+  /// positions, an adapter of another model, a scale that is not finite, an adapter with weights of its own for a map
+  /// that one before it changes.
+  void set_adapters(std::vector<AdapterUse> adapters);
+
   /// Removes all but the first `length` positions or tokens, also after an interruption, and returns true; or returns
   /// false where the caches no longer hold what comes before, as windows do not, and changes nothing. Throws InputError
   /// when there are fewer positions, or not whole frames.
@@ -98,6 +109,8 @@ class Sequence {
     std::size_t position;
     std::size_t layer;  // after which
   };
+
+  [[nodiscard]] std::span<const AttachedAdapter> attached() const noexcept;
 
   // Routers of this sequence, shared with its forks.
   struct OwnRouters {
@@ -142,7 +155,8 @@ class Sequence {
   std::size_t context_;
   std::uint64_t id_;
   std::shared_ptr<RoutingObserver> observer_;
-  std::shared_ptr<const OwnRouters> routers_ = nullptr;  // null: those of the model
+  std::shared_ptr<const OwnRouters> routers_ = nullptr;   // null: those of the model
+  std::shared_ptr<const AdapterSet> adapters_ = nullptr;  // shared with forks; null: none
   std::size_t seen_ = 0;        // positions that a layer has seen: more than state_.position after an interruption
   std::size_t memory_for_ = 0;  // positions for which memory was found
   bool interrupted_ = false;

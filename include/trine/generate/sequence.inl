@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include <trine/core/printable.hpp>
 #include <trine/generate/sequence.hpp>
 #include <trine/generate/session_file.hpp>
 #include <trine/model/model.hpp>
@@ -36,6 +37,20 @@ TRINE_DECL Sequence::Sequence(Model model, const SequenceOptions& options)
   if (context_ != 0) require_memory(context_);
   if (context_ == 0) context_ = most;
   if (options.router_decorator) routers_ = decorate(options.router_decorator);
+  if (!options.adapters.empty()) set_adapters(options.adapters);
+}
+
+TRINE_DECL std::span<const AttachedAdapter> Sequence::attached() const noexcept {
+  return adapters_ ? adapters_->attached() : std::span<const AttachedAdapter>();
+}
+
+TRINE_DECL void Sequence::set_adapters(std::vector<AdapterUse> adapters) {
+  if (!state_.tokens.empty() || state_.position != 0)
+    throw InputError("adapters: expected a sequence without positions, found one of " +
+                         std::to_string(std::max(state_.tokens.size(), state_.position)) + "; call reset() first",
+                     {.kind = ErrorKind::wrong_state, .field = "adapters"});
+  adapters_ = adapters.empty() ? nullptr : std::make_shared<const AdapterSet>(model_, std::move(adapters));
+  state_.adapters = adapters_ ? adapters_->fingerprint() : 0;
 }
 
 TRINE_DECL std::size_t Sequence::cache_bytes() const {
@@ -61,7 +76,7 @@ TRINE_DECL void Sequence::append(std::span<const TokenId> tokens) {
 }
 
 TRINE_DECL void Sequence::reset() {
-  state_ = {state_.kv_cache_dtype, 0, {}, model_.transformer().make_cache(state_.kv_cache_dtype)};
+  state_ = {state_.kv_cache_dtype, 0, {}, model_.transformer().make_cache(state_.kv_cache_dtype), state_.adapters};
   become_whole();
 }
 
@@ -100,7 +115,7 @@ TRINE_DECL void Sequence::save(const std::filesystem::path& path) const {
 }
 
 TRINE_DECL void Sequence::restore(const std::filesystem::path& path) {
-  SequenceState state = read_session_file(path, model_);
+  SequenceState state = read_session_file(path, model_, state_.adapters);
   if (state.position > context_)
     throw CapacityError(path.string() + ": a sequence of " + std::to_string(state.position) +
                             " positions, the context has room for " + std::to_string(context_),
@@ -111,7 +126,7 @@ TRINE_DECL void Sequence::restore(const std::filesystem::path& path) {
 TRINE_DECL std::size_t Sequence::restore_for(const std::filesystem::path& path, std::span<const TokenId> tokens) {
   const ModelInfo& info = model_.info();
   if (info.num_features != 0) throw InputError("this model takes features, not tokens", {ErrorKind::unsupported});
-  SequenceState state = read_session_file(path, model_);
+  SequenceState state = read_session_file(path, model_, state_.adapters);
   const auto is_same = [](TokenId a, TokenId b) { return a == b && a != kNoTokenId; };
   const auto same = std::ranges::mismatch(state.tokens, tokens, is_same).in1 - state.tokens.begin();
   std::size_t length = std::min(static_cast<std::size_t>(same), context_);

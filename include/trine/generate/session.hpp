@@ -28,6 +28,7 @@ struct SessionOptions {
   std::shared_ptr<RoutingObserver> observer = nullptr;  ///< sees every routing decision
   RouterDecoratorFactory router_decorator =
       {};  ///< forces, masks, records, replays or replaces routers for this session alone
+  std::vector<AdapterUse> adapters = {};         ///< applied in order; their updates add up
   std::shared_ptr<Executor> executor = nullptr;  ///< lends threads, to other sessions too; null: its own ThreadPool
 };
 
@@ -92,6 +93,11 @@ class Session {
 
   /// Removes all positions and gives the memory of the caches back.
   void reset() { sequence_.reset(); }
+
+  /// The adapters of the sequence.
+  [[nodiscard]] std::span<const AdapterUse> adapters() const noexcept { return sequence_.adapters(); }
+  /// Replaces them, after a reset(): see Sequence::set_adapters.
+  void set_adapters(std::vector<AdapterUse> adapters) { sequence_.set_adapters(std::move(adapters)); }
 
   /// A session that continues from the same positions, with the same options but for those given here, and the same
   /// executor, whose threads they share. It has no observer unless one is given. Both share the caches' pages until one

@@ -19,14 +19,16 @@ struct SequenceState {
   std::size_t position = 0;                         ///< positions computed
   std::vector<TokenId> tokens;  ///< [position], kNoTokenId for an embedding; or none of a model that takes features
   SequenceCache cache;          ///< [layers] of these positions
+  std::uint64_t adapters = 0;   ///< hash of the adapters that computed them, with their scales; 0: none
 };
 
 /// A file of that name is whole at any time, the old one or the new, also with several writers (AtomicFile). Throws
 /// FileError.
 TRINE_DECL void write_session_file(const std::filesystem::path& path, const Model& model, const SequenceState& state);
 
-/// Throws FileError for a file that cannot be read, is damaged, or belongs to another model.
-[[nodiscard]] TRINE_DECL SequenceState read_session_file(const std::filesystem::path& path, const Model& model);
+/// Throws FileError for a file that cannot be read, is damaged, or belongs to another model or other adapters.
+[[nodiscard]] TRINE_DECL SequenceState read_session_file(const std::filesystem::path& path, const Model& model,
+                                                         std::uint64_t adapters = 0);
 
 }  // namespace trine::inline TRINE_ABI
 

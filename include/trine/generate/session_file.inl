@@ -21,6 +21,19 @@
 
 namespace trine::inline TRINE_ABI {
 
+namespace detail {
+
+// Of all that the caches depend on.
+[[nodiscard]] inline std::uint64_t session_fingerprint(const Model& model, std::uint64_t adapters) {
+  if (adapters == 0) return model.fingerprint();
+  Hash hash;
+  hash.add(model.fingerprint());
+  hash.add(adapters);
+  return hash.value();
+}
+
+}  // namespace detail
+
 TRINE_DECL void write_session_file(const std::filesystem::path& path, const Model& model, const SequenceState& state) {
   AtomicFile file(path);
   Hash hash;
@@ -28,7 +41,7 @@ TRINE_DECL void write_session_file(const std::filesystem::path& path, const Mode
     hash.add(bytes);
     file.write(bytes);
   };
-  const detail::SessionHeader header{.fingerprint = model.fingerprint(),
+  const detail::SessionHeader header{.fingerprint = detail::session_fingerprint(model, state.adapters),
                                      .kv_cache_dtype = static_cast<std::uint64_t>(state.kv_cache_dtype),
                                      .position = state.position,
                                      .tokens = state.tokens.size()};
@@ -43,7 +56,8 @@ TRINE_DECL void write_session_file(const std::filesystem::path& path, const Mode
   file.commit();
 }
 
-TRINE_DECL SequenceState read_session_file(const std::filesystem::path& path, const Model& model) {
+TRINE_DECL SequenceState read_session_file(const std::filesystem::path& path, const Model& model,
+                                           std::uint64_t adapters) {
   const MappedFile file(path, FileAccess::read);
   std::span<const std::byte> rest = file.bytes();
   const auto fail = [&](const std::string& what, ErrorKind kind = ErrorKind::damaged) {
@@ -57,9 +71,9 @@ TRINE_DECL SequenceState read_session_file(const std::filesystem::path& path, co
   if (header.magic != detail::kSessionMagic) fail("expected a session file, found other first bytes");
   if (header.version != detail::kSessionVersion)
     fail("version: expected 1, found " + std::to_string(header.version), ErrorKind::unsupported);
-  if (const std::uint64_t own = model.fingerprint(); header.fingerprint != own)
-    fail("fingerprint: expected " + detail::in_hex(own) + ", that of the model, found " +
-             detail::in_hex(header.fingerprint) + ": it was saved with another one",
+  if (const std::uint64_t own = detail::session_fingerprint(model, adapters); header.fingerprint != own)
+    fail("fingerprint: expected " + detail::in_hex(own) + ", that of the model and its adapters, found " +
+             detail::in_hex(header.fingerprint) + ": it was saved with another model or other adapters",
          ErrorKind::mismatch);
   if (header.kv_cache_dtype >= kKvCacheDtypeNames.size())
     fail("cache_type: expected 0, 1 or 2, found " + std::to_string(header.kv_cache_dtype));
@@ -70,7 +84,7 @@ TRINE_DECL SequenceState read_session_file(const std::filesystem::path& path, co
   if (header.tokens != (info.num_features == 0 ? header.position : 0))
     fail("tokens: expected one a position, found " + std::to_string(header.tokens));
 
-  SequenceState state{static_cast<KvCacheDtype>(header.kv_cache_dtype), header.position, {}, {}};
+  SequenceState state{static_cast<KvCacheDtype>(header.kv_cache_dtype), header.position, {}, {}, adapters};
   state.cache = model.transformer().make_cache(state.kv_cache_dtype);
   std::uint64_t size = sizeof header + header.tokens * sizeof(TokenId) + sizeof(std::uint64_t);
   size += model.cache_bytes(state.position, state.kv_cache_dtype);

@@ -7,7 +7,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -24,6 +26,10 @@ inline constexpr std::uint64_t kMaxJsonBytes = std::uint64_t{256} << 20U;  ///< 
 
 /// Parses `text`; `source` names its origin in errors. Throws ConfigError.
 [[nodiscard]] TRINE_DECL Json parse_json(std::string_view text, const SourceName& source);
+
+/// The keys of object `field` of a valid document in the order of the text, which Json does not keep; empty if there is
+/// none.
+[[nodiscard]] TRINE_DECL std::vector<std::string> keys_in_order(std::string_view text, std::string_view field);
 
 /// Reads and parses a file of at most 256 MiB. Throws FileError, ConfigError; messages name `path`.
 [[nodiscard]] inline Json read_json_file(const std::filesystem::path& path) {

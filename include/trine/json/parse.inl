@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The definition of parse_json.
+// The definitions of parse_json and keys_in_order.
 #pragma once
 
 #include <set>
@@ -84,6 +84,19 @@ TRINE_DECL Json parse_json(std::string_view text, const SourceName& source) {
   } catch (const nlohmann::json::exception& error) {
     throw ConfigError(source.text + ": not valid JSON: " + error.what(), source.details(""));
   }
+}
+
+TRINE_DECL std::vector<std::string> keys_in_order(std::string_view text, std::string_view field) {
+  std::vector<std::string> keys;
+  std::string outer;
+  const auto listen = [&](int depth, Json::parse_event_t event, Json& parsed) {
+    if (event != Json::parse_event_t::key) return true;
+    if (depth == 1) outer = parsed.get<std::string>();
+    if (depth == 2 && outer == field) keys.push_back(parsed.get<std::string>());
+    return true;
+  };
+  [[maybe_unused]] const Json whole = Json::parse(text, listen);
+  return keys;
 }
 
 }  // namespace trine::inline TRINE_ABI

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -17,6 +18,7 @@
 
 namespace trine::inline TRINE_ABI {
 
+struct LinearMap;    // weights/linear_maps.hpp
 class LoadMonitor;   // model/load_monitor.hpp
 class Notes;         // core/notes.hpp
 class TensorRecord;  // weights/tensor_record.hpp
@@ -51,6 +53,8 @@ class Model {
   [[nodiscard]] const WeightSource& weights() const noexcept;
   /// Bytes of all tensors as stored, mapped or read.
   [[nodiscard]] std::size_t weight_bytes() const noexcept;
+  /// Its linear maps, by Linear::target(): what adapters may update.
+  [[nodiscard]] std::span<const LinearMap> linear_maps() const noexcept;
 
   /// Identifies a model: a hash of the configuration, of the chunks if attention is approximated, of the names, types
   /// and shapes of all tensors, and of some bytes of each. Reads a few pages per tensor.

@@ -30,6 +30,7 @@ namespace trine::inline TRINE_ABI {
 struct Model::State {
   std::unique_ptr<const WeightSource> source;  // before `built`, whose layers borrow from it
   ModelParts built;
+  LinearMaps linear_maps;
   std::size_t weight_bytes = 0;
   std::uint64_t config_hash = 0;
 };
@@ -80,6 +81,7 @@ TRINE_DECL const ModelInfo& Model::info() const noexcept { return state_->built.
 TRINE_DECL const Transformer& Model::transformer() const noexcept { return *state_->built.transformer; }
 TRINE_DECL const WeightSource& Model::weights() const noexcept { return *state_->source; }
 TRINE_DECL std::size_t Model::weight_bytes() const noexcept { return state_->weight_bytes; }
+TRINE_DECL std::span<const LinearMap> Model::linear_maps() const noexcept { return state_->linear_maps; }
 
 TRINE_DECL std::uint64_t Model::fingerprint() const {
   constexpr std::size_t kSample = 1024;  // bytes at the beginning, in the middle and at the end
@@ -115,6 +117,7 @@ TRINE_DECL Model Model::build(const Json& config, const std::string& source_name
   monitor.begin_tensors(*state->source);
   state->built = build_parts(config, source_name, options, notes, reader);
   monitor.end_tensors();
+  state->linear_maps = reader.linears();
   state->built.info.notes = notes.all();
   state->built.info.unknown_tensors = notes.unknown_tensors();
   Hash hash;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <iterator>
 #include <span>
 #include <vector>
 
@@ -34,16 +36,16 @@ class TokenEmbedding : public Embedding {
  public:
   /// Reads "weight" [vocab, hidden] as stored. Throws WeightError.
   TokenEmbedding(const WeightScope& scope, std::size_t vocab, std::size_t hidden)
-      : weight_(scope.matrix("weight", vocab, hidden)) {}
+      : weight_(scope.matrix("weight", vocab, hidden)), target_(scope.add_linear(weight_)) {}
 
-  /// Every id must be below vocab (the session checks).
+  /// Every id must be below vocab (the session checks). An adapter may have a table of its own.
   void forward(const ForwardContext& context, View<float, 2> y) const override {
     const Batch& batch = context.batch;
     parallel_rows(context.execution, y.extent(0), y.extent(1), [&](std::size_t t) {
       if (!batch.embeddings.empty() && batch.embeddings[t] != nullptr) {
         std::copy_n(batch.embeddings[t], y.extent(1), y.row(t).data());
       } else {
-        kernels::decode_row(weight_, batch.token_ids[t], y.row(t).data());
+        kernels::decode_row(table_of(context.adapters, t), batch.token_ids[t], y.row(t).data());
       }
     });
   }
@@ -52,7 +54,20 @@ class TokenEmbedding : public Embedding {
   [[nodiscard]] const WeightMatrix& weight() const noexcept { return weight_; }
 
  private:
+  // Of row t: that of the adapter that has one.
+  [[nodiscard]] const WeightMatrix& table_of(std::span<const AdapterRows> adapters, std::size_t t) const noexcept {
+    const WeightMatrix* table = &weight_;
+    const auto after = std::ranges::upper_bound(adapters, t, {}, &AdapterRows::first);
+    if (after == adapters.begin() || t >= std::prev(after)->first + std::prev(after)->count) return *table;
+    for (const AttachedAdapter& adapter : std::prev(after)->adapters) {
+      const LowRank* map = adapter.of(target_);
+      if (map != nullptr && map->weight != nullptr) table = map->weight;
+    }
+    return *table;
+  }
+
   WeightMatrix weight_;
+  std::uint32_t target_;
 };
 
 /// y[n] = W x[n] + b + site[n mod S]: a linear map of the features plus a learned embedding of the site.

@@ -11,6 +11,7 @@
 #include <trine/core/tensor_view.hpp>
 #include <trine/core/token_id.hpp>
 #include <trine/core/workspace.hpp>
+#include <trine/nn/low_rank.hpp>
 #include <trine/platform/execution_context.hpp>
 
 namespace trine::inline TRINE_ABI {
@@ -28,6 +29,7 @@ struct SequenceSlice {
   std::uint64_t sequence = 0;                   ///< its id, which routing events name
   RoutingObserver* observer = nullptr;          ///< receives the routing of these rows; may be null
   std::span<const Router* const> routers = {};  ///< [layers] overrides of the model's routers, null for none; or empty
+  std::span<const AttachedAdapter> adapters = {};  ///< applied in order
 };
 
 /// Rows of one or more sequences: prefill, decode, verification and any mixture of them are the same pass with
@@ -47,12 +49,18 @@ struct ForwardContext {
   Batch batch = {};             ///< the rows of the pass
   RoutingPlan* plan = nullptr;  ///< scratch memory of layers with a router
   std::size_t layer = 0;        ///< index of the current layer
+  /// Which rows of the layers' input have adapters; ascending, without overlap.
+  std::span<const AdapterRows> adapters = {};
 
+  /// The same for layers whose input has other rows.
+  [[nodiscard]] ForwardContext with_adapters(std::span<const AdapterRows> rows) const {
+    return {execution, workspace, batch, plan, layer, rows};
+  }
   /// The state of a sequence in this layer.
   [[nodiscard]] LayerState& state_of(const SequenceSlice& sequence) const noexcept { return sequence.state[layer]; }
   /// The same with activations in f32, for routers, whose decisions must not depend on rounding.
   [[nodiscard]] ForwardContext with_f32_activations() const {
-    return {execution.with_f32_activations(), workspace, batch, plan, layer};
+    return {execution.with_f32_activations(), workspace, batch, plan, layer, adapters};
   }
 };
 

@@ -16,6 +16,7 @@
 #include <trine/kernels/matmul.hpp>
 #include <trine/kernels/vector_math.hpp>
 #include <trine/nn/forward_context.hpp>
+#include <trine/nn/low_rank_updates.hpp>
 #include <trine/quant/panel_copy.hpp>
 #include <trine/weights/weight_scope.hpp>
 
@@ -32,10 +33,16 @@ class Linear {
 
   /// Reads "weight" [out, in] as stored, and "bias" [out] if requested. The weight is borrowed. Throws WeightError.
   Linear(const WeightScope& scope, std::size_t in, std::size_t out, Bias bias = Bias::no)
-      : weight_(scope.matrix("weight", out, in)) {
+      : weight_(scope.matrix("weight", out, in)), target_(scope.add_linear(weight_)) {
     if (bias == Bias::yes) bias_ = scope.read_f32("bias", out);
   }
-  /// bias: [out]
+  /// Matrix number `index` of a projection of a stack.   bias: [out]
+  explicit Linear(const WeightStack& stack, std::size_t index, std::size_t projection = 0,
+                  std::optional<Tensor<float, 1>> bias = std::nullopt)
+      : weight_(stack.matrix(index, projection)), bias_(std::move(bias)), target_(stack.target(index, projection)) {}
+  /// The map of that name with weights that lie elsewhere, such as a head that is tied to the embedding.
+  Linear(const WeightScope& scope, const WeightMatrix& weight) : weight_(weight), target_(scope.add_linear(weight)) {}
+  /// A map that adapters do not know.   bias: [out]
   explicit Linear(const WeightMatrix& weight, std::optional<Tensor<float, 1>> bias = std::nullopt)
       : weight_(weight), bias_(std::move(bias)) {}
 
@@ -104,10 +111,23 @@ class Linear {
   [[nodiscard]] const float* bias() const noexcept { return bias_ ? bias_->data() : nullptr; }
   /// Number of weights, including the bias.
   [[nodiscard]] std::size_t parameters() const noexcept { return weight_.parameters() + (bias_ ? bias_->size() : 0); }
+  /// Its number among the linear maps of the model (LinearMaps), by which adapters find it.
+  [[nodiscard]] std::uint32_t target() const noexcept { return target_; }
+
+  /// What the adapters of the context do to it.   slots: see LowRankUpdates
+  [[nodiscard]] LowRankUpdates updates(const ForwardContext& context, const std::uint32_t* slots, std::size_t n) const {
+    if (context.adapters.empty() || target_ == kNoTarget) return {};
+    return {context.workspace, target_, in(), out(), bias(), context.adapters, slots, n};
+  }
+  /// What the adapters of a sequence do to it: for those who multiply with some columns of it. Of a map without bias.
+  [[nodiscard]] SequenceUpdates updates(const SequenceSlice& sequence) const {
+    return {sequence.adapters, target_, in(), out()};
+  }
 
  private:
   WeightMatrix weight_;                   // [out, in]
   std::optional<Tensor<float, 1>> bias_;  // [out]
+  std::uint32_t target_ = kNoTarget;
 };
 
 /// One of several maps of an input.
@@ -116,8 +136,50 @@ struct Projection {
   View<float, 2> y;      ///< [rows, out], output
 };
 
-/// y_i = x W_i^T + b_i for up to kernels::kMaxProducts maps: x is rounded once for all of them, and their matmuls are
-/// one parallel region.   x: [rows, in], not aliasing any y. Throws ShapeError.
+namespace detail {
+
+// y += what the adapters of the context do, in two parallel regions for all maps. Only if there are any.
+inline void add_updates(const ForwardContext& context, View<const float, 2> x,
+                        std::initializer_list<Projection> projections) {
+  std::array<LowRankUpdates, kernels::kMaxProducts> updates;
+  std::array<const Projection*, kernels::kMaxProducts> maps{};
+  std::size_t count = 0;
+  std::size_t pieces = 0;
+  std::size_t work = 0;
+  std::size_t blocks = 0;
+  constexpr std::size_t kColumns = 256;  // of a task
+  const auto blocks_of = [](const Projection& p) { return (p.linear.out() + kColumns - 1) / kColumns; };
+  for (const Projection& p : projections) {
+    updates[count] = p.linear.updates(context, nullptr, x.extent(0));
+    if (updates[count].empty()) continue;
+    pieces += updates[count].pieces();
+    work += updates[count].work();
+    blocks += blocks_of(p);
+    maps[count++] = &p;
+  }
+  if (count == 0) return;
+  const std::size_t threads = work < kernels::kTaskWork ? 1 : context.execution.num_threads;
+  const Isa isa = context.execution.isa;
+  parallel_for(context.execution, threads, pieces, [&](std::size_t piece) {
+    std::size_t i = 0;
+    for (; piece >= updates[i].pieces(); ++i) piece -= updates[i].pieces();
+    updates[i].multiply(isa, piece, x.data(), x.extent(1));
+  });
+  parallel_for(context.execution, threads, blocks, [&](std::size_t block) {
+    std::size_t i = 0;
+    for (; block >= blocks_of(*maps[i]); ++i) block -= blocks_of(*maps[i]);
+    const View<float, 2> y = maps[i]->y;
+    const std::size_t first = block * kColumns;
+    updates[i].add(isa, 0, y.extent(0), first, std::min(kColumns, y.extent(1) - first), y.data() + first, y.extent(1),
+                   x.data(), x.extent(1));
+  });
+}
+
+}  // namespace detail
+
+/// y_i = x W_i^T + b_i for up to kernels::kMaxProducts maps, with the updates of the context's adapters: x is rounded
+/// once for all of them, and their matmuls are one parallel region.   x: [rows, in], not aliasing any y. Throws
+/// ShapeError.
 inline void project(const ForwardContext& context, View<const float, 2> x,
                     std::initializer_list<Projection> projections) {
   const Workspace::Scope scope(context.workspace);
@@ -131,6 +193,7 @@ inline void project(const ForwardContext& context, View<const float, 2> x,
   const kernels::ActivationRows rows = kernels::prepare(context.execution, context.workspace, x,
                                                         std::span<const WeightMatrix* const>(weights).first(count));
   kernels::matmul(context.execution, rows, std::span<const kernels::Product>(products).first(count));
+  if (!context.adapters.empty()) detail::add_updates(context, x, projections);
 }
 
 /// x in the types that these maps take, rounded once for all of them.   x: [rows, in], borrowed. The result is taken

@@ -17,6 +17,7 @@
 #include <trine/core/shape.hpp>
 #include <trine/core/tensor.hpp>
 #include <trine/quant/weight_formats.hpp>
+#include <trine/weights/linear_maps.hpp>
 #include <trine/weights/tensor_record.hpp>
 #include <trine/weights/weight_source.hpp>
 #include <trine/weights/weight_stack.hpp>
@@ -84,6 +85,14 @@ class WeightReader {
     ignored_.push_back({prefix + ".*", std::move(reason), TensorRole::other, prefix, std::move(others), false});
   }
 
+  /// Adds a linear map of the model and returns its number.
+  std::uint32_t add_linear(LinearMap map) {
+    linears_.push_back(std::move(map));
+    return static_cast<std::uint32_t>(linears_.size() - 1);
+  }
+  /// All of them, in the order in which the model made them.
+  [[nodiscard]] const LinearMaps& linears() const noexcept { return linears_; }
+
   /// The tensors that the model has fetched; after require_all_fetched also those that it ignores.
   [[nodiscard]] const TensorRecord& record() const noexcept { return record_; }
 
@@ -142,6 +151,7 @@ class WeightReader {
   Notes& notes_;
   FetchCallback on_fetch_;
   TensorRecord record_;
+  LinearMaps linears_;
   std::vector<Ignored> ignored_;
 };
 
@@ -213,19 +223,22 @@ class WeightScope {
     return matrix;
   }
 
+  /// The number of a linear map whose weights are "weight" of this scope.
+  [[nodiscard]] std::uint32_t add_linear(const WeightMatrix& weight) const {
+    return reader_->add_linear({prefix_, weight});
+  }
+
   /// The matrices of a stack: in the tensor NAME, plain or packed; or, if there is none and the stack is interleaved,
   /// in two, NAME + codes_suffix and NAME + scales_suffix of a WeightFormat. Throws WeightError.
   [[nodiscard]] WeightStack stack(std::string_view name, const StackShape& shape) const {
-    if (shape.layout == StackLayout::interleaved && !contains(name)) return quantized_stack(name, shape);
-    const StoredTensor* stored = reader_->find(name_of(name));
-    TensorUse use = use_;
-    use.stack = shape;
-    const StoredTensor& tensor =
-        reader_->fetch(name_of(name), shape.extents(stored == nullptr ? DType::bf16 : stored->dtype), use);
-    const WeightFormat* format = find_format(tensor.dtype);
-    if (format == nullptr || format->has_scale_tensor()) fail_dtype(name, tensor.dtype);
-    return {stored_matrix(tensor.bytes.data(), tensor.dtype, tensor.shape[0] * tensor.shape[1], tensor.shape[2]),
-            shape};
+    const WeightMatrix all = stack_matrix(name, shape);
+    const WeightStack stack(all, shape);
+    std::uint32_t first = kNoTarget;
+    for (std::size_t i = 0; i < shape.count; ++i) {
+      for (std::size_t p = 0; p < shape.projections; ++p)
+        first = std::min(first, reader_->add_linear({name_of(name), stack.matrix(i, p), shape, i, p}));
+    }
+    return {all, shape, first};
   }
 
   /// A vector converted to f32. Throws WeightError.
@@ -258,7 +271,19 @@ class WeightScope {
     }
     return *first;
   }
-  [[nodiscard]] WeightStack quantized_stack(std::string_view name, const StackShape& shape) const {
+  // The tensor of a stack as one matrix.
+  [[nodiscard]] WeightMatrix stack_matrix(std::string_view name, const StackShape& shape) const {
+    if (shape.layout == StackLayout::interleaved && !contains(name)) return quantized_stack(name, shape);
+    const StoredTensor* stored = reader_->find(name_of(name));
+    TensorUse use = use_;
+    use.stack = shape;
+    const StoredTensor& tensor =
+        reader_->fetch(name_of(name), shape.extents(stored == nullptr ? DType::bf16 : stored->dtype), use);
+    const WeightFormat* format = find_format(tensor.dtype);
+    if (format == nullptr || format->has_scale_tensor()) fail_dtype(name, tensor.dtype);
+    return stored_matrix(tensor.bytes.data(), tensor.dtype, tensor.shape[0] * tensor.shape[1], tensor.shape[2]);
+  }
+  [[nodiscard]] WeightMatrix quantized_stack(std::string_view name, const StackShape& shape) const {
     const WeightFormat& format = quantized_format(name);
     const std::string codes_name = std::string(name).append(format.codes_suffix);
     const std::string scales_name = std::string(name).append(format.scales_suffix);
@@ -279,7 +304,7 @@ class WeightScope {
     const std::byte* scales = part(scales_name, format.stored_scales, std::array{shape.count, rows, blocks});
     WeightMatrix matrix = stored_matrix(codes, format.dtype, shape.count * rows, shape.columns);
     matrix.scales = {scales, format.stored_scales, blocks, 1, format.block_columns};
-    return {matrix, shape};
+    return matrix;
   }
 
   template <std::size_t Rank>

@@ -42,11 +42,17 @@ struct StackShape {
 /// The matrices of a stacked tensor, one by one. Borrows the tensor.
 class WeightStack {
  public:
-  /// all: the tensor as one matrix with the rows of all its matrices
-  WeightStack(const WeightMatrix& all, const StackShape& shape) noexcept : all_(all), shape_(shape) {}
+  /// all: the tensor as one matrix with the rows of all its matrices   first_target: see target()
+  WeightStack(const WeightMatrix& all, const StackShape& shape, std::uint32_t first_target = 0) noexcept
+      : all_(all), shape_(shape), first_target_(first_target) {}
 
   /// The number of matrices, and their extents.
   [[nodiscard]] const StackShape& shape() const noexcept { return shape_; }
+
+  /// The number of such a matrix among the linear maps of the model.
+  [[nodiscard]] std::uint32_t target(std::size_t index, std::size_t projection = 0) const noexcept {
+    return first_target_ + static_cast<std::uint32_t>(index * shape_.projections + projection);
+  }
 
   /// Matrix `index` [rows, columns] of a projection.
   [[nodiscard]] WeightMatrix matrix(std::size_t index, std::size_t projection = 0) const noexcept {
@@ -62,6 +68,7 @@ class WeightStack {
  private:
   WeightMatrix all_;
   StackShape shape_;
+  std::uint32_t first_target_;
 };
 
 }  // namespace trine::inline TRINE_ABI

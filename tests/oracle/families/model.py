@@ -58,6 +58,7 @@ class Router:
     """What one router saw and chose for a prompt, and by which scores."""
 
     def __init__(self, family, module, logits, chosen):
+        module = module.get_base_layer() if hasattr(module, "get_base_layer") else module   # of an adapter of its weight
         self.module, self.family = module, family
         self.groups, self.kept_groups, self.group_best = 1, 1, 1
         if family == "deepseek_v3":

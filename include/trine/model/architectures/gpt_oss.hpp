@@ -38,9 +38,9 @@ namespace hf {
   const Tensor<float, 2> down_bias = weights.read_f32("down_proj_bias", experts, hidden);
   std::vector<GatedMlp> bank;
   for (std::size_t e = 0; e < experts; ++e) {
-    bank.emplace_back(Linear(gate_up.matrix(e, 0), part_of(gate_up_bias, e, 0, 2, ffn)),
-                      Linear(gate_up.matrix(e, 1), part_of(gate_up_bias, e, 1, 2, ffn)),
-                      Linear(down.matrix(e), part_of(down_bias, e, 0, 1, hidden)), activation);
+    bank.emplace_back(Linear(gate_up, e, 0, part_of(gate_up_bias, e, 0, 2, ffn)),
+                      Linear(gate_up, e, 1, part_of(gate_up_bias, e, 1, 2, ffn)),
+                      Linear(down, e, 0, part_of(down_bias, e, 0, 1, hidden)), activation);
   }
   return std::make_unique<LocalExperts>(std::move(bank));
 }

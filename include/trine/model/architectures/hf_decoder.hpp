@@ -71,7 +71,7 @@ inline constexpr std::array kIgnoredTensors = std::to_array<IgnoredNames>({
   if (config.tie_word_embeddings)
     weights.ignore("lm_head", "the embedding counts, by tie_word_embeddings", TensorRole::head);
   Linear head = config.tie_word_embeddings
-                    ? Linear(table)
+                    ? Linear(weights / "lm_head", table)
                     : Linear((weights / "lm_head").as(TensorRole::head), hidden, config.vocab_size);
   built.info.model_type = config.model_type;
   built.info.summary = std::move(summary);
@@ -137,7 +137,7 @@ struct ExpertNames {
     const WeightStack gate_up = weights.stack("gate_up_proj", {experts, 2, ffn, hidden});
     const WeightStack down = weights.stack("down_proj", {experts, 1, hidden, ffn});
     for (std::size_t e = 0; e < experts; ++e)
-      bank.emplace_back(Linear(gate_up.matrix(e, 0)), Linear(gate_up.matrix(e, 1)), Linear(down.matrix(e)));
+      bank.emplace_back(Linear(gate_up, e, 0), Linear(gate_up, e, 1), Linear(down, e));
   } else {
     for (std::size_t e = 0; e < experts; ++e) {
       const WeightScope expert = weights / e;

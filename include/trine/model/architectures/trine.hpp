@@ -134,7 +134,7 @@ inline std::string trine_summary(const TrineConfig& config) {
   const bool language_model = config.output == OutputKind::language_model;
   Linear head = !language_model ? Linear(weights / "head", hidden, config.num_outputs, Linear::Bias::yes)
                 : config.tie_word_embeddings
-                    ? Linear(token_table)
+                    ? Linear(weights / "lm_head", token_table)
                     : Linear((weights / "lm_head").as(TensorRole::head), hidden, config.vocab_size);
   const std::size_t pool = language_model ? 1 : config.attention.frame_size;
 
