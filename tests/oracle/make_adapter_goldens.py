@@ -105,6 +105,9 @@ CASES = {
     "qwen2_moe_patterns": Case("qwen2_moe", "regular expression, rank_pattern, alpha_pattern, rsLoRA", dict(
         r=4, lora_alpha=6, target_modules=r".*\.layers\.\d+\.self_attn\.[qkv]_proj", use_rslora=True,
         rank_pattern={"k_proj": 2}, alpha_pattern={"self_attn.v_proj": 3, r"^model\.layers\.0\.self_attn\.q_proj": 9})),
+    "qwen2_moe_experts": Case("qwen2_moe", "routed experts and the router with rsLoRA, one layer of o_proj", dict(
+        r=3, lora_alpha=5, use_rslora=True, target_modules=["o_proj"], layers_to_transform=[0],
+        target_parameters=[GATE_UP, DOWN, "mlp.gate.weight"])),
     "qwen2_moe_shared": Case("qwen2_moe", "shared experts and their gate, excluded modules", dict(
         r=2, lora_alpha=2, target_modules=["gate_proj", "up_proj", "down_proj", "shared_expert_gate"],
         exclude_modules=["layers.0.mlp.shared_expert.down_proj"])),
@@ -124,9 +127,12 @@ CASES = {
         r=2, lora_alpha=4, target_modules=["o_proj"]), rewrite=with_adapter_name),
     "deepseek_v2_lite_saved": Case("deepseek_v2_lite", "modules_to_save: kv_b_proj", dict(
         r=2, lora_alpha=4, target_modules=["o_proj"], modules_to_save=["kv_b_proj"])),
-    "deepseek_v3_experts": Case("deepseek_v3_plain", "q_a, q_b, routed and shared experts, the router", dict(
+    "deepseek_v3_experts": Case("deepseek_v3_plain", "routed experts and the router", dict(
         r=2, lora_alpha=3, target_modules=["q_a_proj", "q_b_proj", "gate_proj", "up_proj", "down_proj"],
         target_parameters=[GATE_UP, DOWN, "mlp.gate.weight"])),
+    "deepseek_v3_shared": Case("deepseek_v3_half_split", "latent attention, dense layers and shared experts by their parameters", dict(
+        r=2, lora_alpha=3, target_modules=["q_a_proj", "q_b_proj", "kv_a_proj_with_mqa", "kv_b_proj", "o_proj"],
+        target_parameters=["gate_proj.weight", "up_proj.weight", "down_proj.weight"])),
     "deepseek_v3_all_linear": Case("deepseek_v3_plain", "all-linear", dict(
         r=2, lora_alpha=3, target_modules="all-linear")),
     "olmoe_parameter_patterns": Case("olmoe", "patterns for names of parameters, one layer of down_proj", dict(
