@@ -169,7 +169,7 @@ struct ModelOptions {
 inline void require_fit(const trine::Model& model, std::size_t positions) {
   const std::size_t most = model.info().max_position_embeddings;
   if (positions > most) {
-    throw trine::CapacityError("context: expected at most " + std::to_string(most) +
+    throw trine::CapacityError("context_length: expected at most " + std::to_string(most) +
                                ", the max_position_embeddings of the model, found " + std::to_string(positions));
   }
 }

@@ -65,7 +65,7 @@ int main(int argc, char** argv) {
     const trine::ModelInfo& info = model.info();
     const std::size_t context = options.context_length == 0 ? info.max_position_embeddings : options.context_length;
     if (context > info.max_position_embeddings) {
-      throw trine::CapacityError("context: expected at most " + std::to_string(info.max_position_embeddings) +
+      throw trine::CapacityError("context_length: expected at most " + std::to_string(info.max_position_embeddings) +
                                  ", found " + std::to_string(context));
     }
 

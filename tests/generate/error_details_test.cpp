@@ -235,16 +235,16 @@ std::vector<Case> cases() {
          f.save_session();
          Session(f.load_model(), {.context_length = 2}).restore(f.path("a.session"));
        },
-       Type::capacity, does_not_fit, "a.session", "context"},
+       Type::capacity, does_not_fit, "a.session", "context_length"},
       {"NoFolder", [](const Files& f) { AtomicFile(f.path("none/a")); }, Type::file, not_found, "none/a", ""},
       {"IsFolder", [](const Files& f) { AtomicFile(f.path()); }, Type::file, io, ".", ""},
-      {"Context", open({.context_length = 1000000}), Type::input, out_of_range, "", "context"},
-      {"Threads", open({.num_threads = 5000}), Type::input, out_of_range, "", "threads"},
+      {"Context", open({.context_length = 1000000}), Type::input, out_of_range, "", "context_length"},
+      {"Threads", open({.num_threads = 5000}), Type::input, out_of_range, "", "num_threads"},
       {"TooLong",
        [](const Files& f) {
          static_cast<void>(Session(f.load_model(), {.context_length = 2}).forward(std::array<TokenId, 3>{1, 2, 3}));
        },
-       Type::capacity, does_not_fit, "", "context"},
+       Type::capacity, does_not_fit, "", "context_length"},
       {"Features",
        [](const Files& f) { static_cast<void>(Session(f.load_model()).forward_features(View<const float, 3>())); },
        Type::input, unsupported, "", ""},

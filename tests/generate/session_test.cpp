@@ -494,8 +494,8 @@ TEST(Session, DemandsWholeFramesWhereOutputsBelongToFrames) {
 TEST(Session, RefusesOptionsOutOfRange) {
   const Model model = Model::load(golden_path("summary"));
   EXPECT_ERROR(Session(model, {.context_length = 257}), InputError,
-               "context: expected at most 256, the max_position_embeddings of the model, found 257");
-  EXPECT_ERROR(Session(model, {.num_threads = 1025}), InputError, "threads: expected at most 1024, found 1025");
+               "context_length: expected at most 256, the max_position_embeddings of the model, found 257");
+  EXPECT_ERROR(Session(model, {.num_threads = 1025}), InputError, "num_threads: expected at most 1024, found 1025");
   EXPECT_ERROR(Session(model, {.prefill_chunk = 0}), InputError, "prefill_chunk: expected at least 1, found 0");
   const Session session(model);
   EXPECT_EQ(session.context_length(), 256U);

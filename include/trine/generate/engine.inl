@@ -30,9 +30,9 @@ TRINE_DECL void SequenceOutput::require_finite() const {
 
 TRINE_DECL Engine::Engine(Model model, const EngineOptions& options) : model_(std::move(model)), options_(options) {
   if (options_.num_threads > kMaxThreads)
-    throw InputError(
-        "threads: expected at most " + std::to_string(kMaxThreads) + ", found " + std::to_string(options_.num_threads),
-        {.field = "threads"});
+    throw InputError("num_threads: expected at most " + std::to_string(kMaxThreads) + ", found " +
+                         std::to_string(options_.num_threads),
+                     {.field = "num_threads"});
   if (options_.num_threads == 0)
     options_.num_threads = options_.executor ? options_.executor->max_workers() : default_threads();
   if (!options_.executor && options_.num_threads > 1)

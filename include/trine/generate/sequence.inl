@@ -30,9 +30,9 @@ TRINE_DECL Sequence::Sequence(Model model, const SequenceOptions& options)
   state_.cache = model_.transformer().make_cache(options.kv_cache_dtype);
   const std::size_t most = model_.info().max_position_embeddings;
   if (context_ > most) {
-    throw InputError("context: expected at most " + std::to_string(most) +
+    throw InputError("context_length: expected at most " + std::to_string(most) +
                          ", the max_position_embeddings of the model, found " + std::to_string(context_),
-                     {.field = "context"});
+                     {.field = "context_length"});
   }
   if (context_ != 0) require_memory(context_);
   if (context_ == 0) context_ = most;
@@ -119,7 +119,7 @@ TRINE_DECL void Sequence::restore(const std::filesystem::path& path) {
   if (state.position > context_)
     throw CapacityError(path.string() + ": a sequence of " + std::to_string(state.position) +
                             " positions, the context has room for " + std::to_string(context_),
-                        {.path = path.string(), .field = "context"});
+                        {.path = path.string(), .field = "context_length"});
   replace(std::move(state));
 }
 
@@ -206,7 +206,7 @@ TRINE_DECL void Sequence::require_room(std::size_t count) {
     throw CapacityError("the sequence is " + std::to_string(count - left) + " positions too long: expected at most " +
                             std::to_string(context_) + ", found " + std::to_string(state_.position) + " and " +
                             std::to_string(count) + " more",
-                        {.field = "context"});
+                        {.field = "context_length"});
   }
   const std::size_t wanted = state_.position + count;
   if (wanted <= memory_for_) return;
