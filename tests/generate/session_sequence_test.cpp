@@ -298,7 +298,7 @@ TEST_F(Sequence, RefusesFilesOfOtherModels) {
   session.save(directory_.path() / "a.session");
   Session other(other_);
   other.forward(tokens(3));
-  EXPECT_ERROR(other.restore(directory_.path() / "a.session"), FileError, "that of the model, found");
+  EXPECT_ERROR(other.restore(directory_.path() / "a.session"), FileError, "that of the model and its adapters, found");
   EXPECT_EQ(other.position(), 3U) << "as it was";
   EXPECT_NE(model_.fingerprint(), other_.fingerprint());
   EXPECT_EQ(model_.fingerprint(), Model::load(files_.path()).fingerprint());
@@ -321,7 +321,7 @@ TEST_F(Sequence, RefusesFilesOfTheSameModelInOtherChunks) {
   same.restore(directory_.path() / "a.session");
   for (const std::optional<Chunking> other : {std::optional<Chunking>(), std::optional(Chunking{16, 0})}) {
     Session session_of_other(load(other));
-    EXPECT_ERROR(session_of_other.restore(directory_.path() / "a.session"), FileError, "that of the model, found");
+    EXPECT_ERROR(session_of_other.restore(directory_.path() / "a.session"), FileError, "that of the model and its adapters, found");
   }
 }
 
