@@ -79,6 +79,10 @@ def parse_options():
     parser.add_argument("--activations", choices=["native", "f32"], default="native",
                         help="of trine, as in trine-bench: native, as suits the weights (bf16 with bf16, bytes with q8 and "
                              "q4), or f32; default: %(default)s")
+    parser.add_argument("--lora-rank", type=one, metavar="N",
+                        help="give both a LoRA adapter of this rank (llama.cpp; not for deepseek-v2-lite)")
+    parser.add_argument("--lora-targets", choices=["attention", "all"], default="attention",
+                        help="what it updates: q_proj and v_proj, or all linear layers and experts; default: %(default)s")
     parser.add_argument("--threads", type=some, default=[1, 2], metavar="LIST", help="default: 1,2")
     parser.add_argument("--repetitions", type=one, default=5, metavar="N", help="default: %(default)s")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures here too")
@@ -91,6 +95,8 @@ def parse_options():
     for name in options.types:
         if name not in known:
             parser.error(f"--types: {options.peer} has no counterpart of {name!r}; expected some of {', '.join(known)}")
+    if options.lora_rank and (options.peer != "llama.cpp" or options.shape == "deepseek-v2-lite"):
+        parser.error("--lora-rank: expected --peer llama.cpp and another --shape than deepseek-v2-lite")
     if not 0 <= options.depth <= 1 << 20:
         parser.error("--depth: expected 0 or more")
     return options
@@ -187,7 +193,26 @@ def trine_command(options, kind):
     command = [str(options.trine), "--synthetic", options.shape, "--type", stored, "--activations", options.activations]
     if options.layers:
         command += ["--layers", str(options.layers)]
-    return command + (["--tiny"] if options.tiny else [])
+    command += ["--tiny"] if options.tiny else []
+    return command + (["--lora", str(lora_folder(options))] if options.lora_rank else [])
+
+
+def lora_folder(options):
+    layers = options.layers or config_of(options.shape, None)["num_hidden_layers"]
+    return options.cache / (f"{options.shape}{'-tiny' if options.tiny else ''}-{layers}-layers-lora-"
+                            f"{options.lora_targets}-{options.lora_rank}")
+
+
+def make_lora(options, python):
+    """The adapter for both sides, written if it is not there."""
+    folder = lora_folder(options)
+    if folder.exists():
+        return
+    command = [str(python), str(PEERS / "random_lora.py"), "--shape", options.shape, "--rank", str(options.lora_rank),
+               "--targets", options.lora_targets, *(["--layers", str(options.layers)] if options.layers else []),
+               *(["--tiny"] if options.tiny else []), str(folder)]
+    if subprocess.run(command, check=False).returncode != 0:
+        raise PeerError(f"{folder} could not be written")
 
 
 def machine_of(options):
@@ -224,7 +249,8 @@ def peer_command(options, python, counterpart, positions):
         return [str(python), str(PEERS / "transformers_peer.py"), options.shape, str(options.layers or 0),
                 *(["tiny"] if options.tiny else [])]
     model = model_file(options, python, counterpart)
-    return [str(python), str(PEERS / "llama_cpp_peer.py"), str(model), str(positions)]
+    command = [str(python), str(PEERS / "llama_cpp_peer.py"), str(model), str(positions)]
+    return command + ([str(lora_folder(options) / "adapter.gguf")] if options.lora_rank else [])
 
 
 def peer_work(options, python, counterpart):
@@ -304,12 +330,16 @@ def run(options):
     options.cache.mkdir(parents=True, exist_ok=True)
     machine = machine_of(options)
     python = python_for(options.peer, options.cache / "venv", not options.no_install)
+    if options.lora_rank:
+        make_lora(options, python)
     layers = options.layers or config_of(options.shape, None)["num_hidden_layers"]
     document = {"machine": {**machine, "system": platform.platform()}, "shape": options.shape, "layers": layers,
                 "tiny": options.tiny, "activations": options.activations, "peer": options.peer,
+                "lora": {"rank": options.lora_rank, "targets": options.lora_targets} if options.lora_rank else None,
                 "repetitions": options.repetitions, "pairs": []}
     print(f"{options.shape}{' (tiny)' if options.tiny else ''}, {layers} layers; trine {machine['version']}, "
-          f"{machine['isa']}, {options.activations} activations; {machine['cpu']}\n")
+          f"{machine['isa']}, {options.activations} activations; {machine['cpu']}"
+          + (f"; LoRA of rank {options.lora_rank}, {options.lora_targets}" if options.lora_rank else "") + "\n")
     print(f"| trine : {options.peer} | test | threads | trine tokens/s | {options.peer} tokens/s | ratio | "
           "bits per weight | of the limit |\n|---|---|---:|---:|---:|---:|---:|---:|", flush=True)
     failed = False

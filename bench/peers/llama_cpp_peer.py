@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers requests of speed with llama.cpp: python llama_cpp_peer.py MODEL.gguf POSITIONS < requests
+"""Answers requests of speed with llama.cpp: python llama_cpp_peer.py MODEL.gguf POSITIONS [ADAPTER.gguf] < requests
 
 Settings are llama.cpp's defaults but for 512 tokens in a batch and in what is computed at once.
 """
+import ctypes
 import math
 import sys
 from importlib.metadata import version
@@ -15,7 +16,7 @@ BATCH = 512
 
 
 class Runner:
-    def __init__(self, path, positions):
+    def __init__(self, path, positions, adapter=None):
         llama.llama_backend_init()
         self._model = llama.llama_model_load_from_file(path.encode(), llama.llama_model_default_params())
         if not self._model:
@@ -28,6 +29,16 @@ class Runner:
         if not self._context:
             raise RuntimeError(f"llama.cpp cannot make a context of {positions} tokens")
         self._batch = llama.llama_batch_init(BATCH, 0, 1)
+        if adapter:
+            self._attach(adapter)
+
+    def _attach(self, path):
+        adapter = llama.llama_adapter_lora_init(self._model, path.encode())
+        if not adapter:
+            raise RuntimeError(f"llama.cpp cannot load {path}")
+        adapters = (llama.llama_adapter_lora_p_ctypes * 1)(adapter)
+        if llama.llama_set_adapters_lora(self._context, adapters, 1, (ctypes.c_float * 1)(1.0)) != 0:
+            raise RuntimeError(f"llama.cpp cannot use {path}")
 
     def describe(self):
         return {"version": "llama-cpp-python " + version("llama-cpp-python"),
@@ -71,4 +82,4 @@ class Runner:
 
 
 if __name__ == "__main__":
-    serve(lambda: Runner(sys.argv[1], int(sys.argv[2])))
+    serve(lambda: Runner(sys.argv[1], int(sys.argv[2]), *sys.argv[3:]))

@@ -21,6 +21,7 @@ T = gguf.GGMLQuantizationType
 FILE_TYPES = {"Q8_0": gguf.LlamaFileType.MOSTLY_Q8_0, "Q4_0": gguf.LlamaFileType.MOSTLY_Q4_0,
               "Q4_K_M": gguf.LlamaFileType.MOSTLY_Q4_K_M, "BF16": gguf.LlamaFileType.MOSTLY_BF16}
 BASE_TYPES = {"Q8_0": T.Q8_0, "Q4_0": T.Q4_0, "Q4_K_M": T.Q4_K, "BF16": T.BF16}
+ARCHITECTURES = {"deepseek_v2": "deepseek2", "qwen3_moe": "qwen3moe", "mixtral": "llama"}   # by model_type
 NARROW = {T.Q4_K: T.Q5_0, T.Q5_K: T.Q5_1, T.Q6_K: T.Q8_0}   # for rows that are no multiple of 256
 SPREAD = 0.02         # standard deviation of weights
 PIECE_BLOCKS = 8191   # a prime, so that rows do not repeat
@@ -180,7 +181,7 @@ def _add_latent_keys(writer, config):
 
 def write_model(path, config, file_type, progress=lambda done, total: None):
     """Writes beside `path` and renames at the end: what is there under that name is whole."""
-    architecture = {"deepseek_v2": "deepseek2", "qwen3_moe": "qwen3moe", "mixtral": "llama"}[config["model_type"]]
+    architecture = ARCHITECTURES[config["model_type"]]
     partial = path.with_name(path.name + ".partial")
     writer = gguf.GGUFWriter(partial, architecture)
     try:

@@ -74,6 +74,7 @@ struct Options {
   std::string mla_form = "automatic";
   std::string kv_cache_dtype = "f32";
   std::string executor = "pool";
+  std::vector<std::string> lora;
   std::string output = "md";
   bool limits = false;
   bool no_limits = false;
@@ -127,6 +128,10 @@ struct Options {
     app.add_option("--cache-type", kv_cache_dtype, "How keys and values are kept: f32, bf16 or q8")
         ->type_name("TYPE")
         ->check(one_of({"f32", "bf16", "q8"}));
+    app.add_option("--lora", lora, "An adapter that PEFT saved; SCALE multiplies its own. Several add up")
+        ->type_name("DIR[:SCALE]")
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     app.add_option("--executor", executor, "Who lends threads: pool, the default of sessions, or openmp")
         ->type_name("KIND")
         ->check(one_of(executor_names()));
@@ -251,7 +256,11 @@ void run(Options& options) {
                           : example::read_from_model([&] { return Model::load(options.directory, load); });
   if (model.info().vocab_size == 0) throw InputError("this model takes features, not tokens: it cannot be measured");
   const std::size_t buffer = options.tiny ? std::size_t{64} << 20U : stream_bytes();
-  Meter meter(std::move(model), options.measure_options(), buffer);
+  MeasureOptions measure = options.measure_options();
+  example::ModelOptions adapters;
+  adapters.lora = options.lora;
+  measure.adapters = adapters.load_adapters(model);
+  Meter meter(std::move(model), measure, buffer);
   if (options.serve) return serve(meter, interrupt);
   const std::string name =
       synthetic ? options.shape + (options.tiny ? " (tiny)" : "") : meter.model().info().model_type;

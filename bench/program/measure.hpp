@@ -92,6 +92,7 @@ struct MeasureOptions {
   MlaForm mla_form = MlaForm::automatic;
   KvCacheDtype kv_cache_dtype = KvCacheDtype::f32;
   std::function<std::shared_ptr<Executor>(std::size_t threads)> executor = {};  // none: what sessions do by default
+  std::vector<AdapterUse> adapters = {};
 };
 
 /// Measures one model. Keeps the memory that its limits are read from all the time, so that it can be told from the
@@ -121,7 +122,8 @@ class Meter {
                              .mla_form = options_.mla_form,
                              .kv_cache_dtype = options_.kv_cache_dtype,
                              .observer = borrow(touched),
-                             .executor = options_.executor ? options_.executor(test.num_threads) : nullptr});
+                             .executor = options_.executor ? options_.executor(test.num_threads) : nullptr,
+                             .adapters = options_.adapters});
     const std::vector<TokenId> tokens = some_tokens(test.positions());
     Result result{.test = test};
     static_cast<void>(run_once(session, test, tokens, stop, &touched, result));

@@ -244,6 +244,7 @@ TEST_F(Options, OfTheBenchTakeEveryDocumentedValue) {
       {"--activations", names_of(kActivationPrecisionNames)},
       {"--cache-type", names_of(kKvCacheDtypeNames)},
       {"--latent-form", names_of(kMlaFormNames)},
+      {"--lora", {adapter_, adapter_ + ":0.5"}},
       {"--executor", {"pool"}},
       {"--allow-unknown", {"a", "b*"}},
       {"--no-limits", {}},
