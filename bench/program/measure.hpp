@@ -122,8 +122,8 @@ class Meter {
                              .mla_form = options_.mla_form,
                              .kv_cache_dtype = options_.kv_cache_dtype,
                              .observer = borrow(touched),
-                             .executor = options_.executor ? options_.executor(test.num_threads) : nullptr,
-                             .adapters = options_.adapters});
+                             .adapters = options_.adapters,
+                             .executor = options_.executor ? options_.executor(test.num_threads) : nullptr});
     const std::vector<TokenId> tokens = some_tokens(test.positions());
     Result result{.test = test};
     static_cast<void>(run_once(session, test, tokens, stop, &touched, result));
