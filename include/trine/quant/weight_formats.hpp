@@ -16,7 +16,7 @@
 #include <trine/quant/ggml/codebooks.hpp>
 #include <trine/quant/ggml/grids.hpp>
 #include <trine/quant/ggml/k_quants.hpp>
-#include <trine/quant/ggml/simple.hpp>
+#include <trine/quant/ggml/legacy.hpp>
 #include <trine/quant/ggml/ternary.hpp>
 #include <trine/quant/mxfp4.hpp>
 #include <trine/quant/packed.hpp>

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The formats of ggml whose codes of four bits are indices into a table of 16 values.
 //
-//   IQ4_NL   32 values    f16 d       u8 codes[16]                                 value = d * level[code]
-//   IQ4_XS   256          f16 d       u16 high   u8 low[4]   u8 codes[128]         value = d * (scale - 32) *
-//   level[code] MXFP4    32           u8 scale    u8 codes[16]                                 value = 2^(scale - 127)
-//   * e2m1[code] NVFP4    64           u8 scales[4]   u8 codes[32]                              value = e4m3(scale) *
-//   e2m1[code]
+//   IQ4_NL   32 values   f16 d          u8 codes[16]               value = d * level[code]
+//   IQ4_XS   256         f16 d          u16 high   u8 low[4]   u8 codes[128]
+//                                                                  value = d * (scale - 32) * level[code]
+//   MXFP4    32          u8 scale       u8 codes[16]               value = 2^(scale - 127) * e2m1[code]
+//   NVFP4    64          u8 scales[4]   u8 codes[32]               value = e4m3(scale) * e2m1[code]
 //
 // IQ4_XS has a scale of 6 bits for 32 values, four bits of it in `low` and two in `high`; NVFP4 one for 16. MXFP4 and
 // NVFP4 differ from the OCP specification as ggml does: e2m1 has no negative zero, the scale 255 of MXFP4 is 2^128, and
@@ -28,7 +28,8 @@ inline constexpr Codebook kIq4Levels = {-127, -104, -83, -65, -49, -35, -22, -10
 /// Twice the values of E2M1, so that they are integers.
 inline constexpr Codebook kDoubledE2M1 = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
-/// Values: of half a byte each, in `Values` / 2 bytes: first the lower halves of all, then the upper halves.
+/// out[i] = scale * level[code i].   codes: of half a byte each, first the lower halves of all bytes, then the upper
+/// ones
 template <std::size_t Values>
 void decode_levels(const std::uint8_t* codes, const Codebook& level, float scale, float* out) noexcept {
   for (std::size_t i = 0; i < Values; ++i)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The grids of the IQ formats of ggml, made by tests/oracle/make_ggml_grid_tables.py from the data of the Python package
-// gguf 0.19.0 (MIT licence, copyright 2023 Georgi Gerganov). Do not edit.
+// The grids of the IQ formats of ggml, made by tests/oracle/make_ggml_grid_tables.py from the data of the Python
+// package gguf 0.19.0 (MIT licence, copyright 2023 Georgi Gerganov). Do not edit.
 #pragma once
 
 #include <array>
@@ -10,8 +10,8 @@
 
 namespace trine::inline TRINE_ABI::ggml {
 
-// A point is 16 bits: its 8 coordinates in two bits each, or 4 in four bits, the first in the lowest. A coordinate is an
-// index of the table of values in quant/ggml/grids.hpp.
+// A point is 16 bits: its 8 coordinates in two bits each, or 4 in four bits, the first in the lowest. A coordinate is
+// an index of the table of values in quant/ggml/grids.hpp.
 // clang-format off
 inline constexpr std::array<std::uint16_t, 256> kIq2XxsGrid = {
     0x0000, 0x0002, 0x0005, 0x0008, 0x000a, 0x0011, 0x0014, 0x0020, 0x0022, 0x0028, 0x002a, 0x0041, 0x0044, 0x0050,

@@ -9,12 +9,14 @@
 //   IQ1_S     f16 d   u8 point[32]       u16 s[8]              s: 4 x 3 bits of points, 3 bits of scale, sign of delta
 //   IQ1_M     u8 point[32]   u8 high[16]   u16 s[4]            high: 3 bits of a point, sign of delta; s: 4 x 3 bits of
 //                                                              scales, 4 bits of d
-//   IQ2   value = d * (scale + 1/2) / 4 * point[j] * sign      IQ3_XXS   value = d * (scale + 1/2) / 2 * point[j] *
-//   sign IQ1   value = d * (2 scale + 1) * (point[j] + delta)       IQ3_S     value = d * (2 scale + 1) * point[j] *
-//   sign
+//
+//   IQ2       value = d * (scale + 1/2) / 4 * point[j] * sign
+//   IQ3_XXS   value = d * (scale + 1/2) / 2 * point[j] * sign
+//   IQ3_S     value = d * (2 scale + 1) * point[j] * sign
+//   IQ1       value = d * (2 scale + 1) * (point[j] + delta)        delta = 1/8 or -1/8
 //
 // Points have 8 coordinates, in IQ3 four. `high` holds further bits of their index. Scales are for 32 values, in
-// IQ2_XS, IQ2_S and IQ1_M for 16. delta is 1/8 or -1/8.
+// IQ2_XS, IQ2_S and IQ1_M for 16.
 #pragma once
 
 #include <array>

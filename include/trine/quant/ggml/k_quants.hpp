@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The K-quants of ggml: 256 values in sub-blocks of 16 or 32, whose scales (and minima) are codes with a common scale.
 //
-//   Q2_K   u8 scales[16]   u8 low[64]    f16 d, m                value = d * scale * code - m * minimum
-//   Q3_K   u8 high[32]     u8 low[64]    u8 scales[12]  f16 d    value = d * (scale - 32) * (code - 4)
-//   Q4_K   f16 d, m        u8 scales[12] u8 low[128]             value = d * scale * code - m * minimum
-//   Q5_K   f16 d, m        u8 scales[12] u8 high[32]  u8 low[128]   the same
-//   Q6_K   u8 low[128]     u8 high[64]   i8 scales[16]  f16 d    value = d * scale * (code - 32)
+//   Q2_K   u8 scales[16]   u8 low[64]      f16 d, m                    value = d * scale * code - m * minimum
+//   Q3_K   u8 high[32]     u8 low[64]      u8 scales[12]   f16 d       value = d * (scale - 32) * (code - 4)
+//   Q4_K   f16 d, m        u8 scales[12]   u8 low[128]                 value = d * scale * code - m * minimum
+//   Q5_K   f16 d, m        u8 scales[12]   u8 high[32]   u8 low[128]   value = d * scale * code - m * minimum
+//   Q6_K   u8 low[128]     u8 high[64]     i8 scales[16]   f16 d       value = d * scale * (code - 32)
 //
 // Sub-blocks of 16 values (Q4_K and Q5_K: 32) have a scale of 4 bits (Q2_K), 6 bits or 8 bits (Q6_K). `low` holds the
 // lower 2 bits of codes (Q2_K, Q3_K) or 4 bits, `high` the others.
@@ -45,9 +45,9 @@ inline void decode_q3_k(const std::uint8_t* block, float* out) noexcept {
 
 /// The scale and the minimum of sub-block s, 6 bits each.
 ///
-///   byte            7, 6                    5 .. 0           byte       7 .. 4                3 .. 0
-///   0 .. 3          scale 4 .. 7, bits 5 4  scale 0 .. 3     8 .. 11    minimum 4 .. 7,       scale 4 .. 7,
-///   4 .. 7          minimum 4 .. 7, 5 4     minimum 0 .. 3              bits 3 .. 0           bits 3 .. 0
+///   bytes 0 .. 3    bits 5 .. 0: scales 0 .. 3                 bits 7, 6: bits 5, 4 of scales 4 .. 7
+///   bytes 4 .. 7    bits 5 .. 0: minima 0 .. 3                 bits 7, 6: bits 5, 4 of minima 4 .. 7
+///   bytes 8 .. 11   bits 3 .. 0: bits 3 .. 0 of scales 4 .. 7   bits 7 .. 4: bits 3 .. 0 of minima 4 .. 7
 [[nodiscard]] inline std::array<int, 2> scale_and_minimum(const std::uint8_t* scales, std::size_t s) noexcept {
   if (s < 4) return {scales[s] & 63, scales[s + 4] & 63};
   return {(scales[s + 4] & 15) | (scales[s - 4] >> 2 & 48), scales[s + 4] >> 4 | (scales[s] >> 2 & 48)};

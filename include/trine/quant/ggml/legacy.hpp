@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The formats of ggml with one scale for 32 values: Q4_0, Q4_1, Q5_0, Q5_1 and Q8_0.
+// The legacy quants of ggml, 32 values with a scale and perhaps a minimum: Q4_0, Q4_1, Q5_0, Q5_1 and Q8_0.
 //
 //   Q4_0   f16 d                 u8 codes[16]      value = d * (code - 8)
 //   Q4_1   f16 d, m              u8 codes[16]      value = d * code + m
@@ -21,7 +21,7 @@ namespace trine::inline TRINE_ABI {
 namespace ggml {
 
 template <bool HasFifthBit, bool HasMinimum>
-void decode_simple(const std::uint8_t* block, float* out) noexcept {
+void decode_legacy(const std::uint8_t* block, float* out) noexcept {
   const std::uint8_t* fifth = block + (HasMinimum ? 4 : 2);
   const std::uint8_t* low = fifth + (HasFifthBit ? 4 : 0);
   const float d = read_f16(block);
@@ -49,13 +49,13 @@ inline constexpr DType kQ5_1 = block_format(7);
 inline constexpr DType kQ8_0 = block_format(8);
 
 inline constexpr WeightFormat kQ4_0Format =
-    ggml::ggml_format<32, 2 + 16, ggml::decode_simple<false, false>>(kQ4_0, "Q4_0", 2);
+    ggml::ggml_format<32, 2 + 16, ggml::decode_legacy<false, false>>(kQ4_0, "Q4_0", 2);
 inline constexpr WeightFormat kQ4_1Format =
-    ggml::ggml_format<32, 4 + 16, ggml::decode_simple<false, true>>(kQ4_1, "Q4_1", 3);
+    ggml::ggml_format<32, 4 + 16, ggml::decode_legacy<false, true>>(kQ4_1, "Q4_1", 3);
 inline constexpr WeightFormat kQ5_0Format =
-    ggml::ggml_format<32, 2 + 4 + 16, ggml::decode_simple<true, false>>(kQ5_0, "Q5_0", 6);
+    ggml::ggml_format<32, 2 + 4 + 16, ggml::decode_legacy<true, false>>(kQ5_0, "Q5_0", 6);
 inline constexpr WeightFormat kQ5_1Format =
-    ggml::ggml_format<32, 4 + 4 + 16, ggml::decode_simple<true, true>>(kQ5_1, "Q5_1", 7);
+    ggml::ggml_format<32, 4 + 4 + 16, ggml::decode_legacy<true, true>>(kQ5_1, "Q5_1", 7);
 inline constexpr WeightFormat kQ8_0Format = ggml::ggml_format<32, 2 + 32, ggml::decode_q8_0>(kQ8_0, "Q8_0", 8);
 
 }  // namespace trine::inline TRINE_ABI
