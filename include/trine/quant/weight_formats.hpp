@@ -36,29 +36,29 @@ inline constexpr std::array kWeightFormats = {
     &kFp8Format,         // 8
     &kMxfp4Format,       // 4.25
     // Of ggml.
-    &kQ4_0Format,         // 4.5
-    &kQ4_1Format,         // 5
-    &kQ5_0Format,         // 5.5
-    &kQ5_1Format,         // 6
-    &kQ8_0Format,         // 8.5
-    &kQ2_KFormat,         // 2.625
-    &kQ3_KFormat,         // 3.4375
-    &kQ4_KFormat,         // 4.5
-    &kQ5_KFormat,         // 5.5
-    &kQ6_KFormat,         // 6.5625
-    &kIq4NlFormat,        // 4.5
-    &kIq4XsFormat,        // 4.25
-    &kMxfp4BlocksFormat,  // 4.25
-    &kNvfp4BlocksFormat,  // 4.5
-    &kIq2XxsFormat,       // 2.0625
-    &kIq2XsFormat,        // 2.3125
-    &kIq2SFormat,         // 2.5625
-    &kIq3XxsFormat,       // 3.0625
-    &kIq3SFormat,         // 3.4375
-    &kIq1SFormat,         // 1.5625
-    &kIq1MFormat,         // 1.75
-    &kTq1_0Format,        // 1.6875
-    &kTq2_0Format,        // 2.0625
+    &kQ4_0Format,       // 4.5
+    &kQ4_1Format,       // 5
+    &kQ5_0Format,       // 5.5
+    &kQ5_1Format,       // 6
+    &kQ8_0Format,       // 8.5
+    &kQ2_KFormat,       // 2.625
+    &kQ3_KFormat,       // 3.4375
+    &kQ4_KFormat,       // 4.5
+    &kQ5_KFormat,       // 5.5
+    &kQ6_KFormat,       // 6.5625
+    &kIq4NlFormat,      // 4.5
+    &kIq4XsFormat,      // 4.25
+    &kGgmlMxfp4Format,  // 4.25
+    &kGgmlNvfp4Format,  // 4.5
+    &kIq2XxsFormat,     // 2.0625
+    &kIq2XsFormat,      // 2.3125
+    &kIq2SFormat,       // 2.5625
+    &kIq3XxsFormat,     // 3.0625
+    &kIq3SFormat,       // 3.4375
+    &kIq1SFormat,       // 1.5625
+    &kIq1MFormat,       // 1.75
+    &kTq1_0Format,      // 1.6875
+    &kTq2_0Format,      // 2.0625
 };
 
 /// Null for a type that is not a weight format.

@@ -75,16 +75,16 @@ inline void decode_nvfp4(const std::uint8_t* block, float* out) noexcept {
 
 inline constexpr DType kIq4Nl = block_format(14);
 inline constexpr DType kIq4Xs = block_format(15);
-inline constexpr DType kMxfp4Blocks = block_format(16);
-inline constexpr DType kNvfp4Blocks = block_format(17);
+inline constexpr DType kGgmlMxfp4 = block_format(16);
+inline constexpr DType kGgmlNvfp4 = block_format(17);
 
 inline constexpr WeightFormat kIq4NlFormat = ggml::ggml_format<32, 2 + 16, ggml::decode_iq4_nl>(kIq4Nl, "IQ4_NL", 20);
 inline constexpr WeightFormat kIq4XsFormat =
     ggml::ggml_format<256, 2 + 2 + 4 + 128, ggml::decode_iq4_xs>(kIq4Xs, "IQ4_XS", 23);
 /// Scales and codes alternate, unlike in kMxfp4Format, where each is a tensor.
-inline constexpr WeightFormat kMxfp4BlocksFormat =
-    ggml::ggml_format<32, 1 + 16, ggml::decode_mxfp4>(kMxfp4Blocks, "MXFP4", 39);
-inline constexpr WeightFormat kNvfp4BlocksFormat =
-    ggml::ggml_format<64, 4 + 32, ggml::decode_nvfp4>(kNvfp4Blocks, "NVFP4", 40);
+inline constexpr WeightFormat kGgmlMxfp4Format =
+    ggml::ggml_format<32, 1 + 16, ggml::decode_mxfp4>(kGgmlMxfp4, "MXFP4", 39);
+inline constexpr WeightFormat kGgmlNvfp4Format =
+    ggml::ggml_format<64, 4 + 32, ggml::decode_nvfp4>(kGgmlNvfp4, "NVFP4", 40);
 
 }  // namespace trine::inline TRINE_ABI
