@@ -53,7 +53,8 @@ template <unsigned Bits, std::size_t Run>
   return codes_from<Bits, Run>(bytes, i)[0];
 }
 
-/// Decodes a block to `Values` floats.
+/// Decodes a block to `Values` floats. Where loops are simple enough for vectors, `out` is __restrict: bytes could be
+/// parts of floats, so the compiler would load them one by one, between stores.
 using DecodeBlock = void (*)(const std::uint8_t* block, float* out) noexcept;
 
 /// WeightFormat::decode for blocks of `Values` values in `Bytes` bytes.
@@ -77,7 +78,8 @@ void decode_run(const WeightMatrix& w, std::size_t row, std::size_t column, std:
   }
 }
 
-/// type: its number in GGUF files
+/// A format of blocks of `Values` values in `Bytes` bytes. A row has whole blocks only.   type: its number in GGUF
+/// files
 template <std::size_t Values, std::size_t Bytes, DecodeBlock Decode>
 [[nodiscard]] constexpr WeightFormat ggml_format(DType dtype, std::string_view name, int type) noexcept {
   return {.dtype = dtype,

@@ -47,7 +47,8 @@ void decode_point(unsigned point, const std::array<float, Size>& coordinate, flo
   constexpr unsigned bits = 16 / Dimensions;
   for (unsigned j = 0; j < Dimensions; ++j) {
     const float value = scale * coordinate[point >> j * bits & (Size - 1)];
-    out[j] = (signs >> j & 1U) == 0 ? value : -value;
+    const std::uint32_t sign = (signs >> j & 1U) << 31U;  // random: a branch would be mispredicted
+    out[j] = std::bit_cast<float>(std::bit_cast<std::uint32_t>(value) ^ sign);
   }
 }
 

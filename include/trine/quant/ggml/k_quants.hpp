@@ -21,7 +21,7 @@ namespace trine::inline TRINE_ABI {
 
 namespace ggml {
 
-inline void decode_q2_k(const std::uint8_t* block, float* out) noexcept {
+inline void decode_q2_k(const std::uint8_t* block, float* __restrict out) noexcept {
   const float d = read_f16(block + 80);
   const float m = read_f16(block + 82);
   for (std::size_t s = 0; s < 16; ++s, out += 16) {
@@ -32,7 +32,7 @@ inline void decode_q2_k(const std::uint8_t* block, float* out) noexcept {
   }
 }
 
-inline void decode_q3_k(const std::uint8_t* block, float* out) noexcept {
+inline void decode_q3_k(const std::uint8_t* block, float* __restrict out) noexcept {
   const std::uint8_t* scales = block + 96;  // lower four bits of two in each of 8 bytes, two upper bits of four in 4
   const float d = read_f16(block + 108);
   for (std::size_t s = 0; s < 16; ++s, out += 16) {
@@ -54,7 +54,7 @@ inline void decode_q3_k(const std::uint8_t* block, float* out) noexcept {
 }
 
 template <bool HasFifthBit>
-void decode_q4_k(const std::uint8_t* block, float* out) noexcept {
+void decode_q4_k(const std::uint8_t* block, float* __restrict out) noexcept {
   const std::uint8_t* fifth = block + 16;
   const float d = read_f16(block);
   const float m = read_f16(block + 2);
@@ -69,7 +69,7 @@ void decode_q4_k(const std::uint8_t* block, float* out) noexcept {
   }
 }
 
-inline void decode_q6_k(const std::uint8_t* block, float* out) noexcept {
+inline void decode_q6_k(const std::uint8_t* block, float* __restrict out) noexcept {
   const float d = read_f16(block + 208);
   for (std::size_t s = 0; s < 16; ++s, out += 16) {
     const auto low = codes_from<4, 64>(block, s * 16);

@@ -21,21 +21,25 @@ namespace trine::inline TRINE_ABI {
 namespace ggml {
 
 template <bool HasFifthBit, bool HasMinimum>
-void decode_legacy(const std::uint8_t* block, float* out) noexcept {
+void decode_legacy(const std::uint8_t* block, float* __restrict out) noexcept {
   const std::uint8_t* fifth = block + (HasMinimum ? 4 : 2);
   const std::uint8_t* low = fifth + (HasFifthBit ? 4 : 0);
   const float d = read_f16(block);
-  for (std::size_t i = 0; i < 32; ++i) {
-    const int q = code<4, 16>(low, i) | (HasFifthBit ? code<1, 1>(fifth, i) << 4 : 0);
-    if constexpr (HasMinimum) {
-      out[i] = d * static_cast<float>(q) + read_f16(block + 2);
-    } else {
-      out[i] = d * static_cast<float>(q - (HasFifthBit ? 16 : 8));
+  const float m = HasMinimum ? read_f16(block + 2) : 0.0F;
+  for (std::size_t first = 0; first < 32; first += 16, out += 16) {
+    const auto codes = codes_from<4, 16>(low, first);
+    for (std::size_t i = 0; i < 16; ++i) {
+      const int q = codes[i] | (HasFifthBit ? code<1, 1>(fifth, first + i) << 4 : 0);
+      if constexpr (HasMinimum) {
+        out[i] = d * static_cast<float>(q) + m;
+      } else {
+        out[i] = d * static_cast<float>(q - (HasFifthBit ? 16 : 8));
+      }
     }
   }
 }
 
-inline void decode_q8_0(const std::uint8_t* block, float* out) noexcept {
+inline void decode_q8_0(const std::uint8_t* block, float* __restrict out) noexcept {
   const float d = read_f16(block);
   for (std::size_t i = 0; i < 32; ++i) out[i] = d * static_cast<float>(static_cast<std::int8_t>(block[2 + i]));
 }

@@ -36,7 +36,10 @@ inline void decode_tq1_0(const std::uint8_t* block, float* out) noexcept {
 
 inline void decode_tq2_0(const std::uint8_t* block, float* out) noexcept {
   const float d = read_f16(block + 64);
-  for (std::size_t i = 0; i < 256; ++i) out[i] = d * static_cast<float>(code<2, 32>(block, i) - 1);
+  for (std::size_t first = 0; first < 256; first += 32, out += 32) {
+    const auto codes = codes_from<2, 32>(block, first);
+    for (std::size_t i = 0; i < 32; ++i) out[i] = d * static_cast<float>(codes[i] - 1);
+  }
 }
 
 }  // namespace ggml
