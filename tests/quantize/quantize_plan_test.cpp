@@ -20,8 +20,7 @@ class Zeros : public TensorMap {
  public:
   void add(const std::string& name, DType dtype, std::vector<std::size_t> shape, const TensorUse& use = {}) {
     record_.add(name, use);
-    std::size_t bytes = size_bytes(dtype);
-    for (const std::size_t extent : shape) bytes *= extent;
+    const auto bytes = static_cast<std::size_t>(stored_bytes(dtype, shape).value());
     const auto& zeros = memory_.emplace(name, std::vector<std::byte>(bytes)).first->second;
     tensors_[name] = {dtype, std::move(shape), zeros};
   }
