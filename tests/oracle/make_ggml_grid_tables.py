@@ -24,12 +24,12 @@ def points(quant):
 
 def main():
     print("// SPDX-License-Identifier: Apache-2.0")
-    print("// The grids of the IQ formats of ggml, made by tests/oracle/make_ggml_grid_tables.py from the data of the Python package")
-    print(f"// gguf {version('gguf')} (MIT licence, copyright 2023 Georgi Gerganov). Do not edit.")
+    print("// The grids of the IQ formats of ggml, made by tests/oracle/make_ggml_grid_tables.py from the data of the Python")
+    print(f"// package gguf {version('gguf')} (MIT licence, copyright 2023 Georgi Gerganov). Do not edit.")
     print("#pragma once\n\n#include <array>\n#include <cstdint>\n\n#include <trine/core/abi.hpp>\n")
     print("namespace trine::inline TRINE_ABI::ggml {\n")
-    print("// A point is 16 bits: its 8 coordinates in two bits each, or 4 in four bits, the first in the lowest. A coordinate is an")
-    print("// index of the table of values in quant/ggml/grids.hpp.")
+    print("// A point is 16 bits: its 8 coordinates in two bits each, or 4 in four bits, the first in the lowest. A coordinate is")
+    print("// an index of the table of values in quant/ggml/grids.hpp.")
     print("// clang-format off")
     for name, quant in GRIDS:
         print(f"inline constexpr std::array<std::uint16_t, {quant.grid_shape[0]}> {name} = {{")
