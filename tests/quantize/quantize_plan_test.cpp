@@ -20,8 +20,7 @@ class Zeros : public TensorMap {
  public:
   void add(const std::string& name, DType dtype, std::vector<std::size_t> shape, const TensorUse& use = {}) {
     record_.add(name, use);
-    std::size_t bytes = size_bytes(dtype);
-    for (const std::size_t extent : shape) bytes *= extent;
+    const auto bytes = static_cast<std::size_t>(stored_bytes(dtype, shape).value());
     const auto& zeros = memory_.emplace(name, std::vector<std::byte>(bytes)).first->second;
     tensors_[name] = {dtype, std::move(shape), zeros};
   }
@@ -251,6 +250,7 @@ TEST(QuantizePlan, NamesATensorThatCannotBeConverted) {
   EXPECT_ERROR(refused(DType::u8, {3, 4}), WeightError, expected + "u8 [3, 4]");
   EXPECT_ERROR(refused(DType::f8_e5m2, {3, 4}), WeightError, expected + "f8_e5m2 [3, 4]");
   EXPECT_ERROR(refused(DType::f8_e4m3, {2, 3, 4}), WeightError, expected + "f8_e4m3 [2, 3, 4]");
+  EXPECT_ERROR(refused(kQ4_K, {3, 256}), WeightError, expected + "Q4_K [3, 256]");
   EXPECT_ERROR(refused(DType::f32, {1, 1, 1, 1, 2}), WeightError, expected + "f32 [1, 1, 1, 1, 2]");
 }
 
