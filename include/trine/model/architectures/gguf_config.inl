@@ -153,8 +153,7 @@ inline void convert_expert_width(GgufConversion& to) {
 
 // ---- llama, and Mistral and Mixtral, which are called so, too. Rows of q and k are stored for interleaved pairs.
 
-inline constexpr std::array kGgufDenseKeys =
-    std::to_array<GgufKey>({{"feed_forward_length", "intermediate_size"}});
+inline constexpr std::array kGgufDenseKeys = std::to_array<GgufKey>({{"feed_forward_length", "intermediate_size"}});
 
 inline void finish_gguf_llama(GgufConversion& to) {
   convert_heads(to);
@@ -251,10 +250,11 @@ inline void convert_latent_heads(GgufConversion& to) {
 inline std::uint64_t convert_groups(GgufConversion& to) {
   const std::uint64_t groups = to.keys.integer_or("expert_group_count", 0, config_limits::kWidth, 0);
   to.config["n_group"] = std::max<std::uint64_t>(groups, 1);
-  to.config["topk_group"] = std::max<std::uint64_t>(
-      to.keys.integer_or("expert_group_used_count", 0, config_limits::kWidth, 0), 1);
+  to.config["topk_group"] =
+      std::max<std::uint64_t>(to.keys.integer_or("expert_group_used_count", 0, config_limits::kWidth, 0), 1);
   if (groups == 0)
-    to.notes.add("expert_group_count", "absent: experts are chosen from all, whatever groups the model was trained with");
+    to.notes.add("expert_group_count",
+                 "absent: experts are chosen from all, whatever groups the model was trained with");
   return groups;
 }
 

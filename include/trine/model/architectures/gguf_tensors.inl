@@ -242,8 +242,9 @@ TRINE_DECL std::string GgufTensors::source_name_of(std::string_view name) const 
 
 TRINE_DECL void GgufTensors::add(std::string name, std::string_view gguf_name, StoredTensor stored) {
   const auto [entry, is_new] = tensors_.try_emplace(std::move(name), Tensor{std::move(stored), gguf_name});
-  if (!is_new) fail(gguf_name, "expected one tensor for " + entry->first + ", found " +
-                                   std::string(entry->second.gguf_name) + ", too");
+  if (!is_new)
+    fail(gguf_name,
+         "expected one tensor for " + entry->first + ", found " + std::string(entry->second.gguf_name) + ", too");
 }
 
 // half: of the rows of each expert; 0: all of them
