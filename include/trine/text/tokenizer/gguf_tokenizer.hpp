@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tokenizer of a GGUF file: its metadata as the tokenizer.json of the same model, which hf_tokenizer_json.hpp reads.
-// https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, "Tokenizer"
+// The tokenizer of a GGUF file: its metadata as the tokenizer.json of the same model, which hf_tokenizer_json.hpp
+// reads. https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, "Tokenizer"
 //
 // Supported are the models "gpt2", byte-level BPE with the pre-tokenizers of gguf_pre_tokenizers.hpp, and "llama",
 // SentencePiece BPE, whose merges follow from scores. Others are refused by name.

@@ -39,8 +39,7 @@ class GgufTokenizerReader {
         is_characters_(model_ == "llama"),
         tokens_(metadata.strings(key("tokens"))),
         types_(tokens_.size(), GgufTokenType::normal) {
-    if (model_ != "gpt2" && !is_characters_)
-      metadata.fail(key("model"), "'gpt2' or 'llama'", ErrorKind::unsupported);
+    if (model_ != "gpt2" && !is_characters_) metadata.fail(key("model"), "'gpt2' or 'llama'", ErrorKind::unsupported);
     if (metadata.has(key("token_type"))) {
       const std::vector<std::uint64_t> types = metadata.unsigned_integers(key("token_type"), 0, 6);
       if (types.size() != tokens_.size()) fail_length("token_type");
@@ -106,8 +105,8 @@ class GgufTokenizerReader {
       if (!is_new)
         metadata_.fail(key("tokens"), "each token once, but " + std::to_string(other->second) + " and " +
                                           std::to_string(i) + " are both " + in_quotes(tokens_[i]));
-      const bool is_added = type == GgufTokenType::control || type == GgufTokenType::user_defined ||
-                            type == GgufTokenType::unknown;
+      const bool is_added =
+          type == GgufTokenType::control || type == GgufTokenType::user_defined || type == GgufTokenType::unknown;
       if (!is_added || i == unknown_id) vocabulary.emplace(std::string(tokens_[i]), i);
       if (is_added)
         added.push_back({{"id", i},
@@ -181,7 +180,7 @@ class GgufTokenizerReader {
     model["byte_fallback"] = true;
     model["fuse_unk"] = true;
     if (const auto id = unknown(); id && vocabulary.contains(text(*id))) model["unk_token"] = text(*id);
-    model["merges"] = metadata_.has(key("merges")) ? stored_merges() : merges_of_scores(vocabulary);
+    model["merges"] = metadata_.has(key("merges")) ? stored_merges() : merges_of_scores();
   }
 
   struct ScoredMerge {
@@ -194,10 +193,9 @@ class GgufTokenizerReader {
 
   // Every cut of a token into two tokens is a merge, and those of tokens with higher scores come first: as transformers
   // makes a tokenizer.json of a SentencePiece model.
-  [[nodiscard]] Json merges_of_scores(const Json& vocabulary) const {
+  [[nodiscard]] Json merges_of_scores() const {
     const std::vector<double> scores = metadata_.numbers(key("scores"));
     if (scores.size() != tokens_.size()) fail_length("scores");
-    std::vector<std::pair<std::string_view, std::size_t>> sorted;
     std::unordered_map<std::string_view, std::size_t> ids;
     std::vector<ScoredMerge> merges;
     for (std::size_t i = 0; i < tokens_.size(); ++i)
@@ -225,7 +223,6 @@ class GgufTokenizerReader {
                      [&](const ScoredMerge& a, const ScoredMerge& b) { return order(a) < order(b); });
     if (merges.size() > 1 && merges.front().score == merges.back().score)
       metadata_.fail(key("scores"), "scores that differ, or merges", ErrorKind::unsupported);
-    static_cast<void>(vocabulary);
     Json result = Json::array();
     for (const ScoredMerge& merge : merges)
       result.push_back(Json::array({std::string(merge.left), std::string(merge.right)}));
@@ -248,8 +245,8 @@ class GgufTokenizerReader {
     Json tokens = Json::object();
     const auto add = [&](std::string_view name, std::optional<TokenId> id) {
       if (!id)
-        metadata_.fail(key(std::string(name) + "_token_id"), "the id of a token, because add_" + std::string(name) +
-                                                                 "_token is true");
+        metadata_.fail(key(std::string(name) + "_token_id"),
+                       "the id of a token, because add_" + std::string(name) + "_token is true");
       single.push_back({{"SpecialToken", {{"id", text(*id)}, {"type_id", 0}}}});
       tokens[text(*id)] = {{"id", text(*id)}, {"ids", {*id}}, {"tokens", {text(*id)}}};
     };
@@ -321,7 +318,7 @@ TRINE_DECL Json gguf_chat_template(const GgufMetadata& metadata) {
 
 TRINE_DECL TokenizerParts read_gguf_tokenizer(const GgufMetadata& metadata, const RegexCompiler& compile) {
   try {
-    TokenizerParts parts = parse_hf_tokenizer_json(gguf_tokenizer_json(metadata), metadata.source_name(), compile);
+    TokenizerParts parts = hf_tokenizer_parts(gguf_tokenizer_json(metadata), metadata.source_name(), compile);
     parts.config = tokenizer_config_of(gguf_special_tokens(metadata));
     parts.eos_token_ids = gguf_eos_token_ids(metadata);
     return parts;
