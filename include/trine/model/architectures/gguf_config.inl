@@ -261,7 +261,7 @@ inline std::uint64_t convert_groups(GgufConversion& to) {
 inline void finish_gguf_deepseek(GgufConversion& to) {
   convert_latent_heads(to);
   for (const char* key : {"first_k_dense_replace", "n_shared_experts"})
-    if (!to.config.contains(key)) to.config[key] = 0;
+    if (!to.config.contains(key)) to.config[key] = 0U;
   if (!to.config.contains("q_lora_rank")) to.config["q_lora_rank"] = nullptr;
   const double scale = to.keys.number_or("expert_weights_scale", 0.0, 1e6, 1.0);
   to.config["routed_scaling_factor"] = scale == 0.0 ? 1.0 : scale;

@@ -175,7 +175,7 @@ class GgufTokenizerReader {
     Json decoders = Json::array({{{"type", "Replace"}, {"pattern", {{"String", space}}}, {"content", " "}},
                                  {{"type", "ByteFallback"}},
                                  {{"type", "Fuse"}}});
-    if (prefix) decoders.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
+    if (prefix) decoders.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1U}, {"stop", 0U}});
     result["decoder"] = {{"type", "Sequence"}, {"decoders", std::move(decoders)}};
     model["byte_fallback"] = true;
     model["fuse_unk"] = true;
@@ -247,11 +247,11 @@ class GgufTokenizerReader {
       if (!id)
         metadata_.fail(key(std::string(name) + "_token_id"),
                        "the id of a token, because add_" + std::string(name) + "_token is true");
-      single.push_back({{"SpecialToken", {{"id", text(*id)}, {"type_id", 0}}}});
+      single.push_back({{"SpecialToken", {{"id", text(*id)}, {"type_id", 0U}}}});
       tokens[text(*id)] = {{"id", text(*id)}, {"ids", {*id}}, {"tokens", {text(*id)}}};
     };
     if (adds_bos) add("bos", bos());
-    single.push_back({{"Sequence", {{"id", "A"}, {"type_id", 0}}}});
+    single.push_back({{"Sequence", {{"id", "A"}, {"type_id", 0U}}}});
     if (adds_eos) add("eos", eos());
     return {{"type", "TemplateProcessing"}, {"single", std::move(single)}, {"special_tokens", std::move(tokens)}};
   }
