@@ -67,6 +67,15 @@ TEST_F(GgufMetadataTest, ReadsAnIntegerOfAnyIntegerType) {
                message("absent: expected an integer from 0 to 9, found none"));
 }
 
+TEST_F(GgufMetadataTest, ReadsASignedIntegerOfAnyIntegerType) {
+  EXPECT_EQ(metadata().integer("i8"), -3);
+  EXPECT_EQ(metadata().integer("u8", 0, 200), 200);
+  EXPECT_EQ(metadata().integer("i64"), GgufMetadata::kLeastInteger);
+  EXPECT_ERROR(metadata().integer("i8", -2, 9), ConfigError,
+               message("i8: expected an integer from -2 to 9, found i8 -3"));
+  EXPECT_ERROR(metadata().integer("u64"), ConfigError, "found u64 18446744073709551615");
+}
+
 TEST_F(GgufMetadataTest, ReadsAFiniteNumberOfAnyNumericType) {
   EXPECT_EQ(metadata().number("f32"), 0.5);
   EXPECT_EQ(metadata().number("i8"), -3.0);

@@ -395,7 +395,8 @@ TEST_F(SplitGgufTest, RefusesPartsThatDoNotBelongTogether) {
 
 TEST_F(SplitGgufTest, RefusesASetThatLacksTensors) {
   write_part(1, empty_part(1).add("b", kI8, {2}, "bb"));
-  EXPECT_ERROR(GgufFile(first()), ConfigError, first() + ": split.tensors.count: expected 2 tensors, as all parts hold, found i32 3");
+  EXPECT_ERROR(GgufFile(first()), ConfigError,
+               first() + ": split.tensors.count: expected 2 tensors, as all parts hold, found i32 3");
 }
 
 TEST_F(SplitGgufTest, RefusesACountThatNamesCannotHave) {

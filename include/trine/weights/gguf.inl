@@ -226,8 +226,8 @@ class GgufReader {
   }
   const std::string stem = path.substr(0, path.size() - suffix.size());
   if (part != 1) {
-    throw WeightError(path + ": expected the first part of a split file, found part " + std::to_string(part) +
-                          " of " + std::to_string(count) + "; the first is " + stem + split_suffix(1, count),
+    throw WeightError(path + ": expected the first part of a split file, found part " + std::to_string(part) + " of " +
+                          std::to_string(count) + "; the first is " + stem + split_suffix(1, count),
                       {.kind = ErrorKind::mismatch, .path = path});
   }
   std::vector<std::filesystem::path> parts;

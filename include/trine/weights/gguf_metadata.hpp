@@ -61,9 +61,11 @@ class GgufMetadata {
 
   [[nodiscard]] std::string_view string(std::string_view key) const;
   [[nodiscard]] bool boolean(std::string_view key) const;
-  /// An integer in [least, most].
+  /// An integer in [least, most], of any integer type.
   [[nodiscard]] std::uint64_t unsigned_integer(std::string_view key, std::uint64_t least = 0,
                                                std::uint64_t most = kMaxUnsigned) const;
+  [[nodiscard]] std::int64_t integer(std::string_view key, std::int64_t least = kLeastInteger,
+                                     std::int64_t most = kMaxInteger) const;
   /// A finite number in [least, most].
   [[nodiscard]] double number(std::string_view key, double least = -kMaxNumber, double most = kMaxNumber) const;
 

@@ -183,6 +183,10 @@ TRINE_DECL std::uint64_t GgufMetadata::unsigned_integer(std::string_view key, st
   return read(key, detail::range_text("an integer", least, most), false, least, most).front();
 }
 
+TRINE_DECL std::int64_t GgufMetadata::integer(std::string_view key, std::int64_t least, std::int64_t most) const {
+  return read(key, detail::range_text("an integer", least, most), false, least, most).front();
+}
+
 TRINE_DECL double GgufMetadata::number(std::string_view key, double least, double most) const {
   return read(key, detail::range_text("a number", least, most), false, least, most).front();
 }
