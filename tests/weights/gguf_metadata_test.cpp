@@ -52,6 +52,7 @@ class GgufMetadataTest : public testing::Test {
 TEST_F(GgufMetadataTest, ReadsAnIntegerOfAnyIntegerType) {
   EXPECT_EQ(metadata().unsigned_integer("u8"), 200U);
   EXPECT_EQ(metadata().unsigned_integer("u8", 200, 200), 200U);
+  EXPECT_EQ(metadata().unsigned_integer("u8", 0, 300), 200U);  // 300 is no u8
   EXPECT_EQ(metadata().unsigned_integer("u64"), GgufMetadata::kMaxUnsigned);
   EXPECT_ERROR(metadata().unsigned_integer("u8", 1, 199), ConfigError,
                message("u8: expected an integer from 1 to 199, found u8 200"));
@@ -157,7 +158,7 @@ TEST_F(GgufMetadataTest, ErrorsCarryTheirDetails) {
     EXPECT_EQ(error.field(), "u8");
   }
   try {
-    static_cast<void>(metadata().string("u8"));
+    static_cast<void>(metadata().unsigned_integer("f32", 0, 9));
     FAIL() << "expected ConfigError";
   } catch (const ConfigError& error) {
     EXPECT_EQ(error.kind(), ErrorKind::damaged);

@@ -113,12 +113,13 @@ class GgufMetadata {
                          ErrorKind kind = ErrorKind::damaged) const;
 
  private:
-  [[nodiscard]] const GgufValue& at(std::string_view key, const std::string& expectation, bool is_array) const;
+  // Null if the key is missing or its value is of the other kind.
+  [[nodiscard]] const GgufValue* find(std::string_view key, bool is_array) const;
   [[noreturn]] void fail_at(std::string_view key, const std::string& expectation, const std::string& found,
                             ErrorKind kind) const;
+  // The elements of an array, or the only one of a single value; errors say "`what` from `least` to `most`".
   template <class T>
-  [[nodiscard]] std::vector<T> read(std::string_view key, const std::string& expectation, bool is_array, T least,
-                                    T most) const;
+  [[nodiscard]] std::vector<T> read(std::string_view key, const char* what, bool is_array, T least, T most) const;
 
   std::string file_;
   std::map<std::string_view, GgufValue> values_;
