@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes the GGUF format byte by byte, without a line of the reader: good files by GgufWriter, bad ones from the pieces.
+// Writes the GGUF format byte by byte, without a line of the reader: good files by GgufWriter, bad ones from the
+// pieces.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +15,7 @@ namespace trine::test {
 
 /// The bytes of a number, little endian as this machine.
 template <class T>
-  requires std::is_arithmetic_v<T>
+requires std::is_arithmetic_v<T>
 [[nodiscard]] std::string gguf_bytes(T value) {
   std::string bytes(sizeof value, '\0');
   std::memcpy(bytes.data(), &value, sizeof value);

@@ -52,6 +52,7 @@ class GgufMetadataTest : public testing::Test {
 TEST_F(GgufMetadataTest, ReadsAnIntegerOfAnyIntegerType) {
   EXPECT_EQ(metadata().unsigned_integer("u8"), 200U);
   EXPECT_EQ(metadata().unsigned_integer("u8", 200, 200), 200U);
+  EXPECT_EQ(metadata().unsigned_integer("u8", 0, 300), 200U);  // 300 is no u8
   EXPECT_EQ(metadata().unsigned_integer("u64"), GgufMetadata::kMaxUnsigned);
   EXPECT_ERROR(metadata().unsigned_integer("u8", 1, 199), ConfigError,
                message("u8: expected an integer from 1 to 199, found u8 200"));
@@ -67,12 +68,23 @@ TEST_F(GgufMetadataTest, ReadsAnIntegerOfAnyIntegerType) {
                message("absent: expected an integer from 0 to 9, found none"));
 }
 
+TEST_F(GgufMetadataTest, ReadsASignedIntegerOfAnyIntegerType) {
+  EXPECT_EQ(metadata().integer("i8"), -3);
+  EXPECT_EQ(metadata().integer("u8", 0, 200), 200);
+  EXPECT_EQ(metadata().integer("i64"), GgufMetadata::kLeastInteger);
+  EXPECT_ERROR(metadata().integer("i8", -2, 9), ConfigError,
+               message("i8: expected an integer from -2 to 9, found i8 -3"));
+  EXPECT_ERROR(metadata().integer("u64"), ConfigError, "found u64 18446744073709551615");
+}
+
 TEST_F(GgufMetadataTest, ReadsAFiniteNumberOfAnyNumericType) {
   EXPECT_EQ(metadata().number("f32"), 0.5);
   EXPECT_EQ(metadata().number("i8"), -3.0);
   EXPECT_EQ(metadata().number("i64"), -0x1p63);
-  EXPECT_ERROR(metadata().number("f32", 1, 2), ConfigError, message("f32: expected a number from 1 to 2, found f32 0.5"));
-  EXPECT_ERROR(metadata().number("nan", 0, 1), ConfigError, message("nan: expected a number from 0 to 1, found f32 nan"));
+  EXPECT_ERROR(metadata().number("f32", 1, 2), ConfigError,
+               message("f32: expected a number from 1 to 2, found f32 0.5"));
+  EXPECT_ERROR(metadata().number("nan", 0, 1), ConfigError,
+               message("nan: expected a number from 0 to 1, found f32 nan"));
   EXPECT_ERROR(metadata().number("infinite"), ConfigError, "found f64 inf");
   EXPECT_ERROR(metadata().number("text", 0, 1), ConfigError,
                message("text: expected a number from 0 to 1, found string 'a\\x0a\\xff'"));
@@ -82,7 +94,8 @@ TEST_F(GgufMetadataTest, ReadsStringsByteForByte) {
   EXPECT_EQ(metadata().string("text"), "a\n\xFF");
   EXPECT_THAT(metadata().strings("texts"), ElementsAre("", "b", "\xC3"));
   EXPECT_ERROR(metadata().string("u8"), ConfigError, message("u8: expected a string, found u8 200"));
-  EXPECT_ERROR(metadata().string("texts"), ConfigError, message("texts: expected a string, found an array of 3 x string"));
+  EXPECT_ERROR(metadata().string("texts"), ConfigError,
+               message("texts: expected a string, found an array of 3 x string"));
   EXPECT_ERROR(metadata().strings("text"), ConfigError, message("text: expected an array of strings, found string "));
   EXPECT_ERROR(metadata().strings("i32s"), ConfigError,
                message("i32s: expected an array of strings, found an array of 2 x i32"));
@@ -126,8 +139,8 @@ TEST_F(GgufMetadataTest, GivesTheOtherValueOnlyWhereTheKeyIsMissing) {
 }
 
 TEST_F(GgufMetadataTest, ListsItsKeysSorted) {
-  EXPECT_THAT(metadata().keys(), ElementsAre("bools", "f32", "f32s", "i32s", "i64", "i8", "infinite", "nan", "no", "none",
-                                             "text", "texts", "u64", "u8", "yes"));
+  EXPECT_THAT(metadata().keys(), ElementsAre("bools", "f32", "f32s", "i32s", "i64", "i8", "infinite", "nan", "no",
+                                             "none", "text", "texts", "u64", "u8", "yes"));
   EXPECT_TRUE(metadata().has("no"));
   EXPECT_FALSE(metadata().has("absent"));
   EXPECT_EQ(metadata().find("absent"), nullptr);
@@ -145,7 +158,7 @@ TEST_F(GgufMetadataTest, ErrorsCarryTheirDetails) {
     EXPECT_EQ(error.field(), "u8");
   }
   try {
-    static_cast<void>(metadata().string("u8"));
+    static_cast<void>(metadata().unsigned_integer("f32", 0, 9));
     FAIL() << "expected ConfigError";
   } catch (const ConfigError& error) {
     EXPECT_EQ(error.kind(), ErrorKind::damaged);

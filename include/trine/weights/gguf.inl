@@ -226,8 +226,8 @@ class GgufReader {
   }
   const std::string stem = path.substr(0, path.size() - suffix.size());
   if (part != 1) {
-    throw WeightError(path + ": expected the first part of a split file, found part " + std::to_string(part) +
-                          "; the first is " + stem + split_suffix(1, count),
+    throw WeightError(path + ": expected the first part of a split file, found part " + std::to_string(part) + " of " +
+                          std::to_string(count) + "; the first is " + stem + split_suffix(1, count),
                       {.kind = ErrorKind::mismatch, .path = path});
   }
   std::vector<std::filesystem::path> parts;
@@ -335,18 +335,19 @@ TRINE_DECL void GgufFile::open_part(const std::filesystem::path& file, FileAcces
 }
 
 TRINE_DECL void GgufFile::require_one_set() const {
-  const auto require = [](const GgufMetadata& metadata, std::string_view key, std::uint64_t expected) {
+  const auto require = [](const GgufMetadata& metadata, std::string_view key, std::uint64_t expected, const char* why) {
     if (metadata.unsigned_integer(key) != expected)
-      metadata.fail(key, std::to_string(expected) + " in this part", ErrorKind::mismatch);
+      metadata.fail(key, std::to_string(expected) + why, ErrorKind::mismatch);
   };
   std::uint64_t tensors = 0;
   for (std::size_t i = 0; i < parts_.size(); ++i) {
-    require(parts_[i].metadata, "split.no", i);
-    require(parts_[i].metadata, "split.count", parts_.size());
+    require(parts_[i].metadata, "split.no", i, ", as the name of the file says");
+    require(parts_[i].metadata, "split.count", parts_.size(), ", as the first part says");
     tensors += parts_[i].tensors;
   }
   for (const Part& part : parts_)
-    if (part.metadata.has("split.tensors.count")) require(part.metadata, "split.tensors.count", tensors);
+    if (part.metadata.has("split.tensors.count"))
+      require(part.metadata, "split.tensors.count", tensors, " tensors, as all parts hold");
 }
 
 TRINE_DECL std::vector<std::string> GgufFile::files() const {

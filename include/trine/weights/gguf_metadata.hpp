@@ -37,10 +37,10 @@ struct GgufValue {
 /// Borrows the bytes of the file, as do the strings that it returns, which are not necessarily UTF-8.
 class GgufMetadata {
  public:
-  static constexpr std::uint64_t kMaxUnsigned = std::numeric_limits<std::uint64_t>::max();
-  static constexpr std::int64_t kLeastInteger = std::numeric_limits<std::int64_t>::min();
-  static constexpr std::int64_t kMaxInteger = std::numeric_limits<std::int64_t>::max();
-  static constexpr double kMaxNumber = std::numeric_limits<double>::max();
+  static constexpr std::uint64_t kMaxUnsigned = std::numeric_limits<std::uint64_t>::max();  ///< of a u64
+  static constexpr std::int64_t kLeastInteger = std::numeric_limits<std::int64_t>::min();   ///< of an i64
+  static constexpr std::int64_t kMaxInteger = std::numeric_limits<std::int64_t>::max();     ///< of an i64
+  static constexpr double kMaxNumber = std::numeric_limits<double>::max();                  ///< the largest finite f64
 
   /// Without values. `file` is what errors name.
   explicit GgufMetadata(std::string file) : file_(std::move(file)) {}
@@ -59,38 +59,52 @@ class GgufMetadata {
 
   // Single values. Each throws ConfigError if the key is missing, an array, of another type or out of range.
 
+  /// A string, which may be empty.
   [[nodiscard]] std::string_view string(std::string_view key) const;
+  /// true or false.
   [[nodiscard]] bool boolean(std::string_view key) const;
-  /// An integer in [least, most].
+  /// An integer in [least, most], of any integer type.
   [[nodiscard]] std::uint64_t unsigned_integer(std::string_view key, std::uint64_t least = 0,
                                                std::uint64_t most = kMaxUnsigned) const;
+  /// The same with a sign.
+  [[nodiscard]] std::int64_t integer(std::string_view key, std::int64_t least = kLeastInteger,
+                                     std::int64_t most = kMaxInteger) const;
   /// A finite number in [least, most].
   [[nodiscard]] double number(std::string_view key, double least = -kMaxNumber, double most = kMaxNumber) const;
 
   // The same; `otherwise` where the key is missing.
 
+  /// A string.
   [[nodiscard]] std::string_view string_or(std::string_view key, std::string_view otherwise) const {
     return has(key) ? string(key) : otherwise;
   }
+  /// true or false.
   [[nodiscard]] bool boolean_or(std::string_view key, bool otherwise) const {
     return has(key) ? boolean(key) : otherwise;
   }
+  /// An integer in [least, most]; `otherwise` may be outside.
   [[nodiscard]] std::uint64_t unsigned_integer_or(std::string_view key, std::uint64_t least, std::uint64_t most,
                                                   std::uint64_t otherwise) const {
     return has(key) ? unsigned_integer(key, least, most) : otherwise;
   }
+  /// A finite number in [least, most]; `otherwise` may be outside.
   [[nodiscard]] double number_or(std::string_view key, double least, double most, double otherwise) const {
     return has(key) ? number(key, least, most) : otherwise;
   }
 
   // Arrays. Each throws ConfigError if the key is missing, no array, or an element is of another type or out of range.
 
+  /// Strings.
   [[nodiscard]] std::vector<std::string_view> strings(std::string_view key) const;
+  /// Booleans.
   [[nodiscard]] std::vector<bool> booleans(std::string_view key) const;
+  /// Integers in [least, most].
   [[nodiscard]] std::vector<std::uint64_t> unsigned_integers(std::string_view key, std::uint64_t least = 0,
                                                              std::uint64_t most = kMaxUnsigned) const;
+  /// The same with a sign.
   [[nodiscard]] std::vector<std::int64_t> integers(std::string_view key, std::int64_t least = kLeastInteger,
                                                    std::int64_t most = kMaxInteger) const;
+  /// Finite numbers in [least, most].
   [[nodiscard]] std::vector<double> numbers(std::string_view key, double least = -kMaxNumber,
                                             double most = kMaxNumber) const;
 
@@ -99,12 +113,13 @@ class GgufMetadata {
                          ErrorKind kind = ErrorKind::damaged) const;
 
  private:
-  [[nodiscard]] const GgufValue& at(std::string_view key, const std::string& expectation, bool is_array) const;
+  // Null if the key is missing or its value is of the other kind.
+  [[nodiscard]] const GgufValue* find(std::string_view key, bool is_array) const;
   [[noreturn]] void fail_at(std::string_view key, const std::string& expectation, const std::string& found,
                             ErrorKind kind) const;
+  // The elements of an array, or the only one of a single value; errors say "`what` from `least` to `most`".
   template <class T>
-  [[nodiscard]] std::vector<T> read(std::string_view key, const std::string& expectation, bool is_array, T least,
-                                    T most) const;
+  [[nodiscard]] std::vector<T> read(std::string_view key, const char* what, bool is_array, T least, T most) const;
 
   std::string file_;
   std::map<std::string_view, GgufValue> values_;

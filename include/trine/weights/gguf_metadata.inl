@@ -75,12 +75,6 @@ template <class T>
   return {text.data(), end};
 }
 
-/// "an integer from 1 to 8"
-template <class T>
-[[nodiscard]] std::string range_text(const std::string& what, T least, T most) {
-  return what + " from " + number_text(least) + " to " + number_text(most);
-}
-
 }  // namespace detail
 
 TRINE_DECL std::string_view to_string(GgufType type) noexcept {
@@ -126,17 +120,19 @@ TRINE_DECL void GgufMetadata::fail_at(std::string_view key, const std::string& e
                     {.kind = kind, .path = file_, .field = std::string(key)});
 }
 
-TRINE_DECL const GgufValue& GgufMetadata::at(std::string_view key, const std::string& expectation,
-                                             bool is_array) const {
+TRINE_DECL const GgufValue* GgufMetadata::find(std::string_view key, bool is_array) const {
   const GgufValue* value = find(key);
-  if (value == nullptr || value->is_array != is_array) fail(key, expectation);
-  return *value;
+  return value != nullptr && value->is_array == is_array ? value : nullptr;
 }
 
 template <class T>
-std::vector<T> GgufMetadata::read(std::string_view key, const std::string& expectation, bool is_array, T least,
-                                  T most) const {
-  const GgufValue& value = at(key, expectation, is_array);
+std::vector<T> GgufMetadata::read(std::string_view key, const char* what, bool is_array, T least, T most) const {
+  const auto expectation = [&] {
+    return what + (" from " + detail::number_text(least) + " to ") + detail::number_text(most);
+  };
+  const GgufValue* found = find(key, is_array);
+  if (found == nullptr) fail(key, expectation());
+  const GgufValue& value = *found;
   const std::size_t size = detail::fixed_bytes(value.type);
   std::vector<T> result;
   result.reserve(static_cast<std::size_t>(value.count));
@@ -154,9 +150,9 @@ std::vector<T> GgufMetadata::read(std::string_view key, const std::string& expec
         if (std::cmp_greater_equal(stored, least) && std::cmp_less_equal(stored, most)) number = static_cast<T>(stored);
       }
     });
-    if (!is_type) fail(key, expectation);
+    if (!is_type) fail(key, expectation());
     if (!number)
-      fail_at(key, expectation,
+      fail_at(key, expectation(),
               describe({value.type, false, 1, {element, size}}) +
                   (is_array ? " at index " + std::to_string(i) : std::string()),
               ErrorKind::out_of_range);
@@ -166,58 +162,62 @@ std::vector<T> GgufMetadata::read(std::string_view key, const std::string& expec
 }
 
 TRINE_DECL std::string_view GgufMetadata::string(std::string_view key) const {
-  const GgufValue& value = at(key, "a string", false);
-  if (value.type != GgufType::string) fail(key, "a string");
-  std::span<const std::byte> bytes = value.bytes;
+  const GgufValue* value = find(key, false);
+  if (value == nullptr || value->type != GgufType::string) fail(key, "a string");
+  std::span<const std::byte> bytes = value->bytes;
   return detail::take_string(bytes);
 }
 
 TRINE_DECL bool GgufMetadata::boolean(std::string_view key) const {
-  const GgufValue& value = at(key, "true or false", false);
-  if (value.type != GgufType::boolean) fail(key, "true or false");
-  return value.bytes[0] != std::byte{0};
+  const GgufValue* value = find(key, false);
+  if (value == nullptr || value->type != GgufType::boolean) fail(key, "true or false");
+  return value->bytes[0] != std::byte{0};
 }
 
 TRINE_DECL std::uint64_t GgufMetadata::unsigned_integer(std::string_view key, std::uint64_t least,
                                                         std::uint64_t most) const {
-  return read(key, detail::range_text("an integer", least, most), false, least, most).front();
+  return read(key, "an integer", false, least, most).front();
+}
+
+TRINE_DECL std::int64_t GgufMetadata::integer(std::string_view key, std::int64_t least, std::int64_t most) const {
+  return read(key, "an integer", false, least, most).front();
 }
 
 TRINE_DECL double GgufMetadata::number(std::string_view key, double least, double most) const {
-  return read(key, detail::range_text("a number", least, most), false, least, most).front();
+  return read(key, "a number", false, least, most).front();
 }
 
 TRINE_DECL std::vector<std::string_view> GgufMetadata::strings(std::string_view key) const {
-  const GgufValue& value = at(key, "an array of strings", true);
-  if (value.type != GgufType::string) fail(key, "an array of strings");
+  const GgufValue* value = find(key, true);
+  if (value == nullptr || value->type != GgufType::string) fail(key, "an array of strings");
   std::vector<std::string_view> result;
-  result.reserve(static_cast<std::size_t>(value.count));
-  std::span<const std::byte> bytes = value.bytes;
-  for (std::uint64_t i = 0; i < value.count; ++i) result.push_back(detail::take_string(bytes));
+  result.reserve(static_cast<std::size_t>(value->count));
+  std::span<const std::byte> bytes = value->bytes;
+  for (std::uint64_t i = 0; i < value->count; ++i) result.push_back(detail::take_string(bytes));
   return result;
 }
 
 TRINE_DECL std::vector<bool> GgufMetadata::booleans(std::string_view key) const {
-  const GgufValue& value = at(key, "an array of bool", true);
-  if (value.type != GgufType::boolean) fail(key, "an array of bool");
+  const GgufValue* value = find(key, true);
+  if (value == nullptr || value->type != GgufType::boolean) fail(key, "an array of bool");
   std::vector<bool> result;
-  result.reserve(value.bytes.size());
-  for (const std::byte byte : value.bytes) result.push_back(byte != std::byte{0});
+  result.reserve(value->bytes.size());
+  for (const std::byte byte : value->bytes) result.push_back(byte != std::byte{0});
   return result;
 }
 
 TRINE_DECL std::vector<std::uint64_t> GgufMetadata::unsigned_integers(std::string_view key, std::uint64_t least,
                                                                       std::uint64_t most) const {
-  return read(key, detail::range_text("an array of integers", least, most), true, least, most);
+  return read(key, "an array of integers", true, least, most);
 }
 
 TRINE_DECL std::vector<std::int64_t> GgufMetadata::integers(std::string_view key, std::int64_t least,
                                                             std::int64_t most) const {
-  return read(key, detail::range_text("an array of integers", least, most), true, least, most);
+  return read(key, "an array of integers", true, least, most);
 }
 
 TRINE_DECL std::vector<double> GgufMetadata::numbers(std::string_view key, double least, double most) const {
-  return read(key, detail::range_text("an array of numbers", least, most), true, least, most);
+  return read(key, "an array of numbers", true, least, most);
 }
 
 }  // namespace trine::inline TRINE_ABI
