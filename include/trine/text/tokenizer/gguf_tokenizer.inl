@@ -293,8 +293,7 @@ TRINE_DECL std::vector<TokenId> gguf_eos_token_ids(const GgufMetadata& metadata)
   for (const std::optional<TokenId> id : {reader.eos(), reader.special("eot"), reader.special("eom")})
     if (id) ids.push_back(*id);
   std::ranges::sort(ids);
-  const auto repeated = std::ranges::unique(ids);
-  ids.erase(repeated.begin(), repeated.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
   return ids;
 }
 
