@@ -28,11 +28,11 @@ class WeightSource;  // weights/weight_source.hpp
 /// A handle: copies share the same weights, which exist as long as a copy or a session does.
 class Model {
  public:
-  /// Opens a model directory: config.json and the weights, in any format of open_weights.hpp. The weights are mapped,
-  /// not copied; everything is checked before a tensor is used. Throws FileError, ConfigError, WeightError;
-  /// CancelledError after `options.cancel`, and nothing of the load is left then; what `options.progress` and the hooks
-  /// throw.
-  [[nodiscard]] static Model load(const std::filesystem::path& directory, const LoadOptions& options = {});
+  /// Opens a model directory: config.json and the weights, in any format of open_weights.hpp; or a GGUF file, the first
+  /// part of a split one, whose metadata is the configuration (gguf_config.hpp). The weights are mapped, not copied;
+  /// everything is checked before a tensor is used. Throws FileError, ConfigError, WeightError; CancelledError after
+  /// `options.cancel`, and nothing of the load is left then; what `options.progress` and the hooks throw.
+  [[nodiscard]] static Model load(const std::filesystem::path& path, const LoadOptions& options = {});
 
   /// The same from a configuration, which `source_name` names in errors, and any weight source. `options.access` and
   /// `hooks.wrap_weights` are ignored. Throws ConfigError, WeightError; CancelledError and what the callbacks throw, as

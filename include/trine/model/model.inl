@@ -15,11 +15,14 @@
 #include <trine/core/hash.hpp>
 #include <trine/core/notes.hpp>
 #include <trine/json/object_reader.hpp>
+#include <trine/model/architectures/gguf_config.hpp>
+#include <trine/model/architectures/gguf_tensors.hpp>
 #include <trine/model/load_monitor.hpp>
 #include <trine/model/load_options.hpp>
 #include <trine/model/model.hpp>
 #include <trine/model/quantization_config.hpp>
 #include <trine/model/transformer.hpp>
+#include <trine/weights/gguf.hpp>
 #include <trine/weights/open_weights.hpp>
 #include <trine/weights/tensor_record.hpp>
 #include <trine/weights/weight_scope.hpp>
@@ -43,17 +46,27 @@ namespace detail {
 
 }  // namespace detail
 
-TRINE_DECL Model Model::load(const std::filesystem::path& directory, const LoadOptions& options) {
+TRINE_DECL Model Model::load(const std::filesystem::path& path, const LoadOptions& options) {
   LoadMonitor monitor(options);
-  const std::string source_name = (directory / "config.json").string();
-  const Json config = read_json_file(source_name);
-  static_cast<void>(
-      find_architecture(config, source_name, options.hooks.architectures));  // before weights are looked for
+  const auto on_read = [&monitor](const std::filesystem::path& file, std::uint64_t done, std::uint64_t total) {
+    monitor.on_read(file, done, total);
+  };
   Notes notes(options.allow_unknown);
-  auto source = open_weights(directory, options.access, &notes,
-                             [&monitor](const std::filesystem::path& file, std::uint64_t done, std::uint64_t total) {
-                               monitor.on_read(file, done, total);
-                             });
+  std::string source_name = path.string();
+  Json config;
+  std::unique_ptr<const WeightSource> source;
+  if (is_gguf(path)) {
+    auto file = std::make_unique<const GgufFile>(path, options.access, on_read);
+    const std::string architecture(file->metadata().string("general.architecture"));
+    config = gguf_config(file->metadata(), *file, notes);
+    source = std::make_unique<const GgufTensors>(std::move(file), architecture);
+  } else {
+    source_name = (path / "config.json").string();
+    config = read_json_file(source_name);
+    static_cast<void>(
+        find_architecture(config, source_name, options.hooks.architectures));  // before weights are looked for
+    source = open_weights(path, options.access, &notes, on_read);
+  }
   if (options.hooks.wrap_weights) source = options.hooks.wrap_weights(std::move(source));
   return build(config, source_name, std::move(source), options, std::move(notes), monitor);
 }
