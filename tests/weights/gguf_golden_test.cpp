@@ -82,9 +82,9 @@ void expect_file(const GgufFile& source, const Json& file) {
     EXPECT_EQ(found.type->name, wanted["type"].get<std::string>()) << name;
     EXPECT_EQ(hex(found.stored.bytes), wanted["hex"].get<std::string>()) << name;
     EXPECT_EQ(found.stored.shape, wanted["shape"].get<std::vector<std::size_t>>()) << name;
-    if (found.type->dtype) {
+    if (found.type->dtype()) {
       EXPECT_EQ(source.find(name), &found.stored) << name;
-      EXPECT_EQ(found.stored.dtype, *found.type->dtype) << name;
+      EXPECT_EQ(found.stored.dtype, *found.type->dtype()) << name;
     }
   }
 }

@@ -415,7 +415,7 @@ TEST(GgmlTypes, AreInTheOrderOfTheirNumbers) {
     EXPECT_EQ(kGgmlTypes[id].id, id);
     EXPECT_EQ(find_ggml_type(id), &kGgmlTypes[id]);
     EXPECT_EQ(kGgmlTypes[id].is_removed(), kGgmlTypes[id].block_bytes == 0);
-    EXPECT_FALSE(kGgmlTypes[id].is_removed() && kGgmlTypes[id].dtype);
+    EXPECT_FALSE(kGgmlTypes[id].is_removed() && kGgmlTypes[id].dtype());
   }
   EXPECT_EQ(find_ggml_type(kGgmlTypes.size()), nullptr);
 }
@@ -423,9 +423,9 @@ TEST(GgmlTypes, AreInTheOrderOfTheirNumbers) {
 // What the table says of a type's size is what its format says.
 TEST(GgmlTypes, HaveTheSizesOfTheirFormats) {
   for (const GgmlType& type : kGgmlTypes) {
-    if (!type.dtype) continue;
+    if (!type.dtype()) continue;
     const std::vector<std::size_t> shape{3, 2 * std::size_t{type.block_elements}};
-    EXPECT_EQ(stored_bytes(*type.dtype, shape), std::uint64_t{6} * type.block_bytes) << type.name;
+    EXPECT_EQ(stored_bytes(*type.dtype(), shape), std::uint64_t{6} * type.block_bytes) << type.name;
   }
 }
 

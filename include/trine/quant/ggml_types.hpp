@@ -8,7 +8,7 @@
 #include <optional>
 #include <string_view>
 
-#include <trine/core/dtype.hpp>
+#include <trine/quant/weight_formats.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -18,13 +18,18 @@ struct GgmlType {
   std::string_view name;         ///< as ggml and its tools spell it
   std::uint32_t block_elements;  ///< of a row; 0 for a type that was removed from the format
   std::uint32_t block_bytes;     ///< of one block; 0 for a type that was removed from the format
-  std::optional<DType> dtype;    ///< nullopt: trine does not read it
+  std::optional<DType> element;  ///< of a plain type
 
   /// Returns whether ggml itself no longer reads the type.
   [[nodiscard]] constexpr bool is_removed() const noexcept { return block_elements == 0; }
+  /// What its tensors are; nullopt: trine does not read them.
+  [[nodiscard]] constexpr std::optional<DType> dtype() const noexcept {
+    const WeightFormat* format = find_format_of_ggml_type(id);
+    return element || format == nullptr ? element : std::optional(format->dtype);
+  }
 };
 
-/// All types, in the order of their numbers. `dtype` is the only column that says what trine reads.
+/// All types, in the order of their numbers. Which block types trine reads, the table of weight formats says.
 inline constexpr std::array<GgmlType, 43> kGgmlTypes{{
     {0, "F32", 1, 4, DType::f32},    {1, "F16", 1, 2, DType::f16},  {2, "Q4_0", 32, 18, {}},
     {3, "Q4_1", 32, 20, {}},         {4, "Q4_2", 0, 0, {}},         {5, "Q4_3", 0, 0, {}},

@@ -62,7 +62,7 @@ class GgufFile : public WeightSource {
   /// A tensor as the file describes it, whether or not trine reads its type.
   struct Tensor {
     const GgmlType* type = nullptr;  ///< in kGgmlTypes
-    StoredTensor stored;             ///< `dtype` has no meaning if `type->dtype` is nullopt
+    StoredTensor stored;             ///< `dtype` has no meaning if `type->dtype()` is nullopt
     std::size_t part = 0;            ///< index in files()
   };
   /// All tensors, by name.

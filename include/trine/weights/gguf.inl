@@ -323,8 +323,8 @@ TRINE_DECL void GgufFile::open_part(const std::filesystem::path& file, FileAcces
     if (entry.nbytes > 0)
       tensor.stored.bytes =
           bytes.subspan(static_cast<std::size_t>(data + entry.offset), static_cast<std::size_t>(entry.nbytes));
-    if (entry.type->dtype) {
-      tensor.stored.dtype = *entry.type->dtype;
+    if (entry.type->dtype()) {
+      tensor.stored.dtype = *entry.type->dtype();
       const std::span<const std::byte> stored = tensor.stored.bytes;
       if (std::bit_cast<std::uintptr_t>(stored.data()) % detail::alignment_of(tensor.stored.dtype) != 0)
         tensor.stored.bytes = part.copies.emplace_back(stored.begin(), stored.end());
@@ -360,7 +360,7 @@ TRINE_DECL const StoredTensor* GgufFile::find(std::string_view name) const {
   const auto found = tensors_.find(name);
   if (found == tensors_.end()) return nullptr;
   const Tensor& tensor = found->second;
-  if (!tensor.type->dtype) {
+  if (!tensor.type->dtype()) {
     const std::string file = source_name_of(name);
     throw WeightError(
         file + ": tensor " + in_quotes(name) + ": its type " + std::string(tensor.type->name) + " is not supported",
