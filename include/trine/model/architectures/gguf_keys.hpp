@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -66,7 +67,7 @@ class GgufKeys {
 
   /// For a number with one supported value, which is also that of a missing key.
   void require(std::string_view key, double value) {
-    if (number_or(key, -1e12, 1e12, value) != value) fail(key, Number{value}.text(), ErrorKind::unsupported);
+    if (number_or(key, -1e12, 1e12, value) != value) fail(key, text(value), ErrorKind::unsupported);
   }
 
   /// Known keys without effect.
@@ -92,15 +93,11 @@ class GgufKeys {
   }
 
  private:
-  struct Number {
-    double value;
-    [[nodiscard]] std::string text() const {
-      std::array<char, 32> digits{};
-      const auto written = std::to_chars(digits.data(), digits.data() + digits.size(), value);
-      return {digits.data(), written.ptr};
-    }
-  };
-
+  [[nodiscard]] static std::string text(double value) {
+    std::array<char, 32> digits{};
+    const auto written = std::to_chars(digits.data(), digits.data() + digits.size(), value);
+    return {digits.data(), written.ptr};
+  }
   [[nodiscard]] static double shortest(float value) {
     std::array<char, 32> digits{};
     const auto written = std::to_chars(digits.data(), digits.data() + digits.size(), value);
