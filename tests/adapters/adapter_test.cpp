@@ -82,7 +82,8 @@ class AdapterFiles : public testing::Test {
 };
 
 TEST_F(AdapterFiles, SayWhatTheyHold) {
-  const AdapterInfo& info = load([](Files&) {}).info();
+  const Adapter adapter = load([](Files&) {});
+  const AdapterInfo& info = adapter.info();
   EXPECT_EQ(info.linear_maps, 2 * model_.info().num_hidden_layers);
   EXPECT_EQ(info.min_rank, 4U);
   EXPECT_EQ(info.max_rank, 4U);

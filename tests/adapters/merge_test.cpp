@@ -13,6 +13,7 @@
 #include <numeric>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <trine/adapters/adapter.hpp>
@@ -24,6 +25,7 @@
 
 #include "support/expect_error.hpp"
 #include "support/random_adapter.hpp"
+#include "support/safetensors_writer.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace trine::test {
@@ -144,6 +146,28 @@ TEST(MergedModels, AreUntiedWhenOnlyTheHeadChanges) {
   EXPECT_FALSE(read_json_file(directory.path() / "merged" / "config.json").at("tie_word_embeddings").get<bool>());
   EXPECT_LE(difference(logits_of(merger.model(), {{adapter}}), logits_of(Model::load(directory.path() / "merged"))),
             1e-4F);
+}
+
+TEST(MergedModels, HaveNoPlaceForABiasOfATiedHead) {
+  const AdapterMerger merger(kFamilies / "mixtral_fused_tied");
+  const TemporaryDirectory adapter_directory;
+  const std::size_t vocab = merger.model().info().vocab_size;
+  const std::size_t hidden = merger.model().info().hidden_size;
+  const std::vector<float> numbers(2 * std::max(vocab, hidden), 0.1F);
+  const auto bytes = [&](std::size_t count) {
+    return std::string_view(reinterpret_cast<const char*>(numbers.data()), count * sizeof(float));
+  };
+  test::SafetensorsWriter file;
+  file.add("lm_head.lora_A.weight", "F32", {1, hidden}, bytes(hidden));
+  file.add("lm_head.lora_B.weight", "F32", {vocab, 1}, bytes(vocab));
+  file.add("lm_head.lora_B.bias", "F32", {vocab}, bytes(vocab));
+  adapter_directory.write("adapter_model.safetensors", file.file());
+  adapter_directory.write("adapter_config.json",
+                          Json({{"peft_type", "LORA"}, {"r", 1}, {"lora_alpha", 1}, {"lora_bias", true}}).dump());
+  const Adapter adapter = Adapter::load(merger.model(), adapter_directory.path());
+  const TemporaryDirectory directory;
+  EXPECT_ERROR(merger.write(std::vector<AdapterUse>{{adapter}}, directory.path() / "merged"), InputError,
+               "lm_head.bias: expected a bias that the adapter's own could be added to, found none");
 }
 
 class MergeErrors : public testing::Test {

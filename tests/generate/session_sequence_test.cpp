@@ -321,7 +321,8 @@ TEST_F(Sequence, RefusesFilesOfTheSameModelInOtherChunks) {
   same.restore(directory_.path() / "a.session");
   for (const std::optional<Chunking> other : {std::optional<Chunking>(), std::optional(Chunking{16, 0})}) {
     Session session_of_other(load(other));
-    EXPECT_ERROR(session_of_other.restore(directory_.path() / "a.session"), FileError, "that of the model and its adapters, found");
+    EXPECT_ERROR(session_of_other.restore(directory_.path() / "a.session"), FileError,
+                 "that of the model and its adapters, found");
   }
 }
 

@@ -139,8 +139,6 @@ struct MergedTensor {
   std::vector<float> values = {};            // of a merged bias
 };
 
-}  // namespace detail
-
 // One merge.
 class MergeRun {
  public:
@@ -180,7 +178,7 @@ class MergeRun {
   }
 
  private:
-  using Merged = detail::MergedTensor;
+  using Merged = MergedTensor;
 
   // Which tensor holds which maps. A head that is the embedding has no tensor of its own.
   void find_maps() {
@@ -230,7 +228,7 @@ class MergeRun {
         tensors_.push_back(plan_other(name, stored));
       }
     }
-    for (const auto& [name, targets] : by_tensor_) merge_bias(targets.front());
+    for (std::size_t target = 0; target < model_.linear_maps().size(); ++target) merge_bias(target);
   }
 
   // The type that a matrix of this type gets.
@@ -390,12 +388,14 @@ class MergeRun {
   const WeightSource& source_;
   WeightReader reader_;
   const MergeOptions& options_;
-  detail::MergedMaps maps_;
+  MergedMaps maps_;
   MergeInfo info_;
   std::map<std::string, std::vector<std::size_t>> by_tensor_;  // linear maps by the tensor that holds them
   std::set<std::string> replaced_;                             // tensors that the model does not use and has maps for
   std::vector<Merged> tensors_;
 };
+
+}  // namespace detail
 
 TRINE_DECL AdapterMerger::AdapterMerger(const std::filesystem::path& directory, const LoadOptions& load)
     : state_(std::make_unique<const State>(directory, load)) {}
@@ -413,7 +413,7 @@ TRINE_DECL MergeInfo AdapterMerger::write(std::span<const AdapterUse> adapters, 
   const AdapterSet set(state_->model, {adapters.begin(), adapters.end()});
   OutputDirectory output(target);
   state_->files.copy_auxiliary(output, options.cancel, "self_test.json");  // says what the model computed before
-  const MergeInfo info = MergeRun(state_->model, state_->scale_block, set.uses(), options).write(output);
+  const MergeInfo info = detail::MergeRun(state_->model, state_->scale_block, set.uses(), options).write(output);
 
   Json config = state_->config;
   config.erase("quantization_config");

@@ -33,13 +33,13 @@ struct SessionOptions {
 };
 
 /// One sequence, and what computes it. Movable, not copyable but by fork(); one thread at a time. Results depend
-/// neither on `threads`, nor on how the input is cut into calls, with one exception: models with latent attention take
-/// the form of it that costs less for the rows of a pass, and the forms round differently. `reproducible` or a fixed
-/// `mla_form` fix that.
+/// neither on `num_threads`, nor on how the input is cut into calls, with one exception: models with latent attention
+/// take the form of it that costs less for the rows of a pass, and the forms round differently. `reproducible` or a
+/// fixed `mla_form` fix that.
 class Session {
  public:
   /// Throws InputError when an option is out of range, DeviceError when the instruction set is not there, CapacityError
-  /// when the caches of a `context` that was asked for do not fit the memory that is left.
+  /// when the caches of a `context_length` that was asked for do not fit the memory that is left.
   explicit Session(Model model, const SessionOptions& options = {});
 
   /// Whose sequence this is.

@@ -37,8 +37,7 @@ struct TensorHeader {
 class SafetensorsWriter {
  public:
   /// A tensor larger than `max_shard_bytes` has a file of its own. `stem` stands in place of "model" in the names of
-  /// the files. Throws WeightError for a block format, a name that
-  /// JSON cannot hold or that two tensors have, or a header larger than readers accept.
+  /// the files. Throws WeightError for a block format or a name that two tensors have.
   SafetensorsWriter(const OutputDirectory& directory, std::vector<TensorHeader> tensors, std::uint64_t max_shard_bytes,
                     std::string stem = "model")
       : directory_(directory), stem_(std::move(stem)), tensors_(std::move(tensors)) {
@@ -64,8 +63,8 @@ class SafetensorsWriter {
   /// Number of files with tensors.
   [[nodiscard]] std::size_t num_shards() const noexcept { return shards_.size() - 1; }
 
-  /// Bytes of the next tensor of the list, from the first to the last. Throws FileError; WeightError if they are not as
-  /// many as its type and extents say.
+  /// Bytes of the next tensor of the list, from the first to the last. Throws FileError; WeightError if those of
+  /// the one before are missing, or for a name that JSON cannot hold.
   void begin() {
     require_complete();
     if (next_ == shards_[shard_]) {
@@ -76,7 +75,7 @@ class SafetensorsWriter {
     }
     left_ = bytes_[next_++];
   }
-  /// The next bytes of the tensor that begin() named.
+  /// The next bytes of the tensor that begin() named. Throws FileError; WeightError if they exceed its size.
   void write(std::span<const std::byte> bytes) {
     if (bytes.size() > left_)
       throw WeightError(tensors_[next_ - 1].name + ": expected at most " + std::to_string(left_) +
