@@ -9,7 +9,7 @@
 #include <trine/model/model.hpp>
 
 #include "support/expect_error.hpp"
-#include "support/safetensors_writer.hpp"
+#include "support/safetensors_file_writer.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace trine::test {
@@ -18,7 +18,7 @@ namespace {
 // Rank 1 for a map of layer 0 of the tiny llama: [out, 32].
 Adapter adapter_of(const Model& model, const std::string& module, std::size_t out) {
   const std::string prefix = "base_model.model.model.layers.0.self_attn." + module;
-  SafetensorsWriter writer;
+  SafetensorsFileWriter writer;
   writer.add(prefix + ".lora_A.weight", "F32", {1, 32}, std::string(32 * 4, '\0'));
   writer.add(prefix + ".lora_B.weight", "F32", {out, 1}, std::string(out * 4, '\0'));
   const TemporaryDirectory place;
