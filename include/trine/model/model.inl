@@ -15,8 +15,8 @@
 #include <trine/core/hash.hpp>
 #include <trine/core/notes.hpp>
 #include <trine/json/object_reader.hpp>
-#include <trine/model/architectures/gguf_config.hpp>
-#include <trine/model/architectures/gguf_tensors.hpp>
+#include <trine/model/architectures/gguf/config.hpp>
+#include <trine/model/architectures/gguf/tensors.hpp>
 #include <trine/model/load_monitor.hpp>
 #include <trine/model/load_options.hpp>
 #include <trine/model/model.hpp>

@@ -11,7 +11,7 @@
 
 #include <trine/core/notes.hpp>
 #include <trine/json/parse.hpp>
-#include <trine/model/architectures/gguf_config.hpp>
+#include <trine/model/architectures/gguf/config.hpp>
 #include <trine/weights/gguf.hpp>
 
 #include "support/expect_error.hpp"

@@ -10,8 +10,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <trine/model/architectures/gguf_config.hpp>
-#include <trine/model/architectures/gguf_tensors.hpp>
+#include <trine/model/architectures/gguf/config.hpp>
+#include <trine/model/architectures/gguf/tensors.hpp>
 
 #include "support/expect_error.hpp"
 

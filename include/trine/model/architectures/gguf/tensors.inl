@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The definitions of model/architectures/gguf_tensors.hpp.
+// The definitions of model/architectures/gguf/tensors.hpp.
 #pragma once
 
 #include <algorithm>
@@ -15,116 +15,18 @@
 
 #include <trine/core/error.hpp>
 #include <trine/core/shape.hpp>
-#include <trine/model/architectures/gguf_tensors.hpp>
+#include <trine/model/architectures/gguf/all.hpp>
+#include <trine/model/architectures/gguf/tensors.hpp>
 
 namespace trine::inline TRINE_ABI {
 
 namespace hf {
-
-/// What becomes of a tensor besides its name.
-enum class GgufView : std::uint8_t {
-  same,
-  row,          ///< [n] is a matrix [1, n]
-  stack,        ///< [experts, ...] is one tensor per expert, whose number stands at '*'
-  first_half,   ///< the same, of the first half of the rows
-  second_half,  ///< of the other half
-  dropped,      ///< not a weight: read with the configuration, or computed
-};
-
-/// A name of GGUF, without "blk.N." and ".weight" or ".bias", or with the latter; `*` is a number. Its name in the
-/// checkpoint, without "model.layers.N.".
-struct GgufName {
-  std::string_view gguf;
-  std::string_view hf;
-  GgufView view = GgufView::same;
-};
 
 inline constexpr std::array kGgufGlobalNames = std::to_array<GgufName>({
     {"token_embd", "model.embed_tokens"},
     {"output_norm", "model.norm"},
     {"output", "lm_head"},
     {"rope_freqs", "", GgufView::dropped},
-});
-
-inline constexpr std::array kGgufBlockNames = std::to_array<GgufName>({
-    {"attn_norm", "input_layernorm"},
-    {"ffn_norm", "post_attention_layernorm"},
-    {"attn_q", "self_attn.q_proj"},
-    {"attn_k", "self_attn.k_proj"},
-    {"attn_v", "self_attn.v_proj"},
-    {"attn_output", "self_attn.o_proj"},
-    {"attn_q_norm", "self_attn.q_norm"},
-    {"attn_k_norm", "self_attn.k_norm"},
-    {"ffn_gate", "mlp.gate_proj"},
-    {"ffn_up", "mlp.up_proj"},
-    {"ffn_down", "mlp.down_proj"},
-    {"attn_rot_embd", "", GgufView::dropped},
-});
-
-inline constexpr std::array kGgufMoeNames = std::to_array<GgufName>({
-    {"ffn_gate_inp", "mlp.gate"},
-    {"ffn_gate_exps", "mlp.experts.*.gate_proj", GgufView::stack},
-    {"ffn_up_exps", "mlp.experts.*.up_proj", GgufView::stack},
-    {"ffn_down_exps", "mlp.experts.*.down_proj", GgufView::stack},
-    {"ffn_gate_up_exps", "mlp.experts.*.gate_proj", GgufView::first_half},
-    {"ffn_gate_up_exps", "mlp.experts.*.up_proj", GgufView::second_half},
-});
-
-inline constexpr std::array kGgufMixtralNames = std::to_array<GgufName>({
-    {"ffn_gate_inp", "block_sparse_moe.gate"},
-    {"ffn_gate_exps", "block_sparse_moe.experts.*.w1", GgufView::stack},
-    {"ffn_up_exps", "block_sparse_moe.experts.*.w3", GgufView::stack},
-    {"ffn_down_exps", "block_sparse_moe.experts.*.w2", GgufView::stack},
-    {"ffn_gate_up_exps", "block_sparse_moe.experts.*.w1", GgufView::first_half},
-    {"ffn_gate_up_exps", "block_sparse_moe.experts.*.w3", GgufView::second_half},
-    {"ffn_gate.*", "block_sparse_moe.experts.*.w1"},  // files before 2024-04
-    {"ffn_up.*", "block_sparse_moe.experts.*.w3"},
-    {"ffn_down.*", "block_sparse_moe.experts.*.w2"},
-});
-
-inline constexpr std::array kGgufQwen2MoeNames = std::to_array<GgufName>({
-    {"ffn_gate_inp_shexp", "mlp.shared_expert_gate", GgufView::row},
-    {"ffn_gate_shexp", "mlp.shared_expert.gate_proj"},
-    {"ffn_up_shexp", "mlp.shared_expert.up_proj"},
-    {"ffn_down_shexp", "mlp.shared_expert.down_proj"},
-});
-
-inline constexpr std::array kGgufDeepseekNames = std::to_array<GgufName>({
-    {"attn_q_a", "self_attn.q_a_proj"},
-    {"attn_q_a_norm", "self_attn.q_a_layernorm"},
-    {"attn_q_b", "self_attn.q_b_proj"},
-    {"attn_kv_a_mqa", "self_attn.kv_a_proj_with_mqa"},
-    {"attn_kv_a_norm", "self_attn.kv_a_layernorm"},
-    {"attn_kv_b", "self_attn.kv_b_proj"},
-    {"attn_k_b", "self_attn.k_b_proj"},
-    {"attn_v_b", "self_attn.v_b_proj"},
-    {"exp_probs_b.bias", "mlp.gate.e_score_correction_bias"},
-    {"ffn_gate_shexp", "mlp.shared_experts.gate_proj"},
-    {"ffn_up_shexp", "mlp.shared_experts.up_proj"},
-    {"ffn_down_shexp", "mlp.shared_experts.down_proj"},
-});
-
-inline constexpr std::array kGgufGptOssNames = std::to_array<GgufName>({
-    {"post_attention_norm", "post_attention_layernorm"},
-    {"attn_sinks.weight", "self_attn.sinks"},
-    {"ffn_gate_inp", "mlp.router"},
-});
-
-/// The names of an architecture; an earlier list counts more.
-struct GgufNames {
-  std::string_view architecture;
-  std::array<std::span<const GgufName>, 2> lists;
-};
-
-inline constexpr std::array kGgufNames = std::to_array<GgufNames>({
-    {"llama", {kGgufMixtralNames}},
-    {"qwen2", {}},
-    {"qwen3", {}},
-    {"qwen2moe", {kGgufQwen2MoeNames, kGgufMoeNames}},
-    {"qwen3moe", {kGgufMoeNames}},
-    {"deepseek2", {kGgufDeepseekNames, kGgufMoeNames}},
-    {"olmoe", {kGgufMoeNames}},
-    {"gpt-oss", {kGgufGptOssNames, kGgufMoeNames}},
 });
 
 /// A name of a file in its parts.
@@ -188,9 +90,9 @@ bool for_each_gguf_name(const GgufNameParts& parts, std::span<const std::span<co
 
 TRINE_DECL GgufTensors::GgufTensors(std::unique_ptr<const WeightSource> file, std::string_view architecture)
     : file_(std::move(file)) {
-  const auto names = std::ranges::find(hf::kGgufNames, architecture, &hf::GgufNames::architecture);
+  const hf::GgufArchitecture* names = hf::find_gguf_architecture(architecture);
   std::vector<std::span<const hf::GgufName>> blocks;
-  if (names != hf::kGgufNames.end()) blocks.assign(names->lists.begin(), names->lists.end());
+  if (names != nullptr) blocks.assign(names->names.begin(), names->names.end());
   blocks.emplace_back(hf::kGgufBlockNames);
   const std::array<std::span<const hf::GgufName>, 1> globals{hf::kGgufGlobalNames};
   for (const std::string_view gguf_name : file_->names()) {

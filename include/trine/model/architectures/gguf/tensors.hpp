@@ -2,7 +2,7 @@
 // The tensors of a GGUF file under the names of the published checkpoint, so that one builder per family reads both.
 //
 // Nothing is copied: an expert of a stack [experts, rows, columns] is a range of its bytes. Rows of q and k that
-// conversion has permuted stay so, and rotate as interleaved pairs ("rope_interleave" of gguf_config.hpp).
+// conversion has permuted stay so, and rotate as interleaved pairs ("rope_interleave" of gguf/config.hpp).
 #pragma once
 
 #include <functional>
@@ -48,5 +48,5 @@ class GgufTensors : public WeightSource {
 }  // namespace trine::inline TRINE_ABI
 
 #if TRINE_HEADER_ONLY
-#include <trine/model/architectures/gguf_tensors.inl>
+#include <trine/model/architectures/gguf/tensors.inl>
 #endif

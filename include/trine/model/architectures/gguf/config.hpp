@@ -31,5 +31,5 @@ class WeightSource;  // weights/weight_source.hpp
 }  // namespace trine::inline TRINE_ABI
 
 #if TRINE_HEADER_ONLY
-#include <trine/model/architectures/gguf_config.inl>
+#include <trine/model/architectures/gguf/config.inl>
 #endif
