@@ -2,7 +2,7 @@
 """Tiny models of tests/golden/families as GGUF files, written with the gguf package as llama.cpp's converter writes them.
 
     pip install gguf numpy torch safetensors
-    python tests/oracle/make_gguf_model_goldens.py     # rewrites tests/golden/gguf/*.gguf
+    python tests/oracle/make_gguf_model_goldens.py     # rewrites tests/golden/gguf_models/*.gguf
 
 Each file holds the same numbers as the model it is named after, so its logits are those of that golden. Names of tensors come
 from the gguf package; what the converter changes is written out here: rows of q and k permuted (llama), experts stacked,
@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import load_file
 
 ROOT = Path(__file__).resolve().parents[2]
-FAMILIES, OUT = ROOT / "tests/golden/families", ROOT / "tests/golden/gguf"
+FAMILIES, OUT = ROOT / "tests/golden/families", ROOT / "tests/golden/gguf_models"
 
 ARCHITECTURES = {"llama": "llama", "mistral": "llama", "mixtral": "llama", "qwen2": "qwen2", "qwen3": "qwen3",
                  "qwen2_moe": "qwen2moe", "qwen3_moe": "qwen3moe", "olmoe": "olmoe", "gpt_oss": "gpt-oss",
