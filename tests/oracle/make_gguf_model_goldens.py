@@ -31,7 +31,7 @@ FILES = {
     "mixtral": {}, "mixtral_fused_tied": {}, "qwen2": {}, "qwen3_bias": {}, "qwen2_moe": {}, "qwen3_moe": {},
     "olmoe": {}, "olmoe_clip_qkv": {}, "deepseek_v2_lite": {}, "deepseek_v2_lite_unsplit": {"split": False},
     "deepseek_v2_group_limited": {}, "deepseek_v3_yarn_groups": {}, "deepseek_v3_yarn_groups_unsplit": {"split": False},
-    "deepseek_v3_kimi_k2": {}, "deepseek_v3_plain": {}, "gpt_oss_bf16": {},
+    "deepseek_v3_kimi_k2": {}, "deepseek_v3_plain": {}, "gpt_oss_bf16": {}, "gpt_oss_mxfp4": {},
 }
 EXPERT = re.compile(r"(.*\.experts)\.(\d+)\.(.*)\.weight")
 
@@ -57,11 +57,28 @@ def stacked(tensors):
     return result | {name: torch.stack([parts[e] for e in range(len(parts))]) for name, parts in experts.items()}
 
 
+def mxfp4(blocks, scales):
+    """[..., blocks, 16] codes of neighbours in a byte, and [..., blocks] exponents, become blocks of ggml: the exponent, then
+    codes i and i + 16 in a byte."""
+    codes = torch.stack([blocks & 15, blocks >> 4], dim=-1).flatten(-2)
+    packed = codes[..., :16] | codes[..., 16:] << 4
+    return torch.cat([scales.unsqueeze(-1), packed], dim=-1).flatten(-2)
+
+
 def gpt_oss(tensors):
     """Plain experts lie transposed, and the rows of gate and up alternate."""
     result = {}
     for name, tensor in tensors.items():
-        if name.endswith("experts.gate_up_proj"):
+        if name.endswith("_blocks"):
+            tensor, base = mxfp4(tensor, tensors[name.replace("_blocks", "_scales")]), name.removesuffix("_blocks")
+            if base.endswith("gate_up_proj"):
+                base = base.removesuffix("gate_up_proj")
+                result[base + "gate_proj.weight"], result[base + "up_proj.weight"] = tensor[:, ::2], tensor[:, 1::2]
+            else:
+                result[base + ".weight"] = tensor
+        elif name.endswith("_scales"):
+            continue
+        elif name.endswith("experts.gate_up_proj"):
             turned, base = tensor.transpose(1, 2), name.removesuffix("gate_up_proj")
             result[base + "gate_proj.weight"], result[base + "up_proj.weight"] = turned[:, ::2], turned[:, 1::2]
         elif name.endswith("experts.down_proj"):
@@ -201,7 +218,9 @@ def main():
                 tensor = tensor.squeeze(0)
             if tensor.dim() == 1 or new.endswith("ffn_gate_inp.weight"):
                 tensor = tensor.float()
-            if tensor.dtype == torch.bfloat16:
+            if tensor.dtype == torch.uint8:
+                writer.add_tensor(new, tensor.numpy(), raw_dtype=gguf.GGMLQuantizationType.MXFP4)
+            elif tensor.dtype == torch.bfloat16:
                 writer.add_tensor(new, tensor.view(torch.uint16).numpy().view(np.uint8), raw_dtype=gguf.GGMLQuantizationType.BF16)
             else:
                 writer.add_tensor(new, tensor.numpy())
