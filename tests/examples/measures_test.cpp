@@ -417,7 +417,7 @@ TEST(TrineVerify, ComparesWithLogitsOfAnotherImplementation) {
   const auto values = golden.logits.view().span();
   const std::string logits(reinterpret_cast<const char*>(values.data()), values.size_bytes());
   std::vector<std::int64_t> ids(golden.tokens.begin(), golden.tokens.end());
-  const std::vector<std::size_t> shape = {golden.logits.extent(0), golden.logits.extent(1)};
+  const std::vector<std::size_t> shape = {golden.logits.view().extent(0), golden.logits.view().extent(1)};
   SafetensorsFileWriter writer;
   writer.add("logits", "F32", shape, logits);
   writer.add("input_ids", "I64", {ids.size()}, {reinterpret_cast<const char*>(ids.data()), 8 * ids.size()});

@@ -63,7 +63,7 @@ TEST_P(QuantizeGguf, WritesADirectoryWithTheSameBits) {
 INSTANTIATE_TEST_SUITE_P(Files, QuantizeGguf,
                          testing::Values("llama_biases", "llama_llama3_rope", "mixtral", "qwen2_moe",
                                          "deepseek_v3_plain", "deepseek_v2_lite_unsplit", "gpt_oss_mxfp4"),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& test) { return test.param; });
 
 TEST_F(QuantizeGgufFile, WritesTheMetadataAsFiles) {
   const std::string file = directory_
@@ -99,7 +99,7 @@ TEST_F(QuantizeGgufFile, IsLeftAlone) {
   const fs::path file = directory_.path() / "qwen3_moe.gguf";
   fs::copy_file(kFiles / "qwen3_moe.gguf", file);
   const ModelQuantizer quantizer(file);
-  EXPECT_ERROR(quantizer.write(quantizer.plan(DType::f32), file), FileError, "exists");
+  EXPECT_ERROR(quantizer.write(quantizer.plan(DType::f32), file), FileError, "expected a name that is free");
   fs::last_write_time(file, fs::last_write_time(file) + std::chrono::hours(1));
   EXPECT_ERROR(quantizer.write(quantizer.plan(DType::f32), directory_.path() / "out"), FileError,
                "qwen3_moe.gguf: changed while it was read");
