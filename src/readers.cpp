@@ -3,4 +3,6 @@
 #include <trine/json/parse.inl>
 #include <trine/platform/anonymous_memory.inl>
 #include <trine/platform/mapped_file.inl>
+#include <trine/weights/gguf.inl>
+#include <trine/weights/gguf_metadata.inl>
 #include <trine/weights/open_weights.inl>

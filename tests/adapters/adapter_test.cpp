@@ -25,7 +25,7 @@
 
 #include "support/expect_error.hpp"
 #include "support/golden.hpp"
-#include "support/safetensors_writer.hpp"
+#include "support/safetensors_file_writer.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace trine::test {
@@ -58,7 +58,7 @@ struct Files {
   }
 
   void write(const TemporaryDirectory& folder) const {
-    SafetensorsWriter writer;
+    SafetensorsFileWriter writer;
     for (const auto& [name, tensor] : tensors)
       writer.add(name, "F32", tensor.shape,
                  {reinterpret_cast<const char*>(tensor.values.data()), tensor.values.size() * sizeof(float)});
@@ -283,7 +283,7 @@ TEST_F(AdapterFiles, AreRefusedAsPickles) {
 Model square_experts() {
   const fs::path golden = kGolden / "families" / "olmoe";
   const Safetensors source(golden / "model.safetensors");
-  SafetensorsWriter writer;
+  SafetensorsFileWriter writer;
   for (const std::string_view name : source.names()) {
     const StoredTensor& tensor = *source.find(name);
     std::string bytes(reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size());

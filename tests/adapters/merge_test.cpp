@@ -25,7 +25,7 @@
 
 #include "support/expect_error.hpp"
 #include "support/random_adapter.hpp"
-#include "support/safetensors_writer.hpp"
+#include "support/safetensors_file_writer.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace trine::test {
@@ -157,7 +157,7 @@ TEST(MergedModels, HaveNoPlaceForABiasOfATiedHead) {
   const auto bytes = [&](std::size_t count) {
     return std::string_view(reinterpret_cast<const char*>(numbers.data()), count * sizeof(float));
   };
-  test::SafetensorsWriter file;
+  test::SafetensorsFileWriter file;
   file.add("lm_head.lora_A.weight", "F32", {1, hidden}, bytes(hidden));
   file.add("lm_head.lora_B.weight", "F32", {vocab, 1}, bytes(vocab));
   file.add("lm_head.lora_B.bias", "F32", {vocab}, bytes(vocab));

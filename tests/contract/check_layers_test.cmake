@@ -32,6 +32,8 @@ expect(core/x.hpp "${spdx}inline void f() { assert(true); }\n" "an assertion is 
 expect(core/x.hpp "${spdx}namespace {\n}\n" "no unnamed namespace")
 expect(core/x.hpp "${spdx}static int x = 1;\n" "no namespace-scope static")
 expect(weights/x.hpp "${spdx}if (dtype == kQ8) return;\n" "others ask the table of quant/weight_formats.hpp (kQ8)")
+expect(weights/x.hpp "${spdx}if (dtype == kQ4_K) return;\n" "others ask the table of quant/weight_formats.hpp (kQ4_)")
+expect(weights/x.hpp "${spdx}if (dtype == kIq4Nl) return;\n" "others ask the table of quant/weight_formats.hpp (kIq4)")
 expect(nn/x.hpp "${spdx}struct LlamaScaling {};\n" "a model's name stands in its builder")
 expect(quant/x.hpp "${spdx}// Llama, DeepSeek\ninline constexpr int kQ8 = 1;\n" "1 headers keep the order")
 expect(core/x.hpp "${spdx}#include <trine/core/x.hpp>\n" "in a cycle")

@@ -15,7 +15,7 @@
 #include <trine/weights/open_weights.hpp>
 #include <trine/weights/safetensors.hpp>
 
-#include "support/safetensors_writer.hpp"
+#include "support/safetensors_file_writer.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace trine {
@@ -73,10 +73,10 @@ TEST_F(FileFormats, TheSafetensorsHeaderFitsItsData) {
 
 TEST_F(FileFormats, TheIndexFitsItsFiles) {
   const test::TemporaryDirectory directory;
-  test::SafetensorsWriter one;
+  test::SafetensorsFileWriter one;
   one.add("model.norm.weight", "F32", {16}, std::string(64, '\0'));
   directory.write("model-00001-of-00002.safetensors", one.file());
-  test::SafetensorsWriter two;
+  test::SafetensorsFileWriter two;
   two.add("lm_head.weight", "BF16", {32, 16}, std::string(1024, '\0'));
   directory.write("model-00002-of-00002.safetensors", two.file());
   directory.write("model.safetensors.index.json", block("### model.safetensors.index.json", "json"));

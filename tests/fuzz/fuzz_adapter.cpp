@@ -16,7 +16,7 @@
 #include <trine/text/tokenizer/pcre2_regex.hpp>
 
 #include "fuzz/plausible_size.hpp"
-#include "support/safetensors_writer.hpp"
+#include "support/safetensors_file_writer.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace {

@@ -8,7 +8,7 @@
 
 #include <trine/weights/sharded_safetensors.hpp>
 
-#include "support/safetensors_writer.hpp"
+#include "support/safetensors_file_writer.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace {
@@ -27,7 +27,7 @@ class Folder {
 
  private:
   void add(const char* file, std::string_view tensors) const {
-    trine::test::SafetensorsWriter writer;
+    trine::test::SafetensorsFileWriter writer;
     for (const char name : tensors) writer.add(std::string(1, name), "U8", {1}, "0");
     directory_.write(file, writer.file());
   }

@@ -10,7 +10,7 @@
 
 #include "fuzz/model_under_test.hpp"
 #include "fuzz/plausible_size.hpp"
-#include "support/safetensors_writer.hpp"
+#include "support/safetensors_file_writer.hpp"
 #include "support/temporary_directory.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

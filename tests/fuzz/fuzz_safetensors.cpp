@@ -10,7 +10,7 @@
 #include <trine/weights/safetensors.hpp>
 
 #include "fuzz/plausible_size.hpp"
-#include "support/safetensors_writer.hpp"
+#include "support/safetensors_file_writer.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace {

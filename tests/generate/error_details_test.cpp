@@ -22,7 +22,7 @@
 #include <trine/text/tokenizer/tokenizer.hpp>
 
 #include "generate/golden_input.hpp"
-#include "support/safetensors_writer.hpp"
+#include "support/safetensors_file_writer.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace trine {
@@ -85,7 +85,7 @@ class Files {
 };
 
 std::string safetensors(const std::string& dtype, const std::string& bytes) {
-  test::SafetensorsWriter writer;
+  test::SafetensorsFileWriter writer;
   writer.add("embed_tokens.weight", dtype, {1}, bytes);
   return writer.file();
 }

@@ -17,6 +17,7 @@
 #include <trine/kernels/convert.hpp>
 #include <trine/kernels/matmul.hpp>
 
+#include "support/ggml_golden.hpp"
 #include "support/random_tensor.hpp"
 #include "support/reference_formats.hpp"
 #include "support/test_executor.hpp"
@@ -24,14 +25,21 @@
 namespace trine {
 namespace {
 
+bool is_of_ggml(const WeightFormat& format) { return format.ggml_type >= 0 && size_bytes(format.dtype) == 0; }
+
 // A matrix in some format: encoded, or of bytes that are no NaN and no infinity in any format; scales that leave blocks
-// ragged, where blocks are of any shape.
+// ragged, where blocks are of any shape. In formats of ggml it is blocks of the golden, in another order in every row.
 class Sample {
  public:
   Sample(const WeightFormat& format, std::size_t rows, std::size_t columns) : format_(format) {
     std::mt19937 random(static_cast<unsigned>(rows + columns));
     bytes_.resize(static_cast<std::size_t>(stored_bytes(format.dtype, std::array{rows, columns}).value()));
-    if (format.encode != nullptr) {
+    if (is_of_ggml(format)) {
+      golden_ = test::read_ggml_golden(format.name);
+      for (std::size_t b = 0; b * golden_.bytes < bytes_.size(); ++b)
+        std::copy_n(golden_.blocks.data() + golden_block(b) * golden_.bytes, golden_.bytes,
+                    bytes_.data() + b * golden_.bytes);
+    } else if (format.encode != nullptr) {
       const auto values = test::random_tensor({rows, columns}, 7);
       format.encode(values.data(), columns, rows, columns, data());
     } else {
@@ -59,17 +67,24 @@ class Sample {
 
   [[nodiscard]] const WeightMatrix& matrix() const { return matrix_; }
   [[nodiscard]] double reference(std::size_t r, std::size_t c) const {
+    if (is_of_ggml(format_)) {
+      const std::size_t i = r * matrix_.columns + c;
+      return golden_.decoded[golden_block(i / golden_.values) * golden_.values + i % golden_.values];
+    }
     return test::reference_formats().at(std::string(format_.name))(
         {bytes_.data(), matrix_.columns, scales_.data(), matrix_.scales.block_rows, matrix_.scales.block_columns}, r,
         c);
   }
 
  private:
+  // The block of the golden that is block number b of the matrix.
+  [[nodiscard]] std::size_t golden_block(std::size_t b) const { return (b + b / 3) % golden_.finite_count; }
   std::byte* data() { return reinterpret_cast<std::byte*>(bytes_.data()); }
 
   const WeightFormat& format_;
   std::vector<std::uint8_t> bytes_;
   std::vector<std::uint8_t> scales_;
+  test::GgmlGolden golden_ = {};
   WeightMatrix matrix_;
 };
 
@@ -88,7 +103,7 @@ TEST(WeightFormats, HaveNamesAndTypesOfTheirOwn) {
     EXPECT_EQ(to_string(format->dtype), format->name);
     EXPECT_EQ(parse_dtype(format->name), format->dtype);
     EXPECT_EQ(find_format(format->dtype), format);
-    EXPECT_TRUE(test::reference_formats().contains(std::string(format->name)))
+    EXPECT_TRUE(is_of_ggml(*format) || test::reference_formats().contains(std::string(format->name)))
         << format->name << ": expected a line in tests/support/reference_formats.hpp";
     EXPECT_TRUE(format->in_checkpoints || format->in_native_file) << format->name << " is in no file";
   }

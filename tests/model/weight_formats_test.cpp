@@ -18,18 +18,18 @@
 
 #include "support/expect_error.hpp"
 #include "support/golden.hpp"
-#include "support/safetensors_writer.hpp"
+#include "support/safetensors_file_writer.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace trine {
 namespace {
 
 namespace fs = std::filesystem;
-using test::SafetensorsWriter;
+using test::SafetensorsFileWriter;
 
 const fs::path kGolden = fs::path(TRINE_TEST_DATA) / "summary_expert_attention";
 
-void add(SafetensorsWriter& writer, const std::string& name, const StoredTensor& tensor) {
+void add(SafetensorsFileWriter& writer, const std::string& name, const StoredTensor& tensor) {
   std::string dtype(to_string(tensor.dtype));
   for (char& c : dtype) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   writer.add(name, dtype, tensor.shape, {reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size()});
@@ -41,7 +41,7 @@ class Converted {
   Converted(std::size_t files, std::size_t shift) {
     fs::copy_file(kGolden / "config.json", directory_.path() / "config.json");
     const NativeWeights source(kGolden);
-    std::vector<SafetensorsWriter> writers(files);
+    std::vector<SafetensorsFileWriter> writers(files);
     Json map = Json::object();
     std::size_t next = 0;
     for (const std::string_view name : source.names()) {

@@ -16,7 +16,7 @@
 #include <trine/quantize/quantize_model.hpp>
 
 #include "support/expect_error.hpp"
-#include "support/safetensors_writer.hpp"
+#include "support/safetensors_file_writer.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace trine {
@@ -77,7 +77,7 @@ class Source {
   }
 
  private:
-  test::SafetensorsWriter writer_;
+  test::SafetensorsFileWriter writer_;
   test::TemporaryDirectory directory_;
 };
 

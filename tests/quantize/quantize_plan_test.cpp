@@ -20,8 +20,7 @@ class Zeros : public TensorMap {
  public:
   void add(const std::string& name, DType dtype, std::vector<std::size_t> shape, const TensorUse& use = {}) {
     record_.add(name, use);
-    std::size_t bytes = size_bytes(dtype);
-    for (const std::size_t extent : shape) bytes *= extent;
+    const auto bytes = static_cast<std::size_t>(stored_bytes(dtype, shape).value());
     const auto& zeros = memory_.emplace(name, std::vector<std::byte>(bytes)).first->second;
     tensors_[name] = {dtype, std::move(shape), zeros};
   }
@@ -244,9 +243,8 @@ TEST(QuantizePlan, NamesATensorThatCannotBeConverted) {
     return plan_of(source, kQ8);
   };
   const std::string expected =
-      "model.layers.0.mlp.up_proj.weight: expected weights in q8, q4, bf16, f16, f32, bf16_panels, f8_e4m3 or mxfp4 "
-      "that "
-      "can be converted, found ";
+      "model.layers.0.mlp.up_proj.weight: expected weights in q8, q4, bf16, f16, f32, bf16_panels, f8_e4m3 or "
+      "mxfp4, or in blocks of GGUF, that can be converted, found ";
   EXPECT_ERROR(refused(DType::i64, {3}), WeightError, expected + "i64 [3] (model.safetensors)");
   EXPECT_ERROR(refused(DType::u8, {3, 4}), WeightError, expected + "u8 [3, 4]");
   EXPECT_ERROR(refused(DType::f8_e5m2, {3, 4}), WeightError, expected + "f8_e5m2 [3, 4]");

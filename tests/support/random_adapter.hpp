@@ -16,7 +16,7 @@
 #include <trine/model/model.hpp>
 #include <trine/weights/linear_maps.hpp>
 
-#include "support/safetensors_writer.hpp"
+#include "support/safetensors_file_writer.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace trine::test {
@@ -27,7 +27,7 @@ inline void write_random_adapter(const Model& model, std::size_t rank, unsigned 
                                  const TemporaryDirectory& directory,
                                  const std::function<bool(std::string_view module)>& chosen = {}) {
   std::mt19937 random(seed);
-  SafetensorsWriter writer;
+  SafetensorsFileWriter writer;
   const auto add = [&](const std::string& name, const std::vector<std::size_t>& shape, float deviation) {
     std::size_t count = 1;
     for (const std::size_t extent : shape) count *= extent;

@@ -56,7 +56,7 @@ inline PanelGroup panel_group(const ReferenceMatrix& m, std::size_t r, std::size
   return {m.bytes + r / 16 * panel + c / 128 * (header + 128 * 16 * bits / 8), r % 16, c % 128};
 }
 
-/// The value at (r, c) by the name of the format. A new format has its line here.
+/// The value at (r, c) by the name of the format. A new format has its line here; those of ggml have goldens instead.
 inline const std::map<std::string, std::function<double(const ReferenceMatrix&, std::size_t, std::size_t)>>&
 reference_formats() {
   static const std::map<std::string, std::function<double(const ReferenceMatrix&, std::size_t, std::size_t)>> formats =

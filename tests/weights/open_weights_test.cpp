@@ -8,7 +8,7 @@
 #include <gmock/gmock.h>
 
 #include "support/expect_error.hpp"
-#include "support/safetensors_writer.hpp"
+#include "support/safetensors_file_writer.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace trine {
@@ -24,7 +24,7 @@ class OpenWeights : public testing::TestWithParam<FileAccess> {
       "tensors": {"native": {"dtype": "f32", "shape": [1], "offset": 0, "nbytes": 4}}})");
   }
   void write_safetensors(const char* file, const char* tensor) const {
-    test::SafetensorsWriter writer;
+    test::SafetensorsFileWriter writer;
     writer.add(tensor, "F32", {1}, "0123");
     directory_.write(file, writer.file());
   }

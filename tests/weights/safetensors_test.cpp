@@ -9,14 +9,14 @@
 #include <gmock/gmock.h>
 
 #include "support/expect_error.hpp"
-#include "support/safetensors_writer.hpp"
+#include "support/safetensors_file_writer.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace trine {
 namespace {
 
 using test::safetensors_file;
-using test::SafetensorsWriter;
+using test::SafetensorsFileWriter;
 using test::TemporaryDirectory;
 using testing::ElementsAre;
 using testing::IsEmpty;
@@ -43,7 +43,7 @@ INSTANTIATE_TEST_SUITE_P(Safetensors, SafetensorsByAccess, testing::Values(FileA
                          [](const auto& instance) { return instance.param == FileAccess::map ? "map" : "read"; });
 
 TEST_P(SafetensorsByAccess, GivesEveryTensorAsItIsStored) {
-  SafetensorsWriter writer;
+  SafetensorsFileWriter writer;
   writer.add("b", "BF16", {2, 3}, counting(12));
   writer.add("a", "F32", {2}, counting(8, 100));
   const Safetensors source = open(directory_, writer.file(), GetParam());
@@ -60,7 +60,7 @@ TEST_P(SafetensorsByAccess, GivesEveryTensorAsItIsStored) {
 }
 
 TEST_P(SafetensorsByAccess, OutlivesTheNameOfItsFile) {
-  SafetensorsWriter writer;
+  SafetensorsFileWriter writer;
   writer.add("a", "U8", {3}, "abc");
   const Safetensors source = open(directory_, writer.file(), GetParam());
   std::filesystem::remove(directory_.path() / "model.safetensors");
@@ -78,7 +78,7 @@ TEST_P(SafetensorsByAccess, RefusesAnEmptyFileAndAFolder) {
 // not align, and only those.
 TEST_P(SafetensorsByAccess, CopiesOnlyWhatIsNotAligned) {
   for (const std::size_t shift : {0U, 1U, 2U, 4U}) {
-    SafetensorsWriter writer;
+    SafetensorsFileWriter writer;
     writer.add("a", "U8", {2}, counting(2));
     writer.add("b", "F16", {1}, counting(2, 2));
     writer.add("c", "F32", {1}, counting(4, 4));
@@ -99,7 +99,7 @@ TEST_P(SafetensorsByAccess, CopiesOnlyWhatIsNotAligned) {
 }
 
 TEST(Safetensors, HasEveryElementType) {
-  SafetensorsWriter writer;
+  SafetensorsFileWriter writer;
   for (const DTypeInfo& info : kDTypes) {
     std::string name(info.name);
     for (char& c : name) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
@@ -125,7 +125,7 @@ TEST(Safetensors, MayHoldNothing) {
 
 // An empty tensor shares its offset with another one, before it or after it; a scalar has no extents.
 TEST(Safetensors, HasEmptyTensorsAndScalars) {
-  SafetensorsWriter writer;
+  SafetensorsFileWriter writer;
   writer.add("empty first", "F32", {0}, "");
   writer.add("scalar", "F32", {}, counting(4));
   writer.add("empty between", "BF16", {3, 0, 5}, "");
@@ -153,7 +153,7 @@ TEST(Safetensors, OrdersEmptyTensorsByTheirOffsets) {
 
 // A file cut at any byte is an error of ours.
 TEST(Safetensors, RefusesAFileCutAnywhere) {
-  SafetensorsWriter writer;
+  SafetensorsFileWriter writer;
   writer.add("a", "U8", {5}, "01234");
   writer.add("b", "F16", {2, 1}, "5678");
   const std::string whole = writer.file();
@@ -360,7 +360,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(Safetensors, TakesSixtyFourExtentsAndNoMore) {
   const auto file = [](std::size_t rank) {
-    SafetensorsWriter writer;
+    SafetensorsFileWriter writer;
     writer.add("a", "U8", std::vector<std::size_t>(rank, 1), "x");
     return writer.file();
   };

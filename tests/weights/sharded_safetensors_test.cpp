@@ -10,13 +10,13 @@
 #include <gmock/gmock.h>
 
 #include "support/expect_error.hpp"
-#include "support/safetensors_writer.hpp"
+#include "support/safetensors_file_writer.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace trine {
 namespace {
 
-using test::SafetensorsWriter;
+using test::SafetensorsFileWriter;
 using testing::ElementsAre;
 
 constexpr const char* kIndex = "model.safetensors.index.json";
@@ -27,11 +27,11 @@ constexpr const char* kTwo = "model-00002-of-00002.safetensors";
 class ShardedTest : public testing::Test {
  protected:
   ShardedTest() {
-    SafetensorsWriter one;
+    SafetensorsFileWriter one;
     one.add("a", "U8", {2}, "aA");
     one.add("c", "U8", {1}, "c");
     directory_.write(kOne, one.file());
-    SafetensorsWriter two;
+    SafetensorsFileWriter two;
     two.add("b", "U8", {3}, "bbb");
     directory_.write(kTwo, two.file());
   }
@@ -137,7 +137,7 @@ TEST_F(ShardedTest, RefusesATensorThatTheIndexDoesNotList) {
 }
 
 TEST_F(ShardedTest, RefusesATensorThatTwoFilesHold) {
-  SafetensorsWriter two;
+  SafetensorsFileWriter two;
   two.add("b", "U8", {3}, "bbb");
   two.add("c", "U8", {1}, "C");
   directory_.write(kTwo, two.file());

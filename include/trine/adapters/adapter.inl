@@ -246,6 +246,14 @@ class AdapterReader {
   // Returns whether the model has a place for the module.
   bool assign(const std::string& module, const Tensors& tensors) {
     const std::string name = detail::canonical_module(module);
+    if (const auto found = by_module_.find(name);
+        found != by_module_.end() && model_.linear_maps()[found->second].permuted_rows) {
+      fail(tensors.names.front(),
+           "updates " + name +
+               ", whose rows the conversion to GGUF has permuted; load the checkpoint that the file was "
+               "made from",
+           ErrorKind::unsupported);
+    }
     if (!tensors.updates()) return assign_saved(name, tensors);
     if (tensors.a == nullptr) fail(tensors.names.front(), "expected lora_A and lora_B, found no lora_A");
     if (tensors.b == nullptr) fail(tensors.names.front(), "expected lora_A and lora_B, found no lora_B");

@@ -36,6 +36,7 @@ struct GroupedQueryOptions {
   float norm_epsilon = 1e-6F;                    ///< of qk_norm
   std::optional<float> clip_qkv = std::nullopt;  ///< clamps q, k and v to [-clip, clip]
   bool sinks = false;                            ///< a learned logit per head takes part in the softmax and is dropped
+  bool permuted_rows = false;  ///< of q_proj and k_proj, by a conversion to interleaved pairs: adapters do not fit
 };
 
 /// q, k, v = x W_q, x W_k, x W_v, head group after head group; q and k rotated by the pattern's
@@ -54,8 +55,10 @@ class GroupedQueryAttention : public Attention {
                         const GroupedQueryOptions& options = {})
       : head_dim_(head_dim),
         head_groups_(std::move(head_groups)),
-        q_(scope / "q_proj", hidden, count_heads(&HeadGroup::num_heads) * head_dim, options.qkv_bias),
-        k_(scope / "k_proj", hidden, count_heads(&HeadGroup::num_kv_heads) * head_dim, options.qkv_bias),
+        q_(scope.permuted(options.permuted_rows) / "q_proj", hidden, count_heads(&HeadGroup::num_heads) * head_dim,
+           options.qkv_bias),
+        k_(scope.permuted(options.permuted_rows) / "k_proj", hidden, count_heads(&HeadGroup::num_kv_heads) * head_dim,
+           options.qkv_bias),
         v_(scope / "v_proj", hidden, count_heads(&HeadGroup::num_kv_heads) * head_dim, options.qkv_bias),
         o_(scope / "o_proj", count_heads(&HeadGroup::num_heads) * head_dim, hidden, options.o_bias),
         clip_qkv_(options.clip_qkv),

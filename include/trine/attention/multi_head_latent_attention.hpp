@@ -15,6 +15,7 @@
 #include <trine/attention/attention.hpp>
 #include <trine/attention/attention_block.hpp>
 #include <trine/attention/chunking.hpp>
+#include <trine/attention/latent_up_projection.hpp>
 #include <trine/cache/latent_cache_layout.hpp>
 #include <trine/kernels/kv_rows.hpp>
 #include <trine/kernels/transpose.hpp>
@@ -66,8 +67,8 @@ struct MlaOptions {
 class MultiHeadLatentAttention : public Attention {
  public:
   /// Reads "q_proj" [heads * (N + R), hidden], or "q_a_proj" [q_lora_rank, hidden], "q_a_layernorm" and "q_b_proj"
-  /// [heads * (N + R), q_lora_rank]; "kv_a_proj_with_mqa" [C + R, hidden], "kv_a_layernorm", "kv_b_proj" [heads * (N +
-  /// D), C] and "o_proj" [hidden, heads * D]. `rotary` rotates heads of R. Throws WeightError.
+  /// [heads * (N + R), q_lora_rank]; "kv_a_proj_with_mqa" [C + R, hidden], "kv_a_layernorm", "o_proj" [hidden, heads *
+  /// D] and what LatentUpProjection reads. `rotary` rotates heads of R. Throws WeightError.
   MultiHeadLatentAttention(const WeightScope& scope, const MlaOptions& options, std::shared_ptr<const Rotary> rotary)
       : options_(options),
         width_(options.kv_lora_rank + options.qk_rope_head_dim),
@@ -76,8 +77,7 @@ class MultiHeadLatentAttention : public Attention {
            options.num_heads * head_dim_),
         kv_a_(scope / "kv_a_proj_with_mqa", options.hidden_size, width_, bias()),
         kv_norm_(scope / "kv_a_layernorm", options.kv_lora_rank, options.norm_epsilon),
-        kv_b_((scope / "kv_b_proj").unpacked("read by head and transposed"), options.kv_lora_rank,
-              options.num_heads * (options.qk_nope_head_dim + options.v_head_dim)),
+        kv_b_(scope, {options.num_heads, options.qk_nope_head_dim, options.v_head_dim, options.kv_lora_rank}),
         o_(scope / "o_proj", options.num_heads * options.v_head_dim, options.hidden_size, bias()),
         rotary_(std::move(rotary)) {
     if (!options.q_lora_rank) return;
@@ -296,21 +296,23 @@ class MultiHeadLatentAttention : public Attention {
                     .rows = workspace.take<float>(naive ? kBlock * head_dim_ : 0),
                     .keys = workspace.take<float>(naive ? kBlock * head_dim_ : 0),
                     .values = workspace.take<float>(naive ? kBlock * options_.v_head_dim : 0),
-                    .copy = workspace.take<std::byte>(copies ? kv_b_.copy_bytes(head_rows) : 0),
+                    .copy = workspace.take<std::byte>(copies ? kv_b_.joined()->copy_bytes(head_rows) : 0),
                     .latents = {},
                     .absorbed = workspace.take<float>(absorbed_rows * width_),
                     .mixed = workspace.take<float>(absorbed_rows * rank),
                     .low_rank = workspace.take<float>(cut.rank * std::max(kBlock, kMaxRows)),
                     .query = workspace.take<float>(cut.rank == 0 ? 0 : kMaxRows * options_.qk_nope_head_dim)};
     if (naive) {
-      const Linear& head = copies ? kv_b_.copy_without_weights(head_rows) : kv_b_;
-      scratch.latents = input_buffer(context, kBlock, {&head});
+      const Linear key = copies ? kv_b_.joined()->copy_without_weights(head_rows) : kv_b_.key(0);
+      const Linear value = copies ? key : kv_b_.value(0);
+      scratch.latents = input_buffer(context, kBlock, {&key, &value});
     }
     return scratch;
   }
 
   [[nodiscard]] bool copies_heads(const ExecutionContext& execution) const noexcept {
-    return kv_b_.wants_copies(execution, {options_.qk_nope_head_dim, options_.v_head_dim});
+    return kv_b_.joined() != nullptr &&
+           kv_b_.joined()->wants_copies(execution, {options_.qk_nope_head_dim, options_.v_head_dim});
   }
 
   // Keys and values of a head are computed page by page, each for all rows of the part.
@@ -329,18 +331,18 @@ class MultiHeadLatentAttention : public Attention {
                                   .ldz = z.extent(1),
                                   .softmax = scratch.softmax.data(),
                                   .scores = scratch.scores.data()};
-    std::optional<Linear> copy;
-    if (!scratch.copy.empty()) copy = kv_b_.copy_columns(key_row(head), key_row(1), scratch.copy.data());
-    const Linear& weights = copy ? *copy : kv_b_;
-    const std::size_t first_column = copy ? 0 : key_row(head);
+    const bool copies = !scratch.copy.empty();
+    const Linear key_map =
+        copies ? kv_b_.joined()->copy_columns(key_row(head), key_row(1), scratch.copy.data()) : kv_b_.key(head);
+    const Linear value_map = copies ? key_map : kv_b_.value(head);
+    const std::size_t first_value = copies ? options_.qk_nope_head_dim : 0;
     init_attention(queries, nullptr);
     for (std::size_t first = part.begin / kBlock * kBlock; first < part.end(); first += kBlock) {
       const std::size_t count = std::min(kBlock, part.end() - first);
       const float* page = part.cache.page(execution.isa, first / kBlock, count, scratch.loaded);
       const kernels::ActivationRows latent = prepare_page(execution, scratch.latents, page, count);
       float* row = scratch.rows.data();
-      weights.forward_columns(execution, latent, nullptr, 0, count, first_column, options_.qk_nope_head_dim, row,
-                              head_dim_);
+      key_map.forward_columns(execution, latent, nullptr, 0, count, 0, options_.qk_nope_head_dim, row, head_dim_);
       part.updates.add(execution.isa, page, width_, count, key_row(head), options_.qk_nope_head_dim, row, head_dim_,
                        scratch.low_rank.data());
       for (std::size_t m = 0; m < count; ++m)
@@ -349,8 +351,7 @@ class MultiHeadLatentAttention : public Attention {
       float* key = scratch.keys.data();
       kernels::transpose(row, head_dim_, count, head_dim_, key, kBlock);
       float* value = scratch.values.data();
-      weights.forward_columns(execution, latent, nullptr, 0, count, first_column + options_.qk_nope_head_dim,
-                              value_width, value, value_width);
+      value_map.forward_columns(execution, latent, nullptr, 0, count, first_value, value_width, value, value_width);
       part.updates.add(execution.isa, page, width_, count, key_row(head) + options_.qk_nope_head_dim, value_width,
                        value, value_width, scratch.low_rank.data());
       const KeyValues<float> keys{key, kBlock, true, value, value_width, count};
@@ -395,8 +396,9 @@ class MultiHeadLatentAttention : public Attention {
     for (std::size_t h = 0; h < heads; ++h) {
       const float* head = q.row(row).data() + (first_head + h) * head_dim_;
       if (part.updates.empty()) {
-        kv_b_.forward_transposed(execution.isa, head, q.extent(1), rows, key_row(first_head + h),
-                                 options_.qk_nope_head_dim, query + h * width_, heads * width_);
+        kv_b_.key(first_head + h)
+            .forward_transposed(execution.isa, head, q.extent(1), rows, 0, options_.qk_nope_head_dim,
+                                query + h * width_, heads * width_);
       } else {
         absorb_adapted(execution.isa, part.updates, head, q.extent(1), rows, key_row(first_head + h), scratch,
                        query + h * width_, heads * width_);
@@ -417,8 +419,9 @@ class MultiHeadLatentAttention : public Attention {
     for (std::size_t h = 0; h < heads; ++h) {
       const std::size_t first = key_row(first_head + h) + options_.qk_nope_head_dim;
       float* value = z.row(row).data() + (first_head + h) * options_.v_head_dim;
-      kv_b_.forward_columns(execution.isa, queries.z + h * rank, heads * rank, rows, first, options_.v_head_dim, value,
-                            z.extent(1));
+      kv_b_.value(first_head + h)
+          .forward_columns(execution.isa, queries.z + h * rank, heads * rank, rows, 0, options_.v_head_dim, value,
+                           z.extent(1));
       part.updates.add(execution.isa, queries.z + h * rank, heads * rank, rows, first, options_.v_head_dim, value,
                        z.extent(1), scratch.low_rank.data());
     }
@@ -434,7 +437,7 @@ class MultiHeadLatentAttention : public Attention {
     };
     copy_head();
     updates.apply_gain(first, width, rows, query, width);
-    kv_b_.forward_transposed(isa, query, width, rows, first, width, y, ldy);
+    kv_b_.joined()->forward_transposed(isa, query, width, rows, first, width, y, ldy);
     if (updates.has_gain()) copy_head();
     updates.add_transposed(isa, query, width, rows, first, width, y, ldy, scratch.low_rank.data());
   }
@@ -452,7 +455,7 @@ class MultiHeadLatentAttention : public Attention {
   Linear q_;
   Linear kv_a_;
   RmsNorm kv_norm_;
-  Linear kv_b_;  // only its rows are used, head by head
+  LatentUpProjection kv_b_;
   Linear o_;
   std::shared_ptr<const Rotary> rotary_;  // its tables are shared by all layers
 };

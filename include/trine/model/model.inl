@@ -10,16 +10,20 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include <trine/core/hash.hpp>
 #include <trine/core/notes.hpp>
 #include <trine/json/object_reader.hpp>
+#include <trine/model/architectures/gguf/config.hpp>
+#include <trine/model/architectures/gguf/tensors.hpp>
 #include <trine/model/load_monitor.hpp>
 #include <trine/model/load_options.hpp>
 #include <trine/model/model.hpp>
 #include <trine/model/quantization_config.hpp>
 #include <trine/model/transformer.hpp>
+#include <trine/weights/gguf.hpp>
 #include <trine/weights/open_weights.hpp>
 #include <trine/weights/tensor_record.hpp>
 #include <trine/weights/weight_scope.hpp>
@@ -28,6 +32,7 @@
 namespace trine::inline TRINE_ABI {
 
 struct Model::State {
+  Json config;
   std::unique_ptr<const WeightSource> source;  // before `built`, whose layers borrow from it
   ModelParts built;
   LinearMaps linear_maps;
@@ -43,17 +48,33 @@ namespace detail {
 
 }  // namespace detail
 
-TRINE_DECL Model Model::load(const std::filesystem::path& directory, const LoadOptions& options) {
+TRINE_DECL Model Model::load(const std::filesystem::path& path, const LoadOptions& options) {
   LoadMonitor monitor(options);
-  const std::string source_name = (directory / "config.json").string();
-  const Json config = read_json_file(source_name);
-  static_cast<void>(
-      find_architecture(config, source_name, options.hooks.architectures));  // before weights are looked for
+  const auto on_read = [&monitor](const std::filesystem::path& file, std::uint64_t done, std::uint64_t total) {
+    monitor.on_read(file, done, total);
+  };
   Notes notes(options.allow_unknown);
-  auto source = open_weights(directory, options.access, &notes,
-                             [&monitor](const std::filesystem::path& file, std::uint64_t done, std::uint64_t total) {
-                               monitor.on_read(file, done, total);
-                             });
+  std::string source_name = path.string();
+  Json config;
+  std::unique_ptr<const WeightSource> source;
+  std::error_code ignored;  // what cannot be examined cannot be opened either
+  if (is_gguf(path)) {
+    auto file = std::make_unique<const GgufFile>(path, options.access, on_read);
+    const std::string architecture(file->metadata().string("general.architecture"));
+    config = gguf_config(file->metadata(), *file, notes);
+    source = std::make_unique<const GgufTensors>(std::move(file), architecture);
+  } else if (std::filesystem::is_regular_file(path, ignored)) {
+    throw FileError(path.string() +
+                        ": expected a model directory (config.json, weights, tokenizer.json) or a GGUF file, found "
+                        "another file",
+                    {.kind = ErrorKind::unsupported, .path = path.string()});
+  } else {
+    source_name = (path / "config.json").string();
+    config = read_json_file(source_name);
+    static_cast<void>(
+        find_architecture(config, source_name, options.hooks.architectures));  // before weights are looked for
+    source = open_weights(path, options.access, &notes, on_read);
+  }
   if (options.hooks.wrap_weights) source = options.hooks.wrap_weights(std::move(source));
   return build(config, source_name, std::move(source), options, std::move(notes), monitor);
 }
@@ -78,6 +99,7 @@ TRINE_DECL TensorRecord Model::tensor_record(const Json& config, const std::stri
 }
 
 TRINE_DECL const ModelInfo& Model::info() const noexcept { return state_->built.info; }
+TRINE_DECL const Json& Model::config() const noexcept { return state_->config; }
 TRINE_DECL const Transformer& Model::transformer() const noexcept { return *state_->built.transformer; }
 TRINE_DECL const WeightSource& Model::weights() const noexcept { return *state_->source; }
 TRINE_DECL std::size_t Model::weight_bytes() const noexcept { return state_->weight_bytes; }
@@ -111,6 +133,7 @@ TRINE_DECL Model Model::build(const Json& config, const std::string& source_name
                               std::unique_ptr<const WeightSource> source, const LoadOptions& options, Notes notes,
                               LoadMonitor& monitor) {
   auto state = std::make_shared<State>();
+  state->config = config;
   state->source = std::move(source);
   WeightReader reader(*state->source, parse_quantization_config(config, source_name, notes), &notes,
                       detail::fetch_callback(monitor));

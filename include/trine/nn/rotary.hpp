@@ -61,6 +61,10 @@ class Rotary {
     }
   }
 
+  /// Which elements form a pair.
+  [[nodiscard]] RotaryPairs pairs() const noexcept {
+    return next_pair_ == 2 ? RotaryPairs::interleaved : RotaryPairs::half_split;
+  }
   /// Number of rotated elements per head.
   [[nodiscard]] std::size_t rotary_dim() const noexcept { return 2 * half_; }
 

@@ -25,7 +25,7 @@ void encode_plain(const float* w, std::size_t ldw, std::size_t rows, std::size_t
 }
 
 template <class T>
-[[nodiscard]] constexpr WeightFormat plain_format(DType dtype) noexcept {
+[[nodiscard]] constexpr WeightFormat plain_format(DType dtype, int ggml_type) noexcept {
   return {.dtype = dtype,
           .name = element_name(dtype),
           .alignment = alignof(T),
@@ -34,13 +34,14 @@ template <class T>
           .encode = encode_plain<T>,
           .in_checkpoints = true,
           .in_native_file = true,
-          .is_conversion = true};
+          .is_conversion = true,
+          .ggml_type = ggml_type};
 }
 
 }  // namespace detail
 
-inline constexpr WeightFormat kF32Format = detail::plain_format<float>(DType::f32);
-inline constexpr WeightFormat kBf16Format = detail::plain_format<bfloat16>(DType::bf16);
-inline constexpr WeightFormat kF16Format = detail::plain_format<float16>(DType::f16);
+inline constexpr WeightFormat kF32Format = detail::plain_format<float>(DType::f32, 0);
+inline constexpr WeightFormat kBf16Format = detail::plain_format<bfloat16>(DType::bf16, 30);
+inline constexpr WeightFormat kF16Format = detail::plain_format<float16>(DType::f16, 1);
 
 }  // namespace trine::inline TRINE_ABI

@@ -20,14 +20,15 @@ struct WeightFormat {
 
   std::size_t block_rows = 1;     ///< slices of rows that a kernel can read directly begin at multiples of this
   std::size_t block_columns = 1;  ///< values of a row in one block
-  /// The columns of a matrix to be encoded must be a multiple of this. Blocks at the end of a row may be shorter.
+  /// The columns of a matrix to be encoded must be a multiple of this. Blocks at the end of a row may be shorter if it
+  /// is less than `block_columns`.
   std::size_t column_multiple = 1;
   std::size_t alignment = 1;  ///< bytes, of the first block
   /// Bytes of a row of blocks with `columns` columns, < 2^56, without scales in a separate tensor.
   std::size_t (*row_bytes)(std::size_t columns) noexcept = nullptr;
 
   /// out[k * out_step] = stored value (row, column + k * w.step[1]) for k < count, as f32; a quantised value times its
-  /// scale is rounded once.
+  /// scale, plus its minimum if there is one, is rounded once.
   void (*decode)(const WeightMatrix& w, std::size_t row, std::size_t column, std::size_t count, float* out,
                  std::size_t out_step) noexcept = nullptr;
   /// Stores w, row-major [rows, columns] of finite values, at `out`. Rows of blocks are independent of each other. Null
@@ -39,6 +40,7 @@ struct WeightFormat {
   bool in_native_file = false;            ///< weights.bin may contain it
   bool is_conversion = false;             ///< a target of conversion, selected by its name
   const WeightFormat* copy_of = nullptr;  ///< the format whose elements this one holds, bit by bit, in kernel order
+  int ggml_type = -1;                     ///< its number in GGUF files; -1: they cannot contain it
 
   /// For a matrix NAME with separate scales: NAME + codes_suffix holds the quantised values, NAME + scales_suffix one
   /// scale for each block.

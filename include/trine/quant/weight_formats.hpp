@@ -13,6 +13,11 @@
 
 #include <trine/core/check.hpp>
 #include <trine/quant/fp8_blocks.hpp>
+#include <trine/quant/ggml/codebooks.hpp>
+#include <trine/quant/ggml/grids.hpp>
+#include <trine/quant/ggml/k_quants.hpp>
+#include <trine/quant/ggml/legacy.hpp>
+#include <trine/quant/ggml/ternary.hpp>
 #include <trine/quant/mxfp4.hpp>
 #include <trine/quant/packed.hpp>
 #include <trine/quant/plain_formats.hpp>
@@ -30,6 +35,30 @@ inline constexpr std::array kWeightFormats = {
     &kBf16PanelsFormat,  // 16
     &kFp8Format,         // 8
     &kMxfp4Format,       // 4.25
+    // Of ggml.
+    &kQ4_0Format,       // 4.5
+    &kQ4_1Format,       // 5
+    &kQ5_0Format,       // 5.5
+    &kQ5_1Format,       // 6
+    &kQ8_0Format,       // 8.5
+    &kQ2_KFormat,       // 2.625
+    &kQ3_KFormat,       // 3.4375
+    &kQ4_KFormat,       // 4.5
+    &kQ5_KFormat,       // 5.5
+    &kQ6_KFormat,       // 6.5625
+    &kIq4NlFormat,      // 4.5
+    &kIq4XsFormat,      // 4.25
+    &kGgmlMxfp4Format,  // 4.25
+    &kGgmlNvfp4Format,  // 4.5
+    &kIq2XxsFormat,     // 2.0625
+    &kIq2XsFormat,      // 2.3125
+    &kIq2SFormat,       // 2.5625
+    &kIq3XxsFormat,     // 3.0625
+    &kIq3SFormat,       // 3.4375
+    &kIq1SFormat,       // 1.5625
+    &kIq1MFormat,       // 1.75
+    &kTq1_0Format,      // 1.6875
+    &kTq2_0Format,      // 2.0625
 };
 
 /// Null for a type that is not a weight format.
@@ -43,6 +72,13 @@ inline constexpr std::array kWeightFormats = {
 [[nodiscard]] constexpr const WeightFormat* find_format_of_tensor(DType dtype) noexcept {
   for (const WeightFormat* format : kWeightFormats)
     if (format->tensor_dtype() == dtype) return format;
+  return nullptr;
+}
+
+/// The format of tensors with that number in GGUF files; null for other numbers.
+[[nodiscard]] constexpr const WeightFormat* find_format_of_ggml_type(std::uint32_t type) noexcept {
+  for (const WeightFormat* format : kWeightFormats)
+    if (format->ggml_type >= 0 && static_cast<std::uint32_t>(format->ggml_type) == type) return format;
   return nullptr;
 }
 
@@ -78,6 +114,11 @@ template <class Predicate>
 [[nodiscard]] constexpr bool is_packed(DType dtype) noexcept {
   const WeightFormat* format = find_format(dtype);
   return format != nullptr && format->block_rows > 1;
+}
+
+/// Returns whether it is a block format of GGUF files (quant/ggml/): too many to be named one by one in messages.
+[[nodiscard]] constexpr bool is_ggml_block(const WeightFormat& format) noexcept {
+  return format.ggml_type >= 0 && size_bytes(format.dtype) == 0;
 }
 
 /// Bytes of a tensor of any type, or nullopt if they exceed 64 bits. In a block format the rows of a stack [count,

@@ -184,6 +184,13 @@ class WeightScope {
     return other;
   }
 
+  /// The same names, for maps whose rows conversion has permuted.
+  [[nodiscard]] WeightScope permuted(bool is_permuted = true) const {
+    WeightScope other = *this;
+    other.permuted_rows_ = is_permuted;
+    return other;
+  }
+
   /// Returns whether the source has a tensor of that name below the scope.
   [[nodiscard]] bool contains(std::string_view name) const { return reader_->find(name_of(name)) != nullptr; }
 
@@ -225,7 +232,7 @@ class WeightScope {
 
   /// The number of a linear map whose weights are "weight" of this scope.
   [[nodiscard]] std::uint32_t add_linear(const WeightMatrix& weight) const {
-    return reader_->add_linear({prefix_, weight});
+    return reader_->add_linear({.module = prefix_, .weight = weight, .permuted_rows = permuted_rows_});
   }
 
   /// The matrices of a stack: in the tensor NAME, plain or packed; or, if there is none and the stack is interleaved,
@@ -331,6 +338,7 @@ class WeightScope {
   WeightReader* reader_;
   std::string prefix_;
   TensorUse use_;
+  bool permuted_rows_ = false;
 };
 
 }  // namespace trine::inline TRINE_ABI

@@ -26,17 +26,26 @@ namespace hf {
 }
 
 /// Gate and up share a matrix whose even rows are those of the gate: an interleaved stack (weights/weight_stack.hpp),
-/// usually in MXFP4.
+/// usually in MXFP4. Converted files have them apart: "0.gate_proj.weight", "0.gate_proj.bias" and so on.
 [[nodiscard]] inline std::unique_ptr<const ExpertExecutor> read_gpt_oss_experts(const WeightScope& scope,
                                                                                 std::size_t experts, std::size_t hidden,
                                                                                 std::size_t ffn,
                                                                                 const GatedActivation& activation) {
   const WeightScope weights = scope.as(TensorRole::experts);
+  std::vector<GatedMlp> bank;
+  if (weights.contains("0.gate_proj.weight")) {
+    for (std::size_t e = 0; e < experts; ++e) {
+      const WeightScope expert = weights / e;
+      bank.emplace_back(Linear(expert / "gate_proj", hidden, ffn, Linear::Bias::yes),
+                        Linear(expert / "up_proj", hidden, ffn, Linear::Bias::yes),
+                        Linear(expert / "down_proj", ffn, hidden, Linear::Bias::yes), activation);
+    }
+    return std::make_unique<LocalExperts>(std::move(bank));
+  }
   const WeightStack gate_up = weights.stack("gate_up_proj", {experts, 2, ffn, hidden, StackLayout::interleaved});
   const WeightStack down = weights.stack("down_proj", {experts, 1, hidden, ffn, StackLayout::interleaved});
   const Tensor<float, 2> gate_up_bias = weights.read_f32("gate_up_proj_bias", experts, 2 * ffn);
   const Tensor<float, 2> down_bias = weights.read_f32("down_proj_bias", experts, hidden);
-  std::vector<GatedMlp> bank;
   for (std::size_t e = 0; e < experts; ++e) {
     bank.emplace_back(Linear(gate_up, e, 0, part_of(gate_up_bias, e, 0, 2, ffn)),
                       Linear(gate_up, e, 1, part_of(gate_up_bias, e, 1, 2, ffn)),

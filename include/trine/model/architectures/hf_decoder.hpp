@@ -85,12 +85,15 @@ inline constexpr std::array kIgnoredTensors = std::to_array<IgnoredNames>({
   return built;
 }
 
-/// Reads the rotary settings. head_dim: the width of the rotated part of a head.
+/// Reads the rotary settings. head_dim: the width of the rotated part of a head. Rows of converted files may be
+/// permuted for interleaved pairs: "rope_interleave".
 [[nodiscard]] inline std::shared_ptr<const Rotary> read_rotary(HfConfigReader& reader, const HfConfig& config,
                                                                std::size_t head_dim) {
   const RopeOptions rope = read_rope(
       reader, {.head_dim = head_dim, .max_position_embeddings = config.max_position_embeddings}, reader.notes());
-  return std::make_shared<const Rotary>(rope_frequencies(rope), RotaryPairs::half_split, head_dim,
+  const bool interleaved = reader.boolean_or("rope_interleave", false);
+  return std::make_shared<const Rotary>(rope_frequencies(rope),
+                                        interleaved ? RotaryPairs::interleaved : RotaryPairs::half_split, head_dim,
                                         config.max_position_embeddings);
 }
 
@@ -112,7 +115,8 @@ inline constexpr std::array kIgnoredTensors = std::to_array<IgnoredNames>({
 /// Grouped-query attention below "self_attn".
 [[nodiscard]] inline std::unique_ptr<const Attention> grouped_query(
     const BuildContext& context, const WeightScope& layer, std::size_t hidden_size, const HfConfigReader::Heads& heads,
-    std::shared_ptr<const Rotary> rotary, std::optional<std::size_t> window, const GroupedQueryOptions& options = {}) {
+    std::shared_ptr<const Rotary> rotary, std::optional<std::size_t> window, GroupedQueryOptions options = {}) {
+  options.permuted_rows = rotary->pairs() == RotaryPairs::interleaved;
   return std::make_unique<GroupedQueryAttention>((layer / "self_attn").as(TensorRole::attention), hidden_size,
                                                  heads.head_dim, causal_heads(context, heads, window),
                                                  std::move(rotary), options);

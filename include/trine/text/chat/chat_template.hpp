@@ -60,11 +60,12 @@ class ChatTemplate {
   ///   chat_template.jinja (`default`) and additional_chat_templates/NAME.jinja
   ///   "chat_template" in tokenizer_config.json: one, or several by name
   ///   "chat_template" in chat_template.json, the file of older processors
+  /// or those in the metadata of a GGUF file, "tokenizer.chat_template" and "tokenizer.chat_template.NAME".
   /// Throws TemplateError when there is none or it is damaged; FileError, ConfigError.
   [[nodiscard]] static ChatTemplate load(const std::filesystem::path& model_directory,
                                          const TemplateLimits& limits = {});
 
-  /// The special tokens that the files of a model directory name. Throws FileError, ConfigError.
+  /// The special tokens that the files of a model directory, or a GGUF file, name. Throws FileError, ConfigError.
   [[nodiscard]] static SpecialTokens read_special_tokens(const std::filesystem::path& model_directory);
 
   /// Reads a file that holds a template. Throws FileError, TemplateError.

@@ -21,7 +21,9 @@
 #include <trine/platform/mapped_file.hpp>
 #include <trine/text/chat/chat_template.hpp>
 #include <trine/text/jinja/engine.hpp>
+#include <trine/text/tokenizer/gguf_tokenizer.hpp>
 #include <trine/text/tokenizer/tokenizer_config.hpp>
+#include <trine/weights/gguf.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -30,6 +32,17 @@ struct ChatTemplate::Templates {
 };
 
 TRINE_DECL ChatTemplate ChatTemplate::load(const std::filesystem::path& model_directory, const TemplateLimits& limits) {
+  if (is_gguf(model_directory)) {
+    const GgufFile file(model_directory);
+    ChatTemplate result(gguf_special_tokens(file.metadata()));
+    const Json document = {{"chat_template", gguf_chat_template(file.metadata())}};
+    ObjectReader reader(document, SourceName(model_directory.string(), "tokenizer"));
+    if (!reader.has("chat_template"))
+      throw TemplateError(model_directory.string() + ": expected tokenizer.chat_template, found none",
+                          {.kind = ErrorKind::not_found, .path = model_directory.string()});
+    result.add_from(reader, model_directory.string(), limits);
+    return result;
+  }
   ChatTemplate result(read_special_tokens(model_directory));
   if (result.add_files(model_directory, limits)) return result;
   for (const char* name : {"tokenizer_config.json", "chat_template.json"}) {
@@ -48,6 +61,7 @@ TRINE_DECL ChatTemplate ChatTemplate::load(const std::filesystem::path& model_di
 }
 
 TRINE_DECL ChatTemplate::SpecialTokens ChatTemplate::read_special_tokens(const std::filesystem::path& model_directory) {
+  if (is_gguf(model_directory)) return gguf_special_tokens(GgufFile(model_directory).metadata());
   return trine::read_special_tokens(model_directory);
 }
 

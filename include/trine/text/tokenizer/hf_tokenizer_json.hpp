@@ -22,6 +22,10 @@ namespace trine::inline TRINE_ABI {
 [[nodiscard]] TRINE_DECL TokenizerParts parse_hf_tokenizer_json(std::string_view text, const std::string& name,
                                                                 const RegexCompiler& compile = {});
 
+/// The same for a document that was parsed, or made from another format.
+[[nodiscard]] TRINE_DECL TokenizerParts hf_tokenizer_parts(const Json& document, const std::string& name,
+                                                           const RegexCompiler& compile = {});
+
 /// The same for a file of at most 256 MiB. Throws FileError when it cannot be read, and TokenizerError.
 [[nodiscard]] inline TokenizerParts read_hf_tokenizer_json(const std::filesystem::path& path,
                                                            const RegexCompiler& compile = {}) {

@@ -326,7 +326,15 @@ class HfTokenizerReader {
 TRINE_DECL TokenizerParts parse_hf_tokenizer_json(std::string_view text, const std::string& name,
                                                   const RegexCompiler& compile) {
   try {
-    const Json document = parse_json(text, name);
+    return hf_tokenizer_parts(parse_json(text, name), name, compile);
+  } catch (const ConfigError& error) {
+    throw TokenizerError(error.what(), error.details());
+  }
+}
+
+TRINE_DECL TokenizerParts hf_tokenizer_parts(const Json& document, const std::string& name,
+                                             const RegexCompiler& compile) {
+  try {
     return detail::HfTokenizerReader(document, name, compile).read();
   } catch (const ConfigError& error) {
     throw TokenizerError(error.what(), error.details());

@@ -43,8 +43,9 @@ struct TokenizerOptions {
 /// Text to token ids and back. A value: copies share the vocabulary. Const and thread-safe.
 class Tokenizer {
  public:
-  /// Reads tokenizer.json and what names special tokens (see read_special_tokens) in a model directory; or a
-  /// tokenizer.json alone. Throws FileError, TokenizerError.
+  /// Reads tokenizer.json and what names special tokens (see read_special_tokens) in a model directory; a
+  /// tokenizer.json alone; or the metadata of a GGUF file. Throws FileError, TokenizerError; of a GGUF file,
+  /// ConfigError and WeightError, too.
   [[nodiscard]] static Tokenizer load(const std::filesystem::path& model_directory_or_file,
                                       const TokenizerOptions& options = {});
 

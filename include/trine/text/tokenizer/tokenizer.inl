@@ -24,6 +24,7 @@
 #include <trine/core/token_id.hpp>
 #include <trine/text/tokenizer/byte_range.hpp>
 #include <trine/text/tokenizer/decoder.hpp>
+#include <trine/text/tokenizer/gguf_tokenizer.hpp>
 #include <trine/text/tokenizer/hf_tokenizer_json.hpp>
 #include <trine/text/tokenizer/normalizer.hpp>
 #include <trine/text/tokenizer/regex.hpp>
@@ -31,6 +32,7 @@
 #include <trine/text/tokenizer/tokenizer_config.hpp>
 #include <trine/text/tokenizer/tokenizer_parts.hpp>
 #include <trine/text/unicode/utf8.hpp>
+#include <trine/weights/gguf.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -60,6 +62,7 @@ struct Tokenizer::State {
       if (added.special && ends_text(added.content)) eos_token_ids.push_back(added.id);
     }
     add_end_of_text(parts.config.eos_token);
+    for (const TokenId id : parts.eos_token_ids) add_end_of_text(id);
     std::sort(eos_token_ids.begin(), eos_token_ids.end());
   }
 
@@ -71,9 +74,11 @@ struct Tokenizer::State {
     if (!eos) return;
     const auto added = added_ids.find(*eos);
     const auto id = added != added_ids.end() ? added->second : parts.vocabulary->find(*eos);
-    if (id && std::find(eos_token_ids.begin(), eos_token_ids.end(), *id) == eos_token_ids.end()) {
-      eos_token_ids.push_back(*id);
-    }
+    if (id) add_end_of_text(*id);
+  }
+
+  void add_end_of_text(TokenId id) {
+    if (std::ranges::find(eos_token_ids, id) == eos_token_ids.end()) eos_token_ids.push_back(id);
   }
 
   [[nodiscard]] static AddedTokenSplitter plain(const TokenizerParts& parts) {
@@ -133,6 +138,9 @@ struct Tokenizer::State {
 
 TRINE_DECL Tokenizer Tokenizer::load(const std::filesystem::path& model_directory_or_file,
                                      const TokenizerOptions& options) {
+  if (is_gguf(model_directory_or_file)) {
+    return Tokenizer(read_gguf_tokenizer(GgufFile(model_directory_or_file).metadata(), options.regex));
+  }
   std::error_code ignored;
   if (!std::filesystem::is_directory(model_directory_or_file, ignored)) {
     return Tokenizer(read_hf_tokenizer_json(model_directory_or_file, options.regex));

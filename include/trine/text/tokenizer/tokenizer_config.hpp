@@ -33,6 +33,9 @@ using SpecialTokens = std::vector<std::pair<std::string, std::string>>;
 /// FileError, ConfigError.
 [[nodiscard]] TRINE_DECL SpecialTokens read_special_tokens(const std::filesystem::path& model_directory);
 
+/// The four of them that every tokenizer may have.
+[[nodiscard]] TRINE_DECL TokenizerConfig tokenizer_config_of(const SpecialTokens& tokens);
+
 /// Reads the text of a tokenizer_config.json; keys of others are left alone. `name` says in errors where it came from.
 /// Throws TokenizerError.
 [[nodiscard]] TRINE_DECL TokenizerConfig parse_tokenizer_config(std::string_view text, const std::string& name);

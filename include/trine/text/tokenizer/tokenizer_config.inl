@@ -61,9 +61,7 @@ TRINE_DECL SpecialTokens read_special_tokens(const std::filesystem::path& model_
   return tokens;
 }
 
-namespace detail {
-
-[[nodiscard]] inline TokenizerConfig tokenizer_config(const SpecialTokens& tokens) {
+TRINE_DECL TokenizerConfig tokenizer_config_of(const SpecialTokens& tokens) {
   const auto token = [&](std::string_view key) -> std::optional<std::string> {
     const auto found = std::find_if(tokens.begin(), tokens.end(), [&](const auto& one) { return one.first == key; });
     return found == tokens.end() ? std::nullopt : std::optional(found->second);
@@ -71,13 +69,11 @@ namespace detail {
   return {token("bos_token"), token("eos_token"), token("pad_token"), token("unk_token")};
 }
 
-}  // namespace detail
-
 TRINE_DECL TokenizerConfig parse_tokenizer_config(std::string_view text, const std::string& name) {
   try {
     SpecialTokens tokens;
     detail::read_special_tokens(parse_json(text, name), name, tokens);
-    return detail::tokenizer_config(tokens);
+    return tokenizer_config_of(tokens);
   } catch (const ConfigError& error) {
     throw TokenizerError(error.what(), error.details());
   }
@@ -85,7 +81,7 @@ TRINE_DECL TokenizerConfig parse_tokenizer_config(std::string_view text, const s
 
 TRINE_DECL TokenizerConfig read_tokenizer_config(const std::filesystem::path& model_directory) {
   try {
-    return detail::tokenizer_config(read_special_tokens(model_directory));
+    return tokenizer_config_of(read_special_tokens(model_directory));
   } catch (const ConfigError& error) {
     throw TokenizerError(error.what(), error.details());
   }

@@ -31,6 +31,7 @@ struct TokenizerParts {
   std::vector<TokenId> prefix;  // special tokens that a text begins with
   std::vector<TokenId> suffix;  // special tokens that it ends with
   TokenizerConfig config;
+  std::vector<TokenId> eos_token_ids;  // that the file names besides the one of `config`
 };
 
 }  // namespace trine::inline TRINE_ABI

@@ -26,7 +26,7 @@ namespace trine::test {
 }
 
 /// Tensors in the order they are added, packed. Names are written as they are: none that JSON would have to escape.
-class SafetensorsWriter {
+class SafetensorsFileWriter {
  public:
   void add(const std::string& name, const std::string& dtype, const std::vector<std::size_t>& shape,
            std::string_view bytes) {

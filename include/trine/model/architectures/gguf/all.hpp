@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// The architectures of GGUF files, in the order in which errors list them: new ones are a line here.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <span>
+#include <string_view>
+
+#include <trine/model/architectures/gguf/architecture.hpp>
+#include <trine/model/architectures/gguf/deepseek.hpp>
+#include <trine/model/architectures/gguf/gpt_oss.hpp>
+#include <trine/model/architectures/gguf/llama.hpp>
+#include <trine/model/architectures/gguf/olmoe.hpp>
+#include <trine/model/architectures/gguf/qwen.hpp>
+
+namespace trine::inline TRINE_ABI::hf {
+
+/// One list for each file of families.
+inline constexpr std::array kGgufArchitectures = std::to_array<std::span<const GgufArchitecture>>({
+    {&kGgufLlama, 1},
+    kGgufQwen,
+    {&kGgufDeepseek, 1},
+    {&kGgufOlmoe, 1},
+    {&kGgufGptOss, 1},
+});
+
+/// The architecture with this name, or null.
+[[nodiscard]] constexpr const GgufArchitecture* find_gguf_architecture(std::string_view name) noexcept {
+  for (const std::span<const GgufArchitecture> list : kGgufArchitectures) {
+    const auto found = std::ranges::find(list, name, &GgufArchitecture::name);
+    if (found != list.end()) return &*found;
+  }
+  return nullptr;
+}
+
+}  // namespace trine::inline TRINE_ABI::hf

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the architectures of GGUF share: rotary settings, heads, widths of experts, names of tensors.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <trine/model/architectures/config_limits.hpp>
+#include <trine/model/architectures/gguf/architecture.hpp>
+
+namespace trine::inline TRINE_ABI::hf {
+
+inline constexpr std::array kGgufDenseKeys = std::to_array<GgufKey>({{"feed_forward_length", "intermediate_size"}});
+
+inline constexpr std::array kGgufMoeKeys = std::to_array<GgufKey>({
+    {"expert_count", "num_experts"},
+    {"expert_used_count", "num_experts_per_tok"},
+});
+
+/// The rotated part of a head, and the divisors of its frequencies that the file has as a tensor.
+inline constexpr std::string_view kRopeFactors = "rope_freqs.weight";
+
+/// [head_dim / 2] divisors of the frequencies: how files store the scaling of Llama 3, whose settings they lack.
+[[nodiscard]] inline Json read_rope_factors(const GgufConversion& from) {
+  const StoredTensor& tensor = *from.tensors.find(kRopeFactors);
+  if (tensor.dtype != DType::f32 || tensor.shape.size() != 1)
+    throw WeightError(std::string(kRopeFactors) + ": expected a list of f32, found another (" +
+                          from.tensors.source_name_of(kRopeFactors) + ")",
+                      {ErrorKind::mismatch, from.tensors.source_name_of(kRopeFactors), std::string(kRopeFactors)});
+  const auto* factors = reinterpret_cast<const float*>(tensor.bytes.data());
+  return std::vector<float>(factors, factors + tensor.shape[0]);
+}
+
+/// "rope_parameters". Of YaRN files keep neither mscale nor truncate: see the architectures.
+inline void convert_rope(GgufConversion& to) {
+  GgufKeys& keys = to.keys;
+  Json rope = {{"rope_theta", keys.number_or("rope.freq_base", 1.0, 1e12, 1e4)}, {"rope_type", "default"}};
+  const double old_factor = keys.number_or("rope.scale_linear", 0.0, 1e6, 0.0);
+  const double factor = keys.number_or("rope.scaling.factor", 0.0, 1e6, old_factor);
+  const std::string type = keys.string_or("rope.scaling.type", "linear");
+  keys.require("rope.scaling.attn_factor", 1.0);
+  if (type == "yarn") {
+    rope["rope_type"] = "yarn";
+    rope["factor"] = factor;
+    rope["original_max_position_embeddings"] =
+        keys.integer("rope.scaling.original_context_length", 2, config_limits::kPositions);
+    rope["beta_fast"] = keys.number_or("rope.scaling.yarn_beta_fast", 0.0, 1e6, 32.0);
+    rope["beta_slow"] = keys.number_or("rope.scaling.yarn_beta_slow", 0.0, 1e6, 1.0);
+    if (keys.has("rope.scaling.yarn_attn_factor"))
+      rope["attention_factor"] = keys.number("rope.scaling.yarn_attn_factor", 1e-3, 1e3);
+    keys.require("rope.scaling.yarn_ext_factor", 1.0);
+  } else if (type == "linear") {
+    static_cast<void>(keys.has("rope.scaling.original_context_length"));
+    if (factor != 0.0 && factor != 1.0) {
+      rope["rope_type"] = "linear";
+      rope["factor"] = factor;
+    }
+  } else if (type != "none") {
+    keys.fail("rope.scaling.type", "none, linear or yarn", ErrorKind::unsupported);
+  }
+  if (to.has_tensor(kRopeFactors)) {
+    if (rope["rope_type"] != "default")
+      keys.fail("rope.scaling.type", "none beside the tensor rope_freqs.weight", ErrorKind::unsupported);
+    const Json factors = read_rope_factors(to);
+    rope["rope_type"] = "longrope";
+    rope["short_factor"] = factors;
+    rope["long_factor"] = factors;
+    rope["original_max_position_embeddings"] = to.config["max_position_embeddings"];
+    rope["attention_factor"] = 1.0;
+  }
+  to.config["rope_parameters"] = std::move(rope);
+}
+
+/// Heads of grouped-query attention: head_dim is null if the file does not name it.
+inline void convert_heads(GgufConversion& to) {
+  const std::uint64_t heads = to.config["num_attention_heads"].get<std::uint64_t>();
+  to.config["num_key_value_heads"] = to.keys.integer_or("attention.head_count_kv", 1, config_limits::kHeads, heads);
+  to.config["head_dim"] = nullptr;
+  std::uint64_t head_dim = to.config["hidden_size"].get<std::uint64_t>() / heads;
+  if (to.keys.has("attention.key_length"))
+    to.config["head_dim"] = head_dim = to.keys.integer("attention.key_length", 2, config_limits::kHeadDim);
+  to.keys.require("attention.value_length", static_cast<double>(head_dim));
+  to.keys.require("rope.dimension_count", static_cast<double>(head_dim));
+}
+
+/// The layers without a router: dense ones of a mixture.
+inline void convert_dense_layers(GgufConversion& to) {
+  Json layers = Json::array();
+  for (std::size_t layer = 0; layer < to.config["num_hidden_layers"].get<std::size_t>(); ++layer)
+    if (!to.has_tensor(to.block(layer, "ffn_gate_inp.weight"))) layers.push_back(layer);
+  to.config["mlp_only_layers"] = std::move(layers);
+}
+
+/// Width of the experts: files before 2024-05 have that of all chosen ones instead.
+inline void convert_expert_width(GgufConversion& to) {
+  const std::uint64_t all = to.keys.integer_or("feed_forward_length", 0, config_limits::kIntermediateSize, 0);
+  if (all > 0) to.config["intermediate_size"] = all;
+  const std::uint64_t used = to.config["num_experts_per_tok"].get<std::uint64_t>();
+  to.config["moe_intermediate_size"] = to.keys.integer_or(
+      "expert_feed_forward_length", 1, config_limits::kIntermediateSize, std::max<std::uint64_t>(1, all / used));
+}
+
+inline constexpr std::array kGgufBlockNames = std::to_array<GgufName>({
+    {"attn_norm", "input_layernorm"},
+    {"ffn_norm", "post_attention_layernorm"},
+    {"attn_q", "self_attn.q_proj"},
+    {"attn_k", "self_attn.k_proj"},
+    {"attn_v", "self_attn.v_proj"},
+    {"attn_output", "self_attn.o_proj"},
+    {"attn_q_norm", "self_attn.q_norm"},
+    {"attn_k_norm", "self_attn.k_norm"},
+    {"ffn_gate", "mlp.gate_proj"},
+    {"ffn_up", "mlp.up_proj"},
+    {"ffn_down", "mlp.down_proj"},
+    {"attn_rot_embd", "", GgufView::dropped},
+});
+
+inline constexpr std::array kGgufMoeNames = std::to_array<GgufName>({
+    {"ffn_gate_inp", "mlp.gate"},
+    {"ffn_gate_exps", "mlp.experts.*.gate_proj", GgufView::stack},
+    {"ffn_up_exps", "mlp.experts.*.up_proj", GgufView::stack},
+    {"ffn_down_exps", "mlp.experts.*.down_proj", GgufView::stack},
+    {"ffn_gate_up_exps", "mlp.experts.*.gate_proj", GgufView::first_half},
+    {"ffn_gate_up_exps", "mlp.experts.*.up_proj", GgufView::second_half},
+});
+
+}  // namespace trine::inline TRINE_ABI::hf

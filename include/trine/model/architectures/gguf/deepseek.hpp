@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// GGUF files of "deepseek2": V2 chooses experts by softmax, V3 and Kimi K2 by sigmoid.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include <trine/model/architectures/gguf/common.hpp>
+
+namespace trine::inline TRINE_ABI::hf {
+
+inline constexpr std::array kGgufDeepseekKeys = std::to_array<GgufKey>({
+    {"feed_forward_length", "intermediate_size"},
+    {"expert_feed_forward_length", "moe_intermediate_size"},
+    {"leading_dense_block_count", "first_k_dense_replace", GgufKind::optional_count},
+    {"expert_count", "n_routed_experts"},
+    {"expert_used_count", "num_experts_per_tok"},
+    {"expert_shared_count", "n_shared_experts", GgufKind::optional_count},
+    {"attention.q_lora_rank", "q_lora_rank", GgufKind::optional_count},
+    {"attention.kv_lora_rank", "kv_lora_rank"},
+});
+
+/// Heads: by the keys for split projections, or in older files by those of plain heads.
+inline void convert_latent_heads(GgufConversion& to) {
+  const bool split = to.keys.has("attention.key_length_mla");
+  const std::string_view key = split ? "attention.key_length_mla" : "attention.key_length";
+  const std::string_view value = split ? "attention.value_length_mla" : "attention.value_length";
+  const std::uint64_t rope = to.keys.integer("rope.dimension_count", 2, config_limits::kHeadDim);
+  const std::uint64_t width = to.keys.integer(key, 1, config_limits::kHeadDim);
+  if (width <= rope) to.keys.fail(key, "more than rope.dimension_count = " + std::to_string(rope));
+  to.config["qk_rope_head_dim"] = rope;
+  to.config["qk_nope_head_dim"] = width - rope;
+  to.config["v_head_dim"] = to.keys.integer(value, 1, config_limits::kHeadDim);
+  // Those of the absorbed form: one key of kv_lora_rank + rope elements.
+  for (const std::string_view other : {"attention.key_length", "attention.value_length", "attention.head_count_kv"})
+    static_cast<void>(to.keys.has(other));
+}
+
+/// Files from before autumn 2025 lack the groups, and llama.cpp chose among all experts then.
+inline std::uint64_t convert_groups(GgufConversion& to) {
+  const std::uint64_t groups = to.keys.integer_or("expert_group_count", 0, config_limits::kWidth, 0);
+  to.config["n_group"] = std::max<std::uint64_t>(groups, 1);
+  to.config["topk_group"] =
+      std::max<std::uint64_t>(to.keys.integer_or("expert_group_used_count", 0, config_limits::kWidth, 0), 1);
+  if (groups == 0)
+    to.notes.add("expert_group_count",
+                 "absent: experts are chosen from all, whatever groups the model was trained with");
+  return groups;
+}
+
+inline void finish_gguf_deepseek(GgufConversion& to) {
+  convert_latent_heads(to);
+  for (const char* key : {"first_k_dense_replace", "n_shared_experts"})
+    if (!to.config.contains(key)) to.config[key] = 0U;
+  if (!to.config.contains("q_lora_rank")) to.config["q_lora_rank"] = nullptr;
+  const double scale = to.keys.number_or("expert_weights_scale", 0.0, 1e6, 1.0);
+  to.config["routed_scaling_factor"] = scale == 0.0 ? 1.0 : scale;
+
+  // GLM-4.7-Flash does not name its function.
+  const std::uint64_t layers = to.config["num_hidden_layers"].get<std::uint64_t>();
+  const bool glm = (layers == 47 || layers == 48) && to.config["vocab_size"] == 154880;
+  std::uint64_t gating = to.keys.integer_or("expert_gating_func", 0, 2, 0);
+  if (gating == 0) gating = glm ? 2 : 1;
+  const bool normalizes = to.keys.boolean_or("expert_weights_norm", false);
+  const std::uint64_t groups = convert_groups(to);
+  if (gating == 2) {
+    to.config["model_type"] = "deepseek_v3";
+    to.config["norm_topk_prob"] = normalizes;
+  } else {
+    if (normalizes) to.keys.fail("expert_weights_norm", "false with a softmax of the experts", ErrorKind::unsupported);
+    to.config["model_type"] = "deepseek_v2";
+    to.config["topk_method"] = groups > 1 ? "group_limited_greedy" : "greedy";
+  }
+  // Stored as 0.1 mscale_all_dim. mscale is not stored: in all published models it is the same.
+  const double log_multiplier = to.keys.number_or("rope.scaling.yarn_log_multiplier", 0.0, 1e3, 0.0);
+  Json& rope = to.config["rope_parameters"];
+  if (rope["rope_type"] == "yarn" && log_multiplier != 0.0)
+    rope["mscale"] = rope["mscale_all_dim"] = log_multiplier * 10.0;
+}
+
+inline constexpr std::array kGgufDeepseekNames = std::to_array<GgufName>({
+    {"attn_q_a", "self_attn.q_a_proj"},
+    {"attn_q_a_norm", "self_attn.q_a_layernorm"},
+    {"attn_q_b", "self_attn.q_b_proj"},
+    {"attn_kv_a_mqa", "self_attn.kv_a_proj_with_mqa"},
+    {"attn_kv_a_norm", "self_attn.kv_a_layernorm"},
+    {"attn_kv_b", "self_attn.kv_b_proj"},
+    {"attn_k_b", "self_attn.k_b_proj"},
+    {"attn_v_b", "self_attn.v_b_proj"},
+    {"exp_probs_b.bias", "mlp.gate.e_score_correction_bias"},
+    {"ffn_gate_shexp", "mlp.shared_experts.gate_proj"},
+    {"ffn_up_shexp", "mlp.shared_experts.up_proj"},
+    {"ffn_down_shexp", "mlp.shared_experts.down_proj"},
+});
+
+inline constexpr GgufArchitecture kGgufDeepseek{
+    "deepseek2", "{}", kGgufDeepseekKeys, finish_gguf_deepseek, {kGgufDeepseekNames, kGgufMoeNames}};
+
+}  // namespace trine::inline TRINE_ABI::hf

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tensors of a GGUF file under the names of the published checkpoint, so that one builder per family reads both.
+//
+// Nothing is copied: an expert of a stack [experts, rows, columns] is a range of its bytes. Rows of q and k that
+// conversion has permuted stay so, and rotate as interleaved pairs ("rope_interleave" of gguf/config.hpp).
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <trine/core/abi.hpp>
+#include <trine/weights/weight_source.hpp>
+
+namespace trine::inline TRINE_ABI {
+
+/// The tensors of a GGUF file, renamed. A tensor that its architecture does not know keeps its name, so that a model
+/// refuses it by that.
+class GgufTensors : public WeightSource {
+ public:
+  /// `file` has the names of GGUF. architecture: one of gguf_architectures(). Throws WeightError if a stack has another
+  /// shape, and what `file` throws.
+  GgufTensors(std::unique_ptr<const WeightSource> file, std::string_view architecture);
+
+  [[nodiscard]] const StoredTensor* find(std::string_view name) const override;
+  [[nodiscard]] std::vector<std::string_view> names() const override;
+  [[nodiscard]] std::string source_name() const override { return file_->source_name(); }
+  /// The file, and the name of the tensor there.
+  [[nodiscard]] std::string source_name_of(std::string_view name) const override;
+
+ private:
+  struct Tensor {
+    StoredTensor stored;
+    std::string_view gguf_name;  // in the file
+  };
+
+  void add(std::string name, std::string_view gguf_name, StoredTensor stored);
+  void add_stack(std::string_view gguf_name, std::string_view pattern, std::string_view suffix, std::size_t half);
+  [[noreturn]] void fail(std::string_view gguf_name, const std::string& problem) const;
+
+  std::unique_ptr<const WeightSource> file_;
+  std::map<std::string, Tensor, std::less<>> tensors_;
+};
+
+}  // namespace trine::inline TRINE_ABI
+
+#if TRINE_HEADER_ONLY
+#include <trine/model/architectures/gguf/tensors.inl>
+#endif

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+// The configuration of GGUF files: equal to the config.json that the file was made from, and what is refused.
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <trine/core/notes.hpp>
+#include <trine/json/parse.hpp>
+#include <trine/model/architectures/gguf/config.hpp>
+#include <trine/weights/gguf.hpp>
+
+#include "support/expect_error.hpp"
+#include "support/gguf_writer.hpp"
+#include "support/temporary_directory.hpp"
+
+namespace trine::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+Json config_of(const GgufFile& file, Notes& notes) { return gguf_config(file.metadata(), file, notes); }
+
+Json config_of(const GgufWriter& writer, Notes notes = {}) {
+  const TemporaryDirectory place;
+  return config_of(GgufFile(place.write("model.gguf", writer.file())), notes);
+}
+
+std::uint32_t u32(std::uint32_t value) { return value; }
+
+/// A file of two layers whose embedding has 8 rows of 4.
+GgufWriter small(const std::string& architecture) {
+  GgufWriter writer;
+  writer.set("general.architecture", architecture);
+  for (const auto& [key, value] : std::vector<std::pair<const char*, std::uint32_t>>{{"block_count", 2},
+                                                                                     {"context_length", 64},
+                                                                                     {"embedding_length", 4},
+                                                                                     {"feed_forward_length", 6},
+                                                                                     {"attention.head_count", 2}})
+    writer.set(architecture + "." + key, value);
+  writer.set(architecture + ".attention.layer_norm_rms_epsilon", 1e-6F);
+  writer.add("token_embd.weight", 0, {8, 4}, std::string(128, '\0'));
+  return writer;
+}
+
+// ---- against the originals
+
+class GgufConfigOf : public testing::TestWithParam<const char*> {};
+
+// Every key of the conversion is one that the original has, with the same value, or one that it leaves to its default.
+TEST_P(GgufConfigOf, IsThatOfTheOriginal) {
+  Notes notes;
+  const std::string name = GetParam();
+  const Json found = config_of(GgufFile(fs::path(TRINE_TEST_DATA) / "gguf_models" / (name + ".gguf")), notes);
+  const Json original = read_json_file(fs::path(TRINE_TEST_DATA) / "families" / name / "config.json");
+  std::size_t compared = 0;
+  for (const auto& [key, value] : found.items()) {
+    if (!original.contains(key) || key == "rope_parameters" || key == "topk_method") continue;
+    EXPECT_EQ(value, original[key]) << key;
+    ++compared;
+  }
+  EXPECT_GT(compared, 9U);
+  const Json rope = original.contains("rope_parameters") && !original["rope_parameters"].is_null()
+                        ? original["rope_parameters"]
+                    : original.value("rope_scaling", Json()).is_null() ? Json::object()
+                                                                       : original["rope_scaling"];
+  for (const char* key : {"factor", "original_max_position_embeddings", "beta_fast", "beta_slow", "mscale_all_dim",
+                          "mscale", "rope_theta", "truncate"})
+    if (rope.contains(key) && found["rope_parameters"]["rope_type"] != "longrope") {
+      EXPECT_EQ(found["rope_parameters"].value(key, Json()), rope[key]) << key;
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, GgufConfigOf,
+                         testing::Values("llama_biases", "llama_linear_rope", "llama_llama3_rope",
+                                         "mistral_sliding_window", "mixtral", "qwen2", "qwen3_bias", "qwen2_moe",
+                                         "qwen3_moe", "olmoe_clip_qkv", "deepseek_v2_lite", "deepseek_v2_group_limited",
+                                         "deepseek_v3_yarn_groups", "gpt_oss_bf16"),
+                         [](const auto& one) { return std::string(one.param); });
+
+// ---- by hand
+
+TEST(GgufConfig, HasTheDefaultsOfTheFormat) {
+  const Json config = config_of(small("llama"));
+  EXPECT_EQ(config, parse_json(R"({"model_type": "llama", "vocab_size": 8, "tie_word_embeddings": true,
+      "num_hidden_layers": 2, "max_position_embeddings": 64, "hidden_size": 4, "intermediate_size": 6,
+      "num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": null, "rms_norm_eps": 1e-6,
+      "rope_interleave": true, "attention_bias": false, "mlp_bias": false,
+      "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}})",
+                               "expected"));
+}
+
+TEST(GgufConfig, ReadsAListOfEqualNumbersAsOne) {
+  GgufWriter writer = small("qwen3");
+  writer.set_array<std::uint32_t>("qwen3.attention.head_count_kv", {1, 1});
+  EXPECT_EQ(config_of(writer)["num_key_value_heads"], 1);
+  writer = small("qwen3");
+  writer.set_array<std::uint32_t>("qwen3.attention.head_count_kv", {1, 2});
+  EXPECT_ERROR(config_of(writer), ConfigError,
+               "qwen3.attention.head_count_kv: expected the same number for every layer");
+}
+
+TEST(GgufConfig, DoesNotCountDraftLayers) {
+  GgufWriter writer = small("qwen2");
+  writer.set("qwen2.nextn_predict_layers", u32(1));
+  EXPECT_EQ(config_of(writer)["num_hidden_layers"], 1);
+}
+
+TEST(GgufConfig, ReadsTheOldSpellingOfALinearFactor) {
+  GgufWriter writer = small("llama");
+  writer.set("llama.rope.scale_linear", 4.0F);
+  EXPECT_EQ(config_of(writer)["rope_parameters"]["factor"], 4.0);
+  EXPECT_EQ(config_of(writer)["rope_parameters"]["rope_type"], "linear");
+}
+
+TEST(GgufConfig, RefusesByName) {
+  const auto refuses = [](const std::string& architecture, const auto& change, std::string_view text) {
+    GgufWriter writer = small(architecture);
+    change(writer);
+    EXPECT_ERROR(config_of(writer), ConfigError, std::string(text));
+  };
+  using W = GgufWriter;
+  refuses(
+      "gpt2", [](W&) {},
+      "general.architecture: expected one of llama, qwen2, qwen3, qwen2moe, qwen3moe, deepseek2, olmoe, gpt-oss, "
+      "found string 'gpt2'");
+  refuses(
+      "llama", [](W& w) { w.set("general.type", std::string("adapter")); }, "general.type: expected 'model'");
+  refuses(
+      "llama", [](W& w) { w.set("llama.attention.causal", false); }, "llama.attention.causal: expected true");
+  refuses(
+      "llama", [](W& w) { w.set("llama.atention.scale", 1.0F); }, "unknown key 'llama.atention.scale'");
+  refuses(
+      "llama", [](W& w) { w.set("llama.rope.scaling.type", std::string("longrope")); },
+      "llama.rope.scaling.type: expected none, linear or yarn");
+  refuses(
+      "llama", [](W& w) { w.set("llama.rope.dimension_count", u32(4)); }, "llama.rope.dimension_count: expected 2");
+  refuses(
+      "llama", [](W& w) { w.set("llama.attention.value_length", u32(4)); }, "llama.attention.value_length: expected");
+  refuses(
+      "llama", [](W& w) { w.set("llama.rope.scaling.attn_factor", 2.0F); }, "llama.rope.scaling.attn_factor");
+  refuses(
+      "qwen3moe", [](W&) {}, "qwen3moe.expert_count: expected");
+  refuses(
+      "deepseek2", [](W&) {}, "deepseek2.expert_feed_forward_length: expected");
+  refuses(
+      "gpt-oss", [](W&) {}, "gpt-oss.expert_feed_forward_length: expected");
+
+  GgufWriter empty;
+  EXPECT_ERROR(config_of(empty), ConfigError, "general.architecture: expected");
+}
+
+TEST(GgufConfig, IgnoresAnUnknownKeyIfTheCallerAllowsIt) {
+  GgufWriter writer = small("llama");
+  writer.set("llama.new_key", u32(1));
+  EXPECT_EQ(config_of(writer, Notes({"llama.new_*"})), config_of(small("llama")));
+}
+
+TEST(GgufConfig, NeedsAnEmbedding) {
+  GgufWriter writer;
+  writer.set("general.architecture", std::string("llama"));
+  writer.set("llama.block_count", u32(1));
+  EXPECT_ERROR(config_of(writer), WeightError, "no matrix named 'token_embd.weight'");
+}
+
+TEST(GgufConfig, NotesThatGroupsOfExpertsAreMissing) {
+  GgufWriter writer = small("deepseek2");
+  for (const auto& [key, value] : std::vector<std::pair<const char*, std::uint32_t>>{{"expert_feed_forward_length", 6},
+                                                                                     {"expert_count", 4},
+                                                                                     {"expert_used_count", 2},
+                                                                                     {"attention.kv_lora_rank", 4},
+                                                                                     {"attention.key_length", 6},
+                                                                                     {"attention.value_length", 3},
+                                                                                     {"rope.dimension_count", 2}})
+    writer.set(std::string("deepseek2.") + key, value);
+  const TemporaryDirectory place;
+  Notes notes;
+  const Json config = config_of(GgufFile(place.write("model.gguf", writer.file())), notes);
+  EXPECT_EQ(config["model_type"], "deepseek_v2");
+  EXPECT_EQ(config["n_group"], 1U);
+  EXPECT_EQ(config["qk_nope_head_dim"], 4U);
+  EXPECT_EQ(config["v_head_dim"], 3U);
+  EXPECT_TRUE(config["first_k_dense_replace"].is_number_unsigned());
+  ASSERT_EQ(notes.all().size(), 1U);
+  EXPECT_EQ(notes.all()[0].subject, "expert_group_count");
+
+  writer.set("deepseek2.expert_gating_func", u32(2));
+  writer.set("deepseek2.expert_weights_norm", true);
+  EXPECT_EQ(config_of(writer)["model_type"], "deepseek_v3");
+  EXPECT_EQ(config_of(writer)["norm_topk_prob"], true);
+}
+
+}  // namespace
+}  // namespace trine::test
