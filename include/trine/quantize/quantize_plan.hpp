@@ -117,9 +117,9 @@ struct CodedPart {
       return (one.in_native_file || one.has_scale_tensor()) && !is_ggml_block(one);
     };
     throw WeightError(
-        std::string(name) + ": expected weights in " + format_names(is_accepted) + ", or in blocks of GGUF, that can be converted, found " +
-            std::string(to_string(tensor.dtype)) + " " + to_string(tensor.shape) + " (" + source.source_name_of(name) +
-            ")",
+        std::string(name) + ": expected weights in " + format_names(is_accepted) +
+            ", or in blocks of GGUF, that can be converted, found " + std::string(to_string(tensor.dtype)) + " " +
+            to_string(tensor.shape) + " (" + source.source_name_of(name) + ")",
         {.kind = ErrorKind::unsupported, .path = source.source_name_of(name), .field = std::string(name)});
   }
   PlannedTensor planned{.name = std::string(name), .shape = tensor.shape, .from = tensor.dtype};
