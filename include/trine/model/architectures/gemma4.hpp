@@ -58,33 +58,30 @@ struct Gemma4Config {
                   object.at(kv_heads));
   };
   if (!reader.is_given("per_layer_config")) {
+    heads.head_dim = reader.integer("global_head_dim", 2, config_limits::kHeadDim);
     read(reader, "global_head_dim", "num_global_key_value_heads", k_eq_v);
     return heads;
   }
   reader.ignore({"global_head_dim", "num_global_key_value_heads"});
   ObjectReader layers = reader.object("per_layer_config");
-  std::optional<Json> first;
-  for (std::size_t layer = 0; layer < config.windows.slides.size(); ++layer) {
+  const auto overrides_of = [&](std::size_t layer) {
     const std::string key = std::to_string(layer);
-    const Json own = layers.has(key) ? layers.at(key) : Json::object();
-    if (config.windows.slides[layer] && own.empty()) continue;
-    if (!config.windows.slides[layer] && (!first || own == *first)) {
-      first = own;
-      continue;
-    }
+    return layers.has(key) ? layers.at(key) : Json::object();
+  };
+  const std::vector<bool>& slides = config.windows.slides;
+  const std::size_t last = slides.size() - 1;  // is full
+  for (std::size_t layer = 0; layer < slides.size(); ++layer) {
+    if (overrides_of(layer) == (slides[layer] ? Json::object() : overrides_of(last))) continue;
     reader.fail("per_layer_config",
-                "expected the same for all layers of full attention, and nothing for others, found " + own.dump() +
-                    " for layer " + key,
+                "expected the same for all layers of full attention, and nothing for others, found " +
+                    overrides_of(layer).dump() + " for layer " + std::to_string(layer),
                 ErrorKind::unsupported);
   }
   layers.reject_unknown_keys(reader.notes());
-  for (std::size_t layer = 0; layer < config.windows.slides.size(); ++layer) {
-    if (config.windows.slides[layer] || !layers.has(std::to_string(layer))) continue;
-    ObjectReader object = layers.object(std::to_string(layer));
-    read(object, "head_dim", "num_key_value_heads", true);
-    object.reject_unknown_keys(reader.notes());
-    break;
-  }
+  if (overrides_of(last).empty()) return heads;
+  ObjectReader own = layers.object(std::to_string(last));
+  read(own, "head_dim", "num_key_value_heads", true);
+  own.reject_unknown_keys(reader.notes());
   return heads;
 }
 
@@ -133,9 +130,10 @@ struct Gemma4Config {
     config.moe_intermediate_size = reader.integer("moe_intermediate_size", 1, config_limits::kIntermediateSize);
   }
   reader.ignore({"num_experts", "top_k_experts", "moe_intermediate_size"});  // without experts
-  reader.require_integer("hidden_size_per_layer_input", 0);
-  reader.require_integer("num_kv_shared_layers", 0);
-  reader.ignore({"use_double_wide_mlp", "vocab_size_per_layer_input", "sliding_window_pattern"});  // of those two
+  static_cast<void>(reader.integer("hidden_size_per_layer_input", 0, 0));
+  static_cast<void>(reader.integer("num_kv_shared_layers", 0, 0));
+  static_cast<void>(reader.integer("vocab_size_per_layer_input", 0, config_limits::kVocab));  // without effect
+  static_cast<void>(reader.boolean("use_double_wide_mlp"));                                   // of shared layers
   if (reader.has("use_bidirectional_attention"))
     static_cast<void>(reader.choice<bool>("use_bidirectional_attention", {{"vision", true}}));  // of pictures only
 
