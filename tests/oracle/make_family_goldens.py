@@ -87,7 +87,7 @@ def make(name, case, seed):
     """Writes one case with this seed. Throws Unclear."""
     torch.manual_seed(seed)
     tensors, written = initial_tensors(case.config, randomise(case.bias, case.scale), case.fused)
-    tokens = torch.randint(case.config["vocab_size"], (case.tokens,)).tolist()
+    tokens = torch.randint(case.config.get("text_config", case.config)["vocab_size"], (case.tokens,)).tolist()
     config = written if case.v5 else case.config
     stored, meant = storage.SCHEMES[case.scheme](tensors)
     logits, routers = ask(load(config, meant), tokens)

@@ -24,7 +24,7 @@ FAMILIES, OUT = ROOT / "tests/golden/families", ROOT / "tests/golden/gguf_models
 
 ARCHITECTURES = {"llama": "llama", "mistral": "llama", "mixtral": "llama", "qwen2": "qwen2", "qwen3": "qwen3",
                  "qwen2_moe": "qwen2moe", "qwen3_moe": "qwen3moe", "olmoe": "olmoe", "gpt_oss": "gpt-oss",
-                 "deepseek_v2": "deepseek2", "deepseek_v3": "deepseek2", "kimi_k2": "deepseek2"}
+                 "deepseek_v2": "deepseek2", "deepseek_v3": "deepseek2", "kimi_k2": "deepseek2", "gemma4_text": "gemma4"}
 # name of the file: name of the family golden, and options
 FILES = {
     "llama_biases": {}, "llama_llama3_rope": {}, "llama_linear_rope": {}, "mistral_sliding_window": {},
@@ -32,6 +32,7 @@ FILES = {
     "olmoe": {}, "olmoe_clip_qkv": {}, "deepseek_v2_lite": {}, "deepseek_v2_lite_unsplit": {"split": False},
     "deepseek_v2_group_limited": {}, "deepseek_v3_yarn_groups": {}, "deepseek_v3_yarn_groups_unsplit": {"split": False},
     "deepseek_v3_kimi_k2": {}, "deepseek_v3_plain": {}, "gpt_oss_bf16": {}, "gpt_oss_mxfp4": {},
+    "gemma4_text": {},
 }
 EXPERT = re.compile(r"(.*\.experts)\.(\d+)\.(.*)\.weight")
 
@@ -116,7 +117,55 @@ def llama3_factors(rope, dim):
     return torch.tensor(factors, dtype=torch.float32)
 
 
+def write_gemma4_keys(writer, config):
+    slides = [kind == "sliding_attention" for kind in config["layer_types"]]
+    full, sliding = config["global_head_dim"], config["head_dim"]
+    writer.add_block_count(config["num_hidden_layers"])
+    writer.add_context_length(config["max_position_embeddings"])
+    writer.add_embedding_length(config["hidden_size"])
+    writer.add_feed_forward_length(config["intermediate_size"])
+    writer.add_head_count(config["num_attention_heads"])
+    writer.add_head_count_kv([config["num_key_value_heads" if s else "num_global_key_value_heads"] for s in slides])
+    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
+    writer.add_rope_freq_base(config["rope_parameters"]["full_attention"]["rope_theta"])
+    writer.add_rope_freq_base_swa(config["rope_parameters"]["sliding_attention"]["rope_theta"])
+    writer.add_expert_count(config["num_experts"])
+    writer.add_expert_used_count(config["top_k_experts"])
+    writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
+    writer.add_sliding_window(config["sliding_window"])
+    writer.add_sliding_window_pattern(slides)
+    writer.add_shared_kv_layers(0)
+    writer.add_embedding_length_per_layer_input(0)
+    writer.add_final_logit_softcapping(config["final_logit_softcapping"])
+    writer.add_key_length(full)
+    writer.add_value_length(full)
+    writer.add_key_length_swa(sliding)
+    writer.add_value_length_swa(sliding)
+    writer.add_rope_dimension_count(full)
+    writer.add_rope_dimension_count_swa(sliding)
+    writer.add_vocab_size(config["vocab_size"])
+
+
+def gemma4(tensors, config):
+    """Fused experts stay so. Pairs of full layers that do not rotate have a very large divisor of their frequency."""
+    pairs = config["global_head_dim"] // 2
+    rotated = int(pairs * config["rope_parameters"]["full_attention"]["partial_rotary_factor"])
+    own = {"layer_scalar": "layer_scalar.weight", "experts.gate_up_proj": "experts.gate_up_proj.weight",
+           "experts.down_proj": "experts.down_proj.weight"}
+    scales = {"router.scale": "ffn_gate_inp.scale", "router.per_expert_scale": "ffn_down_exps.scale"}
+    result = {"rope_freqs.weight": torch.tensor([1.0] * rotated + [1e30] * (pairs - rotated))}
+    for name, tensor in tensors.items():
+        for old, new in own.items():
+            name = name.removesuffix(old) + new if name.endswith("." + old) else name
+        for old, new in scales.items():
+            name = f"blk.{name.split('.')[2]}.{new}" if name.endswith("." + old) else name
+        result[name] = tensor
+    return result
+
+
 def write_keys(writer, arch, config, rope, split):
+    if arch == "gemma4":
+        return write_gemma4_keys(writer, config)
     heads = config["num_attention_heads"]
     writer.add_block_count(config["num_hidden_layers"])
     writer.add_context_length(config["max_position_embeddings"])
@@ -195,7 +244,7 @@ def main():
         for shard in sorted(directory.glob("*.safetensors")):
             tensors |= load_file(shard)
         heads, kv_heads = config["num_attention_heads"], config.get("num_key_value_heads") or config["num_attention_heads"]
-        tensors = gpt_oss(tensors) if arch == "gpt-oss" else stacked(tensors)
+        tensors = {"gpt-oss": gpt_oss, "gemma4": lambda t: gemma4(t, config)}.get(arch, stacked)(tensors)
         if arch == "deepseek2" and split:
             tensors = latent(tensors, config)
         writer = gguf.GGUFWriter(OUT / f"{file}.gguf", arch)
@@ -211,7 +260,7 @@ def main():
             if name.endswith("e_score_correction_bias"):
                 name += ".bias"  # as the converter spells it
                 name = name.replace("e_score_correction_bias.bias", "e_score_correction.bias")
-            new = name if name == "rope_freqs.weight" else names.get_name(name, try_suffixes=(".weight", ".bias"))
+            new = name if name.startswith(("rope_freqs", "blk.")) else names.get_name(name, try_suffixes=(".weight", ".bias"))
             assert new, name
             tensor = tensor.contiguous()
             if new.endswith("ffn_gate_inp_shexp.weight"):

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -44,13 +43,14 @@ namespace detail {
 class FlashAttention {
  public:
   FlashAttention(const ForwardContext& context, std::span<const HeadGroup> head_groups, std::size_t head_dim,
-                 const float* sinks, View<const float, 2> q, View<const float, 2> k, View<const float, 2> v,
-                 View<float, 2> z)
+                 float scale, const float* sinks, View<const float, 2> q, View<const float, 2> k,
+                 View<const float, 2> v, View<float, 2> z)
       : context_(context),
         scope_(context.workspace),
         isa_(context.execution.isa),
         head_groups_(head_groups),
         head_dim_(head_dim),
+        scale_(scale),
         sinks_(sinks),
         q_(q),
         k_(k),
@@ -221,7 +221,7 @@ class FlashAttention {
                                   .rows = tile.count * group,
                                   .heads = group,
                                   .visible = segment.heads->pattern->visible(tile),
-                                  .scale = 1.0F / std::sqrt(static_cast<float>(head_dim_)),
+                                  .scale = scale_,
                                   .z = scratch.z.data(),
                                   .ldz = head_dim_,
                                   .softmax = scratch.softmax.data(),
@@ -305,6 +305,7 @@ class FlashAttention {
   Isa isa_;
   std::span<const HeadGroup> head_groups_;
   std::size_t head_dim_;
+  float scale_;
   const float* sinks_;
   View<const float, 2> q_;
   View<const float, 2> k_;
@@ -315,13 +316,13 @@ class FlashAttention {
 }  // namespace detail
 
 /// Stores the new keys and values and attends, for all rows of the batch, head group after head group:
-///   z_n = sum_m softmax_m(q_n . k_m / sqrt(head_dim)) v_m      over the visible keys m of query n
+///   z_n = sum_m softmax_m(scale q_n . k_m) v_m      over the visible keys m of query n
 /// head_groups[g] has its keys and values in table g of the layer's state.   q, z: [rows, heads * head_dim]   k, v:
 /// [rows, kv_heads * head_dim]   sinks: [heads] or null. z is written.
 inline void flash_attention(const ForwardContext& context, std::span<const HeadGroup> head_groups, std::size_t head_dim,
-                            const float* sinks, View<const float, 2> q, View<const float, 2> k, View<const float, 2> v,
-                            View<float, 2> z) {
-  detail::FlashAttention(context, head_groups, head_dim, sinks, q, k, v, z).run();
+                            float scale, const float* sinks, View<const float, 2> q, View<const float, 2> k,
+                            View<const float, 2> v, View<float, 2> z) {
+  detail::FlashAttention(context, head_groups, head_dim, scale, sinks, q, k, v, z).run();
 }
 
 }  // namespace trine::inline TRINE_ABI

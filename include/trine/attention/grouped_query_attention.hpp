@@ -33,15 +33,19 @@ struct GroupedQueryOptions {
   Linear::Bias qkv_bias = Linear::Bias::no;      ///< of q_proj, k_proj and v_proj
   Linear::Bias o_bias = Linear::Bias::no;        ///< of o_proj
   Norm qk_norm = Norm::none;                     ///< of queries and of keys
-  float norm_epsilon = 1e-6F;                    ///< of qk_norm
+  bool v_norm = false;                           ///< RMSNorm of each head's value, without gain
+  float norm_epsilon = 1e-6F;                    ///< of qk_norm and v_norm
+  bool k_eq_v = false;                           ///< values are the keys before their norm: there is no v_proj
+  std::optional<float> scale = std::nullopt;     ///< of a score q . k; nullopt: head_dim^-1/2
   std::optional<float> clip_qkv = std::nullopt;  ///< clamps q, k and v to [-clip, clip]
   bool sinks = false;                            ///< a learned logit per head takes part in the softmax and is dropped
   bool permuted_rows = false;  ///< of q_proj and k_proj, by a conversion to interleaved pairs: adapters do not fit
 };
 
 /// q, k, v = x W_q, x W_k, x W_v, head group after head group; q and k rotated by the pattern's
-/// position. For query n and a head, over the keys m that are visible in the pattern of its group:
-///   z = sum_m softmax_m(q_n . k_m / sqrt(head_dim)) v_m            y = [z of all heads] W_o
+/// position if there is a rotation. For query n and a head, over the keys m that are visible in the pattern of its
+/// group:
+///   z = sum_m softmax_m(scale q_n . k_m) v_m                       y = [z of all heads] W_o
 /// With a sink s of the head, softmax_m runs over all m and s (Xiao et al. 2023, arXiv:2309.17453).
 /// Softmax in f32, in blocks that end at multiples of kKeyBlock. The keys of a query are visited in
 /// ascending position, so its bits depend neither on the batch nor on the number of threads.
@@ -59,10 +63,12 @@ class GroupedQueryAttention : public Attention {
            options.qkv_bias),
         k_(scope.permuted(options.permuted_rows) / "k_proj", hidden, count_heads(&HeadGroup::num_kv_heads) * head_dim,
            options.qkv_bias),
-        v_(scope / "v_proj", hidden, count_heads(&HeadGroup::num_kv_heads) * head_dim, options.qkv_bias),
         o_(scope / "o_proj", count_heads(&HeadGroup::num_heads) * head_dim, hidden, options.o_bias),
+        scale_(options.scale.value_or(1.0F / std::sqrt(static_cast<float>(head_dim)))),
         clip_qkv_(options.clip_qkv),
         rotary_(std::move(rotary)) {
+    if (!options.k_eq_v) v_.emplace(scope / "v_proj", hidden, k_.out(), options.qkv_bias);
+    if (options.v_norm) v_norm_.emplace(RmsNorm::without_gain(head_dim, options.norm_epsilon));
     if (options.qk_norm != GroupedQueryOptions::Norm::none) {
       const bool whole = options.qk_norm == GroupedQueryOptions::Norm::whole_vector;
       q_norm_.emplace(scope / "q_norm", whole ? q_.out() : head_dim, options.norm_epsilon);
@@ -92,7 +98,7 @@ class GroupedQueryAttention : public Attention {
   }
 
   [[nodiscard]] std::size_t parameters() const override {
-    return q_.parameters() + k_.parameters() + v_.parameters() + o_.parameters() +
+    return q_.parameters() + k_.parameters() + (v_ ? v_->parameters() : 0) + o_.parameters() +
            (q_norm_ ? q_norm_->parameters() + k_norm_->parameters() : 0) + (sinks_ ? sinks_->size() : 0);
   }
 
@@ -102,10 +108,16 @@ class GroupedQueryAttention : public Attention {
     const std::size_t rows = x.extent(0);
     const View<float, 2> q = workspace.take_matrix<float>(rows, q_.out());
     const View<float, 2> k = workspace.take_matrix<float>(rows, k_.out());
-    const View<float, 2> v = workspace.take_matrix<float>(rows, v_.out());
+    const View<float, 2> v = workspace.take_matrix<float>(rows, k_.out());
     const View<float, 2> z = workspace.take_matrix<float>(rows, q_.out());
-    project(context, x, {{q_, q}, {k_, k}, {v_, v}});
+    if (v_) {
+      project(context, x, {{q_, q}, {k_, k}, {*v_, v}});
+    } else {
+      project(context, x, {{q_, q}, {k_, k}});
+    }
     parallel_rows(context.execution, rows, q.extent(1) + k.extent(1) + v.extent(1), [&](std::size_t r) {
+      if (!v_) std::ranges::copy(k.row(r), v.row(r).begin());
+      if (v_norm_) normalize(context.execution.isa, *v_norm_, v.row(r));
       if (q_norm_) {
         normalize(context.execution.isa, *q_norm_, q.row(r));
         normalize(context.execution.isa, *k_norm_, k.row(r));
@@ -114,9 +126,9 @@ class GroupedQueryAttention : public Attention {
         for (const std::span<float> row : {q.row(r), k.row(r), v.row(r)})
           for (float& value : row) value = std::clamp(value, -*clip_qkv_, *clip_qkv_);
       }
-      rotate(context.batch.positions[r], q.row(r), k.row(r));
+      if (rotary_) rotate(context.batch.positions[r], q.row(r), k.row(r));
     });
-    flash_attention(context, head_groups_, head_dim_, sinks_ ? sinks_->data() : nullptr, q, k, v, z);
+    flash_attention(context, head_groups_, head_dim_, scale_, sinks_ ? sinks_->data() : nullptr, q, k, v, z);
     o_.forward(context, z, y);
   }
 
@@ -149,13 +161,15 @@ class GroupedQueryAttention : public Attention {
   std::vector<HeadGroup> head_groups_;
   Linear q_;
   Linear k_;
-  Linear v_;
+  std::optional<Linear> v_;
   Linear o_;
   std::optional<RmsNorm> q_norm_;  // both or none
   std::optional<RmsNorm> k_norm_;
+  std::optional<RmsNorm> v_norm_;          // not a parameter: its gains are 1
   std::optional<Tensor<float, 1>> sinks_;  // [heads]
+  float scale_;
   std::optional<float> clip_qkv_;
-  std::shared_ptr<const Rotary> rotary_;  // for heads of head_dim; its tables serve all layers
+  std::shared_ptr<const Rotary> rotary_;  // for heads of head_dim; its tables serve all layers; may be null
 };
 
 }  // namespace trine::inline TRINE_ABI

@@ -83,6 +83,7 @@ struct BuildContext {
   const RouterDecoratorFactory& router_decorator;   ///< may be empty
   std::optional<Chunking> chunking = std::nullopt;  ///< approximates full attention
   Notes* notes = nullptr;                           ///< collects unread keys of the configuration
+  std::string config_path = {};                     ///< of `config` in its file: "text_config"; empty for all of it
 };
 
 /// Checks the whole configuration, then fetches every tensor. Throws ConfigError, WeightError.

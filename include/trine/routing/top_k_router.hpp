@@ -45,10 +45,21 @@ struct GroupLimit {
   std::size_t best_of = 1;     ///< a group's score: the sum of this many of its best members
 };
 
-/// The base of the learned routers. For one token with affinities p [experts] and bias b (zero when absent):
+/// Learned vectors of a router besides its map. Each may be absent.
+struct RouterVectors {
+  /// A balance bias, or nothing.
+  RouterVectors(std::optional<Tensor<float, 1>> bias = std::nullopt)  // NOLINT: a bias is the vectors of a router
+      : balance_bias(std::move(bias)) {}
+
+  std::optional<Tensor<float, 1>> balance_bias;  ///< [experts] affects only the choice
+  std::optional<Tensor<float, 1>> expert_scale;  ///< [experts] of the weights, last of all
+};
+
+/// The base of the learned routers. For one token with affinities p [experts], bias b (zero when absent) and scale s
+/// (one when absent):
 ///   r        = p + b, groups limited
 ///   chosen   = best k of r, or until top-p is reached
-///   weight_e = p_e [/ sum of the chosen] * routed_scale
+///   weight_e = p_e [/ sum of the chosen] * routed_scale * s_e
 class TopKRouter : public Router {
  public:
   [[nodiscard]] std::size_t num_experts() const override { return experts_; }
@@ -80,17 +91,20 @@ class TopKRouter : public Router {
  protected:
   /// p = score(scale * logits)
   TopKRouter(std::size_t experts, RouterScore score, const TopKOptions& choice, const CombineWeights& combine,
-             std::optional<GroupLimit> groups, std::optional<Tensor<float, 1>> bias, float scale = 1.0F)
+             std::optional<GroupLimit> groups, RouterVectors vectors, float scale = 1.0F)
       : experts_(experts),
         score_(score),
         scale_(scale),
         choice_(choice),
         combine_(combine),
         groups_(groups),
-        bias_(std::move(bias)) {}
+        bias_(std::move(vectors.balance_bias)),
+        expert_scale_(std::move(vectors.expert_scale)) {}
 
-  /// Number of values in the balance bias; 0 without one. For parameters() of routers built on this one.
-  [[nodiscard]] std::size_t bias_parameters() const noexcept { return bias_ ? bias_->size() : 0; }
+  /// Number of values in RouterVectors. For parameters() of routers built on this one.
+  [[nodiscard]] std::size_t vector_parameters() const noexcept {
+    return (bias_ ? bias_->size() : 0) + (expert_scale_ ? expert_scale_->size() : 0);
+  }
 
   /// hidden: [tokens, hidden]   logits: [tokens, experts], output
   virtual void logits(const ForwardContext& context, View<const float, 2> hidden, View<float, 2> logits) const = 0;
@@ -136,7 +150,10 @@ class TopKRouter : public Router {
     for (std::size_t i = 0; i < count; ++i) weight[i] = p[chosen[i]];
     if (combine_.softmax) routing::softmax(weight.first(count));
     if (combine_.normalize) routing::normalize(weight.first(count));
-    for (std::size_t i = 0; i < count; ++i) weight[i] *= combine_.routed_scale;
+    for (std::size_t i = 0; i < count; ++i) {
+      weight[i] *= combine_.routed_scale;
+      if (expert_scale_) weight[i] *= expert_scale_->view()[chosen[i]];
+    }
     return count;
   }
 
@@ -146,7 +163,8 @@ class TopKRouter : public Router {
   TopKOptions choice_;
   CombineWeights combine_;
   std::optional<GroupLimit> groups_;
-  std::optional<Tensor<float, 1>> bias_;  // [experts] affects only the choice
+  std::optional<Tensor<float, 1>> bias_;          // [experts] affects only the choice
+  std::optional<Tensor<float, 1>> expert_scale_;  // [experts]
 };
 
 }  // namespace trine::inline TRINE_ABI

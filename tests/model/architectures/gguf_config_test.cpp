@@ -127,6 +127,7 @@ TEST(GgufConfig, RefusesByName) {
   refuses(
       "gpt2", [](W&) {},
       "general.architecture: expected one of llama, qwen2, qwen3, qwen2moe, qwen3moe, deepseek2, olmoe, gpt-oss, "
+      "gemma4, "
       "found string 'gpt2'");
   refuses(
       "llama", [](W& w) { w.set("general.type", std::string("adapter")); }, "general.type: expected 'model'");

@@ -43,6 +43,25 @@ namespace trine::test {
     "sliding_window": 8, "layer_types": ["sliding_attention", "full_attention"], "swiglu_limit": 7.0, "head_dim": 8,
     "attention_bias": true, "initial_context_length": 16, "rope_scaling": {"rope_type": "yarn", "factor": 32.0,
     "original_max_position_embeddings": 32, "beta_fast": 32.0, "beta_slow": 1.0, "truncate": false}})"));
+  if (family == "gemma4_text" || family == "gemma4") {
+    for (const char* key : {"hidden_act", "rope_theta", "rope_scaling"}) config.erase(key);
+    config.update(Json::parse(R"({"hidden_activation": "gelu_pytorch_tanh", "head_dim": 8, "global_head_dim": 16,
+    "num_global_key_value_heads": 1, "attention_k_eq_v": true, "attention_bias": false, "enable_moe_block": true,
+    "num_experts": 8, "top_k_experts": 2, "moe_intermediate_size": 16, "sliding_window": 8,
+    "layer_types": ["sliding_attention", "full_attention"], "final_logit_softcapping": 30.0,
+    "hidden_size_per_layer_input": 0, "vocab_size_per_layer_input": 64, "num_kv_shared_layers": 0,
+    "use_double_wide_mlp": false, "use_bidirectional_attention": "vision",
+    "rope_parameters": {"sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
+                        "full_attention": {"rope_type": "proportional", "partial_rotary_factor": 0.25,
+                                           "rope_theta": 1000000.0}}})"));
+  }
+  if (family == "gemma4") {
+    Json text = config;
+    text["model_type"] = "gemma4_text";
+    return {{"architectures", {"X"}},   {"model_type", "gemma4"},  {"text_config", std::move(text)},
+            {"vision_config", nullptr}, {"audio_config", nullptr}, {"tie_word_embeddings", true},
+            {"torch_dtype", "bfloat16"}};
+  }
   if (family == "deepseek_v2" || family == "deepseek_v3" || family == "kimi_k2") config.update(latent);
   if (family == "deepseek_v2")
     config.update(Json::parse(R"({"topk_method": "group_limited_greedy", "scoring_func": "softmax",

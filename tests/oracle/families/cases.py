@@ -2,9 +2,9 @@
 """Every case: its config.json, how its weights are stored, its prompt length, and what must matter."""
 from dataclasses import dataclass, field
 
-from .checks import (BF16_BIAS, NO_BIAS, NO_GROUPS, OTHER_GROUP_SCORE, ZERO_MASK, config, module, no_rope_scaling, no_sinks,
-                     rope, set_eps, symmetric_clamp, tensors, zero)
-from .configs import absent, deepseek_v2, deepseek_v3, gpt_oss, llama, mistral, mixtral, olmoe, qwen2, qwen2_moe, qwen3, qwen3_moe
+from .checks import (BF16_BIAS, NO_BIAS, NO_GROUPS, OTHER_GROUP_SCORE, ZERO_MASK, config, identity, module, no_rope_scaling,
+                     no_sinks, ones, rope, rope_of, set_attributes, set_eps, symmetric_clamp, tensors, zero)
+from .configs import absent, deepseek_v2, deepseek_v3, gemma4, gemma4_text, gpt_oss, llama, mistral, mixtral, olmoe, qwen2, qwen2_moe, qwen3, qwen3_moe
 
 
 @dataclass
@@ -253,6 +253,51 @@ CASES = {
          "truncate": config(rope_parameters={"rope_type": "yarn", "factor": 32.0, "original_max_position_embeddings": 4096,
                                              "truncate": True}, rope_theta=150000.0),
          "k": config(num_experts_per_tok=3), "o bias": zero(r"o_proj\.bias"), **QKV_BIAS}, scheme="bf16", scale=SMALL),
+
+    "gemma4": Case(
+        gemma4(), "a multimodal checkpoint, of which the text part is read: text_config, names below model.language_model, a "
+        "tower for pictures to skip", {}, scheme="bf16"),
+    "gemma4_text": Case(
+        gemma4_text(final_logit_softcapping=4.0),
+        "as 26B-A4B: experts beside a dense MLP, values that are keys, heads by layer type, norms of all kinds, softcap",
+        {"window": config(sliding_window=999), "exact window": config(sliding_window=9),
+         "softcap": config(final_logit_softcapping=None), "GELU": config(hidden_activation="silu"),
+         "proportional rope": rope_of("full_attention", rope_type="default", rope_theta=100.0),
+         "rope_theta": rope_of("sliding_attention", rope_theta=100.0),
+         "embedding scale": module(r"embed_tokens$", lambda m: m.embed_scale.fill_(1.0)),
+         "layer scalar": ones(r"layer_scalar$"), "per_expert_scale": ones(r"per_expert_scale$"),
+         "router scale": ones(r"router\.scale$"), "norm of the router": module(r"router\.norm$", identity),
+         "v norm": module(r"v_norm$", identity), "score scale 1": module(r"self_attn$", set_attributes(scaling=0.3)),
+         **{name: ones(name + r"\.weight$") for name in (
+             "post_attention_layernorm", "pre_feedforward_layernorm", "pre_feedforward_layernorm_2",
+             "post_feedforward_layernorm", "post_feedforward_layernorm_1", "post_feedforward_layernorm_2")}, **HEAD_NORM},
+        scheme="bf16"),
+    "gemma4_dense": Case(
+        gemma4_text(num_hidden_layers=3, enable_moe_block=False, attention_k_eq_v=False, attention_bias=True,
+                    tie_word_embeddings=False, rms_norm_eps=1e-5, use_bidirectional_attention=None,
+                    layer_types=["full_attention", "sliding_attention", "sliding_attention"], final_logit_softcapping=None,
+                    rope_parameters={"sliding_attention": {"rope_type": "linear", "rope_theta": 100.0, "factor": 2.0},
+                                     "full_attention": {"rope_type": "proportional", "partial_rotary_factor": 0.7,
+                                                        "rope_theta": 100.0, "factor": 3.0}}),
+        "without experts, as 31B: a projection of values, biases, a head of its own, the last layer full whatever layer_types "
+        "says; config.json of transformers v5, which has per_layer_config",
+        {"window": config(sliding_window=999), "factor": rope_of("full_attention", factor=1.0),
+         "linear": rope_of("sliding_attention", rope_type="default"), "o bias": zero(r"o_proj\.bias"),
+         "share that rotates": rope_of("full_attention", partial_rotary_factor=1.0), **QKV_BIAS, **HEAD_NORM},
+        scheme="bf16", v5=True),
+    "gemma4_defaults": Case(
+        gemma4_text(hidden_size=16, num_hidden_layers=8, num_attention_heads=4, intermediate_size=12, head_dim=4,
+                    global_head_dim=8, **absent(
+                        "num_global_key_value_heads", "num_key_value_heads", "rope_parameters", "layer_types",
+                        "rms_norm_eps", "tie_word_embeddings", "hidden_activation", "attention_bias", "attention_k_eq_v",
+                        "final_logit_softcapping", "use_bidirectional_attention", "num_kv_shared_layers",
+                        "use_double_wide_mlp", "sliding_window", "max_position_embeddings", "enable_moe_block",
+                        "num_experts", "top_k_experts", "moe_intermediate_size", "vocab_size_per_layer_input")),
+        "every key absent that has a default of a small size: dense, layers 5 and 7 full, a key head for each of 4 query heads",
+        {"eps": config(rms_norm_eps=1e-3), "GELU": config(hidden_activation="silu"),
+         "proportional rope": config(rope_parameters={
+             "full_attention": {"rope_type": "default", "rope_theta": 100.0},
+             "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0}})}, scheme="bf16", scale={r"embed_tokens": 0.02}),
 
     "llama_defaults": Case(
         llama(**absent("rms_norm_eps", "rope_theta", "num_key_value_heads", "attention_bias", "mlp_bias", "rope_scaling",

@@ -122,3 +122,33 @@ def qwen3(**changes):
 
 def mistral(**changes):
     return dense("mistral", "MistralForCausalLM", **{"sliding_window": None, **changes})
+
+
+def gemma4_text(**changes):
+    return merged({
+        "architectures": ["Gemma4ForCausalLM"], "model_type": "gemma4_text", "vocab_size": 64, "hidden_size": 32,
+        "intermediate_size": 24, "moe_intermediate_size": 12, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 8, "global_head_dim": 16, "num_global_key_value_heads": 1,
+        "num_experts": 6, "top_k_experts": 3, "enable_moe_block": True, "attention_k_eq_v": True, "attention_bias": False,
+        "hidden_activation": "gelu_pytorch_tanh", "max_position_embeddings": 256, "rms_norm_eps": 1e-6,
+        "rope_parameters": {"sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
+                            "full_attention": {"rope_type": "proportional", "partial_rotary_factor": 0.25,
+                                               "rope_theta": 1000000.0}},
+        "layer_types": ["sliding_attention", "full_attention"], "sliding_window": 8, "final_logit_softcapping": 30.0,
+        "hidden_size_per_layer_input": 0, "vocab_size_per_layer_input": 64, "num_kv_shared_layers": 0,
+        "use_double_wide_mlp": False, "use_bidirectional_attention": "vision", "tie_word_embeddings": True,
+        "attention_dropout": 0.0, "initializer_range": 0.02, "bos_token_id": 2, "eos_token_id": 1, "pad_token_id": 0,
+        "dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def gemma4(**changes):
+    """As hub repositories have it: the text part, beside a tower for pictures that is never asked."""
+    text = gemma4_text(**changes)
+    del text["architectures"], text["dtype"]
+    return {"architectures": ["Gemma4ForConditionalGeneration"], "model_type": "gemma4", "dtype": "bfloat16",
+            "text_config": text, "audio_config": None, "tie_word_embeddings": text["tie_word_embeddings"],
+            "boi_token_id": 1000, "eoi_token_id": 1001, "image_token_id": 1002, "video_token_id": 1003, "audio_token_id": 1004,
+            "boa_token_id": 1005, "eoa_token_index": 1006, "initializer_range": 0.02, "vision_soft_tokens_per_image": 4,
+            "vision_config": {"model_type": "gemma4_vision", "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1,
+                              "num_attention_heads": 1, "num_key_value_heads": 1, "head_dim": 8, "patch_size": 2,
+                              "position_embedding_size": 4, "max_position_embeddings": 16}}

@@ -64,8 +64,8 @@ class Router:
         if family == "deepseek_v3":
             self.scores = logits.sigmoid() + module.e_score_correction_bias
             self.groups, self.kept_groups, self.group_best = module.num_group, module.topk_group, 2
-        elif family == "gpt_oss":
-            self.scores = logits
+        elif family in ("gpt_oss", "gemma4", "gemma4_text"):
+            self.scores = logits.float()                                           # of Gemma 4: probabilities
         else:
             self.scores = logits.float().softmax(-1)
             if getattr(module, "topk_method", None) == "group_limited_greedy":
@@ -109,8 +109,8 @@ def ask(model, tokens):
     """(logits [tokens, vocab], {layer: Router})"""
     routers, handles = {}, []
     for name, module in model.named_modules():
-        if name.endswith((".mlp.gate", ".mlp.router")):
-            layer = int(name.split(".")[2])
+        if found := re.search(r"layers\.(\d+)\.(mlp\.gate|mlp\.router|router)$", name):
+            layer = int(found[1])
             handles.append(module.register_forward_hook(lambda m, args, out, i=layer: routers.update(
                 {i: Router(model.config.model_type, m, out[0].clone(), out[2].clone())})))
     logits = model(torch.tensor([tokens]), use_cache=False).logits[0]

@@ -340,6 +340,46 @@ def gpt_oss(draw):
         draw.config["initial_context_length"] = 4096
 
 
+def gemma4_text(draw):
+    common(draw)
+    draw.config.pop("hidden_act", None)
+    draw.may_refuse.discard("hidden_act")
+    draw("hidden_activation", ("gelu_pytorch_tanh", "gelu_pytorch_tanh", "silu"))
+    heads(draw, "field")
+    draw.config.setdefault("head_dim", draw.some((4, 8, 16)))     # the default is 256
+    count = draw.config.get("num_attention_heads", draw.fields["num_attention_heads"])
+    k_eq_v = draw("attention_k_eq_v", (True, False))
+    draw("num_global_key_value_heads", [n for n in range(1, count + 1) if count % n == 0])
+    draw.config["global_head_dim"] = draw.some((4, 6, 8, 16))
+    draw("sliding_window", (1, 4, 7, 20, 512))
+    if layers(draw) <= 8 and draw.chance(0.7):
+        draw.config["layer_types"] = [draw.some(("sliding_attention", "full_attention")) for _ in range(layers(draw))]
+    draw("attention_bias", (True, False))
+    draw("final_logit_softcapping", (1.0, 5.0, 30.0))
+    draw("intermediate_size", (8, 20, 24), SIZE)
+    if draw("enable_moe_block", (True, True, False)):
+        k = draw.some((1, 2, 3))
+        draw.config |= {"top_k_experts": k, "num_experts": draw.some(range(max(k, 2), 10)),
+                        "moe_intermediate_size": draw.some((4, 8, 12))}
+    draw.config["hidden_size_per_layer_input"] = 0
+    draw("num_kv_shared_layers", (0,))
+    draw("use_double_wide_mlp", (True, False))
+    draw("use_bidirectional_attention", (None, "vision"))
+    if draw.chance(0.7):
+        kinds = {"sliding_attention": ("default", "linear"), "full_attention": ("proportional", "proportional", "default")}
+        draw.config["rope_parameters"] = {name: rope_of_type(draw, draw.some(kinds[name])) for name in kinds}
+
+
+def rope_of_type(draw, kind):
+    """One of several objects of rope_parameters."""
+    rope = {"rope_type": kind, "rope_theta": draw.number(draw.some((100, 10000, 1000000)))}
+    if kind == "linear" or kind == "proportional" and draw.chance(0.3):
+        rope["factor"] = draw.some((1.0, 2, 4.0))
+    if kind == "proportional" and not draw.chance(0.2):
+        rope["partial_rotary_factor"] = draw.some((0.25, 0.5, 0.7, 1.0))
+    return rope
+
+
 def dense(draw, head_dim="optional"):
     common(draw)
     rotary(draw, heads(draw, head_dim))
@@ -373,8 +413,8 @@ def qwen3(draw):
 
 
 FAMILIES = {"deepseek_v2": deepseek_v2, "deepseek_v3": deepseek_v3, "kimi_k2": deepseek_v3, "mixtral": mixtral,
-            "qwen2_moe": qwen2_moe, "qwen3_moe": qwen3_moe, "olmoe": olmoe, "gpt_oss": gpt_oss, "llama": llama,
-            "mistral": mistral, "qwen2": qwen2, "qwen3": qwen3}
+            "qwen2_moe": qwen2_moe, "qwen3_moe": qwen3_moe, "olmoe": olmoe, "gpt_oss": gpt_oss, "gemma4_text": gemma4_text,
+            "llama": llama, "mistral": mistral, "qwen2": qwen2, "qwen3": qwen3}
 
 # Training, generation and other tools: nothing here changes what a model computes.
 HARMLESS = {

@@ -12,12 +12,12 @@ def randomise(bias=None, scale=None):
     def apply(model):
         tied = model.config.tie_word_embeddings
         for name, p in [*model.named_parameters(), *model.named_buffers()]:
-            if "inv_freq" in name or not p.numel():
+            if "inv_freq" in name or "embed_scale" in name or not p.numel():
                 continue
             fan_in = p.shape[1 if model.config.model_type == "gpt_oss" and "experts" in name else -1]
             if name.endswith("e_score_correction_bias"):
                 p.normal_(*bias)
-            elif name.endswith("norm.weight"):
+            elif re.search(r"norm(_\d)?\.weight$|layer_scalar$|router\.(per_expert_)?scale$", name):
                 p.uniform_(0.5, 1.5)
             elif "embed_tokens" in name:
                 p.normal_(0, 0.7 if tied else 1.0)

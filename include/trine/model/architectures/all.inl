@@ -4,6 +4,7 @@
 
 #include <trine/model/architectures/all.hpp>
 #include <trine/model/architectures/deepseek.hpp>
+#include <trine/model/architectures/gemma4.hpp>
 #include <trine/model/architectures/gpt_oss.hpp>
 #include <trine/model/architectures/llama.hpp>
 #include <trine/model/architectures/mixtral.hpp>
@@ -26,6 +27,8 @@ TRINE_DECL ArchitectureRegistry all_architectures() {
       {"qwen3_moe", build_qwen3_moe},
       {"olmoe", build_olmoe},
       {"gpt_oss", build_gpt_oss},
+      {"gemma4", build_gemma4},
+      {"gemma4_text", build_gemma4_text},
       {"llama", build_llama},
       {"mistral", build_mistral},
       {"qwen2", build_qwen2},

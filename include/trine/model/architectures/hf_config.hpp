@@ -33,15 +33,22 @@ class HfConfigReader : public ObjectReader {
  public:
   /// defaults: a JSON object with the defaults of absent keys of this family.
   HfConfigReader(const BuildContext& context, std::string_view defaults)
-      : ObjectReader(context.config, context.source_name, {}, parse_json(defaults, "defaults")),
+      : ObjectReader(context.config, context.source_name, context.config_path, parse_json(defaults, "defaults")),
         notes_(context.notes == nullptr ? own_notes_ : *context.notes) {}
   HfConfigReader(const HfConfigReader&) = delete;
   HfConfigReader& operator=(const HfConfigReader&) = delete;
 
   [[nodiscard]] Notes& notes() noexcept { return notes_; }
 
-  /// The fields of HfConfig.
+  /// The fields of HfConfig, for families whose only activation is silu.
   [[nodiscard]] HfConfig common() {
+    const HfConfig config = sizes();
+    static_cast<void>(choice<bool>("hidden_act", {{"silu", true}, {"swish", true}}));
+    return config;
+  }
+
+  /// The fields of HfConfig.
+  [[nodiscard]] HfConfig sizes() {
     HfConfig config;
     config.model_type = string("model_type");
     config.vocab_size = integer("vocab_size", 1, config_limits::kVocab);
@@ -50,7 +57,6 @@ class HfConfigReader : public ObjectReader {
     config.max_position_embeddings = integer("max_position_embeddings", 1, config_limits::kPositions);
     config.rms_norm_eps = static_cast<float>(number("rms_norm_eps", 0.0, 1.0));
     config.tie_word_embeddings = boolean("tie_word_embeddings");
-    static_cast<void>(choice<bool>("hidden_act", {{"silu", true}, {"swish", true}}));
     require_true("is_causal");  // transformers drops the causal mask of any family if it is false
     return config;
   }
