@@ -22,6 +22,7 @@
 
 #include <trine/generate/session.hpp>
 #include <trine/model/architectures/deepseek.hpp>
+#include <trine/model/architectures/glm.hpp>
 #include <trine/model/architectures/gpt_oss.hpp>
 #include <trine/model/architectures/llama.hpp>
 #include <trine/model/architectures/mixtral.hpp>
@@ -30,16 +31,20 @@
 
 #include "model/architectures/published_config.hpp"
 #include "support/expect_error.hpp"
+#include "support/families.hpp"
 
 namespace trine {
 namespace {
 
+using test::has_latent_attention;
 using test::published_config;
 using test::read_published_config;
 
 const std::map<std::string, std::string_view> kDefaults = {
     {"deepseek_v2", kDeepseekV2Defaults},
     {"deepseek_v3", kDeepseekV3Defaults},
+    {"glm4_moe", kGlm4MoeDefaults},
+    {"glm4_moe_lite", kGlm4MoeLiteDefaults},
     {"gpt_oss", kGptOssDefaults},
     {"kimi_k2", kDeepseekV3Defaults},
     {"llama", kLlamaDefaults},
@@ -62,8 +67,6 @@ const std::set<std::string> kOfLatentAttention = {"head_dim", "num_key_value_hea
 Json golden_families() {
   return read_json_file(std::filesystem::path(TRINE_TEST_DATA) / "config_defaults.json").at("families");
 }
-
-bool has_latent_attention(const std::string& family) { return family.starts_with("deepseek") || family == "kimi_k2"; }
 
 bool computes_nothing(const std::string& family, const std::string& key) {
   return kComputeNothing.contains(key) || (has_latent_attention(family) && kOfLatentAttention.contains(key));

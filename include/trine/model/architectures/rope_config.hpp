@@ -21,6 +21,8 @@ namespace trine::inline TRINE_ABI {
 struct RopeContext {
   std::size_t head_dim = 0;  // of the rotated part: qk_rope_head_dim with latent attention
   std::size_t max_position_embeddings = 0;
+  /// How many elements rotate without a partial_rotary_factor; nullopt: whole heads, whatever that key says.
+  std::optional<std::size_t> rotary_dim = std::nullopt;
 };
 
 /// Keys of a rope object that its type does not read; transformers does not read them either.
@@ -54,10 +56,10 @@ class RopeReader {
   [[nodiscard]] RopeOptions read() {
     RopeOptions rope;
     rope.theta = nearer("rope_theta").number("rope_theta", 1.0 + 1e-6, 1e12);
-    rope.rotary_dim = context_.head_dim;
+    rope.rotary_dim = context_.rotary_dim ? rotated_part(*context_.rotary_dim) : context_.head_dim;
     const Read read_scaling = type();
     rope.scaling = (this->*read_scaling)(rope);
-    settle_partial_rotation(read_scaling == &RopeReader::unscaled);
+    if (!context_.rotary_dim) settle_partial_rotation(read_scaling == &RopeReader::unscaled);
     object_.reject_unknown_keys(notes_, kIgnoredRopeKeys);
     return rope;
   }
@@ -88,7 +90,20 @@ class RopeReader {
     return is_inside ? object_ : config_;
   }
 
-  // The families rotate whole heads. transformers ignores another value without scaling, and fails with scaling.
+  // Rounded down, as transformers does.
+  std::size_t rotated_part(std::size_t otherwise) {
+    constexpr std::string_view kKey = "partial_rotary_factor";
+    ObjectReader& reader = nearer(kKey);
+    const auto width = static_cast<double>(context_.head_dim);
+    const std::size_t part =
+        reader.has(kKey) ? static_cast<std::size_t>(width * reader.number(kKey, 0.0, 1.0)) : otherwise;
+    if (part == 0 || part % 2 != 0)
+      reader.fail(kKey, "expected an even number of rotated elements, found " + std::to_string(part) + " of " +
+                            std::to_string(context_.head_dim));
+    return part;
+  }
+
+  // Other families rotate whole heads. transformers ignores another value without scaling, and fails with scaling.
   void settle_partial_rotation(bool is_unscaled) {
     constexpr std::string_view kKey = "partial_rotary_factor";
     ObjectReader& reader = nearer(kKey);
