@@ -24,7 +24,8 @@ FAMILIES, OUT = ROOT / "tests/golden/families", ROOT / "tests/golden/gguf_models
 
 ARCHITECTURES = {"llama": "llama", "mistral": "llama", "mixtral": "llama", "qwen2": "qwen2", "qwen3": "qwen3",
                  "qwen2_moe": "qwen2moe", "qwen3_moe": "qwen3moe", "olmoe": "olmoe", "gpt_oss": "gpt-oss",
-                 "deepseek_v2": "deepseek2", "deepseek_v3": "deepseek2", "kimi_k2": "deepseek2", "gemma4_text": "gemma4"}
+                 "deepseek_v2": "deepseek2", "deepseek_v3": "deepseek2", "kimi_k2": "deepseek2", "glm4_moe": "glm4moe",
+                 "glm4_moe_lite": "deepseek2", "gemma4_text": "gemma4"}
 # name of the file: name of the family golden, and options
 FILES = {
     "llama_biases": {}, "llama_llama3_rope": {}, "llama_linear_rope": {}, "mistral_sliding_window": {},
@@ -33,6 +34,7 @@ FILES = {
     "deepseek_v2_group_limited": {}, "deepseek_v3_yarn_groups": {}, "deepseek_v3_yarn_groups_unsplit": {"split": False},
     "deepseek_v3_kimi_k2": {}, "deepseek_v3_plain": {}, "gpt_oss_bf16": {}, "gpt_oss_mxfp4": {},
     "gemma4_text": {},
+    "glm4_moe": {}, "glm4_moe_qk_norm": {}, "glm4_moe_lite": {},
 }
 EXPERT = re.compile(r"(.*\.experts)\.(\d+)\.(.*)\.weight")
 
@@ -163,11 +165,29 @@ def gemma4(tensors, config):
     return result
 
 
+def drafts(config):
+    """Layers for multi-token prediction that the converter keeps."""
+    return config.get("num_nextn_predict_layers", 0) if config["model_type"] == "glm4_moe" else 0
+
+
+def write_sigmoid_router(writer, config):
+    writer.add_expert_shared_count(config["n_shared_experts"])
+    writer.add_leading_dense_block_count(config["first_k_dense_replace"])
+    writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
+    writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
+    writer.add_expert_weights_scale(config["routed_scaling_factor"])
+    writer.add_expert_weights_norm(config["norm_topk_prob"])
+    writer.add_expert_group_count(config["n_group"])
+    writer.add_expert_group_used_count(config["topk_group"])
+
+
 def write_keys(writer, arch, config, rope, split):
     if arch == "gemma4":
         return write_gemma4_keys(writer, config)
     heads = config["num_attention_heads"]
-    writer.add_block_count(config["num_hidden_layers"])
+    writer.add_block_count(config["num_hidden_layers"] + drafts(config))
+    if drafts(config):
+        writer.add_nextn_predict_layers(drafts(config))
     writer.add_context_length(config["max_position_embeddings"])
     writer.add_embedding_length(config["hidden_size"])
     writer.add_feed_forward_length(config["intermediate_size"])
@@ -228,6 +248,11 @@ def write_keys(writer, arch, config, rope, split):
             writer.add_expert_group_used_count(config["topk_group"])
         if config["model_type"] != "deepseek_v2":  # V2's files have no such key
             writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
+    if arch == "glm4moe":
+        head = config.get("head_dim") or config["hidden_size"] // heads
+        factor = rope.get("partial_rotary_factor", config.get("partial_rotary_factor", 0.5))
+        writer.add_rope_dimension_count(int(head * factor))
+        write_sigmoid_router(writer, config)
     writer.add_vocab_size(config["vocab_size"])
 
 
@@ -249,11 +274,12 @@ def main():
             tensors = latent(tensors, config)
         writer = gguf.GGUFWriter(OUT / f"{file}.gguf", arch)
         write_keys(writer, arch, config, rope, split)
-        names = gguf.get_tensor_name_map({v: k for k, v in gguf.MODEL_ARCH_NAMES.items()}[arch], config["num_hidden_layers"])
+        names = gguf.get_tensor_name_map({v: k for k, v in gguf.MODEL_ARCH_NAMES.items()}[arch], config["num_hidden_layers"] + drafts(config))
+        dropped = tuple(f"model.layers.{config['num_hidden_layers'] + i}." for i in range(drafts(config), 1))
         if rope["rope_type"] == "llama3":
             tensors["rope_freqs.weight"] = llama3_factors(rope, config.get("head_dim") or config["hidden_size"] // heads)
         for name, tensor in tensors.items():
-            if name == "lm_head.weight" and config.get("tie_word_embeddings"):
+            if name == "lm_head.weight" and config.get("tie_word_embeddings") or name.startswith(dropped):
                 continue
             if arch == "llama" and re.search(r"\.[qk]_proj\.(weight|bias)$", name):
                 tensor = permute(tensor, heads if ".q_proj" in name else kv_heads)

@@ -23,6 +23,7 @@
 #include <trine/generate/session.hpp>
 #include <trine/model/architectures/deepseek.hpp>
 #include <trine/model/architectures/gemma4.hpp>
+#include <trine/model/architectures/glm.hpp>
 #include <trine/model/architectures/gpt_oss.hpp>
 #include <trine/model/architectures/llama.hpp>
 #include <trine/model/architectures/mixtral.hpp>
@@ -31,10 +32,12 @@
 
 #include "model/architectures/published_config.hpp"
 #include "support/expect_error.hpp"
+#include "support/families.hpp"
 
 namespace trine {
 namespace {
 
+using test::has_latent_attention;
 using test::published_config;
 using test::read_published_config;
 
@@ -42,6 +45,8 @@ const std::map<std::string, std::string_view> kDefaults = {
     {"deepseek_v2", kDeepseekV2Defaults},
     {"deepseek_v3", kDeepseekV3Defaults},
     {"gemma4_text", kGemma4Defaults},
+    {"glm4_moe", kGlm4MoeDefaults},
+    {"glm4_moe_lite", kGlm4MoeLiteDefaults},
     {"gpt_oss", kGptOssDefaults},
     {"kimi_k2", kDeepseekV3Defaults},
     {"llama", kLlamaDefaults},
@@ -64,8 +69,6 @@ const std::set<std::string> kOfLatentAttention = {"head_dim", "num_key_value_hea
 Json golden_families() {
   return read_json_file(std::filesystem::path(TRINE_TEST_DATA) / "config_defaults.json").at("families");
 }
-
-bool has_latent_attention(const std::string& family) { return family.starts_with("deepseek") || family == "kimi_k2"; }
 
 bool computes_nothing(const std::string& family, const std::string& key) {
   return kComputeNothing.contains(key) || (has_latent_attention(family) && kOfLatentAttention.contains(key));

@@ -12,6 +12,7 @@
 #include <trine/weights/weight_scope.hpp>
 
 #include "routing/routers_in_memory.hpp"
+#include "support/families.hpp"
 
 namespace trine::test {
 
@@ -29,6 +30,8 @@ namespace trine::test {
     "routed_scaling_factor": 2.5, "num_key_value_heads": 4, "ep_size": 1, "seq_aux": true, "aux_loss_alpha": 0.001,
     "rope_scaling": {"type": "yarn", "factor": 40, "original_max_position_embeddings": 32, "beta_fast": 32,
                      "beta_slow": 1, "mscale": 1.0, "mscale_all_dim": 1.0}})");
+  const Json sigmoid = Json::parse(R"({"topk_method": "noaux_tc", "scoring_func": "sigmoid", "norm_topk_prob": true,
+    "num_nextn_predict_layers": 1})");
   if (family == "mixtral")
     config.update(Json::parse(R"({"num_local_experts": 8, "num_experts_per_tok": 2,
     "sliding_window": null, "router_jitter_noise": 0.0, "output_router_logits": false, "head_dim": null})"));
@@ -62,13 +65,17 @@ namespace trine::test {
             {"vision_config", nullptr}, {"audio_config", nullptr}, {"tie_word_embeddings", true},
             {"torch_dtype", "bfloat16"}};
   }
-  if (family == "deepseek_v2" || family == "deepseek_v3" || family == "kimi_k2") config.update(latent);
+  if (has_latent_attention(family)) config.update(latent);
   if (family == "deepseek_v2")
     config.update(Json::parse(R"({"topk_method": "group_limited_greedy", "scoring_func": "softmax",
     "norm_topk_prob": false})"));
-  if (family == "deepseek_v3" || family == "kimi_k2")
-    config.update(Json::parse(R"({"topk_method": "noaux_tc", "scoring_func": "sigmoid", "norm_topk_prob": true,
-    "num_nextn_predict_layers": 1})"));
+  if (family == "deepseek_v3" || family == "kimi_k2" || family == "glm4_moe_lite") config.update(sigmoid);
+  if (family == "glm4_moe") {
+    config.update(sigmoid);
+    config.update(Json::parse(R"({"n_routed_experts": 8, "n_shared_experts": 1, "num_experts_per_tok": 2,
+    "moe_intermediate_size": 16, "first_k_dense_replace": 1, "n_group": 4, "topk_group": 2, "head_dim": 12,
+    "routed_scaling_factor": 2.5, "partial_rotary_factor": 0.5, "attention_bias": true, "use_qk_norm": true})"));
+  }
   return config;
 }
 

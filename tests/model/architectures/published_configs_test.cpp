@@ -139,6 +139,12 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{"deepseek_v2", "/topk_method", "\"gready\"", "topk_method: expected one of \"greedy\""},
         Damage{"deepseek_v2", "/norm_topk_prob", "true", "norm_topk_prob: expected false, true is not supported"},
         Damage{"deepseek_v2", "/scoring_func", "\"sigmoid\"", "scoring_func: expected one of \"softmax\""},
+        Damage{"glm4_moe_lite", "/first_k_dense_replace", "2", "first_k_dense_replace: expected the dense layers of"},
+        Damage{"glm4_moe_lite", "/mlp_layer_types", R"(["dense"])", "mlp_layer_types: expected a list of 2 names"},
+        Damage{"glm4_moe_lite", "/mlp_layer_types", R"(["dense", "moe"])",
+               "mlp_layer_types: expected dense or sparse, found 'moe'"},
+        Damage{"glm4_moe", "/partial_rotary_factor", "0.1",
+               "partial_rotary_factor: expected an even number of rotated elements, found 1 of 12"},
         // quantisation
         Damage{"qwen3_moe", "/quantization_config", R"({"quant_method": "gptq", "bits": 4})",
                "quantization_config.quant_method: expected one of \"fp8\", \"mxfp4\", found 'gptq'"},
@@ -187,6 +193,9 @@ INSTANTIATE_TEST_SUITE_P(
         // Yarn-Llama-2 and Yarn-Mistral
         Published{"mistral", R"({"rope_scaling": {"factor": 16.0, "original_max_position_embeddings": 8192,
                                  "type": "yarn", "finetuned": true}})"},
+        // GLM-4.5-Air and GLM-4.7-Flash
+        Published{"glm4_moe", R"({"decoder_sparse_step": 1, "moe_router_dtype": "float32"})"},
+        Published{"glm4_moe_lite", R"({"partial_rotary_factor": 1.0, "mlp_layer_types": ["dense", "sparse"]})"},
         Published{"gpt_oss", R"({"rope_scaling": null})"}, Published{"gpt_oss", R"({"layer_types": null})"},
         Published{"qwen2", R"({"use_sliding_window": false, "sliding_window": 0})"},
         Published{"qwen2", R"({"use_sliding_window": true, "sliding_window": null})"},

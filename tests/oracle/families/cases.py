@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 from .checks import (BF16_BIAS, NO_BIAS, NO_GROUPS, OTHER_GROUP_SCORE, ZERO_MASK, config, identity, module, no_rope_scaling,
                      no_sinks, ones, rope, rope_of, set_attributes, set_eps, symmetric_clamp, tensors, zero)
-from .configs import absent, deepseek_v2, deepseek_v3, gemma4, gemma4_text, gpt_oss, llama, mistral, mixtral, olmoe, qwen2, qwen2_moe, qwen3, qwen3_moe
+from .configs import (absent, deepseek_v2, deepseek_v3, gemma4, gemma4_text, glm4_moe, glm4_moe_lite, gpt_oss, llama, mistral,
+                      mixtral, olmoe, qwen2, qwen2_moe, qwen3, qwen3_moe)
 
 
 @dataclass
@@ -126,6 +127,58 @@ CASES = {
         "every key absent that has a default of a small size: two shared experts, no dense layer, greedy, scale 1",
         {"rope_theta": config(rope_theta=100.0), "eps": config(rms_norm_eps=1e-5),
          "routed_scaling_factor": config(routed_scaling_factor=2.5), **SHARED}, scheme="bf16", scale=SMALL),
+
+    "glm4_moe": Case(
+        glm4_moe(n_group=4, topk_group=2),
+        "as GLM-4.5-Air: half of each head rotates, biases of q, k and v but not of o, no q/k norm, dense first layer, shared "
+        "expert; groups; one multi-token-prediction layer to skip",
+        {"half of a head": config(partial_rotary_factor=1.0), "correction bias": NO_BIAS, "groups": NO_GROUPS,
+         "best two of a group": OTHER_GROUP_SCORE, "renormalisation": config(norm_topk_prob=False),
+         "routed_scaling_factor": config(routed_scaling_factor=1.0), **QKV_BIAS, **SHARED}, scheme="bf16", bias=(-0.55, 0.35),
+        extra="mtp"),
+    "glm4_moe_qk_norm": Case(
+        glm4_moe(num_hidden_layers=3, first_k_dense_replace=2, use_qk_norm=True, attention_bias=False, rope_theta=100,
+                 tie_word_embeddings=True, num_nextn_predict_layers=0, partial_rotary_factor=0.7, rope_scaling={
+                     "rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16}),
+        "as GLM-4.6: norm of each head; a rotated part of 8 of 12 that is rounded down, YaRN of it beyond the original context, tied "
+        "head; fused expert tensors and config.json of transformers v5",
+        {"YaRN": no_rope_scaling, "part of a head": rope(partial_rotary_factor=0.5), "correction bias": NO_BIAS, **HEAD_NORM,
+         **SHARED}, fused=True, v5=True, tokens=28, bias=(0.0, 0.2)),
+    "glm4_moe_defaults": Case(
+        glm4_moe(hidden_size=32, n_routed_experts=12, **absent(
+            "rms_norm_eps", "rope_theta", "head_dim", "num_experts_per_tok", "n_shared_experts",
+            "routed_scaling_factor", "n_group", "topk_group", "norm_topk_prob", "first_k_dense_replace", "use_qk_norm",
+            "partial_rotary_factor", "attention_bias", "max_position_embeddings", "tie_word_embeddings", "hidden_act",
+            "num_nextn_predict_layers")),
+        "every key absent that has a default of a small size: heads of hidden_size / heads, half of which rotates, eps 1e-5, "
+        "8 experts of a token, scale 1",
+        {"eps": config(rms_norm_eps=1e-6), "rope_theta": config(rope_theta=100.0), "k": config(num_experts_per_tok=7),
+         "half of a head": config(partial_rotary_factor=1.0), "routed_scaling_factor": config(routed_scaling_factor=2.5),
+         "renormalisation": config(norm_topk_prob=False), **SHARED}, scheme="bf16", bias=(0.0, 0.2), scale=SMALL),
+
+    "glm4_moe_lite": Case(
+        glm4_moe_lite(),
+        "as GLM-4.7-Flash: latent attention with values wider than keys, dense first layer, one multi-token-prediction layer to "
+        "skip",
+        {"half-split pairs": config(rope_interleave=False), "correction bias": NO_BIAS,
+         "renormalisation": config(norm_topk_prob=False), "routed_scaling_factor": config(routed_scaling_factor=1.0), **SHARED},
+        scheme="bf16", bias=(0.1, 0.3), extra="mtp"),
+    "glm4_moe_lite_layers": Case(
+        glm4_moe_lite(num_hidden_layers=3, mlp_layer_types=["sparse", "dense", "sparse"], q_lora_rank=None, n_group=2, topk_group=1,
+                      attention_bias=True, norm_topk_prob=False, first_k_dense_replace="absent"),
+        "mlp_layer_types, q_lora_rank null, groups, attention_bias, no renormalisation; config.json of transformers v5",
+        {"groups": NO_GROUPS, "no renormalisation": config(norm_topk_prob=True),
+         **{f"{x} bias": zero(rf"{x}\.bias") for x in ("kv_a_proj_with_mqa", "o_proj")}, **SHARED},
+        scheme="bf16", v5=True, bias=(0.0, 0.2)),
+    "glm4_moe_lite_defaults": Case(
+        glm4_moe_lite(n_routed_experts=12, **absent(
+            "routed_scaling_factor", "n_group", "topk_group", "num_experts_per_tok", "n_shared_experts", "norm_topk_prob",
+            "first_k_dense_replace", "rms_norm_eps", "rope_theta", "max_position_embeddings", "attention_bias",
+            "tie_word_embeddings", "hidden_act", "topk_method", "partial_rotary_factor", "num_nextn_predict_layers")),
+        "every key absent that has a default of a small size: dense first layer, 4 experts of a token, scale 1.8, eps 1e-5",
+        {"routed_scaling_factor": config(routed_scaling_factor=1.0), "k": config(num_experts_per_tok=3),
+         "renormalisation": config(norm_topk_prob=False), "rope_theta": config(rope_theta=100.0), "eps": config(rms_norm_eps=1e-6),
+         **SHARED}, scheme="bf16", bias=(0.0, 0.2), scale=SMALL),
 
     "mixtral_defaults": Case(
         mixtral(num_attention_heads=8, **absent(

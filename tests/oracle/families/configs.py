@@ -36,6 +36,31 @@ def deepseek_v2(**changes):
         "aux_loss_alpha": 0.001, "seq_aux": True, "pretraining_tp": 1}, changes)
 
 
+def glm4_moe(**changes):
+    return merged({
+        "architectures": ["Glm4MoeForCausalLM"], "model_type": "glm4_moe", "vocab_size": 48, "hidden_size": 24,
+        "intermediate_size": 16, "moe_intermediate_size": 8, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 12, "n_shared_experts": 1, "n_routed_experts": 8, "num_experts_per_tok": 3,
+        "routed_scaling_factor": 2.5, "n_group": 1, "topk_group": 1, "norm_topk_prob": True, "first_k_dense_replace": 1,
+        "use_qk_norm": False, "partial_rotary_factor": 0.5, "attention_bias": True, "hidden_act": "silu",
+        "max_position_embeddings": 256, "rms_norm_eps": 1e-5, "rope_theta": 10000, "rope_scaling": None,
+        "tie_word_embeddings": False, "num_nextn_predict_layers": 1, "eos_token_id": [1, 2], "pad_token_id": 0,
+        "attention_dropout": 0.0, "initializer_range": 0.02, "torch_dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def glm4_moe_lite(**changes):
+    return merged({
+        "architectures": ["Glm4MoeLiteForCausalLM"], "model_type": "glm4_moe_lite", "vocab_size": 48, "hidden_size": 24,
+        "intermediate_size": 16, "moe_intermediate_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "num_key_value_heads": 2, "n_shared_experts": 1, "n_routed_experts": 8, "num_experts_per_tok": 3,
+        "routed_scaling_factor": 1.8, "kv_lora_rank": 16, "q_lora_rank": 24, "qk_rope_head_dim": 8, "qk_nope_head_dim": 12,
+        "v_head_dim": 20, "n_group": 1, "topk_group": 1, "topk_method": "noaux_tc", "norm_topk_prob": True,
+        "first_k_dense_replace": 1, "hidden_act": "silu", "rms_norm_eps": 1e-5, "max_position_embeddings": 256,
+        "rope_theta": 1000000, "rope_scaling": None, "partial_rotary_factor": 1.0, "attention_bias": False,
+        "tie_word_embeddings": False, "num_nextn_predict_layers": 1, "eos_token_id": [1, 2], "pad_token_id": 0,
+        "attention_dropout": 0.0, "dtype": "bfloat16"}, changes)
+
+
 def mixtral(**changes):
     return merged({
         "architectures": ["MixtralForCausalLM"], "model_type": "mixtral", "vocab_size": 64, "hidden_size": 32,

@@ -16,6 +16,7 @@ transformers.logging.set_verbosity_error()
 transformers.utils.logging.disable_progress_bar()
 warnings.filterwarnings("ignore", "Initializing zero-element tensors")
 EAGER = dict(attn_implementation="eager", experts_implementation="eager")
+SIGMOID = {"deepseek_v3", "glm4_moe", "glm4_moe_lite"}         # of what the scores of a router are
 
 
 def reference_config(config):
@@ -24,7 +25,7 @@ def reference_config(config):
     config = copy.deepcopy({key: value for key, value in config.items() if key != "quantization_config"})
     if config["model_type"] == "kimi_k2":
         config["model_type"] = "deepseek_v3"
-    if config["model_type"] in ("deepseek_v2", "deepseek_v3") and config.get("n_shared_experts", 1) is None:
+    if config["model_type"] in SIGMOID | {"deepseek_v2"} and config.get("n_shared_experts", 1) is None:
         config["n_shared_experts"] = 0
     return config
 
@@ -57,19 +58,21 @@ def load(config, tensors, ignored=None):
 class Router:
     """What one router saw and chose for a prompt, and by which scores."""
 
-    def __init__(self, family, module, logits, chosen):
+    def __init__(self, family, module, bias, logits, chosen):
         module = module.get_base_layer() if hasattr(module, "get_base_layer") else module   # of an adapter of its weight
-        self.module, self.family = module, family
+        self.module, self.bias = module, bias
         self.groups, self.kept_groups, self.group_best = 1, 1, 1
-        if family == "deepseek_v3":
-            self.scores = logits.sigmoid() + module.e_score_correction_bias
-            self.groups, self.kept_groups, self.group_best = module.num_group, module.topk_group, 2
+        if family in SIGMOID:
+            self.scores = logits.float().sigmoid()
+            self.group_best = 2
         elif family in ("gpt_oss", "gemma4", "gemma4_text"):
             self.scores = logits.float()                                           # of Gemma 4: probabilities
         else:
             self.scores = logits.float().softmax(-1)
-            if getattr(module, "topk_method", None) == "group_limited_greedy":
-                self.groups, self.kept_groups = module.num_group, module.topk_group
+        if bias is not None:
+            self.scores = self.scores + bias
+        if getattr(module, "topk_method", None) == "group_limited_greedy" or self.group_best == 2:
+            self.groups, self.kept_groups = getattr(module, "num_group", 1), getattr(module, "topk_group", 1)
         order = self.scores.gather(1, chosen).argsort(1, descending=True)
         self.chosen = chosen.gather(1, order)                                      # [tokens, k], best first
         self.k = chosen.shape[1]
@@ -108,11 +111,13 @@ class Router:
 def ask(model, tokens):
     """(logits [tokens, vocab], {layer: Router})"""
     routers, handles = {}, []
+    bias = {int(name.split(".")[2]): t.flatten() for name, t in [*model.named_buffers(), *model.named_parameters()]
+            if name.endswith("e_score_correction_bias")}
     for name, module in model.named_modules():
         if found := re.search(r"layers\.(\d+)\.(mlp\.gate|mlp\.router|router)$", name):
             layer = int(found[1])
             handles.append(module.register_forward_hook(lambda m, args, out, i=layer: routers.update(
-                {i: Router(model.config.model_type, m, out[0].clone(), out[2].clone())})))
+                {i: Router(model.config.model_type, m, bias.get(i), out[0].clone(), out[2].clone())})))
     logits = model(torch.tensor([tokens]), use_cache=False).logits[0]
     for handle in handles:
         handle.remove()

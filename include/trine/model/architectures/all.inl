@@ -5,6 +5,7 @@
 #include <trine/model/architectures/all.hpp>
 #include <trine/model/architectures/deepseek.hpp>
 #include <trine/model/architectures/gemma4.hpp>
+#include <trine/model/architectures/glm.hpp>
 #include <trine/model/architectures/gpt_oss.hpp>
 #include <trine/model/architectures/llama.hpp>
 #include <trine/model/architectures/mixtral.hpp>
@@ -22,6 +23,8 @@ TRINE_DECL ArchitectureRegistry all_architectures() {
       {"deepseek_v2", build_deepseek_v2},
       {"deepseek_v3", build_deepseek_v3},
       {"kimi_k2", build_deepseek_v3},
+      {"glm4_moe", build_glm4_moe},
+      {"glm4_moe_lite", build_glm4_moe_lite},
       {"mixtral", build_mixtral},
       {"qwen2_moe", build_qwen2_moe},
       {"qwen3_moe", build_qwen3_moe},

@@ -124,16 +124,24 @@ struct TextPart {
   return built;
 }
 
-/// Reads the rotary settings. head_dim: the width of the rotated part of a head. Rows of converted files may be
-/// permuted for interleaved pairs: "rope_interleave".
+/// How a family rotates the heads of its checkpoints.
+struct HeadRotation {
+  std::optional<std::size_t> rotary_dim = std::nullopt;  // see RopeContext
+  RotaryPairs pairs = RotaryPairs::half_split;
+};
+
+/// Reads the rotary settings of heads of `head_dim`. Rows of converted files may be permuted for interleaved pairs:
+/// "rope_interleave".
 [[nodiscard]] inline std::shared_ptr<const Rotary> read_rotary(HfConfigReader& reader, const HfConfig& config,
-                                                               std::size_t head_dim) {
-  const RopeOptions rope = read_rope(
-      reader, {.head_dim = head_dim, .max_position_embeddings = config.max_position_embeddings}, reader.notes());
+                                                               std::size_t head_dim, const HeadRotation& family = {}) {
+  const RopeOptions rope = read_rope(reader,
+                                     {.head_dim = head_dim,
+                                      .max_position_embeddings = config.max_position_embeddings,
+                                      .rotary_dim = family.rotary_dim},
+                                     reader.notes());
   const bool interleaved = reader.boolean_or("rope_interleave", false);
-  return std::make_shared<const Rotary>(rope_frequencies(rope),
-                                        interleaved ? RotaryPairs::interleaved : RotaryPairs::half_split, head_dim,
-                                        config.max_position_embeddings);
+  return std::make_shared<const Rotary>(rope_frequencies(rope), interleaved ? RotaryPairs::interleaved : family.pairs,
+                                        head_dim, config.max_position_embeddings);
 }
 
 /// Causal heads with full attention, chunked attention if requested, or a sliding window.
@@ -151,14 +159,22 @@ struct TextPart {
   return axes;
 }
 
-/// Grouped-query attention below "self_attn".
+/// Grouped-query attention below "self_attn".   pairs: of the published checkpoint
 [[nodiscard]] inline std::unique_ptr<const Attention> grouped_query(
     const BuildContext& context, const WeightScope& layer, std::size_t hidden_size, const HfConfigReader::Heads& heads,
-    std::shared_ptr<const Rotary> rotary, std::optional<std::size_t> window, GroupedQueryOptions options = {}) {
-  options.permuted_rows = rotary->pairs() == RotaryPairs::interleaved;
+    std::shared_ptr<const Rotary> rotary, std::optional<std::size_t> window, GroupedQueryOptions options = {},
+    RotaryPairs pairs = RotaryPairs::half_split) {
+  options.permuted_rows = rotary->pairs() != pairs;
   return std::make_unique<GroupedQueryAttention>((layer / "self_attn").as(TensorRole::attention), hidden_size,
                                                  heads.head_dim, causal_heads(context, heads, window),
                                                  std::move(rotary), options);
+}
+
+/// An MLP whose three projections have biases, or not. Throws WeightError.
+[[nodiscard]] inline GatedMlp gated_mlp(const WeightScope& scope, std::size_t hidden, std::size_t ffn,
+                                        Linear::Bias bias) {
+  return {Linear(scope / "gate_proj", hidden, ffn, bias), Linear(scope / "up_proj", hidden, ffn, bias),
+          Linear(scope / "down_proj", ffn, hidden, bias)};
 }
 
 /// The names of an expert's projections.
