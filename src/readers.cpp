@@ -7,3 +7,4 @@
 #include <trine/weights/gguf.inl>
 #include <trine/weights/gguf_metadata.inl>
 #include <trine/weights/open_weights.inl>
+#include <trine/weights/quantized_modules.inl>

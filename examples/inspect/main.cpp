@@ -80,7 +80,7 @@ int main(int argc, char** argv) {
       const trine::StoredTensor& tensor = *model.weights().find(name);
       Sum& sum = by_dtype[std::string(to_string(tensor.dtype))];
       ++sum.tensors;
-      sum.bytes += tensor.bytes.size();
+      sum.bytes += tensor.total_bytes();
     }
     const bool has_weights = trine::has_weights(options.directory);
     const std::size_t weight_bytes = model.weight_bytes();

@@ -42,7 +42,7 @@ class ModelQuantizer {
         config_(read_json_file(files_.directory() / "config.json")),
         scale_block_([this] {
           Notes notes(load_.allow_unknown);
-          return parse_quantization_config(config_, (files_.directory() / "config.json").string(), notes);
+          return parse_quantization_config(config_, (files_.directory() / "config.json").string(), notes).scale_block;
         }()),
         record_(Model::tensor_record(config_, (files_.directory() / "config.json").string(), model_.weights(), load_)) {
   }
@@ -137,7 +137,7 @@ class ModelQuantizer {
     const TensorUse use = record_.find(planned.name);
     if (use.stack && detail::is_transposed(use, planned)) return write_stack(execution, planned, *use.stack, sink);
     const WeightFormat* format = find_format(tensor->dtype);
-    const WeightMatrix matrix = format != nullptr && format->has_scale_tensor()
+    const WeightMatrix matrix = tensor->matrix != nullptr || (format != nullptr && format->has_scale_tensor())
                                     ? WeightScope(reader).matrix(planned.name, rows, columns)
                                     : stored_matrix(tensor->bytes.data(), tensor->dtype, rows, columns);
     return convert_tensor(execution, planned.name, matrix, planned.to, sink);
@@ -162,7 +162,7 @@ class ModelQuantizer {
 
   void write_config(const OutputDirectory& output) const {
     const auto codes = config_.find("quantization_config");
-    if (codes == config_.end() || !codes->is_object() || codes->value("quant_method", Json()) != "fp8")
+    if (codes == config_.end() || !codes->is_object() || codes->value("quant_method", Json()) == "mxfp4")
       return files_.copy("config.json", output, {});
     Json config = config_;
     config.erase("quantization_config");

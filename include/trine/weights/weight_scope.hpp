@@ -217,6 +217,7 @@ class WeightScope {
   /// WeightFormat::scales_suffix [blocks of rows, blocks of columns] are any plain floats. Throws WeightError.
   [[nodiscard]] WeightMatrix matrix(std::string_view name, std::size_t rows, std::size_t columns) const {
     const StoredTensor& tensor = fetch(name, std::array{rows, columns});
+    if (tensor.matrix != nullptr) return *tensor.matrix;
     const WeightFormat* format = find_format(tensor.dtype);
     if (format == nullptr) fail_dtype(name, tensor.dtype);
     WeightMatrix matrix = stored_matrix(tensor.bytes.data(), tensor.dtype, rows, columns);
