@@ -112,7 +112,7 @@ class Sample {
                       .zeros = reinterpret_cast<const std::byte*>(zeros_.data()),
                       .zeros_stride = transposed ? (format_.name == "gptq_int8" ? rows / 4 : rows / 8) : groups,
                       .zeros_offset = format_.name.starts_with("gptq") ? 1 : 0,
-                      .divisor = is_float ? 3.0F : 1.0F};
+                      .divisor = is_float ? 4.0F : 1.0F};
   }
 
   // The block of the golden that is block number b of the matrix.

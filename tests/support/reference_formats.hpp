@@ -129,7 +129,7 @@ reference_formats() {
           {"nvfp4",
            [](const auto& m, auto r, auto c) {
              const auto code = static_cast<unsigned>(code_of(m.bytes, r * m.columns + c, 4));
-             return small_float(code, 2, 1) * small_float(m.scales[(r * m.columns + c) / 16], 4, 3) / 3.0;
+             return small_float(code, 2, 1) * small_float(m.scales[(r * m.columns + c) / 16], 4, 3) / 4.0;
            }},
           {"bf16_panels",
            [](const auto& m, auto r, auto c) {
