@@ -99,7 +99,6 @@ int main(int argc, char** argv) {
     example::check_output_directory(arguments.out);
     options.directory = arguments.model;
     options.find();
-    options.require_directory();
     options.lora.insert(options.lora.begin(), arguments.adapter);
     const example::Interrupt interrupt;
     const trine::AdapterMerger merger =

@@ -113,7 +113,6 @@ int main(int argc, char** argv) {
     if (!arguments.dry_run) example::check_output_directory(arguments.out);
     options.directory = arguments.in;
     options.find();
-    options.require_directory();
     const example::Interrupt interrupt;
     const trine::ModelQuantizer quantizer =
         example::read_from_model([&] { return trine::ModelQuantizer(options.directory, options.load_options()); });
