@@ -123,13 +123,12 @@ class ModelFolder {
   /// The directory or GGUF file to load.
   [[nodiscard]] fs::path resolve() const {
     require_links();
-    const std::map<fs::path, fs::path> models = gguf_models();
-    if (!selection_.empty()) return selected(models);
-    if (has_weights(path_)) {
+    if (selection_.empty() && has_weights(path_)) {
       require_shards();
-      for (const auto& [name, file] : models) note(file, "not read: the weights beside config.json are");
       return path_;
     }
+    const std::map<fs::path, fs::path> models = gguf_models();
+    if (!selection_.empty()) return selected(models);
     if (models.size() > 1) {
       fail("expected one GGUF model, found " + std::to_string(models.size()) + ": " + list_of(names_of(models)) +
            "; choose one by its file, or as " + path_.string() + ":FILE");

@@ -58,6 +58,7 @@ class QuantizedModules : public WeightSource {
   [[nodiscard]] const StoredTensor* request(std::string_view name, std::span<const std::size_t> shape,
                                             std::optional<DType> dtype = std::nullopt) const override;
   [[nodiscard]] std::vector<std::string_view> names() const override;
+  [[nodiscard]] bool is_listed(std::string_view name) const override;
   [[nodiscard]] std::string source_name() const override { return source_->source_name(); }
   [[nodiscard]] std::string source_name_of(std::string_view name) const override;
 

@@ -200,6 +200,11 @@ TRINE_DECL std::vector<std::string_view> QuantizedModules::names() const {
   return result;
 }
 
+TRINE_DECL bool QuantizedModules::is_listed(std::string_view name) const {
+  const auto found = modules_.find(name);
+  return source_->is_listed(found == modules_.end() ? name : found->second.codes);
+}
+
 TRINE_DECL std::string QuantizedModules::source_name_of(std::string_view name) const {
   const auto found = modules_.find(name);
   return source_->source_name_of(found == modules_.end() ? name : found->second.codes);

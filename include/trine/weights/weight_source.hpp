@@ -48,6 +48,8 @@ class WeightSource {
   }
   /// All names, sorted.
   [[nodiscard]] virtual std::vector<std::string_view> names() const = 0;
+  /// Returns whether the index of the checkpoint names the tensor, if it has an index. Others may stay unused.
+  [[nodiscard]] virtual bool is_listed(std::string_view /*name*/) const { return true; }
   /// The file that errors name.
   [[nodiscard]] virtual std::string source_name() const = 0;
   /// The file that errors about one tensor name, if tensors come from several.
