@@ -52,6 +52,7 @@ class HeadersOnly : public trine::WeightSource {
     return vector != vectors_.end() ? &vector->second : files_->find(name);
   }
   [[nodiscard]] std::vector<std::string_view> names() const override { return files_->names(); }
+  [[nodiscard]] bool is_listed(std::string_view name) const override { return files_->is_listed(name); }
   [[nodiscard]] std::string source_name() const override { return files_->source_name(); }
   [[nodiscard]] std::string source_name_of(std::string_view name) const override {
     return files_->source_name_of(name);

@@ -100,7 +100,7 @@ struct CodedPart {
 
 [[nodiscard]] inline bool is_matrix_of_codes(const StoredTensor& tensor) {
   const WeightFormat* format = find_format(tensor.dtype);
-  return format != nullptr && format->has_scale_tensor() && tensor.shape.size() == 2;
+  return tensor.matrix != nullptr || (format != nullptr && format->has_scale_tensor() && tensor.shape.size() == 2);
 }
 
 /// Keeps the type of the tensor; if the result cannot hold it, the tensor becomes bf16. Throws WeightError.
@@ -111,7 +111,7 @@ struct CodedPart {
   const bool kept = part.format != nullptr && part.format->in_native_file;
   const bool coded = is_matrix_of_codes(tensor);
   const WeightFormat* format = find_format(tensor.dtype);
-  const bool plain = format != nullptr && !format->has_scale_tensor() && format->in_native_file;
+  const bool plain = format != nullptr && !coded && !format->has_scale_tensor() && format->in_native_file;
   if ((!plain && !coded && !kept) || rank > NativeWeights::kMaxRank) {
     const auto is_accepted = [](const WeightFormat& one) {
       return (one.in_native_file || one.has_scale_tensor()) && !is_ggml_block(one);
@@ -126,7 +126,7 @@ struct CodedPart {
   planned.role = rank < 2 ? TensorRole::vector : use.role;
   planned.to = coded ? DType::bf16 : tensor.dtype;
   planned.quantized_as = kept ? part.format : nullptr;
-  planned.bytes_before = tensor.bytes.size();
+  planned.bytes_before = tensor.total_bytes();
   planned.parameters = checked_product(tensor.shape).value_or(0);  // the source has checked it
   if (kept)
     planned.parameters =

@@ -84,7 +84,7 @@ namespace trine::test {
 inline std::vector<Note> read_published_config(const Json& config, std::vector<std::string> allow_unknown = {}) {
   const MemoryWeights none;
   Notes notes(std::move(allow_unknown));
-  WeightReader reader(none, parse_quantization_config(config, "config.json", notes));
+  WeightReader reader(none, parse_quantization_config(config, "config.json", notes).scale_block);
   const RouterRegistry routers;
   const RouterDecoratorFactory no_wrapper;
   const auto architectures = all_architectures();

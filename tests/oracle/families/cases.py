@@ -24,6 +24,19 @@ class Case:
 
 
 FP8 = {"activation_scheme": "dynamic", "fmt": "e4m3", "quant_method": "fp8", "weight_block_size": [128, 128]}
+
+
+def groups_of(weights, layout, **changes):
+    """quantization_config of compressed-tensors with one group of modules."""
+    static = {"dynamic": False, "num_bits": 8, "observer": "minmax", "strategy": "tensor", "symmetric": True, "type": "float"}
+    scheme = {"block_structure": None, "dynamic": False, "group_size": None, "observer": "minmax", "observer_kwargs": {},
+              "symmetric": True, **weights}
+    return {"config_groups": {"group_0": {"input_activations": static if layout == "float-quantized" else None,
+                                          "output_activations": None, "targets": ["Linear"], "weights": scheme}},
+            "format": layout, "global_compression_ratio": None, "ignore": ["lm_head", "re:.*mlp.gate$"],
+            "kv_cache_scheme": None, "quant_method": "compressed-tensors", "quantization_status": "compressed", **changes}
+
+
 NO_MSCALE = rope(mscale=None, mscale_all_dim=None, attention_factor=1.0)
 SHARED = {"shared expert": zero(r"shared_experts?\.down_proj")}
 SLIDING = config(use_sliding_window=True, layer_types=["sliding_attention"] * 2)
@@ -69,6 +82,12 @@ CASES = {
         "FP8 with one scale for each 128 x 128 block, ragged last blocks in both directions, a head of kv_b_proj across two "
         "blocks, scales in another shard than their weights, three shards",
         {"groups": NO_GROUPS, **SHARED}, scheme="fp8", shards=3, bias=(0.0, 0.1)),
+    "deepseek_v3_int4": Case(
+        deepseek_v3(intermediate_size=32, moe_intermediate_size=16, q_lora_rank=32, v_head_dim=16, n_routed_experts=4,
+                    num_experts_per_tok=2, n_group=1, topk_group=1, quantization_config=groups_of(
+                        {"num_bits": 4, "type": "int", "strategy": "group", "group_size": 16}, "pack-quantized")),
+        "compressed-tensors: int4 in groups of 16 columns, also of kv_b_proj; two shards", {**SHARED},
+        scheme="int4_group", shards=2, bias=(0.0, 0.1)),
     "deepseek_v3_fused": Case(
         deepseek_v3(tie_word_embeddings=True, rope_scaling={
             "rope_type": "yarn", "factor": 8.0, "beta_fast": 4, "beta_slow": 0.25, "mscale": 0.707, "mscale_all_dim": 1.0,
@@ -195,6 +214,11 @@ CASES = {
         "config.json of transformers v5",
         {"sliding window": config(sliding_window=None), "exact window": config(sliding_window=9)},
         scheme="bf16", v5=True, shards=2),
+    "mixtral_awq": Case(
+        mixtral(intermediate_size=16, num_local_experts=4, quantization_config={
+            "bits": 4, "group_size": 16, "modules_to_not_convert": ["gate"], "quant_method": "awq", "version": "gemm",
+            "zero_point": True}),
+        "AWQ: int4 in groups of 16 inputs", scheme="awq"),
     "mixtral_fused_tied": Case(
         mixtral(tie_word_embeddings=True, num_key_value_heads=1),
         "fused expert tensors, mlp.gate, tied head, one key head, F16 weights; config.json of transformers v5", {},
@@ -253,6 +277,27 @@ CASES = {
                   num_experts_per_tok=2, quantization_config={**FP8, "modules_to_not_convert": [
                       "lm_head", "model.layers.0.input_layernorm", "model.layers.0.mlp.gate", "model.layers.1.mlp.gate"]}),
         "FP8 blocks with ragged edges in one file, as the Qwen3 FP8 releases", {**HEAD_NORM}, scheme="fp8"),
+
+    "qwen3_moe_int4": Case(
+        qwen3_moe(moe_intermediate_size=16, head_dim=16, num_experts=4, num_experts_per_tok=2, quantization_config=groups_of(
+            {"num_bits": 4, "type": "int", "strategy": "group", "group_size": 16, "symmetric": False, "actorder": None},
+            "pack-quantized")),
+        "compressed-tensors: int4 in groups of 16 columns with zero points", {**HEAD_NORM}, scheme="int4_asymmetric"),
+    "qwen3_moe_fp8_channel": Case(
+        qwen3_moe(num_experts=4, num_experts_per_tok=2, quantization_config={
+            "activation_scale_ub": 1200.0, "modules_to_not_convert": ["lm_head", "model.layers.0.mlp.gate"],
+            "quant_method": "fbgemm_fp8"}),
+        "fbgemm_fp8: FP8 with a scale for each row", {**HEAD_NORM}, scheme="fp8_channel_f32"),
+    "qwen3_moe_nvfp4": Case(
+        qwen3_moe(moe_intermediate_size=16, head_dim=16, num_experts=4, num_experts_per_tok=2, quantization_config=groups_of(
+            {"num_bits": 4, "type": "float", "strategy": "tensor_group", "group_size": 16}, "nvfp4-pack-quantized")),
+        "compressed-tensors: NVFP4 with a scale for the tensor that divides", {**HEAD_NORM}, scheme="nvfp4"),
+    "qwen3_moe_gptq": Case(
+        qwen3_moe(moe_intermediate_size=16, head_dim=16, num_experts=4, num_experts_per_tok=2, quantization_config={
+            "bits": 4, "checkpoint_format": "gptq", "damp_percent": 0.1, "desc_act": True, "group_size": 16, "lm_head": False,
+            "meta": {"quantizer": ["gptqmodel:2.0.0"]}, "pack_dtype": "int32", "quant_method": "gptq", "sym": False,
+            "static_groups": False, "true_sequential": True}),
+        "GPTQ of version 1: int4 in groups of 16 inputs in another order (desc_act)", {**HEAD_NORM}, scheme="gptq_reordered"),
 
     "olmoe": Case(olmoe(), "norm over the whole query and key vectors, no renormalisation", {
         **HEAD_NORM, "no renormalisation": config(norm_topk_prob=True)}, scheme="f16"),
@@ -363,6 +408,14 @@ CASES = {
             "rope_type": "llama3"}),
         "rope_type llama3 beyond the original context, grouped queries, tied head", {"llama3": no_rope_scaling},
         scheme="bf16", tokens=40),
+    "llama_fp8_tensor": Case(
+        llama(quantization_config={
+            "config_groups": {"group_0": {"input_activations": {"dynamic": False, "num_bits": 8, "type": "float"},
+                                          "weights": {"dynamic": False, "num_bits": 8, "type": "float"}}},
+            "ignore": ["lm_head"], "kv_cache_scheme": None, "producer": {"name": "modelopt", "version": "0.31.0"},
+            "quant_algo": "FP8", "quant_method": "modelopt"}),
+        "ModelOpt: FP8 with one scale for each matrix, and scales of activations, which are not used", {"rope_theta": config(rope_theta=100.0)},
+        scheme="fp8_tensor"),
     "llama_biases": Case(
         llama(attention_bias=True, mlp_bias=True, head_dim=12),
         "attention_bias, mlp_bias and head_dim; config.json of transformers v5",
