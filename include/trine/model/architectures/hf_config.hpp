@@ -33,7 +33,7 @@ class HfConfigReader : public ObjectReader {
  public:
   /// defaults: a JSON object with the defaults of absent keys of this family.
   HfConfigReader(const BuildContext& context, std::string_view defaults)
-      : ObjectReader(context.config, context.source_name, {}, parse_json(defaults, "defaults")),
+      : ObjectReader(context.config, context.source_name, context.config_path, parse_json(defaults, "defaults")),
         notes_(context.notes == nullptr ? own_notes_ : *context.notes) {}
   HfConfigReader(const HfConfigReader&) = delete;
   HfConfigReader& operator=(const HfConfigReader&) = delete;

@@ -31,6 +31,12 @@ struct DecoderLayer {
   std::unique_ptr<const Attention> attention;
   std::unique_ptr<const FeedForward> feed_forward;
 };
+
+/// What some families have besides their layers.
+struct DecoderOptions {
+  RmsNorm::Stored norm_stored = RmsNorm::Stored::gain;
+};
+
 /// Builds layer `index`, whose weights are below `scope`, "model.layers.{index}".
 using LayerRecipe = std::function<DecoderLayer(const WeightScope& scope, std::size_t index)>;
 
@@ -47,11 +53,26 @@ inline constexpr std::array kIgnoredTensors = std::to_array<IgnoredNames>({
     {"v_head.*", "the value head of reinforcement learning"},
 });
 
+/// The names of the text part: those of a checkpoint that has nothing else, or below "model.language_model" or
+/// "language_model".
+struct TextPart {
+  WeightScope model;
+  WeightScope lm_head;
+};
+[[nodiscard]] inline TextPart text_part(const WeightScope& weights) {
+  constexpr std::string_view kEmbedding = "embed_tokens.weight";
+  const WeightScope inner = weights / "model" / "language_model";
+  if (inner.contains(kEmbedding)) return {inner, weights / "lm_head"};
+  const WeightScope outer = weights / "language_model";
+  if ((outer / "model").contains(kEmbedding)) return {outer / "model", outer / "lm_head"};
+  return {weights / "model", weights / "lm_head"};
+}
+
 /// The whole decoder:  h = embed[token];  h += attention(RMSNorm(h)), h += feed_forward(RMSNorm(h)) for each layer;
 /// logits = lm_head RMSNorm(h). Throws WeightError.
 [[nodiscard]] inline ModelParts build_decoder(const HfConfig& config, std::string summary, const WeightScope& weights,
-                                              const LayerRecipe& make_layer) {
-  const WeightScope model = weights / "model";
+                                              const LayerRecipe& make_layer, const DecoderOptions& options = {}) {
+  const auto [model, lm_head] = text_part(weights);
   const std::size_t hidden = config.hidden_size;
   auto embedding = std::make_unique<const TokenEmbedding>((model / "embed_tokens").as(TensorRole::embedding),
                                                           config.vocab_size, hidden);
@@ -60,8 +81,8 @@ inline constexpr std::array kIgnoredTensors = std::to_array<IgnoredNames>({
   std::vector<Block> blocks;
   for (std::size_t index = 0; index < config.num_hidden_layers; ++index) {
     const WeightScope scope = model / "layers" / index;
-    RmsNorm attention_norm(scope / "input_layernorm", hidden, config.rms_norm_eps);
-    RmsNorm feed_forward_norm(scope / "post_attention_layernorm", hidden, config.rms_norm_eps);
+    RmsNorm attention_norm(scope / "input_layernorm", hidden, config.rms_norm_eps, options.norm_stored);
+    RmsNorm feed_forward_norm(scope / "post_attention_layernorm", hidden, config.rms_norm_eps, options.norm_stored);
     DecoderLayer layer = make_layer(scope, index);
     built.info.experts.push_back(layer.feed_forward->num_experts());
     blocks.push_back({std::move(attention_norm), std::move(layer.attention), std::move(feed_forward_norm),
@@ -70,9 +91,8 @@ inline constexpr std::array kIgnoredTensors = std::to_array<IgnoredNames>({
   for (const IgnoredNames& names : kIgnoredTensors) weights.ignore(names);
   if (config.tie_word_embeddings)
     weights.ignore("lm_head", "the embedding counts, by tie_word_embeddings", TensorRole::head);
-  Linear head = config.tie_word_embeddings
-                    ? Linear(weights / "lm_head", table)
-                    : Linear((weights / "lm_head").as(TensorRole::head), hidden, config.vocab_size);
+  Linear head = config.tie_word_embeddings ? Linear(lm_head, table)
+                                           : Linear(lm_head.as(TensorRole::head), hidden, config.vocab_size);
   built.info.model_type = config.model_type;
   built.info.summary = std::move(summary);
   built.info.vocab_size = config.vocab_size;
@@ -81,16 +101,18 @@ inline constexpr std::array kIgnoredTensors = std::to_array<IgnoredNames>({
   built.info.max_position_embeddings = config.max_position_embeddings;
   built.transformer = std::make_unique<Transformer>(
       std::move(embedding), std::move(blocks),
-      OutputHead(RmsNorm(model / "norm", hidden, config.rms_norm_eps), std::move(head), 1), config.tie_word_embeddings);
+      OutputHead(RmsNorm(model / "norm", hidden, config.rms_norm_eps, options.norm_stored), std::move(head), 1),
+      config.tie_word_embeddings);
   return built;
 }
 
-/// Reads the rotary settings. head_dim: the width of the rotated part of a head. Rows of converted files may be
-/// permuted for interleaved pairs: "rope_interleave".
-[[nodiscard]] inline std::shared_ptr<const Rotary> read_rotary(HfConfigReader& reader, const HfConfig& config,
-                                                               std::size_t head_dim) {
-  const RopeOptions rope = read_rope(
-      reader, {.head_dim = head_dim, .max_position_embeddings = config.max_position_embeddings}, reader.notes());
+/// Reads the rotary settings. head_dim: the width of a head, or of its rotated part. Rows of converted files may be
+/// permuted for interleaved pairs: "rope_interleave".   partial_rotary_factor: see RopeContext
+[[nodiscard]] inline std::shared_ptr<const Rotary> read_rotary(
+    HfConfigReader& reader, const HfConfig& config, std::size_t head_dim,
+    std::optional<double> partial_rotary_factor = std::nullopt) {
+  const RopeOptions rope = read_rope(reader, {head_dim, config.max_position_embeddings, partial_rotary_factor},
+                                     reader.notes());
   const bool interleaved = reader.boolean_or("rope_interleave", false);
   return std::make_shared<const Rotary>(rope_frequencies(rope),
                                         interleaved ? RotaryPairs::interleaved : RotaryPairs::half_split, head_dim,

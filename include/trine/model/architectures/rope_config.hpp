@@ -21,11 +21,14 @@ namespace trine::inline TRINE_ABI {
 struct RopeContext {
   std::size_t head_dim = 0;  // of the rotated part: qk_rope_head_dim with latent attention
   std::size_t max_position_embeddings = 0;
+  /// Of families that rotate a part of each head: the share that an absent "partial_rotary_factor" means.
+  std::optional<double> partial_rotary_factor = std::nullopt;
 };
 
 /// Keys of a rope object that its type does not read; transformers does not read them either.
 inline constexpr std::array kIgnoredRopeKeys = std::to_array<IgnoredNames>({
     {"finetuned", "says how the weights were made"},
+    {"mrope_*", "of the positions of pictures; those of text are the same with it"},
     {"attn_factor", "not read by transformers, and not here; vLLM multiplies the amplitude by it"},
     {"factor", "not read by this rope_type"},
     {"original_max_position_embeddings", "not read by this rope_type"},
@@ -54,10 +57,14 @@ class RopeReader {
   [[nodiscard]] RopeOptions read() {
     RopeOptions rope;
     rope.theta = nearer("rope_theta").number("rope_theta", 1.0 + 1e-6, 1e12);
-    rope.rotary_dim = context_.head_dim;
     const Read read_scaling = type();
+    rope.rotary_dim = context_.head_dim;
+    if (!context_.partial_rotary_factor) {
+      settle_partial_rotation(read_scaling == &RopeReader::unscaled);
+    } else {
+      rope.rotary_dim = rotary_dim();
+    }
     rope.scaling = (this->*read_scaling)(rope);
-    settle_partial_rotation(read_scaling == &RopeReader::unscaled);
     object_.reject_unknown_keys(notes_, kIgnoredRopeKeys);
     return rope;
   }
@@ -95,6 +102,24 @@ class RopeReader {
     if (!reader.has(kKey) || reader.number(kKey, 0.0, 1.0) == 1.0) return;
     if (!is_unscaled) reader.fail(kKey, "1 beside a rope_type that scales", reader.at(kKey), ErrorKind::unsupported);
     notes_.add(kKey, "not read by this family: whole heads turn");
+  }
+
+  // The share of a head that rotates.
+  [[nodiscard]] double rotated_share() {
+    constexpr std::string_view kKey = "partial_rotary_factor";
+    ObjectReader& reader = nearer(kKey);
+    return reader.has(kKey) ? reader.number(kKey, 0.0, 1.0) : context_.partial_rotary_factor.value_or(1.0);
+  }
+
+  [[nodiscard]] std::size_t rotary_dim() {
+    const auto dim = static_cast<std::size_t>(static_cast<double>(context_.head_dim) * rotated_share());
+    if (dim < 2 || dim % 2 != 0) {
+      object_.fail("partial_rotary_factor",
+                   "expected a share that rotates an even number of the " + std::to_string(context_.head_dim) +
+                       " elements of a head, found one that rotates " + std::to_string(dim),
+                   ErrorKind::unsupported);
+    }
+    return dim;
   }
 
   RopeScaling unscaled(const RopeOptions&) { return {}; }
