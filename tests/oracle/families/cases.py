@@ -257,14 +257,14 @@ CASES = {
         {**DELTA, **CENTRED, **GATED, **QKV_BIAS, "partial rotation": rope(partial_rotary_factor=0.5)},
         fused=True, v5=True, scheme="bf16", tokens=72),
     "qwen3_5_moe_defaults": Case(
-        qwen3_5_moe_text(num_hidden_layers=4, num_experts=10, **absent(
+        qwen3_5_moe_text(num_hidden_layers=4, num_experts=9, moe_intermediate_size=4, **absent(
             "layer_types", "full_attention_interval", "attn_output_gate", "mamba_ssm_dtype", "linear_conv_kernel_dim",
             "rms_norm_eps", "rope_parameters", "num_key_value_heads", "num_experts_per_tok", "mlp_only_layers", "attention_bias",
             "max_position_embeddings", "tie_word_embeddings", "hidden_act", "mtp_num_hidden_layers",
             "mtp_use_dedicated_embeddings")),
         "every key absent that has a default of a small size: 8 experts of a token",
         {"eps": config(rms_norm_eps=1e-4), "rope_theta": config(rope_theta=100.0), "k": config(num_experts_per_tok=7),
-         "partial rotation": config(partial_rotary_factor=0.5)}, scheme="bf16", tokens=40, scale={r"embed_tokens": 0.01}),
+         "partial rotation": config(partial_rotary_factor=0.5)}, scheme="bf16", tokens=16, scale={r"embed_tokens": 0.01, r"mlp\.gate\.": 0.2}),
 
     "olmoe": Case(olmoe(), "norm over the whole query and key vectors, no renormalisation", {
         **HEAD_NORM, "no renormalisation": config(norm_topk_prob=True)}, scheme="f16"),

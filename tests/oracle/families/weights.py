@@ -61,7 +61,7 @@ def lm_head(config, tensors):
 def other_modalities(config, tensors):
     """Some tensors of a vision tower, and of the drafts of Qwen3.5."""
     return {"model.visual.patch_embed.proj.weight": torch.randn(8, 3, 1, 2, 2), "model.visual.merger.norm.weight": torch.rand(8),
-            "mtp.fc.weight": torch.randn(32, 64), "mtp.layers.0.input_layernorm.weight": torch.rand(32)}
+            "mtp.fc.weight": torch.randn(16, 32), "mtp.layers.0.input_layernorm.weight": torch.rand(16)}
 
 
 EXTRA = {"mtp": mtp_layer, "inv_freq": inv_freq, "lm_head": lm_head, "visual": other_modalities}

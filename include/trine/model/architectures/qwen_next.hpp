@@ -28,6 +28,7 @@ struct QwenNextConfig {
   GroupedQueryOptions attention;
   std::shared_ptr<const Rotary> rotary;
   std::vector<bool> is_linear;  // [layers]
+  std::size_t draft_layers = 0;  // of multi-token prediction, behind the others in converted files
   DecoderOptions decoder;
 };
 
@@ -90,7 +91,12 @@ struct QwenNextConfig {
                         std::to_string(config.is_linear.size() - linear) + "; " +
                         count_of_experts(moe.num_experts_per_tok, moe.num_experts) +
                         ", softmax top-k, a gated shared expert";
-  weights.ignore("mtp", "of multi-token prediction: the model generates without drafts");
+  constexpr const char* kDrafts = "of multi-token prediction: the model generates without drafts";
+  weights.ignore("mtp", kDrafts);
+  weights.ignore({"blk.*.nextn.*", kDrafts});
+  const WeightScope layers = text_part(weights).model / "layers";
+  for (std::size_t i = 0; i < config.draft_layers; ++i)
+    layers.ignore_like(std::to_string(common.num_hidden_layers + i), {layers / (common.num_hidden_layers - 1)}, kDrafts);
   const auto make_layer = [&](const WeightScope& scope, std::size_t layer) {
     std::unique_ptr<const Attention> self;
     if (config.is_linear[layer]) {
@@ -147,14 +153,15 @@ inline constexpr std::string_view kQwen35MoeDefaults = R"({
 [[nodiscard]] inline ModelParts build_qwen3_5_moe_text(const BuildContext& context, const WeightScope& weights) {
   HfConfigReader reader(context, kQwen35MoeDefaults);
   const HfConfig common = reader.common();
-  const hf::QwenNextConfig config = hf::parse_qwen_next(reader, common);
+  hf::QwenNextConfig config = hf::parse_qwen_next(reader, common);
+  config.draft_layers = reader.integer_or("mtp_num_hidden_layers", 0, config_limits::kLayers, 0);
   hf::QwenMoeConfig moe;
   moe.num_experts = reader.integer("num_experts", 1, config_limits::kWidth);
   moe.num_experts_per_tok = reader.integer("num_experts_per_tok", 1, moe.num_experts);
   moe.moe_intermediate_size = reader.integer("moe_intermediate_size", 1, config_limits::kIntermediateSize);
   moe.combine.normalize = true;
   const std::size_t shared_ffn = reader.integer("shared_expert_intermediate_size", 1, config_limits::kIntermediateSize);
-  reader.ignore({"mtp_num_hidden_layers", "mtp_use_dedicated_embeddings"});
+  reader.ignore({"mtp_use_dedicated_embeddings"});
   if (reader.has("mlp_only_layers") && !reader.at("mlp_only_layers").empty())
     reader.ignore_with_note("mlp_only_layers", "not read by this family: all layers have experts");
   reader.reject_unknown_keys();

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -77,8 +78,9 @@ inline void convert_rope(GgufConversion& to) {
   to.config["rope_parameters"] = std::move(rope);
 }
 
-/// Heads of grouped-query attention: head_dim is null if the file does not name it.
-inline void convert_heads(GgufConversion& to) {
+/// Heads of grouped-query attention: head_dim is null if the file does not name it.   rotated: elements of a head that
+/// rotate; nullopt: all
+inline void convert_heads(GgufConversion& to, std::optional<std::uint64_t> rotated = std::nullopt) {
   const std::uint64_t heads = to.config["num_attention_heads"].get<std::uint64_t>();
   to.config["num_key_value_heads"] = to.keys.integer_or("attention.head_count_kv", 1, config_limits::kHeads, heads);
   to.config["head_dim"] = nullptr;
@@ -86,7 +88,7 @@ inline void convert_heads(GgufConversion& to) {
   if (to.keys.has("attention.key_length"))
     to.config["head_dim"] = head_dim = to.keys.integer("attention.key_length", 2, config_limits::kHeadDim);
   to.keys.require("attention.value_length", static_cast<double>(head_dim));
-  to.keys.require("rope.dimension_count", static_cast<double>(head_dim));
+  to.keys.require("rope.dimension_count", static_cast<double>(rotated.value_or(head_dim)));
 }
 
 /// The layers without a router: dense ones of a mixture.
