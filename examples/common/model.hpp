@@ -46,14 +46,15 @@ struct ModelOptions {
   bool reproducible = false;
 
   void add_model(CLI::App& app) {
-    app.add_option("-m,--model", directory, "Model directory: config.json, weights, tokenizer.json")
+    app.add_option("-m,--model", directory,
+                   "Model directory (config.json, weights, tokenizer.json) or GGUF file, the first of a split one")
         ->required()
-        ->type_name("DIR");
+        ->type_name("PATH");
   }
   void add_allow_unknown(CLI::App& app) { add_allow_unknown(app, allow_unknown); }
   static void add_allow_unknown(CLI::App& app, std::vector<std::string>& names) {
     app.add_option("--allow-unknown", names,
-                   "Ignore a key of config.json or a tensor of this name that is not known,\n"
+                   "Ignore a key of the configuration or a tensor of this name that is not known,\n"
                    "* and ? as in a shell; may be given several times")
         ->type_name("NAME")
         ->default_str("")
@@ -66,18 +67,19 @@ struct ModelOptions {
         ->transform(minus_one_is("0"))
         ->check(whole_number(0, 1024));
   }
-  void add_activations(CLI::App& app) {
+  void add_activations(CLI::App& app, const std::string& otherwise = "automatic") {
     std::vector<std::string> names;
     for (const auto& [value, name] : trine::kActivationPrecisionNames) names.emplace_back(name);
     const auto set = [this](const std::string& given) {
       for (const auto& [value, name] : trine::kActivationPrecisionNames)
         if (name == given) activations = value;
     };
+    set(otherwise);
     app.add_option_function<std::string>(
            "--activations", set,
            "Activations in products: f32; automatic: bytes with q8 and q4; native: bf16 with bf16, too")
         ->type_name("TYPE")
-        ->default_str("automatic")
+        ->default_str(otherwise)
         ->check(CLI::IsMember(names).description(""));
   }
   void add_cache_type(CLI::App& app) {
@@ -118,16 +120,7 @@ struct ModelOptions {
     options.allow_unknown = allow_unknown;
     return options;
   }
-  /// Throws UnreadableModel for a file where a model directory is expected, such as one of llama.cpp.
-  void require_directory() const {
-    std::error_code ignored;  // what cannot be examined cannot be opened either
-    if (!std::filesystem::is_regular_file(directory, ignored)) return;
-    throw UnreadableModel(directory +
-                          ": expected a model directory (config.json, weights, tokenizer.json), found a file" +
-                          (directory.ends_with(".gguf") ? "; GGUF is not read" : ""));
-  }
   [[nodiscard]] trine::Model load() const {
-    require_directory();
     trine::LoadOptions options = load_options();
     std::optional<ProgressBar> bar;  // for slow disks: mapped weights take milliseconds
     options.progress = [&bar](const trine::LoadProgress& progress) {
@@ -160,7 +153,6 @@ struct ModelOptions {
     return adapters;
   }
   [[nodiscard]] trine::Tokenizer load_tokenizer() const {
-    require_directory();
     return read_from_model([&] { return trine::Tokenizer::load(directory, {.regex = trine::pcre2_regex}); });
   }
 };

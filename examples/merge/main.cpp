@@ -98,7 +98,6 @@ int main(int argc, char** argv) {
     const std::uint64_t max_shard_bytes = parse_size(arguments.max_shard_size);
     example::check_output_directory(arguments.out);
     options.directory = arguments.model;
-    options.require_directory();
     options.lora.insert(options.lora.begin(), arguments.adapter);
     const example::Interrupt interrupt;
     const trine::AdapterMerger merger =

@@ -112,7 +112,6 @@ int main(int argc, char** argv) {
       throw example::UsageError("OUT: expected a directory to make, found none");
     if (!arguments.dry_run) example::check_output_directory(arguments.out);
     options.directory = arguments.in;
-    options.require_directory();
     const example::Interrupt interrupt;
     const trine::ModelQuantizer quantizer =
         example::read_from_model([&] { return trine::ModelQuantizer(arguments.in, options.load_options()); });

@@ -394,13 +394,17 @@ TEST_F(Options, AllowUnknownLetsEveryProgramReadTheModelOfAFork) {
   }
 }
 
-TEST_F(Options, SayThatAModelIsADirectory) {
-  for (const std::string program : {"trine-inspect", "trine-verify", "trine-tokenize"}) {
-    const Finished finished = run_program({program, "-m", directory_.write("model.gguf", "GGUF").string()});
+TEST_F(Options, SayThatAModelIsADirectoryOrAGgufFile) {
+  for (const std::string program : {"trine-inspect", "trine-verify", "trine-perplexity"}) {
+    std::vector<std::string> command = {program, "-m", directory_.write("model.bin", "GGML").string()};
+    if (program == "trine-perplexity")
+      command.insert(command.end(), {"-f", directory_.write("text", "a b c").string()});
+    const Finished finished = run_program(command);
     EXPECT_EQ(finished.exit_code, 3);
-    EXPECT_THAT(finished.err,
-                HasSubstr("model.gguf: expected a model directory (config.json, weights, tokenizer.json), "
-                          "found a file; GGUF is not read"));
+    EXPECT_THAT(finished.err, HasSubstr("model.bin: expected a model directory (config.json, weights, tokenizer.json) "
+                                        "or a GGUF file, found another file"));
+    command[2] = directory_.write("model.gguf", "GGUF").string();
+    EXPECT_THAT(run_program(command).err, HasSubstr("model.gguf: expected"));  // a cut one
   }
 }
 

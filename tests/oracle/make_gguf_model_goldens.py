@@ -2,16 +2,18 @@
 """Tiny models of tests/golden/families as GGUF files, written with the gguf package as llama.cpp's converter writes them.
 
     pip install gguf numpy torch safetensors
-    python tests/oracle/make_gguf_model_goldens.py     # rewrites tests/golden/gguf/*.gguf
+    python tests/oracle/make_gguf_model_goldens.py             # rewrites tests/golden/gguf_models/*.gguf
+    python tests/oracle/make_gguf_model_goldens.py NAME ...    # these files only
 
 Each file holds the same numbers as the model it is named after, so its logits are those of that golden. Names of tensors come
 from the gguf package; what the converter changes is written out here: rows of q and k permuted (llama), experts stacked,
 kv_b_proj split with the keys transposed (deepseek2; files from before 2025-04 have it whole), gate and up apart (gpt-oss),
-the scaling of Llama 3 as divisors of the frequencies.
+the scaling of Llama 3 as divisors of the frequencies; of Gated DeltaNet what delta() says.
 """
 import json
 import math
 import re
+import sys
 from pathlib import Path
 
 import gguf
@@ -20,18 +22,18 @@ import torch
 from safetensors.torch import load_file
 
 ROOT = Path(__file__).resolve().parents[2]
-FAMILIES, OUT = ROOT / "tests/golden/families", ROOT / "tests/golden/gguf"
+FAMILIES, OUT = ROOT / "tests/golden/families", ROOT / "tests/golden/gguf_models"
 
 ARCHITECTURES = {"llama": "llama", "mistral": "llama", "mixtral": "llama", "qwen2": "qwen2", "qwen3": "qwen3",
-                 "qwen2_moe": "qwen2moe", "qwen3_moe": "qwen3moe", "qwen3_next": "qwen3next", "qwen3_5_moe_text": "qwen35moe", "olmoe": "olmoe", "gpt_oss": "gpt-oss",
-                 "deepseek_v2": "deepseek2", "deepseek_v3": "deepseek2", "kimi_k2": "deepseek2"}
+                 "qwen2_moe": "qwen2moe", "qwen3_moe": "qwen3moe", "qwen3_next": "qwen3next",
+                 "qwen3_5_moe_text": "qwen35moe", "olmoe": "olmoe", "gpt_oss": "gpt-oss", "deepseek_v2": "deepseek2", "deepseek_v3": "deepseek2", "kimi_k2": "deepseek2"}
 # name of the file: name of the family golden, and options
 FILES = {
     "llama_biases": {}, "llama_llama3_rope": {}, "llama_linear_rope": {}, "mistral_sliding_window": {},
     "mixtral": {}, "mixtral_fused_tied": {}, "qwen2": {}, "qwen3_bias": {}, "qwen2_moe": {}, "qwen3_moe": {},
     "olmoe": {}, "olmoe_clip_qkv": {}, "deepseek_v2_lite": {}, "deepseek_v2_lite_unsplit": {"split": False},
     "deepseek_v2_group_limited": {}, "deepseek_v3_yarn_groups": {}, "deepseek_v3_yarn_groups_unsplit": {"split": False},
-    "deepseek_v3_kimi_k2": {}, "deepseek_v3_plain": {}, "gpt_oss_bf16": {},
+    "deepseek_v3_kimi_k2": {}, "deepseek_v3_plain": {}, "gpt_oss_bf16": {}, "gpt_oss_mxfp4": {},
     "qwen3_next": {}, "qwen3_next_unsplit": {"split": False}, "qwen3_next_variants": {}, "qwen3_5_moe": {"drafts": True},
     "qwen3_5_moe_text": {},
 }
@@ -59,11 +61,28 @@ def stacked(tensors):
     return result | {name: torch.stack([parts[e] for e in range(len(parts))]) for name, parts in experts.items()}
 
 
+def mxfp4(blocks, scales):
+    """[..., blocks, 16] codes of neighbours in a byte, and [..., blocks] exponents, become blocks of ggml: the exponent, then
+    codes i and i + 16 in a byte."""
+    codes = torch.stack([blocks & 15, blocks >> 4], dim=-1).flatten(-2)
+    packed = codes[..., :16] | codes[..., 16:] << 4
+    return torch.cat([scales.unsqueeze(-1), packed], dim=-1).flatten(-2)
+
+
 def gpt_oss(tensors):
     """Plain experts lie transposed, and the rows of gate and up alternate."""
     result = {}
     for name, tensor in tensors.items():
-        if name.endswith("experts.gate_up_proj"):
+        if name.endswith("_blocks"):
+            tensor, base = mxfp4(tensor, tensors[name.replace("_blocks", "_scales")]), name.removesuffix("_blocks")
+            if base.endswith("gate_up_proj"):
+                base = base.removesuffix("gate_up_proj")
+                result[base + "gate_proj.weight"], result[base + "up_proj.weight"] = tensor[:, ::2], tensor[:, 1::2]
+            else:
+                result[base + ".weight"] = tensor
+        elif name.endswith("_scales"):
+            continue
+        elif name.endswith("experts.gate_up_proj"):
             turned, base = tensor.transpose(1, 2), name.removesuffix("gate_up_proj")
             result[base + "gate_proj.weight"], result[base + "up_proj.weight"] = turned[:, ::2], turned[:, 1::2]
         elif name.endswith("experts.down_proj"):
@@ -233,7 +252,8 @@ def write_keys(writer, arch, config, rope, split, drafts):
 
 def main():
     OUT.mkdir(exist_ok=True)
-    for file, options in FILES.items():
+    for file in sys.argv[1:] or FILES:
+        options = FILES[file]
         split = options.get("split", True)
         directory = FAMILIES / file.removesuffix("_unsplit")
         config = json.loads((directory / "config.json").read_text())
@@ -273,7 +293,9 @@ def main():
                 tensor = tensor.squeeze(0)
             if tensor.dim() == 1 or new.endswith("ffn_gate_inp.weight"):
                 tensor = tensor.float()
-            if tensor.dtype == torch.bfloat16:
+            if tensor.dtype == torch.uint8:
+                writer.add_tensor(new, tensor.numpy(), raw_dtype=gguf.GGMLQuantizationType.MXFP4)
+            elif tensor.dtype == torch.bfloat16:
                 writer.add_tensor(new, tensor.view(torch.uint16).numpy().view(np.uint8), raw_dtype=gguf.GGMLQuantizationType.BF16)
             else:
                 writer.add_tensor(new, tensor.numpy())

@@ -32,14 +32,21 @@ namespace trine::inline TRINE_ABI {
 
 struct AdapterMerger::State {
   State(const std::filesystem::path& directory, const LoadOptions& options)
-      : files(directory),
+      : files(require_checkpoint(directory)),
         load(options),
         model(Model::load(directory, load)),
-        config(read_json_file(directory / "config.json")),
+        config(model.config()),
         scale_block([&] {
           Notes notes(load.allow_unknown);
           return parse_quantization_config(config, (directory / "config.json").string(), notes);
         }()) {}
+
+  // What a file of GGUF lacks, such as the order of rows of q and k in the checkpoint, its readers would need.
+  static const std::filesystem::path& require_checkpoint(const std::filesystem::path& path) {
+    if (!is_gguf(path)) return path;
+    throw InputError(path.string() + ": expected the directory of a checkpoint, found a GGUF file",
+                     {.kind = ErrorKind::unsupported, .path = path.string()});
+  }
 
   ModelFiles files;  // before anything is read
   LoadOptions load;

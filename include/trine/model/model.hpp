@@ -29,9 +29,10 @@ class WeightSource;  // weights/weight_source.hpp
 class Model {
  public:
   /// Opens a model directory: config.json and the weights, in any format of open_weights.hpp; or a GGUF file, the first
-  /// part of a split one, whose metadata is the configuration (architectures/gguf/config.hpp). The weights are mapped, not copied;
-  /// everything is checked before a tensor is used. Throws FileError, ConfigError, WeightError; CancelledError after
-  /// `options.cancel`, and nothing of the load is left then; what `options.progress` and the hooks throw.
+  /// part of a split one, whose metadata is the configuration (architectures/gguf/config.hpp). The weights are mapped,
+  /// not copied; everything is checked before a tensor is used. Throws FileError, ConfigError, WeightError;
+  /// CancelledError after `options.cancel`, and nothing of the load is left then; what `options.progress` and the hooks
+  /// throw.
   [[nodiscard]] static Model load(const std::filesystem::path& path, const LoadOptions& options = {});
 
   /// The same from a configuration, which `source_name` names in errors, and any weight source. `options.access` and
@@ -47,6 +48,8 @@ class Model {
 
   /// Properties of the model: vocabulary, context, layers, experts, outputs.
   [[nodiscard]] const ModelInfo& info() const noexcept;
+  /// The config.json; of a GGUF file, the one that was made from its metadata.
+  [[nodiscard]] const Json& config() const noexcept;
   /// The layers, for computing without a Session.
   [[nodiscard]] const Transformer& transformer() const noexcept;
   /// The source of the tensors. Valid as long as a copy of the model exists.

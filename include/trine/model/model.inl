@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include <trine/core/hash.hpp>
@@ -31,6 +32,7 @@
 namespace trine::inline TRINE_ABI {
 
 struct Model::State {
+  Json config;
   std::unique_ptr<const WeightSource> source;  // before `built`, whose layers borrow from it
   ModelParts built;
   LinearMaps linear_maps;
@@ -55,11 +57,17 @@ TRINE_DECL Model Model::load(const std::filesystem::path& path, const LoadOption
   std::string source_name = path.string();
   Json config;
   std::unique_ptr<const WeightSource> source;
+  std::error_code ignored;  // what cannot be examined cannot be opened either
   if (is_gguf(path)) {
     auto file = std::make_unique<const GgufFile>(path, options.access, on_read);
     const std::string architecture(file->metadata().string("general.architecture"));
     config = gguf_config(file->metadata(), *file, notes);
     source = std::make_unique<const GgufTensors>(std::move(file), architecture);
+  } else if (std::filesystem::is_regular_file(path, ignored)) {
+    throw FileError(path.string() +
+                        ": expected a model directory (config.json, weights, tokenizer.json) or a GGUF file, found "
+                        "another file",
+                    {.kind = ErrorKind::unsupported, .path = path.string()});
   } else {
     source_name = (path / "config.json").string();
     config = read_json_file(source_name);
@@ -91,6 +99,7 @@ TRINE_DECL TensorRecord Model::tensor_record(const Json& config, const std::stri
 }
 
 TRINE_DECL const ModelInfo& Model::info() const noexcept { return state_->built.info; }
+TRINE_DECL const Json& Model::config() const noexcept { return state_->config; }
 TRINE_DECL const Transformer& Model::transformer() const noexcept { return *state_->built.transformer; }
 TRINE_DECL const WeightSource& Model::weights() const noexcept { return *state_->source; }
 TRINE_DECL std::size_t Model::weight_bytes() const noexcept { return state_->weight_bytes; }
@@ -124,6 +133,7 @@ TRINE_DECL Model Model::build(const Json& config, const std::string& source_name
                               std::unique_ptr<const WeightSource> source, const LoadOptions& options, Notes notes,
                               LoadMonitor& monitor) {
   auto state = std::make_shared<State>();
+  state->config = config;
   state->source = std::move(source);
   WeightReader reader(*state->source, parse_quantization_config(config, source_name, notes), &notes,
                       detail::fetch_callback(monitor));

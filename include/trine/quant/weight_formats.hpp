@@ -116,6 +116,11 @@ template <class Predicate>
   return format != nullptr && format->block_rows > 1;
 }
 
+/// Returns whether it is a block format of GGUF files (quant/ggml/): too many to be named one by one in messages.
+[[nodiscard]] constexpr bool is_ggml_block(const WeightFormat& format) noexcept {
+  return format.ggml_type >= 0 && size_bytes(format.dtype) == 0;
+}
+
 /// Bytes of a tensor of any type, or nullopt if they exceed 64 bits. In a block format the rows of a stack [count,
 /// rows, columns] are those of one matrix.   shape: at least two extents for a block format
 [[nodiscard]] constexpr std::optional<std::uint64_t> stored_bytes(DType dtype,

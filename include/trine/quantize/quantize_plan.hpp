@@ -113,9 +113,11 @@ struct CodedPart {
   const WeightFormat* format = find_format(tensor.dtype);
   const bool plain = format != nullptr && !format->has_scale_tensor() && format->in_native_file;
   if (!plain && !coded && !kept) {
-    const auto is_accepted = [](const WeightFormat& one) { return one.in_native_file || one.has_scale_tensor(); };
+    const auto is_accepted = [](const WeightFormat& one) {
+      return (one.in_native_file || one.has_scale_tensor()) && !is_ggml_block(one);
+    };
     throw WeightError(
-        std::string(name) + ": expected weights in " + format_names(is_accepted) + " that can be converted, found " +
+        std::string(name) + ": expected weights in " + format_names(is_accepted) + ", or in blocks of GGUF, that can be converted, found " +
             std::string(to_string(tensor.dtype)) + " " + to_string(tensor.shape) + " (" + source.source_name_of(name) +
             ")",
         {.kind = ErrorKind::unsupported, .path = source.source_name_of(name), .field = std::string(name)});

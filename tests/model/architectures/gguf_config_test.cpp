@@ -55,7 +55,7 @@ class GgufConfigOf : public testing::TestWithParam<const char*> {};
 TEST_P(GgufConfigOf, IsThatOfTheOriginal) {
   Notes notes;
   const std::string name = GetParam();
-  const Json found = config_of(GgufFile(fs::path(TRINE_TEST_DATA) / "gguf" / (name + ".gguf")), notes);
+  const Json found = config_of(GgufFile(fs::path(TRINE_TEST_DATA) / "gguf_models" / (name + ".gguf")), notes);
   const Json original = read_json_file(fs::path(TRINE_TEST_DATA) / "families" / name / "config.json");
   std::size_t compared = 0;
   for (const auto& [key, value] : found.items()) {
