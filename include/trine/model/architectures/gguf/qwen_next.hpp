@@ -5,10 +5,11 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <utility>
 
 #include <trine/model/architectures/gguf/common.hpp>
-#include <trine/model/architectures/gguf/qwen.hpp>
 
 namespace trine::inline TRINE_ABI::hf {
 
@@ -55,11 +56,6 @@ inline void finish_gguf_qwen35_moe(GgufConversion& to) {
   to.config["mtp_num_hidden_layers"] = to.keys.integer_or("nextn_predict_layers", 0, config_limits::kLayers, 0);
 }
 
-inline void finish_gguf_qwen3_next(GgufConversion& to) {
-  finish_gguf_qwen_next(to);
-  convert_dense_layers(to);
-}
-
 inline constexpr std::array kGgufQwenNextNames = std::to_array<GgufName>({
     {"post_attention_norm", "post_attention_layernorm"},
     {"attn_qkv", "linear_attn.in_proj_qkv"},
@@ -83,7 +79,7 @@ inline constexpr std::array kGgufQwenNext = std::to_array<GgufArchitecture>({
     {"qwen3next",
      R"({"model_type": "qwen3_next", "norm_topk_prob": true, "norms_plus_one": true})",
      kGgufQwenNextKeys,
-     finish_gguf_qwen3_next,
+     finish_gguf_qwen_next,
      {kGgufQwenNextNames, kGgufMoeNames}},
     {"qwen35moe",
      R"({"model_type": "qwen3_5_moe_text", "norms_plus_one": true, "linear_value_heads_tiled": true})",
