@@ -30,15 +30,18 @@ struct GroupedQueryOptions {
     per_head,     ///< RMSNorm over head_dim, one gain for all heads
     whole_vector  ///< RMSNorm over all heads together
   };
-  Linear::Bias qkv_bias = Linear::Bias::no;      ///< of q_proj, k_proj and v_proj
-  Linear::Bias o_bias = Linear::Bias::no;        ///< of o_proj
-  Norm qk_norm = Norm::none;                     ///< of queries and of keys
-  bool v_norm = false;                           ///< RMSNorm of each head's value, without gain
-  float norm_epsilon = 1e-6F;                    ///< of qk_norm and v_norm
-  bool k_eq_v = false;                           ///< values are the keys before their norm: there is no v_proj
-  std::optional<float> scale = std::nullopt;     ///< of a score q . k; nullopt: head_dim^-1/2
-  std::optional<float> clip_qkv = std::nullopt;  ///< clamps q, k and v to [-clip, clip]
-  bool sinks = false;                            ///< a learned logit per head takes part in the softmax and is dropped
+  Linear::Bias qkv_bias = Linear::Bias::no;             ///< of q_proj, k_proj and v_proj
+  Linear::Bias o_bias = Linear::Bias::no;               ///< of o_proj
+  Norm qk_norm = Norm::none;                            ///< of queries and of keys
+  bool v_norm = false;                                  ///< RMSNorm of each head's value, without gain
+  float norm_epsilon = 1e-6F;                           ///< of qk_norm and v_norm
+  RmsNorm::Stored norm_stored = RmsNorm::Stored::gain;  ///< of qk_norm
+  bool k_eq_v = false;                                  ///< values are the keys before their norm: there is no v_proj
+  std::optional<float> scale = std::nullopt;            ///< of a score q . k; nullopt: head_dim^-1/2
+  std::optional<float> clip_qkv = std::nullopt;         ///< clamps q, k and v to [-clip, clip]
+  bool sinks = false;  ///< a learned logit per head takes part in the softmax and is dropped
+  bool output_gate =
+      false;  ///< rows of q_proj for a head are followed by those of its gate: z is multiplied by sigmoid
   bool permuted_rows = false;  ///< of q_proj and k_proj, by a conversion to interleaved pairs: adapters do not fit
 };
 
@@ -46,6 +49,7 @@ struct GroupedQueryOptions {
 /// position if there is a rotation. For query n and a head, over the keys m that are visible in the pattern of its
 /// group:
 ///   z = sum_m softmax_m(scale q_n . k_m) v_m                       y = [z of all heads] W_o
+/// With an output gate, the second half of x W_q of a head: z *= sigmoid(gate).
 /// With a sink s of the head, softmax_m runs over all m and s (Xiao et al. 2023, arXiv:2309.17453).
 /// Softmax in f32, in blocks that end at multiples of kKeyBlock. The keys of a query are visited in
 /// ascending position, so its bits depend neither on the batch nor on the number of threads.
@@ -53,14 +57,15 @@ class GroupedQueryAttention : public Attention {
  public:
   /// Reads "q_proj.weight" [heads * head_dim, hidden], "k_proj.weight", "v_proj.weight" [kv_heads * head_dim, hidden]
   /// and "o_proj.weight" [hidden, heads * head_dim]; if `options` require them, also their biases, "{q,k}_norm.weight"
-  /// [head_dim] or [heads * head_dim], and "sinks" [heads]. Throws WeightError.
+  /// [head_dim] or [heads * head_dim], and "sinks" [heads]; q_proj has twice the rows with an output gate. Throws
+  /// WeightError.
   GroupedQueryAttention(const WeightScope& scope, std::size_t hidden, std::size_t head_dim,
                         std::vector<HeadGroup> head_groups, std::shared_ptr<const Rotary> rotary,
                         const GroupedQueryOptions& options = {})
       : head_dim_(head_dim),
         head_groups_(std::move(head_groups)),
-        q_(scope.permuted(options.permuted_rows) / "q_proj", hidden, count_heads(&HeadGroup::num_heads) * head_dim,
-           options.qkv_bias),
+        q_(scope.permuted(options.permuted_rows) / "q_proj", hidden,
+           count_heads(&HeadGroup::num_heads) * head_dim * (options.output_gate ? 2 : 1), options.qkv_bias),
         k_(scope.permuted(options.permuted_rows) / "k_proj", hidden, count_heads(&HeadGroup::num_kv_heads) * head_dim,
            options.qkv_bias),
         o_(scope / "o_proj", count_heads(&HeadGroup::num_heads) * head_dim, hidden, options.o_bias),
@@ -71,10 +76,10 @@ class GroupedQueryAttention : public Attention {
     if (options.v_norm) v_norm_.emplace(RmsNorm::without_gain(head_dim, options.norm_epsilon));
     if (options.qk_norm != GroupedQueryOptions::Norm::none) {
       const bool whole = options.qk_norm == GroupedQueryOptions::Norm::whole_vector;
-      q_norm_.emplace(scope / "q_norm", whole ? q_.out() : head_dim, options.norm_epsilon);
-      k_norm_.emplace(scope / "k_norm", whole ? k_.out() : head_dim, options.norm_epsilon);
+      q_norm_.emplace(scope / "q_norm", whole ? o_.in() : head_dim, options.norm_epsilon, options.norm_stored);
+      k_norm_.emplace(scope / "k_norm", whole ? k_.out() : head_dim, options.norm_epsilon, options.norm_stored);
     }
-    if (options.sinks) sinks_ = scope.read_f32("sinks", q_.out() / head_dim);
+    if (options.sinks) sinks_ = scope.read_f32("sinks", o_.in() / head_dim);
   }
 
   [[nodiscard]] LayerState make_cache(KvCacheDtype type = KvCacheDtype::f32) const override {
@@ -90,11 +95,13 @@ class GroupedQueryAttention : public Attention {
     return pages;
   }
 
-  [[nodiscard]] bool truncate(LayerState& state, std::size_t tokens, std::size_t to) const override {
-    for (const HeadGroup& heads : head_groups_)
-      if (!heads.pattern->can_truncate(tokens, to)) return false;
+  [[nodiscard]] std::size_t rewind_position(const LayerState&, std::size_t tokens, std::size_t to) const override {
+    return std::ranges::all_of(head_groups_, [&](const auto& heads) { return heads.pattern->can_truncate(tokens, to); })
+               ? to
+               : 0;
+  }
+  void truncate(LayerState& state, std::size_t to) const override {
     for (std::size_t a = 0; a < head_groups_.size(); ++a) state.tables[a].truncate(head_groups_[a].pattern->pages(to));
-    return true;
   }
 
   [[nodiscard]] std::size_t parameters() const override {
@@ -106,16 +113,21 @@ class GroupedQueryAttention : public Attention {
     Workspace& workspace = context.workspace;
     const Workspace::Scope scope(workspace);
     const std::size_t rows = x.extent(0);
-    const View<float, 2> q = workspace.take_matrix<float>(rows, q_.out());
+    const View<float, 2> q = workspace.take_matrix<float>(rows, o_.in());
+    const View<float, 2> q_and_gate = has_gate() ? workspace.take_matrix<float>(rows, q_.out()) : q;
     const View<float, 2> k = workspace.take_matrix<float>(rows, k_.out());
     const View<float, 2> v = workspace.take_matrix<float>(rows, k_.out());
-    const View<float, 2> z = workspace.take_matrix<float>(rows, q_.out());
+    const View<float, 2> z = workspace.take_matrix<float>(rows, o_.in());
     if (v_) {
-      project(context, x, {{q_, q}, {k_, k}, {*v_, v}});
+      project(context, x, {{q_, q_and_gate}, {k_, k}, {*v_, v}});
     } else {
-      project(context, x, {{q_, q}, {k_, k}});
+      project(context, x, {{q_, q_and_gate}, {k_, k}});
     }
     parallel_rows(context.execution, rows, q.extent(1) + k.extent(1) + v.extent(1), [&](std::size_t r) {
+      if (has_gate()) {
+        for (std::size_t i = 0; i < o_.in(); i += head_dim_)
+          std::ranges::copy(q_and_gate.row(r).subspan(2 * i, head_dim_), q.row(r).subspan(i).begin());
+      }
       if (!v_) std::ranges::copy(k.row(r), v.row(r).begin());
       if (v_norm_) normalize(context.execution.isa, *v_norm_, v.row(r));
       if (q_norm_) {
@@ -129,10 +141,20 @@ class GroupedQueryAttention : public Attention {
       if (rotary_) rotate(context.batch.positions[r], q.row(r), k.row(r));
     });
     flash_attention(context, head_groups_, head_dim_, scale_, sinks_ ? sinks_->data() : nullptr, q, k, v, z);
+    if (has_gate()) {
+      parallel_rows(context.execution, rows, z.extent(1), [&](std::size_t r) {
+        for (std::size_t i = 0; i < o_.in(); i += head_dim_)
+          kernels::sigmoid_multiply(context.execution.isa, q_and_gate.row(r).subspan(2 * i + head_dim_, head_dim_),
+                                    z.row(r).subspan(i, head_dim_));
+      });
+    }
     o_.forward(context, z, y);
   }
 
  private:
+  // q_proj has the rows of an output gate, too.
+  [[nodiscard]] bool has_gate() const noexcept { return q_.out() != o_.in(); }
+
   [[nodiscard]] std::size_t count_heads(std::size_t HeadGroup::*which) const {
     std::size_t count = 0;
     for (const HeadGroup& heads : head_groups_) count += heads.*which;

@@ -77,7 +77,7 @@ struct ModelParts {
 
 /// The inputs of a builder.
 struct BuildContext {
-  const Json& config;                               ///< the whole config.json
+  const Json& config;                               ///< the whole config.json, or its part for text
   std::string source_name;                          ///< the file named in errors about the configuration
   const RouterRegistry& routers;                    ///< kinds of routers, including those of the program
   const RouterDecoratorFactory& router_decorator;   ///< may be empty

@@ -112,7 +112,7 @@ struct CodedPart {
   const bool coded = is_matrix_of_codes(tensor);
   const WeightFormat* format = find_format(tensor.dtype);
   const bool plain = format != nullptr && !coded && !format->has_scale_tensor() && format->in_native_file;
-  if ((!plain && !coded && !kept) || rank > NativeWeights::kMaxRank) {
+  if (!plain && !coded && !kept) {
     const auto is_accepted = [](const WeightFormat& one) {
       return (one.in_native_file || one.has_scale_tensor()) && !is_ggml_block(one);
     };
@@ -191,9 +191,9 @@ struct CodedPart {
   const std::set<std::string_view> left_out(without.begin(), without.end());
   for (const std::string_view name : source.names()) {
     if (left_out.contains(name)) continue;
-    // No layer reads a scalar: any scalar was ignored as unused by the load.
+    // No layer reads a scalar, nor so many dimensions: the load has ignored such a tensor as unused.
     const StoredTensor& stored = *source.find(name);
-    if (stored.bytes.empty() || stored.shape.empty()) continue;
+    if (stored.bytes.empty() || stored.shape.empty() || stored.shape.size() > NativeWeights::kMaxRank) continue;
     const detail::CodedPart part = detail::quantized_part(source, name);
     if (part.is_scales && !part.format->in_native_file) continue;
     const TensorUse use = record.find(name);

@@ -275,6 +275,10 @@ class WeightScope {
     if (!contains(name)) return std::nullopt;
     return read_f32(name, length);
   }
+  /// The filters of a depthwise convolution, [channels, 1, width], converted to f32. Throws WeightError.
+  [[nodiscard]] Tensor<float, 3> read_filters(std::string_view name, std::size_t channels, std::size_t width) const {
+    return widen<3>(name, {channels, 1, width});
+  }
 
  private:
   [[nodiscard]] std::string name_of(std::string_view part) const {

@@ -2,10 +2,12 @@
 """Every case: its config.json, how its weights are stored, its prompt length, and what must matter."""
 from dataclasses import dataclass, field
 
+import torch
+
 from .checks import (BF16_BIAS, NO_BIAS, NO_GROUPS, OTHER_GROUP_SCORE, ZERO_MASK, config, identity, module, no_rope_scaling,
                      no_sinks, ones, rope, rope_of, set_attributes, set_eps, symmetric_clamp, tensors, zero)
 from .configs import (absent, deepseek_v2, deepseek_v3, gemma4, gemma4_text, glm4_moe, glm4_moe_lite, gpt_oss, llama, mistral,
-                      mixtral, olmoe, qwen2, qwen2_moe, qwen3, qwen3_moe)
+                      mixtral, olmoe, qwen2, qwen2_moe, qwen3, qwen3_5_moe, qwen3_5_moe_text, qwen3_moe, qwen3_next)
 
 
 @dataclass
@@ -44,6 +46,22 @@ QKV_BIAS = {f"{x} bias": zero(rf"{x}_proj\.bias") for x in "qv"} | {
     "k bias": zero(r"k_proj\.bias")}                          # without a rotation it would shift all scores of a query alike
 SMALL = {r"embed_tokens": 0.002}                              # so that the eps of the first norms matters
 HEAD_NORM = {"q norm gain": tensors(r"q_norm", lambda t: t * 0 + 1), "k norm gain": tensors(r"k_norm", lambda t: t * 0 + 1)}
+DELTA = {                                                     # the parts of a layer of Gated DeltaNet
+    "convolution": tensors(r"conv1d", lambda t: t * (torch.arange(t.shape[-1]) == t.shape[-1] - 1)),
+    "decay": tensors(r"A_log", lambda t: t + 4), "slow decay": tensors(r"A_log", lambda t: t - 20),
+    "dt_bias": zero(r"dt_bias"), "gain of the gated norm": tensors(r"linear_attn\.norm", torch.ones_like),
+    "gates of the state": zero(r"in_proj_(ba|a|b)\.")}
+CENTRED = {f"{norm} of weight + 1": tensors(norm, lambda t: t - 1) for norm in (
+    "input_layernorm", "post_attention_layernorm", "model.norm", "q_norm", "k_norm")}
+GATED = {"output gate": lambda config, stored: tensors(r"q_proj\.weight", lambda t: t * output_rows(t, config))(config, stored),
+         "gate of the shared expert": zero(r"shared_expert_gate"), **SHARED}
+
+
+def output_rows(weight, config):
+    """[rows, 1] 1 for rows of queries, 0 for those of gates, which then are one half everywhere."""
+    head_dim = config.get("text_config", config)["head_dim"]
+    return (torch.arange(weight.shape[0]) // head_dim % 2 == 0)[:, None]
+
 
 CASES = {
     "deepseek_v3_yarn_groups": Case(
@@ -298,6 +316,51 @@ CASES = {
             "meta": {"quantizer": ["gptqmodel:2.0.0"]}, "pack_dtype": "int32", "quant_method": "gptq", "sym": False,
             "static_groups": False, "true_sequential": True}),
         "GPTQ of version 1: int4 in groups of 16 inputs in another order (desc_act)", {**HEAD_NORM}, scheme="gptq_reordered"),
+    "qwen3_next": Case(
+        qwen3_next(num_hidden_layers=2, full_attention_interval=2),
+        "Gated DeltaNet with two value heads for each key head, over several chunks; output gate, rotation of a quarter of a "
+        "head, zero-centred norms, gated shared expert",
+        {**DELTA, **CENTRED, **GATED, "partial rotation": config(partial_rotary_factor=0.5),
+         "renormalisation": config(norm_topk_prob=False)}, scheme="bf16", tokens=72),
+    "qwen3_next_defaults": Case(
+        qwen3_next(**absent(
+            "full_attention_interval", "partial_rotary_factor", "linear_conv_kernel_dim", "rms_norm_eps", "rope_theta",
+            "rope_scaling", "num_key_value_heads", "norm_topk_prob", "decoder_sparse_step", "mlp_only_layers", "attention_bias",
+            "max_position_embeddings", "tie_word_embeddings", "hidden_act")),
+        "every key absent that has a default of a small size: full attention in every fourth layer, a quarter of a head rotates, "
+        "four taps, 2 key heads, renormalisation",
+        {"eps": config(rms_norm_eps=1e-4), "rope_theta": config(rope_theta=100.0),
+         "partial rotation": config(partial_rotary_factor=0.5),
+         "renormalisation": config(norm_topk_prob=False)}, scheme="bf16", tokens=40, scale={r"embed_tokens": 0.01}),
+    "qwen3_next_variants": Case(
+        qwen3_next(num_hidden_layers=3, layer_types=["full_attention", "linear_attention", "linear_attention"],
+                   linear_num_value_heads=2, linear_key_head_dim=12, linear_value_head_dim=20, linear_conv_kernel_dim=3,
+                   attention_bias=True, mlp_only_layers=[1], norm_topk_prob=False, tie_word_embeddings=True, rope_theta=100,
+                   partial_rotary_factor=0.5, num_key_value_heads=1,
+                   rope_scaling={"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16}),
+        "layer_types, one value head for each key head, values wider than keys, three taps, biases, a dense layer, tied head, "
+        "YaRN of half a head, no renormalisation; fused experts and config.json of transformers v5",
+        {**DELTA, **GATED, **QKV_BIAS, "o bias": zero(r"o_proj\.bias"), "YaRN": rope(rope_type="default"),
+         "partial rotation": rope(partial_rotary_factor=0.25), "no renormalisation": config(norm_topk_prob=True)},
+        scheme="f16", fused=True, v5=True, tokens=70),
+    "qwen3_5_moe": Case(
+        qwen3_5_moe(), "the text part of a multimodal checkpoint, beside tensors of pictures and of drafts; separate projections "
+        "of q, k, v and of their gates", {**DELTA, **GATED}, scheme="bf16", tokens=70, extra="visual"),
+    "qwen3_5_moe_text": Case(
+        qwen3_5_moe_text(linear_num_value_heads=6, linear_value_head_dim=4, num_hidden_layers=3,
+                         layer_types=["linear_attention", "full_attention", "linear_attention"], attention_bias=True),
+        "text alone, three value heads for each key head, biases; fused experts and config.json of transformers v5",
+        {**DELTA, **CENTRED, **GATED, **QKV_BIAS, "partial rotation": rope(partial_rotary_factor=0.5)},
+        fused=True, v5=True, scheme="bf16", tokens=72),
+    "qwen3_5_moe_defaults": Case(
+        qwen3_5_moe_text(num_hidden_layers=4, num_experts=9, moe_intermediate_size=4, **absent(
+            "layer_types", "full_attention_interval", "attn_output_gate", "mamba_ssm_dtype", "linear_conv_kernel_dim",
+            "rms_norm_eps", "rope_parameters", "num_key_value_heads", "num_experts_per_tok", "mlp_only_layers", "attention_bias",
+            "max_position_embeddings", "tie_word_embeddings", "hidden_act", "mtp_num_hidden_layers",
+            "mtp_use_dedicated_embeddings")),
+        "every key absent that has a default of a small size: 8 experts of a token",
+        {"eps": config(rms_norm_eps=1e-4), "rope_theta": config(rope_theta=100.0), "k": config(num_experts_per_tok=7),
+         "partial rotation": config(partial_rotary_factor=0.5)}, scheme="bf16", tokens=16, scale={r"embed_tokens": 0.01, r"mlp\.gate\.": 0.2}),
 
     "olmoe": Case(olmoe(), "norm over the whole query and key vectors, no renormalisation", {
         **HEAD_NORM, "no renormalisation": config(norm_topk_prob=True)}, scheme="f16"),

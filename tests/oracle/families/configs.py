@@ -96,6 +96,47 @@ def qwen3_moe(**changes):
         "bos_token_id": 0, "eos_token_id": 0, "torch_dtype": "bfloat16", "use_cache": True}, changes)
 
 
+def qwen3_next(**changes):
+    return merged({
+        "architectures": ["Qwen3NextForCausalLM"], "model_type": "qwen3_next", "vocab_size": 40, "hidden_size": 16,
+        "intermediate_size": 24, "moe_intermediate_size": 8, "shared_expert_intermediate_size": 12, "num_hidden_layers": 4,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16, "partial_rotary_factor": 0.25,
+        "linear_conv_kernel_dim": 4, "linear_key_head_dim": 8, "linear_value_head_dim": 12, "linear_num_key_heads": 2,
+        "linear_num_value_heads": 4, "full_attention_interval": 4, "num_experts": 5, "num_experts_per_tok": 2,
+        "norm_topk_prob": True, "decoder_sparse_step": 1, "mlp_only_layers": [], "hidden_act": "silu",
+        "max_position_embeddings": 256, "rms_norm_eps": 1e-6, "rope_theta": 10000, "rope_scaling": None,
+        "attention_bias": False, "attention_dropout": 0.0, "tie_word_embeddings": False, "router_aux_loss_coef": 0.001,
+        "output_router_logits": False, "initializer_range": 0.02, "bos_token_id": 0, "eos_token_id": 0,
+        "torch_dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def qwen3_5_moe_text(**changes):
+    return merged({
+        "architectures": ["Qwen3_5MoeForCausalLM"], "model_type": "qwen3_5_moe_text", "vocab_size": 40, "hidden_size": 16,
+        "moe_intermediate_size": 8, "shared_expert_intermediate_size": 12, "num_hidden_layers": 2,
+        "layer_types": ["linear_attention", "full_attention"], "num_attention_heads": 4, "num_key_value_heads": 2,
+        "head_dim": 16, "linear_conv_kernel_dim": 4, "linear_key_head_dim": 8, "linear_value_head_dim": 8,
+        "linear_num_key_heads": 2, "linear_num_value_heads": 4, "full_attention_interval": 4, "attn_output_gate": True,
+        "mamba_ssm_dtype": "float32", "num_experts": 5, "num_experts_per_tok": 2, "mlp_only_layers": [],
+        "hidden_act": "silu", "max_position_embeddings": 256, "rms_norm_eps": 1e-6,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 10000, "partial_rotary_factor": 0.25,
+                            "mrope_interleaved": True, "mrope_section": [1, 1, 0]},
+        "attention_bias": False, "attention_dropout": 0.0, "tie_word_embeddings": False, "router_aux_loss_coef": 0.001,
+        "mtp_num_hidden_layers": 1, "mtp_use_dedicated_embeddings": False, "initializer_range": 0.02, "eos_token_id": 0,
+        "dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def qwen3_5_moe(**changes):
+    """The multimodal model, as its checkpoints are published: `changes` are of its text part."""
+    text = {key: value for key, value in qwen3_5_moe_text(**changes).items() if key != "architectures"}
+    return {"architectures": ["Qwen3_5MoeForConditionalGeneration"], "model_type": "qwen3_5_moe", "text_config": text,
+            "image_token_id": 38, "video_token_id": 39, "vision_start_token_id": 36, "vision_end_token_id": 37,
+            "tie_word_embeddings": False,
+            "vision_config": {"model_type": "qwen3_5_moe", "depth": 1, "hidden_size": 8, "intermediate_size": 8, "num_heads": 1,
+                              "out_hidden_size": 16, "patch_size": 2, "temporal_patch_size": 1, "spatial_merge_size": 1,
+                              "num_position_embeddings": 4}}
+
+
 def olmoe(**changes):
     return merged({
         "architectures": ["OlmoeForCausalLM"], "model_type": "olmoe", "vocab_size": 64, "hidden_size": 32,

@@ -21,6 +21,8 @@ def randomise(bias=None, scale=None):
                 p.uniform_(0.5, 1.5)
             elif "embed_tokens" in name:
                 p.normal_(0, 0.7 if tied else 1.0)
+            elif name.endswith("A_log"):
+                p.uniform_(-6, 0)                                 # heads that forget slowly and at once
             elif name.endswith("sinks"):
                 p.normal_(0, 1.5)
             elif name.endswith("bias"):
@@ -56,9 +58,16 @@ def lm_head(config, tensors):
     return {"lm_head.weight": tensors["model.embed_tokens.weight"].clone()}
 
 
-EXTRA = {"mtp": mtp_layer, "inv_freq": inv_freq, "lm_head": lm_head}
+def other_modalities(config, tensors):
+    """Some tensors of a vision tower, and of the drafts of Qwen3.5."""
+    return {"model.visual.patch_embed.proj.weight": torch.randn(8, 3, 1, 2, 2), "model.visual.merger.norm.weight": torch.rand(8),
+            "mtp.fc.weight": torch.randn(16, 32), "mtp.layers.0.input_layernorm.weight": torch.rand(16)}
+
+
+EXTRA = {"mtp": mtp_layer, "inv_freq": inv_freq, "lm_head": lm_head, "visual": other_modalities}
 
 
 def ignored(config):
     """The names of EXTRA, as a pattern."""
-    return rf"model\.layers\.{config['num_hidden_layers']}\.|.*\.inv_freq$|lm_head\.weight$"
+    layers = config.get("text_config", config)["num_hidden_layers"]
+    return rf"model\.layers\.{layers}\.|.*\.inv_freq$|lm_head\.weight$|model\.visual\.|mtp\."

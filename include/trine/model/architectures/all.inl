@@ -11,6 +11,7 @@
 #include <trine/model/architectures/mixtral.hpp>
 #include <trine/model/architectures/olmoe.hpp>
 #include <trine/model/architectures/qwen_moe.hpp>
+#include <trine/model/architectures/qwen_next.hpp>
 #include <trine/model/architectures/trine.hpp>
 #include <trine/model/transformer.hpp>
 
@@ -28,6 +29,9 @@ TRINE_DECL ArchitectureRegistry all_architectures() {
       {"mixtral", build_mixtral},
       {"qwen2_moe", build_qwen2_moe},
       {"qwen3_moe", build_qwen3_moe},
+      {"qwen3_next", build_qwen3_next},
+      {"qwen3_5_moe", build_qwen3_5_moe},
+      {"qwen3_5_moe_text", build_qwen3_5_moe_text},
       {"olmoe", build_olmoe},
       {"gpt_oss", build_gpt_oss},
       {"gemma4", build_gemma4},

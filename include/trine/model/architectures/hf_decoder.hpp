@@ -44,6 +44,7 @@ struct NormNames {
 /// What some families have besides their layers.
 struct DecoderOptions {
   NormNames norms = {};
+  RmsNorm::Stored norm_stored = RmsNorm::Stored::gain;
   float embedding_scale = 1.0F;
   LogitOptions logits = {};
 };
@@ -94,9 +95,9 @@ struct TextPart {
     const WeightScope scope = model / "layers" / index;
     const auto norm = [&](std::string_view name) -> std::optional<RmsNorm> {
       if (name.empty()) return std::nullopt;
-      return RmsNorm(scope / name, hidden, config.rms_norm_eps);
+      return RmsNorm(scope / name, hidden, config.rms_norm_eps, options.norm_stored);
     };
-    RmsNorm attention_norm(scope / options.norms.attention, hidden, config.rms_norm_eps);
+    RmsNorm attention_norm(scope / options.norms.attention, hidden, config.rms_norm_eps, options.norm_stored);
     std::optional<RmsNorm> feed_forward_norm = norm(options.norms.feed_forward);
     std::optional<RmsNorm> post_attention_norm = norm(options.norms.post_attention);
     std::optional<RmsNorm> post_feed_forward_norm = norm(options.norms.post_feed_forward);
@@ -119,7 +120,8 @@ struct TextPart {
   built.info.max_position_embeddings = config.max_position_embeddings;
   built.transformer = std::make_unique<Transformer>(
       std::move(embedding), std::move(blocks),
-      OutputHead(RmsNorm(model / "norm", hidden, config.rms_norm_eps), std::move(head), 1, options.logits),
+      OutputHead(RmsNorm(model / "norm", hidden, config.rms_norm_eps, options.norm_stored), std::move(head), 1,
+                 options.logits),
       config.tie_word_embeddings);
   return built;
 }

@@ -15,6 +15,7 @@
 #include <trine/model/architectures/gguf/llama.hpp>
 #include <trine/model/architectures/gguf/olmoe.hpp>
 #include <trine/model/architectures/gguf/qwen.hpp>
+#include <trine/model/architectures/gguf/qwen_next.hpp>
 
 namespace trine::inline TRINE_ABI::hf {
 
@@ -22,6 +23,7 @@ namespace trine::inline TRINE_ABI::hf {
 inline constexpr std::array kGgufArchitectures = std::to_array<std::span<const GgufArchitecture>>({
     {&kGgufLlama, 1},
     kGgufQwen,
+    kGgufQwenNext,
     {&kGgufDeepseek, 1},
     {&kGgufOlmoe, 1},
     {&kGgufGptOss, 1},
