@@ -117,17 +117,16 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{"deepseek_v2", "/norm_topk_prob", "true", "norm_topk_prob: expected false, true is not supported"},
         Damage{"deepseek_v2", "/scoring_func", "\"sigmoid\"", "scoring_func: expected one of \"softmax\""},
         // quantisation
-        Damage{"qwen3_moe", "/quantization_config", R"({"quant_method": "gptq", "bits": 4})",
-               "quantization_config.quant_method: expected one of \"fp8\", \"mxfp4\", found 'gptq'"},
-        Damage{"deepseek_v3", "/quantization_config", R"({"quant_method": "fp8"})",
-               "quantization_config.weight_block_size: expected a value, found none"},
+        Damage{"qwen3_moe", "/quantization_config", R"({"quant_method": "bitsandbytes", "load_in_4bit": true})",
+               "quantization_config.quant_method: expected one of \"fp8\", \"mxfp4\", \"compressed-tensors\", "
+               "\"fbgemm_fp8\", \"gptq\", \"awq\", \"modelopt\", found 'bitsandbytes'"},
         Damage{"deepseek_v3", "/quantization_config", R"({"quant_method": "fp8", "weight_block_size": [128, 0]})",
                "quantization_config.weight_block_size: expected two integers from 1 to 65536"},
         Damage{"deepseek_v3", "/quantization_config",
                R"({"quant_method": "fp8", "weight_block_size": [128, 128], "fmt": "e5m2"})",
                "quantization_config.fmt: expected one of \"e4m3\", found 'e5m2'"},
         Damage{"deepseek_v3", "/quantization_config",
-               R"({"quant_method": "fp8", "weight_block_size": [128, 128], "activation_scheme": "static"})",
+               R"({"quant_method": "fp8", "weight_block_size": [128, 128], "activation_scheme": "none"})",
                "quantization_config.activation_scheme"}));
 
 // Keys and values as published, which the family computes as it stands.
