@@ -146,17 +146,16 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{"glm4_moe", "/partial_rotary_factor", "0.1",
                "partial_rotary_factor: expected an even number of rotated elements, found 1 of 12"},
         // quantisation
-        Damage{"qwen3_moe", "/quantization_config", R"({"quant_method": "gptq", "bits": 4})",
-               "quantization_config.quant_method: expected one of \"fp8\", \"mxfp4\", found 'gptq'"},
-        Damage{"deepseek_v3", "/quantization_config", R"({"quant_method": "fp8"})",
-               "quantization_config.weight_block_size: expected a value, found none"},
+        Damage{"qwen3_moe", "/quantization_config", R"({"quant_method": "bitsandbytes", "load_in_4bit": true})",
+               "quantization_config.quant_method: expected one of \"fp8\", \"mxfp4\", \"compressed-tensors\", "
+               "\"fbgemm_fp8\", \"gptq\", \"awq\", \"modelopt\", found 'bitsandbytes'"},
         Damage{"deepseek_v3", "/quantization_config", R"({"quant_method": "fp8", "weight_block_size": [128, 0]})",
                "quantization_config.weight_block_size: expected two integers from 1 to 65536"},
         Damage{"deepseek_v3", "/quantization_config",
                R"({"quant_method": "fp8", "weight_block_size": [128, 128], "fmt": "e5m2"})",
                "quantization_config.fmt: expected one of \"e4m3\", found 'e5m2'"},
         Damage{"deepseek_v3", "/quantization_config",
-               R"({"quant_method": "fp8", "weight_block_size": [128, 128], "activation_scheme": "static"})",
+               R"({"quant_method": "fp8", "weight_block_size": [128, 128], "activation_scheme": "none"})",
                "quantization_config.activation_scheme"}));
 
 // Keys and values as published, which the family computes as it stands.
