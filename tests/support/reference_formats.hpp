@@ -122,7 +122,7 @@ reference_formats() {
           {"awq_int4",
            [](const auto& m, auto r, auto c) {
              const std::size_t group = c / m.scale_columns * m.rows;
-             const std::size_t place = r / 8 * 8 + std::array{0, 4, 1, 5, 2, 6, 3, 7}[r % 8];
+             const std::size_t place = r / 8 * 8 + std::array<std::size_t, 8>{0, 4, 1, 5, 2, 6, 3, 7}[r % 8];
              return (code_of(m.bytes, c * m.rows + place, 4) - code_of(m.zeros, group + place, 4)) *
                     double{read_as<float>(m.scales + 4 * (group + r))};
            }},
