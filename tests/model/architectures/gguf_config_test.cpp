@@ -60,6 +60,7 @@ TEST_P(GgufConfigOf, IsThatOfTheOriginal) {
   std::size_t compared = 0;
   for (const auto& [key, value] : found.items()) {
     if (!original.contains(key) || key == "rope_parameters" || key == "topk_method") continue;
+    if (name == "glm4_moe_lite" && key == "model_type") continue;  // deepseek_v3 computes the same
     EXPECT_EQ(value, original[key]) << key;
     ++compared;
   }
