@@ -27,7 +27,9 @@ FAMILIES, OUT = ROOT / "tests/golden/families", ROOT / "tests/golden/gguf_models
 ARCHITECTURES = {"llama": "llama", "mistral": "llama", "mixtral": "llama", "qwen2": "qwen2", "qwen3": "qwen3",
                  "qwen2_moe": "qwen2moe", "qwen3_moe": "qwen3moe", "qwen3_next": "qwen3next", "qwen3_5_moe_text": "qwen35moe",
                  "olmoe": "olmoe", "gpt_oss": "gpt-oss", "deepseek_v2": "deepseek2", "deepseek_v3": "deepseek2",
-                 "kimi_k2": "deepseek2", "glm4_moe": "glm4moe", "glm4_moe_lite": "deepseek2", "gemma4_text": "gemma4"}
+                 "kimi_k2": "deepseek2", "glm4_moe": "glm4moe", "glm4_moe_lite": "deepseek2", "gemma4_text": "gemma4",
+                 "minimax_m2": "minimax-m2", "ernie4_5_moe": "ernie4_5-moe", "dots1": "dots1", "hy_v3": "hy_v3"}
+NAMED_AS = {"hy_v3": "exaone-moe"}    # the package has no list of their tensors: names of the same parts of another architecture
 # name of the file: name of the family golden, and options
 FILES = {
     "llama_biases": {}, "llama_llama3_rope": {}, "llama_linear_rope": {}, "mistral_sliding_window": {},
@@ -35,10 +37,9 @@ FILES = {
     "olmoe": {}, "olmoe_clip_qkv": {}, "deepseek_v2_lite": {}, "deepseek_v2_lite_unsplit": {"split": False},
     "deepseek_v2_group_limited": {}, "deepseek_v3_yarn_groups": {}, "deepseek_v3_yarn_groups_unsplit": {"split": False},
     "deepseek_v3_kimi_k2": {}, "deepseek_v3_plain": {}, "gpt_oss_bf16": {}, "gpt_oss_mxfp4": {},
-    "gemma4_text": {},
-    "glm4_moe": {}, "glm4_moe_qk_norm": {}, "glm4_moe_lite": {},
-    "qwen3_next": {}, "qwen3_next_unsplit": {"split": False}, "qwen3_5_moe": {"drafts": True},
-    "qwen3_5_moe_text": {},
+    "gemma4_text": {}, "glm4_moe": {}, "glm4_moe_qk_norm": {}, "glm4_moe_lite": {}, "minimax_m2": {}, "ernie4_5_moe": {},
+    "dots1": {}, "hy_v3": {}, "hy_v3_biases": {},
+    "qwen3_next": {}, "qwen3_next_unsplit": {"split": False}, "qwen3_5_moe": {"drafts": True}, "qwen3_5_moe_text": {},
 }
 EXPERT = re.compile(r"(.*\.experts)\.(\d+)\.(.*)\.weight")
 
@@ -163,6 +164,13 @@ def draft_layer(tensors, config):
                     f"blk.{last + 1}.nextn.enorm.weight": torch.rand(hidden)}
 
 
+def hunyuan(tensors):
+    """The names of Hy3's parts, as its converter reads them."""
+    return {name.replace("mlp.router.gate", "mlp.gate").replace("mlp.shared_mlp", "mlp.shared_experts")
+            .replace("mlp.expert_bias", "mlp.gate.e_score_correction_bias")
+            .replace("mlp.e_score", "mlp.gate.e_score"): tensor for name, tensor in tensors.items()}
+
+
 def llama3_factors(rope, dim):
     factors = []
     for frequency in 1.0 / rope["rope_theta"] ** (torch.arange(0, dim, 2, dtype=torch.float32) / dim):
@@ -221,7 +229,7 @@ def gemma4(tensors, config):
 
 def kept_drafts(config):
     """Layers for multi-token prediction that the converter keeps."""
-    return config.get("num_nextn_predict_layers", 0) if config["model_type"] == "glm4_moe" else 0
+    return config.get("num_nextn_predict_layers", 0) if config["model_type"] in ("glm4_moe", "hy_v3") else 0
 
 
 def write_sigmoid_router(writer, config):
@@ -268,10 +276,11 @@ def write_keys(writer, arch, config, rope, split, drafts):
             writer.add_value_length(config["head_dim"])
         if arch == "llama":
             writer.add_rope_dimension_count(config.get("head_dim") or config["hidden_size"] // heads)
-    experts = config.get("num_local_experts") or config.get("num_experts") or config.get("n_routed_experts")
+    counts = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
+    experts = next((config[key] for key in counts if config.get(key)), 0)
     if experts:
         writer.add_expert_count(experts)
-        writer.add_expert_used_count(config["num_experts_per_tok"])
+        writer.add_expert_used_count(config.get("num_experts_per_tok") or config["moe_k"])
     if arch in ("qwen3next", "qwen35moe"):
         writer.add_ssm_conv_kernel(config["linear_conv_kernel_dim"])
         writer.add_ssm_state_size(config["linear_key_head_dim"])
@@ -319,6 +328,24 @@ def write_keys(writer, arch, config, rope, split, drafts):
         factor = rope.get("partial_rotary_factor", config.get("partial_rotary_factor", 0.5))
         writer.add_rope_dimension_count(int(head * factor))
         write_sigmoid_router(writer, config)
+    if arch == "dots1":
+        write_sigmoid_router(writer, config)
+    if arch == "minimax-m2":
+        writer.add_expert_feed_forward_length(config["intermediate_size"])
+        writer.add_rope_dimension_count(config["rotary_dim"])
+        writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
+    if arch == "ernie4_5-moe":
+        writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
+        writer.add_interleave_moe_layer_step(config["moe_layer_interval"])
+        writer.add_leading_dense_block_count(config["moe_layer_start_index"])
+        writer.add_expert_shared_count(config["moe_num_shared_experts"])
+        writer.add_expert_shared_feed_forward_length(config["intermediate_size"] // config["num_key_value_heads"])
+    if arch == "hy_v3":
+        writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
+        writer.add_expert_shared_feed_forward_length(config["moe_intermediate_size"] * config["num_shared_experts"])
+        writer.add_expert_weights_norm(config.get("route_norm", True))
+        writer.add_expert_weights_scale(config["router_scaling_factor"])
+        writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
     writer.add_vocab_size(config["vocab_size"])
 
 
@@ -339,6 +366,7 @@ def main():
             tensors |= load_file(shard)
         heads, kv_heads = config["num_attention_heads"], config.get("num_key_value_heads") or config["num_attention_heads"]
         tensors = {"gpt-oss": gpt_oss, "gemma4": lambda t: gemma4(t, config)}.get(arch, stacked)(tensors)
+        tensors = hunyuan(tensors) if arch == "hy_v3" else tensors
         if arch == "deepseek2" and split:
             tensors = latent(tensors, config)
         if arch in ("qwen3next", "qwen35moe"):
@@ -346,9 +374,9 @@ def main():
             if drafts:
                 tensors |= draft_layer(tensors, config)
         writer = gguf.GGUFWriter(OUT / f"{file}.gguf", arch)
-        dropped = tuple(f"model.layers.{config['num_hidden_layers'] + i}." for i in range(drafts, 1))
+        dropped = ("model.mtp_", *(f"model.layers.{config['num_hidden_layers'] + i}." for i in range(drafts, 1)))
         write_keys(writer, arch, config, rope, split, drafts)
-        names = gguf.get_tensor_name_map({v: k for k, v in gguf.MODEL_ARCH_NAMES.items()}[arch], config["num_hidden_layers"] + drafts)
+        names = gguf.get_tensor_name_map({v: k for k, v in gguf.MODEL_ARCH_NAMES.items()}[NAMED_AS.get(arch, arch)], config["num_hidden_layers"] + drafts)
         if rope["rope_type"] == "llama3":
             tensors["rope_freqs.weight"] = llama3_factors(rope, config.get("head_dim") or config["hidden_size"] // heads)
         for name, tensor in tensors.items():

@@ -22,10 +22,14 @@
 
 #include <trine/generate/session.hpp>
 #include <trine/model/architectures/deepseek.hpp>
+#include <trine/model/architectures/dots.hpp>
+#include <trine/model/architectures/ernie.hpp>
 #include <trine/model/architectures/gemma4.hpp>
 #include <trine/model/architectures/glm.hpp>
 #include <trine/model/architectures/gpt_oss.hpp>
+#include <trine/model/architectures/hunyuan.hpp>
 #include <trine/model/architectures/llama.hpp>
+#include <trine/model/architectures/minimax.hpp>
 #include <trine/model/architectures/mixtral.hpp>
 #include <trine/model/architectures/olmoe.hpp>
 #include <trine/model/architectures/qwen_moe.hpp>
@@ -45,11 +49,15 @@ const std::map<std::string, std::string_view> kDefaults = {
     {"deepseek_v2", kDeepseekV2Defaults},
     {"deepseek_v3", kDeepseekV3Defaults},
     {"gemma4_text", kGemma4Defaults},
+    {"dots1", kDots1Defaults},
+    {"ernie4_5_moe", kErnie45MoeDefaults},
     {"glm4_moe", kGlm4MoeDefaults},
     {"glm4_moe_lite", kGlm4MoeLiteDefaults},
     {"gpt_oss", kGptOssDefaults},
+    {"hy_v3", kHyV3Defaults},
     {"kimi_k2", kDeepseekV3Defaults},
     {"llama", kLlamaDefaults},
+    {"minimax_m2", kMiniMaxM2Defaults},
     {"mistral", kMistralDefaults},
     {"mixtral", kMixtralDefaults},
     {"olmoe", kOlmoeDefaults},

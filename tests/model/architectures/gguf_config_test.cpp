@@ -81,7 +81,7 @@ INSTANTIATE_TEST_SUITE_P(All, GgufConfigOf,
                                          "mistral_sliding_window", "mixtral", "qwen2", "qwen3_bias", "qwen2_moe",
                                          "qwen3_moe", "olmoe_clip_qkv", "deepseek_v2_lite", "deepseek_v2_group_limited",
                                          "deepseek_v3_yarn_groups", "gpt_oss_bf16", "glm4_moe", "glm4_moe_qk_norm",
-                                         "glm4_moe_lite"),
+                                         "glm4_moe_lite", "minimax_m2", "ernie4_5_moe", "dots1", "hy_v3"),
                          [](const auto& one) { return std::string(one.param); });
 
 // ---- by hand
@@ -198,6 +198,20 @@ TEST(GgufConfig, KnowsTheRouterOfAFamily) {
   EXPECT_EQ(config["first_k_dense_replace"], 0U);
   writer.set("glm4moe.expert_gating_func", u32(1));
   EXPECT_ERROR(config_of(writer), ConfigError, "glm4moe.expert_gating_func: expected 2, a sigmoid");
+
+  for (const char* family : {"minimax-m2", "hy_v3", "dots1"}) {
+    writer = mixture(family);
+    EXPECT_NO_THROW(static_cast<void>(config_of(writer))) << family;
+    writer.set(std::string(family) + ".expert_gating_func", u32(1));
+    EXPECT_ERROR(config_of(writer), ConfigError, "expert_gating_func: expected 2, a sigmoid");
+  }
+  writer = mixture("hy_v3");
+  writer.set("hy_v3.expert_weights_norm", false);
+  EXPECT_ERROR(config_of(writer), ConfigError, "hy_v3.expert_weights_norm: expected true");
+  writer = mixture("ernie4_5-moe");
+  EXPECT_EQ(config_of(writer)["moe_num_shared_experts"], 0U);
+  writer.set("ernie4_5-moe.expert_gating_func", u32(2));
+  EXPECT_ERROR(config_of(writer), ConfigError, "ernie4_5-moe.expert_gating_func: expected 1, a softmax");
 }
 
 TEST(GgufConfig, NeedsAnEmbedding) {

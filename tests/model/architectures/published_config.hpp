@@ -32,6 +32,9 @@ namespace trine::test {
                      "beta_slow": 1, "mscale": 1.0, "mscale_all_dim": 1.0}})");
   const Json sigmoid = Json::parse(R"({"topk_method": "noaux_tc", "scoring_func": "sigmoid", "norm_topk_prob": true,
     "num_nextn_predict_layers": 1})");
+  const Json deepseek_moe = Json::parse(R"({"n_routed_experts": 8, "n_shared_experts": 1, "num_experts_per_tok": 2,
+    "moe_intermediate_size": 16, "first_k_dense_replace": 1, "n_group": 4, "topk_group": 2, "norm_topk_prob": true,
+    "routed_scaling_factor": 2.5, "head_dim": 12})");
   if (family == "mixtral")
     config.update(Json::parse(R"({"num_local_experts": 8, "num_experts_per_tok": 2,
     "sliding_window": null, "router_jitter_noise": 0.0, "output_router_logits": false, "head_dim": null})"));
@@ -72,10 +75,27 @@ namespace trine::test {
   if (family == "deepseek_v3" || family == "kimi_k2" || family == "glm4_moe_lite") config.update(sigmoid);
   if (family == "glm4_moe") {
     config.update(sigmoid);
-    config.update(Json::parse(R"({"n_routed_experts": 8, "n_shared_experts": 1, "num_experts_per_tok": 2,
-    "moe_intermediate_size": 16, "first_k_dense_replace": 1, "n_group": 4, "topk_group": 2, "head_dim": 12,
-    "routed_scaling_factor": 2.5, "partial_rotary_factor": 0.5, "attention_bias": true, "use_qk_norm": true})"));
+    config.update(deepseek_moe);
+    config.update(Json::parse(R"({"partial_rotary_factor": 0.5, "attention_bias": true, "use_qk_norm": true})"));
   }
+  if (family == "dots1") {
+    config.update(deepseek_moe);
+    config.update(Json::parse(R"({"sliding_window": 4, "max_window_layers": 1, "attention_bias": false})"));
+  }
+  if (family == "minimax_m2")
+    config.update(Json::parse(R"({"num_local_experts": 8, "num_experts_per_tok": 2, "head_dim": 12, "rotary_dim": 6,
+    "scoring_func": "sigmoid", "use_routing_bias": true, "use_qk_norm": true, "qk_norm_type": "per_layer",
+    "attn_type_list": [1, 1], "shared_intermediate_size": 0, "shared_moe_mode": "sigmoid", "layernorm_mlp_beta": 1.0,
+    "mlp_intermediate_size": 64, "use_mtp": true, "num_mtp_modules": 3, "mtp_transformer_layers": 1})"));
+  if (family == "ernie4_5_moe")
+    config.update(Json::parse(R"({"moe_k": 2, "moe_num_experts": 8, "moe_num_shared_experts": 1, "use_bias": false,
+    "moe_intermediate_size": 16, "moe_layer_start_index": 1, "moe_layer_end_index": 1, "moe_layer_interval": 1,
+    "moe_capacity": [64, 64, 64], "moe_gate": "topk", "moe_use_aux_free": true, "num_nextn_predict_layers": 1})"));
+  if (family == "hy_v3")
+    config.update(Json::parse(R"({"num_experts": 8, "num_experts_per_tok": 2, "num_shared_experts": 1, "head_dim": 12,
+    "moe_intermediate_size": 16, "expert_hidden_dim": 16, "router_scaling_factor": 2.826, "route_norm": true,
+    "qk_norm": true, "moe_router_use_sigmoid": true, "moe_router_enable_expert_bias": true, "enable_lm_head_fp32": true,
+    "first_k_dense_replace": 1, "enable_moe_fp32_combine": false, "num_nextn_predict_layers": 1})"));
   return config;
 }
 

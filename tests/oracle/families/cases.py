@@ -6,8 +6,9 @@ import torch
 
 from .checks import (BF16_BIAS, NO_BIAS, NO_GROUPS, OTHER_GROUP_SCORE, ZERO_MASK, config, identity, module, no_rope_scaling,
                      no_sinks, ones, rope, rope_of, set_attributes, set_eps, symmetric_clamp, tensors, zero)
-from .configs import (absent, deepseek_v2, deepseek_v3, gemma4, gemma4_text, glm4_moe, glm4_moe_lite, gpt_oss, llama, mistral,
-                      mixtral, olmoe, qwen2, qwen2_moe, qwen3, qwen3_5_moe, qwen3_5_moe_text, qwen3_moe, qwen3_next)
+from .configs import (absent, deepseek_v2, deepseek_v3, dots1, ernie4_5_moe, gemma4, gemma4_text, glm4_moe, glm4_moe_lite,
+                      gpt_oss, hy_v3, llama, minimax_m2, mistral, mixtral, olmoe, qwen2, qwen2_moe, qwen3, qwen3_5_moe,
+                      qwen3_5_moe_text, qwen3_moe, qwen3_next)
 
 
 @dataclass
@@ -41,6 +42,7 @@ def groups_of(weights, layout, **changes):
 
 NO_MSCALE = rope(mscale=None, mscale_all_dim=None, attention_factor=1.0)
 SHARED = {"shared expert": zero(r"shared_experts?\.down_proj")}
+SHARED_MLP = {"shared expert": zero(r"shared_mlp\.down_proj")}
 SLIDING = config(use_sliding_window=True, layer_types=["sliding_attention"] * 2)
 QKV_BIAS = {f"{x} bias": zero(rf"{x}_proj\.bias") for x in "qv"} | {
     "k bias": zero(r"k_proj\.bias")}                          # without a rotation it would shift all scores of a query alike
@@ -216,6 +218,94 @@ CASES = {
         {"routed_scaling_factor": config(routed_scaling_factor=1.0), "k": config(num_experts_per_tok=3),
          "renormalisation": config(norm_topk_prob=False), "rope_theta": config(rope_theta=100.0), "eps": config(rms_norm_eps=1e-6),
          **SHARED}, scheme="bf16", bias=(0.0, 0.2), scale=SMALL),
+
+    "minimax_m2": Case(
+        minimax_m2(), "as MiniMax-M2: norm over the whole query and key vectors, rotary_dim of 6 of 12, correction bias beside the "
+        "gate, block_sparse_moe names",
+        {"part of a head": config(rotary_dim=12), "correction bias": NO_BIAS, **HEAD_NORM}, scheme="bf16", bias=(-0.3, 0.3)),
+    "minimax_m2_fused": Case(
+        minimax_m2(num_experts_per_tok=1, num_attention_heads=2, num_key_value_heads=1, tie_word_embeddings=True, rotary_dim=8,
+                   rope_theta=100, rope_scaling={"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16}),
+        "one expert of a token, YaRN of the rotated part beyond the original context, tied head; fused expert tensors and "
+        "config.json of transformers v5",
+        {"YaRN": no_rope_scaling, "part of a head": rope(partial_rotary_factor=1.0), "correction bias": NO_BIAS, **HEAD_NORM},
+        fused=True, v5=True, tokens=28, bias=(0.0, 0.3)),
+    "minimax_m2_defaults": Case(
+        minimax_m2(num_attention_heads=8, num_local_experts=12, **absent(
+            "rms_norm_eps", "rope_theta", "num_key_value_heads", "num_experts_per_tok", "rotary_dim", "max_position_embeddings",
+            "tie_word_embeddings", "hidden_act", "scoring_func", "use_routing_bias", "use_qk_norm", "qk_norm_type")),
+        "every key absent that has a default of a small size: whole heads rotate, eps 1e-6, theta 5e6, 8 key heads, 8 experts of a "
+        "token",
+        {"eps": config(rms_norm_eps=1e-5), "rope_theta": config(rope_theta=100.0), "k": config(num_experts_per_tok=7),
+         "whole heads": config(rotary_dim=6), **HEAD_NORM}, scheme="bf16", bias=(0.0, 0.2), scale=SMALL),
+
+    "ernie4_5_moe": Case(
+        ernie4_5_moe(), "as ERNIE-4.5-21B-A3B: softmax with a correction bias [1, experts], two shared experts, interleaved pairs, "
+        "dense first layer, tied head; tensors of multi-token prediction to skip",
+        {"correction bias": NO_BIAS, **SHARED}, scheme="bf16", bias=(0.0, 0.2), tokens=32, extra="mtp"),
+    "ernie4_5_moe_layers": Case(
+        ernie4_5_moe(num_hidden_layers=5, moe_layer_start_index=1, moe_layer_end_index=3, moe_layer_interval=2,
+                     intermediate_size=8,
+                     moe_num_shared_experts=0, moe_norm_min=0.6, tie_word_embeddings=False, head_dim="absent", rope_theta=100,
+                     rope_scaling={"rope_type": "linear", "factor": 2.0}),
+        "dense layers by start, end and interval, no shared expert, moe_norm_min above the sum of the weights, separate head; fused "
+        "expert tensors and config.json of transformers v5",
+        {"moe_norm_min": config(moe_norm_min=1e-12), "linear": no_rope_scaling, "correction bias": NO_BIAS},
+        fused=True, v5=True, bias=(0.0, 0.2)),
+    "ernie4_5_moe_defaults": Case(
+        ernie4_5_moe(num_attention_heads=4, moe_num_experts=12, **absent(
+            "rms_norm_eps", "rope_theta", "num_key_value_heads", "moe_k", "moe_num_shared_experts", "moe_layer_start_index",
+            "moe_layer_end_index", "moe_layer_interval", "use_bias", "max_position_embeddings", "tie_word_embeddings",
+            "hidden_act")),
+        "every key absent that has a default of a small size: theta 5e5, 4 key heads, 6 experts of a token, two shared experts, dense "
+        "first layer, tied head",
+        {"rope_theta": config(rope_theta=100.0), "k": config(moe_k=5), **SHARED}, scheme="bf16", bias=(0.0, 0.1)),
+
+    "dots1": Case(
+        dots1(n_group=4, topk_group=2),
+        "norm of each head, dense first layer, two shared experts, groups, renormalisation, scale",
+        {"correction bias": NO_BIAS, "groups": NO_GROUPS, "renormalisation": config(norm_topk_prob=False),
+         "routed_scaling_factor": config(routed_scaling_factor=1.0), **HEAD_NORM, **SHARED}, scheme="bf16", bias=(-0.55, 0.35)),
+    "dots1_sliding_window": Case(
+        dots1(num_hidden_layers=3, sliding_window=6, max_window_layers=1, attention_bias=True, num_key_value_heads=2,
+              first_k_dense_replace=0, num_experts_per_tok=2),
+        "sliding window from layer max_window_layers on, attention_bias, no dense layer, grouped queries; config.json of "
+        "transformers v5",
+        {"window": config(layer_types=["full_attention"] * 3), "o bias": zero(r"o_proj\.bias"), **QKV_BIAS},
+        scheme="bf16", v5=True, bias=(0.0, 0.2)),
+    "dots1_defaults": Case(
+        dots1(num_attention_heads=32, head_dim=2, **absent(
+            "rms_norm_eps", "rope_theta", "num_key_value_heads", "n_group", "topk_group", "norm_topk_prob", "routed_scaling_factor",
+            "first_k_dense_replace", "attention_bias", "sliding_window", "max_window_layers", "max_position_embeddings",
+            "tie_word_embeddings", "hidden_act", "moe_layer_freq")),
+        "every key absent that has a default of a small size: eps 1e-6, 32 key heads, no renormalisation, scale 1, no dense layer",
+        {"eps": config(rms_norm_eps=1e-5), "no renormalisation": config(norm_topk_prob=True),
+         "routed_scaling_factor": config(routed_scaling_factor=2.5), **HEAD_NORM, **SHARED},
+        scheme="bf16", bias=(0.0, 0.2), scale=SMALL),
+
+    "hy_v3": Case(
+        hy_v3(), "as Hy3-preview: norm of each head, dense first layer, shared expert, correction bias beside the gate under its own "
+        "name, scale; one multi-token-prediction layer to skip",
+        {"correction bias": NO_BIAS, "router_scaling_factor": config(router_scaling_factor=1.0), **HEAD_NORM, **SHARED_MLP},
+        scheme="bf16", bias=(-0.3, 0.3), extra="mtp"),
+    "hy_v3_biases": Case(
+        hy_v3(num_hidden_layers=3, mlp_layer_types=["sparse", "dense", "sparse"], attention_bias=True, mlp_bias=True,
+              num_shared_experts=2, first_k_dense_replace="absent", num_nextn_predict_layers="absent", tie_word_embeddings=True),
+        "mlp_layer_types, two shared experts, attention_bias, mlp_bias of dense and shared MLPs, tied head; fused expert tensors and "
+        "config.json of transformers v5",
+        {"o bias": zero(r"o_proj\.bias"), "dense bias": zero(r"layers\.1\.mlp\.\w+_proj\.bias"),
+         "shared bias": zero(r"shared_experts\.\w+_proj\.bias"), **QKV_BIAS, **SHARED}, fused=True, v5=True, bias=(0.0, 0.2)),
+    "hy_v3_defaults": Case(
+        hy_v3(num_attention_heads=8, head_dim=4, num_experts=12, **absent(
+            "rms_norm_eps", "rope_theta", "num_key_value_heads", "num_experts_per_tok", "num_shared_experts",
+            "router_scaling_factor", "route_norm", "moe_router_use_sigmoid", "moe_router_enable_expert_bias",
+            "first_k_dense_replace", "qk_norm", "attention_bias", "mlp_bias", "enable_moe_fp32_combine", "max_position_embeddings",
+            "tie_word_embeddings", "hidden_act", "expert_hidden_dim", "num_nextn_predict_layers")),
+        "every key absent that has a default of a small size: eps 1e-5, 8 key heads, 8 experts of a token, one shared expert, scale "
+        "2.826, dense first layer",
+        {"eps": config(rms_norm_eps=1e-6), "k": config(num_experts_per_tok=7), "rope_theta": config(rope_theta=100.0),
+         "router_scaling_factor": config(router_scaling_factor=1.0), **HEAD_NORM, **SHARED_MLP},
+        scheme="bf16", bias=(0.0, 0.2), scale=SMALL),
 
     "mixtral_defaults": Case(
         mixtral(num_attention_heads=8, **absent(

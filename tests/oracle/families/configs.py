@@ -61,6 +61,56 @@ def glm4_moe_lite(**changes):
         "attention_dropout": 0.0, "dtype": "bfloat16"}, changes)
 
 
+def minimax_m2(**changes):
+    return merged({
+        "architectures": ["MiniMaxM2ForCausalLM"], "model_type": "minimax_m2", "vocab_size": 48, "hidden_size": 24,
+        "intermediate_size": 8, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 12,
+        "rotary_dim": 6, "num_local_experts": 8, "num_experts_per_tok": 3, "scoring_func": "sigmoid", "use_routing_bias": True,
+        "use_qk_norm": True, "qk_norm_type": "per_layer", "shared_intermediate_size": 0, "shared_moe_mode": "sigmoid",
+        "attn_type_list": [1, 1], "layernorm_full_attention_beta": 1.0, "layernorm_linear_attention_beta": 1.0,
+        "layernorm_mlp_beta": 1.0, "mlp_intermediate_size": 64, "use_mtp": True, "num_mtp_modules": 3,
+        "mtp_transformer_layers": 1, "hidden_act": "silu", "max_position_embeddings": 256, "rms_norm_eps": 1e-6,
+        "rope_theta": 5000000, "sliding_window": None, "tie_word_embeddings": False, "router_aux_loss_coef": 0.001,
+        "router_jitter_noise": 0.0, "output_router_logits": False, "attention_dropout": 0.0, "initializer_range": 0.02,
+        "bos_token_id": None, "eos_token_id": None, "torch_dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def ernie4_5_moe(**changes):
+    return merged({
+        "architectures": ["Ernie4_5_MoeForCausalLM"], "model_type": "ernie4_5_moe", "vocab_size": 48, "hidden_size": 24,
+        "intermediate_size": 16, "moe_intermediate_size": 8, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 12, "moe_k": 3, "moe_num_experts": 8, "moe_num_shared_experts": 2,
+        "moe_layer_start_index": 1, "moe_layer_end_index": 1, "moe_layer_interval": 1, "moe_capacity": [64, 64, 64],
+        "moe_gate": "topk", "moe_use_aux_free": True, "use_bias": False, "hidden_act": "silu", "max_position_embeddings": 256,
+        "rms_norm_eps": 1e-5, "rope_theta": 500000, "tie_word_embeddings": True, "num_nextn_predict_layers": 1,
+        "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0, "torch_dtype": "bfloat16", "use_cache": False}, changes)
+
+
+def dots1(**changes):
+    return merged({
+        "architectures": ["Dots1ForCausalLM"], "model_type": "dots1", "vocab_size": 48, "hidden_size": 24,
+        "intermediate_size": 16, "moe_intermediate_size": 8, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 4, "head_dim": 12, "n_shared_experts": 2, "n_routed_experts": 8, "num_experts_per_tok": 3,
+        "routed_scaling_factor": 2.5, "n_group": 1, "topk_group": 1, "norm_topk_prob": True, "first_k_dense_replace": 1,
+        "moe_layer_freq": 1, "attention_bias": False, "sliding_window": None, "max_window_layers": 2, "hidden_act": "silu",
+        "max_position_embeddings": 256, "rms_norm_eps": 1e-5, "rope_theta": 10000000, "rope_scaling": None,
+        "tie_word_embeddings": False, "attention_dropout": 0.0, "initializer_range": 0.02, "bos_token_id": None,
+        "eos_token_id": 1, "torch_dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def hy_v3(**changes):
+    return merged({
+        "architectures": ["HYV3ForCausalLM"], "model_type": "hy_v3", "vocab_size": 48, "hidden_size": 24,
+        "intermediate_size": 16, "moe_intermediate_size": 8, "expert_hidden_dim": 8, "num_hidden_layers": 2,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 12, "num_experts": 8, "num_experts_per_tok": 3,
+        "num_shared_experts": 1, "router_scaling_factor": 2.826, "route_norm": True, "moe_router_use_sigmoid": True,
+        "moe_router_enable_expert_bias": True, "first_k_dense_replace": 1, "qk_norm": True, "attention_bias": False,
+        "mlp_bias": False, "enable_moe_fp32_combine": False, "enable_lm_head_fp32": True,
+        "enable_attention_fp32_softmax": False, "hidden_act": "silu", "max_position_embeddings": 256, "rms_norm_eps": 1e-5,
+        "rope_theta": 11158840.0, "tie_word_embeddings": False, "num_nextn_predict_layers": 1, "eos_token_id": 1,
+        "torch_dtype": "bfloat16", "use_cache": True}, changes)
+
+
 def mixtral(**changes):
     return merged({
         "architectures": ["MixtralForCausalLM"], "model_type": "mixtral", "vocab_size": 64, "hidden_size": 32,

@@ -72,7 +72,7 @@ class Draw:
 
 
 LATENT = {"deepseek_v2", "deepseek_v3", "kimi_k2", "glm4_moe_lite"}
-DRAFTS = {"deepseek_v3", "kimi_k2", "glm4_moe", "glm4_moe_lite"}  # have layers for multi-token prediction
+DRAFTS = {"deepseek_v3", "kimi_k2", "glm4_moe", "glm4_moe_lite", "ernie4_5_moe", "hy_v3"}   # multi-token prediction
 SIZE = 0.03                                                       # how often a large default is taken
 
 
@@ -152,9 +152,9 @@ def longrope(draw, width):
     return rope
 
 
-def rotary(draw, width, part=False):
+def rotary(draw, width, part=False, spelled=True):
     """rope_theta and scaling, spelled as before or as since transformers v5. width: of a head. part: the family turns as much of
-    it as partial_rotary_factor says."""
+    it as partial_rotary_factor says; not spelled: another key has said it."""
     if part:
         width = rotated_part(draw, width)
     kinds = ["absent", "absent", "default", "linear", "llama3", "yarn", "yarn", "yarn"]
@@ -183,7 +183,7 @@ def rotary(draw, width, part=False):
         draw.config["rope_scaling"] = {**{name: kind for name in spelling}, **parameters}
     elif draw.chance(0.5):
         draw.config["rope_scaling"] = None
-    if not part and draw.chance(0.03):
+    if spelled and not part and draw.chance(0.03):
         draw.foreign("partial_rotary_factor", draw.some((0.5, 1.0)))
 
 
@@ -225,7 +225,7 @@ def experts(draw, count, most, multiple=1, share=1.0):
     k = draw("num_experts_per_tok", [k for k in (1, 2, 2, 3, 4) if k <= most * share],
              fits=lambda k: whole(k) and k <= most * share)
     draw(count, [n for n in range(2, most + 1) if n % multiple == 0 and n * share >= k], SIZE,
-         lambda n: n % multiple == 0 and n * share >= k)
+         lambda n: whole(n) and n % multiple == 0 and n * share >= k)
     return k
 
 
@@ -253,10 +253,14 @@ def latent(draw):
     return width
 
 
-def mixture(draw, limited=True, best_of=2):
-    """The feed-forward layers of DeepSeek."""
+def mixture_sizes(draw):
     draw("intermediate_size", (8, 24), SIZE)
     draw("moe_intermediate_size", (4, 8, 12), SIZE)
+
+
+def mixture(draw, limited=True, best_of=2):
+    """The feed-forward layers of DeepSeek."""
+    mixture_sizes(draw)
     draw("n_shared_experts", (None, 1, 2), fits=whole)
     draw("routed_scaling_factor", (1.0, 1.5, 2.5, 16.0))
     if limited:
@@ -329,6 +333,64 @@ def glm4_moe_lite(draw):
     draft_layers(draw)
     if draw.chance(0.05):
         draw.refusable("first_k_dense_replace", draw.some((0, 1, 2)))
+
+
+def minimax_m2(draw):
+    common(draw)
+    width = heads(draw, "field")
+    if draw.chance(0.5):
+        part = draw.some([n for n in range(2, width + 1, 2)])
+        draw.config["rotary_dim"] = part
+        rotary(draw, part, spelled=False)
+    else:
+        rotary(draw, width, part=True)
+    experts(draw, "num_local_experts", 12)
+    draw("intermediate_size", (4, 8), SIZE)
+
+
+def ernie4_5_moe(draw):
+    common(draw)
+    rotary(draw, heads(draw))
+    mixture_sizes(draw)
+    draw("moe_num_shared_experts", (0, 1, 2))
+    k = draw("moe_k", (1, 2, 3, 4))
+    draw("moe_num_experts", [n for n in range(2, 13) if n >= k], SIZE)
+    draw("moe_layer_start_index", range(0, layers(draw) + 1))
+    draw("moe_layer_end_index", (-1, *range(0, layers(draw))))
+    draw("moe_layer_interval", (1, 1, 2))
+    draw("moe_norm_min", (1e-12, 0.3, 0.8))
+    draw("use_bias", (False, None))
+    if draw.chance(0.03):
+        draw.refusable("use_bias", True)
+    draft_layers(draw)
+
+
+def dots1(draw):
+    common(draw)
+    rotary(draw, heads(draw))
+    mixture(draw)
+    draw("first_k_dense_replace", range(0, layers(draw) + 1))
+    draw("norm_topk_prob", (True, False))
+    draw("attention_bias", (True, False))
+    width = draw("sliding_window", (None, 1, 5, 20, 4096))
+    draw("max_window_layers", range(0, layers(draw) + 1))
+    if draw.chance(0.3) and layers(draw) <= 8:
+        kinds = ("sliding_attention", "full_attention") if width else ("full_attention",)
+        draw.config["layer_types"] = [draw.some(kinds) for _ in range(layers(draw))]
+
+
+def hy_v3(draw):
+    common(draw)
+    rotary(draw, heads(draw, "field"))
+    mixture_sizes(draw)
+    draw("num_shared_experts", (1, 2))
+    experts(draw, "num_experts", 12)
+    mlp_layer_types(draw)
+    draw("router_scaling_factor", (1.0, 2.826))
+    draw("attention_bias", (True, False))
+    draw("mlp_bias", (True, False))
+    draw("enable_moe_fp32_combine", (True, False))
+    draft_layers(draw)
 
 
 def mixtral(draw):
@@ -472,8 +534,9 @@ def qwen3(draw):
 
 
 FAMILIES = {"deepseek_v2": deepseek_v2, "deepseek_v3": deepseek_v3, "kimi_k2": deepseek_v3, "glm4_moe": glm4_moe,
-            "glm4_moe_lite": glm4_moe_lite, "mixtral": mixtral, "qwen2_moe": qwen2_moe, "qwen3_moe": qwen3_moe, "olmoe": olmoe,
-            "gpt_oss": gpt_oss, "gemma4_text": gemma4_text, "llama": llama, "mistral": mistral, "qwen2": qwen2, "qwen3": qwen3}
+            "glm4_moe_lite": glm4_moe_lite, "minimax_m2": minimax_m2, "ernie4_5_moe": ernie4_5_moe, "dots1": dots1, "hy_v3": hy_v3,
+            "mixtral": mixtral, "qwen2_moe": qwen2_moe, "qwen3_moe": qwen3_moe, "olmoe": olmoe, "gpt_oss": gpt_oss,
+            "gemma4_text": gemma4_text, "llama": llama, "mistral": mistral, "qwen2": qwen2, "qwen3": qwen3}
 
 # Training, generation and other tools: nothing here changes what a model computes.
 HARMLESS = {
@@ -528,7 +591,7 @@ def random_case(model_type, seed):
     if model_type == "gpt_oss" and config.get("intermediate_size", 2880) % 32 == 0 \
             and config.get("hidden_size", 2880) % 32 == 0 and draw.chance(0.7):
         case.scheme = "mxfp4"
-    if model_type in ("deepseek_v3", "kimi_k2", "glm4_moe") and draw.chance(0.3):
+    if model_type in ("deepseek_v3", "kimi_k2", "glm4_moe", "minimax_m2") and draw.chance(0.3):
         case.scheme = "fp8"
         config["quantization_config"] = {"activation_scheme": "dynamic", "fmt": "e4m3", "quant_method": "fp8",
                                          "weight_block_size": [128, 128]}

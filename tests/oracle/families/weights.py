@@ -39,6 +39,11 @@ def mtp_layer(config, tensors):
     """The tensors of a multi-token-prediction layer: those of the last layer, renamed and shuffled, and its own."""
     layer, hidden, vocab = config["num_hidden_layers"], config["hidden_size"], config["vocab_size"]
     last, own = f"model.layers.{layer - 1}.", f"model.layers.{layer}."
+    if config["model_type"] == "ernie4_5_moe":
+        extra = {f"model.mtp_block.0.{name.removeprefix(last)}": t.clone() for name, t in tensors.items()
+                 if name.startswith(last)}
+        return extra | {f"model.mtp_{name}.0.weight": torch.rand(hidden) for name in ("emb_norm", "hidden_norm")} | {
+            "model.mtp_linear_proj.0.weight": torch.randn(hidden, 2 * hidden)}
     extra = {own + name.removeprefix(last): t.flatten()[torch.randperm(t.numel())].view_as(t)
              for name, t in tensors.items() if name.startswith(last)}
     extra |= {own + f"{name}.weight": torch.rand(hidden) for name in ("enorm", "hnorm", "shared_head.norm")}
@@ -70,4 +75,4 @@ EXTRA = {"mtp": mtp_layer, "inv_freq": inv_freq, "lm_head": lm_head, "visual": o
 def ignored(config):
     """The names of EXTRA, as a pattern."""
     layers = config.get("text_config", config)["num_hidden_layers"]
-    return rf"model\.layers\.{layers}\.|.*\.inv_freq$|lm_head\.weight$|model\.visual\.|mtp\."
+    return rf"model\.layers\.{layers}\.|model\.mtp_|.*\.inv_freq$|lm_head\.weight$|model\.visual\.|mtp\."

@@ -4,10 +4,8 @@
 // models/glm4_moe_lite.
 #pragma once
 
-#include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include <trine/model/architectures/deepseek.hpp>
 
@@ -68,15 +66,7 @@ inline constexpr std::string_view kGlm4MoeLiteDefaults = R"({
   const RotaryPairs pairs = reader.boolean("rope_interleave") ? RotaryPairs::interleaved : RotaryPairs::half_split;
   const hf::DeepseekConfig attention =
       hf::parse_deepseek(reader, config, context, pairs, reader.first_present({"qk_rope_head_dim", "head_dim"}));
-  std::vector<bool> is_dense(config.num_hidden_layers);
-  is_dense.front() = true;
-  is_dense = hf::read_mlp_layer_types(reader, std::move(is_dense));
-  if (reader.is_given("first_k_dense_replace") && hf::read_first_dense(reader, config.num_hidden_layers) != is_dense)
-    reader.fail(
-        "first_k_dense_replace",
-        "expected the dense layers of mlp_layer_types, by which transformers goes (without it, the first layer)",
-        ErrorKind::unsupported);
-  const hf::MoeConfig moe = hf::read_v3_moe(reader, std::move(is_dense));
+  const hf::MoeConfig moe = hf::read_v3_moe(reader, hf::read_mlp_layers(reader, config.num_hidden_layers));
   static_cast<void>(hf::without_windows(reader, config.num_hidden_layers));
   const std::size_t drafts = hf::read_draft_layers(reader);
   reader.reject_unknown_keys();

@@ -220,10 +220,15 @@ struct ExpertNames {
                                     std::move(shared_experts), std::move(expert_norm));
 }
 
-/// The bias that affects the choice of experts: always f32, and finite. Throws WeightError.
+/// The bias that affects the choice of experts: always f32, and finite.   is_row: [1, experts]. Throws WeightError.
 [[nodiscard]] inline Tensor<float, 1> read_balance_bias(const WeightScope& scope, std::string_view name,
-                                                        std::size_t experts) {
-  Tensor<float, 1> bias = scope.read_f32(name, experts);
+                                                        std::size_t experts, bool is_row = false) {
+  Tensor<float, 1> bias({experts});
+  if (is_row) {
+    std::ranges::copy(scope.read_f32(name, 1, experts).view().span(), bias.data());
+  } else {
+    bias = scope.read_f32(name, experts);
+  }
   for (std::size_t e = 0; e < experts; ++e)
     if (!std::isfinite(bias.view()[e]))
       scope.fail(name, "expected finite numbers, found another for expert " + std::to_string(e), ErrorKind::not_finite);

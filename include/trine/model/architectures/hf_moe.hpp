@@ -35,6 +35,7 @@ struct MoeNames {
   std::string_view block = "mlp";
   std::string_view gate = "gate";
   std::string_view balance_bias = "gate.e_score_correction_bias";  // if present; empty: none
+  bool bias_is_row = false;                                        // [1, experts]
   std::string_view shared_experts = "shared_experts";
   ExpertNames experts = {};
 };
@@ -108,6 +109,18 @@ struct MoeNames {
   return otherwise;
 }
 
+/// The same for families without another key: the first layer is dense if it is null. Throws ConfigError, also for a
+/// first_k_dense_replace that disagrees, which transformers does not read in these families, but other software does.
+[[nodiscard]] inline std::vector<bool> read_mlp_layers(HfConfigReader& reader, std::size_t layers) {
+  std::vector<bool> is_dense(layers);
+  is_dense.front() = true;
+  is_dense = read_mlp_layer_types(reader, std::move(is_dense));
+  if (reader.is_given("first_k_dense_replace") && read_first_dense(reader, layers) != is_dense)
+    reader.fail("first_k_dense_replace", "expected the dense layers of mlp_layer_types (without it, the first layer)",
+                ErrorKind::unsupported);
+  return is_dense;
+}
+
 /// The number of layers for multi-token prediction. Throws ConfigError.
 [[nodiscard]] inline std::size_t read_draft_layers(HfConfigReader& reader) {
   return reader.integer_or(reader.first_present({"num_nextn_predict_layers", "num_mtp_layers"}), 0, 1024, 0);
@@ -133,6 +146,13 @@ inline void ignore_draft_layers(const WeightScope& model, std::size_t first, std
          (config.num_shared_experts > 0 ? ", " + std::to_string(config.num_shared_experts) + " shared" : "");
 }
 
+/// The first layer with a mixture, for the names that it has; the first layer if there is none.
+[[nodiscard]] inline WeightScope first_mixture(const WeightScope& weights, const MoeConfig& config) {
+  const auto found = std::ranges::find(config.is_dense, false);
+  const bool none = found == config.is_dense.end();
+  return weights / "model" / "layers" / (none ? 0 : static_cast<std::size_t>(found - config.is_dense.begin()));
+}
+
 /// The feed-forward part of layer number `layer`, whose weights are below `scope`. Throws WeightError.
 [[nodiscard]] inline std::unique_ptr<const FeedForward> feed_forward(const BuildContext& context,
                                                                      const WeightScope& scope, std::size_t layer,
@@ -144,7 +164,7 @@ inline void ignore_draft_layers(const WeightScope& model, std::size_t first, std
   const WeightScope block = scope / names.block;
   std::optional<Tensor<float, 1>> bias;
   if (!names.balance_bias.empty() && block.contains(names.balance_bias))
-    bias = read_balance_bias(block, names.balance_bias, config.num_experts);
+    bias = read_balance_bias(block, names.balance_bias, config.num_experts, names.bias_is_row);
   auto router = std::make_unique<LinearRouter>(
       Linear((block / names.gate).as(TensorRole::router), hidden, config.num_experts), config.score,
       TopKOptions{.k = config.num_experts_per_tok, .threshold = {}}, config.combine, config.groups, std::move(bias));
@@ -161,12 +181,12 @@ inline void ignore_draft_layers(const WeightScope& model, std::size_t first, std
 /// A decoder of grouped-query attention and these feed-forward layers.
 struct MoeDecoder {
   HfConfigReader::Heads heads;
-  HeadRotation rotation;
-  std::shared_ptr<const Rotary> rotary;
-  GroupedQueryOptions attention;
-  Windows windows;
-  MoeConfig moe;
-  MoeNames names;
+  HeadRotation rotation = {};
+  std::shared_ptr<const Rotary> rotary = {};
+  GroupedQueryOptions attention = {};
+  Windows windows = {};
+  MoeConfig moe = {};
+  MoeNames names = {};
 };
 
 [[nodiscard]] inline ModelParts build_moe_decoder(const BuildContext& context, const HfConfig& config,

@@ -116,12 +116,22 @@ inline void convert_partly_rotated_heads(GgufConversion& to) {
   to.config["partial_rotary_factor"] = factor;
 }
 
-/// A router of sigmoids, with or without groups.
-inline void convert_sigmoid_router(GgufConversion& to) {
+/// For families whose routers are sigmoids, whether the file says so or not.
+inline void require_sigmoid(GgufConversion& to) {
   if (to.keys.integer_or("expert_gating_func", 0, 3, 2) % 2 != 0)  // 0: not named
     to.keys.fail("expert_gating_func", "2, a sigmoid", ErrorKind::unsupported);
+}
+
+/// The factor of the routed experts; 0 stands for none.
+[[nodiscard]] inline double expert_weights_scale(GgufConversion& to) {
   const double scale = to.keys.number_or("expert_weights_scale", 0.0, 1e6, 1.0);
-  to.config["routed_scaling_factor"] = scale == 0.0 ? 1.0 : scale;
+  return scale == 0.0 ? 1.0 : scale;
+}
+
+/// A router of sigmoids, with or without groups.
+inline void convert_sigmoid_router(GgufConversion& to) {
+  require_sigmoid(to);
+  to.config["routed_scaling_factor"] = expert_weights_scale(to);
   to.config["norm_topk_prob"] = to.keys.boolean_or("expert_weights_norm", false);
   to.config["n_group"] = to.keys.integer_or("expert_group_count", 1, config_limits::kWidth, 1);
   to.config["topk_group"] = to.keys.integer_or("expert_group_used_count", 1, config_limits::kWidth, 1);

@@ -47,8 +47,7 @@ inline void finish_gguf_deepseek(GgufConversion& to) {
   convert_latent_attention(to);
   for (const char* key : {"first_k_dense_replace", "n_shared_experts"})
     if (!to.config.contains(key)) to.config[key] = 0U;
-  const double scale = to.keys.number_or("expert_weights_scale", 0.0, 1e6, 1.0);
-  to.config["routed_scaling_factor"] = scale == 0.0 ? 1.0 : scale;
+  to.config["routed_scaling_factor"] = expert_weights_scale(to);
 
   // GLM-4.7-Flash does not name its function.
   const std::uint64_t layers = to.config["num_hidden_layers"].get<std::uint64_t>();
