@@ -33,7 +33,7 @@ TensorRole role_by_name(const std::string& name, std::size_t rank) {
   if (rank < 2 || name.ends_with("bias")) return TensorRole::vector;
   if (has({"vision_tower", "visual", "audio_tower", "embed_vision", "embed_audio"})) return TensorRole::other;
   if (has({"router", "gate", "shared_expert_gate"})) return TensorRole::router;
-  if (has({"shared_experts", "shared_expert"})) return TensorRole::shared_experts;
+  if (has({"shared_experts", "shared_expert", "shared_mlp"})) return TensorRole::shared_experts;
   if (has({"experts"})) return TensorRole::experts;
   if (has({"self_attn", "attention", "expert_attention"})) return TensorRole::attention;
   if (has({"mlp"})) return TensorRole::mlp;

@@ -260,7 +260,7 @@ TEST(RopeConfig, RefusesWhatItDoesNotKnow) {
   EXPECT_ERROR(read_one(R"({"rope_scaling": {"type": "yarn", "factor": 2, "beta_fest": 30}})"), ConfigError,
                "config.json: rope_scaling: unknown key 'beta_fest'; the nearest known key is 'beta_fast'");
   EXPECT_THAT(notes_of(R"({"rope_scaling": {"mrope_section": [1, 2]}})"),
-              testing::ElementsAre(testing::Field(&Note::subject, "mrope_section")));
+              testing::ElementsAre(testing::Field(&Note::subject, "rope_scaling.mrope_section")));
   EXPECT_ERROR(read_one(R"({"rope_scaling": {"type": "yarn", "rope_type": "linear", "factor": 2}})"), ConfigError,
                "config.json: rope_scaling.type: expected the same as rope_type, found 'yarn'");
   EXPECT_ERROR(read_one(R"({"rope_scaling": {"type": "default"}, "rope_parameters": {}})"), ConfigError,
