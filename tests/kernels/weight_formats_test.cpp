@@ -50,7 +50,7 @@ class Sample {
       for (std::uint8_t& byte : bytes_) byte = static_cast<std::uint8_t>(random() % 0x60);
     }
     matrix_ = stored_matrix(data(), format.dtype, rows, columns);
-    if (format.has_separate_scales) return add_scales_and_zeros(random);
+    if (format.has_separate_scales) add_scales_and_zeros(random);
     if (!format.has_scale_tensor()) return;
     const bool any_shape = format.block_columns == 1;
     const std::size_t block_rows = any_shape ? 5 : format.block_rows;
