@@ -51,7 +51,7 @@ class Sample {
     }
     matrix_ = stored_matrix(data(), format.dtype, rows, columns);
     if (format.has_separate_scales) add_scales_and_zeros(random);
-    if (format.has_separate_scales || !format.has_scale_tensor()) return;
+    if (!format.has_scale_tensor()) return;
     const bool any_shape = format.block_columns == 1;
     const std::size_t block_rows = any_shape ? 5 : format.block_rows;
     const std::size_t block_columns = any_shape ? 24 : format.block_columns;

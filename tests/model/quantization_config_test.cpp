@@ -8,6 +8,9 @@
 
 #include <gmock/gmock.h>
 
+#include <trine/core/error.hpp>
+#include <trine/json/parse.hpp>
+
 #include "support/expect_error.hpp"
 
 namespace trine {

@@ -11,6 +11,8 @@
 
 #include <gmock/gmock.h>
 
+#include <trine/core/error.hpp>
+
 #include "support/expect_error.hpp"
 #include "support/temporary_directory.hpp"
 

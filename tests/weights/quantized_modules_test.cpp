@@ -18,6 +18,8 @@
 
 #include <gmock/gmock.h>
 
+#include <trine/core/error.hpp>
+#include <trine/core/shape.hpp>
 #include <trine/kernels/convert.hpp>
 #include <trine/weights/safetensors.hpp>
 #include <trine/weights/weight_scope.hpp>

@@ -73,7 +73,7 @@ TRINE_DECL Model Model::load(const std::filesystem::path& path, const LoadOption
                     {.kind = ErrorKind::unsupported, .path = path.string()});
   } else {
     source_name = (path / "config.json").string();
-    config = read_json_file(source_name);
+    config = read_model_config(path);
     static_cast<void>(
         find_architecture(config, source_name, options.hooks.architectures));  // before weights are looked for
     source = open_weights(path, options.access, &notes, on_read);

@@ -17,8 +17,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <filesystem>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <tuple>
 #include <utility>
 
@@ -207,6 +209,22 @@ inline QuantizationConfig read_awq_config(ObjectReader& reader) {
 }
 
 }  // namespace detail
+
+/// The config.json of a directory. ModelOpt's older releases describe the weights in a file of their own,
+/// hf_quant_config.json; its "quantization" becomes the quantization_config that is missing. Throws FileError, ConfigError.
+[[nodiscard]] inline Json read_model_config(const std::filesystem::path& directory) {
+  Json config = read_json_file(directory / "config.json");
+  const std::filesystem::path other = directory / "hf_quant_config.json";
+  std::error_code failed;
+  if (!config.is_object() || config.contains("quantization_config") || !std::filesystem::exists(other, failed))
+    return config;
+  const Json document = read_json_file(other);
+  ObjectReader reader(document, other.string());
+  static_cast<void>(reader.object("quantization"));
+  config["quantization_config"] = document["quantization"];
+  config["quantization_config"]["quant_method"] = "modelopt";
+  return config;
+}
 
 /// Reads the key of a config.json, absent for checkpoints that are not quantised. Throws ConfigError for a method or a
 /// scheme that is not supported; notes keys without effect.

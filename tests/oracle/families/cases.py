@@ -108,6 +108,13 @@ CASES = {
                         {"num_bits": 4, "type": "int", "strategy": "group", "group_size": 16}, "pack-quantized")),
         "compressed-tensors: int4 in groups of 16 columns, also of kv_b_proj; two shards", {**SHARED},
         scheme="int4_group", shards=2, bias=(0.0, 0.1)),
+    "deepseek_v3_gptq": Case(
+        deepseek_v3(intermediate_size=32, moe_intermediate_size=16, q_lora_rank=32, v_head_dim=16, n_routed_experts=4,
+                    num_experts_per_tok=2, n_group=1, topk_group=1, quantization_config={
+                        "bits": 4, "checkpoint_format": "gptq_v2", "desc_act": False, "group_size": 16, "quant_method": "gptq",
+                        "sym": False}),
+        "GPTQ of version 2, whose matrices are stored transposed, also kv_b_proj", {**SHARED}, scheme="gptq_v2",
+        bias=(0.0, 0.1)),
     "deepseek_v3_fused": Case(
         deepseek_v3(tie_word_embeddings=True, rope_scaling={
             "rope_type": "yarn", "factor": 8.0, "beta_fast": 4, "beta_slow": 0.25, "mscale": 0.707, "mscale_all_dim": 1.0,
