@@ -27,7 +27,7 @@ from families import configs                                                    
 
 SCRIPT, OUT = "tests/oracle/make_config_defaults.py", ROOT / "tests/golden/config_defaults.json"
 FAMILIES = ["deepseek_v2", "deepseek_v3", "gpt_oss", "llama", "mistral", "mixtral", "olmoe", "qwen2", "qwen2_moe", "qwen3",
-            "qwen3_moe"]
+            "qwen3_5_moe_text", "qwen3_moe", "qwen3_next"]
 
 
 def config_class(family):
