@@ -259,7 +259,8 @@ TEST_F(Options, TakeEveryDocumentedValue) {
 TEST_F(Options, OfTheBenchTakeEveryDocumentedValue) {
   const std::vector<OptionValues> options = {
       {"--synthetic",
-       {"deepseek-v2-lite", "qwen3-30b-a3b", "mixtral-8x7b", "trine-3d", "trine-3d-strided", "trine-full"}},
+       {"deepseek-v2-lite", "qwen3-30b-a3b", "qwen3-next-80b-a3b", "qwen3.5-35b-a3b", "mixtral-8x7b", "trine-3d",
+        "trine-3d-strided", "trine-full"}},
       {"--type", {"f32", "bf16", "bf16_panels", "q8", "q4", "q4"}},
       {"--activations", names_of(kActivationPrecisionNames)},
       {"--cache-type", names_of(kKvCacheDtypeNames)},
@@ -270,7 +271,7 @@ TEST_F(Options, OfTheBenchTakeEveryDocumentedValue) {
       {"--no-limits", {}},
       {"-o", {"json", "md"}},
       {"-t", {"0", "1,2", "-1"}}};
-  for (std::size_t i = 0; i < 6; ++i) {
+  for (std::size_t i = 0; i < 8; ++i) {
     std::vector<std::string> command = {"trine-bench"};
     for (const OptionValues& option : options) {
       if (option.values.empty() && i == 0) command.push_back(option.option);

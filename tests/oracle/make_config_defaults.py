@@ -26,8 +26,29 @@ sys.path.insert(0, str(ROOT / "tests/oracle"))
 from families import configs                                                      # noqa: E402
 
 SCRIPT, OUT = "tests/oracle/make_config_defaults.py", ROOT / "tests/golden/config_defaults.json"
-FAMILIES = ["deepseek_v2", "deepseek_v3", "dots1", "ernie4_5_moe", "gemma4_text", "glm4_moe", "glm4_moe_lite", "gpt_oss", "hy_v3",
-            "llama", "minimax_m2", "mistral", "mixtral", "olmoe", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe"]
+FAMILIES = [
+    "deepseek_v2",
+    "deepseek_v3",
+    "dots1",
+    "ernie4_5_moe",
+    "gemma4_text",
+    "glm4_moe",
+    "glm4_moe_lite",
+    "gpt_oss",
+    "hy_v3",
+    "llama",
+    "minimax_m2",
+    "mistral",
+    "mixtral",
+    "olmoe",
+    "qwen2",
+    "qwen2_moe",
+    "qwen3",
+    "qwen3_5_moe_text",
+    "qwen3_moe",
+    "qwen3_next",
+]
+
 
 
 # Keys that a class takes besides its fields, with what an absent one means.

@@ -161,7 +161,8 @@ def draft_layer(tensors, config):
     last, hidden = config["num_hidden_layers"] - 1, config["hidden_size"]
     extra = {n.replace(f"layers.{last}.", f"layers.{last + 1}."): t for n, t in tensors.items() if f"layers.{last}." in n}
     return extra | {f"blk.{last + 1}.nextn.eh_proj.weight": torch.rand(hidden, 2 * hidden),
-                    f"blk.{last + 1}.nextn.enorm.weight": torch.rand(hidden)}
+                    f"blk.{last + 1}.nextn.enorm.weight": torch.rand(hidden),
+                    f"blk.{last + 1}.nextn.hnorm.weight": torch.rand(hidden)}
 
 
 def hunyuan(tensors):
@@ -287,11 +288,13 @@ def write_keys(writer, arch, config, rope, split, drafts):
         writer.add_ssm_group_count(config["linear_num_key_heads"])
         writer.add_ssm_time_step_rank(config["linear_num_value_heads"])
         writer.add_ssm_inner_size(config["linear_value_head_dim"] * config["linear_num_value_heads"])
-        writer.add_full_attention_interval(config.get("full_attention_interval", 4))
+        kinds = config.get("layer_types")
+        writer.add_full_attention_interval(
+            kinds.index("full_attention") + 1 if kinds else config.get("full_attention_interval", 4))
         share = rope.get("partial_rotary_factor", config.get("partial_rotary_factor", 0.25))
         writer.add_rope_dimension_count(int(config["head_dim"] * share))
         if arch == "qwen35moe":
-            writer.add_rope_dimension_sections([11, 11, 10, 0])
+            writer.add_rope_dimension_sections([*rope.get("mrope_section", [11, 11, 10]), 0])
     if arch in ("qwen2moe", "qwen3moe", "qwen3next", "qwen35moe", "deepseek2"):
         writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
     if arch in ("qwen2moe", "qwen3next", "qwen35moe"):

@@ -430,6 +430,44 @@ def qwen3_moe(draw):
         draw.config["layer_types"] = ["full_attention"] * layers(draw)
 
 
+def gated_delta(draw):
+    """What qwen3_next and qwen3_5_moe_text share."""
+    common(draw)
+    width = heads(draw, "field")
+    fits = lambda share: int(width * share) % 2 == 0 and width * share >= 2
+    share = draw("partial_rotary_factor", [x for x in (0.25, 0.5, 0.75, 1.0) if fits(x)], fits=fits, default=0.25)
+    rotary(draw, int(width * share))
+    keys = draw("linear_num_key_heads", (1, 1, 2, 3), SIZE)
+    draw("linear_num_value_heads", (keys, 2 * keys, 3 * keys), SIZE, lambda n: n % keys == 0)
+    draw("linear_key_head_dim", (2, 4, 8, 12, 17), SIZE)
+    draw("linear_value_head_dim", (1, 4, 8, 16, 20), SIZE)
+    draw("linear_conv_kernel_dim", (1, 2, 3, 4, 5))
+    experts(draw, "num_experts", 10)
+    draw("moe_intermediate_size", (4, 8, 12), SIZE)
+    draw("shared_expert_intermediate_size", (8, 20), SIZE)
+    draw("attention_bias", (True, False))
+    if draw.chance(0.6) and layers(draw) <= 8:
+        draw.config["layer_types"] = [draw.some(("linear_attention", "linear_attention", "full_attention"))
+                                      for _ in range(layers(draw))]
+        if draw.chance(0.3):
+            draw.config["full_attention_interval"] = 4
+    else:
+        draw("full_attention_interval", (1, 2, 3, 4), default=4)
+
+
+def qwen3_next(draw):
+    gated_delta(draw)
+    dense_moe(draw)
+
+
+def qwen3_5_moe_text(draw):
+    gated_delta(draw)
+    if draw.chance(0.3):
+        draw.config |= {"attn_output_gate": True, "mamba_ssm_dtype": "float32", "mlp_only_layers": []}
+    if draw.chance(0.3):
+        draw.config |= {"mtp_num_hidden_layers": 1, "mtp_use_dedicated_embeddings": False}
+
+
 def olmoe(draw):
     common(draw)
     rotary(draw, heads(draw, "never"))
@@ -533,10 +571,29 @@ def qwen3(draw):
     qwen_windows(draw)
 
 
-FAMILIES = {"deepseek_v2": deepseek_v2, "deepseek_v3": deepseek_v3, "kimi_k2": deepseek_v3, "glm4_moe": glm4_moe,
-            "glm4_moe_lite": glm4_moe_lite, "minimax_m2": minimax_m2, "ernie4_5_moe": ernie4_5_moe, "dots1": dots1, "hy_v3": hy_v3,
-            "mixtral": mixtral, "qwen2_moe": qwen2_moe, "qwen3_moe": qwen3_moe, "olmoe": olmoe, "gpt_oss": gpt_oss,
-            "gemma4_text": gemma4_text, "llama": llama, "mistral": mistral, "qwen2": qwen2, "qwen3": qwen3}
+FAMILIES = {
+    "deepseek_v2": deepseek_v2,
+    "deepseek_v3": deepseek_v3,
+    "kimi_k2": deepseek_v3,
+    "glm4_moe": glm4_moe,
+    "glm4_moe_lite": glm4_moe_lite,
+    "minimax_m2": minimax_m2,
+    "ernie4_5_moe": ernie4_5_moe,
+    "dots1": dots1,
+    "hy_v3": hy_v3,
+    "mixtral": mixtral,
+    "qwen2_moe": qwen2_moe,
+    "qwen3_moe": qwen3_moe,
+    "olmoe": olmoe,
+    "gpt_oss": gpt_oss,
+    "gemma4_text": gemma4_text,
+    "llama": llama,
+    "mistral": mistral,
+    "qwen2": qwen2,
+    "qwen3": qwen3,
+    "qwen3_next": qwen3_next,
+    "qwen3_5_moe_text": qwen3_5_moe_text,
+}
 
 # Training, generation and other tools: nothing here changes what a model computes.
 HARMLESS = {
