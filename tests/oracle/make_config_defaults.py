@@ -71,12 +71,9 @@ def defaults(cls):
         found["rope_parameters"] = {k: v for k, v in filled.items() if k != "rope_theta"} if scaled else None
     else:                                                         # an object for each layer type
         found["rope_parameters"] = filled
-    return dict(sorted((found | MORE.get(cls.model_type, {})).items()))
-    scaled = filled["rope_type"] != "default"
     if "partial_rotary_factor" in filled:
         found["partial_rotary_factor"] = filled["partial_rotary_factor"]
-    found["rope_parameters"] = {k: v for k, v in filled.items() if k != "rope_theta"} if scaled else None
-    return dict(sorted(found.items()))
+    return dict(sorted((found | MORE.get(cls.model_type, {})).items()))
 
 
 @torch.no_grad()

@@ -71,7 +71,7 @@ const std::map<std::string, std::string_view> kDefaults = {
 };
 
 // Their text_config is a configuration of another of these.
-const std::set<std::string> kMultimodal = {"qwen3_5_moe"};
+const std::set<std::string> kMultimodal = {"gemma4", "qwen3_5_moe"};
 
 // Of training and generation: no logit depends on them.
 const std::set<std::string> kComputeNothing = {

@@ -44,7 +44,7 @@ namespace trine::test {
   if (family == "qwen2_moe" || family == "qwen3_moe") config.update(moe);
   if (family == "qwen2_moe") config["shared_expert_intermediate_size"] = 16U;
   if (family == "qwen3_moe") config["head_dim"] = 12U;
-  if (family == "qwen3_next" || family == "qwen3_5_moe_text") {
+  if (family == "qwen3_next" || family == "qwen3_5_moe_text" || family == "qwen3_5_moe") {
     config.update(Json::parse(R"({"num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 16,
     "shared_expert_intermediate_size": 16, "head_dim": 16, "linear_conv_kernel_dim": 4, "linear_key_head_dim": 8,
     "linear_value_head_dim": 8, "linear_num_key_heads": 2, "linear_num_value_heads": 4, "full_attention_interval": 2,
@@ -52,9 +52,10 @@ namespace trine::test {
   }
   if (family == "qwen3_next")
     config.update(Json::parse(R"({"norm_topk_prob": true, "decoder_sparse_step": 1, "mlp_only_layers": []})"));
-  if (family == "qwen3_5_moe_text") {
+  if (family == "qwen3_5_moe_text" || family == "qwen3_5_moe") {
     config.erase("intermediate_size");
-    config.update(Json::parse(R"({"attn_output_gate": true, "mamba_ssm_dtype": "float32", "mtp_num_hidden_layers": 1})"));
+    config.update(
+        Json::parse(R"({"attn_output_gate": true, "mamba_ssm_dtype": "float32", "mtp_num_hidden_layers": 1})"));
   }
   if (family == "gpt_oss")
     config.update(Json::parse(R"({"num_local_experts": 4, "num_experts_per_tok": 2, "experts_per_token": 2,
@@ -73,10 +74,10 @@ namespace trine::test {
                         "full_attention": {"rope_type": "proportional", "partial_rotary_factor": 0.25,
                                            "rope_theta": 1000000.0}}})"));
   }
-  if (family == "gemma4") {
+  if (family == "gemma4" || family == "qwen3_5_moe") {
     Json text = config;
-    text["model_type"] = "gemma4_text";
-    return {{"architectures", {"X"}},   {"model_type", "gemma4"},  {"text_config", std::move(text)},
+    text["model_type"] = family + "_text";
+    return {{"architectures", {"X"}},   {"model_type", family},    {"text_config", std::move(text)},
             {"vision_config", nullptr}, {"audio_config", nullptr}, {"tie_word_embeddings", true},
             {"torch_dtype", "bfloat16"}};
   }

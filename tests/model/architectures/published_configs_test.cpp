@@ -25,7 +25,8 @@ TEST(PublishedConfigs, OfEveryFamilyAreReadWhole) {
     if (family == "trine") continue;
     SCOPED_TRACE(family);
     EXPECT_THAT(read_published_config(published_config(family)),
-                testing::Contains(Note{"some_new_switch", "unknown, and asks for nothing"}));
+                testing::Contains(testing::AllOf(testing::Field(&Note::subject, testing::EndsWith("some_new_switch")),
+                                                 testing::Field(&Note::text, "unknown, and asks for nothing"))));
   }
 }
 
@@ -155,7 +156,7 @@ INSTANTIATE_TEST_SUITE_P(
                "shared_intermediate_size: expected an integer from 0 to 0"},
         Damage{"minimax_m2", "/attn_type_list", "[1, 0]",
                "attn_type_list: expected 1, full attention, in every layer, found 0"},
-        Damage{"minimax_m2", "/layernorm_mlp_beta", "2.0", "layernorm_mlp_beta: expected a number from 1 to 1"},
+        Damage{"minimax_m2", "/layernorm_mlp_beta", "2.0", "layernorm_mlp_beta: expected a number from 1.0 to 1.0"},
         Damage{"minimax_m2", "/rotary_dim", "3", "partial_rotary_factor: expected an even number of rotated elements"},
         Damage{"ernie4_5_moe", "/use_bias", "true", "use_bias: expected false, true is not supported"},
         Damage{"ernie4_5_moe", "/moe_gate", "\"hash\"", "moe_gate: expected one of \"topk\""},

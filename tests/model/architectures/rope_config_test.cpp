@@ -240,8 +240,8 @@ TEST(RopeConfig, ReadsHeadsOfAnotherWidthForEachLayerType) {
                "rope_parameters: expected an object for each layer type, found an object");
   EXPECT_ERROR(read_by_type(R"({"rope_parameters": {"sliding": {}}})", {full}), ConfigError,
                "rope_parameters.full: expected a value, found none");
-  EXPECT_ERROR(read_by_type(R"({"rope_parameters": {"full": {"rope_theta": 9}, "other": {"factor": 2}}})", {full}), ConfigError,
-               "rope_parameters: unknown key 'other'");
+  EXPECT_ERROR(read_by_type(R"({"rope_parameters": {"full": {"rope_theta": 9}, "other": {"factor": 2}}})", {full}),
+               ConfigError, "rope_parameters: unknown key 'other'");
 }
 
 TEST(RopeConfig, RotatesAnEvenNumberOfElementsOfAHead) {

@@ -125,7 +125,7 @@ inline constexpr std::string_view kQwen3NextDefaults = R"({
     "rms_norm_eps": 1e-6, "tie_word_embeddings": false, "rope_theta": 1e4, "attention_bias": false, "head_dim": 256,
     "linear_conv_kernel_dim": 4, "linear_key_head_dim": 128, "linear_value_head_dim": 128, "linear_num_key_heads": 16,
     "linear_num_value_heads": 32, "decoder_sparse_step": 1, "moe_intermediate_size": 512,
-    "shared_expert_intermediate_size": 512, "num_experts_per_tok": 10, "num_experts": 512, "norm_topk_prob": true,
+    "shared_expert_intermediate_size": 512, "num_experts_per_tok": 10, "num_experts": 512, "norm_topk_prob": true, "partial_rotary_factor": 0.25,
     "mlp_only_layers": null, "layer_types": null})";
 
 /// Builder of "model_type": "qwen3_next". Throws ConfigError, WeightError.
@@ -148,7 +148,7 @@ inline constexpr std::string_view kQwen35MoeDefaults = R"({
     "tie_word_embeddings": false, "rope_theta": 1e4, "attention_bias": false, "head_dim": 256,
     "linear_conv_kernel_dim": 4, "linear_key_head_dim": 128, "linear_value_head_dim": 128, "linear_num_key_heads": 16,
     "linear_num_value_heads": 32, "moe_intermediate_size": 512, "shared_expert_intermediate_size": 512,
-    "num_experts_per_tok": 8, "num_experts": 256, "layer_types": null})";
+    "num_experts_per_tok": 8, "num_experts": 256, "partial_rotary_factor": 0.25, "layer_types": null})";
 
 /// Builder of "model_type": "qwen3_5_moe_text". Throws ConfigError, WeightError.
 [[nodiscard]] inline ModelParts build_qwen3_5_moe_text(const BuildContext& context, const WeightScope& weights) {
