@@ -28,6 +28,9 @@ TRINE_DECL void gelu_tanh_multiply(Isa isa, std::span<float> gate, std::span<con
 TRINE_DECL void rms_norm_row(Isa isa, std::span<const float> x, std::span<const float> gain, float epsilon,
                              std::span<float> y) noexcept;
 
+/// y[i] *= sigmoid(gate[i]): an output gate.
+TRINE_DECL void sigmoid_multiply(Isa isa, std::span<const float> gate, std::span<float> y) noexcept;
+
 /// y[i] += x[i]
 TRINE_DECL void add_inplace(Isa isa, std::span<const float> x, std::span<float> y) noexcept;
 

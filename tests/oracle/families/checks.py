@@ -108,8 +108,8 @@ ZERO_MASK = choice(lambda r: r.choice(0.0))                                     
 def with_bias(change):
     """Sets chosen with change(bias) instead of the bias."""
     def wrong(r):
-        other, bias = copy.copy(r), r.module.e_score_correction_bias
-        other.scores = r.scores - bias + change(bias)
+        other = copy.copy(r)
+        other.scores = r.scores - r.bias + change(r.bias)
         return other.choice(float("-inf") if r.kept_groups < r.groups else None)
     return choice(wrong)
 

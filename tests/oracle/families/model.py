@@ -17,6 +17,10 @@ transformers.utils.logging.disable_progress_bar()
 warnings.filterwarnings("ignore", "Initializing zero-element tensors")
 EAGER = dict(attn_implementation="eager", experts_implementation="eager")
 
+# What the best experts are chosen by, besides a bias; elsewhere by a softmax.
+SIGMOID = {"deepseek_v3", "laguna", "afmoe", "mimo_v2_flash"}
+LOGITS = {"gpt_oss", "granitemoe", "llama4_text", "llama4", "gemma4", "gemma4_text"}  # of Gemma 4 they are probabilities
+
 
 def reference_config(config):
     """The config as transformers takes it: kimi_k2 is the graph of deepseek_v3, and no shared experts are 0 of them. A copy,
@@ -57,19 +61,24 @@ def load(config, tensors, ignored=None):
 class Router:
     """What one router saw and chose for a prompt, and by which scores."""
 
-    def __init__(self, family, module, logits, chosen):
+    def __init__(self, family, module, logits, chosen, bias=None):
         module = module.get_base_layer() if hasattr(module, "get_base_layer") else module   # of an adapter of its weight
         self.module, self.family = module, family
         self.groups, self.kept_groups, self.group_best = 1, 1, 1
-        if family == "deepseek_v3":
-            self.scores = logits.sigmoid() + module.e_score_correction_bias
-            self.groups, self.kept_groups, self.group_best = module.num_group, module.topk_group, 2
-        elif family in ("gpt_oss", "gemma4", "gemma4_text"):
-            self.scores = logits.float()                                           # of Gemma 4: probabilities
+        bias = getattr(module, "e_score_correction_bias", bias)
+        if family in SIGMOID:
+            self.scores = logits.float().sigmoid()
+        elif family in LOGITS:
+            self.scores = logits.float()
         else:
             self.scores = logits.float().softmax(-1)
             if getattr(module, "topk_method", None) == "group_limited_greedy":
                 self.groups, self.kept_groups = module.num_group, module.topk_group
+        self.bias = bias
+        if bias is not None:
+            self.scores = self.scores + bias
+        if family == "deepseek_v3":
+            self.groups, self.kept_groups, self.group_best = module.num_group, module.topk_group, 2
         order = self.scores.gather(1, chosen).argsort(1, descending=True)
         self.chosen = chosen.gather(1, order)                                      # [tokens, k], best first
         self.k = chosen.shape[1]
@@ -104,15 +113,21 @@ class Router:
         return self.margins().min().item()
 
 
+def routing(family, module, args, out):
+    """What a router gave."""
+    if family in ("llama4", "llama4_text"):                       # scores with zeros for those left out, and logits
+        return Router(family, module, out[1].clone(), out[0].topk(module.top_k, -1).indices)
+    return Router(family, module, out[0].clone(), out[2].clone(), args[1] if family == "afmoe" else None)
+
+
 @torch.no_grad()
 def ask(model, tokens):
     """(logits [tokens, vocab], {layer: Router})"""
     routers, handles = {}, []
     for name, module in model.named_modules():
-        if found := re.search(r"layers\.(\d+)\.(mlp\.gate|mlp\.router|router)$", name):
-            layer = int(found[1])
-            handles.append(module.register_forward_hook(lambda m, args, out, i=layer: routers.update(
-                {i: Router(model.config.model_type, m, out[0].clone(), out[2].clone())})))
+        if found := re.search(r"layers\.(\d+)\.(mlp\.gate|mlp\.router|router|(block_sparse_moe|feed_forward)\.router)$", name):
+            handles.append(module.register_forward_hook(
+                lambda m, args, out, i=int(found[1]): routers.update({i: routing(model.config.model_type, m, args, out)})))
     logits = model(torch.tensor([tokens]), use_cache=False).logits[0]
     for handle in handles:
         handle.remove()

@@ -16,7 +16,7 @@ FP4 = torch.tensor([0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0])
 
 def plain(tensors, dtype):
     """Everything in `dtype`, but for the correction bias, which is always f32."""
-    stored = {name: t if name.endswith("e_score_correction_bias") else t.to(dtype) for name, t in tensors.items()}
+    stored = {name: t if name.endswith(("e_score_correction_bias", "expert_bias")) else t.to(dtype) for name, t in tensors.items()}
     return stored, {name: tensor.float() for name, tensor in stored.items()}
 
 

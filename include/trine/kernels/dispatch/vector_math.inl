@@ -28,6 +28,10 @@ TRINE_DECL void rms_norm_row(Isa isa, std::span<const float> x, std::span<const 
   TRINE_DISPATCH(isa, rms_norm_row(x.data(), gain.data(), epsilon, x.size(), y.data()));
 }
 
+TRINE_DECL void sigmoid_multiply(Isa isa, std::span<const float> gate, std::span<float> y) noexcept {
+  TRINE_DISPATCH(isa, sigmoid_multiply(gate.data(), y.size(), y.data()));
+}
+
 TRINE_DECL void add_inplace(Isa isa, std::span<const float> x, std::span<float> y) noexcept {
   TRINE_DISPATCH(isa, add_inplace(x.data(), x.size(), y.data()));
 }

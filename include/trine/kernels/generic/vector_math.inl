@@ -59,6 +59,15 @@ inline void rms_norm_row(const float* x, const float* gain, float epsilon, std::
   if (i < n) mul(mul(Vec::load_part(x + i, n - i), scale), Vec::load_part(gain + i, n - i)).store_part(y + i, n - i);
 }
 
+/// y[i] *= sigmoid(gate[i])
+inline void sigmoid_multiply(const float* gate, std::size_t n, float* y) noexcept {
+  const Vec one = Vec::broadcast(1.0F);
+  const auto gated = [&](Vec value, Vec by) { return div(value, add(one, exp(sub(Vec::zero(), by)))); };
+  std::size_t i = 0;
+  for (; i + Vec::lanes <= n; i += Vec::lanes) gated(Vec::load(y + i), Vec::load(gate + i)).store(y + i);
+  if (i < n) gated(Vec::load_part(y + i, n - i), Vec::load_part(gate + i, n - i)).store_part(y + i, n - i);
+}
+
 /// y[i] += x[i]
 inline void add_inplace(const float* x, std::size_t n, float* y) noexcept {
   std::size_t i = 0;
