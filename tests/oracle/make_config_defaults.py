@@ -26,8 +26,8 @@ sys.path.insert(0, str(ROOT / "tests/oracle"))
 from families import configs                                                      # noqa: E402
 
 SCRIPT, OUT = "tests/oracle/make_config_defaults.py", ROOT / "tests/golden/config_defaults.json"
-FAMILIES = ["deepseek_v2", "deepseek_v3", "gemma4_text", "gpt_oss", "llama", "mistral", "mixtral", "olmoe", "qwen2", "qwen2_moe", "qwen3",
-            "qwen3_moe"]
+FAMILIES = ["afmoe", "deepseek_v2", "deepseek_v3", "gemma4_text", "gpt_oss", "granitemoe", "laguna", "llama", "llama4_text",
+            "mellum", "mimo_v2_flash", "mistral", "mixtral", "olmoe", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe"]
 
 
 # Keys that a class takes besides its fields, with what an absent one means.

@@ -21,10 +21,16 @@
 #include <gmock/gmock.h>
 
 #include <trine/generate/session.hpp>
+#include <trine/model/architectures/afmoe.hpp>
 #include <trine/model/architectures/deepseek.hpp>
 #include <trine/model/architectures/gemma4.hpp>
 #include <trine/model/architectures/gpt_oss.hpp>
+#include <trine/model/architectures/granite_moe.hpp>
+#include <trine/model/architectures/laguna.hpp>
 #include <trine/model/architectures/llama.hpp>
+#include <trine/model/architectures/llama4.hpp>
+#include <trine/model/architectures/mellum.hpp>
+#include <trine/model/architectures/mimo.hpp>
 #include <trine/model/architectures/mixtral.hpp>
 #include <trine/model/architectures/olmoe.hpp>
 #include <trine/model/architectures/qwen_moe.hpp>
@@ -42,6 +48,12 @@ const std::map<std::string, std::string_view> kDefaults = {
     {"deepseek_v2", kDeepseekV2Defaults},
     {"deepseek_v3", kDeepseekV3Defaults},
     {"gemma4_text", kGemma4Defaults},
+    {"afmoe", kAfmoeDefaults},
+    {"granitemoe", kGraniteMoeDefaults},
+    {"laguna", kLagunaDefaults},
+    {"llama4_text", kLlama4Defaults},
+    {"mellum", kMellumDefaults},
+    {"mimo_v2_flash", kMimoV2FlashDefaults},
     {"gpt_oss", kGptOssDefaults},
     {"kimi_k2", kDeepseekV3Defaults},
     {"llama", kLlamaDefaults},
@@ -73,7 +85,7 @@ bool computes_nothing(const std::string& family, const std::string& key) {
 
 TEST(ConfigDefaults, AreThoseOfEveryConfigurationClass) {
   const Json families = golden_families();
-  std::set<std::string> builders{"trine", "gemma4"};  // that of trine, and one of a text part
+  std::set<std::string> builders{"trine", "gemma4", "llama4"};  // that of trine, and those of text parts
   for (const auto& [family, golden] : families.items()) builders.insert(family);
   for (const auto& [name, builder] : all_architectures()) ASSERT_TRUE(builders.contains(name)) << name;
   for (const auto& [family, golden] : families.items()) {

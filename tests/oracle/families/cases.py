@@ -308,7 +308,7 @@ CASES = {
          "rope of sliding layers": rope_of("sliding_attention", rope_theta=100.0), "correction bias": NO_BIAS,
          "scale": config(moe_routed_scaling_factor=1.0), **HEAD_NORM, **SHARED}, scheme="bf16", bias=(0.0, 0.3)),
     "laguna_per_element": Case(
-        laguna(gating="per-element", num_attention_heads_per_layer=[6, 2], attention_bias=True, moe_router_logit_softcapping=1.5,
+        laguna(gating="per-element", num_attention_heads_per_layer=[6, 2], moe_intermediate_size=8, num_experts=6, attention_bias=True, moe_router_logit_softcapping=1.5,
                layer_types=["sliding_attention", "sliding_attention"], mlp_layer_types=["sparse", "dense"], rope_parameters={
                    "full_attention": {"rope_type": "default", "rope_theta": 500.0},
                    "sliding_attention": {"rope_type": "yarn", "rope_theta": 100.0, "factor": 4.0, "partial_rotary_factor": 0.5,
@@ -317,9 +317,9 @@ CASES = {
         "transformers v5",
         {"output gate": zero(r"g_proj"), "softcap": config(moe_router_logit_softcapping=0.0), "correction bias": NO_BIAS,
          "YaRN": rope_of("sliding_attention", rope_type="default"), "o bias": zero(r"o_proj\.bias"), **QKV_BIAS, **HEAD_NORM},
-        fused=True, v5=True, bias=(0.0, 0.3)),
+        scheme="bf16", fused=True, v5=True, bias=(0.0, 0.3)),
     "laguna_defaults": Case(
-        laguna(num_hidden_layers=3, num_attention_heads=8, num_experts=12, **absent(
+        laguna(num_attention_heads=8, head_dim=4, moe_intermediate_size=4, num_experts=10, **absent(
             "num_attention_heads_per_layer", "num_key_value_heads", "num_experts_per_tok", "gating", "layer_types",
             "mlp_layer_types", "sliding_window", "hidden_act", "max_position_embeddings", "rms_norm_eps",
             "moe_routed_scaling_factor", "moe_apply_router_weight_on_input", "rope_parameters", "attention_bias",
@@ -335,13 +335,13 @@ CASES = {
          "rope of sliding layers": rope_of("sliding_attention", rope_theta=100.0),
          "renormalisation": config(norm_topk_prob=False), **HEAD_NORM}, scheme="bf16"),
     "mellum_dense_layer": Case(
-        mellum(mlp_layer_types=["dense", "sparse"], norm_topk_prob=False, attention_bias=True, sliding_window=5,
+        mellum(mlp_layer_types=["dense", "sparse"], num_experts=6, moe_intermediate_size=8, norm_topk_prob=False, attention_bias=True, sliding_window=5,
                tie_word_embeddings=True, num_nextn_predict_layers=1),
         "a dense layer by mlp_layer_types, no renormalisation, biases, tied head; config.json of transformers v5",
         {"no renormalisation": config(norm_topk_prob=True), "window": config(sliding_window=6), "o bias": zero(r"o_proj\.bias"),
-         **QKV_BIAS, **HEAD_NORM}, fused=True, v5=True),
+         **QKV_BIAS, **HEAD_NORM}, scheme="bf16", fused=True, v5=True),
     "mellum_defaults": Case(
-        mellum(num_attention_heads=8, num_experts=12, **absent(
+        mellum(num_attention_heads=8, head_dim=4, moe_intermediate_size=4, num_experts=10, **absent(
             "num_key_value_heads", "num_experts_per_tok", "norm_topk_prob", "layer_types", "mlp_layer_types", "sliding_window",
             "hidden_act", "max_position_embeddings", "rms_norm_eps", "rope_parameters", "attention_bias",
             "tie_word_embeddings")),
@@ -350,7 +350,7 @@ CASES = {
          **HEAD_NORM}, scheme="bf16", scale=SMALL),
 
     "afmoe": Case(
-        afmoe(), "sliding layers that rotate, full ones that do not, output gates per element, norms before and after, scaled "
+        afmoe(num_experts=6, moe_intermediate_size=8), "sliding layers that rotate, full ones that do not, output gates per element, norms before and after, scaled "
         "embeddings, expert bias, a shared expert, a dense first layer",
         {"window": config(sliding_window=999), "exact window": config(sliding_window=9), "output gate": zero(r"self_attn\.gate_proj"),
          "rope_theta": config(rope_theta=100.0), "embedding scale": config(mup_enabled=False), "correction bias": NO_BIAS,
@@ -358,13 +358,13 @@ CASES = {
          **{name: ones(name + r"\.weight$") for name in ("post_attention_layernorm", "pre_mlp_layernorm", "post_mlp_layernorm")},
          **HEAD_NORM, **SHARED}, scheme="bf16", bias=(0.0, 0.3)),
     "afmoe_full_layers": Case(
-        afmoe(num_hidden_layers=2, layer_types=["full_attention", "sliding_attention"], num_dense_layers=0, mup_enabled=False,
+        afmoe(num_hidden_layers=2, num_experts=6, moe_intermediate_size=8, layer_types=["full_attention", "sliding_attention"], num_dense_layers=0, mup_enabled=False,
               num_shared_experts=2, attention_bias=True, sliding_window=5),
         "layer_types, no dense layer, two shared experts, biases; config.json of transformers v5",
         {"window": config(sliding_window=6), "correction bias": NO_BIAS, "o bias": zero(r"o_proj\.bias"), **QKV_BIAS, **SHARED},
-        fused=True, v5=True, bias=(0.0, 0.3)),
+        scheme="bf16", fused=True, v5=True, bias=(0.0, 0.3)),
     "afmoe_defaults": Case(
-        afmoe(num_hidden_layers=4, num_experts=10, **absent(
+        afmoe(hidden_size=16, num_hidden_layers=4, head_dim=4, moe_intermediate_size=4, num_experts=8, **absent(
             "num_key_value_heads", "num_dense_layers", "num_experts_per_tok", "num_shared_experts", "route_norm", "route_scale",
             "score_func", "mup_enabled", "global_attn_every_n_layers", "sliding_window", "hidden_act", "max_position_embeddings",
             "rms_norm_eps", "rope_theta", "rope_scaling", "tie_word_embeddings")),
@@ -374,15 +374,15 @@ CASES = {
          "embedding scale": config(mup_enabled=True), **SHARED}, scheme="bf16", bias=(0.0, 0.3), scale=SMALL),
 
     "granitemoe": Case(
-        granitemoe(), "multipliers of embeddings, scores, what layers add, and logits; experts in two tensors, input_linear and "
+        granitemoe(attention_multiplier=0.6), "multipliers of embeddings, scores, what layers add, and logits; experts in two tensors, input_linear and "
         "output_linear, as published",
         {"embeddings": config(embedding_multiplier=1.0), "scores": config(attention_multiplier=0.3),
          "additions": config(residual_multiplier=1.0), "logits": config(logits_scaling=1.0)}, scheme="bf16"),
     "granitemoe_biases": Case(
-        granitemoe(attention_bias=True, tie_word_embeddings=False, num_key_value_heads=1, rope_scaling={
+        granitemoe(attention_bias=True, attention_multiplier=0.8, tie_word_embeddings=False, num_key_value_heads=1, rope_scaling={
             "type": "linear", "factor": 4.0}),
         "biases, a head of its own, rope scaling; config.json and names of transformers v5",
-        {"linear": no_rope_scaling, "o bias": zero(r"o_proj\.bias"), **QKV_BIAS}, fused=True, v5=True),
+        {"linear": no_rope_scaling, "o bias": zero(r"o_proj\.bias"), **QKV_BIAS}, scheme="bf16", fused=True, v5=True),
     "granitemoe_defaults": Case(
         granitemoe(**absent(
             "num_key_value_heads", "num_local_experts", "num_experts_per_tok", "attention_multiplier", "embedding_multiplier",
@@ -405,9 +405,9 @@ CASES = {
         "as Maverick: dense layers between those with experts, no norm; two experts, layer_types of its own, biases, no "
         "temperature, tied head; config.json of transformers v5",
         {"chunks": config(attention_chunk_size=999), "no temperature": config(attn_temperature_tuning=True),
-         "no norm": config(use_qk_norm=True), "o bias": zero(r"o_proj\.bias"), **QKV_BIAS, **SHARED}, v5=True),
+         "no norm": config(use_qk_norm=True), "o bias": zero(r"o_proj\.bias"), **QKV_BIAS, **SHARED}, scheme="bf16", v5=True),
     "llama4_text_defaults": Case(
-        llama4_text(num_hidden_layers=4, num_attention_heads=8, head_dim=4, **absent(
+        llama4_text(num_hidden_layers=4, num_attention_heads=8, head_dim=4, intermediate_size=4, hidden_size=16, **absent(
             "num_key_value_heads", "num_local_experts", "num_experts_per_tok", "interleave_moe_layer_step", "no_rope_layers",
             "no_rope_layer_interval", "attention_chunk_size", "use_qk_norm", "attn_temperature_tuning", "floor_scale",
             "attn_scale", "hidden_act", "max_position_embeddings", "rms_norm_eps", "rope_theta", "rope_scaling",
@@ -430,9 +430,10 @@ CASES = {
         "values wider than keys, biases, no renormalisation, values as they are; config.json and names of transformers v5",
         {"window": config(sliding_window=999), "sinks": tensors(r"\.sinks$", lambda t: t * 0 - 1e9),
          "correction bias": NO_BIAS, "routed_scaling_factor": config(routed_scaling_factor=1.0), **QKV_BIAS},
-        fused=True, v5=True, bias=(0.0, 0.3)),
+        scheme="bf16", fused=True, v5=True, bias=(0.0, 0.3)),
     "mimo_v2_flash_defaults": Case(
-        mimo_v2_flash(num_hidden_layers=3, num_attention_heads=8, head_dim=6, v_head_dim=4, n_routed_experts=12, **absent(
+        mimo_v2_flash(num_hidden_layers=3, num_attention_heads=8, head_dim=6, v_head_dim=4, n_routed_experts=10,
+                      moe_intermediate_size=4, **absent(
             "num_key_value_heads", "num_experts_per_tok", "n_group", "topk_group", "norm_topk_prob", "routed_scaling_factor",
             "layer_types", "mlp_layer_types", "sliding_window", "attention_value_scale", "hidden_act",
             "max_position_embeddings", "rms_norm_eps", "rope_parameters", "attention_bias", "tie_word_embeddings")),
