@@ -406,7 +406,8 @@ def ropes_by_type(draw, head_dim, partial=True):
 
 def laguna(draw):
     common(draw)
-    width = heads(draw, "field")
+    draw.may_refuse.add("partial_rotary_factor")                  # an odd number of elements
+    heads(draw, "field")
     draw.config.setdefault("head_dim", draw.some((4, 8, 12)))     # the default is 128
     kv = draw.config.get("num_key_value_heads") or draw.fields["num_key_value_heads"]
     if layers(draw) <= 8 and draw.chance(0.6):
@@ -443,7 +444,7 @@ def mellum(draw):
 
 def afmoe(draw):
     common(draw)
-    width = heads(draw, "field")
+    heads(draw, "field")
     draw.config.setdefault("head_dim", draw.some((4, 8, 12)))
     rotary(draw, draw.config["head_dim"])
     draw("attention_bias", (True, False))
