@@ -146,7 +146,7 @@ TEST_F(ReferenceOutputsTest, AgreesWithTheReferenceAndSeesWhatDiffers) {
 
 TEST_F(ReferenceOutputsTest, MeasuresAKnownDifference) {
   Golden golden = read_golden(fs::path(TRINE_TEST_DATA) / "families" / "mixtral");
-  const std::size_t vocab = golden.logits.extent(1);
+  const std::size_t vocab = golden.logits.view().extent(1);
   std::vector<float> logits(golden.logits.view().span().begin(), golden.logits.view().span().end());
   float largest = 0.0F;
   for (const float value : logits) largest = std::max(largest, std::abs(value));

@@ -148,6 +148,73 @@ TEST(GeluTanhMultiplyPerIsa, VanishesFarBelowZeroIsTheIdentityFarAboveAndKeepsNa
   EXPECT_EQ(gate[5], 0.0F);
 }
 
+TEST(SigmoidMultiplyPerIsa, IsAGate) {
+  const Isa isa = default_isa();
+  for (const std::size_t n : sizes()) {
+    const PageEnd<float> gate(n);
+    const PageEnd<float> y(n);
+    fill_random(gate.span(), n, -30.0F, 30.0F);
+    fill_random(y.span(), n + 1);
+    const std::vector<float> x(y.span().begin(), y.span().end());
+    kernels::sigmoid_multiply(isa, gate.span(), y.span());
+    for (std::size_t i = 0; i < n; ++i) {
+      const double exact = static_cast<double>(x[i]) / (1 + std::exp(-static_cast<double>(gate.span()[i])));
+      ASSERT_NEAR(static_cast<double>(y.span()[i]), exact, (kExpError + 3 * kRoundOff) * std::abs(exact))
+          << to_string(isa) << ", n " << n;
+    }
+  }
+}
+
+TEST(ConvolveSiluRowPerIsa, SumsItsTapsAndMayOverwriteTheLast) {
+  const Isa isa = default_isa();
+  for (const std::size_t n : sizes()) {
+    for (const std::size_t taps : {1U, 3U, 4U}) {
+      const std::size_t ld = n + 5;
+      std::vector<float> weight(taps * ld);
+      fill_random(std::span(weight), n);
+      const PageEnd<float> first(n);
+      const PageEnd<float> last(n);
+      fill_random(first.span(), n + 1);
+      fill_random(last.span(), n + 2);
+      const std::vector<float> x(last.span().begin(), last.span().end());
+      std::vector<const float*> rows(taps, first.span().data());
+      rows.back() = last.span().data();
+      kernels::convolve_silu_row(isa, rows.data(), taps, weight.data(), ld, last.span());
+      for (std::size_t i = 0; i < n; ++i) {
+        double sum = 0;
+        double size = 0;
+        for (std::size_t t = 0; t < taps; ++t) {
+          const double term =
+              static_cast<double>(weight[t * ld + i]) * static_cast<double>(t + 1 < taps ? first.span()[i] : x[i]);
+          sum += term;
+          size += std::abs(term);
+        }
+        // silu has a slope of at most 1.1.
+        ASSERT_NEAR(static_cast<double>(last.span()[i]), test::naive::silu(sum),
+                    1.1 * static_cast<double>(taps) * kRoundOff * size + (kExpError + 4 * kRoundOff) * std::abs(sum))
+            << to_string(isa) << ", n " << n << ", taps " << taps;
+      }
+    }
+  }
+}
+
+TEST(L2NormalizeRowPerIsa, GivesARowItsLength) {
+  const Isa isa = default_isa();
+  for (const std::size_t n : sizes()) {
+    const PageEnd<float> x(n);
+    fill_random(x.span(), n, -3.0F, 3.0F);
+    const std::vector<float> before(x.span().begin(), x.span().end());
+    kernels::l2_normalize_row(isa, x.span(), 1e-2F, 0.25F);
+    double squares = static_cast<double>(1e-2F);
+    for (const float value : before) squares += static_cast<double>(value) * static_cast<double>(value);
+    for (std::size_t i = 0; i < n; ++i) {
+      const double exact = 0.25 * static_cast<double>(before[i]) / std::sqrt(squares);
+      ASSERT_NEAR(static_cast<double>(x.span()[i]), exact, static_cast<double>(n + 5) * kRoundOff * std::abs(exact))
+          << to_string(isa) << ", n " << n;
+    }
+  }
+}
+
 TEST(RmsNormRowPerIsa, IsTheNormOfTheTextbook) {
   const Isa isa = default_isa();
   for (const std::size_t n : sizes()) {

@@ -15,6 +15,7 @@
 
 #include "models/choice_recorder.hpp"
 #include "support/expect_error.hpp"
+#include "support/families.hpp"
 #include "support/golden.hpp"
 #include "support/temporary_directory.hpp"
 
@@ -30,8 +31,6 @@ std::vector<std::string> families() {
   for (const fs::path& directory : golden_directories(kFamilies)) names.push_back(directory.filename().string());
   return names;
 }
-
-bool has_latent_attention(const std::string& name) { return name.starts_with("deepseek"); }
 
 bool is_beyond_its_positions(const Golden& golden) {
   return golden.tokens.size() > Model::load(golden.directory).info().max_position_embeddings;

@@ -3,8 +3,8 @@
 
     python tests/oracle/make_config_defaults.py             # rewrites tests/golden/config_defaults.json
 
-"defaults" are the fields of the class as declared, with rope_theta from its default_theta, and rope_parameters where the class
-fills them in. "null_fails" are the keys with which a small model of the family cannot be built or asked when they are null.
+"defaults" are the fields of the class as declared, with rope_theta from its default_theta, and rope_parameters and
+partial_rotary_factor where the class fills them in. "null_fails" are the keys with which a small model of the family cannot be built or asked when they are null.
 "aliases" are other spellings, {alias: key}.
 
 transformers has no class for kimi_k2. The configuration that Kimi K2 is published with derives from DeepseekV3Config and changes
@@ -26,8 +26,34 @@ sys.path.insert(0, str(ROOT / "tests/oracle"))
 from families import configs                                                      # noqa: E402
 
 SCRIPT, OUT = "tests/oracle/make_config_defaults.py", ROOT / "tests/golden/config_defaults.json"
-FAMILIES = ["afmoe", "deepseek_v2", "deepseek_v3", "gemma4_text", "gpt_oss", "granitemoe", "laguna", "llama", "llama4_text",
-            "mellum", "mimo_v2_flash", "mistral", "mixtral", "olmoe", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe"]
+FAMILIES = [
+    "afmoe",
+    "deepseek_v2",
+    "deepseek_v3",
+    "dots1",
+    "ernie4_5_moe",
+    "gemma4_text",
+    "glm4_moe",
+    "glm4_moe_lite",
+    "gpt_oss",
+    "granitemoe",
+    "hy_v3",
+    "laguna",
+    "llama",
+    "llama4_text",
+    "mellum",
+    "mimo_v2_flash",
+    "minimax_m2",
+    "mistral",
+    "mixtral",
+    "olmoe",
+    "qwen2",
+    "qwen2_moe",
+    "qwen3",
+    "qwen3_5_moe_text",
+    "qwen3_moe",
+    "qwen3_next",
+]
 
 
 # Keys that a class takes besides its fields, with what an absent one means.
@@ -51,6 +77,11 @@ def defaults(cls):
     else:                                                         # an object for each layer type
         found["rope_parameters"] = filled
     return dict(sorted((found | MORE.get(cls.model_type, {})).items()))
+    scaled = filled["rope_type"] != "default"
+    if "partial_rotary_factor" in filled:
+        found["partial_rotary_factor"] = filled["partial_rotary_factor"]
+    found["rope_parameters"] = {k: v for k, v in filled.items() if k != "rope_theta"} if scaled else None
+    return dict(sorted(found.items()))
 
 
 @torch.no_grad()

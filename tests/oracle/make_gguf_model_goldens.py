@@ -2,16 +2,18 @@
 """Tiny models of tests/golden/families as GGUF files, written with the gguf package as llama.cpp's converter writes them.
 
     pip install gguf numpy torch safetensors
-    python tests/oracle/make_gguf_model_goldens.py     # rewrites tests/golden/gguf_models/*.gguf
+    python tests/oracle/make_gguf_model_goldens.py             # rewrites tests/golden/gguf_models/*.gguf
+    python tests/oracle/make_gguf_model_goldens.py NAME ...    # these files only
 
 Each file holds the same numbers as the model it is named after, so its logits are those of that golden. Names of tensors come
 from the gguf package; what the converter changes is written out here: rows of q and k permuted (llama), experts stacked,
 kv_b_proj split with the keys transposed (deepseek2; files from before 2025-04 have it whole), gate and up apart (gpt-oss),
-the scaling of Llama 3 as divisors of the frequencies.
+the scaling of Llama 3 as divisors of the frequencies; of Gated DeltaNet what delta() says.
 """
 import json
 import math
 import re
+import sys
 from pathlib import Path
 
 import gguf
@@ -23,8 +25,11 @@ ROOT = Path(__file__).resolve().parents[2]
 FAMILIES, OUT = ROOT / "tests/golden/families", ROOT / "tests/golden/gguf_models"
 
 ARCHITECTURES = {"llama": "llama", "mistral": "llama", "mixtral": "llama", "qwen2": "qwen2", "qwen3": "qwen3",
-                 "qwen2_moe": "qwen2moe", "qwen3_moe": "qwen3moe", "olmoe": "olmoe", "gpt_oss": "gpt-oss",
-                 "deepseek_v2": "deepseek2", "deepseek_v3": "deepseek2", "kimi_k2": "deepseek2", "gemma4_text": "gemma4"}
+                 "qwen2_moe": "qwen2moe", "qwen3_moe": "qwen3moe", "qwen3_next": "qwen3next", "qwen3_5_moe_text": "qwen35moe",
+                 "olmoe": "olmoe", "gpt_oss": "gpt-oss", "deepseek_v2": "deepseek2", "deepseek_v3": "deepseek2",
+                 "kimi_k2": "deepseek2", "glm4_moe": "glm4moe", "glm4_moe_lite": "deepseek2", "gemma4_text": "gemma4",
+                 "minimax_m2": "minimax-m2", "ernie4_5_moe": "ernie4_5-moe", "dots1": "dots1", "hy_v3": "hy_v3"}
+NAMED_AS = {"hy_v3": "exaone-moe"}    # the package has no list of their tensors: names of the same parts of another architecture
 # name of the file: name of the family golden, and options
 FILES = {
     "llama_biases": {}, "llama_llama3_rope": {}, "llama_linear_rope": {}, "mistral_sliding_window": {},
@@ -32,7 +37,9 @@ FILES = {
     "olmoe": {}, "olmoe_clip_qkv": {}, "deepseek_v2_lite": {}, "deepseek_v2_lite_unsplit": {"split": False},
     "deepseek_v2_group_limited": {}, "deepseek_v3_yarn_groups": {}, "deepseek_v3_yarn_groups_unsplit": {"split": False},
     "deepseek_v3_kimi_k2": {}, "deepseek_v3_plain": {}, "gpt_oss_bf16": {}, "gpt_oss_mxfp4": {},
-    "gemma4_text": {},
+    "gemma4_text": {}, "glm4_moe": {}, "glm4_moe_qk_norm": {}, "glm4_moe_lite": {}, "minimax_m2": {}, "ernie4_5_moe": {},
+    "dots1": {}, "hy_v3": {}, "hy_v3_biases": {},
+    "qwen3_next": {}, "qwen3_next_unsplit": {"split": False}, "qwen3_5_moe": {"drafts": True}, "qwen3_5_moe_text": {},
 }
 EXPERT = re.compile(r"(.*\.experts)\.(\d+)\.(.*)\.weight")
 
@@ -107,6 +114,64 @@ def latent(tensors, config):
     return result
 
 
+def delta(tensors, config, arch, split):
+    """Norms plus one, A_log as -exp of it, filters [channels, width]; q, k, v and z one after the other (qwen3next; files from
+    before 2026 have them key head by key head), or value heads in the order of key heads, again and again (qwen35moe)."""
+    groups, heads = config["linear_num_key_heads"], config["linear_num_value_heads"]
+    dk, dv = config["linear_key_head_dim"], config["linear_value_head_dim"]
+
+    def tiled(t, dim, width, first=0):
+        if arch != "qwen35moe":
+            return t
+        head = t.narrow(dim, first, t.shape[dim] - first).unflatten(dim, (groups, heads // groups, width))
+        return torch.cat([t.narrow(dim, 0, first), head.transpose(dim, dim + 1).flatten(dim, dim + 2)], dim)
+
+    result = {}
+    for name, tensor in tensors.items():
+        if name.startswith(("mtp.", "model.visual.")):
+            continue
+        name = name.replace("model.language_model.", "model.")
+        if name.endswith("norm.weight") and not name.endswith("linear_attn.norm.weight"):
+            tensor = tensor.float() + 1
+        elif name.endswith("A_log"):
+            tensor = tiled(-tensor.float().exp(), 0, 1)
+        elif name.endswith("dt_bias"):
+            name, tensor = name.replace("dt_bias", "dt_proj.bias"), tiled(tensor, 0, 1)
+        elif name.endswith("conv1d.weight"):
+            tensor = tiled(tensor.squeeze(1), 0, dv, 2 * groups * dk).float()
+        elif name.endswith("in_proj_qkv.weight"):
+            tensor = tiled(tensor, 0, dv, 2 * groups * dk)
+        elif name.endswith("in_proj_z.weight"):
+            tensor = tiled(tensor, 0, dv)
+        elif name.endswith(("in_proj_b.weight", "in_proj_a.weight")):
+            tensor = tiled(tensor, 0, 1)
+        elif name.endswith("linear_attn.out_proj.weight"):
+            tensor = tiled(tensor, 1, dv)
+        elif name.endswith("in_proj_qkvz.weight") and split:
+            values = heads // groups * dv
+            q, k, v, z = [t.flatten(0, 1) for t in tensor.unflatten(0, (groups, -1)).split([dk, dk, values, values], 1)]
+            result[name.replace("qkvz", "qkv")], result[name.replace("qkvz", "z")] = torch.cat([q, k, v]), z
+            continue
+        result[name] = tensor
+    return result
+
+
+def draft_layer(tensors, config):
+    """The block of multi-token prediction that files of qwen35moe end with: as the last layer, and its own."""
+    last, hidden = config["num_hidden_layers"] - 1, config["hidden_size"]
+    extra = {n.replace(f"layers.{last}.", f"layers.{last + 1}."): t for n, t in tensors.items() if f"layers.{last}." in n}
+    return extra | {f"blk.{last + 1}.nextn.eh_proj.weight": torch.rand(hidden, 2 * hidden),
+                    f"blk.{last + 1}.nextn.enorm.weight": torch.rand(hidden),
+                    f"blk.{last + 1}.nextn.hnorm.weight": torch.rand(hidden)}
+
+
+def hunyuan(tensors):
+    """The names of Hy3's parts, as its converter reads them."""
+    return {name.replace("mlp.router.gate", "mlp.gate").replace("mlp.shared_mlp", "mlp.shared_experts")
+            .replace("mlp.expert_bias", "mlp.gate.e_score_correction_bias")
+            .replace("mlp.e_score", "mlp.gate.e_score"): tensor for name, tensor in tensors.items()}
+
+
 def llama3_factors(rope, dim):
     factors = []
     for frequency in 1.0 / rope["rope_theta"] ** (torch.arange(0, dim, 2, dtype=torch.float32) / dim):
@@ -163,14 +228,33 @@ def gemma4(tensors, config):
     return result
 
 
-def write_keys(writer, arch, config, rope, split):
+def kept_drafts(config):
+    """Layers for multi-token prediction that the converter keeps."""
+    return config.get("num_nextn_predict_layers", 0) if config["model_type"] in ("glm4_moe", "hy_v3") else 0
+
+
+def write_sigmoid_router(writer, config):
+    writer.add_expert_shared_count(config["n_shared_experts"])
+    writer.add_leading_dense_block_count(config["first_k_dense_replace"])
+    writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
+    writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
+    writer.add_expert_weights_scale(config["routed_scaling_factor"])
+    writer.add_expert_weights_norm(config["norm_topk_prob"])
+    writer.add_expert_group_count(config["n_group"])
+    writer.add_expert_group_used_count(config["topk_group"])
+
+
+def write_keys(writer, arch, config, rope, split, drafts):
     if arch == "gemma4":
         return write_gemma4_keys(writer, config)
     heads = config["num_attention_heads"]
-    writer.add_block_count(config["num_hidden_layers"])
+    writer.add_block_count(config["num_hidden_layers"] + drafts)
+    if drafts:
+        writer.add_nextn_predict_layers(drafts)
     writer.add_context_length(config["max_position_embeddings"])
     writer.add_embedding_length(config["hidden_size"])
-    writer.add_feed_forward_length(config["intermediate_size"])
+    if "intermediate_size" in config:
+        writer.add_feed_forward_length(config["intermediate_size"])
     writer.add_head_count(heads)
     writer.add_head_count_kv(1 if arch == "deepseek2" and split else config.get("num_key_value_heads") or heads)
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
@@ -193,13 +277,27 @@ def write_keys(writer, arch, config, rope, split):
             writer.add_value_length(config["head_dim"])
         if arch == "llama":
             writer.add_rope_dimension_count(config.get("head_dim") or config["hidden_size"] // heads)
-    experts = config.get("num_local_experts") or config.get("num_experts") or config.get("n_routed_experts")
+    counts = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
+    experts = next((config[key] for key in counts if config.get(key)), 0)
     if experts:
         writer.add_expert_count(experts)
-        writer.add_expert_used_count(config["num_experts_per_tok"])
-    if arch in ("qwen2moe", "qwen3moe", "deepseek2"):
+        writer.add_expert_used_count(config.get("num_experts_per_tok") or config["moe_k"])
+    if arch in ("qwen3next", "qwen35moe"):
+        writer.add_ssm_conv_kernel(config["linear_conv_kernel_dim"])
+        writer.add_ssm_state_size(config["linear_key_head_dim"])
+        writer.add_ssm_group_count(config["linear_num_key_heads"])
+        writer.add_ssm_time_step_rank(config["linear_num_value_heads"])
+        writer.add_ssm_inner_size(config["linear_value_head_dim"] * config["linear_num_value_heads"])
+        kinds = config.get("layer_types")
+        writer.add_full_attention_interval(
+            kinds.index("full_attention") + 1 if kinds else config.get("full_attention_interval", 4))
+        share = rope.get("partial_rotary_factor", config.get("partial_rotary_factor", 0.25))
+        writer.add_rope_dimension_count(int(config["head_dim"] * share))
+        if arch == "qwen35moe":
+            writer.add_rope_dimension_sections([*rope.get("mrope_section", [11, 11, 10]), 0])
+    if arch in ("qwen2moe", "qwen3moe", "qwen3next", "qwen35moe", "deepseek2"):
         writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
-    if arch == "qwen2moe":
+    if arch in ("qwen2moe", "qwen3next", "qwen35moe"):
         writer.add_expert_shared_feed_forward_length(config["shared_expert_intermediate_size"])
     if arch == "gpt-oss":
         writer.add_expert_feed_forward_length(config["intermediate_size"])
@@ -228,15 +326,41 @@ def write_keys(writer, arch, config, rope, split):
             writer.add_expert_group_used_count(config["topk_group"])
         if config["model_type"] != "deepseek_v2":  # V2's files have no such key
             writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
+    if arch == "glm4moe":
+        head = config.get("head_dim") or config["hidden_size"] // heads
+        factor = rope.get("partial_rotary_factor", config.get("partial_rotary_factor", 0.5))
+        writer.add_rope_dimension_count(int(head * factor))
+        write_sigmoid_router(writer, config)
+    if arch == "dots1":
+        write_sigmoid_router(writer, config)
+    if arch == "minimax-m2":
+        writer.add_expert_feed_forward_length(config["intermediate_size"])
+        writer.add_rope_dimension_count(config["rotary_dim"])
+        writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
+    if arch == "ernie4_5-moe":
+        writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
+        writer.add_interleave_moe_layer_step(config["moe_layer_interval"])
+        writer.add_leading_dense_block_count(config["moe_layer_start_index"])
+        writer.add_expert_shared_count(config["moe_num_shared_experts"])
+        writer.add_expert_shared_feed_forward_length(config["intermediate_size"] // config["num_key_value_heads"])
+    if arch == "hy_v3":
+        writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
+        writer.add_expert_shared_feed_forward_length(config["moe_intermediate_size"] * config["num_shared_experts"])
+        writer.add_expert_weights_norm(config.get("route_norm", True))
+        writer.add_expert_weights_scale(config["router_scaling_factor"])
+        writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
     writer.add_vocab_size(config["vocab_size"])
 
 
 def main():
     OUT.mkdir(exist_ok=True)
-    for file, options in FILES.items():
+    for file in sys.argv[1:] or FILES:
+        options = FILES[file]
         split = options.get("split", True)
         directory = FAMILIES / file.removesuffix("_unsplit")
         config = json.loads((directory / "config.json").read_text())
+        config = config.get("text_config", config)
+        drafts = 1 if options.get("drafts") else kept_drafts(config)
         rope = config.get("rope_parameters") or {"rope_theta": config.get("rope_theta", 10000.0), **(config.get("rope_scaling") or {})}
         rope["rope_type"] = rope.get("rope_type") or rope.get("type") or "default"
         arch = ARCHITECTURES[config["model_type"]]
@@ -245,15 +369,21 @@ def main():
             tensors |= load_file(shard)
         heads, kv_heads = config["num_attention_heads"], config.get("num_key_value_heads") or config["num_attention_heads"]
         tensors = {"gpt-oss": gpt_oss, "gemma4": lambda t: gemma4(t, config)}.get(arch, stacked)(tensors)
+        tensors = hunyuan(tensors) if arch == "hy_v3" else tensors
         if arch == "deepseek2" and split:
             tensors = latent(tensors, config)
+        if arch in ("qwen3next", "qwen35moe"):
+            tensors = delta(tensors, config, arch, split)
+            if drafts:
+                tensors |= draft_layer(tensors, config)
         writer = gguf.GGUFWriter(OUT / f"{file}.gguf", arch)
-        write_keys(writer, arch, config, rope, split)
-        names = gguf.get_tensor_name_map({v: k for k, v in gguf.MODEL_ARCH_NAMES.items()}[arch], config["num_hidden_layers"])
+        dropped = ("model.mtp_", *(f"model.layers.{config['num_hidden_layers'] + i}." for i in range(drafts, 1)))
+        write_keys(writer, arch, config, rope, split, drafts)
+        names = gguf.get_tensor_name_map({v: k for k, v in gguf.MODEL_ARCH_NAMES.items()}[NAMED_AS.get(arch, arch)], config["num_hidden_layers"] + drafts)
         if rope["rope_type"] == "llama3":
             tensors["rope_freqs.weight"] = llama3_factors(rope, config.get("head_dim") or config["hidden_size"] // heads)
         for name, tensor in tensors.items():
-            if name == "lm_head.weight" and config.get("tie_word_embeddings"):
+            if name == "lm_head.weight" and config.get("tie_word_embeddings") or name.startswith(dropped):
                 continue
             if arch == "llama" and re.search(r"\.[qk]_proj\.(weight|bias)$", name):
                 tensor = permute(tensor, heads if ".q_proj" in name else kv_heads)

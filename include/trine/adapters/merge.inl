@@ -38,7 +38,7 @@ struct AdapterMerger::State {
         config(model.config()),
         scale_block([&] {
           Notes notes(load.allow_unknown);
-          return parse_quantization_config(config, (directory / "config.json").string(), notes);
+          return parse_quantization_config(config, (directory / "config.json").string(), notes).scale_block;
         }()) {}
 
   // What a file of GGUF lacks, such as the order of rows of q and k in the checkpoint, its readers would need.
@@ -266,7 +266,13 @@ class MergeRun {
   [[nodiscard]] Merged plan_other(const std::string& name, const StoredTensor& stored) {
     Merged tensor{.header = {name, stored.dtype, stored.shape}, .from = &stored};
     const WeightFormat* format = find_format_of_tensor(stored.dtype);
-    if (stored.shape.size() < 2 || stored.bytes.empty() || format == nullptr) return tensor;
+    if (stored.shape.size() < 2 || stored.bytes.empty()) return tensor;
+    if (stored.matrix != nullptr) {
+      tensor.header.dtype = type_of(stored.dtype);
+      tensor.decoded = *stored.matrix;
+      return tensor;
+    }
+    if (format == nullptr) return tensor;
     if (format->has_scale_tensor() && stored.shape.size() != 2) return tensor;  // values that nobody reads
     if (!format->has_scale_tensor() && type_of(stored.dtype) == stored.dtype) return tensor;
     const std::size_t columns = stored.shape.back();

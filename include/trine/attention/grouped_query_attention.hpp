@@ -48,13 +48,14 @@ struct GroupedQueryOptions {
     whole_vector,   ///< RMSNorm over all heads together, before rotation
     after_rotation  ///< RMSNorm over head_dim, without gain, after rotation
   };
-  Linear::Bias qkv_bias = Linear::Bias::no;   ///< of q_proj, k_proj and v_proj
-  Linear::Bias o_bias = Linear::Bias::no;     ///< of o_proj
-  Norm qk_norm = Norm::none;                  ///< of queries and of keys
-  bool v_norm = false;                        ///< RMSNorm of each head's value, without gain
-  float norm_epsilon = 1e-6F;                 ///< of qk_norm and v_norm
-  bool k_eq_v = false;                        ///< values are the keys before their norm: there is no v_proj
-  std::optional<float> scale = std::nullopt;  ///< of a score q . k; nullopt: head_dim^-1/2
+  Linear::Bias qkv_bias = Linear::Bias::no;             ///< of q_proj, k_proj and v_proj
+  Linear::Bias o_bias = Linear::Bias::no;               ///< of o_proj
+  Norm qk_norm = Norm::none;                            ///< of queries and of keys
+  bool v_norm = false;                                  ///< RMSNorm of each head's value, without gain
+  float norm_epsilon = 1e-6F;                           ///< of qk_norm and v_norm
+  RmsNorm::Stored norm_stored = RmsNorm::Stored::gain;  ///< of qk_norm
+  bool k_eq_v = false;                                  ///< values are the keys before their norm: there is no v_proj
+  std::optional<float> scale = std::nullopt;            ///< of a score q . k; nullopt: head_dim^-1/2
   std::optional<QueryTemperature> temperature = std::nullopt;   ///< of scores, by position
   std::optional<std::size_t> v_head_dim = std::nullopt;         ///< width of a value; nullopt: head_dim
   float v_scale = 1.0F;                                         ///< of values
@@ -77,37 +78,40 @@ class GroupedQueryAttention : public Attention {
  public:
   /// Reads "q_proj.weight" [heads * head_dim, hidden], "k_proj.weight", "v_proj.weight" [kv_heads * head_dim, hidden]
   /// and "o_proj.weight" [hidden, heads * head_dim], the last two with heads of v_head_dim; if `options` require them,
-  /// also their biases, "{q,k}_norm.weight" [head_dim] or [heads * head_dim], the sinks [heads] and an output gate.
-  /// Throws WeightError.
+  /// also their biases, "{q,k}_norm.weight" [head_dim] or [heads * head_dim], the sinks [heads] and an output gate,
+  /// whose rows may be in q_proj. Throws WeightError.
   GroupedQueryAttention(const WeightScope& scope, std::size_t hidden, std::size_t head_dim,
                         std::vector<HeadGroup> head_groups, std::shared_ptr<const Rotary> rotary,
                         const GroupedQueryOptions& options = {})
       : head_dim_(head_dim),
         value_dim_(options.v_head_dim.value_or(head_dim)),
         head_groups_(std::move(head_groups)),
-        q_(scope.permuted(options.permuted_rows) / "q_proj", hidden, count_heads(&HeadGroup::num_heads) * head_dim,
-           options.qkv_bias),
+        q_(scope.permuted(options.permuted_rows) / "q_proj", hidden,
+           count_heads(&HeadGroup::num_heads) * head_dim * (in_q_proj(options) ? 2 : 1), options.qkv_bias),
         k_(scope.permuted(options.permuted_rows) / "k_proj", hidden, count_heads(&HeadGroup::num_kv_heads) * head_dim,
            options.qkv_bias),
         o_(scope / "o_proj", count_heads(&HeadGroup::num_heads) * value_dim_, hidden, options.o_bias),
+        gated_rows_(in_q_proj(options)),
         scale_(options.scale.value_or(1.0F / std::sqrt(static_cast<float>(head_dim)))),
         v_scale_(options.v_scale),
         clip_qkv_(options.clip_qkv),
         temperature_(options.temperature),
         rotary_(std::move(rotary)) {
     using Norm = GroupedQueryOptions::Norm;
+    const std::size_t heads = count_heads(&HeadGroup::num_heads);
     const std::size_t kv_heads = count_heads(&HeadGroup::num_kv_heads);
     if (!options.k_eq_v) v_.emplace(scope / "v_proj", hidden, kv_heads * value_dim_, options.qkv_bias);
     if (options.v_norm) v_norm_.emplace(RmsNorm::without_gain(value_dim_, options.norm_epsilon));
-    if (options.output_gate) gate_.emplace(scope, hidden, q_.out() / head_dim, value_dim_, *options.output_gate);
+    if (options.output_gate && !in_q_proj(options))
+      gate_.emplace(scope, hidden, heads, value_dim_, *options.output_gate);
     if (options.qk_norm == Norm::after_rotation) {
       rotated_norm_.emplace(RmsNorm::without_gain(head_dim, options.norm_epsilon));
     } else if (options.qk_norm != Norm::none) {
       const bool whole = options.qk_norm == Norm::whole_vector;
-      q_norm_.emplace(scope / "q_norm", whole ? q_.out() : head_dim, options.norm_epsilon);
-      k_norm_.emplace(scope / "k_norm", whole ? k_.out() : head_dim, options.norm_epsilon);
+      q_norm_.emplace(scope / "q_norm", whole ? heads * head_dim : head_dim, options.norm_epsilon, options.norm_stored);
+      k_norm_.emplace(scope / "k_norm", whole ? k_.out() : head_dim, options.norm_epsilon, options.norm_stored);
     }
-    if (options.sinks) sinks_ = scope.read_f32(options.sinks_name, q_.out() / head_dim);
+    if (options.sinks) sinks_ = scope.read_f32(options.sinks_name, heads);
   }
 
   [[nodiscard]] LayerState make_cache(KvCacheDtype type = KvCacheDtype::f32) const override {
@@ -123,11 +127,13 @@ class GroupedQueryAttention : public Attention {
     return pages;
   }
 
-  [[nodiscard]] bool truncate(LayerState& state, std::size_t tokens, std::size_t to) const override {
-    for (const HeadGroup& heads : head_groups_)
-      if (!heads.pattern->can_truncate(tokens, to)) return false;
+  [[nodiscard]] std::size_t rewind_position(const LayerState&, std::size_t tokens, std::size_t to) const override {
+    return std::ranges::all_of(head_groups_, [&](const auto& heads) { return heads.pattern->can_truncate(tokens, to); })
+               ? to
+               : 0;
+  }
+  void truncate(LayerState& state, std::size_t to) const override {
     for (std::size_t a = 0; a < head_groups_.size(); ++a) state.tables[a].truncate(head_groups_[a].pattern->pages(to));
-    return true;
   }
 
   [[nodiscard]] std::size_t parameters() const override {
@@ -140,26 +146,42 @@ class GroupedQueryAttention : public Attention {
     Workspace& workspace = context.workspace;
     const Workspace::Scope scope(workspace);
     const std::size_t rows = x.extent(0);
-    const View<float, 2> q = workspace.take_matrix<float>(rows, q_.out());
+    const View<float, 2> q = workspace.take_matrix<float>(rows, gated_rows_ ? q_.out() / 2 : q_.out());
+    const View<float, 2> q_and_gate = gated_rows_ ? workspace.take_matrix<float>(rows, q_.out()) : q;
     const View<float, 2> k = workspace.take_matrix<float>(rows, k_.out());
     const View<float, 2> v = workspace.take_matrix<float>(rows, v_ ? v_->out() : k_.out());
     const View<float, 2> z = workspace.take_matrix<float>(rows, o_.in());
     if (v_) {
-      project(context, x, {{q_, q}, {k_, k}, {*v_, v}});
+      project(context, x, {{q_, q_and_gate}, {k_, k}, {*v_, v}});
     } else {
-      project(context, x, {{q_, q}, {k_, k}});
+      project(context, x, {{q_, q_and_gate}, {k_, k}});
     }
     parallel_rows(context.execution, rows, q.extent(1) + k.extent(1) + v.extent(1), [&](std::size_t r) {
+      if (gated_rows_) {
+        for (std::size_t i = 0; i < q.extent(1); i += head_dim_)
+          std::ranges::copy(q_and_gate.row(r).subspan(2 * i, head_dim_), q.row(r).subspan(i).begin());
+      }
       if (!v_) std::ranges::copy(k.row(r), v.row(r).begin());
       finish_row(context.execution.isa, context.batch.positions[r], q.row(r), k.row(r), v.row(r));
     });
     const HeadWidths widths{head_dim_, value_dim_};
     flash_attention(context, head_groups_, widths, scale_, sinks_ ? sinks_->data() : nullptr, q, k, v, z);
     if (gate_) gate_->apply(context, x, z);
+    if (gated_rows_) {
+      parallel_rows(context.execution, rows, z.extent(1), [&](std::size_t r) {
+        for (std::size_t i = 0; i < q.extent(1); i += head_dim_)
+          kernels::sigmoid_multiply(context.execution.isa, q_and_gate.row(r).subspan(2 * i + head_dim_, head_dim_),
+                                    z.row(r).subspan(i, head_dim_));
+      });
+    }
     o_.forward(context, z, y);
   }
 
  private:
+  [[nodiscard]] static bool in_q_proj(const GroupedQueryOptions& options) noexcept {
+    return options.output_gate && options.output_gate->in_q_proj;
+  }
+
   [[nodiscard]] std::size_t count_heads(std::size_t HeadGroup::*which) const {
     std::size_t count = 0;
     for (const HeadGroup& heads : head_groups_) count += heads.*which;
@@ -217,6 +239,7 @@ class GroupedQueryAttention : public Attention {
   std::optional<RmsNorm> rotated_norm_;  // the same
   std::optional<OutputGate> gate_;
   std::optional<Tensor<float, 1>> sinks_;  // [heads]
+  bool gated_rows_;                        // q_proj has those of the gate, too: head by head, after its own
   float scale_;
   float v_scale_;
   std::optional<float> clip_qkv_;

@@ -26,6 +26,8 @@ struct OutputGateOptions {
   std::string_view name = "g_proj";             ///< of the map: a string literal
   Activation activation = Activation::sigmoid;  ///< of its output
   bool per_element = false;                     ///< otherwise one gate for all elements of a head
+  /// There is no such map: the rows of q_proj for a head are followed by those of its gate, a sigmoid per element.
+  bool in_q_proj = false;
 };
 
 /// z *= activation(x W), per head or per element.

@@ -28,8 +28,16 @@ TRINE_DECL void gelu_tanh_multiply(Isa isa, std::span<float> gate, std::span<con
 TRINE_DECL void rms_norm_row(Isa isa, std::span<const float> x, std::span<const float> gain, float epsilon,
                              std::span<float> y) noexcept;
 
+/// x[i] = scale x[i] / sqrt(sum_j(x[j]^2) + epsilon)
+TRINE_DECL void l2_normalize_row(Isa isa, std::span<float> x, float epsilon, float scale) noexcept;
+
 /// y[i] *= sigmoid(gate[i]): an output gate.
 TRINE_DECL void sigmoid_multiply(Isa isa, std::span<const float> gate, std::span<float> y) noexcept;
+
+/// y[i] = silu(sum_t weight[t, i] x_t[i]) for `taps` rows x_t, t ascending; y may alias one of them. One row of a causal
+/// convolution per channel.   x: [taps] rows   weight: [taps, channels], leading dimension ld   y: [channels]
+TRINE_DECL void convolve_silu_row(Isa isa, const float* const* x, std::size_t taps, const float* weight, std::size_t ld,
+                                  std::span<float> y) noexcept;
 
 /// y[i] += x[i]
 TRINE_DECL void add_inplace(Isa isa, std::span<const float> x, std::span<float> y) noexcept;

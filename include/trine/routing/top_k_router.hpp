@@ -36,6 +36,7 @@ struct TopKOptions {
 struct CombineWeights {
   bool normalize = true;      ///< divide by the sum over the chosen
   float routed_scale = 1.0F;  ///< then multiply
+  float least_sum = 0.0F;     ///< a smaller sum counts as this one
   bool softmax = false;       ///< first of all: affinities are logits; take their softmax over the chosen experts
   bool sigmoid = false;       ///< the same with the sigmoid of each
 };
@@ -158,7 +159,7 @@ class TopKRouter : public Router {
     for (std::size_t i = 0; i < count; ++i) weight[i] = p[chosen[i]];
     if (combine_.softmax) routing::softmax(weight.first(count));
     if (combine_.sigmoid) routing::sigmoid(weight.first(count));
-    if (combine_.normalize) routing::normalize(weight.first(count));
+    if (combine_.normalize) routing::normalize(weight.first(count), combine_.least_sum);
     for (std::size_t i = 0; i < count; ++i) {
       weight[i] *= combine_.routed_scale;
       if (expert_scale_) weight[i] *= expert_scale_->view()[chosen[i]];

@@ -74,9 +74,9 @@ class NativeWeights : public TensorMap {
   static std::string held_types() {
     std::string types;
     for (const WeightFormat* format : kWeightFormats)
-      if (format->in_native_file)
+      if (format->in_native_file && !is_ggml_block(*format))
         types += (types.empty() ? "\"" : ", \"") + std::string(to_string(format->tensor_dtype())) + "\"";
-    return types;
+    return types + " or a block type of GGUF";
   }
 
   void read_tensor(const std::string& name, ObjectReader entry) {

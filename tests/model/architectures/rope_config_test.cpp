@@ -144,6 +144,29 @@ TEST(RopeConfig, RotatesWholeHeadsWhateverShareIsAskedFor) {
                "partial_rotary_factor: expected a number");
 }
 
+TEST(RopeConfig, RotatesThePartOfAHeadThatFamiliesOfPartsAskFor) {
+  const RopeContext whole{.head_dim = 12, .max_position_embeddings = 64, .rotary_dim = 12};
+  EXPECT_EQ(read_one("{}", whole).rotary_dim, 12U);
+  EXPECT_EQ(read_one(R"({"partial_rotary_factor": 0.5})", whole).rotary_dim, 6U);
+  EXPECT_EQ(read_one(R"({"partial_rotary_factor": 0.7})", whole).rotary_dim, 8U) << "rounded down";
+  EXPECT_EQ(read_one(R"({"partial_rotary_factor": 0.5, "rope_parameters": {"rope_type": "default",
+                         "partial_rotary_factor": 0.34}})",
+                     whole)
+                .rotary_dim,
+            4U);
+  EXPECT_EQ(
+      read_one(R"({"partial_rotary_factor": 0.5, "rope_scaling": {"type": "linear", "factor": 2}})", whole).rotary_dim,
+      6U);
+  const Json default_half = {{"rope_theta", 10000.0}, {"partial_rotary_factor", 0.5}};
+  EXPECT_EQ(read("{}", whole, {"full_attention"}, default_half).front().rotary_dim, 6U);
+  EXPECT_EQ(read(R"({"partial_rotary_factor": null})", whole, {"full_attention"}, default_half).front().rotary_dim,
+            12U);
+  EXPECT_ERROR(read_one(R"({"partial_rotary_factor": 0.25})", whole), ConfigError,
+               "partial_rotary_factor: expected an even number of rotated elements, found 3 of 12");
+  EXPECT_ERROR(read_one(R"({"partial_rotary_factor": 1.5})", whole), ConfigError,
+               "partial_rotary_factor: expected a number from 0.0 to 1.0");
+}
+
 TEST(RopeConfig, HasTheRopeOfTheFamilyWhereNoneIsGiven) {
   const Json defaults = Json::parse(R"({"rope_theta": 150000, "rope_parameters": {"rope_type": "yarn", "factor": 32,
       "original_max_position_embeddings": 4096}})");
@@ -217,8 +240,8 @@ TEST(RopeConfig, ReadsHeadsOfAnotherWidthForEachLayerType) {
                "rope_parameters: expected an object for each layer type, found an object");
   EXPECT_ERROR(read_by_type(R"({"rope_parameters": {"sliding": {}}})", {full}), ConfigError,
                "rope_parameters.full: expected a value, found none");
-  EXPECT_ERROR(read_by_type(R"({"rope_parameters": {"full": {"rope_theta": 9}, "other": {}}})", {full}), ConfigError,
-               "rope_parameters: unknown key 'other'");
+  EXPECT_ERROR(read_by_type(R"({"rope_parameters": {"full": {"rope_theta": 9}, "other": {"factor": 2}}})", {full}),
+               ConfigError, "rope_parameters: unknown key 'other'");
 }
 
 TEST(RopeConfig, RotatesAnEvenNumberOfElementsOfAHead) {
@@ -236,7 +259,8 @@ TEST(RopeConfig, RefusesWhatItDoesNotKnow) {
                R"("longrope", found 'proportional')");
   EXPECT_ERROR(read_one(R"({"rope_scaling": {"type": "yarn", "factor": 2, "beta_fest": 30}})"), ConfigError,
                "config.json: rope_scaling: unknown key 'beta_fest'; the nearest known key is 'beta_fast'");
-  EXPECT_ERROR(read_one(R"({"rope_scaling": {"mrope_section": [1, 2]}})"), ConfigError, "unknown key 'mrope_section'");
+  EXPECT_THAT(notes_of(R"({"rope_scaling": {"mrope_section": [1, 2]}})"),
+              testing::ElementsAre(testing::Field(&Note::subject, "rope_scaling.mrope_section")));
   EXPECT_ERROR(read_one(R"({"rope_scaling": {"type": "yarn", "rope_type": "linear", "factor": 2}})"), ConfigError,
                "config.json: rope_scaling.type: expected the same as rope_type, found 'yarn'");
   EXPECT_ERROR(read_one(R"({"rope_scaling": {"type": "default"}, "rope_parameters": {}})"), ConfigError,

@@ -2,10 +2,13 @@
 """Every case: its config.json, how its weights are stored, its prompt length, and what must matter."""
 from dataclasses import dataclass, field
 
+import torch
+
 from .checks import (BF16_BIAS, NO_BIAS, NO_GROUPS, OTHER_GROUP_SCORE, ZERO_MASK, config, identity, module, no_rope_scaling,
                      no_sinks, ones, rope, rope_of, set_attributes, set_eps, symmetric_clamp, tensors, zero)
-from .configs import (absent, afmoe, deepseek_v2, deepseek_v3, gemma4, gemma4_text, gpt_oss, granitemoe, laguna, llama,
-                      llama4_text, mellum, mimo_v2_flash, mistral, mixtral, olmoe, qwen2, qwen2_moe, qwen3, qwen3_moe)
+from .configs import (absent, afmoe, deepseek_v2, deepseek_v3, dots1, ernie4_5_moe, gemma4, gemma4_text, glm4_moe, glm4_moe_lite,
+                      gpt_oss, granitemoe, hy_v3, laguna, llama, llama4_text, mellum, mimo_v2_flash, minimax_m2, mistral, mixtral,
+                      olmoe, qwen2, qwen2_moe, qwen3, qwen3_5_moe, qwen3_5_moe_text, qwen3_moe, qwen3_next)
 
 
 @dataclass
@@ -24,13 +27,43 @@ class Case:
 
 
 FP8 = {"activation_scheme": "dynamic", "fmt": "e4m3", "quant_method": "fp8", "weight_block_size": [128, 128]}
+
+
+def groups_of(weights, layout, **changes):
+    """quantization_config of compressed-tensors with one group of modules."""
+    static = {"dynamic": False, "num_bits": 8, "observer": "minmax", "strategy": "tensor", "symmetric": True, "type": "float"}
+    scheme = {"block_structure": None, "dynamic": False, "group_size": None, "observer": "minmax", "observer_kwargs": {},
+              "symmetric": True, **weights}
+    return {"config_groups": {"group_0": {"input_activations": static if layout == "float-quantized" else None,
+                                          "output_activations": None, "targets": ["Linear"], "weights": scheme}},
+            "format": layout, "global_compression_ratio": None, "ignore": ["lm_head", "re:.*mlp.gate$"],
+            "kv_cache_scheme": None, "quant_method": "compressed-tensors", "quantization_status": "compressed", **changes}
+
+
 NO_MSCALE = rope(mscale=None, mscale_all_dim=None, attention_factor=1.0)
 SHARED = {"shared expert": zero(r"shared_experts?\.down_proj")}
+SHARED_MLP = {"shared expert": zero(r"shared_mlp\.down_proj")}
 SLIDING = config(use_sliding_window=True, layer_types=["sliding_attention"] * 2)
 QKV_BIAS = {f"{x} bias": zero(rf"{x}_proj\.bias") for x in "qv"} | {
     "k bias": zero(r"k_proj\.bias")}                          # without a rotation it would shift all scores of a query alike
 SMALL = {r"embed_tokens": 0.002}                              # so that the eps of the first norms matters
 HEAD_NORM = {"q norm gain": tensors(r"q_norm", lambda t: t * 0 + 1), "k norm gain": tensors(r"k_norm", lambda t: t * 0 + 1)}
+DELTA = {                                                     # the parts of a layer of Gated DeltaNet
+    "convolution": tensors(r"conv1d", lambda t: t * (torch.arange(t.shape[-1]) == t.shape[-1] - 1)),
+    "decay": tensors(r"A_log", lambda t: t + 4), "slow decay": tensors(r"A_log", lambda t: t - 20),
+    "dt_bias": zero(r"dt_bias"), "gain of the gated norm": tensors(r"linear_attn\.norm", torch.ones_like),
+    "gates of the state": zero(r"in_proj_(ba|a|b)\.")}
+CENTRED = {f"{norm} of weight + 1": tensors(norm, lambda t: t - 1) for norm in (
+    "input_layernorm", "post_attention_layernorm", "model.norm", "q_norm", "k_norm")}
+GATED = {"output gate": lambda config, stored: tensors(r"q_proj\.weight", lambda t: t * output_rows(t, config))(config, stored),
+         "gate of the shared expert": zero(r"shared_expert_gate"), **SHARED}
+
+
+def output_rows(weight, config):
+    """[rows, 1] 1 for rows of queries, 0 for those of gates, which then are one half everywhere."""
+    head_dim = config.get("text_config", config)["head_dim"]
+    return (torch.arange(weight.shape[0]) // head_dim % 2 == 0)[:, None]
+
 
 CASES = {
     "deepseek_v3_yarn_groups": Case(
@@ -69,6 +102,19 @@ CASES = {
         "FP8 with one scale for each 128 x 128 block, ragged last blocks in both directions, a head of kv_b_proj across two "
         "blocks, scales in another shard than their weights, three shards",
         {"groups": NO_GROUPS, **SHARED}, scheme="fp8", shards=3, bias=(0.0, 0.1)),
+    "deepseek_v3_int4": Case(
+        deepseek_v3(intermediate_size=32, moe_intermediate_size=16, q_lora_rank=32, v_head_dim=16, n_routed_experts=4,
+                    num_experts_per_tok=2, n_group=1, topk_group=1, quantization_config=groups_of(
+                        {"num_bits": 4, "type": "int", "strategy": "group", "group_size": 16}, "pack-quantized")),
+        "compressed-tensors: int4 in groups of 16 columns, also of kv_b_proj; two shards", {**SHARED},
+        scheme="int4_group", shards=2, bias=(0.0, 0.1)),
+    "deepseek_v3_gptq": Case(
+        deepseek_v3(intermediate_size=32, moe_intermediate_size=16, q_lora_rank=32, v_head_dim=16, n_routed_experts=4,
+                    num_experts_per_tok=2, n_group=1, topk_group=1, quantization_config={
+                        "bits": 4, "checkpoint_format": "gptq_v2", "desc_act": False, "group_size": 16, "quant_method": "gptq",
+                        "sym": False}),
+        "GPTQ of version 2, whose matrices are stored transposed, also kv_b_proj", {**SHARED}, scheme="gptq_v2",
+        bias=(0.0, 0.1)),
     "deepseek_v3_fused": Case(
         deepseek_v3(tie_word_embeddings=True, rope_scaling={
             "rope_type": "yarn", "factor": 8.0, "beta_fast": 4, "beta_slow": 0.25, "mscale": 0.707, "mscale_all_dim": 1.0,
@@ -128,6 +174,146 @@ CASES = {
         {"rope_theta": config(rope_theta=100.0), "eps": config(rms_norm_eps=1e-5),
          "routed_scaling_factor": config(routed_scaling_factor=2.5), **SHARED}, scheme="bf16", scale=SMALL),
 
+    "glm4_moe": Case(
+        glm4_moe(n_group=4, topk_group=2),
+        "as GLM-4.5-Air: half of each head rotates, biases of q, k and v but not of o, no q/k norm, dense first layer, shared "
+        "expert; groups; one multi-token-prediction layer to skip",
+        {"half of a head": config(partial_rotary_factor=1.0), "correction bias": NO_BIAS, "groups": NO_GROUPS,
+         "best two of a group": OTHER_GROUP_SCORE, "renormalisation": config(norm_topk_prob=False),
+         "routed_scaling_factor": config(routed_scaling_factor=1.0), **QKV_BIAS, **SHARED}, scheme="bf16", bias=(-0.55, 0.35),
+        extra="mtp"),
+    "glm4_moe_qk_norm": Case(
+        glm4_moe(num_hidden_layers=3, first_k_dense_replace=2, use_qk_norm=True, attention_bias=False, rope_theta=100,
+                 tie_word_embeddings=True, num_nextn_predict_layers=0, partial_rotary_factor=0.7, rope_scaling={
+                     "rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16}),
+        "as GLM-4.6: norm of each head; a rotated part of 8 of 12 that is rounded down, YaRN of it beyond the original context, tied "
+        "head; fused expert tensors and config.json of transformers v5",
+        {"YaRN": no_rope_scaling, "part of a head": rope(partial_rotary_factor=0.5), "correction bias": NO_BIAS, **HEAD_NORM,
+         **SHARED}, fused=True, v5=True, tokens=28, bias=(0.0, 0.2)),
+    "glm4_moe_defaults": Case(
+        glm4_moe(hidden_size=32, n_routed_experts=12, **absent(
+            "rms_norm_eps", "rope_theta", "head_dim", "num_experts_per_tok", "n_shared_experts",
+            "routed_scaling_factor", "n_group", "topk_group", "norm_topk_prob", "first_k_dense_replace", "use_qk_norm",
+            "partial_rotary_factor", "attention_bias", "max_position_embeddings", "tie_word_embeddings", "hidden_act",
+            "num_nextn_predict_layers")),
+        "every key absent that has a default of a small size: heads of hidden_size / heads, half of which rotates, eps 1e-5, "
+        "8 experts of a token, scale 1",
+        {"eps": config(rms_norm_eps=1e-6), "rope_theta": config(rope_theta=100.0), "k": config(num_experts_per_tok=7),
+         "half of a head": config(partial_rotary_factor=1.0), "routed_scaling_factor": config(routed_scaling_factor=2.5),
+         "renormalisation": config(norm_topk_prob=False), **SHARED}, scheme="bf16", bias=(0.0, 0.2), scale=SMALL),
+
+    "glm4_moe_lite": Case(
+        glm4_moe_lite(),
+        "as GLM-4.7-Flash: latent attention with values wider than keys, dense first layer, one multi-token-prediction layer to "
+        "skip",
+        {"half-split pairs": config(rope_interleave=False), "correction bias": NO_BIAS,
+         "renormalisation": config(norm_topk_prob=False), "routed_scaling_factor": config(routed_scaling_factor=1.0), **SHARED},
+        scheme="bf16", bias=(0.1, 0.3), extra="mtp"),
+    "glm4_moe_lite_layers": Case(
+        glm4_moe_lite(num_hidden_layers=3, mlp_layer_types=["sparse", "dense", "sparse"], q_lora_rank=None, n_group=2, topk_group=1,
+                      attention_bias=True, norm_topk_prob=False, first_k_dense_replace="absent"),
+        "mlp_layer_types, q_lora_rank null, groups, attention_bias, no renormalisation; config.json of transformers v5",
+        {"groups": NO_GROUPS, "no renormalisation": config(norm_topk_prob=True),
+         **{f"{x} bias": zero(rf"{x}\.bias") for x in ("kv_a_proj_with_mqa", "o_proj")}, **SHARED},
+        scheme="bf16", v5=True, bias=(0.0, 0.2)),
+    "glm4_moe_lite_defaults": Case(
+        glm4_moe_lite(n_routed_experts=12, **absent(
+            "routed_scaling_factor", "n_group", "topk_group", "num_experts_per_tok", "n_shared_experts", "norm_topk_prob",
+            "first_k_dense_replace", "rms_norm_eps", "rope_theta", "max_position_embeddings", "attention_bias",
+            "tie_word_embeddings", "hidden_act", "topk_method", "partial_rotary_factor", "num_nextn_predict_layers")),
+        "every key absent that has a default of a small size: dense first layer, 4 experts of a token, scale 1.8, eps 1e-5",
+        {"routed_scaling_factor": config(routed_scaling_factor=1.0), "k": config(num_experts_per_tok=3),
+         "renormalisation": config(norm_topk_prob=False), "rope_theta": config(rope_theta=100.0), "eps": config(rms_norm_eps=1e-6),
+         **SHARED}, scheme="bf16", bias=(0.0, 0.2), scale=SMALL),
+
+    "minimax_m2": Case(
+        minimax_m2(), "as MiniMax-M2: norm over the whole query and key vectors, rotary_dim of 6 of 12, correction bias beside the "
+        "gate, block_sparse_moe names",
+        {"part of a head": config(rotary_dim=12), "correction bias": NO_BIAS, **HEAD_NORM}, scheme="bf16", bias=(-0.3, 0.3)),
+    "minimax_m2_fused": Case(
+        minimax_m2(num_experts_per_tok=1, num_attention_heads=2, num_key_value_heads=1, tie_word_embeddings=True, rotary_dim=8,
+                   rope_theta=100, rope_scaling={"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16}),
+        "one expert of a token, YaRN of the rotated part beyond the original context, tied head; fused expert tensors and "
+        "config.json of transformers v5",
+        {"YaRN": no_rope_scaling, "part of a head": rope(partial_rotary_factor=1.0), "correction bias": NO_BIAS, **HEAD_NORM},
+        fused=True, v5=True, tokens=28, bias=(0.0, 0.3)),
+    "minimax_m2_defaults": Case(
+        minimax_m2(num_attention_heads=8, num_local_experts=12, **absent(
+            "rms_norm_eps", "rope_theta", "num_key_value_heads", "num_experts_per_tok", "rotary_dim", "max_position_embeddings",
+            "tie_word_embeddings", "hidden_act", "scoring_func", "use_routing_bias", "use_qk_norm", "qk_norm_type")),
+        "every key absent that has a default of a small size: whole heads rotate, eps 1e-6, theta 5e6, 8 key heads, 8 experts of a "
+        "token",
+        {"eps": config(rms_norm_eps=1e-5), "rope_theta": config(rope_theta=100.0), "k": config(num_experts_per_tok=7),
+         "whole heads": config(rotary_dim=6), **HEAD_NORM}, scheme="bf16", bias=(0.0, 0.2), scale=SMALL),
+
+    "ernie4_5_moe": Case(
+        ernie4_5_moe(), "as ERNIE-4.5-21B-A3B: softmax with a correction bias [1, experts], two shared experts, interleaved pairs, "
+        "dense first layer, tied head; tensors of multi-token prediction to skip",
+        {"correction bias": NO_BIAS, **SHARED}, scheme="bf16", bias=(0.0, 0.2), tokens=32, extra="mtp"),
+    "ernie4_5_moe_layers": Case(
+        ernie4_5_moe(num_hidden_layers=5, moe_layer_start_index=1, moe_layer_end_index=3, moe_layer_interval=2,
+                     intermediate_size=8,
+                     moe_num_shared_experts=0, moe_norm_min=0.6, tie_word_embeddings=False, head_dim="absent", rope_theta=100,
+                     rope_scaling={"rope_type": "linear", "factor": 2.0}),
+        "dense layers by start, end and interval, no shared expert, moe_norm_min above the sum of the weights, separate head; fused "
+        "expert tensors and config.json of transformers v5",
+        {"moe_norm_min": config(moe_norm_min=1e-12), "linear": no_rope_scaling, "correction bias": NO_BIAS},
+        fused=True, v5=True, bias=(0.0, 0.2)),
+    "ernie4_5_moe_defaults": Case(
+        ernie4_5_moe(num_attention_heads=4, moe_num_experts=12, **absent(
+            "rms_norm_eps", "rope_theta", "num_key_value_heads", "moe_k", "moe_num_shared_experts", "moe_layer_start_index",
+            "moe_layer_end_index", "moe_layer_interval", "use_bias", "max_position_embeddings", "tie_word_embeddings",
+            "hidden_act")),
+        "every key absent that has a default of a small size: theta 5e5, 4 key heads, 6 experts of a token, two shared experts, dense "
+        "first layer, tied head",
+        {"rope_theta": config(rope_theta=100.0), "k": config(moe_k=5), **SHARED}, scheme="bf16", bias=(0.0, 0.1)),
+
+    "dots1": Case(
+        dots1(n_group=4, topk_group=2),
+        "norm of each head, dense first layer, two shared experts, groups, renormalisation, scale",
+        {"correction bias": NO_BIAS, "groups": NO_GROUPS, "renormalisation": config(norm_topk_prob=False),
+         "routed_scaling_factor": config(routed_scaling_factor=1.0), **HEAD_NORM, **SHARED}, scheme="bf16", bias=(-0.55, 0.35)),
+    "dots1_sliding_window": Case(
+        dots1(num_hidden_layers=3, sliding_window=6, max_window_layers=1, attention_bias=True, num_key_value_heads=2,
+              first_k_dense_replace=0, num_experts_per_tok=2),
+        "sliding window from layer max_window_layers on, attention_bias, no dense layer, grouped queries; config.json of "
+        "transformers v5",
+        {"window": config(layer_types=["full_attention"] * 3), "o bias": zero(r"o_proj\.bias"), **QKV_BIAS},
+        scheme="bf16", v5=True, bias=(0.0, 0.2)),
+    "dots1_defaults": Case(
+        dots1(num_attention_heads=32, head_dim=2, **absent(
+            "rms_norm_eps", "rope_theta", "num_key_value_heads", "n_group", "topk_group", "norm_topk_prob", "routed_scaling_factor",
+            "first_k_dense_replace", "attention_bias", "sliding_window", "max_window_layers", "max_position_embeddings",
+            "tie_word_embeddings", "hidden_act", "moe_layer_freq")),
+        "every key absent that has a default of a small size: eps 1e-6, 32 key heads, no renormalisation, scale 1, no dense layer",
+        {"eps": config(rms_norm_eps=1e-5), "no renormalisation": config(norm_topk_prob=True),
+         "routed_scaling_factor": config(routed_scaling_factor=2.5), **HEAD_NORM, **SHARED},
+        scheme="bf16", bias=(0.0, 0.2), scale=SMALL),
+
+    "hy_v3": Case(
+        hy_v3(), "as Hy3-preview: norm of each head, dense first layer, shared expert, correction bias beside the gate under its own "
+        "name, scale; one multi-token-prediction layer to skip",
+        {"correction bias": NO_BIAS, "router_scaling_factor": config(router_scaling_factor=1.0), **HEAD_NORM, **SHARED_MLP},
+        scheme="bf16", bias=(-0.3, 0.3), extra="mtp"),
+    "hy_v3_biases": Case(
+        hy_v3(num_hidden_layers=3, mlp_layer_types=["sparse", "dense", "sparse"], attention_bias=True, mlp_bias=True,
+              num_shared_experts=2, first_k_dense_replace="absent", num_nextn_predict_layers="absent", tie_word_embeddings=True),
+        "mlp_layer_types, two shared experts, attention_bias, mlp_bias of dense and shared MLPs, tied head; fused expert tensors and "
+        "config.json of transformers v5",
+        {"o bias": zero(r"o_proj\.bias"), "dense bias": zero(r"layers\.1\.mlp\.\w+_proj\.bias"),
+         "shared bias": zero(r"shared_experts\.\w+_proj\.bias"), **QKV_BIAS, **SHARED}, fused=True, v5=True, bias=(0.0, 0.2)),
+    "hy_v3_defaults": Case(
+        hy_v3(num_attention_heads=8, head_dim=4, num_experts=12, **absent(
+            "rms_norm_eps", "rope_theta", "num_key_value_heads", "num_experts_per_tok", "num_shared_experts",
+            "router_scaling_factor", "route_norm", "moe_router_use_sigmoid", "moe_router_enable_expert_bias",
+            "first_k_dense_replace", "qk_norm", "attention_bias", "mlp_bias", "enable_moe_fp32_combine", "max_position_embeddings",
+            "tie_word_embeddings", "hidden_act", "expert_hidden_dim", "num_nextn_predict_layers")),
+        "every key absent that has a default of a small size: eps 1e-5, 8 key heads, 8 experts of a token, one shared expert, scale "
+        "2.826, dense first layer",
+        {"eps": config(rms_norm_eps=1e-6), "k": config(num_experts_per_tok=7), "rope_theta": config(rope_theta=100.0),
+         "router_scaling_factor": config(router_scaling_factor=1.0), **HEAD_NORM, **SHARED_MLP},
+        scheme="bf16", bias=(0.0, 0.2), scale=SMALL),
+
     "mixtral_defaults": Case(
         mixtral(num_attention_heads=8, **absent(
             "rms_norm_eps", "rope_theta", "num_key_value_heads", "num_local_experts", "num_experts_per_tok", "sliding_window",
@@ -143,6 +329,11 @@ CASES = {
         "config.json of transformers v5",
         {"sliding window": config(sliding_window=None), "exact window": config(sliding_window=9)},
         scheme="bf16", v5=True, shards=2),
+    "mixtral_awq": Case(
+        mixtral(intermediate_size=16, num_local_experts=4, quantization_config={
+            "bits": 4, "group_size": 16, "modules_to_not_convert": ["gate"], "quant_method": "awq", "version": "gemm",
+            "zero_point": True}),
+        "AWQ: int4 in groups of 16 inputs", scheme="awq"),
     "mixtral_fused_tied": Case(
         mixtral(tie_word_embeddings=True, num_key_value_heads=1),
         "fused expert tensors, mlp.gate, tied head, one key head, F16 weights; config.json of transformers v5", {},
@@ -201,6 +392,72 @@ CASES = {
                   num_experts_per_tok=2, quantization_config={**FP8, "modules_to_not_convert": [
                       "lm_head", "model.layers.0.input_layernorm", "model.layers.0.mlp.gate", "model.layers.1.mlp.gate"]}),
         "FP8 blocks with ragged edges in one file, as the Qwen3 FP8 releases", {**HEAD_NORM}, scheme="fp8"),
+
+    "qwen3_moe_int4": Case(
+        qwen3_moe(moe_intermediate_size=16, head_dim=16, num_experts=4, num_experts_per_tok=2, quantization_config=groups_of(
+            {"num_bits": 4, "type": "int", "strategy": "group", "group_size": 16, "symmetric": False, "actorder": None},
+            "pack-quantized")),
+        "compressed-tensors: int4 in groups of 16 columns with zero points", {**HEAD_NORM}, scheme="int4_asymmetric"),
+    "qwen3_moe_fp8_channel": Case(
+        qwen3_moe(num_experts=4, num_experts_per_tok=2, quantization_config={
+            "activation_scale_ub": 1200.0, "modules_to_not_convert": ["lm_head", "model.layers.0.mlp.gate"],
+            "quant_method": "fbgemm_fp8"}),
+        "fbgemm_fp8: FP8 with a scale for each row", {**HEAD_NORM}, scheme="fp8_channel_f32"),
+    "qwen3_moe_nvfp4": Case(
+        qwen3_moe(moe_intermediate_size=16, head_dim=16, num_experts=4, num_experts_per_tok=2, quantization_config=groups_of(
+            {"num_bits": 4, "type": "float", "strategy": "tensor_group", "group_size": 16}, "nvfp4-pack-quantized")),
+        "compressed-tensors: NVFP4 with a scale for the tensor that divides", {**HEAD_NORM}, scheme="nvfp4"),
+    "qwen3_moe_gptq": Case(
+        qwen3_moe(moe_intermediate_size=16, head_dim=16, num_experts=4, num_experts_per_tok=2, quantization_config={
+            "bits": 4, "checkpoint_format": "gptq", "damp_percent": 0.1, "desc_act": True, "group_size": 16, "lm_head": False,
+            "meta": {"quantizer": ["gptqmodel:2.0.0"]}, "pack_dtype": "int32", "quant_method": "gptq", "sym": False,
+            "static_groups": False, "true_sequential": True}),
+        "GPTQ of version 1: int4 in groups of 16 inputs in another order (desc_act)", {**HEAD_NORM}, scheme="gptq_reordered"),
+    "qwen3_next": Case(
+        qwen3_next(num_hidden_layers=2, full_attention_interval=2),
+        "Gated DeltaNet with two value heads for each key head, over several chunks; output gate, rotation of a quarter of a "
+        "head, zero-centred norms, gated shared expert",
+        {**DELTA, **CENTRED, **GATED, "partial rotation": config(partial_rotary_factor=0.5),
+         "renormalisation": config(norm_topk_prob=False)}, scheme="bf16", tokens=72),
+    "qwen3_next_defaults": Case(
+        qwen3_next(**absent(
+            "full_attention_interval", "partial_rotary_factor", "linear_conv_kernel_dim", "rms_norm_eps", "rope_theta",
+            "rope_scaling", "num_key_value_heads", "norm_topk_prob", "decoder_sparse_step", "mlp_only_layers", "attention_bias",
+            "max_position_embeddings", "tie_word_embeddings", "hidden_act")),
+        "every key absent that has a default of a small size: full attention in every fourth layer, a quarter of a head rotates, "
+        "four taps, 2 key heads, renormalisation",
+        {"eps": config(rms_norm_eps=1e-4), "rope_theta": config(rope_theta=100.0),
+         "partial rotation": config(partial_rotary_factor=0.5),
+         "renormalisation": config(norm_topk_prob=False)}, scheme="bf16", tokens=40, scale={r"embed_tokens": 0.01}),
+    "qwen3_next_variants": Case(
+        qwen3_next(num_hidden_layers=3, layer_types=["full_attention", "linear_attention", "linear_attention"],
+                   linear_num_value_heads=2, linear_key_head_dim=12, linear_value_head_dim=20, linear_conv_kernel_dim=3,
+                   attention_bias=True, mlp_only_layers=[1], norm_topk_prob=False, tie_word_embeddings=True, rope_theta=100,
+                   partial_rotary_factor=0.5, num_key_value_heads=1,
+                   rope_scaling={"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16}),
+        "layer_types, one value head for each key head, values wider than keys, three taps, biases, a dense layer, tied head, "
+        "YaRN of half a head, no renormalisation; fused experts and config.json of transformers v5",
+        {**DELTA, **GATED, **QKV_BIAS, "o bias": zero(r"o_proj\.bias"), "YaRN": rope(rope_type="default"),
+         "partial rotation": rope(partial_rotary_factor=0.25), "no renormalisation": config(norm_topk_prob=True)},
+        scheme="f16", fused=True, v5=True, tokens=70),
+    "qwen3_5_moe": Case(
+        qwen3_5_moe(), "the text part of a multimodal checkpoint, beside tensors of pictures and of drafts; separate projections "
+        "of q, k, v and of their gates", {**DELTA, **GATED}, scheme="bf16", tokens=70, extra="visual"),
+    "qwen3_5_moe_text": Case(
+        qwen3_5_moe_text(linear_num_value_heads=6, linear_value_head_dim=4, num_hidden_layers=3,
+                         layer_types=["linear_attention", "full_attention", "linear_attention"], attention_bias=True),
+        "text alone, three value heads for each key head, biases; fused experts and config.json of transformers v5",
+        {**DELTA, **CENTRED, **GATED, **QKV_BIAS, "partial rotation": rope(partial_rotary_factor=0.5)},
+        fused=True, v5=True, scheme="bf16", tokens=72),
+    "qwen3_5_moe_defaults": Case(
+        qwen3_5_moe_text(num_hidden_layers=4, num_experts=9, moe_intermediate_size=4, **absent(
+            "layer_types", "full_attention_interval", "attn_output_gate", "mamba_ssm_dtype", "linear_conv_kernel_dim",
+            "rms_norm_eps", "rope_parameters", "num_key_value_heads", "num_experts_per_tok", "mlp_only_layers", "attention_bias",
+            "max_position_embeddings", "tie_word_embeddings", "hidden_act", "mtp_num_hidden_layers",
+            "mtp_use_dedicated_embeddings")),
+        "every key absent that has a default of a small size: 8 experts of a token",
+        {"eps": config(rms_norm_eps=1e-4), "rope_theta": config(rope_theta=100.0), "k": config(num_experts_per_tok=7),
+         "partial rotation": config(partial_rotary_factor=0.5)}, scheme="bf16", tokens=16, scale={r"embed_tokens": 0.01, r"mlp\.gate\.": 0.2}),
 
     "olmoe": Case(olmoe(), "norm over the whole query and key vectors, no renormalisation", {
         **HEAD_NORM, "no renormalisation": config(norm_topk_prob=True)}, scheme="f16"),
@@ -453,6 +710,14 @@ CASES = {
             "rope_type": "llama3"}),
         "rope_type llama3 beyond the original context, grouped queries, tied head", {"llama3": no_rope_scaling},
         scheme="bf16", tokens=40),
+    "llama_fp8_tensor": Case(
+        llama(quantization_config={
+            "config_groups": {"group_0": {"input_activations": {"dynamic": False, "num_bits": 8, "type": "float"},
+                                          "weights": {"dynamic": False, "num_bits": 8, "type": "float"}}},
+            "ignore": ["lm_head"], "kv_cache_scheme": None, "producer": {"name": "modelopt", "version": "0.31.0"},
+            "quant_algo": "FP8", "quant_method": "modelopt"}),
+        "ModelOpt: FP8 with one scale for each matrix, and scales of activations, which are not used", {"rope_theta": config(rope_theta=100.0)},
+        scheme="fp8_tensor"),
     "llama_biases": Case(
         llama(attention_bias=True, mlp_bias=True, head_dim=12),
         "attention_bias, mlp_bias and head_dim; config.json of transformers v5",

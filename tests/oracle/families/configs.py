@@ -36,6 +36,81 @@ def deepseek_v2(**changes):
         "aux_loss_alpha": 0.001, "seq_aux": True, "pretraining_tp": 1}, changes)
 
 
+def glm4_moe(**changes):
+    return merged({
+        "architectures": ["Glm4MoeForCausalLM"], "model_type": "glm4_moe", "vocab_size": 48, "hidden_size": 24,
+        "intermediate_size": 16, "moe_intermediate_size": 8, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 12, "n_shared_experts": 1, "n_routed_experts": 8, "num_experts_per_tok": 3,
+        "routed_scaling_factor": 2.5, "n_group": 1, "topk_group": 1, "norm_topk_prob": True, "first_k_dense_replace": 1,
+        "use_qk_norm": False, "partial_rotary_factor": 0.5, "attention_bias": True, "hidden_act": "silu",
+        "max_position_embeddings": 256, "rms_norm_eps": 1e-5, "rope_theta": 10000, "rope_scaling": None,
+        "tie_word_embeddings": False, "num_nextn_predict_layers": 1, "eos_token_id": [1, 2], "pad_token_id": 0,
+        "attention_dropout": 0.0, "initializer_range": 0.02, "torch_dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def glm4_moe_lite(**changes):
+    return merged({
+        "architectures": ["Glm4MoeLiteForCausalLM"], "model_type": "glm4_moe_lite", "vocab_size": 48, "hidden_size": 24,
+        "intermediate_size": 16, "moe_intermediate_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "num_key_value_heads": 2, "n_shared_experts": 1, "n_routed_experts": 8, "num_experts_per_tok": 3,
+        "routed_scaling_factor": 1.8, "kv_lora_rank": 16, "q_lora_rank": 24, "qk_rope_head_dim": 8, "qk_nope_head_dim": 12,
+        "v_head_dim": 20, "n_group": 1, "topk_group": 1, "topk_method": "noaux_tc", "norm_topk_prob": True,
+        "first_k_dense_replace": 1, "hidden_act": "silu", "rms_norm_eps": 1e-5, "max_position_embeddings": 256,
+        "rope_theta": 1000000, "rope_scaling": None, "partial_rotary_factor": 1.0, "attention_bias": False,
+        "tie_word_embeddings": False, "num_nextn_predict_layers": 1, "eos_token_id": [1, 2], "pad_token_id": 0,
+        "attention_dropout": 0.0, "dtype": "bfloat16"}, changes)
+
+
+def minimax_m2(**changes):
+    return merged({
+        "architectures": ["MiniMaxM2ForCausalLM"], "model_type": "minimax_m2", "vocab_size": 48, "hidden_size": 24,
+        "intermediate_size": 8, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 12,
+        "rotary_dim": 6, "num_local_experts": 8, "num_experts_per_tok": 3, "scoring_func": "sigmoid", "use_routing_bias": True,
+        "use_qk_norm": True, "qk_norm_type": "per_layer", "shared_intermediate_size": 0, "shared_moe_mode": "sigmoid",
+        "attn_type_list": [1, 1], "layernorm_full_attention_beta": 1.0, "layernorm_linear_attention_beta": 1.0,
+        "layernorm_mlp_beta": 1.0, "mlp_intermediate_size": 64, "use_mtp": True, "num_mtp_modules": 3,
+        "mtp_transformer_layers": 1, "hidden_act": "silu", "max_position_embeddings": 256, "rms_norm_eps": 1e-6,
+        "rope_theta": 5000000, "sliding_window": None, "tie_word_embeddings": False, "router_aux_loss_coef": 0.001,
+        "router_jitter_noise": 0.0, "output_router_logits": False, "attention_dropout": 0.0, "initializer_range": 0.02,
+        "bos_token_id": None, "eos_token_id": None, "torch_dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def ernie4_5_moe(**changes):
+    return merged({
+        "architectures": ["Ernie4_5_MoeForCausalLM"], "model_type": "ernie4_5_moe", "vocab_size": 48, "hidden_size": 24,
+        "intermediate_size": 16, "moe_intermediate_size": 8, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 12, "moe_k": 3, "moe_num_experts": 8, "moe_num_shared_experts": 2,
+        "moe_layer_start_index": 1, "moe_layer_end_index": 1, "moe_layer_interval": 1, "moe_capacity": [64, 64, 64],
+        "moe_gate": "topk", "moe_use_aux_free": True, "use_bias": False, "hidden_act": "silu", "max_position_embeddings": 256,
+        "rms_norm_eps": 1e-5, "rope_theta": 500000, "tie_word_embeddings": True, "num_nextn_predict_layers": 1,
+        "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0, "torch_dtype": "bfloat16", "use_cache": False}, changes)
+
+
+def dots1(**changes):
+    return merged({
+        "architectures": ["Dots1ForCausalLM"], "model_type": "dots1", "vocab_size": 48, "hidden_size": 24,
+        "intermediate_size": 16, "moe_intermediate_size": 8, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 4, "head_dim": 12, "n_shared_experts": 2, "n_routed_experts": 8, "num_experts_per_tok": 3,
+        "routed_scaling_factor": 2.5, "n_group": 1, "topk_group": 1, "norm_topk_prob": True, "first_k_dense_replace": 1,
+        "moe_layer_freq": 1, "attention_bias": False, "sliding_window": None, "max_window_layers": 2, "hidden_act": "silu",
+        "max_position_embeddings": 256, "rms_norm_eps": 1e-5, "rope_theta": 10000000, "rope_scaling": None,
+        "tie_word_embeddings": False, "attention_dropout": 0.0, "initializer_range": 0.02, "bos_token_id": None,
+        "eos_token_id": 1, "torch_dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def hy_v3(**changes):
+    return merged({
+        "architectures": ["HYV3ForCausalLM"], "model_type": "hy_v3", "vocab_size": 48, "hidden_size": 24,
+        "intermediate_size": 16, "moe_intermediate_size": 8, "expert_hidden_dim": 8, "num_hidden_layers": 2,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 12, "num_experts": 8, "num_experts_per_tok": 3,
+        "num_shared_experts": 1, "router_scaling_factor": 2.826, "route_norm": True, "moe_router_use_sigmoid": True,
+        "moe_router_enable_expert_bias": True, "first_k_dense_replace": 1, "qk_norm": True, "attention_bias": False,
+        "mlp_bias": False, "enable_moe_fp32_combine": False, "enable_lm_head_fp32": True,
+        "enable_attention_fp32_softmax": False, "hidden_act": "silu", "max_position_embeddings": 256, "rms_norm_eps": 1e-5,
+        "rope_theta": 11158840.0, "tie_word_embeddings": False, "num_nextn_predict_layers": 1, "eos_token_id": 1,
+        "torch_dtype": "bfloat16", "use_cache": True}, changes)
+
+
 def mixtral(**changes):
     return merged({
         "architectures": ["MixtralForCausalLM"], "model_type": "mixtral", "vocab_size": 64, "hidden_size": 32,
@@ -69,6 +144,47 @@ def qwen3_moe(**changes):
         "use_sliding_window": False, "sliding_window": None, "max_window_layers": 48, "tie_word_embeddings": False,
         "router_aux_loss_coef": 0.001, "output_router_logits": False, "attention_dropout": 0.0, "initializer_range": 0.02,
         "bos_token_id": 0, "eos_token_id": 0, "torch_dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def qwen3_next(**changes):
+    return merged({
+        "architectures": ["Qwen3NextForCausalLM"], "model_type": "qwen3_next", "vocab_size": 40, "hidden_size": 16,
+        "intermediate_size": 24, "moe_intermediate_size": 8, "shared_expert_intermediate_size": 12, "num_hidden_layers": 4,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16, "partial_rotary_factor": 0.25,
+        "linear_conv_kernel_dim": 4, "linear_key_head_dim": 8, "linear_value_head_dim": 12, "linear_num_key_heads": 2,
+        "linear_num_value_heads": 4, "full_attention_interval": 4, "num_experts": 5, "num_experts_per_tok": 2,
+        "norm_topk_prob": True, "decoder_sparse_step": 1, "mlp_only_layers": [], "hidden_act": "silu",
+        "max_position_embeddings": 256, "rms_norm_eps": 1e-6, "rope_theta": 10000, "rope_scaling": None,
+        "attention_bias": False, "attention_dropout": 0.0, "tie_word_embeddings": False, "router_aux_loss_coef": 0.001,
+        "output_router_logits": False, "initializer_range": 0.02, "bos_token_id": 0, "eos_token_id": 0,
+        "torch_dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def qwen3_5_moe_text(**changes):
+    return merged({
+        "architectures": ["Qwen3_5MoeForCausalLM"], "model_type": "qwen3_5_moe_text", "vocab_size": 40, "hidden_size": 16,
+        "moe_intermediate_size": 8, "shared_expert_intermediate_size": 12, "num_hidden_layers": 2,
+        "layer_types": ["linear_attention", "full_attention"], "num_attention_heads": 4, "num_key_value_heads": 2,
+        "head_dim": 16, "linear_conv_kernel_dim": 4, "linear_key_head_dim": 8, "linear_value_head_dim": 8,
+        "linear_num_key_heads": 2, "linear_num_value_heads": 4, "full_attention_interval": 4, "attn_output_gate": True,
+        "mamba_ssm_dtype": "float32", "num_experts": 5, "num_experts_per_tok": 2, "mlp_only_layers": [],
+        "hidden_act": "silu", "max_position_embeddings": 256, "rms_norm_eps": 1e-6,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 10000, "partial_rotary_factor": 0.25,
+                            "mrope_interleaved": True, "mrope_section": [1, 1, 0]},
+        "attention_bias": False, "attention_dropout": 0.0, "tie_word_embeddings": False, "router_aux_loss_coef": 0.001,
+        "mtp_num_hidden_layers": 1, "mtp_use_dedicated_embeddings": False, "initializer_range": 0.02, "eos_token_id": 0,
+        "dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def qwen3_5_moe(**changes):
+    """The multimodal model, as its checkpoints are published: `changes` are of its text part."""
+    text = {key: value for key, value in qwen3_5_moe_text(**changes).items() if key != "architectures"}
+    return {"architectures": ["Qwen3_5MoeForConditionalGeneration"], "model_type": "qwen3_5_moe", "text_config": text,
+            "image_token_id": 38, "video_token_id": 39, "vision_start_token_id": 36, "vision_end_token_id": 37,
+            "tie_word_embeddings": False,
+            "vision_config": {"model_type": "qwen3_5_moe", "depth": 1, "hidden_size": 8, "intermediate_size": 8, "num_heads": 1,
+                              "out_hidden_size": 16, "patch_size": 2, "temporal_patch_size": 1, "spatial_merge_size": 1,
+                              "num_position_embeddings": 4}}
 
 
 def olmoe(**changes):

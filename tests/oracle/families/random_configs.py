@@ -71,6 +71,8 @@ class Draw:
             self.refusable(key, value)
 
 
+LATENT = {"deepseek_v2", "deepseek_v3", "kimi_k2", "glm4_moe_lite"}
+DRAFTS = {"deepseek_v3", "kimi_k2", "glm4_moe", "glm4_moe_lite", "ernie4_5_moe", "hy_v3"}   # multi-token prediction
 SIZE = 0.03                                                       # how often a large default is taken
 
 
@@ -150,8 +152,11 @@ def longrope(draw, width):
     return rope
 
 
-def rotary(draw, width):
-    """rope_theta and scaling, spelled as before or as since transformers v5. width: of the part of a head that turns."""
+def rotary(draw, width, part=False, spelled=True):
+    """rope_theta and scaling, spelled as before or as since transformers v5. width: of a head. part: the family turns as much of
+    it as partial_rotary_factor says; not spelled: another key has said it."""
+    if part:
+        width = rotated_part(draw, width)
     kinds = ["absent", "absent", "default", "linear", "llama3", "yarn", "yarn", "yarn"]
     kind = draw.some(kinds + ["dynamic", "longrope"] * (width >= 4))
     parameters = {"yarn": lambda: yarn(draw), "longrope": lambda: longrope(draw, width),
@@ -178,8 +183,19 @@ def rotary(draw, width):
         draw.config["rope_scaling"] = {**{name: kind for name in spelling}, **parameters}
     elif draw.chance(0.5):
         draw.config["rope_scaling"] = None
-    if draw.chance(0.03):
+    if spelled and not part and draw.chance(0.03):
         draw.foreign("partial_rotary_factor", draw.some((0.5, 1.0)))
+
+
+def rotated_part(draw, width):
+    """partial_rotary_factor, by which an even number of elements turn."""
+    even = lambda factor: whole(factor) and int(width * factor) >= 2 and int(width * factor) % 2 == 0
+    default = {"glm4_moe": 0.5}.get(draw.config["model_type"], 1.0)
+    if even(default) and draw.chance(draw.absent):
+        return int(width * default)
+    factor = draw.some([f for f in (0.25, 0.5, 0.7, 1.0) if even(f)])
+    draw.config["partial_rotary_factor"] = factor
+    return int(width * factor)
 
 
 def window(draw):
@@ -209,7 +225,7 @@ def experts(draw, count, most, multiple=1, share=1.0):
     k = draw("num_experts_per_tok", [k for k in (1, 2, 2, 3, 4) if k <= most * share],
              fits=lambda k: whole(k) and k <= most * share)
     draw(count, [n for n in range(2, most + 1) if n % multiple == 0 and n * share >= k], SIZE,
-         lambda n: n % multiple == 0 and n * share >= k)
+         lambda n: whole(n) and n % multiple == 0 and n * share >= k)
     return k
 
 
@@ -223,8 +239,8 @@ def dense_moe(draw):
     draw("norm_topk_prob", (True, False))
 
 
-def deepseek(draw, generation):
-    common(draw)
+def latent(draw):
+    """Multi-head latent attention; the width of the part of a head that turns."""
     count = draw("num_attention_heads", (1, 2, 2, 4), SIZE)
     draw("num_key_value_heads", (count,), fits=lambda n: n in (None, count))
     draw("hidden_size", [n for n in (16, 32, 48) if n % count == 0] or [count], SIZE, lambda n: n % count == 0)
@@ -234,13 +250,19 @@ def deepseek(draw, generation):
     width = draw("qk_rope_head_dim", (2, 4, 8, 16), 0.2)
     draw("v_head_dim", (4, 6, 12, 16), 0.2)
     draw("attention_bias", (True, False))
+    return width
+
+
+def mixture_sizes(draw):
     draw("intermediate_size", (8, 24), SIZE)
     draw("moe_intermediate_size", (4, 8, 12), SIZE)
-    draw("first_k_dense_replace", range(0, layers(draw) + 1))
-    draw("n_shared_experts", (None, 1, 2))
+
+
+def mixture(draw, limited=True, best_of=2):
+    """The feed-forward layers of DeepSeek."""
+    mixture_sizes(draw)
+    draw("n_shared_experts", (None, 1, 2), fits=whole)
     draw("routed_scaling_factor", (1.0, 1.5, 2.5, 16.0))
-    rotary(draw, width)
-    limited = generation == 3 or draw("topk_method", ("greedy", "group_limited_greedy")) == "group_limited_greedy"
     if limited:
         groups = draw("n_group", (1, 2, 4), fits=whole)
         kept = draw("topk_group", range(1, groups + 1), fits=lambda n: whole(n) and n <= groups)
@@ -248,8 +270,27 @@ def deepseek(draw, generation):
         groups, kept = 1, 1
         draw("n_group", (None, 1, 2))
         draw("topk_group", (None, 1))
-    most = max(16, 2 * groups)
-    experts(draw, "n_routed_experts", most, groups * (2 if generation == 3 else 1), kept / groups)
+    experts(draw, "n_routed_experts", max(16, 2 * groups), groups * best_of, kept / groups)
+
+
+def draft_layers(draw):
+    if draw.chance(0.3):
+        draw.config["num_nextn_predict_layers"] = draw.some((0, 1))
+
+
+def mlp_layer_types(draw):
+    if draw.chance(0.5) and layers(draw) <= 8:
+        draw.config["mlp_layer_types"] = [draw.some(("dense", "sparse", "sparse")) for _ in range(layers(draw))]
+    elif draw.chance(0.2):
+        draw.config["mlp_layer_types"] = None
+
+
+def deepseek(draw, generation):
+    common(draw)
+    rotary(draw, latent(draw))
+    draw("first_k_dense_replace", range(0, layers(draw) + 1))
+    limited = generation == 3 or draw("topk_method", ("greedy", "group_limited_greedy")) == "group_limited_greedy"
+    mixture(draw, limited, generation - 1)
     draw("norm_topk_prob", (True, False) if generation == 3 else (False,))
     for key, value in {"moe_layer_freq": 1, "ep_size": 1, "seq_aux": True, "aux_loss_alpha": 0.001, "pretraining_tp": 1,
                        "scoring_func": "sigmoid" if generation == 3 else "softmax"}.items():
@@ -262,14 +303,94 @@ def deepseek_v3(draw):
     draw("rope_interleave", (True, False))
     if draw.chance(0.3):
         draw.config["topk_method"] = "noaux_tc"
-    if draw.chance(0.3):
-        draw.config["num_nextn_predict_layers"] = draw.some((0, 1))
+    draft_layers(draw)
 
 
 def deepseek_v2(draw):
     deepseek(draw, 2)
     if draw.chance(0.05):
         draw.refusable(draw.some(("norm_topk_prob", "mlp_bias")), True)
+
+
+def glm4_moe(draw):
+    common(draw)
+    rotary(draw, heads(draw), part=True)
+    mixture(draw)
+    draw("first_k_dense_replace", range(0, layers(draw) + 1))
+    draw("norm_topk_prob", (True, False))
+    draw("attention_bias", (True, False))
+    draw("use_qk_norm", (True, False))
+    draft_layers(draw)
+
+
+def glm4_moe_lite(draw):
+    common(draw)
+    rotary(draw, latent(draw))
+    mixture(draw)
+    mlp_layer_types(draw)
+    draw("norm_topk_prob", (True, False))
+    draw("rope_interleave", (True, False))
+    draft_layers(draw)
+    if draw.chance(0.05):
+        draw.refusable("first_k_dense_replace", draw.some((0, 1, 2)))
+
+
+def minimax_m2(draw):
+    common(draw)
+    width = heads(draw, "field")
+    if draw.chance(0.5):
+        part = draw.some([n for n in range(2, width + 1, 2)])
+        draw.config["rotary_dim"] = part
+        rotary(draw, part, spelled=False)
+    else:
+        rotary(draw, width, part=True)
+    experts(draw, "num_local_experts", 12)
+    draw("intermediate_size", (4, 8), SIZE)
+
+
+def ernie4_5_moe(draw):
+    common(draw)
+    rotary(draw, heads(draw))
+    mixture_sizes(draw)
+    draw("moe_num_shared_experts", (0, 1, 2))
+    k = draw("moe_k", (1, 2, 3, 4))
+    draw("moe_num_experts", [n for n in range(2, 13) if n >= k], SIZE)
+    draw("moe_layer_start_index", range(0, layers(draw) + 1))
+    draw("moe_layer_end_index", (-1, *range(0, layers(draw))))
+    draw("moe_layer_interval", (1, 1, 2))
+    draw("moe_norm_min", (1e-12, 0.3, 0.8))
+    draw("use_bias", (False, None))
+    if draw.chance(0.03):
+        draw.refusable("use_bias", True)
+    draft_layers(draw)
+
+
+def dots1(draw):
+    common(draw)
+    rotary(draw, heads(draw))
+    mixture(draw)
+    draw("first_k_dense_replace", range(0, layers(draw) + 1))
+    draw("norm_topk_prob", (True, False))
+    draw("attention_bias", (True, False))
+    width = draw("sliding_window", (None, 1, 5, 20, 4096))
+    draw("max_window_layers", range(0, layers(draw) + 1))
+    if draw.chance(0.3) and layers(draw) <= 8:
+        kinds = ("sliding_attention", "full_attention") if width else ("full_attention",)
+        draw.config["layer_types"] = [draw.some(kinds) for _ in range(layers(draw))]
+
+
+def hy_v3(draw):
+    common(draw)
+    rotary(draw, heads(draw, "field"))
+    mixture_sizes(draw)
+    draw("num_shared_experts", (1, 2))
+    experts(draw, "num_experts", 12)
+    mlp_layer_types(draw)
+    draw("router_scaling_factor", (1.0, 2.826))
+    draw("attention_bias", (True, False))
+    draw("mlp_bias", (True, False))
+    draw("enable_moe_fp32_combine", (True, False))
+    draft_layers(draw)
 
 
 def mixtral(draw):
@@ -307,6 +428,44 @@ def qwen3_moe(draw):
         draw.config |= {"shared_expert_intermediate_size": 0, "use_qk_norm": True}
     if draw.chance(0.1) and layers(draw) <= 8 and not use:
         draw.config["layer_types"] = ["full_attention"] * layers(draw)
+
+
+def gated_delta(draw):
+    """What qwen3_next and qwen3_5_moe_text share."""
+    common(draw)
+    width = heads(draw, "field")
+    fits = lambda share: int(width * share) % 2 == 0 and width * share >= 2
+    share = draw("partial_rotary_factor", [x for x in (0.25, 0.5, 0.75, 1.0) if fits(x)], fits=fits, default=0.25)
+    rotary(draw, int(width * share))
+    keys = draw("linear_num_key_heads", (1, 1, 2, 3), SIZE)
+    draw("linear_num_value_heads", (keys, 2 * keys, 3 * keys), SIZE, lambda n: n % keys == 0)
+    draw("linear_key_head_dim", (2, 4, 8, 12, 17), SIZE)
+    draw("linear_value_head_dim", (1, 4, 8, 16, 20), SIZE)
+    draw("linear_conv_kernel_dim", (1, 2, 3, 4, 5))
+    experts(draw, "num_experts", 10)
+    draw("moe_intermediate_size", (4, 8, 12), SIZE)
+    draw("shared_expert_intermediate_size", (8, 20), SIZE)
+    draw("attention_bias", (True, False))
+    if draw.chance(0.6) and layers(draw) <= 8:
+        draw.config["layer_types"] = [draw.some(("linear_attention", "linear_attention", "full_attention"))
+                                      for _ in range(layers(draw))]
+        if draw.chance(0.3):
+            draw.config["full_attention_interval"] = 4
+    else:
+        draw("full_attention_interval", (1, 2, 3, 4), default=4)
+
+
+def qwen3_next(draw):
+    gated_delta(draw)
+    dense_moe(draw)
+
+
+def qwen3_5_moe_text(draw):
+    gated_delta(draw)
+    if draw.chance(0.3):
+        draw.config |= {"attn_output_gate": True, "mamba_ssm_dtype": "float32", "mlp_only_layers": []}
+    if draw.chance(0.3):
+        draw.config |= {"mtp_num_hidden_layers": 1, "mtp_use_dedicated_embeddings": False}
 
 
 def olmoe(draw):
@@ -557,10 +716,35 @@ def qwen3(draw):
     qwen_windows(draw)
 
 
-FAMILIES = {"deepseek_v2": deepseek_v2, "deepseek_v3": deepseek_v3, "kimi_k2": deepseek_v3, "mixtral": mixtral,
-            "qwen2_moe": qwen2_moe, "qwen3_moe": qwen3_moe, "olmoe": olmoe, "gpt_oss": gpt_oss, "gemma4_text": gemma4_text,
-            "laguna": laguna, "mellum": mellum, "afmoe": afmoe, "granitemoe": granitemoe, "llama4_text": llama4_text,
-            "mimo_v2_flash": mimo_v2_flash, "llama": llama, "mistral": mistral, "qwen2": qwen2, "qwen3": qwen3}
+FAMILIES = {
+    "deepseek_v2": deepseek_v2,
+    "deepseek_v3": deepseek_v3,
+    "kimi_k2": deepseek_v3,
+    "glm4_moe": glm4_moe,
+    "glm4_moe_lite": glm4_moe_lite,
+    "minimax_m2": minimax_m2,
+    "ernie4_5_moe": ernie4_5_moe,
+    "dots1": dots1,
+    "hy_v3": hy_v3,
+    "mixtral": mixtral,
+    "qwen2_moe": qwen2_moe,
+    "qwen3_moe": qwen3_moe,
+    "olmoe": olmoe,
+    "gpt_oss": gpt_oss,
+    "gemma4_text": gemma4_text,
+    "laguna": laguna,
+    "mellum": mellum,
+    "afmoe": afmoe,
+    "granitemoe": granitemoe,
+    "llama4_text": llama4_text,
+    "mimo_v2_flash": mimo_v2_flash,
+    "llama": llama,
+    "mistral": mistral,
+    "qwen2": qwen2,
+    "qwen3": qwen3,
+    "qwen3_next": qwen3_next,
+    "qwen3_5_moe_text": qwen3_5_moe_text,
+}
 
 # Training, generation and other tools: nothing here changes what a model computes.
 HARMLESS = {
@@ -615,15 +799,14 @@ def random_case(model_type, seed):
     if model_type == "gpt_oss" and config.get("intermediate_size", 2880) % 32 == 0 \
             and config.get("hidden_size", 2880) % 32 == 0 and draw.chance(0.7):
         case.scheme = "mxfp4"
-    if model_type in ("deepseek_v3", "kimi_k2") and draw.chance(0.3):
+    if model_type in ("deepseek_v3", "kimi_k2", "glm4_moe", "minimax_m2") and draw.chance(0.3):
         case.scheme = "fp8"
         config["quantization_config"] = {"activation_scheme": "dynamic", "fmt": "e4m3", "quant_method": "fp8",
                                          "weight_block_size": [128, 128]}
-    if model_type in ("deepseek_v3", "kimi_k2") and draw.chance(0.3) \
-            and config.get("num_nextn_predict_layers", 1):
+    if model_type in DRAFTS and draw.chance(0.3) and config.get("num_nextn_predict_layers", 1):
         case.extra = "mtp"
     elif config.get("tie_word_embeddings") and draw.chance(0.2):
         case.extra = "lm_head"
-    elif "deepseek" not in model_type and model_type != "kimi_k2" and draw.chance(0.1):
+    elif model_type not in LATENT and draw.chance(0.1):
         case.extra = "inv_freq"
     return case

@@ -22,6 +22,8 @@ def randomise(bias=None, scale=None):
                 p.uniform_(0.5, 1.5)
             elif "embed_tokens" in name:
                 p.normal_(0, 0.7 if tied else 1.0)
+            elif name.endswith("A_log"):
+                p.uniform_(-6, 0)                                 # heads that forget slowly and at once
             elif name.endswith("sinks"):
                 p.normal_(0, 1.5)
             elif name.endswith("bias"):
@@ -38,6 +40,11 @@ def mtp_layer(config, tensors):
     """The tensors of a multi-token-prediction layer: those of the last layer, renamed and shuffled, and its own."""
     layer, hidden, vocab = config["num_hidden_layers"], config["hidden_size"], config["vocab_size"]
     last, own = f"model.layers.{layer - 1}.", f"model.layers.{layer}."
+    if config["model_type"] == "ernie4_5_moe":
+        extra = {f"model.mtp_block.0.{name.removeprefix(last)}": t.clone() for name, t in tensors.items()
+                 if name.startswith(last)}
+        return extra | {f"model.mtp_{name}.0.weight": torch.rand(hidden) for name in ("emb_norm", "hidden_norm")} | {
+            "model.mtp_linear_proj.0.weight": torch.randn(hidden, 2 * hidden)}
     extra = {own + name.removeprefix(last): t.flatten()[torch.randperm(t.numel())].view_as(t)
              for name, t in tensors.items() if name.startswith(last)}
     extra |= {own + f"{name}.weight": torch.rand(hidden) for name in ("enorm", "hnorm", "shared_head.norm")}
@@ -57,9 +64,16 @@ def lm_head(config, tensors):
     return {"lm_head.weight": tensors["model.embed_tokens.weight"].clone()}
 
 
-EXTRA = {"mtp": mtp_layer, "inv_freq": inv_freq, "lm_head": lm_head}
+def other_modalities(config, tensors):
+    """Some tensors of a vision tower, and of the drafts of Qwen3.5."""
+    return {"model.visual.patch_embed.proj.weight": torch.randn(8, 3, 1, 2, 2), "model.visual.merger.norm.weight": torch.rand(8),
+            "mtp.fc.weight": torch.randn(16, 32), "mtp.layers.0.input_layernorm.weight": torch.rand(16)}
+
+
+EXTRA = {"mtp": mtp_layer, "inv_freq": inv_freq, "lm_head": lm_head, "visual": other_modalities}
 
 
 def ignored(config):
     """The names of EXTRA, as a pattern."""
-    return rf"model\.layers\.{config['num_hidden_layers']}\.|.*\.inv_freq$|lm_head\.weight$"
+    layers = config.get("text_config", config)["num_hidden_layers"]
+    return rf"model\.layers\.{layers}\.|model\.mtp_|.*\.inv_freq$|lm_head\.weight$|model\.visual\.|mtp\."

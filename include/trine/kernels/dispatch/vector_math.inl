@@ -28,8 +28,17 @@ TRINE_DECL void rms_norm_row(Isa isa, std::span<const float> x, std::span<const 
   TRINE_DISPATCH(isa, rms_norm_row(x.data(), gain.data(), epsilon, x.size(), y.data()));
 }
 
+TRINE_DECL void l2_normalize_row(Isa isa, std::span<float> x, float epsilon, float scale) noexcept {
+  TRINE_DISPATCH(isa, l2_normalize_row(x.data(), x.size(), epsilon, scale));
+}
+
 TRINE_DECL void sigmoid_multiply(Isa isa, std::span<const float> gate, std::span<float> y) noexcept {
   TRINE_DISPATCH(isa, sigmoid_multiply(gate.data(), y.size(), y.data()));
+}
+
+TRINE_DECL void convolve_silu_row(Isa isa, const float* const* x, std::size_t taps, const float* weight, std::size_t ld,
+                                  std::span<float> y) noexcept {
+  TRINE_DISPATCH(isa, convolve_silu_row(x, taps, weight, ld, y.size(), y.data()));
 }
 
 TRINE_DECL void add_inplace(Isa isa, std::span<const float> x, std::span<float> y) noexcept {

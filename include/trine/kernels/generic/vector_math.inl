@@ -59,6 +59,17 @@ inline void rms_norm_row(const float* x, const float* gain, float epsilon, std::
   if (i < n) mul(mul(Vec::load_part(x + i, n - i), scale), Vec::load_part(gain + i, n - i)).store_part(y + i, n - i);
 }
 
+/// x[i] = scale x[i] / sqrt(sum(x^2) + epsilon)
+inline void l2_normalize_row(float* x, std::size_t n, float epsilon, float scale) noexcept {
+  Vec squares = Vec::zero();
+  std::size_t i = 0;
+  for (; i + Vec::lanes <= n; i += Vec::lanes) squares = fma(Vec::load(x + i), Vec::load(x + i), squares);
+  if (i < n) squares = fma(Vec::load_part(x + i, n - i), Vec::load_part(x + i, n - i), squares);
+  const Vec factor = Vec::broadcast(scale / std::sqrt(sum(squares) + epsilon));
+  for (i = 0; i + Vec::lanes <= n; i += Vec::lanes) mul(Vec::load(x + i), factor).store(x + i);
+  if (i < n) mul(Vec::load_part(x + i, n - i), factor).store_part(x + i, n - i);
+}
+
 /// y[i] *= sigmoid(gate[i])
 inline void sigmoid_multiply(const float* gate, std::size_t n, float* y) noexcept {
   const Vec one = Vec::broadcast(1.0F);
@@ -66,6 +77,22 @@ inline void sigmoid_multiply(const float* gate, std::size_t n, float* y) noexcep
   std::size_t i = 0;
   for (; i + Vec::lanes <= n; i += Vec::lanes) gated(Vec::load(y + i), Vec::load(gate + i)).store(y + i);
   if (i < n) gated(Vec::load_part(y + i, n - i), Vec::load_part(gate + i, n - i)).store_part(y + i, n - i);
+}
+
+/// y[i] = silu(sum_t weight[t, i] x_t[i])
+inline void convolve_silu_row(const float* const* x, std::size_t taps, const float* weight, std::size_t ld,
+                              std::size_t n, float* y) noexcept {
+  std::size_t i = 0;
+  for (; i + Vec::lanes <= n; i += Vec::lanes) {
+    Vec sum = Vec::zero();
+    for (std::size_t t = 0; t < taps; ++t) sum = fma(Vec::load(weight + t * ld + i), Vec::load(x[t] + i), sum);
+    silu(sum).store(y + i);
+  }
+  if (i == n) return;
+  Vec sum = Vec::zero();
+  for (std::size_t t = 0; t < taps; ++t)
+    sum = fma(Vec::load_part(weight + t * ld + i, n - i), Vec::load_part(x[t] + i, n - i), sum);
+  silu(sum).store_part(y + i, n - i);
 }
 
 /// y[i] += x[i]

@@ -5,17 +5,23 @@
 #include <trine/model/architectures/afmoe.hpp>
 #include <trine/model/architectures/all.hpp>
 #include <trine/model/architectures/deepseek.hpp>
+#include <trine/model/architectures/dots.hpp>
+#include <trine/model/architectures/ernie.hpp>
 #include <trine/model/architectures/gemma4.hpp>
+#include <trine/model/architectures/glm.hpp>
 #include <trine/model/architectures/gpt_oss.hpp>
 #include <trine/model/architectures/granite_moe.hpp>
+#include <trine/model/architectures/hunyuan.hpp>
 #include <trine/model/architectures/laguna.hpp>
 #include <trine/model/architectures/llama.hpp>
 #include <trine/model/architectures/llama4.hpp>
 #include <trine/model/architectures/mellum.hpp>
 #include <trine/model/architectures/mimo.hpp>
+#include <trine/model/architectures/minimax.hpp>
 #include <trine/model/architectures/mixtral.hpp>
 #include <trine/model/architectures/olmoe.hpp>
 #include <trine/model/architectures/qwen_moe.hpp>
+#include <trine/model/architectures/qwen_next.hpp>
 #include <trine/model/architectures/trine.hpp>
 #include <trine/model/transformer.hpp>
 
@@ -28,9 +34,18 @@ TRINE_DECL ArchitectureRegistry all_architectures() {
       {"deepseek_v2", build_deepseek_v2},
       {"deepseek_v3", build_deepseek_v3},
       {"kimi_k2", build_deepseek_v3},
+      {"glm4_moe", build_glm4_moe},
+      {"glm4_moe_lite", build_glm4_moe_lite},
+      {"minimax_m2", build_minimax_m2},
+      {"ernie4_5_moe", build_ernie4_5_moe},
+      {"dots1", build_dots1},
+      {"hy_v3", build_hy_v3},
       {"mixtral", build_mixtral},
       {"qwen2_moe", build_qwen2_moe},
       {"qwen3_moe", build_qwen3_moe},
+      {"qwen3_next", build_qwen3_next},
+      {"qwen3_5_moe", build_qwen3_5_moe},
+      {"qwen3_5_moe_text", build_qwen3_5_moe_text},
       {"olmoe", build_olmoe},
       {"gpt_oss", build_gpt_oss},
       {"gemma4", build_gemma4},

@@ -44,6 +44,7 @@ struct NormNames {
 /// What some families have besides their layers.
 struct DecoderOptions {
   NormNames norms = {};
+  RmsNorm::Stored norm_stored = RmsNorm::Stored::gain;
   float embedding_scale = 1.0F;
   float update_scale = 1.0F;  // Block::update_scale
   LogitOptions logits = {};
@@ -95,9 +96,9 @@ struct TextPart {
     const WeightScope scope = model / "layers" / index;
     const auto norm = [&](std::string_view name) -> std::optional<RmsNorm> {
       if (name.empty()) return std::nullopt;
-      return RmsNorm(scope / name, hidden, config.rms_norm_eps);
+      return RmsNorm(scope / name, hidden, config.rms_norm_eps, options.norm_stored);
     };
-    RmsNorm attention_norm(scope / options.norms.attention, hidden, config.rms_norm_eps);
+    RmsNorm attention_norm(scope / options.norms.attention, hidden, config.rms_norm_eps, options.norm_stored);
     std::optional<RmsNorm> feed_forward_norm = norm(options.norms.feed_forward);
     std::optional<RmsNorm> post_attention_norm = norm(options.norms.post_attention);
     std::optional<RmsNorm> post_feed_forward_norm = norm(options.norms.post_feed_forward);
@@ -120,20 +121,29 @@ struct TextPart {
   built.info.max_position_embeddings = config.max_position_embeddings;
   built.transformer = std::make_unique<Transformer>(
       std::move(embedding), std::move(blocks),
-      OutputHead(RmsNorm(model / "norm", hidden, config.rms_norm_eps), std::move(head), 1, options.logits),
+      OutputHead(RmsNorm(model / "norm", hidden, config.rms_norm_eps, options.norm_stored), std::move(head), 1,
+                 options.logits),
       config.tie_word_embeddings);
   return built;
 }
 
-/// Reads the rotary settings. head_dim: the width of the rotated part of a head. pairs: of the published checkpoint;
-/// rows of converted files may be permuted for interleaved ones: "rope_interleave".
+/// How a family rotates the heads of its checkpoints.
+struct HeadRotation {
+  std::optional<std::size_t> rotary_dim = std::nullopt;  // see RopeContext
+  RotaryPairs pairs = RotaryPairs::half_split;
+};
+
+/// Reads the rotary settings of heads of `head_dim`. Rows of converted files may be permuted for interleaved pairs:
+/// "rope_interleave".
 [[nodiscard]] inline std::shared_ptr<const Rotary> read_rotary(HfConfigReader& reader, const HfConfig& config,
-                                                               std::size_t head_dim,
-                                                               RotaryPairs pairs = RotaryPairs::half_split) {
-  const RopeOptions rope = read_rope(
-      reader, {.head_dim = head_dim, .max_position_embeddings = config.max_position_embeddings}, reader.notes());
+                                                               std::size_t head_dim, const HeadRotation& family = {}) {
+  const RopeOptions rope = read_rope(reader,
+                                     {.head_dim = head_dim,
+                                      .max_position_embeddings = config.max_position_embeddings,
+                                      .rotary_dim = family.rotary_dim},
+                                     reader.notes());
   const bool interleaved = reader.boolean_or("rope_interleave", false);
-  return std::make_shared<const Rotary>(rope_frequencies(rope), interleaved ? RotaryPairs::interleaved : pairs,
+  return std::make_shared<const Rotary>(rope_frequencies(rope), interleaved ? RotaryPairs::interleaved : family.pairs,
                                         head_dim, config.max_position_embeddings);
 }
 
@@ -193,6 +203,13 @@ struct RotaryByType {
   return grouped_query(layer, hidden_size, heads, std::move(rotary), pattern_of(context, window), options, pairs);
 }
 
+/// An MLP whose three projections have biases, or not. Throws WeightError.
+[[nodiscard]] inline GatedMlp gated_mlp(const WeightScope& scope, std::size_t hidden, std::size_t ffn,
+                                        Linear::Bias bias) {
+  return {Linear(scope / "gate_proj", hidden, ffn, bias), Linear(scope / "up_proj", hidden, ffn, bias),
+          Linear(scope / "down_proj", ffn, hidden, bias)};
+}
+
 /// The names of an expert's projections.
 struct ExpertNames {
   std::string_view gate = "gate_proj";
@@ -234,10 +251,15 @@ struct ExpertNames {
                                     std::move(shared_experts), std::move(expert_norm));
 }
 
-/// The bias that affects the choice of experts: always f32, and finite. Throws WeightError.
+/// The bias that affects the choice of experts: always f32, and finite.   is_row: [1, experts]. Throws WeightError.
 [[nodiscard]] inline Tensor<float, 1> read_balance_bias(const WeightScope& scope, std::string_view name,
-                                                        std::size_t experts) {
-  Tensor<float, 1> bias = scope.read_f32(name, experts);
+                                                        std::size_t experts, bool is_row = false) {
+  Tensor<float, 1> bias({experts});
+  if (is_row) {
+    std::ranges::copy(scope.read_f32(name, 1, experts).view().span(), bias.data());
+  } else {
+    bias = scope.read_f32(name, experts);
+  }
   for (std::size_t e = 0; e < experts; ++e)
     if (!std::isfinite(bias.view()[e]))
       scope.fail(name, "expected finite numbers, found another for expert " + std::to_string(e), ErrorKind::not_finite);

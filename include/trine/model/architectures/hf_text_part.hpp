@@ -26,6 +26,7 @@ inline constexpr std::array kKeysOfOtherModalities = std::to_array<IgnoredNames>
 inline constexpr std::array kTensorsOfOtherModalities = std::to_array<std::string_view>({
     "*vision_tower.*",
     "*vision_model.*",
+    "*visual.*",
     "*audio_tower.*",
     "*embed_vision.*",
     "*embed_audio.*",

@@ -115,7 +115,7 @@ inline constexpr std::string_view kLlama4Defaults = R"({
                                      .length = reader.integer("floor_scale", 1, config_limits::kPositions),
                                      .offset = 1};
   if (reader.boolean("attn_temperature_tuning")) plain.temperature = temperature;
-  const auto rotary = hf::read_rotary(reader, config, heads.head_dim, RotaryPairs::interleaved);
+  const auto rotary = hf::read_rotary(reader, config, heads.head_dim, {.pairs = RotaryPairs::interleaved});
 
   const std::vector<bool> sparse = hf::read_moe_layers(reader, layers);
   const std::size_t ffn = reader.integer("intermediate_size", 1, config_limits::kIntermediateSize);

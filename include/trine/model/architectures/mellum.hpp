@@ -34,7 +34,7 @@ inline constexpr std::string_view kMellumDefaults = R"({
   GroupedQueryOptions attention{.qk_norm = GroupedQueryOptions::Norm::per_head, .norm_epsilon = config.rms_norm_eps};
   if (reader.boolean("attention_bias")) attention.qkv_bias = attention.o_bias = Linear::Bias::yes;
   const hf::Windows windows = hf::windows_by_layer(reader, hf::read_window(reader), std::vector<bool>(layers));
-  const RopeContext rope{heads.head_dim, config.max_position_embeddings, heads.head_dim};
+  const RopeContext rope{heads.head_dim, config.max_position_embeddings};
   const hf::RotaryByType rotary = hf::read_rotary_by_type(reader, windows, rope, rope);
   const std::vector<bool> sparse = hf::read_sparse_layers(reader, std::vector<bool>(layers, true));
   const std::size_t ffn = reader.integer("intermediate_size", 1, config_limits::kIntermediateSize);

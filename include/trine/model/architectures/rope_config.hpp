@@ -35,6 +35,7 @@ struct RopeLayerType {
 /// Keys of a rope object that its type does not read; transformers does not read them either.
 inline constexpr std::array kIgnoredRopeKeys = std::to_array<IgnoredNames>({
     {"finetuned", "says how the weights were made"},
+    {"mrope_*", "of the positions of pictures; those of text are the same with it"},
     {"attn_factor", "not read by transformers, and not here; vLLM multiplies the amplitude by it"},
     {"factor", "not read by this rope_type"},
     {"original_max_position_embeddings", "not read by this rope_type"},

@@ -11,19 +11,12 @@
 
 namespace trine::inline TRINE_ABI::hf {
 
-inline constexpr std::array kGgufDeepseekKeys = std::to_array<GgufKey>({
-    {"feed_forward_length", "intermediate_size"},
-    {"expert_feed_forward_length", "moe_intermediate_size"},
-    {"leading_dense_block_count", "first_k_dense_replace", GgufKind::optional_count},
-    {"expert_count", "n_routed_experts"},
-    {"expert_used_count", "num_experts_per_tok"},
-    {"expert_shared_count", "n_shared_experts", GgufKind::optional_count},
-    {"attention.q_lora_rank", "q_lora_rank", GgufKind::optional_count},
-    {"attention.kv_lora_rank", "kv_lora_rank"},
-});
-
-/// Heads: by the keys for split projections, or in older files by those of plain heads.
-inline void convert_latent_heads(GgufConversion& to) {
+/// Ranks, and heads: by the keys for split projections, or in older files by those of plain heads.
+inline void convert_latent_attention(GgufConversion& to) {
+  to.config["q_lora_rank"] = nullptr;
+  if (to.keys.has("attention.q_lora_rank"))
+    to.config["q_lora_rank"] = to.keys.integer("attention.q_lora_rank", 1, config_limits::kWidth);
+  to.config["kv_lora_rank"] = to.keys.integer("attention.kv_lora_rank", 1, config_limits::kWidth);
   const bool split = to.keys.has("attention.key_length_mla");
   const std::string_view key = split ? "attention.key_length_mla" : "attention.key_length";
   const std::string_view value = split ? "attention.value_length_mla" : "attention.value_length";
@@ -51,12 +44,10 @@ inline std::uint64_t convert_groups(GgufConversion& to) {
 }
 
 inline void finish_gguf_deepseek(GgufConversion& to) {
-  convert_latent_heads(to);
+  convert_latent_attention(to);
   for (const char* key : {"first_k_dense_replace", "n_shared_experts"})
     if (!to.config.contains(key)) to.config[key] = 0U;
-  if (!to.config.contains("q_lora_rank")) to.config["q_lora_rank"] = nullptr;
-  const double scale = to.keys.number_or("expert_weights_scale", 0.0, 1e6, 1.0);
-  to.config["routed_scaling_factor"] = scale == 0.0 ? 1.0 : scale;
+  to.config["routed_scaling_factor"] = expert_weights_scale(to);
 
   // GLM-4.7-Flash does not name its function.
   const std::uint64_t layers = to.config["num_hidden_layers"].get<std::uint64_t>();
@@ -89,13 +80,9 @@ inline constexpr std::array kGgufDeepseekNames = std::to_array<GgufName>({
     {"attn_kv_b", "self_attn.kv_b_proj"},
     {"attn_k_b", "self_attn.k_b_proj"},
     {"attn_v_b", "self_attn.v_b_proj"},
-    {"exp_probs_b.bias", "mlp.gate.e_score_correction_bias"},
-    {"ffn_gate_shexp", "mlp.shared_experts.gate_proj"},
-    {"ffn_up_shexp", "mlp.shared_experts.up_proj"},
-    {"ffn_down_shexp", "mlp.shared_experts.down_proj"},
 });
 
 inline constexpr GgufArchitecture kGgufDeepseek{
-    "deepseek2", "{}", kGgufDeepseekKeys, finish_gguf_deepseek, {kGgufDeepseekNames, kGgufMoeNames}};
+    "deepseek2", "{}", kGgufDeepseekMoeKeys, finish_gguf_deepseek, {kGgufDeepseekNames, kGgufMoeNames}};
 
 }  // namespace trine::inline TRINE_ABI::hf

@@ -113,6 +113,10 @@ TRINE_DECL GgufTensors::GgufTensors(std::unique_ptr<const WeightSource> file, st
         case hf::GgufView::row:
           if (stored.shape.size() != 1) break;
           return add(pattern + std::string(suffix), gguf_name, {stored.dtype, {1, stored.shape[0]}, stored.bytes});
+        case hf::GgufView::filters:
+          if (stored.shape.size() != 2) break;
+          return add(pattern + std::string(suffix), gguf_name,
+                     {stored.dtype, {stored.shape[0], 1, stored.shape[1]}, stored.bytes});
         case hf::GgufView::same:
           break;
       }
