@@ -27,6 +27,7 @@ from families import configs                                                    
 
 SCRIPT, OUT = "tests/oracle/make_config_defaults.py", ROOT / "tests/golden/config_defaults.json"
 FAMILIES = [
+    "afmoe",
     "deepseek_v2",
     "deepseek_v3",
     "dots1",
@@ -35,8 +36,13 @@ FAMILIES = [
     "glm4_moe",
     "glm4_moe_lite",
     "gpt_oss",
+    "granitemoe",
     "hy_v3",
+    "laguna",
     "llama",
+    "llama4_text",
+    "mellum",
+    "mimo_v2_flash",
     "minimax_m2",
     "mistral",
     "mixtral",
@@ -48,7 +54,6 @@ FAMILIES = [
     "qwen3_moe",
     "qwen3_next",
 ]
-
 
 
 # Keys that a class takes besides its fields, with what an absent one means.

@@ -316,7 +316,7 @@ class MergeRun {
                         });
     }
     const LinearMap& map = maps_.map(tensor.targets.front());
-    if (map.stack && map.stack->layout == StackLayout::interleaved)
+    if (map.stack && map.stack->layout != StackLayout::stacked)
       return write_transposed(execution, tensor, *map.stack, sink);
     for (const std::size_t target : tensor.targets)
       write_rows(execution, tensor, map.weight.rows, map.weight.columns, sink,
@@ -355,7 +355,7 @@ class MergeRun {
     }
   }
 
-  // [count, columns, projections * rows], in which the rows of the projections alternate: an expert at a time.
+  // [count, columns, projections * rows], an expert at a time.
   template <class Sink>
   void write_transposed(const ExecutionContext& execution, const Merged& tensor, const StackShape& shape,
                         const Sink& sink) const {
@@ -374,7 +374,7 @@ class MergeRun {
           maps_.decode(tensor.targets[(begin + i) * shape.projections + p], 0, shape.rows, rows[worker].data());
           for (std::size_t r = 0; r < shape.rows; ++r)
             for (std::size_t c = 0; c < shape.columns; ++c)
-              values[worker][c * outs + r * shape.projections + p] = rows[worker][r * shape.columns + c];
+              values[worker][c * outs + shape.joint_row(p, r)] = rows[worker][r * shape.columns + c];
         }
         encode(tensor, values[worker].data(), shape.columns, outs, bytes[i]);
       });

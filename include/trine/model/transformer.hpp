@@ -22,8 +22,8 @@
 namespace trine::inline TRINE_ABI {
 
 /// One layer. Norms that are not there change nothing:
-///   h += post_attention_norm(attention(attention_norm(h)))
-///   h += post_feed_forward_norm(feed_forward(feed_forward_norm(h)))
+///   h += update_scale post_attention_norm(attention(attention_norm(h)))
+///   h += update_scale post_feed_forward_norm(feed_forward(feed_forward_norm(h)))
 ///   h *= output_scale
 struct Block {
   RmsNorm attention_norm;                                        ///< before attention
@@ -32,6 +32,7 @@ struct Block {
   std::unique_ptr<const FeedForward> feed_forward;               ///< an MLP, or a mixture of experts
   std::optional<RmsNorm> post_attention_norm = std::nullopt;     ///< of what attention adds
   std::optional<RmsNorm> post_feed_forward_norm = std::nullopt;  ///< of what the feed-forward adds
+  float update_scale = 1.0F;                                     ///< of what both add
   float output_scale = 1.0F;                                     ///< of the rows after the layer
 };
 
@@ -68,12 +69,12 @@ class Transformer {
       execution.check_stop();
       block.attention_norm.forward(context, h, normed);
       block.attention->forward(context, normed, update);
-      add_rows(execution, update, block.post_attention_norm, 1.0F, h);
+      add_rows(execution, update, block.post_attention_norm, block.update_scale, 1.0F, h);
 
       execution.check_stop();
       if (block.feed_forward_norm) block.feed_forward_norm->forward(context, h, normed);
       block.feed_forward->forward(context, block.feed_forward_norm ? normed : h, update);
-      add_rows(execution, update, block.post_feed_forward_norm, block.output_scale, h);
+      add_rows(execution, update, block.post_feed_forward_norm, block.update_scale, block.output_scale, h);
       for (std::size_t s = 0; s < not_finite.size(); ++s) {
         const SequenceSlice& sequence = context.batch.sequences[s];
         if (!not_finite[s] && count_not_finite(h.row(sequence.first_row + sequence.rows - 1)) > 0)
@@ -97,13 +98,14 @@ class Transformer {
   }
 
  private:
-  // h = scale (h + norm(update)); overwrites update
+  // h = output_scale (h + update_scale norm(update)); overwrites update
   static void add_rows(const ExecutionContext& execution, View<float, 2> update, const std::optional<RmsNorm>& norm,
-                       float scale, View<float, 2> h) {
+                       float update_scale, float output_scale, View<float, 2> h) {
     parallel_rows(execution, h.extent(0), h.extent(1), [&](std::size_t r) {
       if (norm) norm->row(execution.isa, update.row(r), update.row(r));
+      if (update_scale != 1.0F) kernels::multiply(execution.isa, update.row(r), update_scale);
       kernels::add_inplace(execution.isa, update.row(r), h.row(r));
-      if (scale != 1.0F) kernels::multiply(execution.isa, h.row(r), scale);
+      if (output_scale != 1.0F) kernels::multiply(execution.isa, h.row(r), output_scale);
     });
   }
   [[nodiscard]] static std::size_t block_parameters(const Block& block) {

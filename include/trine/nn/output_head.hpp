@@ -16,9 +16,10 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// What becomes of logits z at the end:  softcap tanh(z / softcap), which stays within [-softcap, softcap] (Gemma Team
-/// 2024, arXiv:2408.00118).
+/// What becomes of logits z at the end: scale z, then softcap tanh(z / softcap), which stays within [-softcap, softcap]
+/// (Gemma Team 2024, arXiv:2408.00118).
 struct LogitOptions {
+  float scale = 1.0F;                           ///< no unit
   std::optional<float> softcap = std::nullopt;  ///< positive
 };
 
@@ -54,14 +55,19 @@ class OutputHead {
       }
     }
     linear_.forward(context, normed.slice(0, out.extent(0)), out);
-    if (!logits_.softcap) return;
-    constexpr std::size_t kTanhCost = 8;  // as passes over a value
-    const std::span<float> values = out.span();
-    parallel_rows(context.execution, values.size(), kTanhCost,
-                  [&](std::size_t i) { values[i] = *logits_.softcap * std::tanh(values[i] / *logits_.softcap); });
+    finish(context.execution, out.span());
   }
 
  private:
+  void finish(const ExecutionContext& execution, std::span<float> logits) const {
+    if (logits_.scale == 1.0F && !logits_.softcap) return;
+    constexpr std::size_t kTanhCost = 8;  // as passes over a value
+    parallel_rows(execution, logits.size(), kTanhCost, [&](std::size_t i) {
+      logits[i] *= logits_.scale;
+      if (logits_.softcap) logits[i] = *logits_.softcap * std::tanh(logits[i] / *logits_.softcap);
+    });
+  }
+
   RmsNorm norm_;
   Linear linear_;
   std::size_t pool_;

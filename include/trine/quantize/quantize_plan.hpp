@@ -166,7 +166,7 @@ struct CodedPart {
   const WeightFormat* format = find_format(type);
   if (format == nullptr || format->encode == nullptr) return "not a type that weights are converted to";
   if (size_bytes(type) == 0) return obstacle_to_blocks(*format, use, tensor);
-  const bool back = use.stack && is_packed(tensor.from) && use.stack->layout == StackLayout::interleaved;
+  const bool back = use.stack && is_packed(tensor.from) && use.stack->layout != StackLayout::stacked;
   return back ? "packed, and not to be transposed back" : "";
 }
 

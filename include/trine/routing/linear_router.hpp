@@ -34,14 +34,14 @@ class LinearRouter : public TopKRouter {
         weight_(scope.matrix("weight", experts, hidden)) {}
   /// weight: [experts, hidden], with or without a bias of the logits   norm: of x, before the map
   LinearRouter(Linear weight, RouterScore score, const TopKOptions& choice, const CombineWeights& combine,
-               std::optional<GroupLimit> groups = std::nullopt, RouterVectors vectors = {},
+               std::optional<GroupLimit> groups = std::nullopt, RouterExtras extras = {},
                std::optional<RmsNorm> norm = std::nullopt)
-      : TopKRouter(weight.out(), score, choice, combine, groups, std::move(vectors)),
+      : TopKRouter(weight.out(), score, choice, combine, groups, std::move(extras)),
         weight_(std::move(weight)),
         norm_(std::move(norm)) {}
 
   [[nodiscard]] std::size_t parameters() const override {
-    return weight_.parameters() + vector_parameters() + (norm_ ? norm_->parameters() : 0);
+    return weight_.parameters() + extra_parameters() + (norm_ ? norm_->parameters() : 0);
   }
 
  protected:

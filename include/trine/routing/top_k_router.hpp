@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -37,6 +38,7 @@ struct CombineWeights {
   float routed_scale = 1.0F;  ///< then multiply
   float least_sum = 0.0F;     ///< a smaller sum counts as this one
   bool softmax = false;       ///< first of all: affinities are logits; take their softmax over the chosen experts
+  bool sigmoid = false;       ///< the same with the sigmoid of each
 };
 
 /// Restricts the choice to the best groups of experts (arXiv:2405.04434).
@@ -46,14 +48,17 @@ struct GroupLimit {
   std::size_t best_of = 1;     ///< a group's score: the sum of this many of its best members
 };
 
-/// Learned vectors of a router besides its map. Each may be absent.
-struct RouterVectors {
+/// What some routers have besides a map.
+struct RouterExtras {
+  RouterExtras() = default;
   /// A balance bias, or nothing.
-  RouterVectors(std::optional<Tensor<float, 1>> bias = std::nullopt)  // NOLINT: a bias is the vectors of a router
-      : balance_bias(std::move(bias)) {}
+  RouterExtras(std::optional<Tensor<float, 1>> bias) : balance_bias(std::move(bias)) {}  // NOLINT: most have only that
+  /// A balance bias.
+  RouterExtras(Tensor<float, 1> bias) : balance_bias(std::move(bias)) {}  // NOLINT
 
   std::optional<Tensor<float, 1>> balance_bias;  ///< [experts] affects only the choice
   std::optional<Tensor<float, 1>> expert_scale;  ///< [experts] of the weights, last of all
+  std::optional<float> logit_softcap;            ///< logits a become c tanh(a / c)
 };
 
 /// The base of the learned routers. For one token with affinities p [experts], bias b (zero when absent) and scale s
@@ -92,18 +97,19 @@ class TopKRouter : public Router {
  protected:
   /// p = score(scale * logits)
   TopKRouter(std::size_t experts, RouterScore score, const TopKOptions& choice, const CombineWeights& combine,
-             std::optional<GroupLimit> groups, RouterVectors vectors, float scale = 1.0F)
+             std::optional<GroupLimit> groups, RouterExtras extras, float scale = 1.0F)
       : experts_(experts),
         score_(score),
         scale_(scale),
         choice_(choice),
         combine_(combine),
         groups_(groups),
-        bias_(std::move(vectors.balance_bias)),
-        expert_scale_(std::move(vectors.expert_scale)) {}
+        bias_(std::move(extras.balance_bias)),
+        expert_scale_(std::move(extras.expert_scale)),
+        logit_softcap_(extras.logit_softcap) {}
 
-  /// Number of values in RouterVectors. For parameters() of routers built on this one.
-  [[nodiscard]] std::size_t vector_parameters() const noexcept {
+  /// Number of values in RouterExtras. For parameters() of routers built on this one.
+  [[nodiscard]] std::size_t extra_parameters() const noexcept {
     return (bias_ ? bias_->size() : 0) + (expert_scale_ ? expert_scale_->size() : 0);
   }
 
@@ -122,6 +128,8 @@ class TopKRouter : public Router {
   void to_affinities(std::span<float> p) const noexcept {
     if (scale_ != 1.0F)
       for (float& a : p) a *= scale_;
+    if (logit_softcap_)
+      for (float& a : p) a = *logit_softcap_ * std::tanh(a / *logit_softcap_);
     switch (score_) {
       case RouterScore::sigmoid:
         return routing::sigmoid(p);
@@ -150,6 +158,7 @@ class TopKRouter : public Router {
     if (choice_.threshold) count = routing::top_p(p, chosen.first(count), *choice_.threshold);
     for (std::size_t i = 0; i < count; ++i) weight[i] = p[chosen[i]];
     if (combine_.softmax) routing::softmax(weight.first(count));
+    if (combine_.sigmoid) routing::sigmoid(weight.first(count));
     if (combine_.normalize) routing::normalize(weight.first(count), combine_.least_sum);
     for (std::size_t i = 0; i < count; ++i) {
       weight[i] *= combine_.routed_scale;
@@ -166,6 +175,7 @@ class TopKRouter : public Router {
   std::optional<GroupLimit> groups_;
   std::optional<Tensor<float, 1>> bias_;          // [experts] affects only the choice
   std::optional<Tensor<float, 1>> expert_scale_;  // [experts]
+  std::optional<float> logit_softcap_;
 };
 
 }  // namespace trine::inline TRINE_ABI

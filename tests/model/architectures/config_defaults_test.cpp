@@ -21,14 +21,20 @@
 #include <gmock/gmock.h>
 
 #include <trine/generate/session.hpp>
+#include <trine/model/architectures/afmoe.hpp>
 #include <trine/model/architectures/deepseek.hpp>
 #include <trine/model/architectures/dots.hpp>
 #include <trine/model/architectures/ernie.hpp>
 #include <trine/model/architectures/gemma4.hpp>
 #include <trine/model/architectures/glm.hpp>
 #include <trine/model/architectures/gpt_oss.hpp>
+#include <trine/model/architectures/granite_moe.hpp>
 #include <trine/model/architectures/hunyuan.hpp>
+#include <trine/model/architectures/laguna.hpp>
 #include <trine/model/architectures/llama.hpp>
+#include <trine/model/architectures/llama4.hpp>
+#include <trine/model/architectures/mellum.hpp>
+#include <trine/model/architectures/mimo.hpp>
 #include <trine/model/architectures/minimax.hpp>
 #include <trine/model/architectures/mixtral.hpp>
 #include <trine/model/architectures/olmoe.hpp>
@@ -47,17 +53,23 @@ using test::published_config;
 using test::read_published_config;
 
 const std::map<std::string, std::string_view> kDefaults = {
+    {"afmoe", kAfmoeDefaults},
     {"deepseek_v2", kDeepseekV2Defaults},
     {"deepseek_v3", kDeepseekV3Defaults},
-    {"gemma4_text", kGemma4Defaults},
     {"dots1", kDots1Defaults},
     {"ernie4_5_moe", kErnie45MoeDefaults},
+    {"gemma4_text", kGemma4Defaults},
     {"glm4_moe", kGlm4MoeDefaults},
     {"glm4_moe_lite", kGlm4MoeLiteDefaults},
     {"gpt_oss", kGptOssDefaults},
+    {"granitemoe", kGraniteMoeDefaults},
     {"hy_v3", kHyV3Defaults},
     {"kimi_k2", kDeepseekV3Defaults},
+    {"laguna", kLagunaDefaults},
     {"llama", kLlamaDefaults},
+    {"llama4_text", kLlama4Defaults},
+    {"mellum", kMellumDefaults},
+    {"mimo_v2_flash", kMimoV2FlashDefaults},
     {"minimax_m2", kMiniMaxM2Defaults},
     {"mistral", kMistralDefaults},
     {"mixtral", kMixtralDefaults},
@@ -71,7 +83,7 @@ const std::map<std::string, std::string_view> kDefaults = {
 };
 
 // Their text_config is a configuration of another of these.
-const std::set<std::string> kMultimodal = {"gemma4", "qwen3_5_moe"};
+const std::set<std::string> kMultimodal = {"gemma4", "llama4", "qwen3_5_moe"};
 
 // Of training and generation: no logit depends on them.
 const std::set<std::string> kComputeNothing = {

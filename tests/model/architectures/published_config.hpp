@@ -74,7 +74,38 @@ namespace trine::test {
                         "full_attention": {"rope_type": "proportional", "partial_rotary_factor": 0.25,
                                            "rope_theta": 1000000.0}}})"));
   }
-  if (family == "gemma4" || family == "qwen3_5_moe") {
+  const Json by_type = Json::parse(R"({"moe_intermediate_size": 16, "num_experts_per_tok": 2, "head_dim": 8,
+    "sliding_window": 8, "layer_types": ["full_attention", "sliding_attention"], "mlp_layer_types": ["dense", "sparse"],
+    "rope_parameters": {"sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
+                        "full_attention": {"rope_type": "default", "rope_theta": 500000.0,
+                                           "partial_rotary_factor": 0.5}}})");
+  if (family == "laguna" || family == "mellum" || family == "mimo_v2_flash") {
+    for (const char* key : {"rope_theta", "rope_scaling"}) config.erase(key);
+    config.update(by_type);
+  }
+  if (family == "laguna")
+    config.update(Json::parse(R"({"num_experts": 8, "shared_expert_intermediate_size": 16, "gating": "per-head",
+    "num_attention_heads_per_layer": [4, 6], "moe_routed_scaling_factor": 2.5, "attention_bias": false,
+    "moe_apply_router_weight_on_input": false, "moe_router_logit_softcapping": 0.0})"));
+  if (family == "mellum") config.update(Json::parse(R"({"num_experts": 8, "norm_topk_prob": true})"));
+  if (family == "mimo_v2_flash")
+    config.update(Json::parse(R"({"n_routed_experts": 8, "num_key_value_heads": 1, "v_head_dim": 4, "n_group": 1,
+    "topk_group": 1, "norm_topk_prob": true, "routed_scaling_factor": null, "attention_value_scale": 0.707,
+    "swa_num_key_value_heads": 2, "swa_head_dim": 8, "swa_v_head_dim": 4, "hybrid_layer_pattern": [0, 1],
+    "moe_layer_freq": [0, 1], "add_swa_attention_sink_bias": true, "sliding_window_size": 8})"));
+  if (family == "afmoe")
+    config.update(Json::parse(R"({"num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 16,
+    "num_dense_layers": 1, "num_shared_experts": 1, "route_scale": 2.5, "route_norm": true, "score_func": "sigmoid",
+    "head_dim": 8, "sliding_window": 8, "global_attn_every_n_layers": 2, "mup_enabled": true, "n_group": 1})"));
+  if (family == "granitemoe")
+    config.update(Json::parse(R"({"num_local_experts": 8, "num_experts_per_tok": 2, "attention_multiplier": 0.2,
+    "embedding_multiplier": 12.0, "residual_multiplier": 0.22, "logits_scaling": 6.0, "attention_bias": false})"));
+  if (family == "llama4_text" || family == "llama4")
+    config.update(Json::parse(R"({"num_local_experts": 8, "num_experts_per_tok": 1, "intermediate_size_mlp": 64,
+    "head_dim": 8, "no_rope_layers": [1, 0], "no_rope_layer_interval": 4, "attention_chunk_size": 8,
+    "interleave_moe_layer_step": 1, "use_qk_norm": true, "attn_temperature_tuning": true, "floor_scale": 8,
+    "attn_scale": 0.1})"));
+  if (family == "gemma4" || family == "llama4" || family == "qwen3_5_moe") {
     Json text = config;
     text["model_type"] = family + "_text";
     return {{"architectures", {"X"}},   {"model_type", family},    {"text_config", std::move(text)},

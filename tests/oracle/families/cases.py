@@ -6,9 +6,9 @@ import torch
 
 from .checks import (BF16_BIAS, NO_BIAS, NO_GROUPS, OTHER_GROUP_SCORE, ZERO_MASK, config, identity, module, no_rope_scaling,
                      no_sinks, ones, rope, rope_of, set_attributes, set_eps, symmetric_clamp, tensors, zero)
-from .configs import (absent, deepseek_v2, deepseek_v3, dots1, ernie4_5_moe, gemma4, gemma4_text, glm4_moe, glm4_moe_lite,
-                      gpt_oss, hy_v3, llama, minimax_m2, mistral, mixtral, olmoe, qwen2, qwen2_moe, qwen3, qwen3_5_moe,
-                      qwen3_5_moe_text, qwen3_moe, qwen3_next)
+from .configs import (absent, afmoe, deepseek_v2, deepseek_v3, dots1, ernie4_5_moe, gemma4, gemma4_text, glm4_moe, glm4_moe_lite,
+                      gpt_oss, granitemoe, hy_v3, laguna, llama, llama4_text, mellum, mimo_v2_flash, minimax_m2, mistral, mixtral,
+                      olmoe, qwen2, qwen2_moe, qwen3, qwen3_5_moe, qwen3_5_moe_text, qwen3_moe, qwen3_next)
 
 
 @dataclass
@@ -556,6 +556,148 @@ CASES = {
          "proportional rope": config(rope_parameters={
              "full_attention": {"rope_type": "default", "rope_theta": 100.0},
              "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0}})}, scheme="bf16", scale={r"embed_tokens": 0.02}),
+
+    "laguna": Case(
+        laguna(), "heads by layer, output gates per head, a share of each head that rotates, windows, a dense first layer, sigmoid "
+        "routing with a correction bias, a shared expert",
+        {"window": config(sliding_window=999), "exact window": config(sliding_window=9), "output gate": zero(r"g_proj"),
+         "rope of full layers": rope_of("full_attention", partial_rotary_factor=1.0),
+         "rope of sliding layers": rope_of("sliding_attention", rope_theta=100.0), "correction bias": NO_BIAS,
+         "scale": config(moe_routed_scaling_factor=1.0), **HEAD_NORM, **SHARED}, scheme="bf16", bias=(0.0, 0.3)),
+    "laguna_per_element": Case(
+        laguna(gating="per-element", num_attention_heads_per_layer=[6, 2], moe_intermediate_size=8, num_experts=6, attention_bias=True, moe_router_logit_softcapping=1.5,
+               layer_types=["sliding_attention", "sliding_attention"], mlp_layer_types=["sparse", "dense"], rope_parameters={
+                   "full_attention": {"rope_type": "default", "rope_theta": 500.0},
+                   "sliding_attention": {"rope_type": "yarn", "rope_theta": 100.0, "factor": 4.0, "partial_rotary_factor": 0.5,
+                                         "original_max_position_embeddings": 16}}),
+        "output gates per element, softcap of the router's logits, YaRN on half of each head, biases; config.json and names of "
+        "transformers v5",
+        {"output gate": zero(r"g_proj"), "softcap": config(moe_router_logit_softcapping=0.0), "correction bias": NO_BIAS,
+         "YaRN": rope_of("sliding_attention", rope_type="default"), "o bias": zero(r"o_proj\.bias"), **QKV_BIAS, **HEAD_NORM},
+        scheme="bf16", fused=True, v5=True, bias=(0.0, 0.3)),
+    "laguna_defaults": Case(
+        laguna(num_attention_heads=8, head_dim=4, moe_intermediate_size=4, num_experts=10, **absent(
+            "num_attention_heads_per_layer", "num_key_value_heads", "num_experts_per_tok", "gating", "layer_types",
+            "mlp_layer_types", "sliding_window", "hidden_act", "max_position_embeddings", "rms_norm_eps",
+            "moe_routed_scaling_factor", "moe_apply_router_weight_on_input", "rope_parameters", "attention_bias",
+            "tie_word_embeddings")),
+        "every key absent that has a default of a small size: full layers of which half a head rotates, the first one dense, 8 "
+        "key heads, 8 experts of a token",
+        {"eps": config(rms_norm_eps=1e-3), "k": config(num_experts_per_tok=7), "scale": config(moe_routed_scaling_factor=2.0),
+         "output gate": zero(r"g_proj"), **HEAD_NORM}, scheme="bf16", bias=(0.0, 0.3), scale=SMALL),
+
+    "mellum": Case(
+        mellum(), "windows and rope by layer type, YaRN in full layers, norm of each head",
+        {"window": config(sliding_window=999), "YaRN": rope_of("full_attention", rope_type="default"),
+         "rope of sliding layers": rope_of("sliding_attention", rope_theta=100.0),
+         "renormalisation": config(norm_topk_prob=False), **HEAD_NORM}, scheme="bf16"),
+    "mellum_dense_layer": Case(
+        mellum(mlp_layer_types=["dense", "sparse"], num_experts=6, moe_intermediate_size=8, norm_topk_prob=False, attention_bias=True, sliding_window=5,
+               tie_word_embeddings=True, num_nextn_predict_layers=1),
+        "a dense layer by mlp_layer_types, no renormalisation, biases, tied head; config.json of transformers v5",
+        {"no renormalisation": config(norm_topk_prob=True), "window": config(sliding_window=6), "o bias": zero(r"o_proj\.bias"),
+         **QKV_BIAS, **HEAD_NORM}, scheme="bf16", fused=True, v5=True),
+    "mellum_defaults": Case(
+        mellum(num_attention_heads=8, head_dim=4, moe_intermediate_size=4, num_experts=10, **absent(
+            "num_key_value_heads", "num_experts_per_tok", "norm_topk_prob", "layer_types", "mlp_layer_types", "sliding_window",
+            "hidden_act", "max_position_embeddings", "rms_norm_eps", "rope_parameters", "attention_bias",
+            "tie_word_embeddings")),
+        "every key absent that has a default of a small size: full layers of theta 5e5, 4 key heads, 8 experts of a token",
+        {"eps": config(rms_norm_eps=1e-3), "k": config(num_experts_per_tok=7), "renormalisation": config(norm_topk_prob=False),
+         **HEAD_NORM}, scheme="bf16", scale=SMALL),
+
+    "afmoe": Case(
+        afmoe(num_experts=6, moe_intermediate_size=8), "sliding layers that rotate, full ones that do not, output gates per element, norms before and after, scaled "
+        "embeddings, expert bias, a shared expert, a dense first layer",
+        {"window": config(sliding_window=999), "exact window": config(sliding_window=9), "output gate": zero(r"self_attn\.gate_proj"),
+         "rope_theta": config(rope_theta=100.0), "embedding scale": config(mup_enabled=False), "correction bias": NO_BIAS,
+         "scale": config(route_scale=1.0),
+         **{name: ones(name + r"\.weight$") for name in ("post_attention_layernorm", "pre_mlp_layernorm", "post_mlp_layernorm")},
+         **HEAD_NORM, **SHARED}, scheme="bf16", bias=(0.0, 0.3)),
+    "afmoe_full_layers": Case(
+        afmoe(num_hidden_layers=2, num_experts=6, moe_intermediate_size=8, layer_types=["full_attention", "sliding_attention"], num_dense_layers=0, mup_enabled=False,
+              num_shared_experts=2, attention_bias=True, sliding_window=5),
+        "layer_types, no dense layer, two shared experts, biases; config.json of transformers v5",
+        {"window": config(sliding_window=6), "correction bias": NO_BIAS, "o bias": zero(r"o_proj\.bias"), **QKV_BIAS, **SHARED},
+        scheme="bf16", fused=True, v5=True, bias=(0.0, 0.3)),
+    "afmoe_defaults": Case(
+        afmoe(hidden_size=16, num_hidden_layers=4, head_dim=4, moe_intermediate_size=4, num_experts=8, **absent(
+            "num_key_value_heads", "num_dense_layers", "num_experts_per_tok", "num_shared_experts", "route_norm", "route_scale",
+            "score_func", "mup_enabled", "global_attn_every_n_layers", "sliding_window", "hidden_act", "max_position_embeddings",
+            "rms_norm_eps", "rope_theta", "rope_scaling", "tie_word_embeddings")),
+        "every key absent that has a default of a small size: the fourth layer full, 6 experts of a token, two shared ones, a key "
+        "head for each query head",
+        {"eps": config(rms_norm_eps=1e-3), "k": config(num_experts_per_tok=5), "rope_theta": config(rope_theta=100.0),
+         "embedding scale": config(mup_enabled=True), **SHARED}, scheme="bf16", bias=(0.0, 0.3), scale=SMALL),
+
+    "granitemoe": Case(
+        granitemoe(attention_multiplier=0.6), "multipliers of embeddings, scores, what layers add, and logits; experts in two tensors, input_linear and "
+        "output_linear, as published",
+        {"embeddings": config(embedding_multiplier=1.0), "scores": config(attention_multiplier=0.3),
+         "additions": config(residual_multiplier=1.0), "logits": config(logits_scaling=1.0)}, scheme="bf16"),
+    "granitemoe_biases": Case(
+        granitemoe(attention_bias=True, attention_multiplier=0.8, tie_word_embeddings=False, num_key_value_heads=1, rope_scaling={
+            "type": "linear", "factor": 4.0}),
+        "biases, a head of its own, rope scaling; config.json and names of transformers v5",
+        {"linear": no_rope_scaling, "o bias": zero(r"o_proj\.bias"), **QKV_BIAS}, scheme="bf16", fused=True, v5=True),
+    "granitemoe_defaults": Case(
+        granitemoe(**absent(
+            "num_key_value_heads", "num_local_experts", "num_experts_per_tok", "attention_multiplier", "embedding_multiplier",
+            "residual_multiplier", "logits_scaling", "hidden_act", "max_position_embeddings", "rms_norm_eps", "rope_theta",
+            "rope_scaling", "attention_bias", "tie_word_embeddings")),
+        "every key absent that has a default of a small size: multipliers of 1, scores too; 2 of 8 experts",
+        {"eps": config(rms_norm_eps=1e-3), "k": config(num_experts_per_tok=3), "scores": config(attention_multiplier=0.3),
+         "rope_theta": config(rope_theta=100.0)}, scheme="bf16", scale=SMALL),
+
+    "llama4_text": Case(
+        llama4_text(), "chunks in layers that rotate, full layers that do not and whose scores grow with the position, norm after "
+        "rotation, one expert whose input is weighted, transposed stacks, a shared expert",
+        {"chunks": config(attention_chunk_size=999), "exact chunks": config(attention_chunk_size=9),
+         "rotation": no_rope_scaling, "norm": config(use_qk_norm=False), "temperature": config(attn_temperature_tuning=False),
+         "its length": config(floor_scale=5), "its scale": config(attn_scale=0.2), **SHARED}, scheme="bf16", tokens=32),
+    "llama4_text_interleaved": Case(
+        llama4_text(num_hidden_layers=3, interleave_moe_layer_step=2, num_experts_per_tok=2, no_rope_layers=[0, 1, 1],
+                    use_qk_norm=False, attn_temperature_tuning=False, attention_bias=True, rope_scaling=None,
+                    layer_types=["chunked_attention", "full_attention", "chunked_attention"], tie_word_embeddings=True),
+        "as Maverick: dense layers between those with experts, no norm; two experts, layer_types of its own, biases, no "
+        "temperature, tied head; config.json of transformers v5",
+        {"chunks": config(attention_chunk_size=999), "no temperature": config(attn_temperature_tuning=True),
+         "no norm": config(use_qk_norm=True), "o bias": zero(r"o_proj\.bias"), **QKV_BIAS, **SHARED}, scheme="bf16", v5=True),
+    "llama4_text_defaults": Case(
+        llama4_text(num_hidden_layers=4, num_attention_heads=8, head_dim=4, intermediate_size=4, hidden_size=16, **absent(
+            "num_key_value_heads", "num_local_experts", "num_experts_per_tok", "interleave_moe_layer_step", "no_rope_layers",
+            "no_rope_layer_interval", "attention_chunk_size", "use_qk_norm", "attn_temperature_tuning", "floor_scale",
+            "attn_scale", "hidden_act", "max_position_embeddings", "rms_norm_eps", "rope_theta", "rope_scaling",
+            "attention_bias", "tie_word_embeddings")),
+        "every key absent that has a default of a small size: the fourth layer does not rotate, one of 16 experts, 8 key heads",
+        {"eps": config(rms_norm_eps=1e-3), "rope_theta": config(rope_theta=100.0), "norm": config(use_qk_norm=False),
+         "layers that rotate": config(no_rope_layers=[1, 1, 1, 1]), **SHARED}, scheme="bf16", scale=SMALL),
+
+    "mimo_v2_flash": Case(
+        mimo_v2_flash(), "values narrower than keys, twice the key heads in sliding layers and sinks, a third of each head that "
+        "rotates, scaled values, correction bias",
+        {"window": config(sliding_window=999), "exact window": config(sliding_window=9),
+         "sinks": tensors(r"attention_sink_bias$", lambda t: t * 0 - 1e9), "scale of values": config(attention_value_scale=1.0),
+         "share that rotates": rope_of("full_attention", partial_rotary_factor=1.0), "correction bias": NO_BIAS,
+         "renormalisation": config(norm_topk_prob=False)}, scheme="bf16", bias=(0.0, 0.3)),
+    "mimo_v2_flash_bias": Case(
+        mimo_v2_flash(attention_bias=True, num_key_value_heads=2, v_head_dim=16, routed_scaling_factor=2.0, norm_topk_prob=False,
+                      attention_value_scale=None, mlp_layer_types=["sparse", "dense"],
+                      layer_types=["sliding_attention", "full_attention"]),
+        "values wider than keys, biases, no renormalisation, values as they are; config.json and names of transformers v5",
+        {"window": config(sliding_window=999), "sinks": tensors(r"\.sinks$", lambda t: t * 0 - 1e9),
+         "correction bias": NO_BIAS, "routed_scaling_factor": config(routed_scaling_factor=1.0), **QKV_BIAS},
+        scheme="bf16", fused=True, v5=True, bias=(0.0, 0.3)),
+    "mimo_v2_flash_defaults": Case(
+        mimo_v2_flash(num_hidden_layers=3, num_attention_heads=8, head_dim=6, v_head_dim=4, n_routed_experts=10,
+                      moe_intermediate_size=4, **absent(
+            "num_key_value_heads", "num_experts_per_tok", "n_group", "topk_group", "norm_topk_prob", "routed_scaling_factor",
+            "layer_types", "mlp_layer_types", "sliding_window", "attention_value_scale", "hidden_act",
+            "max_position_embeddings", "rms_norm_eps", "rope_parameters", "attention_bias", "tie_word_embeddings")),
+        "every key absent that has a default of a small size: the first layer full and dense, 4 key heads, 8 experts of a token, "
+        "values times 0.707",
+        {"eps": config(rms_norm_eps=1e-3), "k": config(num_experts_per_tok=7),
+         "scale of values": config(attention_value_scale=1.0)}, scheme="bf16", bias=(0.0, 0.3), scale=SMALL),
 
     "llama_defaults": Case(
         llama(**absent("rms_norm_eps", "rope_theta", "num_key_value_heads", "attention_bias", "mlp_bias", "rope_scaling",

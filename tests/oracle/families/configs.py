@@ -268,3 +268,87 @@ def gemma4(**changes):
             "vision_config": {"model_type": "gemma4_vision", "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1,
                               "num_attention_heads": 1, "num_key_value_heads": 1, "head_dim": 8, "patch_size": 2,
                               "position_embedding_size": 4, "max_position_embeddings": 16}}
+
+
+def laguna(**changes):
+    return merged({
+        "architectures": ["LagunaForCausalLM"], "model_type": "laguna", "vocab_size": 64, "hidden_size": 32,
+        "intermediate_size": 24, "moe_intermediate_size": 12, "shared_expert_intermediate_size": 20, "num_hidden_layers": 2,
+        "num_attention_heads": 4, "num_attention_heads_per_layer": [4, 6], "num_key_value_heads": 2, "head_dim": 12,
+        "num_experts": 8, "num_experts_per_tok": 3, "gating": "per-head", "layer_types": ["full_attention", "sliding_attention"],
+        "mlp_layer_types": ["dense", "sparse"], "sliding_window": 8, "hidden_act": "silu", "max_position_embeddings": 256,
+        "rms_norm_eps": 1e-6, "moe_routed_scaling_factor": 2.5, "moe_apply_router_weight_on_input": False,
+        "rope_parameters": {
+            "full_attention": {"rope_type": "default", "rope_theta": 500.0, "partial_rotary_factor": 0.5},
+            "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 1.0}},
+        "attention_bias": False, "tie_word_embeddings": False, "router_aux_loss_coef": 0.001, "output_router_logits": False,
+        "attention_dropout": 0.0, "initializer_range": 0.02, "eos_token_id": 2, "dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def mellum(**changes):
+    return merged({
+        "architectures": ["MellumForCausalLM"], "model_type": "mellum", "vocab_size": 64, "hidden_size": 32,
+        "intermediate_size": 24, "moe_intermediate_size": 12, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 12, "num_experts": 8, "num_experts_per_tok": 3, "norm_topk_prob": True,
+        "layer_types": ["sliding_attention", "full_attention"], "mlp_layer_types": ["sparse", "sparse"], "sliding_window": 8,
+        "hidden_act": "silu", "max_position_embeddings": 256, "rms_norm_eps": 1e-6,
+        "rope_parameters": {
+            "full_attention": {"rope_type": "yarn", "rope_theta": 500.0, "factor": 4.0,
+                               "original_max_position_embeddings": 16},
+            "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0}},
+        "attention_bias": False, "tie_word_embeddings": False, "router_aux_loss_coef": 0.001, "output_router_logits": False,
+        "attention_dropout": 0.0, "initializer_range": 0.02, "dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def afmoe(**changes):
+    return merged({
+        "architectures": ["AfmoeForCausalLM"], "model_type": "afmoe", "vocab_size": 64, "hidden_size": 32,
+        "intermediate_size": 24, "moe_intermediate_size": 12, "num_hidden_layers": 3, "num_dense_layers": 1,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 12, "num_experts": 8, "num_experts_per_tok": 3,
+        "num_shared_experts": 1, "route_norm": True, "route_scale": 2.5, "score_func": "sigmoid", "mup_enabled": True,
+        "global_attn_every_n_layers": 2, "sliding_window": 8, "hidden_act": "silu", "max_position_embeddings": 256,
+        "rms_norm_eps": 1e-5, "rope_theta": 10000, "rope_scaling": None, "n_group": 1, "topk_group": 1,
+        "num_expert_groups": 1, "num_limited_groups": 1, "load_balance_coeff": 5e-05, "use_grouped_mm": True,
+        "tie_word_embeddings": False, "attention_dropout": 0.0, "initializer_range": 0.02, "dtype": "bfloat16",
+        "use_cache": True}, changes)
+
+
+def granitemoe(**changes):
+    return merged({
+        "architectures": ["GraniteMoeForCausalLM"], "model_type": "granitemoe", "vocab_size": 64, "hidden_size": 32,
+        "intermediate_size": 12, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+        "num_local_experts": 8, "num_experts_per_tok": 3, "attention_multiplier": 0.2, "embedding_multiplier": 12.0,
+        "residual_multiplier": 0.22, "logits_scaling": 6.0, "hidden_act": "silu", "max_position_embeddings": 256,
+        "rms_norm_eps": 1e-6, "rope_theta": 10000, "rope_scaling": None, "attention_bias": False,
+        "tie_word_embeddings": True, "router_aux_loss_coef": 0.001, "output_router_logits": False, "attention_dropout": 0.1,
+        "initializer_range": 0.02, "bos_token_id": 0, "eos_token_id": 0, "torch_dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def llama4_text(**changes):
+    return merged({
+        "architectures": ["Llama4ForCausalLM"], "model_type": "llama4_text", "vocab_size": 64, "hidden_size": 32,
+        "intermediate_size": 12, "intermediate_size_mlp": 20, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 12, "num_local_experts": 6, "num_experts_per_tok": 1,
+        "interleave_moe_layer_step": 1, "no_rope_layers": [1, 0], "no_rope_layer_interval": 4, "attention_chunk_size": 8,
+        "use_qk_norm": True, "attn_temperature_tuning": True, "floor_scale": 6, "attn_scale": 0.4, "hidden_act": "silu",
+        "max_position_embeddings": 256, "rms_norm_eps": 1e-5, "rope_theta": 500000.0,
+        "rope_scaling": {"factor": 8.0, "high_freq_factor": 4.0, "low_freq_factor": 1.0,
+                         "original_max_position_embeddings": 16, "rope_type": "llama3"},
+        "attention_bias": False, "for_llm_compressor": False, "tie_word_embeddings": False, "router_aux_loss_coef": 0.001,
+        "router_jitter_noise": 0.0, "output_router_logits": False, "attention_dropout": 0.0, "initializer_range": 0.02,
+        "bos_token_id": 1, "eos_token_id": 2, "torch_dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def mimo_v2_flash(**changes):
+    return merged({
+        "architectures": ["MiMoV2FlashForCausalLM"], "model_type": "mimo_v2_flash", "vocab_size": 64, "hidden_size": 32,
+        "intermediate_size": 24, "moe_intermediate_size": 12, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 1, "head_dim": 12, "v_head_dim": 8, "n_routed_experts": 8, "num_experts_per_tok": 3,
+        "n_group": 1, "topk_group": 1, "norm_topk_prob": True, "routed_scaling_factor": None, "sliding_window": 8,
+        "layer_types": ["full_attention", "sliding_attention"], "mlp_layer_types": ["dense", "sparse"],
+        "attention_value_scale": 0.707, "hidden_act": "silu", "max_position_embeddings": 256, "rms_norm_eps": 1e-5,
+        "rope_parameters": {
+            "full_attention": {"rope_type": "default", "rope_theta": 5000.0, "partial_rotary_factor": 0.334},
+            "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.334}},
+        "attention_bias": False, "tie_word_embeddings": False, "attention_dropout": 0.0, "initializer_range": 0.02,
+        "dtype": "bfloat16", "use_cache": True}, changes)

@@ -539,6 +539,151 @@ def rope_of_type(draw, kind):
     return rope
 
 
+def layer_kinds(draw, key, kinds, often=0.7):
+    """A list with one of `kinds` for each layer."""
+    if layers(draw) <= 8 and draw.chance(often):
+        draw.config[key] = [draw.some(kinds) for _ in range(layers(draw))]
+
+
+def ropes_by_type(draw, head_dim, partial=True):
+    """rope_parameters with an object for each layer type."""
+    if draw.chance(draw.absent):
+        return
+    result = {}
+    for name in ("full_attention", "sliding_attention"):
+        rope = {"rope_type": draw.some(("default", "default", "linear", "yarn")),
+                "rope_theta": draw.number(draw.some((100, 10000, 500000)))}
+        if rope["rope_type"] == "linear":
+            rope["factor"] = draw.some((1.0, 2, 4.0))
+        if rope["rope_type"] == "yarn":
+            rope |= {"factor": draw.some((2.0, 4, 32.0)), "original_max_position_embeddings": draw.some((8, 16, 64))}
+        if partial and draw.chance(0.6):
+            rope["partial_rotary_factor"] = draw.some([2 * i / head_dim for i in range(1, head_dim // 2 + 1)])
+        result[name] = rope
+    draw.config["rope_parameters"] = result
+
+
+def laguna(draw):
+    common(draw)
+    draw.may_refuse.add("partial_rotary_factor")                  # an odd number of elements
+    heads(draw, "field")
+    draw.config.setdefault("head_dim", draw.some((4, 8, 12)))     # the default is 128
+    kv = draw.config.get("num_key_value_heads") or draw.fields["num_key_value_heads"]
+    if layers(draw) <= 8 and draw.chance(0.6):
+        draw.config["num_attention_heads_per_layer"] = [kv * draw.some((1, 2, 3)) for _ in range(layers(draw))]
+    ropes_by_type(draw, draw.config["head_dim"])
+    draw("attention_bias", (True, False))
+    draw("gating", (True, "per-head", "per-element"))
+    draw("sliding_window", (1, 4, 7, 20, 512))
+    layer_kinds(draw, "layer_types", ("sliding_attention", "full_attention"))
+    layer_kinds(draw, "mlp_layer_types", ("sparse", "sparse", "dense"))
+    experts(draw, "num_experts", 10)
+    draw("intermediate_size", (8, 20), SIZE)
+    draw("moe_intermediate_size", (4, 8, 12), SIZE)
+    draw("shared_expert_intermediate_size", (4, 12), SIZE)
+    draw("moe_routed_scaling_factor", (1.0, 2.5))
+    draw("moe_router_logit_softcapping", (0.0, 1.0, 5.0))
+    draw("moe_apply_router_weight_on_input", (False,))
+
+
+def mellum(draw):
+    common(draw)
+    heads(draw, "field")
+    draw.config.setdefault("head_dim", draw.some((4, 8, 12)))
+    ropes_by_type(draw, draw.config["head_dim"])
+    draw("attention_bias", (True, False))
+    draw("sliding_window", (1, 4, 7, 20, 512))
+    layer_kinds(draw, "layer_types", ("sliding_attention", "full_attention"))
+    layer_kinds(draw, "mlp_layer_types", ("sparse", "sparse", "dense"))
+    experts(draw, "num_experts", 10)
+    draw("intermediate_size", (8, 20), SIZE)
+    draw("moe_intermediate_size", (4, 8, 12), SIZE)
+    draw("norm_topk_prob", (True, False))
+
+
+def afmoe(draw):
+    common(draw)
+    heads(draw, "field")
+    draw.config.setdefault("head_dim", draw.some((4, 8, 12)))
+    rotary(draw, draw.config["head_dim"])
+    draw("attention_bias", (True, False))
+    draw("sliding_window", (1, 4, 7, 20, 512))
+    draw("global_attn_every_n_layers", (1, 2, 3, 4))
+    layer_kinds(draw, "layer_types", ("sliding_attention", "full_attention"), 0.4)
+    draw("num_dense_layers", range(0, layers(draw) + 1))
+    experts(draw, "num_experts", 10)
+    draw("num_shared_experts", (1, 2))
+    draw("intermediate_size", (8, 20), SIZE)
+    draw("moe_intermediate_size", (4, 8, 12), SIZE)
+    draw("route_scale", (1.0, 2.5))
+    draw("mup_enabled", (True, False))
+    if draw.chance(0.3):
+        draw.config |= {"route_norm": True, "score_func": "sigmoid", "n_group": 1, "topk_group": 1, "use_grouped_mm": True}
+
+
+def granitemoe(draw):
+    common(draw)
+    width = heads(draw)
+    rotary(draw, width)
+    if "rope_scaling" in draw.config or "rope_parameters" in draw.config:
+        draw.config["head_dim"] = width                           # scaled frequencies do not derive it
+    draw("attention_bias", (True, False))
+    experts(draw, "num_local_experts", 10)
+    draw("intermediate_size", (4, 8, 12), SIZE)
+    draw("embedding_multiplier", (1, 1.5, 12.0))
+    draw("attention_multiplier", (1.0, 0.25, 0.0078125))
+    draw("residual_multiplier", (1.0, 0.22))
+    draw("logits_scaling", (1.0, 6, 16.0))
+
+
+def llama4_text(draw):
+    common(draw)
+    heads(draw, "field")
+    draw.config.setdefault("head_dim", draw.some((4, 8, 12)))
+    rope = draw.some((None, None, {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                                   "original_max_position_embeddings": 16}, {"rope_type": "linear", "factor": 2.0}))
+    draw.config["rope_scaling"] = rope
+    draw("rope_theta", (100.0, 10000, 500000.0), default=500000.0)
+    draw("attention_bias", (True, False))
+    draw("attention_chunk_size", (1, 4, 7, 20, None))
+    draw("no_rope_layer_interval", (1, 2, 4))
+    layer_kinds(draw, "no_rope_layers", (0, 1), 0.5)
+    if draw.config.get("attention_chunk_size", 1) is not None:
+        layer_kinds(draw, "layer_types", ("chunked_attention", "full_attention"), 0.3)
+    draw("use_qk_norm", (True, False))
+    draw("attn_temperature_tuning", (True, False))
+    draw("floor_scale", (3, 6, 8192))
+    draw("attn_scale", (0.1, 0.5))
+    draw("interleave_moe_layer_step", (1, 2))
+    if draw.chance(0.3):
+        draw.config["moe_layers"] = [layer for layer in range(layers(draw)) if draw.chance(0.5)]
+    experts(draw, "num_local_experts", 8)
+    draw("intermediate_size", (4, 8, 12), SIZE)
+    draw("intermediate_size_mlp", (8, 20), SIZE)
+
+
+def mimo_v2_flash(draw):
+    common(draw)
+    count = draw("num_attention_heads", (2, 4, 4, 6), SIZE)
+    draw("num_key_value_heads", [n for n in range(1, count) if count % (2 * n) == 0], fits=lambda n: n and count % (2 * n) == 0)
+    draw("hidden_size", (16, 32, 48), SIZE)
+    draw.config["head_dim"] = draw.some((6, 8, 12, 24))
+    draw("v_head_dim", (4, 6, 8, 16), 0.1)
+    ropes_by_type(draw, draw.config["head_dim"])
+    draw("attention_bias", (True, False))
+    draw("sliding_window", (1, 4, 7, 20, 129))
+    layer_kinds(draw, "layer_types", ("sliding_attention", "full_attention"))
+    layer_kinds(draw, "mlp_layer_types", ("sparse", "sparse", "dense"))
+    experts(draw, "n_routed_experts", 10)
+    draw("n_group", (1,))
+    draw("topk_group", (1,))
+    draw("intermediate_size", (8, 20), SIZE)
+    draw("moe_intermediate_size", (4, 8, 12), SIZE)
+    draw("norm_topk_prob", (True, False))
+    draw("routed_scaling_factor", (1.0, 2.5, None))
+    draw("attention_value_scale", (1.0, 0.707, None))
+
+
 def dense(draw, head_dim="optional"):
     common(draw)
     rotary(draw, heads(draw, head_dim))
@@ -587,6 +732,12 @@ FAMILIES = {
     "olmoe": olmoe,
     "gpt_oss": gpt_oss,
     "gemma4_text": gemma4_text,
+    "laguna": laguna,
+    "mellum": mellum,
+    "afmoe": afmoe,
+    "granitemoe": granitemoe,
+    "llama4_text": llama4_text,
+    "mimo_v2_flash": mimo_v2_flash,
     "llama": llama,
     "mistral": mistral,
     "qwen2": qwen2,

@@ -14,8 +14,9 @@ def randomise(bias=None, scale=None):
         for name, p in [*model.named_parameters(), *model.named_buffers()]:
             if "inv_freq" in name or "embed_scale" in name or not p.numel():
                 continue
-            fan_in = p.shape[1 if model.config.model_type == "gpt_oss" and "experts" in name else -1]
-            if name.endswith("e_score_correction_bias"):
+            transposed = model.config.model_type in ("gpt_oss", "llama4_text", "llama4") and "experts" in name
+            fan_in = p.shape[1 if transposed else -1]
+            if name.endswith(("e_score_correction_bias", "expert_bias")):
                 p.normal_(*bias)
             elif re.search(r"norm(_\d)?\.weight$|layer_scalar$|router\.(per_expert_)?scale$", name):
                 p.uniform_(0.5, 1.5)

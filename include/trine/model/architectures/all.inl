@@ -2,6 +2,7 @@
 // The definition of all_architectures: a new one is a line here.
 #pragma once
 
+#include <trine/model/architectures/afmoe.hpp>
 #include <trine/model/architectures/all.hpp>
 #include <trine/model/architectures/deepseek.hpp>
 #include <trine/model/architectures/dots.hpp>
@@ -9,8 +10,13 @@
 #include <trine/model/architectures/gemma4.hpp>
 #include <trine/model/architectures/glm.hpp>
 #include <trine/model/architectures/gpt_oss.hpp>
+#include <trine/model/architectures/granite_moe.hpp>
 #include <trine/model/architectures/hunyuan.hpp>
+#include <trine/model/architectures/laguna.hpp>
 #include <trine/model/architectures/llama.hpp>
+#include <trine/model/architectures/llama4.hpp>
+#include <trine/model/architectures/mellum.hpp>
+#include <trine/model/architectures/mimo.hpp>
 #include <trine/model/architectures/minimax.hpp>
 #include <trine/model/architectures/mixtral.hpp>
 #include <trine/model/architectures/olmoe.hpp>
@@ -44,6 +50,13 @@ TRINE_DECL ArchitectureRegistry all_architectures() {
       {"gpt_oss", build_gpt_oss},
       {"gemma4", build_gemma4},
       {"gemma4_text", build_gemma4_text},
+      {"afmoe", build_afmoe},
+      {"granitemoe", build_granite_moe},
+      {"laguna", build_laguna},
+      {"llama4", build_llama4},
+      {"llama4_text", build_llama4_text},
+      {"mellum", build_mellum},
+      {"mimo_v2_flash", build_mimo_v2_flash},
       {"llama", build_llama},
       {"mistral", build_mistral},
       {"qwen2", build_qwen2},

@@ -27,7 +27,6 @@ namespace hf {
 struct Gemma4Attention {
   HfConfigReader::Heads heads;
   GroupedQueryOptions options;
-  std::shared_ptr<const Rotary> rotary;
 };
 
 /// The options of a Gemma 4 besides the common fields.
@@ -35,6 +34,7 @@ struct Gemma4Config {
   Windows windows;
   Gemma4Attention sliding;
   Gemma4Attention full;
+  RotaryByType rotary;
   GatedActivation activation;
   std::size_t intermediate_size = 0;
   std::size_t num_experts = 0;  // 0: dense
@@ -102,26 +102,17 @@ struct Gemma4Config {
                               .scale = 1.0F};
   if (reader.boolean("attention_bias")) options.qkv_bias = options.o_bias = Linear::Bias::yes;
   const bool k_eq_v = reader.boolean("attention_k_eq_v");
-  config.sliding = {reader.heads(common.hidden_size), options, nullptr};
+  config.sliding = {reader.heads(common.hidden_size), options};
   options.k_eq_v = k_eq_v;
-  config.full = {read_global_heads(reader, config, config.sliding.heads, k_eq_v), options, nullptr};
+  config.full = {read_global_heads(reader, config, config.sliding.heads, k_eq_v), options};
 
-  const auto rope_type = [&](const char* name, const Gemma4Attention& attention) {
-    return RopeLayerType{name,
-                         {.head_dim = attention.heads.head_dim,
-                          .max_position_embeddings = common.max_position_embeddings,
-                          .has_proportional = true}};
+  const auto rope_of = [&](const HfConfigReader::Heads& heads) {
+    return RopeContext{.head_dim = heads.head_dim,
+                       .max_position_embeddings = common.max_position_embeddings,
+                       .has_proportional = true};
   };
-  std::vector<RopeLayerType> types{rope_type("full_attention", config.full)};
-  if (std::ranges::count(config.windows.slides, true) > 0)
-    types.push_back(rope_type("sliding_attention", config.sliding));
-  const std::vector<RopeOptions> ropes = read_rope_by_type(reader, reader.notes(), types, {"sliding_attention"});
-  const std::array<Gemma4Attention*, 2> attentions{&config.full, &config.sliding};
-  for (std::size_t i = 0; i < ropes.size(); ++i) {
-    attentions[i]->rotary =
-        std::make_shared<const Rotary>(rope_frequencies(ropes[i]), RotaryPairs::half_split,
-                                       attentions[i]->heads.head_dim, common.max_position_embeddings);
-  }
+  config.rotary =
+      read_rotary_by_type(reader, config.windows, rope_of(config.full.heads), rope_of(config.sliding.heads));
 
   config.intermediate_size = reader.integer("intermediate_size", 1, config_limits::kIntermediateSize);
   if (reader.boolean("enable_moe_block")) {
@@ -155,12 +146,12 @@ struct Gemma4Config {
   Tensor<float, 1> gain = scope.read_f32("scale", common.hidden_size);
   const float root = 1.0F / std::sqrt(static_cast<float>(common.hidden_size));
   for (float& value : gain.view().span()) value *= root;
-  RouterVectors vectors;
-  vectors.expert_scale = scope.read_f32("per_expert_scale", config.num_experts);
+  RouterExtras extras;
+  extras.expert_scale = scope.read_f32("per_expert_scale", config.num_experts);
   return std::make_unique<LinearRouter>(
       Linear((scope / "proj").as(TensorRole::router), common.hidden_size, config.num_experts), RouterScore::softmax,
       TopKOptions{.k = config.top_k_experts, .threshold = {}}, CombineWeights{.normalize = true}, std::nullopt,
-      std::move(vectors), RmsNorm(std::move(gain), common.rms_norm_eps));
+      std::move(extras), RmsNorm(std::move(gain), common.rms_norm_eps));
 }
 
 [[nodiscard]] inline std::unique_ptr<const FeedForward> gemma4_feed_forward(const BuildContext& context,
@@ -214,10 +205,10 @@ inline constexpr std::string_view kGemma4Defaults = R"({
   reader.reject_unknown_keys();
   const auto make_layer = [&](const WeightScope& scope, std::size_t layer) {
     const hf::Gemma4Attention& attention = config.windows.slides[layer] ? config.sliding : config.full;
-    return hf::DecoderLayer{hf::grouped_query(context, scope, common.hidden_size, attention.heads, attention.rotary,
-                                              config.windows.of(layer), attention.options),
-                            hf::gemma4_feed_forward(context, scope, layer, common, config),
-                            scope.read_f32("layer_scalar", 1).view()[0]};
+    return hf::DecoderLayer{
+        hf::grouped_query(context, scope, common.hidden_size, attention.heads,
+                          config.rotary.of(config.windows.slides[layer]), config.windows.of(layer), attention.options),
+        hf::gemma4_feed_forward(context, scope, layer, common, config), scope.read_f32("layer_scalar", 1).view()[0]};
   };
   return hf::build_decoder(common, hf::gemma4_summary(config), weights, make_layer, config.decoder);
 }

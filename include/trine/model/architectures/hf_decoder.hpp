@@ -46,6 +46,7 @@ struct DecoderOptions {
   NormNames norms = {};
   RmsNorm::Stored norm_stored = RmsNorm::Stored::gain;
   float embedding_scale = 1.0F;
+  float update_scale = 1.0F;  // Block::update_scale
   LogitOptions logits = {};
 };
 
@@ -105,7 +106,7 @@ struct TextPart {
     built.info.experts.push_back(layer.feed_forward->num_experts());
     blocks.push_back({std::move(attention_norm), std::move(layer.attention), std::move(feed_forward_norm),
                       std::move(layer.feed_forward), std::move(post_attention_norm), std::move(post_feed_forward_norm),
-                      layer.output_scale});
+                      options.update_scale, layer.output_scale});
   }
   for (const IgnoredNames& names : kIgnoredTensors) weights.ignore(names);
   if (config.tie_word_embeddings)
@@ -146,30 +147,60 @@ struct HeadRotation {
                                         head_dim, config.max_position_embeddings);
 }
 
-/// Causal heads with full attention, chunked attention if requested, or a sliding window.
-[[nodiscard]] inline std::vector<HeadGroup> causal_heads(const BuildContext& context,
-                                                         const HfConfigReader::Heads& heads,
-                                                         std::optional<std::size_t> window) {
-  std::vector<HeadGroup> axes;
-  std::unique_ptr<const AttentionPattern> axis;
-  if (window) {
-    axis = std::make_unique<SlidingWindowPattern>(*window);
-  } else {
-    axis = full_pattern(context.chunking);
+/// The rotations of full and of sliding layers.
+struct RotaryByType {
+  std::shared_ptr<const Rotary> full;
+  std::shared_ptr<const Rotary> sliding;
+
+  [[nodiscard]] const std::shared_ptr<const Rotary>& of(bool slides) const noexcept { return slides ? sliding : full; }
+};
+
+/// The same for models whose rope_parameters has an object for each layer type, if there is a layer of it.
+/// full, sliding: what their heads are
+[[nodiscard]] inline RotaryByType read_rotary_by_type(HfConfigReader& reader, const Windows& windows,
+                                                      const RopeContext& full, const RopeContext& sliding) {
+  std::vector<RopeLayerType> types;
+  const auto count = std::ranges::count(windows.slides, true);
+  if (static_cast<std::size_t>(count) < windows.slides.size()) types.push_back({"full_attention", full});
+  if (count > 0) types.push_back({"sliding_attention", sliding});
+  const std::vector<RopeOptions> ropes =
+      read_rope_by_type(reader, reader.notes(), types, {"full_attention", "sliding_attention"});
+  RotaryByType result;
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    auto rotary = std::make_shared<const Rotary>(rope_frequencies(ropes[i]), RotaryPairs::half_split,
+                                                 types[i].context.head_dim, types[i].context.max_position_embeddings);
+    (types[i].name == "full_attention" ? result.full : result.sliding) = std::move(rotary);
   }
-  axes.push_back({std::move(axis), heads.num_attention_heads, heads.num_key_value_heads});
-  return axes;
+  return result;
 }
 
-/// Grouped-query attention below "self_attn".   pairs: of the published checkpoint
+/// Full attention, in chunks if requested, or a sliding window.
+[[nodiscard]] inline std::unique_ptr<const AttentionPattern> pattern_of(const BuildContext& context,
+                                                                        std::optional<std::size_t> window) {
+  if (window) return std::make_unique<SlidingWindowPattern>(*window);
+  return full_pattern(context.chunking);
+}
+
+/// Grouped-query attention below "self_attn".   rotary: null for layers that do not rotate   pairs: of the published
+/// checkpoint
+[[nodiscard]] inline std::unique_ptr<const Attention> grouped_query(const WeightScope& layer, std::size_t hidden_size,
+                                                                    const HfConfigReader::Heads& heads,
+                                                                    std::shared_ptr<const Rotary> rotary,
+                                                                    std::unique_ptr<const AttentionPattern> pattern,
+                                                                    GroupedQueryOptions options = {},
+                                                                    RotaryPairs pairs = RotaryPairs::half_split) {
+  options.permuted_rows = rotary != nullptr && rotary->pairs() != pairs;
+  std::vector<HeadGroup> groups;
+  groups.push_back({std::move(pattern), heads.num_attention_heads, heads.num_key_value_heads});
+  return std::make_unique<GroupedQueryAttention>((layer / "self_attn").as(TensorRole::attention), hidden_size,
+                                                 heads.head_dim, std::move(groups), std::move(rotary), options);
+}
+/// The same with full attention or a window.
 [[nodiscard]] inline std::unique_ptr<const Attention> grouped_query(
     const BuildContext& context, const WeightScope& layer, std::size_t hidden_size, const HfConfigReader::Heads& heads,
-    std::shared_ptr<const Rotary> rotary, std::optional<std::size_t> window, GroupedQueryOptions options = {},
+    std::shared_ptr<const Rotary> rotary, std::optional<std::size_t> window, const GroupedQueryOptions& options = {},
     RotaryPairs pairs = RotaryPairs::half_split) {
-  options.permuted_rows = rotary->pairs() != pairs;
-  return std::make_unique<GroupedQueryAttention>((layer / "self_attn").as(TensorRole::attention), hidden_size,
-                                                 heads.head_dim, causal_heads(context, heads, window),
-                                                 std::move(rotary), options);
+  return grouped_query(layer, hidden_size, heads, std::move(rotary), pattern_of(context, window), options, pairs);
 }
 
 /// An MLP whose three projections have biases, or not. Throws WeightError.

@@ -73,7 +73,7 @@ struct QwenNextConfig {
   config.attention = {.qk_norm = GroupedQueryOptions::Norm::per_head,
                       .norm_epsilon = common.rms_norm_eps,
                       .norm_stored = config.decoder.norm_stored,
-                      .output_gate = true};
+                      .output_gate = OutputGateOptions{.in_q_proj = true}};
   if (reader.boolean("attention_bias")) config.attention.qkv_bias = config.attention.o_bias = Linear::Bias::yes;
   reader.require_true("attn_output_gate");
   config.rotary = read_rotary(reader, common, config.heads.head_dim, {.rotary_dim = config.heads.head_dim / 4});
