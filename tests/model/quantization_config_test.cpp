@@ -12,6 +12,7 @@
 #include <trine/json/parse.hpp>
 
 #include "support/expect_error.hpp"
+#include "support/temporary_directory.hpp"
 
 namespace trine {
 namespace {
@@ -159,6 +160,26 @@ INSTANTIATE_TEST_SUITE_P(
                     "g": {"weights": {"num_bits": 8, "type": "float", "block_structure": [128, 128]}},
                     "h": {"weights": {"num_bits": 8, "type": "float", "block_structure": [64, 64]}}}})",
                 ".config_groups.h.weights.block_structure: expected the same in all groups"}));
+
+// As older releases of ModelOpt have it.
+TEST(QuantizationConfig, MayStandInAFileOfItsOwn) {
+  const test::TemporaryDirectory directory;
+  directory.write("config.json", R"({"model_type": "llama"})");
+  EXPECT_EQ(read_model_config(directory.path()), Json({{"model_type", "llama"}}));
+  directory.write("hf_quant_config.json", R"({"producer": {"name": "modelopt", "version": "0.23.0"}, "quantization":
+    {"quant_algo": "NVFP4", "kv_cache_quant_algo": "FP8", "group_size": 16, "exclude_modules": ["lm_head"]}})");
+  Notes notes;
+  const Json config = read_model_config(directory.path());
+  EXPECT_EQ(parse_quantization_config(config, "config.json", notes).modules.layout, Layout::scales);
+  directory.write("hf_quant_config.json", R"({"quantization": {"quant_algo": "W4A8_AWQ"}})");
+  EXPECT_ERROR(parse_quantization_config(read_model_config(directory.path()), "config.json", notes), ConfigError,
+               "quantization_config.quant_algo: expected one of");
+  directory.write("hf_quant_config.json", R"({"quantization": 1})");
+  EXPECT_ERROR(read_model_config(directory.path()), ConfigError,
+               "hf_quant_config.json: quantization: expected a JSON object, found 1");
+  directory.write("config.json", R"({"quantization_config": {"quant_method": "fp8"}})");
+  EXPECT_EQ(read_model_config(directory.path())["quantization_config"], Json({{"quant_method", "fp8"}}));
+}
 
 TEST(QuantizationConfig, MayHoldKeysThatTheCallerAllows) {
   Notes notes({"quantization_config.colour"});

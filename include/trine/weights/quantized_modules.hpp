@@ -71,6 +71,7 @@ class QuantizedModules : public WeightSource {
   class Parts;
 
   void add(const Parts& parts, const WeightMatrix& matrix);
+  [[nodiscard]] static WeightMatrix four_bit_matrix(Parts& parts, std::string_view codes, bool may_be_powers);
   void add_packed(Parts& parts);
   void add_scaled(Parts& parts);
   void add_gptq(Parts& parts);

@@ -227,29 +227,35 @@ TRINE_DECL void QuantizedModules::add(const Parts& parts, const WeightMatrix& ma
                    .scale_bytes = parts.scale_bytes()};
 }
 
+// Two four-bit floats in a byte, with FP8 scales or, if `may_be_powers`, powers of two.
+TRINE_DECL WeightMatrix QuantizedModules::four_bit_matrix(Parts& parts, std::string_view codes, bool may_be_powers) {
+  const StoredTensor& packed = parts.get_matrix(codes, DType::u8);
+  const StoredTensor& scales = parts.get("weight_scale");
+  const bool powers = may_be_powers && (scales.dtype == DType::u8 || scales.dtype == DType::f8_e8m0);
+  const WeightFormat& format = four_bit_floats(powers);
+  const std::size_t rows = packed.shape[0];
+  const std::size_t columns = 2 * packed.shape[1];
+  const std::size_t blocks = columns / format.block_columns;
+  static_cast<void>(parts.get_matrix("weight_scale", powers ? scales.dtype : DType::f8_e4m3, rows, blocks));
+  if (columns % format.block_columns != 0)
+    parts.fail(codes, "expected a multiple of " + std::to_string(format.block_columns) + " columns, found " +
+                          std::to_string(columns));
+  WeightMatrix matrix = stored_matrix(packed.bytes.data(), format.dtype, rows, columns);
+  matrix.scales = {.data = scales.bytes.data(),
+                   .dtype = powers ? DType::u8 : DType::f8_e4m3,
+                   .stride = blocks,
+                   .block_rows = 1,
+                   .block_columns = format.block_columns};
+  return matrix;
+}
+
 // Four-bit floats in bytes, or integers in words.
 TRINE_DECL void QuantizedModules::add_packed(Parts& parts) {
   constexpr std::string_view kCodes = "weight_packed";
   const StoredTensor& packed = parts.get(kCodes);
   if (packed.dtype == DType::u8) {
-    static_cast<void>(parts.get_matrix(kCodes, DType::u8));
-    const std::size_t rows = packed.shape[0];
-    const std::size_t columns = 2 * packed.shape[1];
-    const StoredTensor& scales = parts.get("weight_scale");
-    const bool powers = scales.dtype == DType::u8 || scales.dtype == DType::f8_e8m0;
-    const WeightFormat& format = four_bit_floats(powers);
-    static_cast<void>(
-        parts.get_matrix("weight_scale", powers ? scales.dtype : DType::f8_e4m3, rows, columns / format.block_columns));
-    WeightMatrix matrix = stored_matrix(packed.bytes.data(), format.dtype, rows, columns);
-    matrix.scales = {.data = scales.bytes.data(),
-                     .dtype = powers ? DType::u8 : DType::f8_e4m3,
-                     .stride = columns / format.block_columns,
-                     .block_rows = 1,
-                     .block_columns = format.block_columns};
-    if (columns % format.block_columns != 0)
-      parts.fail(kCodes, "expected a multiple of " + std::to_string(format.block_columns) + " columns, found " +
-                             std::to_string(columns));
-    if (!powers) matrix.scales.divisor = parts.get_f32("weight_global_scale");
+    WeightMatrix matrix = four_bit_matrix(parts, kCodes, true);
+    if (matrix.scales.dtype != DType::u8) matrix.scales.divisor = parts.get_f32("weight_global_scale");
     return add(parts, matrix);
   }
 
@@ -297,22 +303,9 @@ TRINE_DECL void QuantizedModules::add_scaled(Parts& parts) {
   const bool is_float = codes.dtype == DType::f8_e4m3;
   if (!is_float && codes.dtype != DType::i8 && codes.dtype != DType::u8) return;
   if (codes.shape.size() != 2 || codes.bytes.empty()) return;
-  const std::size_t rows = codes.shape[0];
-  std::size_t columns = codes.shape[1];
   if (codes.dtype == DType::u8) {
-    columns *= 2;
-    const WeightFormat& format = four_bit_floats(false);
-    const StoredTensor& scales = parts.get_matrix("weight_scale", DType::f8_e4m3, rows, columns / format.block_columns);
-    if (columns % format.block_columns != 0)
-      parts.fail(kCodes, "expected a multiple of " + std::to_string(format.block_columns) + " columns, found " +
-                             std::to_string(columns));
-    WeightMatrix matrix = stored_matrix(codes.bytes.data(), format.dtype, rows, columns);
-    matrix.scales = {.data = scales.bytes.data(),
-                     .dtype = DType::f8_e4m3,
-                     .stride = columns / format.block_columns,
-                     .block_rows = 1,
-                     .block_columns = format.block_columns,
-                     .factor = parts.get_f32("weight_scale_2")};
+    WeightMatrix matrix = four_bit_matrix(parts, kCodes, false);
+    matrix.scales.factor = parts.get_f32("weight_scale_2");
     return add(parts, matrix);
   }
 
@@ -322,8 +315,8 @@ TRINE_DECL void QuantizedModules::add_scaled(Parts& parts) {
     const StoredTensor* scale = source_->find(parts.name(part));
     if (scale == nullptr || quantization_.block_rows > 0) return;  // of blocks, which scopes read
   }
-  WeightMatrix matrix{codes.bytes.data(), is_float ? codes.dtype : signed_bytes(), rows, columns};
-  matrix.scales = parts.get_scales(part, rows, columns, quantization_);
+  WeightMatrix matrix{codes.bytes.data(), is_float ? codes.dtype : signed_bytes(), codes.shape[0], codes.shape[1]};
+  matrix.scales = parts.get_scales(part, matrix.rows, matrix.columns, quantization_);
   if (const StoredTensor* zeros = is_float ? nullptr : parts.find("weight_zero_point")) {
     parts.require_dtype("weight_zero_point", *zeros, DType::i8);
     parts.require_shape_of("weight_zero_point", *zeros, source_->find(parts.name(part))->shape);
