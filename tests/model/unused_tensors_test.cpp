@@ -91,7 +91,7 @@ TEST(UnusedTensors, OfLayersThatDraftNeedNoKey) {
 TEST(UnusedTensors, ThatTheIndexDoesNotListAreNoted) {
   const std::filesystem::path golden = kFamilies / "mixtral_sliding_window";
   const TemporaryDirectory directory;
-  std::filesystem::copy(golden, directory.path(), std::filesystem::copy_options::overwrite_existing);
+  std::filesystem::copy(golden, directory.path(), std::filesystem::copy_options::recursive);
   const Model before = Model::load(golden);
   const StoredTensor& norm = *before.weights().find("model.norm.weight");
   SafetensorsFileWriter writer;
