@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Quantised modules in any safetensors file. The first byte chooses the layout and what the configuration says; the rest
-// is a file, or a header, which gets the length and the data that it asks for. What is accepted can be decoded.
+// Quantised modules in any safetensors file. The first byte chooses the layout and what the configuration says; the
+// rest is a file, or a header, which gets the length and the data that it asks for. What is accepted can be decoded.
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -59,8 +59,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     file = trine::test::safetensors_file(file, std::string(trine::test::plausible_size(file), static_cast<char>(size)));
   try {
     // Read, not mapped: the sanitizer knows where memory of our own ends.
-    auto tensors = std::make_unique<const trine::Safetensors>(directory.write("model.safetensors", file),
-                                                              trine::FileAccess::read);
+    auto tensors =
+        std::make_unique<const trine::Safetensors>(directory.write("model.safetensors", file), trine::FileAccess::read);
     trine::Notes notes;
     check(*trine::read_quantized_modules(std::move(tensors), quantization_of(data[0]), notes));
   } catch (const trine::Error&) {

@@ -16,8 +16,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 #include <filesystem>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -211,7 +211,8 @@ inline QuantizationConfig read_awq_config(ObjectReader& reader) {
 }  // namespace detail
 
 /// The config.json of a directory. ModelOpt's older releases describe the weights in a file of their own,
-/// hf_quant_config.json; its "quantization" becomes the quantization_config that is missing. Throws FileError, ConfigError.
+/// hf_quant_config.json; its "quantization" becomes the quantization_config that is missing. Throws FileError,
+/// ConfigError.
 [[nodiscard]] inline Json read_model_config(const std::filesystem::path& directory) {
   Json config = read_json_file(directory / "config.json");
   const std::filesystem::path other = directory / "hf_quant_config.json";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// GGUF files of "qwen3next" and "qwen35moe". Zero-centred norms are stored plus one, A_log as -exp of it; value heads of
-// the latter lie one for each key head in turn.
+// GGUF files of "qwen3next" and "qwen35moe". Zero-centred norms are stored plus one, A_log as -exp of it; value heads
+// of the latter lie one for each key head in turn.
 #pragma once
 
 #include <array>
