@@ -54,7 +54,8 @@ namespace trine::test {
     config.update(Json::parse(R"({"norm_topk_prob": true, "decoder_sparse_step": 1, "mlp_only_layers": []})"));
   if (family == "qwen3_5_moe_text") {
     config.erase("intermediate_size");
-    config.update(Json::parse(R"({"attn_output_gate": true, "mamba_ssm_dtype": "float32", "mtp_num_hidden_layers": 1})"));
+    config.update(
+        Json::parse(R"({"attn_output_gate": true, "mamba_ssm_dtype": "float32", "mtp_num_hidden_layers": 1})"));
   }
   if (family == "gpt_oss")
     config.update(Json::parse(R"({"num_local_experts": 4, "num_experts_per_tok": 2, "experts_per_token": 2,
