@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -283,6 +284,30 @@ TEST(GroupedQueryAttentionPerIsa, GatesHeadsOrElements) {
     layer.options.output_gate = {.name = "elements", .activation = activation, .per_element = true};
     expect_multiple(run_full(layer), plain, factor);
   }
+}
+
+TEST(GroupedQueryAttentionPerIsa, GatesOfElementsMayBeRowsOfTheQueries) {
+  Layer layer(4, 2);
+  const std::vector<float> gates = random_values(layer.q.values.size(), 31);
+  const std::size_t head = kHeadDim * kHidden;  // elements of the rows of a head
+  std::vector<float> both;
+  for (std::size_t i = 0; i < gates.size(); i += head) {
+    const auto queries = std::span(layer.q.values).subspan(i, head);
+    const auto rows = std::span(gates).subspan(i, head);
+    both.insert(both.end(), queries.begin(), queries.end());
+    both.insert(both.end(), rows.begin(), rows.end());
+  }
+  layer.add("q_norm.weight", kHeadDim, 32);
+  layer.add("k_norm.weight", kHeadDim, 33);
+  layer.options.qk_norm = GroupedQueryOptions::Norm::per_head;
+  layer.options.output_gate = {.name = "elements", .per_element = true};
+  layer.weights.add("elements.weight", {layer.q.rows, kHidden}, gates);
+  const Tensor<float, 2> apart = run_full(layer);
+  layer.options.output_gate = {.in_q_proj = true};
+  layer.weights.add("q_proj.weight", {2 * layer.q.rows, kHidden}, both);
+  expect_multiple(run_full(layer), apart, 1.0F);
+  layer.options.output_gate.reset();
+  EXPECT_THROW(static_cast<void>(run_full(layer)), WeightError) << "rows of gates that there are not";
 }
 
 TEST(GroupedQueryAttentionPerIsa, TakesKeysForValuesAndNormalisesThem) {

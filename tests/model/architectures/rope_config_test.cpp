@@ -144,6 +144,15 @@ TEST(RopeConfig, RotatesWholeHeadsWhateverShareIsAskedFor) {
                "partial_rotary_factor: expected a number");
 }
 
+TEST(RopeConfig, ScaledRotationsOfSomeFamiliesTurnWholeHeadsWithoutAShare) {
+  const RopeContext third{.head_dim = 12, .max_position_embeddings = 64, .rotary_dim = 4, .scaled_are_whole = true};
+  EXPECT_EQ(read_one("{}", third).rotary_dim, 4U);
+  EXPECT_EQ(read_one(R"({"rope_scaling": {"type": "linear", "factor": 2}})", third).rotary_dim, 12U);
+  EXPECT_EQ(
+      read_one(R"({"partial_rotary_factor": 0.5, "rope_scaling": {"type": "linear", "factor": 2}})", third).rotary_dim,
+      6U);
+}
+
 TEST(RopeConfig, RotatesThePartOfAHeadThatFamiliesOfPartsAskFor) {
   const RopeContext whole{.head_dim = 12, .max_position_embeddings = 64, .rotary_dim = 12};
   EXPECT_EQ(read_one("{}", whole).rotary_dim, 12U);

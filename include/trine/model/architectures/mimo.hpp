@@ -80,8 +80,10 @@ inline constexpr std::string_view kMimoV2FlashDefaults = R"({
   if (reader.has("sliding_window_size"))  // of the published code: without the query itself
     width = reader.integer("sliding_window_size", 0, config_limits::kPositions) + 1;
   const hf::Windows windows = hf::windows_by_layer(reader, width, std::move(slides));
-  const RopeContext rope{heads.head_dim, config.max_position_embeddings,
-                         static_cast<std::size_t>(0.334 * static_cast<double>(heads.head_dim))};
+  const RopeContext rope{.head_dim = heads.head_dim,
+                         .max_position_embeddings = config.max_position_embeddings,
+                         .rotary_dim = static_cast<std::size_t>(0.334 * static_cast<double>(heads.head_dim)),
+                         .scaled_are_whole = true};
   const hf::RotaryByType rotary = hf::read_rotary_by_type(reader, windows, rope, rope);
 
   const std::vector<bool> sparse = hf::read_sparse_layers(reader, hf::layers_from(1, layers));

@@ -23,6 +23,7 @@ struct RopeContext {
   std::size_t max_position_embeddings = 0;
   /// How many elements rotate without a partial_rotary_factor; nullopt: whole heads, whatever that key says.
   std::optional<std::size_t> rotary_dim = std::nullopt;
+  bool scaled_are_whole = false;  // without that key, rotary_dim holds for rope_type "default", others turn whole heads
   bool has_proportional = false;  // whether the family has this rope_type
 };
 
@@ -66,7 +67,10 @@ class RopeReader {
     rope.theta = nearer("rope_theta").number("rope_theta", 1.0 + 1e-6, 1e12);
     const Read read_scaling = type();
     const bool is_proportional = read_scaling == &RopeReader::proportional;
-    rope.rotary_dim = context_.rotary_dim && !is_proportional ? rotated_part(*context_.rotary_dim) : context_.head_dim;
+    const bool is_whole = context_.scaled_are_whole && read_scaling != &RopeReader::unscaled;
+    rope.rotary_dim = context_.rotary_dim && !is_proportional
+                          ? rotated_part(is_whole ? context_.head_dim : *context_.rotary_dim)
+                          : context_.head_dim;
     rope.scaling = (this->*read_scaling)(rope);
     if (!context_.rotary_dim && !is_proportional) settle_partial_rotation(read_scaling == &RopeReader::unscaled);
     object_.reject_unknown_keys(notes_, kIgnoredRopeKeys);
