@@ -253,11 +253,16 @@ TEST_F(FindModel, LooksWhereTheEnvironmentSays) {
   const Variable models("TRINE_MODELS", "/a::/b c:");
   const Variable hub_cache("HF_HUB_CACHE", "/hub");
   const Variable hf_home("HF_HOME", "/hf");
+  const Variable no_xdg("XDG_CACHE_HOME", "");
   EXPECT_THAT(model_folders(), ElementsAre("/a", "/b c", "/hub", "/hf/hub", "/home/me/.cache/huggingface/hub",
                                            "/home/me/.lmstudio/models", "/home/me/.cache/lm-studio/models"));
   const Variable no_models("TRINE_MODELS", cache().string());
   model("cache/org/name");
   EXPECT_EQ(find_model("org/name"), cache() / "org/name");
+  const Variable xdg("XDG_CACHE_HOME", "/xdg");
+  EXPECT_THAT(model_folders(), ElementsAre(cache(), "/hub", "/hf/hub", "/xdg/huggingface/hub",
+                                           "/home/me/.lmstudio/models", "/home/me/.cache/lm-studio/models"));
+  const Variable no_xdg_again("XDG_CACHE_HOME", "");
   const Variable no_home("HOME", "");
   const Variable no_hub("HF_HUB_CACHE", "");
   const Variable no_hf("HF_HOME", "");

@@ -13,7 +13,8 @@ namespace trine::inline TRINE_ABI {
 
 /// Where find_model looks for names, in this order; folders that do not exist included:
 ///   each folder of TRINE_MODELS, separated by colons
-///   HF_HUB_CACHE, HF_HOME/hub, ~/.cache/huggingface/hub                  the cache of the hub
+///   HF_HUB_CACHE, HF_HOME/hub, ~/.cache/huggingface/hub                  the cache of the hub; XDG_CACHE_HOME is
+///   ~/.cache
 ///   ~/.lmstudio/models, ~/.cache/lm-studio/models                        LM Studio
 [[nodiscard]] TRINE_DECL std::vector<std::filesystem::path> model_folders();
 

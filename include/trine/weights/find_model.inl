@@ -382,9 +382,11 @@ TRINE_DECL std::vector<std::filesystem::path> model_folders() {
   }
   if (!variable("HF_HUB_CACHE").empty()) folders.emplace_back(variable("HF_HUB_CACHE"));
   if (!variable("HF_HOME").empty()) folders.push_back(std::filesystem::path(variable("HF_HOME")) / "hub");
+  const std::filesystem::path caches(variable("XDG_CACHE_HOME"));
+  if (!caches.empty()) folders.push_back(caches / "huggingface" / "hub");
   if (variable("HOME").empty()) return folders;
   const std::filesystem::path home(variable("HOME"));
-  folders.push_back(home / ".cache" / "huggingface" / "hub");
+  if (caches.empty()) folders.push_back(home / ".cache" / "huggingface" / "hub");
   folders.push_back(home / ".lmstudio" / "models");
   folders.push_back(home / ".cache" / "lm-studio" / "models");
   return folders;
