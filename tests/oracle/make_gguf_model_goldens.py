@@ -26,8 +26,9 @@ ARCHITECTURES = {"llama": "llama", "mistral": "llama", "mixtral": "llama", "qwen
                  "qwen2_moe": "qwen2moe", "qwen3_moe": "qwen3moe", "olmoe": "olmoe", "gpt_oss": "gpt-oss",
                  "deepseek_v2": "deepseek2", "deepseek_v3": "deepseek2", "kimi_k2": "deepseek2", "glm4_moe": "glm4moe",
                  "glm4_moe_lite": "deepseek2", "minimax_m2": "minimax-m2", "ernie4_5_moe": "ernie4_5-moe", "dots1": "dots1",
-                 "hy_v3": "hy_v3"}
-NAMED_AS = {"hy_v3": "exaone-moe"}    # the package has no list of their tensors: names of the same parts of another architecture
+                 "hy_v3": "hy_v3", "deepseek_v32": "deepseek32", "glm_moe_dsa": "glm-dsa"}
+LATENT = ("deepseek2", "deepseek32", "glm-dsa")
+NAMED_AS = {"hy_v3": "exaone-moe", "deepseek32": "glm-dsa"}    # the package has no list of their tensors: names of the same parts of another architecture
 # name of the file: name of the family golden, and options
 FILES = {
     "llama_biases": {}, "llama_llama3_rope": {}, "llama_linear_rope": {}, "mistral_sliding_window": {},
@@ -36,7 +37,7 @@ FILES = {
     "deepseek_v2_group_limited": {}, "deepseek_v3_yarn_groups": {}, "deepseek_v3_yarn_groups_unsplit": {"split": False},
     "deepseek_v3_kimi_k2": {}, "deepseek_v3_plain": {}, "gpt_oss_bf16": {},
     "glm4_moe": {}, "glm4_moe_qk_norm": {}, "glm4_moe_lite": {}, "minimax_m2": {}, "ernie4_5_moe": {}, "dots1": {}, "hy_v3": {},
-    "hy_v3_biases": {},
+    "hy_v3_biases": {}, "deepseek_v32": {}, "glm_moe_dsa": {},
 }
 EXPERT = re.compile(r"(.*\.experts)\.(\d+)\.(.*)\.weight")
 
@@ -136,7 +137,7 @@ def write_keys(writer, arch, config, rope, split):
     writer.add_embedding_length(config["hidden_size"])
     writer.add_feed_forward_length(config["intermediate_size"])
     writer.add_head_count(heads)
-    writer.add_head_count_kv(1 if arch == "deepseek2" and split else config.get("num_key_value_heads") or heads)
+    writer.add_head_count_kv(1 if arch in LATENT and split else config.get("num_key_value_heads") or heads)
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
     writer.add_rope_freq_base(rope["rope_theta"])
     if rope["rope_type"] in ("linear", "yarn"):
@@ -149,9 +150,9 @@ def write_keys(writer, arch, config, rope, split):
         for key, add in (("beta_fast", writer.add_rope_scaling_yarn_beta_fast), ("beta_slow", writer.add_rope_scaling_yarn_beta_slow)):
             if key in rope:
                 add(rope[key])
-        if arch == "deepseek2" and "mscale_all_dim" in rope:
+        if arch in LATENT and "mscale_all_dim" in rope:
             writer.add_rope_scaling_yarn_log_mul(0.1 * rope["mscale_all_dim"])
-    if arch != "deepseek2":
+    if arch not in LATENT:
         if config.get("head_dim"):
             writer.add_key_length(config["head_dim"])
             writer.add_value_length(config["head_dim"])
@@ -162,7 +163,7 @@ def write_keys(writer, arch, config, rope, split):
     if experts:
         writer.add_expert_count(experts)
         writer.add_expert_used_count(config.get("num_experts_per_tok") or config["moe_k"])
-    if arch in ("qwen2moe", "qwen3moe", "deepseek2"):
+    if arch in ("qwen2moe", "qwen3moe", *LATENT):
         writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
     if arch == "qwen2moe":
         writer.add_expert_shared_feed_forward_length(config["shared_expert_intermediate_size"])
@@ -172,7 +173,7 @@ def write_keys(writer, arch, config, rope, split):
         writer.add_sliding_window(config["sliding_window"])
     if config.get("clip_qkv"):
         writer.add_clamp_kqv(config["clip_qkv"])
-    if arch == "deepseek2":
+    if arch in LATENT:
         nope, rotated, value = config["qk_nope_head_dim"], config["qk_rope_head_dim"], config["v_head_dim"]
         if config.get("q_lora_rank"):
             writer.add_q_lora_rank(config["q_lora_rank"])
@@ -193,6 +194,10 @@ def write_keys(writer, arch, config, rope, split):
             writer.add_expert_group_used_count(config["topk_group"])
         if config["model_type"] != "deepseek_v2":  # V2's files have no such key
             writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
+    if "index_topk" in config:
+        writer.add_indexer_head_count(config["index_n_heads"])
+        writer.add_indexer_key_length(config["index_head_dim"])
+        writer.add_indexer_top_k(config["index_topk"])
     if arch == "glm4moe":
         head = config.get("head_dim") or config["hidden_size"] // heads
         factor = rope.get("partial_rotary_factor", config.get("partial_rotary_factor", 0.5))
@@ -234,7 +239,7 @@ def main():
         heads, kv_heads = config["num_attention_heads"], config.get("num_key_value_heads") or config["num_attention_heads"]
         tensors = gpt_oss(tensors) if arch == "gpt-oss" else stacked(tensors)
         tensors = hunyuan(tensors) if arch == "hy_v3" else tensors
-        if arch == "deepseek2" and split:
+        if arch in LATENT and split:
             tensors = latent(tensors, config)
         writer = gguf.GGUFWriter(OUT / f"{file}.gguf", arch)
         write_keys(writer, arch, config, rope, split)

@@ -29,9 +29,10 @@ class WeightSource;  // weights/weight_source.hpp
 class Model {
  public:
   /// Opens a model directory: config.json and the weights, in any format of open_weights.hpp; or a GGUF file, the first
-  /// part of a split one, whose metadata is the configuration (architectures/gguf/config.hpp). The weights are mapped, not copied;
-  /// everything is checked before a tensor is used. Throws FileError, ConfigError, WeightError; CancelledError after
-  /// `options.cancel`, and nothing of the load is left then; what `options.progress` and the hooks throw.
+  /// part of a split one, whose metadata is the configuration (architectures/gguf/config.hpp). The weights are mapped,
+  /// not copied; everything is checked before a tensor is used. Throws FileError, ConfigError, WeightError;
+  /// CancelledError after `options.cancel`, and nothing of the load is left then; what `options.progress` and the hooks
+  /// throw.
   [[nodiscard]] static Model load(const std::filesystem::path& path, const LoadOptions& options = {});
 
   /// The same from a configuration, which `source_name` names in errors, and any weight source. `options.access` and

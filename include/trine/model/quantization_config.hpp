@@ -26,7 +26,7 @@ namespace trine::inline TRINE_ABI {
   // Which modules are not quantised follows from their tensors.
   for (const char* key : {"modules_to_not_convert", "ignored_layers", "dequantize"}) static_cast<void>(reader.has(key));
   if (method == Method::fp8) {
-    if (reader.has("fmt")) static_cast<void>(reader.choice<bool>("fmt", {{"e4m3", true}}));
+    if (reader.has("fmt")) static_cast<void>(reader.choice<bool>("fmt", {{"e4m3", true}, {"float8_e4m3fn", true}}));
     // How other kernels quantise activations; here they are f32, so neither has an effect.
     if (reader.has("activation_scheme"))
       static_cast<void>(reader.choice<bool>("activation_scheme", {{"dynamic", true}}));

@@ -22,6 +22,7 @@
 
 #include <trine/generate/session.hpp>
 #include <trine/model/architectures/deepseek.hpp>
+#include <trine/model/architectures/deepseek_v32.hpp>
 #include <trine/model/architectures/dots.hpp>
 #include <trine/model/architectures/ernie.hpp>
 #include <trine/model/architectures/glm.hpp>
@@ -32,6 +33,7 @@
 #include <trine/model/architectures/mixtral.hpp>
 #include <trine/model/architectures/olmoe.hpp>
 #include <trine/model/architectures/qwen_moe.hpp>
+#include <trine/model/architectures/solar_open.hpp>
 
 #include "model/architectures/published_config.hpp"
 #include "support/expect_error.hpp"
@@ -47,10 +49,12 @@ using test::read_published_config;
 const std::map<std::string, std::string_view> kDefaults = {
     {"deepseek_v2", kDeepseekV2Defaults},
     {"deepseek_v3", kDeepseekV3Defaults},
+    {"deepseek_v32", kDeepseekV32Defaults},
     {"dots1", kDots1Defaults},
     {"ernie4_5_moe", kErnie45MoeDefaults},
     {"glm4_moe", kGlm4MoeDefaults},
     {"glm4_moe_lite", kGlm4MoeLiteDefaults},
+    {"glm_moe_dsa", kGlmMoeDsaDefaults},
     {"gpt_oss", kGptOssDefaults},
     {"hy_v3", kHyV3Defaults},
     {"kimi_k2", kDeepseekV3Defaults},
@@ -63,6 +67,7 @@ const std::map<std::string, std::string_view> kDefaults = {
     {"qwen2_moe", kQwen2MoeDefaults},
     {"qwen3", kQwen3Defaults},
     {"qwen3_moe", kQwen3MoeDefaults},
+    {"solar_open", kSolarOpenDefaults},
 };
 
 // Of training and generation: no logit depends on them.

@@ -16,7 +16,8 @@ transformers.logging.set_verbosity_error()
 transformers.utils.logging.disable_progress_bar()
 warnings.filterwarnings("ignore", "Initializing zero-element tensors")
 EAGER = dict(attn_implementation="eager", experts_implementation="eager")
-SIGMOID = {"deepseek_v3", "dots1", "glm4_moe", "glm4_moe_lite", "hy_v3", "minimax_m2"}     # the scores of their routers
+SIGMOID = {"deepseek_v3", "deepseek_v32", "dots1", "glm4_moe", "glm4_moe_lite", "glm_moe_dsa", "hy_v3", "minimax_m2",
+           "solar_open"}                                       # the scores of their routers
 
 
 def reference_config(config):

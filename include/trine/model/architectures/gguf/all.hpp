@@ -25,7 +25,7 @@ namespace trine::inline TRINE_ABI::hf {
 inline constexpr std::array kGgufArchitectures = std::to_array<std::span<const GgufArchitecture>>({
     {&kGgufLlama, 1},
     kGgufQwen,
-    {&kGgufDeepseek, 1},
+    kGgufDeepseek,
     {&kGgufOlmoe, 1},
     {&kGgufGptOss, 1},
     {&kGgufGlm, 1},
