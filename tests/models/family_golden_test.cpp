@@ -139,6 +139,21 @@ TEST_P(FamilyPerIsa, AnswersWithinRoundOffWhereTheFormFollowsTheRows) {
   EXPECT_EQ(distance(answer(golden_, all, {.reproducible = true}).logits, one_by_one.logits), 0.0F);
 }
 
+// Beyond index_topk positions the attention of these families sees a selection.
+TEST(FamilyWithAnIndexer, EndsTheContextWhereItWouldSelect) {
+  const Golden golden = read_golden(kFamilies / "deepseek_v32_layers");
+  const Model model = Model::load(golden.directory);
+  EXPECT_EQ(model.info().max_position_embeddings, 24U);
+  EXPECT_THAT(model.info().notes, testing::Contains(testing::Field(&Note::subject, "index_topk")));
+  EXPECT_THAT(model.info().notes, testing::Contains(testing::Field(&Note::subject, "*.self_attn.indexer.*")));
+  Session session(model);
+  static_cast<void>(session.forward(golden.tokens, OutputRows::last));
+  EXPECT_ERROR(session.forward(std::span(golden.tokens).first(1), OutputRows::last), CapacityError,
+               "expected at most 24, the index_topk of the model");
+  EXPECT_ERROR(Session(model, {.context_length = 25}), InputError,
+               "context_length: expected at most 24, the index_topk of the model");
+}
+
 INSTANTIATE_TEST_SUITE_P(All, FamilyPerIsa, testing::ValuesIn(families()),
                          [](const auto& parameter) { return parameter.param; });
 

@@ -30,11 +30,13 @@ FAMILIES = [
     "afmoe",
     "deepseek_v2",
     "deepseek_v3",
+    "deepseek_v32",
     "dots1",
     "ernie4_5_moe",
     "gemma4_text",
     "glm4_moe",
     "glm4_moe_lite",
+    "glm_moe_dsa",
     "gpt_oss",
     "granitemoe",
     "hy_v3",
@@ -53,7 +55,9 @@ FAMILIES = [
     "qwen3_5_moe_text",
     "qwen3_moe",
     "qwen3_next",
+    "solar_open",
 ]
+
 
 
 # Keys that a class takes besides its fields, with what an absent one means.

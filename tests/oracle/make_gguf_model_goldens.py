@@ -28,8 +28,11 @@ ARCHITECTURES = {"llama": "llama", "mistral": "llama", "mixtral": "llama", "qwen
                  "qwen2_moe": "qwen2moe", "qwen3_moe": "qwen3moe", "qwen3_next": "qwen3next", "qwen3_5_moe_text": "qwen35moe",
                  "olmoe": "olmoe", "gpt_oss": "gpt-oss", "deepseek_v2": "deepseek2", "deepseek_v3": "deepseek2",
                  "kimi_k2": "deepseek2", "glm4_moe": "glm4moe", "glm4_moe_lite": "deepseek2", "gemma4_text": "gemma4",
-                 "minimax_m2": "minimax-m2", "ernie4_5_moe": "ernie4_5-moe", "dots1": "dots1", "hy_v3": "hy_v3"}
-NAMED_AS = {"hy_v3": "exaone-moe"}    # the package has no list of their tensors: names of the same parts of another architecture
+                 "minimax_m2": "minimax-m2", "ernie4_5_moe": "ernie4_5-moe", "dots1": "dots1", "hy_v3": "hy_v3",
+                 "deepseek_v32": "deepseek32", "glm_moe_dsa": "glm-dsa"}
+LATENT = ("deepseek2", "deepseek32", "glm-dsa")
+# The package has no list of their tensors: names of the same parts of another architecture.
+NAMED_AS = {"hy_v3": "exaone-moe", "deepseek32": "glm-dsa"}
 # name of the file: name of the family golden, and options
 FILES = {
     "llama_biases": {}, "llama_llama3_rope": {}, "llama_linear_rope": {}, "mistral_sliding_window": {},
@@ -38,7 +41,7 @@ FILES = {
     "deepseek_v2_group_limited": {}, "deepseek_v3_yarn_groups": {}, "deepseek_v3_yarn_groups_unsplit": {"split": False},
     "deepseek_v3_kimi_k2": {}, "deepseek_v3_plain": {}, "gpt_oss_bf16": {}, "gpt_oss_mxfp4": {},
     "gemma4_text": {}, "glm4_moe": {}, "glm4_moe_qk_norm": {}, "glm4_moe_lite": {}, "minimax_m2": {}, "ernie4_5_moe": {},
-    "dots1": {}, "hy_v3": {}, "hy_v3_biases": {},
+    "dots1": {}, "hy_v3": {}, "hy_v3_biases": {}, "deepseek_v32": {}, "glm_moe_dsa": {},
     "qwen3_next": {}, "qwen3_next_unsplit": {"split": False}, "qwen3_5_moe": {"drafts": True}, "qwen3_5_moe_text": {},
 }
 EXPERT = re.compile(r"(.*\.experts)\.(\d+)\.(.*)\.weight")
@@ -256,7 +259,7 @@ def write_keys(writer, arch, config, rope, split, drafts):
     if "intermediate_size" in config:
         writer.add_feed_forward_length(config["intermediate_size"])
     writer.add_head_count(heads)
-    writer.add_head_count_kv(1 if arch == "deepseek2" and split else config.get("num_key_value_heads") or heads)
+    writer.add_head_count_kv(1 if arch in LATENT and split else config.get("num_key_value_heads") or heads)
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
     writer.add_rope_freq_base(rope["rope_theta"])
     if rope["rope_type"] in ("linear", "yarn"):
@@ -269,9 +272,9 @@ def write_keys(writer, arch, config, rope, split, drafts):
         for key, add in (("beta_fast", writer.add_rope_scaling_yarn_beta_fast), ("beta_slow", writer.add_rope_scaling_yarn_beta_slow)):
             if key in rope:
                 add(rope[key])
-        if arch == "deepseek2" and "mscale_all_dim" in rope:
+        if arch in LATENT and "mscale_all_dim" in rope:
             writer.add_rope_scaling_yarn_log_mul(0.1 * rope["mscale_all_dim"])
-    if arch != "deepseek2":
+    if arch not in LATENT:
         if config.get("head_dim"):
             writer.add_key_length(config["head_dim"])
             writer.add_value_length(config["head_dim"])
@@ -295,7 +298,7 @@ def write_keys(writer, arch, config, rope, split, drafts):
         writer.add_rope_dimension_count(int(config["head_dim"] * share))
         if arch == "qwen35moe":
             writer.add_rope_dimension_sections([*rope.get("mrope_section", [11, 11, 10]), 0])
-    if arch in ("qwen2moe", "qwen3moe", "qwen3next", "qwen35moe", "deepseek2"):
+    if arch in ("qwen2moe", "qwen3moe", "qwen3next", "qwen35moe", *LATENT):
         writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
     if arch in ("qwen2moe", "qwen3next", "qwen35moe"):
         writer.add_expert_shared_feed_forward_length(config["shared_expert_intermediate_size"])
@@ -305,7 +308,7 @@ def write_keys(writer, arch, config, rope, split, drafts):
         writer.add_sliding_window(config["sliding_window"])
     if config.get("clip_qkv"):
         writer.add_clamp_kqv(config["clip_qkv"])
-    if arch == "deepseek2":
+    if arch in LATENT:
         nope, rotated, value = config["qk_nope_head_dim"], config["qk_rope_head_dim"], config["v_head_dim"]
         if config.get("q_lora_rank"):
             writer.add_q_lora_rank(config["q_lora_rank"])
@@ -326,6 +329,10 @@ def write_keys(writer, arch, config, rope, split, drafts):
             writer.add_expert_group_used_count(config["topk_group"])
         if config["model_type"] != "deepseek_v2":  # V2's files have no such key
             writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
+    if "index_topk" in config:
+        writer.add_indexer_head_count(config["index_n_heads"])
+        writer.add_indexer_key_length(config["index_head_dim"])
+        writer.add_indexer_top_k(config["index_topk"])
     if arch == "glm4moe":
         head = config.get("head_dim") or config["hidden_size"] // heads
         factor = rope.get("partial_rotary_factor", config.get("partial_rotary_factor", 0.5))
@@ -370,7 +377,7 @@ def main():
         heads, kv_heads = config["num_attention_heads"], config.get("num_key_value_heads") or config["num_attention_heads"]
         tensors = {"gpt-oss": gpt_oss, "gemma4": lambda t: gemma4(t, config)}.get(arch, stacked)(tensors)
         tensors = hunyuan(tensors) if arch == "hy_v3" else tensors
-        if arch == "deepseek2" and split:
+        if arch in LATENT and split:
             tensors = latent(tensors, config)
         if arch in ("qwen3next", "qwen35moe"):
             tensors = delta(tensors, config, arch, split)

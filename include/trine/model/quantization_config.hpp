@@ -65,7 +65,7 @@ inline void know(ObjectReader& reader, std::initializer_list<std::string_view> k
 inline QuantizationConfig read_fp8_config(ObjectReader& reader) {
   QuantizationConfig result;
   know(reader, {"modules_to_not_convert", "ignored_layers", "dequantize"});
-  if (reader.has("fmt")) static_cast<void>(reader.choice<bool>("fmt", {{"e4m3", true}}));
+  if (reader.has("fmt")) static_cast<void>(reader.choice<bool>("fmt", {{"e4m3", true}, {"float8_e4m3fn", true}}));
   if (reader.has("activation_scheme"))
     static_cast<void>(reader.choice<bool>("activation_scheme", {{"dynamic", true}, {"static", true}}));
   if (reader.has("scale_fmt")) static_cast<void>(reader.choice<bool>("scale_fmt", {{"ue8m0", true}, {"float", true}}));

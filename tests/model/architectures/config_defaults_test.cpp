@@ -23,6 +23,7 @@
 #include <trine/generate/session.hpp>
 #include <trine/model/architectures/afmoe.hpp>
 #include <trine/model/architectures/deepseek.hpp>
+#include <trine/model/architectures/deepseek_v32.hpp>
 #include <trine/model/architectures/dots.hpp>
 #include <trine/model/architectures/ernie.hpp>
 #include <trine/model/architectures/gemma4.hpp>
@@ -40,6 +41,7 @@
 #include <trine/model/architectures/olmoe.hpp>
 #include <trine/model/architectures/qwen_moe.hpp>
 #include <trine/model/architectures/qwen_next.hpp>
+#include <trine/model/architectures/solar_open.hpp>
 
 #include "model/architectures/published_config.hpp"
 #include "support/expect_error.hpp"
@@ -56,11 +58,13 @@ const std::map<std::string, std::string_view> kDefaults = {
     {"afmoe", kAfmoeDefaults},
     {"deepseek_v2", kDeepseekV2Defaults},
     {"deepseek_v3", kDeepseekV3Defaults},
+    {"deepseek_v32", kDeepseekV32Defaults},
     {"dots1", kDots1Defaults},
     {"ernie4_5_moe", kErnie45MoeDefaults},
     {"gemma4_text", kGemma4Defaults},
     {"glm4_moe", kGlm4MoeDefaults},
     {"glm4_moe_lite", kGlm4MoeLiteDefaults},
+    {"glm_moe_dsa", kGlmMoeDsaDefaults},
     {"gpt_oss", kGptOssDefaults},
     {"granitemoe", kGraniteMoeDefaults},
     {"hy_v3", kHyV3Defaults},
@@ -80,6 +84,7 @@ const std::map<std::string, std::string_view> kDefaults = {
     {"qwen3_5_moe_text", kQwen35MoeDefaults},
     {"qwen3_moe", kQwen3MoeDefaults},
     {"qwen3_next", kQwen3NextDefaults},
+    {"solar_open", kSolarOpenDefaults},
 };
 
 // Their text_config is a configuration of another of these.

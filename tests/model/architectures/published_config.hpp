@@ -116,7 +116,13 @@ namespace trine::test {
   if (family == "deepseek_v2")
     config.update(Json::parse(R"({"topk_method": "group_limited_greedy", "scoring_func": "softmax",
     "norm_topk_prob": false})"));
-  if (family == "deepseek_v3" || family == "kimi_k2" || family == "glm4_moe_lite") config.update(sigmoid);
+  if (has_latent_attention(family) && family != "deepseek_v2") config.update(sigmoid);
+  if (family == "deepseek_v32" || family == "glm_moe_dsa")
+    config.update(Json::parse(R"({"index_topk": 64, "index_n_heads": 2, "index_head_dim": 8})"));
+  if (family == "solar_open") {
+    config.update(deepseek_moe);
+    config.update(Json::parse(R"({"first_k_dense_replace": 0, "use_qk_norm": false, "partial_rotary_factor": 1.0})"));
+  }
   if (family == "glm4_moe") {
     config.update(sigmoid);
     config.update(deepseek_moe);

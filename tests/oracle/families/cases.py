@@ -6,9 +6,10 @@ import torch
 
 from .checks import (BF16_BIAS, NO_BIAS, NO_GROUPS, OTHER_GROUP_SCORE, ZERO_MASK, config, identity, module, no_rope_scaling,
                      no_sinks, ones, rope, rope_of, set_attributes, set_eps, symmetric_clamp, tensors, zero)
-from .configs import (absent, afmoe, deepseek_v2, deepseek_v3, dots1, ernie4_5_moe, gemma4, gemma4_text, glm4_moe, glm4_moe_lite,
-                      gpt_oss, granitemoe, hy_v3, laguna, llama, llama4_text, mellum, mimo_v2_flash, minimax_m2, mistral, mixtral,
-                      olmoe, qwen2, qwen2_moe, qwen3, qwen3_5_moe, qwen3_5_moe_text, qwen3_moe, qwen3_next)
+from .configs import (absent, afmoe, deepseek_v2, deepseek_v3, deepseek_v32, dots1, ernie4_5_moe, gemma4, gemma4_text, glm4_moe,
+                      glm4_moe_lite, glm_moe_dsa, gpt_oss, granitemoe, hy_v3, laguna, llama, llama4_text, mellum, mimo_v2_flash,
+                      minimax_m2, mistral, mixtral, olmoe, qwen2, qwen2_moe, qwen3, qwen3_5_moe, qwen3_5_moe_text, qwen3_moe,
+                      qwen3_next, solar_open)
 
 
 @dataclass
@@ -225,6 +226,74 @@ CASES = {
         {"routed_scaling_factor": config(routed_scaling_factor=1.0), "k": config(num_experts_per_tok=3),
          "renormalisation": config(norm_topk_prob=False), "rope_theta": config(rope_theta=100.0), "eps": config(rms_norm_eps=1e-6),
          **SHARED}, scheme="bf16", bias=(0.0, 0.2), scale=SMALL),
+
+    "deepseek_v32": Case(
+        deepseek_v32(rope_theta=100, rope_scaling={
+            "beta_fast": 32, "beta_slow": 1, "factor": 4, "mscale": 1.0, "mscale_all_dim": 1.0,
+            "original_max_position_embeddings": 16, "type": "yarn"}),
+        "as DeepSeek-V3.2 with fewer positions than index_topk: an indexer that selects all of them, groups, YaRN; one "
+        "multi-token-prediction layer to skip",
+        {"YaRN": no_rope_scaling, "mscale_all_dim": NO_MSCALE, "correction bias": NO_BIAS, "groups": NO_GROUPS,
+         "renormalisation": config(norm_topk_prob=False), "routed_scaling_factor": config(routed_scaling_factor=1.0), **SHARED},
+        scheme="bf16", tokens=32, bias=(-0.55, 0.35), extra="mtp"),
+    "deepseek_v32_layers": Case(
+        deepseek_v32(num_hidden_layers=3, mlp_layer_types=["sparse", "dense", "sparse"], attention_bias=True, index_topk=24,
+                     norm_topk_prob=False, num_nextn_predict_layers=0),
+        "mlp_layer_types, attention_bias, no renormalisation, as many positions as index_topk; config.json of transformers v5",
+        {"no renormalisation": config(norm_topk_prob=True), **{f"{x} bias": zero(rf"{x}\.bias") for x in (
+            "q_a_proj", "kv_a_proj_with_mqa", "o_proj")}, **SHARED}, scheme="bf16", v5=True, bias=(0.0, 0.2)),
+    "deepseek_v32_defaults": Case(
+        deepseek_v32(num_hidden_layers=4, n_routed_experts=24, **absent(
+            "routed_scaling_factor", "n_group", "topk_group", "num_experts_per_tok", "n_shared_experts", "norm_topk_prob",
+            "first_k_dense_replace", "rms_norm_eps", "rope_theta", "max_position_embeddings", "attention_bias",
+            "tie_word_embeddings", "hidden_act", "topk_method", "scoring_func", "moe_layer_freq", "index_topk",
+            "num_nextn_predict_layers")),
+        "every key absent that has a default of a small size: 8 groups of which 4 stay, 8 experts of a token, 3 dense layers, "
+        "scale 2.5",
+        {"routed_scaling_factor": config(routed_scaling_factor=1.0), "k": config(num_experts_per_tok=7),
+         "rope_theta": config(rope_theta=100.0), "eps": config(rms_norm_eps=1e-5), **SHARED},
+        scheme="bf16", bias=(0.0, 0.2), scale=SMALL),
+
+    "glm_moe_dsa": Case(
+        glm_moe_dsa(), "as GLM-5 with fewer positions than index_topk: values wider than keys, one multi-token-prediction layer to "
+        "skip", {"correction bias": NO_BIAS, "routed_scaling_factor": config(routed_scaling_factor=1.0), **SHARED},
+        scheme="bf16", bias=(0.0, 0.3), extra="mtp"),
+    "glm_moe_dsa_shared_indexer": Case(
+        glm_moe_dsa(num_hidden_layers=3, indexer_types=["full", "shared", "shared"], mlp_layer_types=["dense", "sparse", "dense"],
+                    tie_word_embeddings=True, num_nextn_predict_layers=0),
+        "layers without an indexer of their own, mlp_layer_types, tied head; fused expert tensors and config.json of transformers v5",
+        {"correction bias": NO_BIAS, **SHARED}, fused=True, v5=True, bias=(0.0, 0.3)),
+    "glm_moe_dsa_defaults": Case(
+        glm_moe_dsa(num_hidden_layers=4, n_routed_experts=12, **absent(
+            "routed_scaling_factor", "n_group", "topk_group", "num_experts_per_tok", "n_shared_experts", "norm_topk_prob",
+            "first_k_dense_replace", "rms_norm_eps", "rope_theta", "max_position_embeddings", "attention_bias",
+            "tie_word_embeddings", "hidden_act", "topk_method", "scoring_func", "moe_layer_freq", "index_topk",
+            "num_nextn_predict_layers")),
+        "every key absent that has a default of a small size: one group, 8 experts of a token, 3 dense layers, scale 2.5, eps 1e-5",
+        {"routed_scaling_factor": config(routed_scaling_factor=1.0), "k": config(num_experts_per_tok=7),
+         "rope_theta": config(rope_theta=100.0), "eps": config(rms_norm_eps=1e-6), **SHARED},
+        scheme="bf16", bias=(0.0, 0.2), scale=SMALL),
+
+    "solar_open": Case(
+        solar_open(n_group=2, topk_group=1), "whole heads rotate, no dense layer, shared expert, groups",
+        {"correction bias": NO_BIAS, "groups": NO_GROUPS, "renormalisation": config(norm_topk_prob=False), **SHARED},
+        scheme="bf16", bias=(-0.3, 0.3)),
+    "solar_open_biases": Case(
+        solar_open(attention_bias=True, routed_scaling_factor=2.5, norm_topk_prob=False, tie_word_embeddings=True, rope_theta=100,
+                   rope_scaling={"rope_type": "yarn", "factor": 2.0, "original_max_position_embeddings": 16}),
+        "biases of q, k and v, no renormalisation, scale, YaRN beyond the original context, tied head; fused expert tensors and "
+        "config.json of transformers v5",
+        {"YaRN": no_rope_scaling, "no renormalisation": config(norm_topk_prob=True),
+         "routed_scaling_factor": config(routed_scaling_factor=1.0), **QKV_BIAS, **SHARED}, fused=True, v5=True, bias=(0.0, 0.2)),
+    "solar_open_defaults": Case(
+        solar_open(num_attention_heads=8, head_dim=4, n_routed_experts=12, **absent(
+            "rms_norm_eps", "rope_theta", "num_key_value_heads", "num_experts_per_tok", "n_shared_experts",
+            "routed_scaling_factor", "n_group", "topk_group", "norm_topk_prob", "first_k_dense_replace", "use_qk_norm",
+            "partial_rotary_factor", "attention_bias", "max_position_embeddings", "tie_word_embeddings", "hidden_act",
+            "intermediate_size")),
+        "every key absent that has a default of a small size: eps 1e-5, theta 1e6, 8 key heads, 8 experts of a token, scale 1",
+        {"eps": config(rms_norm_eps=1e-6), "rope_theta": config(rope_theta=100.0), "k": config(num_experts_per_tok=7),
+         "routed_scaling_factor": config(routed_scaling_factor=2.5), **SHARED}, scheme="bf16", bias=(0.0, 0.2), scale=SMALL),
 
     "minimax_m2": Case(
         minimax_m2(), "as MiniMax-M2: norm over the whole query and key vectors, rotary_dim of 6 of 12, correction bias beside the "

@@ -61,6 +61,37 @@ def glm4_moe_lite(**changes):
         "attention_dropout": 0.0, "dtype": "bfloat16"}, changes)
 
 
+def deepseek_v32(**changes):
+    return merged({
+        "architectures": ["DeepseekV32ForCausalLM"], "model_type": "deepseek_v32", "vocab_size": 48, "hidden_size": 24,
+        "intermediate_size": 16, "moe_intermediate_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "num_key_value_heads": 2, "n_shared_experts": 1, "n_routed_experts": 8, "num_experts_per_tok": 3,
+        "routed_scaling_factor": 2.5, "kv_lora_rank": 16, "q_lora_rank": 24, "qk_rope_head_dim": 8, "qk_nope_head_dim": 12,
+        "v_head_dim": 12, "n_group": 4, "topk_group": 2, "topk_method": "noaux_tc", "scoring_func": "sigmoid",
+        "norm_topk_prob": True, "first_k_dense_replace": 1, "moe_layer_freq": 1, "index_topk": 48, "index_n_heads": 2,
+        "index_head_dim": 12, "hidden_act": "silu", "rms_norm_eps": 1e-6, "max_position_embeddings": 256, "rope_theta": 10000,
+        "attention_bias": False, "tie_word_embeddings": False, "num_nextn_predict_layers": 1, "ep_size": 1,
+        "bos_token_id": 0, "eos_token_id": 1, "torch_dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def glm_moe_dsa(**changes):
+    return deepseek_v32(**{
+        "architectures": ["GlmMoeDsaForCausalLM"], "model_type": "glm_moe_dsa", "n_group": 1, "topk_group": 1, "v_head_dim": 20,
+        "rms_norm_eps": 1e-5, "indexer_rope_interleave": True, **changes})
+
+
+def solar_open(**changes):
+    return merged({
+        "architectures": ["SolarOpenForCausalLM"], "model_type": "solar_open", "vocab_size": 48, "hidden_size": 24,
+        "intermediate_size": 16, "moe_intermediate_size": 8, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 12, "n_shared_experts": 1, "n_routed_experts": 8, "num_experts_per_tok": 3,
+        "routed_scaling_factor": 1.0, "n_group": 1, "topk_group": 1, "norm_topk_prob": True, "first_k_dense_replace": 0,
+        "use_qk_norm": False, "partial_rotary_factor": 1.0, "attention_bias": False, "hidden_act": "silu",
+        "max_position_embeddings": 256, "rms_norm_eps": 1e-5, "rope_theta": 1000000, "rope_scaling": None,
+        "tie_word_embeddings": False, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 2, "attention_dropout": 0.0,
+        "initializer_range": 0.02, "dtype": "bfloat16", "use_cache": True}, changes)
+
+
 def minimax_m2(**changes):
     return merged({
         "architectures": ["MiniMaxM2ForCausalLM"], "model_type": "minimax_m2", "vocab_size": 48, "hidden_size": 24,

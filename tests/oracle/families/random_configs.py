@@ -71,8 +71,9 @@ class Draw:
             self.refusable(key, value)
 
 
-LATENT = {"deepseek_v2", "deepseek_v3", "kimi_k2", "glm4_moe_lite"}
-DRAFTS = {"deepseek_v3", "kimi_k2", "glm4_moe", "glm4_moe_lite", "ernie4_5_moe", "hy_v3"}   # multi-token prediction
+LATENT = {"deepseek_v2", "deepseek_v3", "kimi_k2", "glm4_moe_lite", "deepseek_v32", "glm_moe_dsa"}
+DRAFTS = {"deepseek_v3", "kimi_k2", "glm4_moe", "glm4_moe_lite", "ernie4_5_moe", "hy_v3", "deepseek_v32",
+          "glm_moe_dsa"}                                          # multi-token prediction
 SIZE = 0.03                                                       # how often a large default is taken
 
 
@@ -239,12 +240,12 @@ def dense_moe(draw):
     draw("norm_topk_prob", (True, False))
 
 
-def latent(draw):
+def latent(draw, ranks=(None, 8, 12, 24)):
     """Multi-head latent attention; the width of the part of a head that turns."""
     count = draw("num_attention_heads", (1, 2, 2, 4), SIZE)
     draw("num_key_value_heads", (count,), fits=lambda n: n in (None, count))
     draw("hidden_size", [n for n in (16, 32, 48) if n % count == 0] or [count], SIZE, lambda n: n % count == 0)
-    draw("q_lora_rank", (None, 8, 12, 24), 0.3)
+    draw("q_lora_rank", ranks, 0.3)
     draw("kv_lora_rank", (8, 12, 16), 0.2)
     draw("qk_nope_head_dim", (4, 8, 16), 0.2)
     width = draw("qk_rope_head_dim", (2, 4, 8, 16), 0.2)
@@ -391,6 +392,35 @@ def hy_v3(draw):
     draw("mlp_bias", (True, False))
     draw("enable_moe_fp32_combine", (True, False))
     draft_layers(draw)
+
+
+def deepseek_v32(draw):
+    common(draw)
+    width = latent(draw, ranks=(8, 12, 24))
+    rotary(draw, width)
+    mixture(draw)
+    draw("first_k_dense_replace", range(0, layers(draw) + 1))
+    mlp_layer_types(draw)
+    draw("norm_topk_prob", (True, False))
+    draw("index_n_heads", (1, 2), 0.2)
+    draw("index_head_dim", (width, width + 4), 0.2, lambda n: n >= width)
+    if draw("index_topk", (256, 512, 2048)) and draw.chance(0.05):
+        draw.refusable("index_topk", 4)
+    draft_layers(draw)
+
+
+def glm_moe_dsa(draw):
+    deepseek_v32(draw)
+    if draw.chance(0.3) and layers(draw) <= 8:
+        draw.config["indexer_types"] = ["full"] + [draw.some(("full", "shared")) for _ in range(layers(draw) - 1)]
+
+
+def solar_open(draw):
+    common(draw)
+    rotary(draw, heads(draw, "field"))
+    mixture(draw)
+    draw("norm_topk_prob", (True, False))
+    draw("attention_bias", (True, False))
 
 
 def mixtral(draw):
@@ -744,6 +774,9 @@ FAMILIES = {
     "qwen3": qwen3,
     "qwen3_next": qwen3_next,
     "qwen3_5_moe_text": qwen3_5_moe_text,
+    "deepseek_v32": deepseek_v32,
+    "glm_moe_dsa": glm_moe_dsa,
+    "solar_open": solar_open,
 }
 
 # Training, generation and other tools: nothing here changes what a model computes.

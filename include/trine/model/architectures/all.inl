@@ -5,6 +5,7 @@
 #include <trine/model/architectures/afmoe.hpp>
 #include <trine/model/architectures/all.hpp>
 #include <trine/model/architectures/deepseek.hpp>
+#include <trine/model/architectures/deepseek_v32.hpp>
 #include <trine/model/architectures/dots.hpp>
 #include <trine/model/architectures/ernie.hpp>
 #include <trine/model/architectures/gemma4.hpp>
@@ -22,6 +23,7 @@
 #include <trine/model/architectures/olmoe.hpp>
 #include <trine/model/architectures/qwen_moe.hpp>
 #include <trine/model/architectures/qwen_next.hpp>
+#include <trine/model/architectures/solar_open.hpp>
 #include <trine/model/architectures/trine.hpp>
 #include <trine/model/transformer.hpp>
 
@@ -34,12 +36,15 @@ TRINE_DECL ArchitectureRegistry all_architectures() {
       {"deepseek_v2", build_deepseek_v2},
       {"deepseek_v3", build_deepseek_v3},
       {"kimi_k2", build_deepseek_v3},
+      {"deepseek_v32", build_deepseek_v32},
       {"glm4_moe", build_glm4_moe},
       {"glm4_moe_lite", build_glm4_moe_lite},
+      {"glm_moe_dsa", build_glm_moe_dsa},
       {"minimax_m2", build_minimax_m2},
       {"ernie4_5_moe", build_ernie4_5_moe},
       {"dots1", build_dots1},
       {"hy_v3", build_hy_v3},
+      {"solar_open", build_solar_open},
       {"mixtral", build_mixtral},
       {"qwen2_moe", build_qwen2_moe},
       {"qwen3_moe", build_qwen3_moe},

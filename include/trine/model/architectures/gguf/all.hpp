@@ -28,7 +28,7 @@ inline constexpr std::array kGgufArchitectures = std::to_array<std::span<const G
     {&kGgufLlama, 1},
     kGgufQwen,
     kGgufQwenNext,
-    {&kGgufDeepseek, 1},
+    kGgufDeepseek,
     {&kGgufOlmoe, 1},
     {&kGgufGptOss, 1},
     {&kGgufGemma4, 1},

@@ -116,6 +116,12 @@ inline void convert_partly_rotated_heads(GgufConversion& to) {
   to.config["partial_rotary_factor"] = factor;
 }
 
+/// Counts of DeepSeek's mixture that a file leaves out are 0.
+inline void convert_absent_counts(GgufConversion& to) {
+  for (const char* key : {"first_k_dense_replace", "n_shared_experts"})
+    if (!to.config.contains(key)) to.config[key] = 0U;
+}
+
 /// For families whose routers are sigmoids, whether the file says so or not.
 inline void require_sigmoid(GgufConversion& to) {
   if (to.keys.integer_or("expert_gating_func", 0, 3, 2) % 2 != 0)  // 0: not named

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// GGUF files of "deepseek2": V2 chooses experts by softmax, V3 and Kimi K2 by sigmoid.
+// GGUF files of "deepseek2": V2 chooses experts by softmax, V3 and Kimi K2 by sigmoid; of "deepseek32" and "glm-dsa",
+// V3.2 and GLM-5.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include <trine/model/architectures/gguf/common.hpp>
@@ -43,10 +45,17 @@ inline std::uint64_t convert_groups(GgufConversion& to) {
   return groups;
 }
 
+/// Stored as 0.1 mscale_all_dim. mscale is not stored: in all published models it is the same.
+inline void convert_mscale(GgufConversion& to) {
+  const double log_multiplier = to.keys.number_or("rope.scaling.yarn_log_multiplier", 0.0, 1e3, 0.0);
+  Json& rope = to.config["rope_parameters"];
+  if (rope["rope_type"] == "yarn" && log_multiplier != 0.0)
+    rope["mscale"] = rope["mscale_all_dim"] = log_multiplier * 10.0;
+}
+
 inline void finish_gguf_deepseek(GgufConversion& to) {
   convert_latent_attention(to);
-  for (const char* key : {"first_k_dense_replace", "n_shared_experts"})
-    if (!to.config.contains(key)) to.config[key] = 0U;
+  convert_absent_counts(to);
   to.config["routed_scaling_factor"] = expert_weights_scale(to);
 
   // GLM-4.7-Flash does not name its function.
@@ -64,11 +73,19 @@ inline void finish_gguf_deepseek(GgufConversion& to) {
     to.config["model_type"] = "deepseek_v2";
     to.config["topk_method"] = groups > 1 ? "group_limited_greedy" : "greedy";
   }
-  // Stored as 0.1 mscale_all_dim. mscale is not stored: in all published models it is the same.
-  const double log_multiplier = to.keys.number_or("rope.scaling.yarn_log_multiplier", 0.0, 1e3, 0.0);
-  Json& rope = to.config["rope_parameters"];
-  if (rope["rope_type"] == "yarn" && log_multiplier != 0.0)
-    rope["mscale"] = rope["mscale_all_dim"] = log_multiplier * 10.0;
+  convert_mscale(to);
+}
+
+/// A family with an indexer.
+inline void finish_gguf_sparse_latent(GgufConversion& to) {
+  convert_latent_attention(to);
+  convert_sigmoid_router(to);
+  convert_absent_counts(to);
+  to.config["index_topk"] = to.keys.integer("attention.indexer.top_k", 1, config_limits::kPositions);
+  for (const std::string_view key : {"head_count", "key_length", "types", "top_k_frequency",
+                                     "skip_top_k_offset"})  // of the indexer, which is not read
+    static_cast<void>(to.keys.has("attention.indexer." + std::string(key)));
+  convert_mscale(to);
 }
 
 inline constexpr std::array kGgufDeepseekNames = std::to_array<GgufName>({
@@ -80,9 +97,24 @@ inline constexpr std::array kGgufDeepseekNames = std::to_array<GgufName>({
     {"attn_kv_b", "self_attn.kv_b_proj"},
     {"attn_k_b", "self_attn.k_b_proj"},
     {"attn_v_b", "self_attn.v_b_proj"},
+    {"indexer.k_norm", "self_attn.indexer.k_norm"},
+    {"indexer.proj", "self_attn.indexer.weights_proj"},
+    {"indexer.attn_k", "self_attn.indexer.wk"},
+    {"indexer.attn_q_b", "self_attn.indexer.wq_b"},
 });
 
-inline constexpr GgufArchitecture kGgufDeepseek{
-    "deepseek2", "{}", kGgufDeepseekMoeKeys, finish_gguf_deepseek, {kGgufDeepseekNames, kGgufMoeNames}};
+inline constexpr std::array kGgufDeepseek = std::to_array<GgufArchitecture>({
+    {"deepseek2", "{}", kGgufDeepseekMoeKeys, finish_gguf_deepseek, {kGgufDeepseekNames, kGgufMoeNames}},
+    {"deepseek32",
+     R"({"model_type": "deepseek_v32"})",
+     kGgufDeepseekMoeKeys,
+     finish_gguf_sparse_latent,
+     {kGgufDeepseekNames, kGgufMoeNames}},
+    {"glm-dsa",
+     R"({"model_type": "glm_moe_dsa"})",
+     kGgufDeepseekMoeKeys,
+     finish_gguf_sparse_latent,
+     {kGgufDeepseekNames, kGgufMoeNames}},
+});
 
 }  // namespace trine::inline TRINE_ABI::hf

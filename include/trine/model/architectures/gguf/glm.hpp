@@ -12,8 +12,7 @@ namespace trine::inline TRINE_ABI::hf {
 inline void finish_gguf_glm4_moe(GgufConversion& to) {
   convert_partly_rotated_heads(to);
   convert_sigmoid_router(to);
-  for (const char* key : {"first_k_dense_replace", "n_shared_experts"})
-    if (!to.config.contains(key)) to.config[key] = 0U;
+  convert_absent_counts(to);
   to.config["attention_bias"] = to.has_tensor("blk.0.attn_q.bias");
   to.config["use_qk_norm"] = to.has_tensor("blk.0.attn_q_norm.weight");
 }
