@@ -417,7 +417,7 @@ TRINE_DECL void QuantizedModules::hide_activation_scales(Notes& notes) {
     }
   }
   for (std::size_t i = 0; i < kParts.size(); ++i)
-    if (found[i]) notes.add("*." + std::string(kParts[i]), "not used: activations are not quantised");
+    if (found[i]) notes.add("*." + std::string(kParts[i]), "activations are not quantised");
 }
 
 TRINE_DECL std::unique_ptr<const WeightSource> read_quantized_modules(std::unique_ptr<const WeightSource> source,
