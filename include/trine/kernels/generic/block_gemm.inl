@@ -27,12 +27,6 @@ TRINE_INLINE std::int32_t four_bytes(const std::int8_t* codes) {
   return four;
 }
 
-// A register of scales or minima of sub-block s.
-TRINE_INLINE Vec floats_of(const BlockPanel* w, const PanelFloats BlockPanel::*floats, std::size_t s,
-                           std::size_t part) {
-  return Vec::load((w[part / kPanelParts].*floats)[s] + part % kPanelParts * Ints::lanes);
-}
-
 // The exact sums of 16 columns from `column` on.
 template <bool Signed, std::size_t Rows, std::size_t Parts>
 TRINE_INLINE void add_columns(Ints (&acc)[Rows][Parts], const BlockTileRow (&x)[Rows], const BlockPanel* w,
@@ -84,19 +78,18 @@ inline void block_tile(const BlockTileRow (&x)[Rows], const BlockPanel* w, const
     }
     for (std::size_t i = begin; i < begin + sub_block; i += 16) add_columns<Signed>(acc, x, w, i);
     TRINE_UNROLL
-    for (std::size_t r = 0; r < Rows; ++r) {
-      const Vec scale = Vec::broadcast(x[r].scale[begin / 32]);
+    for (std::size_t p = 0; p < parts; ++p) {
+      const BlockPanel& panel = w[p / kPanelParts];
+      const std::size_t lane = p % kPanelParts * Ints::lanes;
+      const Vec scale = Vec::load(panel.scale[s] + lane);
       TRINE_UNROLL
-      for (std::size_t p = 0; p < parts; ++p)
-        total[r][p] = fma(mul(to_float(acc[r][p]), scale), floats_of(w, &BlockPanel::scale, s, p), total[r][p]);
-    }
-    if (!format.has_minimum) continue;
-    TRINE_UNROLL
-    for (std::size_t r = 0; r < Rows; ++r) {
-      const Vec activations = Vec::broadcast(x[r].scale[begin / 32] * static_cast<float>(sum[r]));
-      TRINE_UNROLL
-      for (std::size_t p = 0; p < parts; ++p)
-        total[r][p] = fma(activations, floats_of(w, &BlockPanel::minimum, s, p), total[r][p]);
+      for (std::size_t r = 0; r < Rows; ++r) {
+        const Vec value = mul(to_float(acc[r][p]), Vec::broadcast(x[r].scale[begin / 32]));
+        total[r][p] = fma(value, scale, total[r][p]);
+        if (format.has_minimum)
+          total[r][p] = fma(Vec::broadcast(x[r].scale[begin / 32] * static_cast<float>(sum[r])),
+                            Vec::load(panel.minimum[s] + lane), total[r][p]);
+      }
     }
   }
   TRINE_UNROLL

@@ -9,11 +9,10 @@ namespace trine::inline TRINE_ABI::kernels::TRINE_TARGET_NAMESPACE {
 
 // 16 rows of up to kBlockColumns columns: weight = scale * (code - zero) + minimum, with a scale and a minimum for each
 // sub-block of 16 or 32 columns.
-using PanelFloats = float[kBlockColumns / 16][kPanelRows];
 struct BlockPanel {
   alignas(64) std::byte codes[kBlockColumns * kPanelRows];  // [columns / 4][16][4]
-  alignas(64) PanelFloats scale;
-  alignas(64) PanelFloats minimum;
+  alignas(64) float scale[kBlockColumns / 16][kPanelRows];
+  alignas(64) float minimum[kBlockColumns / 16][kPanelRows];
 };
 
 // The blocks of 16 rows.
