@@ -83,7 +83,7 @@ struct ModelOptions {
     set(otherwise);
     app.add_option_function<std::string>(
            "--activations", set,
-           "Activations in products: f32; automatic: bytes with q8 and q4; native: bf16 with bf16, too")
+           "Activations in products: f32; automatic: bytes with q8, q4 and GGUF types; native: bf16 with bf16, too")
         ->type_name("TYPE")
         ->default_str(otherwise)
         ->check(CLI::IsMember(names).description(""));

@@ -67,11 +67,23 @@ TRINE_INLINE void store_codes(Codes codes, std::size_t step, const BlockPart& pa
   store(codes, out.codes + step * kPanelStep + part.lane * 4);
 }
 
-// out[r] = the number in binary16 at `at` of row r
-TRINE_INLINE void gather_halves(const BlockRows& rows, std::size_t at, std::uint16_t* out) {
-  for (std::size_t r = 0; r < kPanelRows; ++r) std::memcpy(out + r, rows.first + r * rows.stride + at, sizeof *out);
+// Prefetches each row to L1, from L2: blocks of 32 values are so short that one row is read in many steps.
+TRINE_INLINE void prefetch_rows(const BlockRows& rows, std::size_t at) {
+  constexpr std::size_t kAhead = 128;  // bytes
+  for (std::size_t r = 0; r < kPanelRows; ++r) __builtin_prefetch(rows.first + r * rows.stride + at + kAhead);
 }
-TRINE_INLINE Vec widen(const std::uint16_t* halves) { return Vec::load(reinterpret_cast<const float16*>(halves)); }
+
+// The number in binary16 at `at` of each row.
+struct RowHalves {
+  alignas(32) float16 of_row[kPanelRows];
+  TRINE_INLINE void gather(const BlockRows& rows, std::size_t at) {
+    for (std::size_t r = 0; r < kPanelRows; ++r)
+      std::memcpy(&of_row[r], rows.first + r * rows.stride + at, sizeof of_row[r]);
+  }
+  TRINE_INLINE void widen(float (&out)[kPanelRows]) const {
+    for (std::size_t lane = 0; lane < kPanelRows; lane += Vec::lanes) Vec::load(of_row + lane).store(out + lane);
+  }
+};
 
 constexpr std::uint32_t in_all_bytes(std::uint32_t mask) { return mask * 0x01010101U; }
 
@@ -85,9 +97,10 @@ TRINE_INLINE Codes spread(Codes words, std::size_t step) {
 // Q8_0.
 inline void unpack_q8_0(const BlockRows& rows, BlockPanel& out) {
   constexpr std::size_t kBytes = 2 + 32;
-  alignas(64) std::uint16_t d[kBlockColumns / 32][kPanelRows];
+  RowHalves d[kBlockColumns / 32];
   for (std::size_t b = 0; b < rows.columns / 32; ++b) {
-    gather_halves(rows, b * kBytes, d[b]);
+    prefetch_rows(rows, b * kBytes);
+    d[b].gather(rows, b * kBytes);
     for (std::size_t p = 0; p < kPanelParts; ++p) {
       const BlockPart part = part_of(rows, p);
       Codes codes[8];
@@ -96,8 +109,7 @@ inline void unpack_q8_0(const BlockRows& rows, BlockPanel& out) {
       for (std::size_t i = 0; i < 8; ++i) store_codes(offset_signed(codes[i]), 8 * b + i, part, out);
     }
   }
-  for (std::size_t b = 0; b < rows.columns / 32; ++b)
-    for (std::size_t lane = 0; lane < kPanelRows; lane += Vec::lanes) widen(d[b] + lane).store(out.scale[b] + lane);
+  for (std::size_t b = 0; b < rows.columns / 32; ++b) d[b].widen(out.scale[b]);
 }
 
 // How 16 bytes of codes, the lower halves before the upper ones, are preceded by scales.
@@ -124,11 +136,12 @@ struct Q5_1Block {
 template <class Block>
 inline void unpack_legacy(const BlockRows& rows, BlockPanel& out) {
   constexpr std::size_t kBytes = Block::codes + 16;
-  alignas(64) std::uint16_t d[kBlockColumns / 32][kPanelRows];
-  alignas(64) std::uint16_t m[kBlockColumns / 32][kPanelRows];
+  RowHalves d[kBlockColumns / 32];
+  RowHalves m[kBlockColumns / 32];
   for (std::size_t b = 0; b < rows.columns / 32; ++b) {
-    gather_halves(rows, b * kBytes, d[b]);
-    if constexpr (Block::has_minimum) gather_halves(rows, b * kBytes + 2, m[b]);
+    prefetch_rows(rows, b * kBytes);
+    d[b].gather(rows, b * kBytes);
+    if constexpr (Block::has_minimum) m[b].gather(rows, b * kBytes + 2);
     for (std::size_t p = 0; p < kPanelParts; ++p) {
       const BlockPart part = part_of(rows, p);
       Codes codes[4];
@@ -148,10 +161,8 @@ inline void unpack_legacy(const BlockRows& rows, BlockPanel& out) {
     }
   }
   for (std::size_t b = 0; b < rows.columns / 32; ++b) {
-    for (std::size_t lane = 0; lane < kPanelRows; lane += Vec::lanes) {
-      widen(d[b] + lane).store(out.scale[b] + lane);
-      if constexpr (Block::has_minimum) widen(m[b] + lane).store(out.minimum[b] + lane);
-    }
+    d[b].widen(out.scale[b]);
+    if constexpr (Block::has_minimum) m[b].widen(out.minimum[b]);
   }
 }
 
@@ -172,19 +183,20 @@ TRINE_INLINE void unpack_levels(const BlockPart& part, std::size_t at, const std
 
 inline void unpack_iq4_nl(const BlockRows& rows, BlockPanel& out) {
   constexpr std::size_t kBytes = 2 + 16;
-  alignas(64) std::uint16_t d[kBlockColumns / 32][kPanelRows];
+  RowHalves d[kBlockColumns / 32];
   for (std::size_t b = 0; b < rows.columns / 32; ++b) {
-    gather_halves(rows, b * kBytes, d[b]);
+    prefetch_rows(rows, b * kBytes);
+    d[b].gather(rows, b * kBytes);
     for (std::size_t p = 0; p < kPanelParts; ++p)
       unpack_levels(part_of(rows, p), b * kBytes + 2, kIq4Bytes, 8 * b, out);
   }
-  for (std::size_t b = 0; b < rows.columns / 32; ++b)
-    for (std::size_t lane = 0; lane < kPanelRows; lane += Vec::lanes) widen(d[b] + lane).store(out.scale[b] + lane);
+  for (std::size_t b = 0; b < rows.columns / 32; ++b) d[b].widen(out.scale[b]);
 }
 
 inline void unpack_mxfp4(const BlockRows& rows, BlockPanel& out) {
   constexpr std::size_t kBytes = 1 + 16;
   for (std::size_t b = 0; b < rows.columns / 32; ++b) {
+    prefetch_rows(rows, b * kBytes);
     for (std::size_t r = 0; r < kPanelRows; ++r) {
       const auto scale = static_cast<std::uint32_t>(rows.first[r * rows.stride + b * kBytes]);
       const std::uint32_t half = scale < 2 ? 0x00200000U << scale : (scale - 1) << 23U;
