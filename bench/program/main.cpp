@@ -116,8 +116,9 @@ struct Options {
     app.add_option("-r,--repetitions", repetitions, "Runs of a test, after one to warm up")
         ->type_name("N")
         ->check(example::whole_number(1, 1000));
-    app.add_option("--activations", activations,
-                   "Activations in products: f32; automatic: bytes with q8, q4 and GGUF types; native: bf16 with bf16, too")
+    app.add_option(
+           "--activations", activations,
+           "Activations in products: f32; automatic: bytes with q8, q4 and GGUF types; native: bf16 with bf16, too")
         ->type_name("TYPE")
         ->check(one_of(activations_names()));
     app.add_option("--attention", attention,
