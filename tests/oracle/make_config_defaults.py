@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT / "tests/oracle"))
 from families import configs                                                      # noqa: E402
 
 SCRIPT, OUT = "tests/oracle/make_config_defaults.py", ROOT / "tests/golden/config_defaults.json"
-FAMILIES = ["deepseek_v2", "deepseek_v3", "gpt_oss", "llama", "mistral", "mixtral", "olmoe", "qwen2", "qwen2_moe", "qwen3",
+FAMILIES = ["deepseek_v2", "deepseek_v3", "gpt_oss", "lfm2_moe", "llama", "mistral", "mixtral", "olmoe", "qwen2", "qwen2_moe", "qwen3",
             "qwen3_5_moe_text", "qwen3_moe", "qwen3_next"]
 
 

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -21,6 +22,13 @@
 #include <trine/platform/parallel_rows.hpp>
 
 namespace trine::inline TRINE_ABI {
+
+/// The names of what some checkpoints call otherwise.
+struct GroupedQueryNames {
+  std::string_view output = "o_proj";
+  std::string_view query_norm = "q_norm";
+  std::string_view key_norm = "k_norm";
+};
 
 /// Options of published models, applied in this order: bias, norm, clip, rotation.
 struct GroupedQueryOptions {
@@ -39,6 +47,7 @@ struct GroupedQueryOptions {
   bool sinks = false;                            ///< a learned logit per head takes part in the softmax and is dropped
   bool output_gate = false;  ///< rows of q_proj for a head are followed by those of its gate: z is multiplied by sigmoid
   bool permuted_rows = false;  ///< of q_proj and k_proj, by a conversion to interleaved pairs: adapters do not fit
+  GroupedQueryNames names = {};  ///< of tensors
 };
 
 /// q, k, v = x W_q, x W_k, x W_v, head group after head group; q and k rotated by the pattern's
@@ -64,13 +73,13 @@ class GroupedQueryAttention : public Attention {
         k_(scope.permuted(options.permuted_rows) / "k_proj", hidden, count_heads(&HeadGroup::num_kv_heads) * head_dim,
            options.qkv_bias),
         v_(scope / "v_proj", hidden, count_heads(&HeadGroup::num_kv_heads) * head_dim, options.qkv_bias),
-        o_(scope / "o_proj", count_heads(&HeadGroup::num_heads) * head_dim, hidden, options.o_bias),
+        o_(scope / options.names.output, count_heads(&HeadGroup::num_heads) * head_dim, hidden, options.o_bias),
         clip_qkv_(options.clip_qkv),
         rotary_(std::move(rotary)) {
     if (options.qk_norm != GroupedQueryOptions::Norm::none) {
       const bool whole = options.qk_norm == GroupedQueryOptions::Norm::whole_vector;
-      q_norm_.emplace(scope / "q_norm", whole ? o_.in() : head_dim, options.norm_epsilon, options.norm_stored);
-      k_norm_.emplace(scope / "k_norm", whole ? k_.out() : head_dim, options.norm_epsilon, options.norm_stored);
+      q_norm_.emplace(scope / options.names.query_norm, whole ? o_.in() : head_dim, options.norm_epsilon, options.norm_stored);
+      k_norm_.emplace(scope / options.names.key_norm, whole ? k_.out() : head_dim, options.norm_epsilon, options.norm_stored);
     }
     if (options.sinks) sinks_ = scope.read_f32("sinks", o_.in() / head_dim);
   }

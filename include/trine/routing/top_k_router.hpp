@@ -36,6 +36,7 @@ struct CombineWeights {
   bool normalize = true;      ///< divide by the sum over the chosen
   float routed_scale = 1.0F;  ///< then multiply
   bool softmax = false;       ///< first of all: affinities are logits; take their softmax over the chosen experts
+  float epsilon = 0.0F;       ///< added to the sum of `normalize`
 };
 
 /// Restricts the choice to the best groups of experts (arXiv:2405.04434).
@@ -135,7 +136,7 @@ class TopKRouter : public Router {
     if (choice_.threshold) count = routing::top_p(p, chosen.first(count), *choice_.threshold);
     for (std::size_t i = 0; i < count; ++i) weight[i] = p[chosen[i]];
     if (combine_.softmax) routing::softmax(weight.first(count));
-    if (combine_.normalize) routing::normalize(weight.first(count));
+    if (combine_.normalize) routing::normalize(weight.first(count), combine_.epsilon);
     for (std::size_t i = 0; i < count; ++i) weight[i] *= combine_.routed_scale;
     return count;
   }

@@ -23,6 +23,7 @@
 #include <trine/generate/session.hpp>
 #include <trine/model/architectures/deepseek.hpp>
 #include <trine/model/architectures/gpt_oss.hpp>
+#include <trine/model/architectures/lfm2_moe.hpp>
 #include <trine/model/architectures/llama.hpp>
 #include <trine/model/architectures/mixtral.hpp>
 #include <trine/model/architectures/olmoe.hpp>
@@ -43,6 +44,7 @@ const std::map<std::string, std::string_view> kDefaults = {
     {"deepseek_v3", kDeepseekV3Defaults},
     {"gpt_oss", kGptOssDefaults},
     {"kimi_k2", kDeepseekV3Defaults},
+    {"lfm2_moe", kLfm2MoeDefaults},
     {"llama", kLlamaDefaults},
     {"mistral", kMistralDefaults},
     {"mixtral", kMixtralDefaults},

@@ -87,7 +87,8 @@ ZERO_MASK = choice(lambda r: r.choice(0.0))                                     
 def with_bias(change):
     """Sets chosen with change(bias) instead of the bias."""
     def wrong(r):
-        other, bias = copy.copy(r), r.module.e_score_correction_bias
+        other = copy.copy(r)
+        bias = r.bias if r.family == "lfm2_moe" else r.module.e_score_correction_bias
         other.scores = r.scores - bias + change(bias)
         return other.choice(float("-inf") if r.kept_groups < r.groups else None)
     return choice(wrong)

@@ -57,13 +57,15 @@ def load(config, tensors, ignored=None):
 class Router:
     """What one router saw and chose for a prompt, and by which scores."""
 
-    def __init__(self, family, module, logits, chosen):
+    def __init__(self, family, module, logits, chosen, bias=None):
         module = module.get_base_layer() if hasattr(module, "get_base_layer") else module   # of an adapter of its weight
         self.module, self.family = module, family
         self.groups, self.kept_groups, self.group_best = 1, 1, 1
         if family == "deepseek_v3":
             self.scores = logits.sigmoid() + module.e_score_correction_bias
             self.groups, self.kept_groups, self.group_best = module.num_group, module.topk_group, 2
+        elif family == "lfm2_moe":
+            self.scores, self.bias = logits.sigmoid() + (0 if bias is None else bias), bias
         elif family == "gpt_oss":
             self.scores = logits
         else:
@@ -109,10 +111,10 @@ def ask(model, tokens):
     """(logits [tokens, vocab], {layer: Router})"""
     routers, handles = {}, []
     for name, module in model.named_modules():
-        if name.endswith((".mlp.gate", ".mlp.router")):
+        if name.endswith((".mlp.gate", ".mlp.router", ".feed_forward.gate")):
             layer = int(name.split(".")[2])
             handles.append(module.register_forward_hook(lambda m, args, out, i=layer: routers.update(
-                {i: Router(model.config.model_type, m, out[0].clone(), out[2].clone())})))
+                {i: Router(model.config.model_type, m, out[0].clone(), out[2].clone(), *args[1:2])})))
     logits = model(torch.tensor([tokens]), use_cache=False).logits[0]
     for handle in handles:
         handle.remove()

@@ -15,7 +15,7 @@ def randomise(bias=None, scale=None):
             if "inv_freq" in name or not p.numel():
                 continue
             fan_in = p.shape[1 if model.config.model_type == "gpt_oss" and "experts" in name else -1]
-            if name.endswith("e_score_correction_bias"):
+            if name.endswith(("e_score_correction_bias", "expert_bias")):
                 p.normal_(*bias)
             elif name.endswith("norm.weight"):
                 p.uniform_(0.5, 1.5)

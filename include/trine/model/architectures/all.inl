@@ -5,6 +5,7 @@
 #include <trine/model/architectures/all.hpp>
 #include <trine/model/architectures/deepseek.hpp>
 #include <trine/model/architectures/gpt_oss.hpp>
+#include <trine/model/architectures/lfm2_moe.hpp>
 #include <trine/model/architectures/llama.hpp>
 #include <trine/model/architectures/mixtral.hpp>
 #include <trine/model/architectures/olmoe.hpp>
@@ -30,6 +31,7 @@ TRINE_DECL ArchitectureRegistry all_architectures() {
       {"qwen3_5_moe_text", build_qwen3_5_moe_text},
       {"olmoe", build_olmoe},
       {"gpt_oss", build_gpt_oss},
+      {"lfm2_moe", build_lfm2_moe},
       {"llama", build_llama},
       {"mistral", build_mistral},
       {"qwen2", build_qwen2},

@@ -32,8 +32,16 @@ struct DecoderLayer {
   std::unique_ptr<const FeedForward> feed_forward;
 };
 
+/// The names of the norms of a layer, and of the last one.
+struct NormNames {
+  std::string_view attention = "input_layernorm";
+  std::string_view feed_forward = "post_attention_layernorm";
+  std::string_view last = "norm";
+};
+
 /// What some families have besides their layers.
 struct DecoderOptions {
+  NormNames norms = {};
   RmsNorm::Stored norm_stored = RmsNorm::Stored::gain;
 };
 
@@ -81,8 +89,8 @@ struct TextPart {
   std::vector<Block> blocks;
   for (std::size_t index = 0; index < config.num_hidden_layers; ++index) {
     const WeightScope scope = model / "layers" / index;
-    RmsNorm attention_norm(scope / "input_layernorm", hidden, config.rms_norm_eps, options.norm_stored);
-    RmsNorm feed_forward_norm(scope / "post_attention_layernorm", hidden, config.rms_norm_eps, options.norm_stored);
+    RmsNorm attention_norm(scope / options.norms.attention, hidden, config.rms_norm_eps, options.norm_stored);
+    RmsNorm feed_forward_norm(scope / options.norms.feed_forward, hidden, config.rms_norm_eps, options.norm_stored);
     DecoderLayer layer = make_layer(scope, index);
     built.info.experts.push_back(layer.feed_forward->num_experts());
     blocks.push_back({std::move(attention_norm), std::move(layer.attention), std::move(feed_forward_norm),
@@ -101,7 +109,7 @@ struct TextPart {
   built.info.max_position_embeddings = config.max_position_embeddings;
   built.transformer = std::make_unique<Transformer>(
       std::move(embedding), std::move(blocks),
-      OutputHead(RmsNorm(model / "norm", hidden, config.rms_norm_eps, options.norm_stored), std::move(head), 1),
+      OutputHead(RmsNorm(model / options.norms.last, hidden, config.rms_norm_eps, options.norm_stored), std::move(head), 1),
       config.tie_word_embeddings);
   return built;
 }
