@@ -26,7 +26,7 @@ FAMILIES, OUT = ROOT / "tests/golden/families", ROOT / "tests/golden/gguf_models
 
 ARCHITECTURES = {"llama": "llama", "mistral": "llama", "mixtral": "llama", "qwen2": "qwen2", "qwen3": "qwen3",
                  "qwen2_moe": "qwen2moe", "qwen3_moe": "qwen3moe", "qwen3_next": "qwen3next",
-                 "qwen3_5_moe_text": "qwen35moe", "olmoe": "olmoe", "gpt_oss": "gpt-oss", "deepseek_v2": "deepseek2", "deepseek_v3": "deepseek2", "kimi_k2": "deepseek2"}
+                 "qwen3_5_moe_text": "qwen35moe", "olmoe": "olmoe", "gpt_oss": "gpt-oss", "lfm2_moe": "lfm2moe", "deepseek_v2": "deepseek2", "deepseek_v3": "deepseek2", "kimi_k2": "deepseek2"}
 # name of the file: name of the family golden, and options
 FILES = {
     "llama_biases": {}, "llama_llama3_rope": {}, "llama_linear_rope": {}, "mistral_sliding_window": {},
@@ -34,9 +34,10 @@ FILES = {
     "olmoe": {}, "olmoe_clip_qkv": {}, "deepseek_v2_lite": {}, "deepseek_v2_lite_unsplit": {"split": False},
     "deepseek_v2_group_limited": {}, "deepseek_v3_yarn_groups": {}, "deepseek_v3_yarn_groups_unsplit": {"split": False},
     "deepseek_v3_kimi_k2": {}, "deepseek_v3_plain": {}, "gpt_oss_bf16": {}, "gpt_oss_mxfp4": {},
-    "qwen3_next": {}, "qwen3_next_unsplit": {"split": False}, "qwen3_5_moe": {"drafts": True},
+    "lfm2_moe": {}, "qwen3_next": {}, "qwen3_next_unsplit": {"split": False}, "qwen3_5_moe": {"drafts": True},
     "qwen3_5_moe_text": {},
 }
+TIED = ("lfm2_moe",)                                              # families whose heads are tied unless they say otherwise
 EXPERT = re.compile(r"(.*\.experts)\.(\d+)\.(.*)\.weight")
 
 
@@ -181,8 +182,14 @@ def write_keys(writer, arch, config, rope, split, drafts):
     if "intermediate_size" in config:
         writer.add_feed_forward_length(config["intermediate_size"])
     writer.add_head_count(heads)
-    writer.add_head_count_kv(1 if arch == "deepseek2" and split else config.get("num_key_value_heads") or heads)
-    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
+    kv_heads = 1 if arch == "deepseek2" and split else config.get("num_key_value_heads") or heads
+    if arch == "lfm2moe":
+        kv_heads = [0 if kind == "conv" else kv_heads for kind in config["layer_types"]]
+        writer.add_shortconv_l_cache(config["conv_L_cache"])
+        writer.add_leading_dense_block_count(config["num_dense_layers"])
+        writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
+    writer.add_head_count_kv(kv_heads)
+    writer.add_layer_norm_rms_eps(config.get("rms_norm_eps") or config["norm_eps"])
     writer.add_rope_freq_base(rope["rope_theta"])
     if rope["rope_type"] in ("linear", "yarn"):
         writer.add_rope_scaling_type(gguf.RopeScalingType(rope["rope_type"]))
@@ -219,7 +226,7 @@ def write_keys(writer, arch, config, rope, split, drafts):
         writer.add_rope_dimension_count(int(config["head_dim"] * share))
         if arch == "qwen35moe":
             writer.add_rope_dimension_sections([*rope.get("mrope_section", [11, 11, 10]), 0])
-    if arch in ("qwen2moe", "qwen3moe", "qwen3next", "qwen35moe", "deepseek2"):
+    if arch in ("qwen2moe", "qwen3moe", "qwen3next", "qwen35moe", "deepseek2", "lfm2moe"):
         writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
     if arch in ("qwen2moe", "qwen3next", "qwen35moe"):
         writer.add_expert_shared_feed_forward_length(config["shared_expert_intermediate_size"])
@@ -282,14 +289,20 @@ def main():
         if rope["rope_type"] == "llama3":
             tensors["rope_freqs.weight"] = llama3_factors(rope, config.get("head_dim") or config["hidden_size"] // heads)
         for name, tensor in tensors.items():
-            if name == "lm_head.weight" and config.get("tie_word_embeddings"):
+            if name == "lm_head.weight" and config.get("tie_word_embeddings", config["model_type"] in TIED):
                 continue
             if arch == "llama" and re.search(r"\.[qk]_proj\.(weight|bias)$", name):
                 tensor = permute(tensor, heads if ".q_proj" in name else kv_heads)
+            if name.endswith("expert_bias"):
+                name += ".bias"
+            if name.endswith("conv.conv.weight"):
+                tensor = tensor.squeeze(1).float()
             if name.endswith("e_score_correction_bias"):
                 name += ".bias"  # as the converter spells it
                 name = name.replace("e_score_correction_bias.bias", "e_score_correction.bias")
-            new = name if name == "rope_freqs.weight" or name.startswith("blk.") else names.get_name(name, try_suffixes=(".weight", ".bias"))
+            suffixes = {"try_suffixes": (".weight", ".bias")}
+            new = name if name == "rope_freqs.weight" or name.startswith("blk.") else (
+                names.get_name(name, **suffixes) or names.get_name(name.removeprefix("model."), **suffixes))
             assert new, name
             tensor = tensor.contiguous()
             if new.endswith("ffn_gate_inp_shexp.weight"):

@@ -10,6 +10,7 @@
 #include <trine/model/architectures/gguf/architecture.hpp>
 #include <trine/model/architectures/gguf/deepseek.hpp>
 #include <trine/model/architectures/gguf/gpt_oss.hpp>
+#include <trine/model/architectures/gguf/lfm2_moe.hpp>
 #include <trine/model/architectures/gguf/llama.hpp>
 #include <trine/model/architectures/gguf/olmoe.hpp>
 #include <trine/model/architectures/gguf/qwen.hpp>
@@ -25,6 +26,7 @@ inline constexpr std::array kGgufArchitectures = std::to_array<std::span<const G
     {&kGgufDeepseek, 1},
     {&kGgufOlmoe, 1},
     {&kGgufGptOss, 1},
+    {&kGgufLfm2Moe, 1},
 });
 
 /// The architecture with this name, or null.

@@ -46,6 +46,11 @@ class GgufKeys {
     return has(key) ? integer(key, least, most) : otherwise;
   }
 
+  /// A list of integers: one for each layer.
+  [[nodiscard]] std::vector<std::uint64_t> integers(std::string_view key, std::uint64_t least, std::uint64_t most) {
+    return metadata_.unsigned_integers(known(key), least, most);
+  }
+
   /// A finite number. One that is stored in f32 is the shortest decimal that rounds to it: what a config.json said
   /// before the conversion.
   [[nodiscard]] double number(std::string_view key, double least, double most) {
