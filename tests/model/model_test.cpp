@@ -259,10 +259,11 @@ TEST(Model, NamesTheArchitecturesThatItKnowsBeforeItLooksForWeights) {
   config["model_type"] = "gemma4";
   std::ofstream(files.path() / "config.json") << config.dump();
   std::filesystem::remove(files.path() / "weights.json");
-  EXPECT_ERROR(Model::load(files.path()), ConfigError,
-               "config.json: model_type: 'gemma4' is not supported; supported are deepseek_v2, deepseek_v3, gpt_oss, "
-               "kimi_k2, lfm2_moe, llama, mistral, mixtral, olmoe, qwen2, qwen2_moe, qwen3, qwen3_5_moe, qwen3_5_moe_text, "
-               "qwen3_moe, qwen3_next, trine");
+  EXPECT_ERROR(
+      Model::load(files.path()), ConfigError,
+      "config.json: model_type: 'gemma4' is not supported; supported are deepseek_v2, deepseek_v3, gpt_oss, "
+      "kimi_k2, lfm2_moe, llama, mistral, mixtral, olmoe, qwen2, qwen2_moe, qwen3, qwen3_5_moe, qwen3_5_moe_text, "
+      "qwen3_moe, qwen3_next, trine");
   EXPECT_ERROR(Model::load(files.path() / "nothing"), FileError, "nothing/config.json: cannot be opened");
 }
 

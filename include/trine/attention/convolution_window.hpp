@@ -9,9 +9,9 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Some channels of the rows of a pass and of the `past` rows before it. A border keeps the `past` rows before it, and a
-/// chunk its rows, both [rows, channels] at the beginning of their pages: that is where earlier rows are read, and where
-/// keep() puts those of the pass.
+/// Some channels of the rows of a pass and of the `past` rows before it. A border keeps the `past` rows before it, and
+/// a chunk its rows, both [rows, channels] at the beginning of their pages: that is where earlier rows are read, and
+/// where keep() puts those of the pass.
 class ConvolutionWindow {
  public:
   /// Where the channels of a pass lie.

@@ -57,8 +57,8 @@ struct GatedDeltaShape {
 ///   u_n = b_n (v_n - a_n S_(n-1)^T k_n)         what the state gets wrong
 ///   S_n = a_n S_(n-1) + k_n u_n^T
 ///   z_n = RMSNorm(S_n^T q_n) * gain * silu(x_n W_z)             y_n = [z_n of all heads] W_o
-/// Computed in chunks that begin at multiples of RecurrentStateLayout::kChunk. With S at the beginning of the chunk, and
-/// d_nj = a_(j+1) ... a_n, d_n = d_nj of the row before the chunk:
+/// Computed in chunks that begin at multiples of RecurrentStateLayout::kChunk. With S at the beginning of the chunk,
+/// and d_nj = a_(j+1) ... a_n, d_n = d_nj of the row before the chunk:
 ///   u_n = b_n (v_n - d_n S^T k_n - sum_(j<n) d_nj (k_n . k_j) u_j)           j in the chunk
 ///   S_n^T q_n = d_n S^T q_n + sum_(j<=n) d_nj (q_n . k_j) u_j
 /// A row depends on S and the rows before it in its chunk, whether they came in this pass or before: its bits depend
@@ -127,7 +127,8 @@ class GatedDeltaNet : public Attention {
     const std::size_t slices = 2 * shape_.key_heads + shape_.value_heads;
     const std::size_t width = std::max(shape_.key_dim, shape_.value_dim);
     const std::size_t rows = x.extent(0) / sequences.size();  // of a sequence, about
-    const View<float, 2> before = workspace.take_matrix<float>(context.execution.num_workers(), (shape_.taps - 1) * width);
+    const View<float, 2> before =
+        workspace.take_matrix<float>(context.execution.num_workers(), (shape_.taps - 1) * width);
     constexpr std::size_t kCost = 16;  // of a channel of a row, in elements that are read or written
     parallel_rows(context.execution, sequences.size() * slices, kCost * rows * width,
                   [&](std::size_t task, std::size_t worker) {
@@ -175,13 +176,13 @@ class GatedDeltaNet : public Attention {
 
   // Memory of one thread, for up to kChunk rows.
   struct Scratch {
-    View<float, 2> rows;         // [2 chunk, key_dim] k, then q
-    View<float, 2> on_keys;      // [2 chunk, chunk] their products with keys
-    View<float, 2> on_state;     // [2 chunk, value_dim] and with the state
-    View<float, 2> turned;       // [key_dim, chunk] decayed keys
-    std::span<float> decay;      // [chunk + 1] d_nj of a row, d_n at the end
-    std::span<float> weight;     // [chunk]
-    std::span<float> output;     // [value_dim]
+    View<float, 2> rows;      // [2 chunk, key_dim] k, then q
+    View<float, 2> on_keys;   // [2 chunk, chunk] their products with keys
+    View<float, 2> on_state;  // [2 chunk, value_dim] and with the state
+    View<float, 2> turned;    // [key_dim, chunk] decayed keys
+    std::span<float> decay;   // [chunk + 1] d_nj of a row, d_n at the end
+    std::span<float> weight;  // [chunk]
+    std::span<float> output;  // [value_dim]
   };
 
   [[nodiscard]] std::size_t values() const noexcept { return shape_.value_heads * shape_.value_dim; }
@@ -275,10 +276,13 @@ class GatedDeltaNet : public Attention {
   }
 
   [[nodiscard]] Scratch make_scratch(Workspace& workspace) const {
-    return {workspace.take_matrix<float>(2 * kChunk, shape_.key_dim), workspace.take_matrix<float>(2 * kChunk, kChunk),
+    return {workspace.take_matrix<float>(2 * kChunk, shape_.key_dim),
+            workspace.take_matrix<float>(2 * kChunk, kChunk),
             workspace.take_matrix<float>(2 * kChunk, shape_.value_dim),
-            workspace.take_matrix<float>(shape_.key_dim, kChunk),     workspace.take<float>(kChunk + 1),
-            workspace.take<float>(kChunk),                           workspace.take<float>(shape_.value_dim)};
+            workspace.take_matrix<float>(shape_.key_dim, kChunk),
+            workspace.take<float>(kChunk + 1),
+            workspace.take<float>(kChunk),
+            workspace.take<float>(shape_.value_dim)};
   }
 
   // The rows of one head, chunk after chunk.
@@ -331,7 +335,8 @@ class GatedDeltaNet : public Attention {
     }
     const kernels::RowsOf<float> kq{scratch.rows.data(), dk};
     kernels::gemm(isa, kq, 2 * count, rows.key, dk, to, dk, scratch.on_keys.data(), kChunk);
-    if (state != nullptr) kernels::gemm_columns(isa, kq, 2 * count, state, dv, dv, dk, false, scratch.on_state.data(), dv);
+    if (state != nullptr)
+      kernels::gemm_columns(isa, kq, 2 * count, state, dv, dv, dk, false, scratch.on_state.data(), dv);
 
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t n = from + i;

@@ -38,15 +38,16 @@ struct GroupedQueryOptions {
     per_head,     ///< RMSNorm over head_dim, one gain for all heads
     whole_vector  ///< RMSNorm over all heads together
   };
-  Linear::Bias qkv_bias = Linear::Bias::no;      ///< of q_proj, k_proj and v_proj
-  Linear::Bias o_bias = Linear::Bias::no;        ///< of o_proj
-  Norm qk_norm = Norm::none;                     ///< of queries and of keys
-  float norm_epsilon = 1e-6F;                    ///< of qk_norm
+  Linear::Bias qkv_bias = Linear::Bias::no;             ///< of q_proj, k_proj and v_proj
+  Linear::Bias o_bias = Linear::Bias::no;               ///< of o_proj
+  Norm qk_norm = Norm::none;                            ///< of queries and of keys
+  float norm_epsilon = 1e-6F;                           ///< of qk_norm
   RmsNorm::Stored norm_stored = RmsNorm::Stored::gain;  ///< of qk_norm
-  std::optional<float> clip_qkv = std::nullopt;  ///< clamps q, k and v to [-clip, clip]
-  bool sinks = false;                            ///< a learned logit per head takes part in the softmax and is dropped
-  bool output_gate = false;  ///< rows of q_proj for a head are followed by those of its gate: z is multiplied by sigmoid
-  bool permuted_rows = false;  ///< of q_proj and k_proj, by a conversion to interleaved pairs: adapters do not fit
+  std::optional<float> clip_qkv = std::nullopt;         ///< clamps q, k and v to [-clip, clip]
+  bool sinks = false;  ///< a learned logit per head takes part in the softmax and is dropped
+  bool output_gate =
+      false;  ///< rows of q_proj for a head are followed by those of its gate: z is multiplied by sigmoid
+  bool permuted_rows = false;    ///< of q_proj and k_proj, by a conversion to interleaved pairs: adapters do not fit
   GroupedQueryNames names = {};  ///< of tensors
 };
 
@@ -78,8 +79,10 @@ class GroupedQueryAttention : public Attention {
         rotary_(std::move(rotary)) {
     if (options.qk_norm != GroupedQueryOptions::Norm::none) {
       const bool whole = options.qk_norm == GroupedQueryOptions::Norm::whole_vector;
-      q_norm_.emplace(scope / options.names.query_norm, whole ? o_.in() : head_dim, options.norm_epsilon, options.norm_stored);
-      k_norm_.emplace(scope / options.names.key_norm, whole ? k_.out() : head_dim, options.norm_epsilon, options.norm_stored);
+      q_norm_.emplace(scope / options.names.query_norm, whole ? o_.in() : head_dim, options.norm_epsilon,
+                      options.norm_stored);
+      k_norm_.emplace(scope / options.names.key_norm, whole ? k_.out() : head_dim, options.norm_epsilon,
+                      options.norm_stored);
     }
     if (options.sinks) sinks_ = scope.read_f32("sinks", o_.in() / head_dim);
   }

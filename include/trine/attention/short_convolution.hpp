@@ -19,13 +19,13 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// B, C, x' = x W_in;   y_n = (C_n * sum_t filter_t * (B x')_(n + t - taps + 1)) W_out, channel by channel. The products
-/// B x' of the last positions are all that it keeps of a sequence, in f32 whatever the type of the cache. Rows of a pass
-/// do not influence each other but by these, so bits do not depend on how a sequence is cut into passes.
+/// B, C, x' = x W_in;   y_n = (C_n * sum_t filter_t * (B x')_(n + t - taps + 1)) W_out, channel by channel. The
+/// products B x' of the last positions are all that it keeps of a sequence, in f32 whatever the type of the cache. Rows
+/// of a pass do not influence each other but by these, so bits do not depend on how a sequence is cut into passes.
 class ShortConvolution : public Attention {
  public:
-  /// Reads "conv.weight" [hidden, 1, taps], "in_proj.weight" [3 hidden, hidden], "out_proj.weight" [hidden, hidden] and,
-  /// if requested, their biases. Throws WeightError.
+  /// Reads "conv.weight" [hidden, 1, taps], "in_proj.weight" [3 hidden, hidden], "out_proj.weight" [hidden, hidden]
+  /// and, if requested, their biases. Throws WeightError.
   ShortConvolution(const WeightScope& scope, std::size_t hidden, std::size_t taps, Linear::Bias bias)
       : in_(scope / "in_proj", hidden, 3 * hidden, bias),
         out_(scope / "out_proj", hidden, hidden, bias),
@@ -103,10 +103,9 @@ class ShortConvolution : public Attention {
     std::array<const float*, kMaxTaps> rows{};
     for (std::size_t r = 0; r < pass.slice.rows; ++r) {
       for (std::size_t t = 0; t < taps; ++t) rows[t] = window[r + t];
-      kernels::convolve_gate_row(isa, rows.data(), taps, filters_.data() + channel, hidden,
-                                 bias_ ? bias_->data() + channel : nullptr,
-                                 gates.row(first + r).data() + hidden + channel,
-                                 z.row(first + r).subspan(channel, width));
+      kernels::convolve_gate_row(
+          isa, rows.data(), taps, filters_.data() + channel, hidden, bias_ ? bias_->data() + channel : nullptr,
+          gates.row(first + r).data() + hidden + channel, z.row(first + r).subspan(channel, width));
     }
   }
 

@@ -30,8 +30,8 @@ TRINE_DECL void l2_normalize_row(Isa isa, std::span<float> x, float epsilon, flo
 /// y[i] *= sigmoid(gate[i]): an output gate.
 TRINE_DECL void sigmoid_multiply(Isa isa, std::span<const float> gate, std::span<float> y) noexcept;
 
-/// y[i] = silu(sum_t weight[t, i] x_t[i]) for `taps` rows x_t, t ascending; y may alias one of them. One row of a causal
-/// convolution per channel.   x: [taps] rows   weight: [taps, channels], leading dimension ld   y: [channels]
+/// y[i] = silu(sum_t weight[t, i] x_t[i]) for `taps` rows x_t, t ascending; y may alias one of them. One row of a
+/// causal convolution per channel.   x: [taps] rows   weight: [taps, channels], leading dimension ld   y: [channels]
 TRINE_DECL void convolve_silu_row(Isa isa, const float* const* x, std::size_t taps, const float* weight, std::size_t ld,
                                   std::span<float> y) noexcept;
 

@@ -87,7 +87,8 @@ inline void mask_groups(std::span<float> ranking, std::size_t groups, std::size_
     std::ranges::fill(ranking.subspan(g * members, members), kMasked);
 }
 
-/// Divides by the sum, so that the weights add up to 1. Weights that are all zero stay zero.   epsilon: added to the sum
+/// Divides by the sum, so that the weights add up to 1. Weights that are all zero stay zero.   epsilon: added to the
+/// sum
 inline void normalize(std::span<float> weight, float epsilon = 0.0F) noexcept {
   float sum = epsilon;
   for (const float w : weight) sum += w;

@@ -79,7 +79,7 @@ INSTANTIATE_TEST_SUITE_P(All, GgufConfigOf,
                          testing::Values("llama_biases", "llama_linear_rope", "llama_llama3_rope",
                                          "mistral_sliding_window", "mixtral", "qwen2", "qwen3_bias", "qwen2_moe",
                                          "qwen3_moe", "olmoe_clip_qkv", "deepseek_v2_lite", "deepseek_v2_group_limited",
-                                         "deepseek_v3_yarn_groups", "gpt_oss_bf16"),
+                                         "deepseek_v3_yarn_groups", "gpt_oss_bf16", "qwen3_next", "lfm2_moe"),
                          [](const auto& one) { return std::string(one.param); });
 
 // ---- by hand
@@ -126,8 +126,8 @@ TEST(GgufConfig, RefusesByName) {
   using W = GgufWriter;
   refuses(
       "gpt2", [](W&) {},
-      "general.architecture: expected one of llama, qwen2, qwen3, qwen2moe, qwen3moe, deepseek2, olmoe, gpt-oss, "
-      "found string 'gpt2'");
+      "general.architecture: expected one of llama, qwen2, qwen3, qwen2moe, qwen3moe, qwen3next, qwen35moe, deepseek2, "
+      "olmoe, gpt-oss, lfm2moe, found string 'gpt2'");
   refuses(
       "llama", [](W& w) { w.set("general.type", std::string("adapter")); }, "general.type: expected 'model'");
   refuses(
@@ -147,6 +147,10 @@ TEST(GgufConfig, RefusesByName) {
       "qwen3moe", [](W&) {}, "qwen3moe.expert_count: expected");
   refuses(
       "deepseek2", [](W&) {}, "deepseek2.expert_feed_forward_length: expected");
+  refuses(
+      "qwen35moe", [](W&) {}, "qwen35moe.expert_count: expected");
+  refuses(
+      "lfm2moe", [](W&) {}, "lfm2moe.expert_feed_forward_length: expected");
   refuses(
       "gpt-oss", [](W&) {}, "gpt-oss.expert_feed_forward_length: expected");
 

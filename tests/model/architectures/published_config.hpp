@@ -48,7 +48,8 @@ namespace trine::test {
     config.update(Json::parse(R"({"norm_topk_prob": true, "decoder_sparse_step": 1, "mlp_only_layers": []})"));
   if (family == "qwen3_5_moe_text") {
     config.erase("intermediate_size");
-    config.update(Json::parse(R"({"attn_output_gate": true, "mamba_ssm_dtype": "float32", "mtp_num_hidden_layers": 1})"));
+    config.update(
+        Json::parse(R"({"attn_output_gate": true, "mamba_ssm_dtype": "float32", "mtp_num_hidden_layers": 1})"));
   }
   if (family == "lfm2_moe") {
     for (const char* key : {"rms_norm_eps", "hidden_act"}) config.erase(key);

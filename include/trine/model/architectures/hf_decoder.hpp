@@ -109,7 +109,8 @@ struct TextPart {
   built.info.max_position_embeddings = config.max_position_embeddings;
   built.transformer = std::make_unique<Transformer>(
       std::move(embedding), std::move(blocks),
-      OutputHead(RmsNorm(model / options.norms.last, hidden, config.rms_norm_eps, options.norm_stored), std::move(head), 1),
+      OutputHead(RmsNorm(model / options.norms.last, hidden, config.rms_norm_eps, options.norm_stored), std::move(head),
+                 1),
       config.tie_word_embeddings);
   return built;
 }
@@ -119,8 +120,8 @@ struct TextPart {
 [[nodiscard]] inline std::shared_ptr<const Rotary> read_rotary(
     HfConfigReader& reader, const HfConfig& config, std::size_t head_dim,
     std::optional<double> partial_rotary_factor = std::nullopt) {
-  const RopeOptions rope = read_rope(reader, {head_dim, config.max_position_embeddings, partial_rotary_factor},
-                                     reader.notes());
+  const RopeOptions rope =
+      read_rope(reader, {head_dim, config.max_position_embeddings, partial_rotary_factor}, reader.notes());
   const bool interleaved = reader.boolean_or("rope_interleave", false);
   return std::make_shared<const Rotary>(rope_frequencies(rope),
                                         interleaved ? RotaryPairs::interleaved : RotaryPairs::half_split, head_dim,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// LFM2-MoE: gated short convolutions, grouped-query attention in some layers; sigmoid routing with a bias of the choice.
-// Reference: transformers, models/lfm2_moe.
+// LFM2-MoE: gated short convolutions, grouped-query attention in some layers; sigmoid routing with a bias of the
+// choice. Reference: transformers, models/lfm2_moe.
 #pragma once
 
 #include <algorithm>
@@ -63,10 +63,9 @@ inline constexpr std::string_view kLfm2MoeDefaults = R"({
   const std::size_t experts = reader.integer("num_experts", 1, config_limits::kWidth);
   const TopKOptions choice{.k = reader.integer("num_experts_per_tok", 1, experts), .threshold = {}};
   const std::size_t ffn = reader.integer("moe_intermediate_size", 1, config_limits::kIntermediateSize);
-  const CombineWeights combine{
-      .normalize = reader.boolean("norm_topk_prob"),
-      .routed_scale = static_cast<float>(reader.number("routed_scaling_factor", -1e6, 1e6)),
-      .epsilon = 1e-6F};
+  const CombineWeights combine{.normalize = reader.boolean("norm_topk_prob"),
+                               .routed_scale = static_cast<float>(reader.number("routed_scaling_factor", -1e6, 1e6)),
+                               .epsilon = 1e-6F};
   const bool has_bias = reader.boolean("use_expert_bias");
   const auto rotary = hf::read_rotary(reader, config, heads.head_dim);
   reader.reject_unknown_keys();
@@ -75,9 +74,9 @@ inline constexpr std::string_view kLfm2MoeDefaults = R"({
                                       .norm_epsilon = config.rms_norm_eps,
                                       .names = {"out_proj", "q_layernorm", "k_layernorm"}};
   const auto convolutions = static_cast<std::size_t>(std::ranges::count(convolves, true));
-  std::string summary = "short convolutions in " + std::to_string(convolutions) + " layers, grouped-query attention in " +
-                        std::to_string(convolves.size() - convolutions) + ", q/k norm; " +
-                        hf::count_of_experts(choice.k, experts) + ", sigmoid top-k";
+  std::string summary = "short convolutions in " + std::to_string(convolutions) +
+                        " layers, grouped-query attention in " + std::to_string(convolves.size() - convolutions) +
+                        ", q/k norm; " + hf::count_of_experts(choice.k, experts) + ", sigmoid top-k";
   const auto make_layer = [&](const WeightScope& scope, std::size_t layer) {
     std::unique_ptr<const Attention> self;
     if (convolves[layer]) {
@@ -87,13 +86,13 @@ inline constexpr std::string_view kLfm2MoeDefaults = R"({
     }
     const WeightScope mlp = scope / "feed_forward";
     if (layer < dense_layers)
-      return hf::DecoderLayer{std::move(self), std::make_unique<DenseFeedForward>(hf::read_w_mlp(
-                                                   mlp.as(TensorRole::mlp), hidden, intermediate))};
+      return hf::DecoderLayer{std::move(self), std::make_unique<DenseFeedForward>(
+                                                   hf::read_w_mlp(mlp.as(TensorRole::mlp), hidden, intermediate))};
     std::optional<Tensor<float, 1>> balance;
     if (has_bias) balance = hf::read_balance_bias(mlp, "expert_bias", experts);
-    auto router = std::make_unique<LinearRouter>(Linear((mlp / "gate").as(TensorRole::router), hidden, experts),
-                                                 RouterScore::sigmoid, choice, combine, std::nullopt,
-                                                 std::move(balance));
+    auto router =
+        std::make_unique<LinearRouter>(Linear((mlp / "gate").as(TensorRole::router), hidden, experts),
+                                       RouterScore::sigmoid, choice, combine, std::nullopt, std::move(balance));
     return hf::DecoderLayer{std::move(self),
                             hf::moe_layer(context, layer, std::move(router),
                                           hf::read_experts(mlp / "experts", experts, hidden, ffn, {"w1", "w3", "w2"}))};

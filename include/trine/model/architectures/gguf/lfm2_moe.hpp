@@ -73,7 +73,10 @@ inline constexpr std::array kGgufLfm2MoeNames = std::to_array<GgufName>({
     {"exp_probs_b.bias", "feed_forward.expert_bias"},
 });
 
-inline constexpr GgufArchitecture kGgufLfm2Moe{"lfm2moe", R"({"model_type": "lfm2_moe", "norm_topk_prob": true})",
-                                               kGgufLfm2MoeKeys, finish_gguf_lfm2_moe, {kGgufLfm2MoeNames}};
+inline constexpr GgufArchitecture kGgufLfm2Moe{"lfm2moe",
+                                               R"({"model_type": "lfm2_moe", "norm_topk_prob": true})",
+                                               kGgufLfm2MoeKeys,
+                                               finish_gguf_lfm2_moe,
+                                               {kGgufLfm2MoeNames}};
 
 }  // namespace trine::inline TRINE_ABI::hf
