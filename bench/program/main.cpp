@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <trine/platform/openmp_executor.hpp>
+#include <trine/weights/find_model.hpp>
 
 #include "common/interrupt.hpp"
 #include "common/model.hpp"
@@ -81,7 +82,8 @@ struct Options {
   bool serve = false;
 
   void add_inplace(CLI::App& app) {
-    app.add_option("-m,--model", directory, "Model directory: config.json and weights")->type_name("DIR");
+    app.add_option("-m,--model", directory, "Model directory (config.json and weights), GGUF file, or ORG/NAME")
+        ->type_name("MODEL");
     example::ModelOptions::add_allow_unknown(app, allow_unknown);
     CLI::Option* synthetic =
         app.add_option("--synthetic", shape,
@@ -253,7 +255,7 @@ void run(Options& options) {
   const bool synthetic = !options.shape.empty();
   const LoadOptions load = options.load_options();  // before anything large is filled
   Model model = synthetic ? make_synthetic(options, load)
-                          : example::read_from_model([&] { return Model::load(options.directory, load); });
+                          : example::read_from_model([&] { return Model::load(find_model(options.directory), load); });
   if (model.info().vocab_size == 0) throw InputError("this model takes features, not tokens: it cannot be measured");
   const std::size_t buffer = options.tiny ? std::size_t{64} << 20U : stream_bytes();
   MeasureOptions measure = options.measure_options();

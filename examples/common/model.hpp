@@ -15,9 +15,11 @@
 #include <vector>
 
 #include <trine/adapters/adapter.hpp>
+#include <trine/core/notes.hpp>
 #include <trine/generate/session.hpp>
 #include <trine/text/tokenizer/pcre2_regex.hpp>
 #include <trine/text/tokenizer/tokenizer.hpp>
+#include <trine/weights/find_model.hpp>
 
 #include "common/program.hpp"
 #include "common/terminal.hpp"
@@ -43,13 +45,17 @@ struct ModelOptions {
   std::string attention = "full";
   std::vector<std::string> allow_unknown;
   std::vector<std::string> lora;  // DIR or DIR:SCALE
+  trine::Notes notes;             // on files beside the model
   bool reproducible = false;
 
   void add_model(CLI::App& app) {
-    app.add_option("-m,--model", directory,
-                   "Model directory (config.json, weights, tokenizer.json) or GGUF file, the first of a split one")
+    app.add_option(
+           "-m,--model", directory,
+           "Model directory (config.json, weights, tokenizer.json), GGUF file, or ORG/NAME of the Hugging Face\n"
+           "hub where it was downloaded; with :FILE or :Q4_K_M one of several GGUF models")
         ->required()
-        ->type_name("PATH");
+        ->type_name("MODEL");
+    app.final_callback([this] { find(); });
   }
   void add_allow_unknown(CLI::App& app) { add_allow_unknown(app, allow_unknown); }
   static void add_allow_unknown(CLI::App& app, std::vector<std::string>& names) {
@@ -119,6 +125,10 @@ struct ModelOptions {
     options.chunking = trine::parse_chunking(attention);
     options.allow_unknown = allow_unknown;
     return options;
+  }
+  /// Puts the path of the model in place of its name. Throws UnreadableModel.
+  void find() {
+    directory = read_from_model([this] { return trine::find_model(directory, &notes).string(); });
   }
   [[nodiscard]] trine::Model load() const {
     trine::LoadOptions options = load_options();

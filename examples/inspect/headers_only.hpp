@@ -13,7 +13,7 @@
 #include <trine/json/parse.hpp>
 #include <trine/model/model.hpp>
 #include <trine/quant/weight_formats.hpp>
-#include <trine/weights/gguf.hpp>
+
 #include <trine/weights/open_weights.hpp>
 #include <trine/weights/shape_only_weights.hpp>
 #include <trine/weights/weight_source.hpp>
@@ -27,7 +27,7 @@ class HeadersOnly : public trine::WeightSource {
   /// The model with all checks of a load; where the directory has no weights, with those that the configuration asks
   /// for. Throws FileError, ConfigError, WeightError.
   [[nodiscard]] static trine::Model load(const std::filesystem::path& directory, trine::LoadOptions options) {
-    if (!trine::is_gguf(directory) && !trine::has_weights(directory)) {
+    if (std::filesystem::is_directory(directory) && !trine::has_weights(directory)) {
       const std::string source_name = (directory / "config.json").string();
       return trine::Model::build(trine::read_json_file(source_name), source_name,
                                  std::make_unique<trine::ShapeOnlyWeights>(), options);
@@ -52,6 +52,7 @@ class HeadersOnly : public trine::WeightSource {
     return vector != vectors_.end() ? &vector->second : files_->find(name);
   }
   [[nodiscard]] std::vector<std::string_view> names() const override { return files_->names(); }
+  [[nodiscard]] bool is_listed(std::string_view name) const override { return files_->is_listed(name); }
   [[nodiscard]] std::string source_name() const override { return files_->source_name(); }
   [[nodiscard]] std::string source_name_of(std::string_view name) const override {
     return files_->source_name_of(name);

@@ -64,6 +64,8 @@ int main(int argc, char** argv) {
     const trine::Model model =
         example::read_from_model([&] { return example::HeadersOnly::load(options.directory, options.load_options()); });
     const trine::ModelInfo& info = model.info();
+    std::vector<trine::Note> notes = info.notes;
+    notes.insert(notes.end(), options.notes.all().begin(), options.notes.all().end());
     const std::size_t context = options.context_length == 0 ? info.max_position_embeddings : options.context_length;
     if (context > info.max_position_embeddings) {
       throw trine::CapacityError("context_length: expected at most " + std::to_string(info.max_position_embeddings) +
@@ -100,7 +102,7 @@ int main(int argc, char** argv) {
                                          {"tensors", tensors.by_dtype()},
                                          {"tensors_by_role", tensors.by_role()}};
       document["notes"] = nlohmann::ordered_json::array();
-      for (const trine::Note& note : info.notes)
+      for (const trine::Note& note : notes)
         document["notes"].push_back({{"subject", note.subject}, {"text", note.text}});
       if (is_gguf) document["metadata"] = example::metadata_to_json(trine::GgufFile(options.directory).metadata());
       std::printf("%s\n", document.dump(2).c_str());
@@ -124,7 +126,7 @@ int main(int argc, char** argv) {
                 info.max_position_embeddings);
     std::printf("memory needed  %s, and scratch memory that grows with the batch\n",
                 bytes(weight_bytes + cache_bytes).c_str());
-    print_notes(info.notes);
+    print_notes(notes);
     if (is_gguf) example::print_metadata(trine::GgufFile(options.directory).metadata());
   });
 }

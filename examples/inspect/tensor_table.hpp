@@ -32,7 +32,7 @@ class TensorTable {
       for (Sum* sum :
            {&rows_[{role, std::string(to_string(tensor.dtype))}], &by_dtype_[std::string(to_string(tensor.dtype))]}) {
         ++sum->tensors;
-        sum->bytes += tensor.bytes.size();
+        sum->bytes += tensor.total_bytes();
         sum->values += trine::checked_product(tensor.shape).value_or(0);
       }
     }

@@ -85,16 +85,13 @@ int main(int argc, char** argv) {
   std::string prompt;
   bool json = false;
   options.add_model(program);
-  auto* given =
-      program.add_option("--against", against,
-                         "Logits of another implementation: safetensors with logits, input_ids and, if wanted,\n"
-                         "experts.LAYER; or .npy, with --tokens or -p");
-  given->type_name("FILE");
-  auto* ids =
-      program.add_option("--tokens", tokens, "The tokens of --against, if it has none: 1,2,3")->type_name("IDS");
-  auto* text = program.add_option("-p,--prompt", prompt, "The same as a text, to be tokenized")->type_name("TEXT");
-  ids->needs(given)->excludes(text);
-  text->needs(given);
+  program
+      .add_option("--against", against,
+                  "Logits of another implementation: safetensors with logits, input_ids and, if wanted,\n"
+                  "experts.LAYER; or .npy, with --tokens or -p")
+      ->type_name("FILE");
+  program.add_option("--tokens", tokens, "The tokens of --against, if it has none: 1,2,3")->type_name("IDS");
+  program.add_option("-p,--prompt", prompt, "The same as a text, to be tokenized")->type_name("TEXT");
   options.add_allow_unknown(program);
   options.add_threads(program);
   options.add_activations(program, "f32");
@@ -104,6 +101,9 @@ int main(int argc, char** argv) {
   program.add_flag("--json", json, "One JSON document instead of text");
 
   return program.run(argc, argv, [&] {
+    if (against.empty() && !(tokens.empty() && prompt.empty()))
+      throw example::UsageError("--tokens and -p belong to --against FILE, which is missing");
+    if (!tokens.empty() && !prompt.empty()) throw example::UsageError("expected one of --tokens and -p, found both");
     if (!against.empty()) {
       std::vector<trine::TokenId> input;
       if (!tokens.empty()) input = example::parse_token_ids(tokens);

@@ -50,9 +50,7 @@ struct Layer {
     return result;
   }
   // Rows of the head in the projection of q, k and v.
-  [[nodiscard]] std::size_t key_row(std::size_t head) const {
-    return (shape.key_heads + head) * shape.key_dim;
-  }
+  [[nodiscard]] std::size_t key_row(std::size_t head) const { return (shape.key_heads + head) * shape.key_dim; }
   [[nodiscard]] std::size_t value_row(std::size_t head) const {
     return 2 * shape.key_heads * shape.key_dim + head * shape.value_dim;
   }
@@ -130,7 +128,8 @@ struct Layer {
         double sum = 0;
         for (std::size_t t = 0; t < shape.taps; ++t)
           if (n + t + 1 >= shape.taps)
-            sum += static_cast<double>(filters[channel * shape.taps + t]) * product(qkv, channel, n + t + 1 - shape.taps);
+            sum +=
+                static_cast<double>(filters[channel * shape.taps + t]) * product(qkv, channel, n + t + 1 - shape.taps);
         return silu(sum);
       };
       const auto normed = [&](std::size_t row, std::size_t n) {
@@ -179,8 +178,8 @@ struct Layer {
 };
 
 // All rows of a sequence in passes of `chunk`.
-std::vector<float> run(const GatedDeltaNet& layer, Isa isa, View<const float, 2> x, std::size_t chunk,
-                       LayerState state, std::size_t first = 0) {
+std::vector<float> run(const GatedDeltaNet& layer, Isa isa, View<const float, 2> x, std::size_t chunk, LayerState state,
+                       std::size_t first = 0) {
   Workspace workspace;
   Tensor<float, 2> y({x.extent(0), kHidden});
   for (std::size_t n = first; n < x.extent(0); n += chunk) {

@@ -471,7 +471,7 @@ TEST(TrineInspect, ShowsAGgufFile) {
   const Finished finished = run_program({"trine-inspect", "-m", file});
   ASSERT_EQ(finished.exit_code, 0) << finished.err;
   EXPECT_THAT(finished.out, HasSubstr("architecture   qwen3_moe"));
-  EXPECT_THAT(finished.out, HasSubstr("32.00 bits each"));
+  EXPECT_THAT(finished.out, HasSubstr("16.00 bits each"));
   EXPECT_THAT(finished.out, HasSubstr("  general.architecture = \"qwen3moe\"\n"));
   EXPECT_THAT(finished.out, HasSubstr("  qwen3moe.expert_count = "));
   const Finished json = run_program({"trine-inspect", "-m", file, "--json"});
@@ -482,7 +482,7 @@ TEST(TrineInspect, ShowsAGgufFile) {
   for (const auto& row : document.at("tensors_by_role")) {
     if (row.at("role") != "experts") continue;
     has_experts = true;
-    EXPECT_EQ(row.at("bits_per_value"), 32.0);
+    EXPECT_EQ(row.at("bits_per_value"), 16.0);
   }
   EXPECT_TRUE(has_experts);
 }

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <numbers>
 #include <span>
 #include <utility>
 #include <vector>
@@ -113,6 +114,40 @@ TEST(SiluMultiplyPerIsa, VanishesFarBelowZeroIsTheIdentityFarAboveAndKeepsNaN) {
   EXPECT_TRUE(std::isnan(gate[4]));
   EXPECT_EQ(gate[5], kInfinity);
   EXPECT_EQ(gate[6], 0.0F);
+}
+
+TEST(GeluTanhMultiplyPerIsa, IsTheInsideOfGeGlu) {
+  const Isa isa = default_isa();
+  for (const std::size_t n : sizes()) {
+    const PageEnd<float> gate(n);
+    const PageEnd<float> up(n);
+    fill_random(gate.span(), n, -6.0F, 6.0F);
+    fill_random(up.span(), n + 1);
+    const std::vector<float> x(gate.span().begin(), gate.span().end());
+    kernels::gelu_tanh_multiply(isa, gate.span(), up.span());
+    for (std::size_t i = 0; i < n; ++i) {
+      const double value = static_cast<double>(x[i]);
+      const double u = std::sqrt(2.0 / std::numbers::pi) * (value + 0.044715 * value * value * value);
+      const double exact = 0.5 * value * (1.0 + std::tanh(u)) * static_cast<double>(up.span()[i]);
+      // The exponential of 2 u, which four round-offs of u change by 8 |u| of them; then as in SwiGLU.
+      ASSERT_NEAR(static_cast<double>(gate.span()[i]), exact,
+                  (kExpError + (4 + 8 * std::abs(u)) * kRoundOff) * std::abs(exact) + 1e-30)
+          << to_string(isa) << ", n " << n << ", x " << x[i];
+    }
+  }
+}
+
+TEST(GeluTanhMultiplyPerIsa, VanishesFarBelowZeroIsTheIdentityFarAboveAndKeepsNaN) {
+  const Isa isa = default_isa();
+  std::vector<float> gate{-1000.0F, 1000.0F, 3e38F, kNaN, kInfinity, 0.0F};
+  const std::vector<float> up(gate.size(), 1.0F);
+  kernels::gelu_tanh_multiply(isa, gate, up);
+  EXPECT_NEAR(gate[0], 0.0F, 1e-34F);
+  EXPECT_EQ(gate[1], 1000.0F);
+  EXPECT_EQ(gate[2], 3e38F);
+  EXPECT_TRUE(std::isnan(gate[3]));
+  EXPECT_EQ(gate[4], kInfinity);
+  EXPECT_EQ(gate[5], 0.0F);
 }
 
 TEST(SigmoidMultiplyPerIsa, IsAGate) {

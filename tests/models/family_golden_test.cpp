@@ -15,6 +15,7 @@
 
 #include "models/choice_recorder.hpp"
 #include "support/expect_error.hpp"
+#include "support/families.hpp"
 #include "support/golden.hpp"
 #include "support/temporary_directory.hpp"
 
@@ -30,8 +31,6 @@ std::vector<std::string> families() {
   for (const fs::path& directory : golden_directories(kFamilies)) names.push_back(directory.filename().string());
   return names;
 }
-
-bool has_latent_attention(const std::string& name) { return name.starts_with("deepseek"); }
 
 bool is_beyond_its_positions(const Golden& golden) {
   return golden.tokens.size() > Model::load(golden.directory).info().max_position_embeddings;
@@ -138,6 +137,21 @@ TEST_P(FamilyPerIsa, AnswersWithinRoundOffWhereTheFormFollowsTheRows) {
   const Answer one_by_one = answer(golden_, 1);
   EXPECT_NE(distance(naive.logits, one_by_one.logits), 0.0F) << "the promise holds then, and the pages are wrong";
   EXPECT_EQ(distance(answer(golden_, all, {.reproducible = true}).logits, one_by_one.logits), 0.0F);
+}
+
+// Beyond index_topk positions the attention of these families sees a selection.
+TEST(FamilyWithAnIndexer, EndsTheContextWhereItWouldSelect) {
+  const Golden golden = read_golden(kFamilies / "deepseek_v32_layers");
+  const Model model = Model::load(golden.directory);
+  EXPECT_EQ(model.info().max_position_embeddings, 24U);
+  EXPECT_THAT(model.info().notes, testing::Contains(testing::Field(&Note::subject, "index_topk")));
+  EXPECT_THAT(model.info().notes, testing::Contains(testing::Field(&Note::subject, "*.self_attn.indexer.*")));
+  Session session(model);
+  static_cast<void>(session.forward(golden.tokens, OutputRows::last));
+  EXPECT_ERROR(session.forward(std::span(golden.tokens).first(1), OutputRows::last), CapacityError,
+               "expected at most 24, the index_topk of the model");
+  EXPECT_ERROR(Session(model, {.context_length = 25}), InputError,
+               "context_length: expected at most 24, the index_topk of the model");
 }
 
 INSTANTIATE_TEST_SUITE_P(All, FamilyPerIsa, testing::ValuesIn(families()),

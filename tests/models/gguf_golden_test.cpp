@@ -14,6 +14,7 @@
 #include <trine/model/model.hpp>
 
 #include "models/choice_recorder.hpp"
+#include "support/families.hpp"
 #include "support/golden.hpp"
 
 namespace trine::test {
@@ -44,7 +45,7 @@ TEST_P(GgufPerIsa, HasTheLogitsAndTheExpertsOfTheOriginal) {
   const Golden golden = original_of(GetParam());
   const Model model = Model::load(kFiles / (GetParam() + ".gguf"));
   std::vector<SessionOptions> forms = {{.mla_form = MlaForm::naive}, {.mla_form = MlaForm::absorbed}};
-  if (!GetParam().starts_with("deepseek")) forms = {{}};
+  if (!has_latent_attention(GetParam())) forms = {{}};
   for (SessionOptions options : forms) {
     ChoiceRecorder recorder;
     options.activations = ActivationPrecision::f32;

@@ -25,8 +25,14 @@ ROOT = Path(__file__).resolve().parents[2]
 FAMILIES, OUT = ROOT / "tests/golden/families", ROOT / "tests/golden/gguf_models"
 
 ARCHITECTURES = {"llama": "llama", "mistral": "llama", "mixtral": "llama", "qwen2": "qwen2", "qwen3": "qwen3",
-                 "qwen2_moe": "qwen2moe", "qwen3_moe": "qwen3moe", "qwen3_next": "qwen3next",
-                 "qwen3_5_moe_text": "qwen35moe", "olmoe": "olmoe", "gpt_oss": "gpt-oss", "lfm2_moe": "lfm2moe", "deepseek_v2": "deepseek2", "deepseek_v3": "deepseek2", "kimi_k2": "deepseek2"}
+                 "qwen2_moe": "qwen2moe", "qwen3_moe": "qwen3moe", "qwen3_next": "qwen3next", "qwen3_5_moe_text": "qwen35moe",
+                 "olmoe": "olmoe", "gpt_oss": "gpt-oss", "deepseek_v2": "deepseek2", "deepseek_v3": "deepseek2",
+                 "kimi_k2": "deepseek2", "glm4_moe": "glm4moe", "glm4_moe_lite": "deepseek2", "gemma4_text": "gemma4",
+                 "minimax_m2": "minimax-m2", "ernie4_5_moe": "ernie4_5-moe", "dots1": "dots1", "hy_v3": "hy_v3",
+                 "deepseek_v32": "deepseek32", "glm_moe_dsa": "glm-dsa", "lfm2_moe": "lfm2moe"}
+LATENT = ("deepseek2", "deepseek32", "glm-dsa")
+# The package has no list of their tensors: names of the same parts of another architecture.
+NAMED_AS = {"hy_v3": "exaone-moe", "deepseek32": "glm-dsa"}
 # name of the file: name of the family golden, and options
 FILES = {
     "llama_biases": {}, "llama_llama3_rope": {}, "llama_linear_rope": {}, "mistral_sliding_window": {},
@@ -34,8 +40,10 @@ FILES = {
     "olmoe": {}, "olmoe_clip_qkv": {}, "deepseek_v2_lite": {}, "deepseek_v2_lite_unsplit": {"split": False},
     "deepseek_v2_group_limited": {}, "deepseek_v3_yarn_groups": {}, "deepseek_v3_yarn_groups_unsplit": {"split": False},
     "deepseek_v3_kimi_k2": {}, "deepseek_v3_plain": {}, "gpt_oss_bf16": {}, "gpt_oss_mxfp4": {},
-    "lfm2_moe": {}, "qwen3_next": {}, "qwen3_next_unsplit": {"split": False}, "qwen3_5_moe": {"drafts": True},
-    "qwen3_5_moe_text": {},
+    "gemma4_text": {}, "glm4_moe": {}, "glm4_moe_qk_norm": {}, "glm4_moe_lite": {}, "minimax_m2": {}, "ernie4_5_moe": {},
+    "dots1": {}, "hy_v3": {}, "hy_v3_biases": {}, "deepseek_v32": {}, "glm_moe_dsa": {},
+    "qwen3_next": {}, "qwen3_next_unsplit": {"split": False}, "qwen3_5_moe": {"drafts": True}, "qwen3_5_moe_text": {},
+    "lfm2_moe": {},
 }
 TIED = ("lfm2_moe",)                                              # families whose heads are tied unless they say otherwise
 EXPERT = re.compile(r"(.*\.experts)\.(\d+)\.(.*)\.weight")
@@ -162,6 +170,13 @@ def draft_layer(tensors, config):
                     f"blk.{last + 1}.nextn.hnorm.weight": torch.rand(hidden)}
 
 
+def hunyuan(tensors):
+    """The names of Hy3's parts, as its converter reads them."""
+    return {name.replace("mlp.router.gate", "mlp.gate").replace("mlp.shared_mlp", "mlp.shared_experts")
+            .replace("mlp.expert_bias", "mlp.gate.e_score_correction_bias")
+            .replace("mlp.e_score", "mlp.gate.e_score"): tensor for name, tensor in tensors.items()}
+
+
 def llama3_factors(rope, dim):
     factors = []
     for frequency in 1.0 / rope["rope_theta"] ** (torch.arange(0, dim, 2, dtype=torch.float32) / dim):
@@ -172,7 +187,71 @@ def llama3_factors(rope, dim):
     return torch.tensor(factors, dtype=torch.float32)
 
 
+def write_gemma4_keys(writer, config):
+    slides = [kind == "sliding_attention" for kind in config["layer_types"]]
+    full, sliding = config["global_head_dim"], config["head_dim"]
+    writer.add_block_count(config["num_hidden_layers"])
+    writer.add_context_length(config["max_position_embeddings"])
+    writer.add_embedding_length(config["hidden_size"])
+    writer.add_feed_forward_length(config["intermediate_size"])
+    writer.add_head_count(config["num_attention_heads"])
+    writer.add_head_count_kv([config["num_key_value_heads" if s else "num_global_key_value_heads"] for s in slides])
+    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
+    writer.add_rope_freq_base(config["rope_parameters"]["full_attention"]["rope_theta"])
+    writer.add_rope_freq_base_swa(config["rope_parameters"]["sliding_attention"]["rope_theta"])
+    writer.add_expert_count(config["num_experts"])
+    writer.add_expert_used_count(config["top_k_experts"])
+    writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
+    writer.add_sliding_window(config["sliding_window"])
+    writer.add_sliding_window_pattern(slides)
+    writer.add_shared_kv_layers(0)
+    writer.add_embedding_length_per_layer_input(0)
+    writer.add_final_logit_softcapping(config["final_logit_softcapping"])
+    writer.add_key_length(full)
+    writer.add_value_length(full)
+    writer.add_key_length_swa(sliding)
+    writer.add_value_length_swa(sliding)
+    writer.add_rope_dimension_count(full)
+    writer.add_rope_dimension_count_swa(sliding)
+    writer.add_vocab_size(config["vocab_size"])
+
+
+def gemma4(tensors, config):
+    """Fused experts stay so. Pairs of full layers that do not rotate have a very large divisor of their frequency."""
+    pairs = config["global_head_dim"] // 2
+    rotated = int(pairs * config["rope_parameters"]["full_attention"]["partial_rotary_factor"])
+    own = {"layer_scalar": "layer_scalar.weight", "experts.gate_up_proj": "experts.gate_up_proj.weight",
+           "experts.down_proj": "experts.down_proj.weight"}
+    scales = {"router.scale": "ffn_gate_inp.scale", "router.per_expert_scale": "ffn_down_exps.scale"}
+    result = {"rope_freqs.weight": torch.tensor([1.0] * rotated + [1e30] * (pairs - rotated))}
+    for name, tensor in tensors.items():
+        for old, new in own.items():
+            name = name.removesuffix(old) + new if name.endswith("." + old) else name
+        for old, new in scales.items():
+            name = f"blk.{name.split('.')[2]}.{new}" if name.endswith("." + old) else name
+        result[name] = tensor
+    return result
+
+
+def kept_drafts(config):
+    """Layers for multi-token prediction that the converter keeps."""
+    return config.get("num_nextn_predict_layers", 0) if config["model_type"] in ("glm4_moe", "hy_v3") else 0
+
+
+def write_sigmoid_router(writer, config):
+    writer.add_expert_shared_count(config["n_shared_experts"])
+    writer.add_leading_dense_block_count(config["first_k_dense_replace"])
+    writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
+    writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
+    writer.add_expert_weights_scale(config["routed_scaling_factor"])
+    writer.add_expert_weights_norm(config["norm_topk_prob"])
+    writer.add_expert_group_count(config["n_group"])
+    writer.add_expert_group_used_count(config["topk_group"])
+
+
 def write_keys(writer, arch, config, rope, split, drafts):
+    if arch == "gemma4":
+        return write_gemma4_keys(writer, config)
     heads = config["num_attention_heads"]
     writer.add_block_count(config["num_hidden_layers"] + drafts)
     if drafts:
@@ -182,7 +261,7 @@ def write_keys(writer, arch, config, rope, split, drafts):
     if "intermediate_size" in config:
         writer.add_feed_forward_length(config["intermediate_size"])
     writer.add_head_count(heads)
-    kv_heads = 1 if arch == "deepseek2" and split else config.get("num_key_value_heads") or heads
+    kv_heads = 1 if arch in LATENT and split else config.get("num_key_value_heads") or heads
     if arch == "lfm2moe":
         kv_heads = [0 if kind == "conv" else kv_heads for kind in config["layer_types"]]
         writer.add_shortconv_l_cache(config["conv_L_cache"])
@@ -201,18 +280,19 @@ def write_keys(writer, arch, config, rope, split, drafts):
         for key, add in (("beta_fast", writer.add_rope_scaling_yarn_beta_fast), ("beta_slow", writer.add_rope_scaling_yarn_beta_slow)):
             if key in rope:
                 add(rope[key])
-        if arch == "deepseek2" and "mscale_all_dim" in rope:
+        if arch in LATENT and "mscale_all_dim" in rope:
             writer.add_rope_scaling_yarn_log_mul(0.1 * rope["mscale_all_dim"])
-    if arch != "deepseek2":
+    if arch not in LATENT:
         if config.get("head_dim"):
             writer.add_key_length(config["head_dim"])
             writer.add_value_length(config["head_dim"])
         if arch == "llama":
             writer.add_rope_dimension_count(config.get("head_dim") or config["hidden_size"] // heads)
-    experts = config.get("num_local_experts") or config.get("num_experts") or config.get("n_routed_experts")
+    counts = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
+    experts = next((config[key] for key in counts if config.get(key)), 0)
     if experts:
         writer.add_expert_count(experts)
-        writer.add_expert_used_count(config["num_experts_per_tok"])
+        writer.add_expert_used_count(config.get("num_experts_per_tok") or config["moe_k"])
     if arch in ("qwen3next", "qwen35moe"):
         writer.add_ssm_conv_kernel(config["linear_conv_kernel_dim"])
         writer.add_ssm_state_size(config["linear_key_head_dim"])
@@ -226,7 +306,7 @@ def write_keys(writer, arch, config, rope, split, drafts):
         writer.add_rope_dimension_count(int(config["head_dim"] * share))
         if arch == "qwen35moe":
             writer.add_rope_dimension_sections([*rope.get("mrope_section", [11, 11, 10]), 0])
-    if arch in ("qwen2moe", "qwen3moe", "qwen3next", "qwen35moe", "deepseek2", "lfm2moe"):
+    if arch in ("qwen2moe", "qwen3moe", "qwen3next", "qwen35moe", "lfm2moe", *LATENT):
         writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
     if arch in ("qwen2moe", "qwen3next", "qwen35moe"):
         writer.add_expert_shared_feed_forward_length(config["shared_expert_intermediate_size"])
@@ -236,7 +316,7 @@ def write_keys(writer, arch, config, rope, split, drafts):
         writer.add_sliding_window(config["sliding_window"])
     if config.get("clip_qkv"):
         writer.add_clamp_kqv(config["clip_qkv"])
-    if arch == "deepseek2":
+    if arch in LATENT:
         nope, rotated, value = config["qk_nope_head_dim"], config["qk_rope_head_dim"], config["v_head_dim"]
         if config.get("q_lora_rank"):
             writer.add_q_lora_rank(config["q_lora_rank"])
@@ -257,6 +337,33 @@ def write_keys(writer, arch, config, rope, split, drafts):
             writer.add_expert_group_used_count(config["topk_group"])
         if config["model_type"] != "deepseek_v2":  # V2's files have no such key
             writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
+    if "index_topk" in config:
+        writer.add_indexer_head_count(config["index_n_heads"])
+        writer.add_indexer_key_length(config["index_head_dim"])
+        writer.add_indexer_top_k(config["index_topk"])
+    if arch == "glm4moe":
+        head = config.get("head_dim") or config["hidden_size"] // heads
+        factor = rope.get("partial_rotary_factor", config.get("partial_rotary_factor", 0.5))
+        writer.add_rope_dimension_count(int(head * factor))
+        write_sigmoid_router(writer, config)
+    if arch == "dots1":
+        write_sigmoid_router(writer, config)
+    if arch == "minimax-m2":
+        writer.add_expert_feed_forward_length(config["intermediate_size"])
+        writer.add_rope_dimension_count(config["rotary_dim"])
+        writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
+    if arch == "ernie4_5-moe":
+        writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
+        writer.add_interleave_moe_layer_step(config["moe_layer_interval"])
+        writer.add_leading_dense_block_count(config["moe_layer_start_index"])
+        writer.add_expert_shared_count(config["moe_num_shared_experts"])
+        writer.add_expert_shared_feed_forward_length(config["intermediate_size"] // config["num_key_value_heads"])
+    if arch == "hy_v3":
+        writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
+        writer.add_expert_shared_feed_forward_length(config["moe_intermediate_size"] * config["num_shared_experts"])
+        writer.add_expert_weights_norm(config.get("route_norm", True))
+        writer.add_expert_weights_scale(config["router_scaling_factor"])
+        writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
     writer.add_vocab_size(config["vocab_size"])
 
 
@@ -268,7 +375,7 @@ def main():
         directory = FAMILIES / file.removesuffix("_unsplit")
         config = json.loads((directory / "config.json").read_text())
         config = config.get("text_config", config)
-        drafts = 1 if options.get("drafts") else 0
+        drafts = 1 if options.get("drafts") else kept_drafts(config)
         rope = config.get("rope_parameters") or {"rope_theta": config.get("rope_theta", 10000.0), **(config.get("rope_scaling") or {})}
         rope["rope_type"] = rope.get("rope_type") or rope.get("type") or "default"
         arch = ARCHITECTURES[config["model_type"]]
@@ -276,20 +383,23 @@ def main():
         for shard in sorted(directory.glob("*.safetensors")):
             tensors |= load_file(shard)
         heads, kv_heads = config["num_attention_heads"], config.get("num_key_value_heads") or config["num_attention_heads"]
-        tensors = gpt_oss(tensors) if arch == "gpt-oss" else stacked(tensors)
-        if arch == "deepseek2" and split:
+        tensors = {"gpt-oss": gpt_oss, "gemma4": lambda t: gemma4(t, config)}.get(arch, stacked)(tensors)
+        tensors = hunyuan(tensors) if arch == "hy_v3" else tensors
+        if arch in LATENT and split:
             tensors = latent(tensors, config)
         if arch in ("qwen3next", "qwen35moe"):
             tensors = delta(tensors, config, arch, split)
             if drafts:
                 tensors |= draft_layer(tensors, config)
         writer = gguf.GGUFWriter(OUT / f"{file}.gguf", arch)
+        dropped = ("model.mtp_", *(f"model.layers.{config['num_hidden_layers'] + i}." for i in range(drafts, 1)))
         write_keys(writer, arch, config, rope, split, drafts)
-        names = gguf.get_tensor_name_map({v: k for k, v in gguf.MODEL_ARCH_NAMES.items()}[arch], config["num_hidden_layers"] + drafts)
+        names = gguf.get_tensor_name_map({v: k for k, v in gguf.MODEL_ARCH_NAMES.items()}[NAMED_AS.get(arch, arch)], config["num_hidden_layers"] + drafts)
         if rope["rope_type"] == "llama3":
             tensors["rope_freqs.weight"] = llama3_factors(rope, config.get("head_dim") or config["hidden_size"] // heads)
         for name, tensor in tensors.items():
-            if name == "lm_head.weight" and config.get("tie_word_embeddings", config["model_type"] in TIED):
+            if name == "lm_head.weight" and config.get("tie_word_embeddings", config["model_type"] in TIED) or \
+                    name.startswith(dropped):
                 continue
             if arch == "llama" and re.search(r"\.[qk]_proj\.(weight|bias)$", name):
                 tensor = permute(tensor, heads if ".q_proj" in name else kv_heads)
@@ -301,7 +411,7 @@ def main():
                 name += ".bias"  # as the converter spells it
                 name = name.replace("e_score_correction_bias.bias", "e_score_correction.bias")
             suffixes = {"try_suffixes": (".weight", ".bias")}
-            new = name if name == "rope_freqs.weight" or name.startswith("blk.") else (
+            new = name if name.startswith(("rope_freqs", "blk.")) else (
                 names.get_name(name, **suffixes) or names.get_name(name.removeprefix("model."), **suffixes))
             assert new, name
             tensor = tensor.contiguous()

@@ -93,7 +93,9 @@ class MultiHeadLatentAttention : public Attention {
     return {LatentCacheLayout::pages(tokens)};
   }
 
-  [[nodiscard]] std::size_t rewind_position(const LayerState&, std::size_t, std::size_t to) const override { return to; }
+  [[nodiscard]] std::size_t rewind_position(const LayerState&, std::size_t, std::size_t to) const override {
+    return to;
+  }
   void truncate(LayerState& state, std::size_t to) const override {
     state.tables[0].truncate(LatentCacheLayout::pages(to));
   }

@@ -91,7 +91,8 @@ class RecurrentStateLayout {
         for_each_slot(b, [&](std::size_t page) { mark(state.tables[0].write(page), kNone); });
     }
     void finish() const {
-      for (std::size_t c = last_ > first_ ? last_ - 1 : first_; c <= last_; ++c) mark(state_->tables[1].write(c % 2), c);
+      for (std::size_t c = last_ > first_ ? last_ - 1 : first_; c <= last_; ++c)
+        mark(state_->tables[1].write(c % 2), c);
       for (std::size_t b = first_ + 1; b <= end_; ++b)
         for_each_slot(b, [&](std::size_t page) { mark(state_->tables[0].write(page), b); });
     }

@@ -20,6 +20,10 @@ TRINE_DECL void silu_multiply(Isa isa, std::span<float> gate, std::span<const fl
 TRINE_DECL void clamped_swiglu_multiply(Isa isa, std::span<float> gate, std::span<const float> up, float alpha,
                                         float limit) noexcept;
 
+/// gate[i] = gelu(gate[i]) * up[i] with gelu(x) = x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), the approximation
+/// of x Phi(x) (Hendrycks & Gimpel 2016, arXiv:1606.08415): the inside of GeGLU (Shazeer 2020, arXiv:2002.05202).
+TRINE_DECL void gelu_tanh_multiply(Isa isa, std::span<float> gate, std::span<const float> up) noexcept;
+
 /// y[i] = x[i] / sqrt(mean_j(x[j]^2) + epsilon) * gain[i]; y may alias x (Zhang & Sennrich 2019, arXiv:1910.07467).
 TRINE_DECL void rms_norm_row(Isa isa, std::span<const float> x, std::span<const float> gain, float epsilon,
                              std::span<float> y) noexcept;

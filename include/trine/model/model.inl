@@ -12,10 +12,12 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <trine/core/hash.hpp>
 #include <trine/core/notes.hpp>
 #include <trine/json/object_reader.hpp>
+#include <trine/kernels/convert.hpp>
 #include <trine/model/architectures/gguf/config.hpp>
 #include <trine/model/architectures/gguf/tensors.hpp>
 #include <trine/model/load_monitor.hpp>
@@ -25,6 +27,7 @@
 #include <trine/model/transformer.hpp>
 #include <trine/weights/gguf.hpp>
 #include <trine/weights/open_weights.hpp>
+#include <trine/weights/quantized_modules.hpp>
 #include <trine/weights/tensor_record.hpp>
 #include <trine/weights/weight_scope.hpp>
 #include <trine/weights/weight_source.hpp>
@@ -70,10 +73,13 @@ TRINE_DECL Model Model::load(const std::filesystem::path& path, const LoadOption
                     {.kind = ErrorKind::unsupported, .path = path.string()});
   } else {
     source_name = (path / "config.json").string();
-    config = read_json_file(source_name);
+    config = read_model_config(path);
     static_cast<void>(
         find_architecture(config, source_name, options.hooks.architectures));  // before weights are looked for
     source = open_weights(path, options.access, &notes, on_read);
+    Notes again(options.allow_unknown);  // of the configuration, which is noted below
+    source =
+        read_quantized_modules(std::move(source), parse_quantization_config(config, source_name, again).modules, notes);
   }
   if (options.hooks.wrap_weights) source = options.hooks.wrap_weights(std::move(source));
   return build(config, source_name, std::move(source), options, std::move(notes), monitor);
@@ -82,7 +88,11 @@ TRINE_DECL Model Model::load(const std::filesystem::path& path, const LoadOption
 TRINE_DECL Model Model::build(const Json& config, const std::string& source_name,
                               std::unique_ptr<const WeightSource> source, const LoadOptions& options) {
   LoadMonitor monitor(options);
-  return build(config, source_name, std::move(source), options, Notes(options.allow_unknown), monitor);
+  Notes notes(options.allow_unknown);
+  Notes again(options.allow_unknown);  // of the configuration, which is noted below
+  source =
+      read_quantized_modules(std::move(source), parse_quantization_config(config, source_name, again).modules, notes);
+  return build(config, source_name, std::move(source), options, std::move(notes), monitor);
 }
 
 TRINE_DECL TensorRecord Model::tensor_record(const Json& config, const std::string& source_name,
@@ -92,7 +102,7 @@ TRINE_DECL TensorRecord Model::tensor_record(const Json& config, const std::stri
   dry.progress = {};                // of loads only
   LoadMonitor monitor(dry);
   Notes notes(options.allow_unknown);
-  WeightReader reader(source, parse_quantization_config(config, source_name, notes), &notes,
+  WeightReader reader(source, parse_quantization_config(config, source_name, notes).scale_block, &notes,
                       detail::fetch_callback(monitor));
   static_cast<void>(build_parts(config, source_name, dry, notes, reader));
   return reader.record();
@@ -119,6 +129,10 @@ TRINE_DECL std::uint64_t Model::fingerprint() const {
     hash.add(bytes.first(count));
     hash.add(bytes.subspan((bytes.size() - count) / 2, count));
     hash.add(bytes.last(count));
+    if (tensor.matrix == nullptr) continue;
+    std::vector<float> row(tensor.matrix->columns);  // for its scales
+    kernels::decode_row(*tensor.matrix, 0, row.data());
+    hash.add(std::as_bytes(std::span(row)));
   }
   return hash.value();
 }
@@ -135,7 +149,7 @@ TRINE_DECL Model Model::build(const Json& config, const std::string& source_name
   auto state = std::make_shared<State>();
   state->config = config;
   state->source = std::move(source);
-  WeightReader reader(*state->source, parse_quantization_config(config, source_name, notes), &notes,
+  WeightReader reader(*state->source, parse_quantization_config(config, source_name, notes).scale_block, &notes,
                       detail::fetch_callback(monitor));
   monitor.begin_tensors(*state->source);
   state->built = build_parts(config, source_name, options, notes, reader);
@@ -151,7 +165,7 @@ TRINE_DECL Model Model::build(const Json& config, const std::string& source_name
   }
   state->config_hash = hash.value();
   for (const std::string_view name : state->source->names())
-    state->weight_bytes += state->source->find(name)->bytes.size();
+    state->weight_bytes += state->source->find(name)->total_bytes();
   return Model(std::move(state));
 }
 

@@ -52,12 +52,13 @@ struct ModelInfo {
   std::size_t hidden_size = 0;                     ///< width of the rows between layers
   std::size_t num_hidden_layers = 0;               ///< layers with and without experts
   std::size_t max_position_embeddings = 0;         ///< maximum context of a sequence
+  std::string context_limit;                       ///< what sets it; empty: max_position_embeddings of config.json
   std::size_t frame_size = 1;                      ///< sites of a frame
   bool whole_frames = false;                       ///< every call must bring whole frames
   OutputKind output = OutputKind::language_model;  ///< what the head computes
   std::vector<std::size_t> experts;                ///< [layers] 0 for a layer without a router
   std::vector<Note> notes;                         ///< what the files contain and the model does not use
-  std::vector<std::string> unknown_tensors;        ///< unknown tensors that the caller allowed
+  std::vector<std::string> unknown_tensors;        ///< unknown tensors that the caller allowed, or no index lists
 
   /// Returns whether any layer has a router. Otherwise the model is dense.
   [[nodiscard]] bool is_routed() const noexcept {

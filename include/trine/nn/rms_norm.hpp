@@ -3,8 +3,10 @@
 // Zhang & Sennrich, "Root Mean Square Layer Normalization", 2019. arXiv:1910.07467
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
+#include <utility>
 
 #include <trine/core/shape.hpp>
 #include <trine/kernels/vector_math.hpp>
@@ -28,6 +30,14 @@ class RmsNorm {
       : gain_(scope.read_f32("weight", hidden)), epsilon_(epsilon) {
     if (stored == Stored::gain_minus_one)
       for (float& gain : gain_.view().span()) gain += 1.0F;
+  }
+  /// gain: [hidden]
+  RmsNorm(Tensor<float, 1> gain, float epsilon) : gain_(std::move(gain)), epsilon_(epsilon) {}
+  /// A norm that has no learned gain: all of them are 1.
+  [[nodiscard]] static RmsNorm without_gain(std::size_t hidden, float epsilon) {
+    Tensor<float, 1> ones({hidden});
+    std::ranges::fill(ones.view().span(), 1.0F);
+    return {std::move(ones), epsilon};
   }
 
   /// y[t, h] = x[t, h] / sqrt(mean_h(x[t, h]^2) + epsilon) * gain[h]

@@ -44,7 +44,7 @@ class ModelQuantizer {
         model_(Model::load(path_, load_)),
         scale_block_([this] {
           Notes notes(load_.allow_unknown);
-          return parse_quantization_config(model_.config(), config_name(), notes);
+          return parse_quantization_config(model_.config(), config_name(), notes).scale_block;
         }()),
         record_(Model::tensor_record(model_.config(), config_name(), model_.weights(), load_)) {}
 
@@ -147,7 +147,7 @@ class ModelQuantizer {
     const TensorUse use = record_.find(planned.name);
     if (use.stack && detail::is_transposed(use, planned)) return write_stack(execution, planned, *use.stack, sink);
     const WeightFormat* format = find_format(tensor->dtype);
-    const WeightMatrix matrix = format != nullptr && format->has_scale_tensor()
+    const WeightMatrix matrix = tensor->matrix != nullptr || (format != nullptr && format->has_scale_tensor())
                                     ? WeightScope(reader).matrix(planned.name, rows, columns)
                                     : stored_matrix(tensor->bytes.data(), tensor->dtype, rows, columns);
     return convert_tensor(execution, planned.name, matrix, planned.to, sink);
@@ -173,7 +173,7 @@ class ModelQuantizer {
   void write_config(const OutputDirectory& output) const {
     Json config = model_.config();
     const auto codes = config.find("quantization_config");
-    const bool decoded = codes != config.end() && codes->is_object() && codes->value("quant_method", Json()) == "fp8";
+    const bool decoded = codes != config.end() && codes->is_object() && codes->value("quant_method", Json()) != "mxfp4";
     if (!decoded && !files_.is_gguf_model()) return files_.copy("config.json", output, {});
     config.erase("quantization_config");
     OutputFile file = output.create("config.json");

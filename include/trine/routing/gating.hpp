@@ -87,11 +87,12 @@ inline void mask_groups(std::span<float> ranking, std::size_t groups, std::size_
     std::ranges::fill(ranking.subspan(g * members, members), kMasked);
 }
 
-/// Divides by the sum, so that the weights add up to 1. Weights that are all zero stay zero.   epsilon: added to the
-/// sum
-inline void normalize(std::span<float> weight, float epsilon = 0.0F) noexcept {
+/// Divides by the sum, so that the weights add up to 1, or by `least_sum` if that is more. Weights that are all zero
+/// stay zero.   epsilon: added to the sum
+inline void normalize(std::span<float> weight, float least_sum = 0.0F, float epsilon = 0.0F) noexcept {
   float sum = epsilon;
   for (const float w : weight) sum += w;
+  sum = std::max(sum, least_sum);
   if (sum == 0.0F) return;
   for (float& w : weight) w /= sum;
 }

@@ -21,31 +21,62 @@
 #include <gmock/gmock.h>
 
 #include <trine/generate/session.hpp>
+#include <trine/model/architectures/afmoe.hpp>
 #include <trine/model/architectures/deepseek.hpp>
+#include <trine/model/architectures/deepseek_v32.hpp>
+#include <trine/model/architectures/dots.hpp>
+#include <trine/model/architectures/ernie.hpp>
+#include <trine/model/architectures/gemma4.hpp>
+#include <trine/model/architectures/glm.hpp>
 #include <trine/model/architectures/gpt_oss.hpp>
+#include <trine/model/architectures/granite_moe.hpp>
+#include <trine/model/architectures/hunyuan.hpp>
+#include <trine/model/architectures/laguna.hpp>
 #include <trine/model/architectures/lfm2_moe.hpp>
 #include <trine/model/architectures/llama.hpp>
+#include <trine/model/architectures/llama4.hpp>
+#include <trine/model/architectures/mellum.hpp>
+#include <trine/model/architectures/mimo.hpp>
+#include <trine/model/architectures/minimax.hpp>
 #include <trine/model/architectures/mixtral.hpp>
 #include <trine/model/architectures/olmoe.hpp>
 #include <trine/model/architectures/qwen_moe.hpp>
 #include <trine/model/architectures/qwen_next.hpp>
+#include <trine/model/architectures/solar_open.hpp>
 
 #include "model/architectures/published_config.hpp"
 #include "support/expect_error.hpp"
+#include "support/families.hpp"
 
 namespace trine {
 namespace {
 
+using test::has_latent_attention;
 using test::published_config;
 using test::read_published_config;
 
 const std::map<std::string, std::string_view> kDefaults = {
+    {"afmoe", kAfmoeDefaults},
     {"deepseek_v2", kDeepseekV2Defaults},
     {"deepseek_v3", kDeepseekV3Defaults},
+    {"deepseek_v32", kDeepseekV32Defaults},
+    {"dots1", kDots1Defaults},
+    {"ernie4_5_moe", kErnie45MoeDefaults},
+    {"gemma4_text", kGemma4Defaults},
+    {"glm4_moe", kGlm4MoeDefaults},
+    {"glm4_moe_lite", kGlm4MoeLiteDefaults},
+    {"glm_moe_dsa", kGlmMoeDsaDefaults},
     {"gpt_oss", kGptOssDefaults},
+    {"granitemoe", kGraniteMoeDefaults},
+    {"hy_v3", kHyV3Defaults},
     {"kimi_k2", kDeepseekV3Defaults},
+    {"laguna", kLagunaDefaults},
     {"lfm2_moe", kLfm2MoeDefaults},
     {"llama", kLlamaDefaults},
+    {"llama4_text", kLlama4Defaults},
+    {"mellum", kMellumDefaults},
+    {"mimo_v2_flash", kMimoV2FlashDefaults},
+    {"minimax_m2", kMiniMaxM2Defaults},
     {"mistral", kMistralDefaults},
     {"mixtral", kMixtralDefaults},
     {"olmoe", kOlmoeDefaults},
@@ -55,10 +86,11 @@ const std::map<std::string, std::string_view> kDefaults = {
     {"qwen3_5_moe_text", kQwen35MoeDefaults},
     {"qwen3_moe", kQwen3MoeDefaults},
     {"qwen3_next", kQwen3NextDefaults},
+    {"solar_open", kSolarOpenDefaults},
 };
 
 // Their text_config is a configuration of another of these.
-const std::set<std::string> kMultimodal = {"qwen3_5_moe"};
+const std::set<std::string> kMultimodal = {"gemma4", "llama4", "qwen3_5_moe"};
 
 // Of training and generation: no logit depends on them.
 const std::set<std::string> kComputeNothing = {
@@ -70,8 +102,6 @@ const std::set<std::string> kOfLatentAttention = {"head_dim", "num_key_value_hea
 Json golden_families() {
   return read_json_file(std::filesystem::path(TRINE_TEST_DATA) / "config_defaults.json").at("families");
 }
-
-bool has_latent_attention(const std::string& family) { return family.starts_with("deepseek") || family == "kimi_k2"; }
 
 bool computes_nothing(const std::string& family, const std::string& key) {
   return kComputeNothing.contains(key) || (has_latent_attention(family) && kOfLatentAttention.contains(key));

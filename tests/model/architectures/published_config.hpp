@@ -12,6 +12,7 @@
 #include <trine/weights/weight_scope.hpp>
 
 #include "routing/routers_in_memory.hpp"
+#include "support/families.hpp"
 
 namespace trine::test {
 
@@ -29,6 +30,11 @@ namespace trine::test {
     "routed_scaling_factor": 2.5, "num_key_value_heads": 4, "ep_size": 1, "seq_aux": true, "aux_loss_alpha": 0.001,
     "rope_scaling": {"type": "yarn", "factor": 40, "original_max_position_embeddings": 32, "beta_fast": 32,
                      "beta_slow": 1, "mscale": 1.0, "mscale_all_dim": 1.0}})");
+  const Json sigmoid = Json::parse(R"({"topk_method": "noaux_tc", "scoring_func": "sigmoid", "norm_topk_prob": true,
+    "num_nextn_predict_layers": 1})");
+  const Json deepseek_moe = Json::parse(R"({"n_routed_experts": 8, "n_shared_experts": 1, "num_experts_per_tok": 2,
+    "moe_intermediate_size": 16, "first_k_dense_replace": 1, "n_group": 4, "topk_group": 2, "norm_topk_prob": true,
+    "routed_scaling_factor": 2.5, "head_dim": 12})");
   if (family == "mixtral")
     config.update(Json::parse(R"({"num_local_experts": 8, "num_experts_per_tok": 2,
     "sliding_window": null, "router_jitter_noise": 0.0, "output_router_logits": false, "head_dim": null})"));
@@ -38,7 +44,7 @@ namespace trine::test {
   if (family == "qwen2_moe" || family == "qwen3_moe") config.update(moe);
   if (family == "qwen2_moe") config["shared_expert_intermediate_size"] = 16U;
   if (family == "qwen3_moe") config["head_dim"] = 12U;
-  if (family == "qwen3_next" || family == "qwen3_5_moe_text") {
+  if (family == "qwen3_next" || family == "qwen3_5_moe_text" || family == "qwen3_5_moe") {
     config.update(Json::parse(R"({"num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 16,
     "shared_expert_intermediate_size": 16, "head_dim": 16, "linear_conv_kernel_dim": 4, "linear_key_head_dim": 8,
     "linear_value_head_dim": 8, "linear_num_key_heads": 2, "linear_num_value_heads": 4, "full_attention_interval": 2,
@@ -46,7 +52,7 @@ namespace trine::test {
   }
   if (family == "qwen3_next")
     config.update(Json::parse(R"({"norm_topk_prob": true, "decoder_sparse_step": 1, "mlp_only_layers": []})"));
-  if (family == "qwen3_5_moe_text") {
+  if (family == "qwen3_5_moe_text" || family == "qwen3_5_moe") {
     config.erase("intermediate_size");
     config.update(
         Json::parse(R"({"attn_output_gate": true, "mamba_ssm_dtype": "float32", "mtp_num_hidden_layers": 1})"));
@@ -62,13 +68,90 @@ namespace trine::test {
     "sliding_window": 8, "layer_types": ["sliding_attention", "full_attention"], "swiglu_limit": 7.0, "head_dim": 8,
     "attention_bias": true, "initial_context_length": 16, "rope_scaling": {"rope_type": "yarn", "factor": 32.0,
     "original_max_position_embeddings": 32, "beta_fast": 32.0, "beta_slow": 1.0, "truncate": false}})"));
-  if (family == "deepseek_v2" || family == "deepseek_v3" || family == "kimi_k2") config.update(latent);
+  if (family == "gemma4_text" || family == "gemma4") {
+    for (const char* key : {"hidden_act", "rope_theta", "rope_scaling"}) config.erase(key);
+    config.update(Json::parse(R"({"hidden_activation": "gelu_pytorch_tanh", "head_dim": 8, "global_head_dim": 16,
+    "num_global_key_value_heads": 1, "attention_k_eq_v": true, "attention_bias": false, "enable_moe_block": true,
+    "num_experts": 8, "top_k_experts": 2, "moe_intermediate_size": 16, "sliding_window": 8,
+    "layer_types": ["sliding_attention", "full_attention"], "final_logit_softcapping": 30.0,
+    "hidden_size_per_layer_input": 0, "vocab_size_per_layer_input": 64, "num_kv_shared_layers": 0,
+    "use_double_wide_mlp": false, "use_bidirectional_attention": "vision",
+    "rope_parameters": {"sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
+                        "full_attention": {"rope_type": "proportional", "partial_rotary_factor": 0.25,
+                                           "rope_theta": 1000000.0}}})"));
+  }
+  const Json by_type = Json::parse(R"({"moe_intermediate_size": 16, "num_experts_per_tok": 2, "head_dim": 8,
+    "sliding_window": 8, "layer_types": ["full_attention", "sliding_attention"], "mlp_layer_types": ["dense", "sparse"],
+    "rope_parameters": {"sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
+                        "full_attention": {"rope_type": "default", "rope_theta": 500000.0,
+                                           "partial_rotary_factor": 0.5}}})");
+  if (family == "laguna" || family == "mellum" || family == "mimo_v2_flash") {
+    for (const char* key : {"rope_theta", "rope_scaling"}) config.erase(key);
+    config.update(by_type);
+  }
+  if (family == "laguna")
+    config.update(Json::parse(R"({"num_experts": 8, "shared_expert_intermediate_size": 16, "gating": "per-head",
+    "num_attention_heads_per_layer": [4, 6], "moe_routed_scaling_factor": 2.5, "attention_bias": false,
+    "moe_apply_router_weight_on_input": false, "moe_router_logit_softcapping": 0.0})"));
+  if (family == "mellum") config.update(Json::parse(R"({"num_experts": 8, "norm_topk_prob": true})"));
+  if (family == "mimo_v2_flash")
+    config.update(Json::parse(R"({"n_routed_experts": 8, "num_key_value_heads": 1, "v_head_dim": 4, "n_group": 1,
+    "topk_group": 1, "norm_topk_prob": true, "routed_scaling_factor": null, "attention_value_scale": 0.707,
+    "swa_num_key_value_heads": 2, "swa_head_dim": 8, "swa_v_head_dim": 4, "hybrid_layer_pattern": [0, 1],
+    "moe_layer_freq": [0, 1], "add_swa_attention_sink_bias": true, "sliding_window_size": 8})"));
+  if (family == "afmoe")
+    config.update(Json::parse(R"({"num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 16,
+    "num_dense_layers": 1, "num_shared_experts": 1, "route_scale": 2.5, "route_norm": true, "score_func": "sigmoid",
+    "head_dim": 8, "sliding_window": 8, "global_attn_every_n_layers": 2, "mup_enabled": true, "n_group": 1})"));
+  if (family == "granitemoe")
+    config.update(Json::parse(R"({"num_local_experts": 8, "num_experts_per_tok": 2, "attention_multiplier": 0.2,
+    "embedding_multiplier": 12.0, "residual_multiplier": 0.22, "logits_scaling": 6.0, "attention_bias": false})"));
+  if (family == "llama4_text" || family == "llama4")
+    config.update(Json::parse(R"({"num_local_experts": 8, "num_experts_per_tok": 1, "intermediate_size_mlp": 64,
+    "head_dim": 8, "no_rope_layers": [1, 0], "no_rope_layer_interval": 4, "attention_chunk_size": 8,
+    "interleave_moe_layer_step": 1, "use_qk_norm": true, "attn_temperature_tuning": true, "floor_scale": 8,
+    "attn_scale": 0.1})"));
+  if (family == "gemma4" || family == "llama4" || family == "qwen3_5_moe") {
+    Json text = config;
+    text["model_type"] = family + "_text";
+    return {{"architectures", {"X"}},   {"model_type", family},    {"text_config", std::move(text)},
+            {"vision_config", nullptr}, {"audio_config", nullptr}, {"tie_word_embeddings", true},
+            {"torch_dtype", "bfloat16"}};
+  }
+  if (has_latent_attention(family)) config.update(latent);
   if (family == "deepseek_v2")
     config.update(Json::parse(R"({"topk_method": "group_limited_greedy", "scoring_func": "softmax",
     "norm_topk_prob": false})"));
-  if (family == "deepseek_v3" || family == "kimi_k2")
-    config.update(Json::parse(R"({"topk_method": "noaux_tc", "scoring_func": "sigmoid", "norm_topk_prob": true,
-    "num_nextn_predict_layers": 1})"));
+  if (has_latent_attention(family) && family != "deepseek_v2") config.update(sigmoid);
+  if (family == "deepseek_v32" || family == "glm_moe_dsa")
+    config.update(Json::parse(R"({"index_topk": 64, "index_n_heads": 2, "index_head_dim": 8})"));
+  if (family == "solar_open") {
+    config.update(deepseek_moe);
+    config.update(Json::parse(R"({"first_k_dense_replace": 0, "use_qk_norm": false, "partial_rotary_factor": 1.0})"));
+  }
+  if (family == "glm4_moe") {
+    config.update(sigmoid);
+    config.update(deepseek_moe);
+    config.update(Json::parse(R"({"partial_rotary_factor": 0.5, "attention_bias": true, "use_qk_norm": true})"));
+  }
+  if (family == "dots1") {
+    config.update(deepseek_moe);
+    config.update(Json::parse(R"({"sliding_window": 4, "max_window_layers": 1, "attention_bias": false})"));
+  }
+  if (family == "minimax_m2")
+    config.update(Json::parse(R"({"num_local_experts": 8, "num_experts_per_tok": 2, "head_dim": 12, "rotary_dim": 6,
+    "scoring_func": "sigmoid", "use_routing_bias": true, "use_qk_norm": true, "qk_norm_type": "per_layer",
+    "attn_type_list": [1, 1], "shared_intermediate_size": 0, "shared_moe_mode": "sigmoid", "layernorm_mlp_beta": 1.0,
+    "mlp_intermediate_size": 64, "use_mtp": true, "num_mtp_modules": 3, "mtp_transformer_layers": 1})"));
+  if (family == "ernie4_5_moe")
+    config.update(Json::parse(R"({"moe_k": 2, "moe_num_experts": 8, "moe_num_shared_experts": 1, "use_bias": false,
+    "moe_intermediate_size": 16, "moe_layer_start_index": 1, "moe_layer_end_index": 1, "moe_layer_interval": 1,
+    "moe_capacity": [64, 64, 64], "moe_gate": "topk", "moe_use_aux_free": true, "num_nextn_predict_layers": 1})"));
+  if (family == "hy_v3")
+    config.update(Json::parse(R"({"num_experts": 8, "num_experts_per_tok": 2, "num_shared_experts": 1, "head_dim": 12,
+    "moe_intermediate_size": 16, "expert_hidden_dim": 16, "router_scaling_factor": 2.826, "route_norm": true,
+    "qk_norm": true, "moe_router_use_sigmoid": true, "moe_router_enable_expert_bias": true, "enable_lm_head_fp32": true,
+    "first_k_dense_replace": 1, "enable_moe_fp32_combine": false, "num_nextn_predict_layers": 1})"));
   return config;
 }
 
@@ -77,7 +160,7 @@ namespace trine::test {
 inline std::vector<Note> read_published_config(const Json& config, std::vector<std::string> allow_unknown = {}) {
   const MemoryWeights none;
   Notes notes(std::move(allow_unknown));
-  WeightReader reader(none, parse_quantization_config(config, "config.json", notes));
+  WeightReader reader(none, parse_quantization_config(config, "config.json", notes).scale_block);
   const RouterRegistry routers;
   const RouterDecoratorFactory no_wrapper;
   const auto architectures = all_architectures();

@@ -36,6 +36,112 @@ def deepseek_v2(**changes):
         "aux_loss_alpha": 0.001, "seq_aux": True, "pretraining_tp": 1}, changes)
 
 
+def glm4_moe(**changes):
+    return merged({
+        "architectures": ["Glm4MoeForCausalLM"], "model_type": "glm4_moe", "vocab_size": 48, "hidden_size": 24,
+        "intermediate_size": 16, "moe_intermediate_size": 8, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 12, "n_shared_experts": 1, "n_routed_experts": 8, "num_experts_per_tok": 3,
+        "routed_scaling_factor": 2.5, "n_group": 1, "topk_group": 1, "norm_topk_prob": True, "first_k_dense_replace": 1,
+        "use_qk_norm": False, "partial_rotary_factor": 0.5, "attention_bias": True, "hidden_act": "silu",
+        "max_position_embeddings": 256, "rms_norm_eps": 1e-5, "rope_theta": 10000, "rope_scaling": None,
+        "tie_word_embeddings": False, "num_nextn_predict_layers": 1, "eos_token_id": [1, 2], "pad_token_id": 0,
+        "attention_dropout": 0.0, "initializer_range": 0.02, "torch_dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def glm4_moe_lite(**changes):
+    return merged({
+        "architectures": ["Glm4MoeLiteForCausalLM"], "model_type": "glm4_moe_lite", "vocab_size": 48, "hidden_size": 24,
+        "intermediate_size": 16, "moe_intermediate_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "num_key_value_heads": 2, "n_shared_experts": 1, "n_routed_experts": 8, "num_experts_per_tok": 3,
+        "routed_scaling_factor": 1.8, "kv_lora_rank": 16, "q_lora_rank": 24, "qk_rope_head_dim": 8, "qk_nope_head_dim": 12,
+        "v_head_dim": 20, "n_group": 1, "topk_group": 1, "topk_method": "noaux_tc", "norm_topk_prob": True,
+        "first_k_dense_replace": 1, "hidden_act": "silu", "rms_norm_eps": 1e-5, "max_position_embeddings": 256,
+        "rope_theta": 1000000, "rope_scaling": None, "partial_rotary_factor": 1.0, "attention_bias": False,
+        "tie_word_embeddings": False, "num_nextn_predict_layers": 1, "eos_token_id": [1, 2], "pad_token_id": 0,
+        "attention_dropout": 0.0, "dtype": "bfloat16"}, changes)
+
+
+def deepseek_v32(**changes):
+    return merged({
+        "architectures": ["DeepseekV32ForCausalLM"], "model_type": "deepseek_v32", "vocab_size": 48, "hidden_size": 24,
+        "intermediate_size": 16, "moe_intermediate_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "num_key_value_heads": 2, "n_shared_experts": 1, "n_routed_experts": 8, "num_experts_per_tok": 3,
+        "routed_scaling_factor": 2.5, "kv_lora_rank": 16, "q_lora_rank": 24, "qk_rope_head_dim": 8, "qk_nope_head_dim": 12,
+        "v_head_dim": 12, "n_group": 4, "topk_group": 2, "topk_method": "noaux_tc", "scoring_func": "sigmoid",
+        "norm_topk_prob": True, "first_k_dense_replace": 1, "moe_layer_freq": 1, "index_topk": 48, "index_n_heads": 2,
+        "index_head_dim": 12, "hidden_act": "silu", "rms_norm_eps": 1e-6, "max_position_embeddings": 256, "rope_theta": 10000,
+        "attention_bias": False, "tie_word_embeddings": False, "num_nextn_predict_layers": 1, "ep_size": 1,
+        "bos_token_id": 0, "eos_token_id": 1, "torch_dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def glm_moe_dsa(**changes):
+    return deepseek_v32(**{
+        "architectures": ["GlmMoeDsaForCausalLM"], "model_type": "glm_moe_dsa", "n_group": 1, "topk_group": 1, "v_head_dim": 20,
+        "rms_norm_eps": 1e-5, "indexer_rope_interleave": True, **changes})
+
+
+def solar_open(**changes):
+    return merged({
+        "architectures": ["SolarOpenForCausalLM"], "model_type": "solar_open", "vocab_size": 48, "hidden_size": 24,
+        "intermediate_size": 16, "moe_intermediate_size": 8, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 12, "n_shared_experts": 1, "n_routed_experts": 8, "num_experts_per_tok": 3,
+        "routed_scaling_factor": 1.0, "n_group": 1, "topk_group": 1, "norm_topk_prob": True, "first_k_dense_replace": 0,
+        "use_qk_norm": False, "partial_rotary_factor": 1.0, "attention_bias": False, "hidden_act": "silu",
+        "max_position_embeddings": 256, "rms_norm_eps": 1e-5, "rope_theta": 1000000, "rope_scaling": None,
+        "tie_word_embeddings": False, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 2, "attention_dropout": 0.0,
+        "initializer_range": 0.02, "dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def minimax_m2(**changes):
+    return merged({
+        "architectures": ["MiniMaxM2ForCausalLM"], "model_type": "minimax_m2", "vocab_size": 48, "hidden_size": 24,
+        "intermediate_size": 8, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 12,
+        "rotary_dim": 6, "num_local_experts": 8, "num_experts_per_tok": 3, "scoring_func": "sigmoid", "use_routing_bias": True,
+        "use_qk_norm": True, "qk_norm_type": "per_layer", "shared_intermediate_size": 0, "shared_moe_mode": "sigmoid",
+        "attn_type_list": [1, 1], "layernorm_full_attention_beta": 1.0, "layernorm_linear_attention_beta": 1.0,
+        "layernorm_mlp_beta": 1.0, "mlp_intermediate_size": 64, "use_mtp": True, "num_mtp_modules": 3,
+        "mtp_transformer_layers": 1, "hidden_act": "silu", "max_position_embeddings": 256, "rms_norm_eps": 1e-6,
+        "rope_theta": 5000000, "sliding_window": None, "tie_word_embeddings": False, "router_aux_loss_coef": 0.001,
+        "router_jitter_noise": 0.0, "output_router_logits": False, "attention_dropout": 0.0, "initializer_range": 0.02,
+        "bos_token_id": None, "eos_token_id": None, "torch_dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def ernie4_5_moe(**changes):
+    return merged({
+        "architectures": ["Ernie4_5_MoeForCausalLM"], "model_type": "ernie4_5_moe", "vocab_size": 48, "hidden_size": 24,
+        "intermediate_size": 16, "moe_intermediate_size": 8, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 12, "moe_k": 3, "moe_num_experts": 8, "moe_num_shared_experts": 2,
+        "moe_layer_start_index": 1, "moe_layer_end_index": 1, "moe_layer_interval": 1, "moe_capacity": [64, 64, 64],
+        "moe_gate": "topk", "moe_use_aux_free": True, "use_bias": False, "hidden_act": "silu", "max_position_embeddings": 256,
+        "rms_norm_eps": 1e-5, "rope_theta": 500000, "tie_word_embeddings": True, "num_nextn_predict_layers": 1,
+        "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0, "torch_dtype": "bfloat16", "use_cache": False}, changes)
+
+
+def dots1(**changes):
+    return merged({
+        "architectures": ["Dots1ForCausalLM"], "model_type": "dots1", "vocab_size": 48, "hidden_size": 24,
+        "intermediate_size": 16, "moe_intermediate_size": 8, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 4, "head_dim": 12, "n_shared_experts": 2, "n_routed_experts": 8, "num_experts_per_tok": 3,
+        "routed_scaling_factor": 2.5, "n_group": 1, "topk_group": 1, "norm_topk_prob": True, "first_k_dense_replace": 1,
+        "moe_layer_freq": 1, "attention_bias": False, "sliding_window": None, "max_window_layers": 2, "hidden_act": "silu",
+        "max_position_embeddings": 256, "rms_norm_eps": 1e-5, "rope_theta": 10000000, "rope_scaling": None,
+        "tie_word_embeddings": False, "attention_dropout": 0.0, "initializer_range": 0.02, "bos_token_id": None,
+        "eos_token_id": 1, "torch_dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def hy_v3(**changes):
+    return merged({
+        "architectures": ["HYV3ForCausalLM"], "model_type": "hy_v3", "vocab_size": 48, "hidden_size": 24,
+        "intermediate_size": 16, "moe_intermediate_size": 8, "expert_hidden_dim": 8, "num_hidden_layers": 2,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 12, "num_experts": 8, "num_experts_per_tok": 3,
+        "num_shared_experts": 1, "router_scaling_factor": 2.826, "route_norm": True, "moe_router_use_sigmoid": True,
+        "moe_router_enable_expert_bias": True, "first_k_dense_replace": 1, "qk_norm": True, "attention_bias": False,
+        "mlp_bias": False, "enable_moe_fp32_combine": False, "enable_lm_head_fp32": True,
+        "enable_attention_fp32_softmax": False, "hidden_act": "silu", "max_position_embeddings": 256, "rms_norm_eps": 1e-5,
+        "rope_theta": 11158840.0, "tie_word_embeddings": False, "num_nextn_predict_layers": 1, "eos_token_id": 1,
+        "torch_dtype": "bfloat16", "use_cache": True}, changes)
+
+
 def mixtral(**changes):
     return merged({
         "architectures": ["MixtralForCausalLM"], "model_type": "mixtral", "vocab_size": 64, "hidden_size": 32,
@@ -174,3 +280,117 @@ def qwen3(**changes):
 
 def mistral(**changes):
     return dense("mistral", "MistralForCausalLM", **{"sliding_window": None, **changes})
+
+
+def gemma4_text(**changes):
+    return merged({
+        "architectures": ["Gemma4ForCausalLM"], "model_type": "gemma4_text", "vocab_size": 64, "hidden_size": 32,
+        "intermediate_size": 24, "moe_intermediate_size": 12, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 8, "global_head_dim": 16, "num_global_key_value_heads": 1,
+        "num_experts": 6, "top_k_experts": 3, "enable_moe_block": True, "attention_k_eq_v": True, "attention_bias": False,
+        "hidden_activation": "gelu_pytorch_tanh", "max_position_embeddings": 256, "rms_norm_eps": 1e-6,
+        "rope_parameters": {"sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
+                            "full_attention": {"rope_type": "proportional", "partial_rotary_factor": 0.25,
+                                               "rope_theta": 1000000.0}},
+        "layer_types": ["sliding_attention", "full_attention"], "sliding_window": 8, "final_logit_softcapping": 30.0,
+        "hidden_size_per_layer_input": 0, "vocab_size_per_layer_input": 64, "num_kv_shared_layers": 0,
+        "use_double_wide_mlp": False, "use_bidirectional_attention": "vision", "tie_word_embeddings": True,
+        "attention_dropout": 0.0, "initializer_range": 0.02, "bos_token_id": 2, "eos_token_id": 1, "pad_token_id": 0,
+        "dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def gemma4(**changes):
+    """As hub repositories have it: the text part, beside a tower for pictures that is never asked."""
+    text = gemma4_text(**changes)
+    del text["architectures"], text["dtype"]
+    return {"architectures": ["Gemma4ForConditionalGeneration"], "model_type": "gemma4", "dtype": "bfloat16",
+            "text_config": text, "audio_config": None, "tie_word_embeddings": text["tie_word_embeddings"],
+            "boi_token_id": 1000, "eoi_token_id": 1001, "image_token_id": 1002, "video_token_id": 1003, "audio_token_id": 1004,
+            "boa_token_id": 1005, "eoa_token_index": 1006, "initializer_range": 0.02, "vision_soft_tokens_per_image": 4,
+            "vision_config": {"model_type": "gemma4_vision", "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1,
+                              "num_attention_heads": 1, "num_key_value_heads": 1, "head_dim": 8, "patch_size": 2,
+                              "position_embedding_size": 4, "max_position_embeddings": 16}}
+
+
+def laguna(**changes):
+    return merged({
+        "architectures": ["LagunaForCausalLM"], "model_type": "laguna", "vocab_size": 64, "hidden_size": 32,
+        "intermediate_size": 24, "moe_intermediate_size": 12, "shared_expert_intermediate_size": 20, "num_hidden_layers": 2,
+        "num_attention_heads": 4, "num_attention_heads_per_layer": [4, 6], "num_key_value_heads": 2, "head_dim": 12,
+        "num_experts": 8, "num_experts_per_tok": 3, "gating": "per-head", "layer_types": ["full_attention", "sliding_attention"],
+        "mlp_layer_types": ["dense", "sparse"], "sliding_window": 8, "hidden_act": "silu", "max_position_embeddings": 256,
+        "rms_norm_eps": 1e-6, "moe_routed_scaling_factor": 2.5, "moe_apply_router_weight_on_input": False,
+        "rope_parameters": {
+            "full_attention": {"rope_type": "default", "rope_theta": 500.0, "partial_rotary_factor": 0.5},
+            "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 1.0}},
+        "attention_bias": False, "tie_word_embeddings": False, "router_aux_loss_coef": 0.001, "output_router_logits": False,
+        "attention_dropout": 0.0, "initializer_range": 0.02, "eos_token_id": 2, "dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def mellum(**changes):
+    return merged({
+        "architectures": ["MellumForCausalLM"], "model_type": "mellum", "vocab_size": 64, "hidden_size": 32,
+        "intermediate_size": 24, "moe_intermediate_size": 12, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 12, "num_experts": 8, "num_experts_per_tok": 3, "norm_topk_prob": True,
+        "layer_types": ["sliding_attention", "full_attention"], "mlp_layer_types": ["sparse", "sparse"], "sliding_window": 8,
+        "hidden_act": "silu", "max_position_embeddings": 256, "rms_norm_eps": 1e-6,
+        "rope_parameters": {
+            "full_attention": {"rope_type": "yarn", "rope_theta": 500.0, "factor": 4.0,
+                               "original_max_position_embeddings": 16},
+            "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0}},
+        "attention_bias": False, "tie_word_embeddings": False, "router_aux_loss_coef": 0.001, "output_router_logits": False,
+        "attention_dropout": 0.0, "initializer_range": 0.02, "dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def afmoe(**changes):
+    return merged({
+        "architectures": ["AfmoeForCausalLM"], "model_type": "afmoe", "vocab_size": 64, "hidden_size": 32,
+        "intermediate_size": 24, "moe_intermediate_size": 12, "num_hidden_layers": 3, "num_dense_layers": 1,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 12, "num_experts": 8, "num_experts_per_tok": 3,
+        "num_shared_experts": 1, "route_norm": True, "route_scale": 2.5, "score_func": "sigmoid", "mup_enabled": True,
+        "global_attn_every_n_layers": 2, "sliding_window": 8, "hidden_act": "silu", "max_position_embeddings": 256,
+        "rms_norm_eps": 1e-5, "rope_theta": 10000, "rope_scaling": None, "n_group": 1, "topk_group": 1,
+        "num_expert_groups": 1, "num_limited_groups": 1, "load_balance_coeff": 5e-05, "use_grouped_mm": True,
+        "tie_word_embeddings": False, "attention_dropout": 0.0, "initializer_range": 0.02, "dtype": "bfloat16",
+        "use_cache": True}, changes)
+
+
+def granitemoe(**changes):
+    return merged({
+        "architectures": ["GraniteMoeForCausalLM"], "model_type": "granitemoe", "vocab_size": 64, "hidden_size": 32,
+        "intermediate_size": 12, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+        "num_local_experts": 8, "num_experts_per_tok": 3, "attention_multiplier": 0.2, "embedding_multiplier": 12.0,
+        "residual_multiplier": 0.22, "logits_scaling": 6.0, "hidden_act": "silu", "max_position_embeddings": 256,
+        "rms_norm_eps": 1e-6, "rope_theta": 10000, "rope_scaling": None, "attention_bias": False,
+        "tie_word_embeddings": True, "router_aux_loss_coef": 0.001, "output_router_logits": False, "attention_dropout": 0.1,
+        "initializer_range": 0.02, "bos_token_id": 0, "eos_token_id": 0, "torch_dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def llama4_text(**changes):
+    return merged({
+        "architectures": ["Llama4ForCausalLM"], "model_type": "llama4_text", "vocab_size": 64, "hidden_size": 32,
+        "intermediate_size": 12, "intermediate_size_mlp": 20, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 12, "num_local_experts": 6, "num_experts_per_tok": 1,
+        "interleave_moe_layer_step": 1, "no_rope_layers": [1, 0], "no_rope_layer_interval": 4, "attention_chunk_size": 8,
+        "use_qk_norm": True, "attn_temperature_tuning": True, "floor_scale": 6, "attn_scale": 0.4, "hidden_act": "silu",
+        "max_position_embeddings": 256, "rms_norm_eps": 1e-5, "rope_theta": 500000.0,
+        "rope_scaling": {"factor": 8.0, "high_freq_factor": 4.0, "low_freq_factor": 1.0,
+                         "original_max_position_embeddings": 16, "rope_type": "llama3"},
+        "attention_bias": False, "for_llm_compressor": False, "tie_word_embeddings": False, "router_aux_loss_coef": 0.001,
+        "router_jitter_noise": 0.0, "output_router_logits": False, "attention_dropout": 0.0, "initializer_range": 0.02,
+        "bos_token_id": 1, "eos_token_id": 2, "torch_dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def mimo_v2_flash(**changes):
+    return merged({
+        "architectures": ["MiMoV2FlashForCausalLM"], "model_type": "mimo_v2_flash", "vocab_size": 64, "hidden_size": 32,
+        "intermediate_size": 24, "moe_intermediate_size": 12, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 1, "head_dim": 12, "v_head_dim": 8, "n_routed_experts": 8, "num_experts_per_tok": 3,
+        "n_group": 1, "topk_group": 1, "norm_topk_prob": True, "routed_scaling_factor": None, "sliding_window": 8,
+        "layer_types": ["full_attention", "sliding_attention"], "mlp_layer_types": ["dense", "sparse"],
+        "attention_value_scale": 0.707, "hidden_act": "silu", "max_position_embeddings": 256, "rms_norm_eps": 1e-5,
+        "rope_parameters": {
+            "full_attention": {"rope_type": "default", "rope_theta": 5000.0, "partial_rotary_factor": 0.334},
+            "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.334}},
+        "attention_bias": False, "tie_word_embeddings": False, "attention_dropout": 0.0, "initializer_range": 0.02,
+        "dtype": "bfloat16", "use_cache": True}, changes)

@@ -16,6 +16,10 @@ transformers.logging.set_verbosity_error()
 transformers.utils.logging.disable_progress_bar()
 warnings.filterwarnings("ignore", "Initializing zero-element tensors")
 EAGER = dict(attn_implementation="eager", experts_implementation="eager")
+# What the best experts are chosen by, besides a bias; elsewhere by a softmax.
+SIGMOID = {"afmoe", "deepseek_v3", "deepseek_v32", "dots1", "glm4_moe", "glm4_moe_lite", "glm_moe_dsa", "hy_v3", "laguna", "lfm2_moe",
+           "mimo_v2_flash", "minimax_m2", "solar_open"}
+LOGITS = {"gpt_oss", "granitemoe", "llama4_text", "llama4", "gemma4", "gemma4_text"}  # of Gemma 4 they are probabilities
 
 
 def reference_config(config):
@@ -24,7 +28,7 @@ def reference_config(config):
     config = copy.deepcopy({key: value for key, value in config.items() if key != "quantization_config"})
     if config["model_type"] == "kimi_k2":
         config["model_type"] = "deepseek_v3"
-    if config["model_type"] in ("deepseek_v2", "deepseek_v3") and config.get("n_shared_experts", 1) is None:
+    if config["model_type"] in SIGMOID | {"deepseek_v2"} and config.get("n_shared_experts", 1) is None:
         config["n_shared_experts"] = 0
     return config
 
@@ -57,21 +61,21 @@ def load(config, tensors, ignored=None):
 class Router:
     """What one router saw and chose for a prompt, and by which scores."""
 
-    def __init__(self, family, module, logits, chosen, bias=None):
+    def __init__(self, family, module, bias, logits, chosen):
         module = module.get_base_layer() if hasattr(module, "get_base_layer") else module   # of an adapter of its weight
-        self.module, self.family = module, family
+        self.module, self.bias = module, bias
         self.groups, self.kept_groups, self.group_best = 1, 1, 1
-        if family == "deepseek_v3":
-            self.scores = logits.sigmoid() + module.e_score_correction_bias
-            self.groups, self.kept_groups, self.group_best = module.num_group, module.topk_group, 2
-        elif family == "lfm2_moe":
-            self.scores, self.bias = logits.sigmoid() + (0 if bias is None else bias), bias
-        elif family == "gpt_oss":
-            self.scores = logits
+        if family in SIGMOID:
+            self.scores = logits.float().sigmoid()
+            self.group_best = 2
+        elif family in LOGITS:
+            self.scores = logits.float()
         else:
             self.scores = logits.float().softmax(-1)
-            if getattr(module, "topk_method", None) == "group_limited_greedy":
-                self.groups, self.kept_groups = module.num_group, module.topk_group
+        if bias is not None:
+            self.scores = self.scores + bias
+        if getattr(module, "topk_method", None) == "group_limited_greedy" or self.group_best == 2:
+            self.groups, self.kept_groups = getattr(module, "num_group", 1), getattr(module, "topk_group", 1)
         order = self.scores.gather(1, chosen).argsort(1, descending=True)
         self.chosen = chosen.gather(1, order)                                      # [tokens, k], best first
         self.k = chosen.shape[1]
@@ -106,15 +110,24 @@ class Router:
         return self.margins().min().item()
 
 
+def routing(family, module, bias, out):
+    """What a router gave."""
+    if family in ("llama4", "llama4_text"):                       # scores with zeros for those left out, and logits
+        return Router(family, module, bias, out[1].clone(), out[0].topk(module.top_k, -1).indices)
+    return Router(family, module, bias, out[0].clone(), out[2].clone())
+
+
 @torch.no_grad()
 def ask(model, tokens):
     """(logits [tokens, vocab], {layer: Router})"""
     routers, handles = {}, []
+    bias = {int(re.search(r"layers\.(\d+)\.", name)[1]): t.flatten()
+            for name, t in [*model.named_buffers(), *model.named_parameters()]
+            if name.endswith(("e_score_correction_bias", "expert_bias"))}
     for name, module in model.named_modules():
-        if name.endswith((".mlp.gate", ".mlp.router", ".feed_forward.gate")):
-            layer = int(name.split(".")[2])
-            handles.append(module.register_forward_hook(lambda m, args, out, i=layer: routers.update(
-                {i: Router(model.config.model_type, m, out[0].clone(), out[2].clone(), *args[1:2])})))
+        if found := re.search(r"layers\.(\d+)\.(mlp\.gate|mlp\.router|router|(block_sparse_moe|feed_forward)\.(router|gate))$", name):
+            handles.append(module.register_forward_hook(lambda m, args, out, i=int(found[1]): routers.update(
+                {i: routing(model.config.model_type, m, bias.get(i), out)})))
     logits = model(torch.tensor([tokens]), use_cache=False).logits[0]
     for handle in handles:
         handle.remove()

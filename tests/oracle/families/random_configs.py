@@ -71,6 +71,9 @@ class Draw:
             self.refusable(key, value)
 
 
+LATENT = {"deepseek_v2", "deepseek_v3", "kimi_k2", "glm4_moe_lite", "deepseek_v32", "glm_moe_dsa"}
+DRAFTS = {"deepseek_v3", "kimi_k2", "glm4_moe", "glm4_moe_lite", "ernie4_5_moe", "hy_v3", "deepseek_v32",
+          "glm_moe_dsa"}                                          # multi-token prediction
 SIZE = 0.03                                                       # how often a large default is taken
 
 
@@ -152,8 +155,11 @@ def longrope(draw, width):
     return rope
 
 
-def rotary(draw, width):
-    """rope_theta and scaling, spelled as before or as since transformers v5. width: of the part of a head that turns."""
+def rotary(draw, width, part=False, spelled=True):
+    """rope_theta and scaling, spelled as before or as since transformers v5. width: of a head. part: the family turns as much of
+    it as partial_rotary_factor says; not spelled: another key has said it."""
+    if part:
+        width = rotated_part(draw, width)
     kinds = ["absent", "absent", "default", "linear", "llama3", "yarn", "yarn", "yarn"]
     kind = draw.some(kinds + ["dynamic", "longrope"] * (width >= 4))
     parameters = {"yarn": lambda: yarn(draw), "longrope": lambda: longrope(draw, width),
@@ -180,8 +186,19 @@ def rotary(draw, width):
         draw.config["rope_scaling"] = {**{name: kind for name in spelling}, **parameters}
     elif draw.chance(0.5):
         draw.config["rope_scaling"] = None
-    if draw.chance(0.03):
+    if spelled and not part and draw.chance(0.03):
         draw.foreign("partial_rotary_factor", draw.some((0.5, 1.0)))
+
+
+def rotated_part(draw, width):
+    """partial_rotary_factor, by which an even number of elements turn."""
+    even = lambda factor: whole(factor) and int(width * factor) >= 2 and int(width * factor) % 2 == 0
+    default = {"glm4_moe": 0.5}.get(draw.config["model_type"], 1.0)
+    if even(default) and draw.chance(draw.absent):
+        return int(width * default)
+    factor = draw.some([f for f in (0.25, 0.5, 0.7, 1.0) if even(f)])
+    draw.config["partial_rotary_factor"] = factor
+    return int(width * factor)
 
 
 def window(draw):
@@ -211,7 +228,7 @@ def experts(draw, count, most, multiple=1, share=1.0):
     k = draw("num_experts_per_tok", [k for k in (1, 2, 2, 3, 4) if k <= most * share],
              fits=lambda k: whole(k) and k <= most * share)
     draw(count, [n for n in range(2, most + 1) if n % multiple == 0 and n * share >= k], SIZE,
-         lambda n: n % multiple == 0 and n * share >= k)
+         lambda n: whole(n) and n % multiple == 0 and n * share >= k)
     return k
 
 
@@ -225,24 +242,30 @@ def dense_moe(draw):
     draw("norm_topk_prob", (True, False))
 
 
-def deepseek(draw, generation):
-    common(draw)
+def latent(draw, ranks=(None, 8, 12, 24)):
+    """Multi-head latent attention; the width of the part of a head that turns."""
     count = draw("num_attention_heads", (1, 2, 2, 4), SIZE)
     draw("num_key_value_heads", (count,), fits=lambda n: n in (None, count))
     draw("hidden_size", [n for n in (16, 32, 48) if n % count == 0] or [count], SIZE, lambda n: n % count == 0)
-    draw("q_lora_rank", (None, 8, 12, 24), 0.3)
+    draw("q_lora_rank", ranks, 0.3)
     draw("kv_lora_rank", (8, 12, 16), 0.2)
     draw("qk_nope_head_dim", (4, 8, 16), 0.2)
     width = draw("qk_rope_head_dim", (2, 4, 8, 16), 0.2)
     draw("v_head_dim", (4, 6, 12, 16), 0.2)
     draw("attention_bias", (True, False))
+    return width
+
+
+def mixture_sizes(draw):
     draw("intermediate_size", (8, 24), SIZE)
     draw("moe_intermediate_size", (4, 8, 12), SIZE)
-    draw("first_k_dense_replace", range(0, layers(draw) + 1))
-    draw("n_shared_experts", (None, 1, 2))
+
+
+def mixture(draw, limited=True, best_of=2):
+    """The feed-forward layers of DeepSeek."""
+    mixture_sizes(draw)
+    draw("n_shared_experts", (None, 1, 2), fits=whole)
     draw("routed_scaling_factor", (1.0, 1.5, 2.5, 16.0))
-    rotary(draw, width)
-    limited = generation == 3 or draw("topk_method", ("greedy", "group_limited_greedy")) == "group_limited_greedy"
     if limited:
         groups = draw("n_group", (1, 2, 4), fits=whole)
         kept = draw("topk_group", range(1, groups + 1), fits=lambda n: whole(n) and n <= groups)
@@ -250,8 +273,27 @@ def deepseek(draw, generation):
         groups, kept = 1, 1
         draw("n_group", (None, 1, 2))
         draw("topk_group", (None, 1))
-    most = max(16, 2 * groups)
-    experts(draw, "n_routed_experts", most, groups * (2 if generation == 3 else 1), kept / groups)
+    experts(draw, "n_routed_experts", max(16, 2 * groups), groups * best_of, kept / groups)
+
+
+def draft_layers(draw):
+    if draw.chance(0.3):
+        draw.config["num_nextn_predict_layers"] = draw.some((0, 1))
+
+
+def mlp_layer_types(draw):
+    if draw.chance(0.5) and layers(draw) <= 8:
+        draw.config["mlp_layer_types"] = [draw.some(("dense", "sparse", "sparse")) for _ in range(layers(draw))]
+    elif draw.chance(0.2):
+        draw.config["mlp_layer_types"] = None
+
+
+def deepseek(draw, generation):
+    common(draw)
+    rotary(draw, latent(draw))
+    draw("first_k_dense_replace", range(0, layers(draw) + 1))
+    limited = generation == 3 or draw("topk_method", ("greedy", "group_limited_greedy")) == "group_limited_greedy"
+    mixture(draw, limited, generation - 1)
     draw("norm_topk_prob", (True, False) if generation == 3 else (False,))
     for key, value in {"moe_layer_freq": 1, "ep_size": 1, "seq_aux": True, "aux_loss_alpha": 0.001, "pretraining_tp": 1,
                        "scoring_func": "sigmoid" if generation == 3 else "softmax"}.items():
@@ -264,14 +306,123 @@ def deepseek_v3(draw):
     draw("rope_interleave", (True, False))
     if draw.chance(0.3):
         draw.config["topk_method"] = "noaux_tc"
-    if draw.chance(0.3):
-        draw.config["num_nextn_predict_layers"] = draw.some((0, 1))
+    draft_layers(draw)
 
 
 def deepseek_v2(draw):
     deepseek(draw, 2)
     if draw.chance(0.05):
         draw.refusable(draw.some(("norm_topk_prob", "mlp_bias")), True)
+
+
+def glm4_moe(draw):
+    common(draw)
+    rotary(draw, heads(draw), part=True)
+    mixture(draw)
+    draw("first_k_dense_replace", range(0, layers(draw) + 1))
+    draw("norm_topk_prob", (True, False))
+    draw("attention_bias", (True, False))
+    draw("use_qk_norm", (True, False))
+    draft_layers(draw)
+
+
+def glm4_moe_lite(draw):
+    common(draw)
+    rotary(draw, latent(draw))
+    mixture(draw)
+    mlp_layer_types(draw)
+    draw("norm_topk_prob", (True, False))
+    draw("rope_interleave", (True, False))
+    draft_layers(draw)
+    if draw.chance(0.05):
+        draw.refusable("first_k_dense_replace", draw.some((0, 1, 2)))
+
+
+def minimax_m2(draw):
+    common(draw)
+    width = heads(draw, "field")
+    if draw.chance(0.5):
+        part = draw.some([n for n in range(2, width + 1, 2)])
+        draw.config["rotary_dim"] = part
+        rotary(draw, part, spelled=False)
+    else:
+        rotary(draw, width, part=True)
+    experts(draw, "num_local_experts", 12)
+    draw("intermediate_size", (4, 8), SIZE)
+
+
+def ernie4_5_moe(draw):
+    common(draw)
+    rotary(draw, heads(draw))
+    mixture_sizes(draw)
+    draw("moe_num_shared_experts", (0, 1, 2))
+    k = draw("moe_k", (1, 2, 3, 4))
+    draw("moe_num_experts", [n for n in range(2, 13) if n >= k], SIZE)
+    draw("moe_layer_start_index", range(0, layers(draw) + 1))
+    draw("moe_layer_end_index", (-1, *range(0, layers(draw))))
+    draw("moe_layer_interval", (1, 1, 2))
+    draw("moe_norm_min", (1e-12, 0.3, 0.8))
+    draw("use_bias", (False, None))
+    if draw.chance(0.03):
+        draw.refusable("use_bias", True)
+    draft_layers(draw)
+
+
+def dots1(draw):
+    common(draw)
+    rotary(draw, heads(draw))
+    mixture(draw)
+    draw("first_k_dense_replace", range(0, layers(draw) + 1))
+    draw("norm_topk_prob", (True, False))
+    draw("attention_bias", (True, False))
+    width = draw("sliding_window", (None, 1, 5, 20, 4096))
+    draw("max_window_layers", range(0, layers(draw) + 1))
+    if draw.chance(0.3) and layers(draw) <= 8:
+        kinds = ("sliding_attention", "full_attention") if width else ("full_attention",)
+        draw.config["layer_types"] = [draw.some(kinds) for _ in range(layers(draw))]
+
+
+def hy_v3(draw):
+    common(draw)
+    rotary(draw, heads(draw, "field"))
+    mixture_sizes(draw)
+    draw("num_shared_experts", (1, 2))
+    experts(draw, "num_experts", 12)
+    mlp_layer_types(draw)
+    draw("router_scaling_factor", (1.0, 2.826))
+    draw("attention_bias", (True, False))
+    draw("mlp_bias", (True, False))
+    draw("enable_moe_fp32_combine", (True, False))
+    draft_layers(draw)
+
+
+def deepseek_v32(draw):
+    common(draw)
+    width = latent(draw, ranks=(8, 12, 24))
+    rotary(draw, width)
+    mixture(draw)
+    draw("first_k_dense_replace", range(0, layers(draw) + 1))
+    mlp_layer_types(draw)
+    draw("norm_topk_prob", (True, False))
+    draw("index_n_heads", (1, 2), 0.2)
+    draw("index_head_dim", (width, width + 4), 0.2, lambda n: n >= width)
+    if draw("index_topk", (256, 512, 2048)) and draw.chance(0.05):
+        draw.refusable("index_topk", 4)
+    draft_layers(draw)
+
+
+def glm_moe_dsa(draw):
+    deepseek_v32(draw)
+    if draw.chance(0.3) and layers(draw) <= 8:
+        draw.config["indexer_types"] = ["full"] + [draw.some(("full", "shared")) for _ in range(layers(draw) - 1)]
+
+
+def solar_open(draw):
+    common(draw)
+    rotary(draw, heads(draw, "field"))
+    mixture(draw)
+    draw("norm_topk_prob", (True, False))
+    draw("attention_bias", (True, False))
 
 
 def mixtral(draw):
@@ -395,6 +546,191 @@ def lfm2_moe(draw):
     draw("routed_scaling_factor", (1.0, 1.5, 16.0))
 
 
+def gemma4_text(draw):
+    common(draw)
+    draw.config.pop("hidden_act", None)
+    draw.may_refuse.discard("hidden_act")
+    draw("hidden_activation", ("gelu_pytorch_tanh", "gelu_pytorch_tanh", "silu"))
+    heads(draw, "field")
+    draw.config.setdefault("head_dim", draw.some((4, 8, 16)))     # the default is 256
+    count = draw.config.get("num_attention_heads", draw.fields["num_attention_heads"])
+    k_eq_v = draw("attention_k_eq_v", (True, False))
+    draw("num_global_key_value_heads", [n for n in range(1, count + 1) if count % n == 0])
+    draw.config["global_head_dim"] = draw.some((4, 6, 8, 16))
+    draw("sliding_window", (1, 4, 7, 20, 512))
+    if layers(draw) <= 8 and draw.chance(0.7):
+        draw.config["layer_types"] = [draw.some(("sliding_attention", "full_attention")) for _ in range(layers(draw))]
+    draw("attention_bias", (True, False))
+    draw("final_logit_softcapping", (1.0, 5.0, 30.0))
+    draw("intermediate_size", (8, 20, 24), SIZE)
+    if draw("enable_moe_block", (True, True, False)):
+        k = draw.some((1, 2, 3))
+        draw.config |= {"top_k_experts": k, "num_experts": draw.some(range(max(k, 2), 10)),
+                        "moe_intermediate_size": draw.some((4, 8, 12))}
+    draw.config["hidden_size_per_layer_input"] = 0
+    draw("num_kv_shared_layers", (0,))
+    draw("use_double_wide_mlp", (True, False))
+    draw("use_bidirectional_attention", (None, "vision"))
+    if draw.chance(0.7):
+        kinds = {"sliding_attention": ("default", "linear"), "full_attention": ("proportional", "proportional", "default")}
+        draw.config["rope_parameters"] = {name: rope_of_type(draw, draw.some(kinds[name])) for name in kinds}
+
+
+def rope_of_type(draw, kind):
+    """One of several objects of rope_parameters."""
+    rope = {"rope_type": kind, "rope_theta": draw.number(draw.some((100, 10000, 1000000)))}
+    if kind == "linear" or kind == "proportional" and draw.chance(0.3):
+        rope["factor"] = draw.some((1.0, 2, 4.0))
+    if kind == "proportional" and not draw.chance(0.2):
+        rope["partial_rotary_factor"] = draw.some((0.25, 0.5, 0.7, 1.0))
+    return rope
+
+
+def layer_kinds(draw, key, kinds, often=0.7):
+    """A list with one of `kinds` for each layer."""
+    if layers(draw) <= 8 and draw.chance(often):
+        draw.config[key] = [draw.some(kinds) for _ in range(layers(draw))]
+
+
+def ropes_by_type(draw, head_dim, partial=True):
+    """rope_parameters with an object for each layer type."""
+    if draw.chance(draw.absent):
+        return
+    result = {}
+    for name in ("full_attention", "sliding_attention"):
+        rope = {"rope_type": draw.some(("default", "default", "linear", "yarn")),
+                "rope_theta": draw.number(draw.some((100, 10000, 500000)))}
+        if rope["rope_type"] == "linear":
+            rope["factor"] = draw.some((1.0, 2, 4.0))
+        if rope["rope_type"] == "yarn":
+            rope |= {"factor": draw.some((2.0, 4, 32.0)), "original_max_position_embeddings": draw.some((8, 16, 64))}
+        if partial and draw.chance(0.6):
+            rope["partial_rotary_factor"] = draw.some([2 * i / head_dim for i in range(1, head_dim // 2 + 1)])
+        result[name] = rope
+    draw.config["rope_parameters"] = result
+
+
+def laguna(draw):
+    common(draw)
+    draw.may_refuse.add("partial_rotary_factor")                  # an odd number of elements
+    heads(draw, "field")
+    draw.config.setdefault("head_dim", draw.some((4, 8, 12)))     # the default is 128
+    kv = draw.config.get("num_key_value_heads") or draw.fields["num_key_value_heads"]
+    if layers(draw) <= 8 and draw.chance(0.6):
+        draw.config["num_attention_heads_per_layer"] = [kv * draw.some((1, 2, 3)) for _ in range(layers(draw))]
+    ropes_by_type(draw, draw.config["head_dim"])
+    draw("attention_bias", (True, False))
+    draw("gating", (True, "per-head", "per-element"))
+    draw("sliding_window", (1, 4, 7, 20, 512))
+    layer_kinds(draw, "layer_types", ("sliding_attention", "full_attention"))
+    layer_kinds(draw, "mlp_layer_types", ("sparse", "sparse", "dense"))
+    experts(draw, "num_experts", 10)
+    draw("intermediate_size", (8, 20), SIZE)
+    draw("moe_intermediate_size", (4, 8, 12), SIZE)
+    draw("shared_expert_intermediate_size", (4, 12), SIZE)
+    draw("moe_routed_scaling_factor", (1.0, 2.5))
+    draw("moe_router_logit_softcapping", (0.0, 1.0, 5.0))
+    draw("moe_apply_router_weight_on_input", (False,))
+
+
+def mellum(draw):
+    common(draw)
+    heads(draw, "field")
+    draw.config.setdefault("head_dim", draw.some((4, 8, 12)))
+    ropes_by_type(draw, draw.config["head_dim"])
+    draw("attention_bias", (True, False))
+    draw("sliding_window", (1, 4, 7, 20, 512))
+    layer_kinds(draw, "layer_types", ("sliding_attention", "full_attention"))
+    layer_kinds(draw, "mlp_layer_types", ("sparse", "sparse", "dense"))
+    experts(draw, "num_experts", 10)
+    draw("intermediate_size", (8, 20), SIZE)
+    draw("moe_intermediate_size", (4, 8, 12), SIZE)
+    draw("norm_topk_prob", (True, False))
+
+
+def afmoe(draw):
+    common(draw)
+    heads(draw, "field")
+    draw.config.setdefault("head_dim", draw.some((4, 8, 12)))
+    rotary(draw, draw.config["head_dim"])
+    draw("attention_bias", (True, False))
+    draw("sliding_window", (1, 4, 7, 20, 512))
+    draw("global_attn_every_n_layers", (1, 2, 3, 4))
+    layer_kinds(draw, "layer_types", ("sliding_attention", "full_attention"), 0.4)
+    draw("num_dense_layers", range(0, layers(draw) + 1))
+    experts(draw, "num_experts", 10)
+    draw("num_shared_experts", (1, 2))
+    draw("intermediate_size", (8, 20), SIZE)
+    draw("moe_intermediate_size", (4, 8, 12), SIZE)
+    draw("route_scale", (1.0, 2.5))
+    draw("mup_enabled", (True, False))
+    if draw.chance(0.3):
+        draw.config |= {"route_norm": True, "score_func": "sigmoid", "n_group": 1, "topk_group": 1, "use_grouped_mm": True}
+
+
+def granitemoe(draw):
+    common(draw)
+    width = heads(draw)
+    rotary(draw, width)
+    if "rope_scaling" in draw.config or "rope_parameters" in draw.config:
+        draw.config["head_dim"] = width                           # scaled frequencies do not derive it
+    draw("attention_bias", (True, False))
+    experts(draw, "num_local_experts", 10)
+    draw("intermediate_size", (4, 8, 12), SIZE)
+    draw("embedding_multiplier", (1, 1.5, 12.0))
+    draw("attention_multiplier", (1.0, 0.25, 0.0078125))
+    draw("residual_multiplier", (1.0, 0.22))
+    draw("logits_scaling", (1.0, 6, 16.0))
+
+
+def llama4_text(draw):
+    common(draw)
+    heads(draw, "field")
+    draw.config.setdefault("head_dim", draw.some((4, 8, 12)))
+    rope = draw.some((None, None, {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                                   "original_max_position_embeddings": 16}, {"rope_type": "linear", "factor": 2.0}))
+    draw.config["rope_scaling"] = rope
+    draw("rope_theta", (100.0, 10000, 500000.0), default=500000.0)
+    draw("attention_bias", (True, False))
+    draw("attention_chunk_size", (1, 4, 7, 20, None))
+    draw("no_rope_layer_interval", (1, 2, 4))
+    layer_kinds(draw, "no_rope_layers", (0, 1), 0.5)
+    if draw.config.get("attention_chunk_size", 1) is not None:
+        layer_kinds(draw, "layer_types", ("chunked_attention", "full_attention"), 0.3)
+    draw("use_qk_norm", (True, False))
+    draw("attn_temperature_tuning", (True, False))
+    draw("floor_scale", (3, 6, 8192))
+    draw("attn_scale", (0.1, 0.5))
+    draw("interleave_moe_layer_step", (1, 2))
+    if draw.chance(0.3):
+        draw.config["moe_layers"] = [layer for layer in range(layers(draw)) if draw.chance(0.5)]
+    experts(draw, "num_local_experts", 8)
+    draw("intermediate_size", (4, 8, 12), SIZE)
+    draw("intermediate_size_mlp", (8, 20), SIZE)
+
+
+def mimo_v2_flash(draw):
+    common(draw)
+    count = draw("num_attention_heads", (2, 4, 4, 6), SIZE)
+    draw("num_key_value_heads", [n for n in range(1, count) if count % (2 * n) == 0], fits=lambda n: n and count % (2 * n) == 0)
+    draw("hidden_size", (16, 32, 48), SIZE)
+    draw.config["head_dim"] = draw.some((6, 8, 12, 24))
+    draw("v_head_dim", (4, 6, 8, 16), 0.1)
+    ropes_by_type(draw, draw.config["head_dim"])
+    draw("attention_bias", (True, False))
+    draw("sliding_window", (1, 4, 7, 20, 129))
+    layer_kinds(draw, "layer_types", ("sliding_attention", "full_attention"))
+    layer_kinds(draw, "mlp_layer_types", ("sparse", "sparse", "dense"))
+    experts(draw, "n_routed_experts", 10)
+    draw("n_group", (1,))
+    draw("topk_group", (1,))
+    draw("intermediate_size", (8, 20), SIZE)
+    draw("moe_intermediate_size", (4, 8, 12), SIZE)
+    draw("norm_topk_prob", (True, False))
+    draw("routed_scaling_factor", (1.0, 2.5, None))
+    draw("attention_value_scale", (1.0, 0.707, None))
+
+
 def dense(draw, head_dim="optional"):
     common(draw)
     rotary(draw, heads(draw, head_dim))
@@ -427,10 +763,39 @@ def qwen3(draw):
     qwen_windows(draw)
 
 
-FAMILIES = {"deepseek_v2": deepseek_v2, "deepseek_v3": deepseek_v3, "kimi_k2": deepseek_v3, "mixtral": mixtral,
-            "qwen2_moe": qwen2_moe, "qwen3_moe": qwen3_moe, "qwen3_next": qwen3_next,
-            "qwen3_5_moe_text": qwen3_5_moe_text, "olmoe": olmoe, "gpt_oss": gpt_oss, "lfm2_moe": lfm2_moe, "llama": llama,
-            "mistral": mistral, "qwen2": qwen2, "qwen3": qwen3}
+FAMILIES = {
+    "deepseek_v2": deepseek_v2,
+    "deepseek_v3": deepseek_v3,
+    "kimi_k2": deepseek_v3,
+    "glm4_moe": glm4_moe,
+    "glm4_moe_lite": glm4_moe_lite,
+    "minimax_m2": minimax_m2,
+    "ernie4_5_moe": ernie4_5_moe,
+    "dots1": dots1,
+    "hy_v3": hy_v3,
+    "mixtral": mixtral,
+    "qwen2_moe": qwen2_moe,
+    "qwen3_moe": qwen3_moe,
+    "olmoe": olmoe,
+    "gpt_oss": gpt_oss,
+    "gemma4_text": gemma4_text,
+    "laguna": laguna,
+    "mellum": mellum,
+    "afmoe": afmoe,
+    "granitemoe": granitemoe,
+    "llama4_text": llama4_text,
+    "mimo_v2_flash": mimo_v2_flash,
+    "lfm2_moe": lfm2_moe,
+    "llama": llama,
+    "mistral": mistral,
+    "qwen2": qwen2,
+    "qwen3": qwen3,
+    "qwen3_next": qwen3_next,
+    "qwen3_5_moe_text": qwen3_5_moe_text,
+    "deepseek_v32": deepseek_v32,
+    "glm_moe_dsa": glm_moe_dsa,
+    "solar_open": solar_open,
+}
 
 # Training, generation and other tools: nothing here changes what a model computes.
 HARMLESS = {
@@ -485,15 +850,14 @@ def random_case(model_type, seed):
     if model_type == "gpt_oss" and config.get("intermediate_size", 2880) % 32 == 0 \
             and config.get("hidden_size", 2880) % 32 == 0 and draw.chance(0.7):
         case.scheme = "mxfp4"
-    if model_type in ("deepseek_v3", "kimi_k2") and draw.chance(0.3):
+    if model_type in ("deepseek_v3", "kimi_k2", "glm4_moe", "minimax_m2") and draw.chance(0.3):
         case.scheme = "fp8"
         config["quantization_config"] = {"activation_scheme": "dynamic", "fmt": "e4m3", "quant_method": "fp8",
                                          "weight_block_size": [128, 128]}
-    if model_type in ("deepseek_v3", "kimi_k2") and draw.chance(0.3) \
-            and config.get("num_nextn_predict_layers", 1):
+    if model_type in DRAFTS and draw.chance(0.3) and config.get("num_nextn_predict_layers", 1):
         case.extra = "mtp"
     elif config.get("tie_word_embeddings") and draw.chance(0.2):
         case.extra = "lm_head"
-    elif "deepseek" not in model_type and model_type != "kimi_k2" and draw.chance(0.1):
+    elif model_type not in LATENT and draw.chance(0.1):
         case.extra = "inv_freq"
     return case

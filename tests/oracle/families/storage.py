@@ -10,13 +10,16 @@ from safetensors.torch import save_file
 from transformers.integrations.finegrained_fp8 import Fp8Dequantize
 from transformers.integrations.mxfp4 import convert_moe_packed_tensors
 
+from . import modules
+
 BLOCK = 128
+BALANCE_BIAS = ("e_score_correction_bias", "expert_bias")         # always f32
 FP4 = torch.tensor([0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0])
 
 
 def plain(tensors, dtype):
     """Everything in `dtype`, but for the correction bias, which is always f32."""
-    stored = {name: t if name.endswith("e_score_correction_bias") else t.to(dtype) for name, t in tensors.items()}
+    stored = {name: t if name.endswith(BALANCE_BIAS) else t.to(dtype) for name, t in tensors.items()}
     return stored, {name: tensor.float() for name, tensor in stored.items()}
 
 
@@ -30,7 +33,7 @@ def fp8(tensors, rest=torch.bfloat16):
     stored, meant = {}, {}
     for name, tensor in tensors.items():
         if not name.endswith(("_proj.weight", "kv_a_proj_with_mqa.weight")):
-            stored[name] = tensor if name.endswith("e_score_correction_bias") else tensor.to(rest)
+            stored[name] = tensor if name.endswith(BALANCE_BIAS) else tensor.to(rest)
             meant[name] = stored[name].float()
             continue
         m, n = tensor.shape
@@ -88,7 +91,8 @@ def check_against_transformers():
 
 
 SCHEMES = {"f32": lambda t: plain(t, torch.float32), "bf16": lambda t: plain(t, torch.bfloat16),
-           "f16": lambda t: plain(t, torch.float16), "fp8": fp8, "mxfp4": mxfp4}
+           "f16": lambda t: plain(t, torch.float16), "fp8": fp8, "mxfp4": mxfp4,
+           **{kind: modules.scheme_of_model(kind) for kind in modules.KINDS if kind != "mxfp4"}}
 
 
 def write(folder, tensors, shards):

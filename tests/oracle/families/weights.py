@@ -12,12 +12,13 @@ def randomise(bias=None, scale=None):
     def apply(model):
         tied = model.config.tie_word_embeddings
         for name, p in [*model.named_parameters(), *model.named_buffers()]:
-            if "inv_freq" in name or not p.numel():
+            if "inv_freq" in name or "embed_scale" in name or not p.numel():
                 continue
-            fan_in = p.shape[1 if model.config.model_type == "gpt_oss" and "experts" in name else -1]
+            transposed = model.config.model_type in ("gpt_oss", "llama4_text", "llama4") and "experts" in name
+            fan_in = p.shape[1 if transposed else -1]
             if name.endswith(("e_score_correction_bias", "expert_bias")):
                 p.normal_(*bias)
-            elif name.endswith("norm.weight"):
+            elif re.search(r"norm(_\d)?\.weight$|layer_scalar$|router\.(per_expert_)?scale$", name):
                 p.uniform_(0.5, 1.5)
             elif "embed_tokens" in name:
                 p.normal_(0, 0.7 if tied else 1.0)
@@ -39,6 +40,11 @@ def mtp_layer(config, tensors):
     """The tensors of a multi-token-prediction layer: those of the last layer, renamed and shuffled, and its own."""
     layer, hidden, vocab = config["num_hidden_layers"], config["hidden_size"], config["vocab_size"]
     last, own = f"model.layers.{layer - 1}.", f"model.layers.{layer}."
+    if config["model_type"] == "ernie4_5_moe":
+        extra = {f"model.mtp_block.0.{name.removeprefix(last)}": t.clone() for name, t in tensors.items()
+                 if name.startswith(last)}
+        return extra | {f"model.mtp_{name}.0.weight": torch.rand(hidden) for name in ("emb_norm", "hidden_norm")} | {
+            "model.mtp_linear_proj.0.weight": torch.randn(hidden, 2 * hidden)}
     extra = {own + name.removeprefix(last): t.flatten()[torch.randperm(t.numel())].view_as(t)
              for name, t in tensors.items() if name.startswith(last)}
     extra |= {own + f"{name}.weight": torch.rand(hidden) for name in ("enorm", "hnorm", "shared_head.norm")}
@@ -70,4 +76,4 @@ EXTRA = {"mtp": mtp_layer, "inv_freq": inv_freq, "lm_head": lm_head, "visual": o
 def ignored(config):
     """The names of EXTRA, as a pattern."""
     layers = config.get("text_config", config)["num_hidden_layers"]
-    return rf"model\.layers\.{layers}\.|.*\.inv_freq$|lm_head\.weight$|model\.visual\.|mtp\."
+    return rf"model\.layers\.{layers}\.|model\.mtp_|.*\.inv_freq$|lm_head\.weight$|model\.visual\.|mtp\."

@@ -19,6 +19,10 @@ TRINE_DECL void clamped_swiglu_multiply(Isa isa, std::span<float> gate, std::spa
   TRINE_DISPATCH(isa, clamped_swiglu_multiply(gate.data(), up.data(), gate.size(), alpha, limit));
 }
 
+TRINE_DECL void gelu_tanh_multiply(Isa isa, std::span<float> gate, std::span<const float> up) noexcept {
+  TRINE_DISPATCH(isa, gelu_tanh_multiply(gate.data(), up.data(), gate.size()));
+}
+
 TRINE_DECL void rms_norm_row(Isa isa, std::span<const float> x, std::span<const float> gain, float epsilon,
                              std::span<float> y) noexcept {
   TRINE_DISPATCH(isa, rms_norm_row(x.data(), gain.data(), epsilon, x.size(), y.data()));

@@ -33,6 +33,21 @@ inline void clamped_swiglu_multiply(float* gate, const float* up, std::size_t n,
     clamped_swiglu(Vec::load_part(gate + i, n - i), Vec::load_part(up + i, n - i), a, most).store_part(gate + i, n - i);
 }
 
+// 1 + tanh(u) = 2 / (1 + e^-2u), so that x / 2 (1 + tanh(u)) = x / (1 + e^-2u).
+TRINE_INLINE Vec gelu_tanh(Vec x) {
+  const Vec one = Vec::broadcast(1.0F);
+  const Vec factor =
+      fma(mul(x, x), Vec::broadcast(-2.0F * 0.7978845608F * 0.044715F), Vec::broadcast(-2.0F * 0.7978845608F));
+  return div(x, add(one, exp(mul(x, factor))));
+}
+
+/// gate[i] = gelu(gate[i]) * up[i], by the tanh approximation
+inline void gelu_tanh_multiply(float* gate, const float* up, std::size_t n) noexcept {
+  std::size_t i = 0;
+  for (; i + Vec::lanes <= n; i += Vec::lanes) mul(gelu_tanh(Vec::load(gate + i)), Vec::load(up + i)).store(gate + i);
+  if (i < n) mul(gelu_tanh(Vec::load_part(gate + i, n - i)), Vec::load_part(up + i, n - i)).store_part(gate + i, n - i);
+}
+
 /// y[i] = x[i] / sqrt(mean(x^2) + epsilon) * gain[i]
 inline void rms_norm_row(const float* x, const float* gain, float epsilon, std::size_t n, float* y) noexcept {
   Vec squares = Vec::zero();

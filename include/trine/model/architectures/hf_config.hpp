@@ -40,8 +40,15 @@ class HfConfigReader : public ObjectReader {
 
   [[nodiscard]] Notes& notes() noexcept { return notes_; }
 
+  /// The fields of HfConfig, for families whose only activation is silu.
+  [[nodiscard]] HfConfig common() {
+    const HfConfig config = sizes();
+    static_cast<void>(choice<bool>("hidden_act", {{"silu", true}, {"swish", true}}));
+    return config;
+  }
+
   /// The fields of HfConfig.   epsilon: the name of rms_norm_eps
-  [[nodiscard]] HfConfig common(std::string_view epsilon = "rms_norm_eps") {
+  [[nodiscard]] HfConfig sizes(std::string_view epsilon = "rms_norm_eps") {
     HfConfig config;
     config.model_type = string("model_type");
     config.vocab_size = integer("vocab_size", 1, config_limits::kVocab);
@@ -50,8 +57,6 @@ class HfConfigReader : public ObjectReader {
     config.max_position_embeddings = integer("max_position_embeddings", 1, config_limits::kPositions);
     config.rms_norm_eps = static_cast<float>(number(epsilon, 0.0, 1.0));
     config.tie_word_embeddings = boolean("tie_word_embeddings");
-    if (epsilon == "rms_norm_eps" || has("hidden_act"))
-      static_cast<void>(choice<bool>("hidden_act", {{"silu", true}, {"swish", true}}));
     require_true("is_causal");  // transformers drops the causal mask of any family if it is false
     return config;
   }

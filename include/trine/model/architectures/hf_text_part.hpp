@@ -10,6 +10,7 @@
 
 #include <trine/model/architectures/hf_config.hpp>
 #include <trine/model/model_builder.hpp>
+#include <trine/model/transformer.hpp>
 #include <trine/weights/weight_scope.hpp>
 
 namespace trine::inline TRINE_ABI::hf {

@@ -91,13 +91,18 @@ inline Windows without_windows(HfConfigReader& reader, std::size_t layers) {
   return on ? read_window(reader) : std::nullopt;
 }
 
-/// Qwen2 and Qwen3: without layer_types, the layers from max_window_layers on have a window. Throws ConfigError.
-[[nodiscard]] inline Windows read_qwen_windows(HfConfigReader& reader, std::size_t layers) {
-  const std::optional<std::size_t> width = read_switched_window(reader);
+/// Without layer_types, the layers from max_window_layers on have a window. Throws ConfigError.
+[[nodiscard]] inline Windows read_upper_windows(HfConfigReader& reader, std::optional<std::size_t> width,
+                                                std::size_t layers) {
   const std::size_t first = reader.integer("max_window_layers", 0, config_limits::kLayers);
   std::vector<bool> slides(layers);
   for (std::size_t layer = 0; layer < layers; ++layer) slides[layer] = width && layer >= first;
   return windows_by_layer(reader, width, std::move(slides));
+}
+
+/// Qwen2 and Qwen3. Throws ConfigError.
+[[nodiscard]] inline Windows read_qwen_windows(HfConfigReader& reader, std::size_t layers) {
+  return read_upper_windows(reader, read_switched_window(reader), layers);
 }
 
 }  // namespace trine::inline TRINE_ABI::hf

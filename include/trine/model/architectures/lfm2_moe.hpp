@@ -51,7 +51,7 @@ inline constexpr std::string_view kLfm2MoeDefaults = R"({
 /// Builder of "model_type": "lfm2_moe". Throws ConfigError, WeightError.
 [[nodiscard]] inline ModelParts build_lfm2_moe(const BuildContext& context, const WeightScope& weights) {
   HfConfigReader reader(context, kLfm2MoeDefaults);
-  HfConfig config = reader.common("norm_eps");
+  HfConfig config = reader.sizes("norm_eps");
   if (reader.has("tie_embedding")) config.tie_word_embeddings = reader.boolean("tie_embedding");
   const std::size_t hidden = config.hidden_size;
   const HfConfigReader::Heads heads = reader.heads(hidden);

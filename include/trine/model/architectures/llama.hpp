@@ -31,15 +31,10 @@ struct DenseDecoder {
 
   std::string summary = "grouped-query attention" + window_of(parts.windows) + "; dense";
   return build_decoder(config, std::move(summary), weights, [&](const WeightScope& scope, std::size_t layer) {
-    const WeightScope mlp = (scope / "mlp").as(TensorRole::mlp);
-    const auto product = [&](std::string_view name, std::size_t in, std::size_t out) {
-      return Linear(mlp / name, in, out, parts.mlp_bias);
-    };
-    GatedMlp feed_forward(product("gate_proj", config.hidden_size, ffn), product("up_proj", config.hidden_size, ffn),
-                          product("down_proj", ffn, config.hidden_size));
     return DecoderLayer{
         grouped_query(context, scope, config.hidden_size, heads, rotary, parts.windows.of(layer), parts.attention),
-        std::make_unique<DenseFeedForward>(std::move(feed_forward))};
+        std::make_unique<DenseFeedForward>(
+            gated_mlp((scope / "mlp").as(TensorRole::mlp), config.hidden_size, ffn, parts.mlp_bias))};
   });
 }
 

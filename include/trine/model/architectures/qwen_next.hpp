@@ -27,7 +27,7 @@ struct QwenNextConfig {
   HfConfigReader::Heads heads;
   GroupedQueryOptions attention;
   std::shared_ptr<const Rotary> rotary;
-  std::vector<bool> is_linear;  // [layers]
+  std::vector<bool> is_linear;   // [layers]
   std::size_t draft_layers = 0;  // of multi-token prediction, behind the others in converted files
   DecoderOptions decoder;
 };
@@ -73,10 +73,10 @@ struct QwenNextConfig {
   config.attention = {.qk_norm = GroupedQueryOptions::Norm::per_head,
                       .norm_epsilon = common.rms_norm_eps,
                       .norm_stored = config.decoder.norm_stored,
-                      .output_gate = true};
+                      .output_gate = OutputGateOptions{.in_q_proj = true}};
   if (reader.boolean("attention_bias")) config.attention.qkv_bias = config.attention.o_bias = Linear::Bias::yes;
   reader.require_true("attn_output_gate");
-  config.rotary = read_rotary(reader, common, config.heads.head_dim, 0.25);
+  config.rotary = read_rotary(reader, common, config.heads.head_dim, {.rotary_dim = config.heads.head_dim / 4});
   reader.ignore({"mamba_ssm_dtype"});  // the state is in f32, whatever it says
   return config;
 }
@@ -96,7 +96,8 @@ struct QwenNextConfig {
   weights.ignore({"blk.*.nextn.*", kDrafts});
   const WeightScope layers = text_part(weights).model / "layers";
   for (std::size_t i = 0; i < config.draft_layers; ++i)
-    layers.ignore_like(std::to_string(common.num_hidden_layers + i), {layers / (common.num_hidden_layers - 1)}, kDrafts);
+    layers.ignore_like(std::to_string(common.num_hidden_layers + i), {layers / (common.num_hidden_layers - 1)},
+                       kDrafts);
   const auto make_layer = [&](const WeightScope& scope, std::size_t layer) {
     std::unique_ptr<const Attention> self;
     if (config.is_linear[layer]) {
@@ -106,8 +107,8 @@ struct QwenNextConfig {
     }
     const WeightScope mlp = scope / "mlp";
     if (moe.is_dense(layer))
-      return DecoderLayer{std::move(self), std::make_unique<DenseFeedForward>(mlp.as(TensorRole::mlp), hidden,
-                                                                              moe.intermediate_size)};
+      return DecoderLayer{std::move(self),
+                          std::make_unique<DenseFeedForward>(mlp.as(TensorRole::mlp), hidden, moe.intermediate_size)};
     SharedExperts shared(GatedMlp((mlp / "shared_expert").as(TensorRole::shared_experts), hidden, shared_ffn),
                          Linear((mlp / "shared_expert_gate").as(TensorRole::router), hidden, 1));
     return DecoderLayer{std::move(self), qwen_feed_forward(context, mlp, layer, hidden, moe, std::move(shared))};
@@ -124,7 +125,7 @@ inline constexpr std::string_view kQwen3NextDefaults = R"({
     "rms_norm_eps": 1e-6, "tie_word_embeddings": false, "rope_theta": 1e4, "attention_bias": false, "head_dim": 256,
     "linear_conv_kernel_dim": 4, "linear_key_head_dim": 128, "linear_value_head_dim": 128, "linear_num_key_heads": 16,
     "linear_num_value_heads": 32, "decoder_sparse_step": 1, "moe_intermediate_size": 512,
-    "shared_expert_intermediate_size": 512, "num_experts_per_tok": 10, "num_experts": 512, "norm_topk_prob": true,
+    "shared_expert_intermediate_size": 512, "num_experts_per_tok": 10, "num_experts": 512, "norm_topk_prob": true, "partial_rotary_factor": 0.25,
     "mlp_only_layers": null, "layer_types": null})";
 
 /// Builder of "model_type": "qwen3_next". Throws ConfigError, WeightError.
@@ -147,7 +148,7 @@ inline constexpr std::string_view kQwen35MoeDefaults = R"({
     "tie_word_embeddings": false, "rope_theta": 1e4, "attention_bias": false, "head_dim": 256,
     "linear_conv_kernel_dim": 4, "linear_key_head_dim": 128, "linear_value_head_dim": 128, "linear_num_key_heads": 16,
     "linear_num_value_heads": 32, "moe_intermediate_size": 512, "shared_expert_intermediate_size": 512,
-    "num_experts_per_tok": 8, "num_experts": 256, "layer_types": null})";
+    "num_experts_per_tok": 8, "num_experts": 256, "partial_rotary_factor": 0.25, "layer_types": null})";
 
 /// Builder of "model_type": "qwen3_5_moe_text". Throws ConfigError, WeightError.
 [[nodiscard]] inline ModelParts build_qwen3_5_moe_text(const BuildContext& context, const WeightScope& weights) {

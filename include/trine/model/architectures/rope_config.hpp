@@ -21,8 +21,16 @@ namespace trine::inline TRINE_ABI {
 struct RopeContext {
   std::size_t head_dim = 0;  // of the rotated part: qk_rope_head_dim with latent attention
   std::size_t max_position_embeddings = 0;
-  /// Of families that rotate a part of each head: the share that an absent "partial_rotary_factor" means.
-  std::optional<double> partial_rotary_factor = std::nullopt;
+  /// How many elements rotate without a partial_rotary_factor; nullopt: whole heads, whatever that key says.
+  std::optional<std::size_t> rotary_dim = std::nullopt;
+  bool scaled_are_whole = false;  // without that key, rotary_dim holds for rope_type "default", others turn whole heads
+  bool has_proportional = false;  // whether the family has this rope_type
+};
+
+/// One of the layer types of a model that has a rope for each.
+struct RopeLayerType {
+  std::string name;  // of its object
+  RopeContext context;
 };
 
 /// Keys of a rope object that its type does not read; transformers does not read them either.
@@ -58,13 +66,13 @@ class RopeReader {
     RopeOptions rope;
     rope.theta = nearer("rope_theta").number("rope_theta", 1.0 + 1e-6, 1e12);
     const Read read_scaling = type();
-    rope.rotary_dim = context_.head_dim;
-    if (!context_.partial_rotary_factor) {
-      settle_partial_rotation(read_scaling == &RopeReader::unscaled);
-    } else {
-      rope.rotary_dim = rotary_dim();
-    }
+    const bool is_proportional = read_scaling == &RopeReader::proportional;
+    const bool is_whole = context_.scaled_are_whole && read_scaling != &RopeReader::unscaled;
+    rope.rotary_dim = context_.rotary_dim && !is_proportional
+                          ? rotated_part(is_whole ? context_.head_dim : *context_.rotary_dim)
+                          : context_.head_dim;
     rope.scaling = (this->*read_scaling)(rope);
+    if (!context_.rotary_dim && !is_proportional) settle_partial_rotation(read_scaling == &RopeReader::unscaled);
     object_.reject_unknown_keys(notes_, kIgnoredRopeKeys);
     return rope;
   }
@@ -74,6 +82,7 @@ class RopeReader {
 
   Read type() {
     const auto named = [&](std::string_view key) {
+      if (context_.has_proportional && object_.at(key) == "proportional") return Read{&RopeReader::proportional};
       return object_.choice<Read>(key, {{"default", &RopeReader::unscaled},
                                         {"linear", &RopeReader::linear},
                                         {"dynamic", &RopeReader::dynamic},
@@ -95,7 +104,20 @@ class RopeReader {
     return is_inside ? object_ : config_;
   }
 
-  // The families rotate whole heads. transformers ignores another value without scaling, and fails with scaling.
+  // Rounded down, as transformers does.
+  std::size_t rotated_part(std::size_t otherwise) {
+    constexpr std::string_view kKey = "partial_rotary_factor";
+    ObjectReader& reader = nearer(kKey);
+    const auto width = static_cast<double>(context_.head_dim);
+    const std::size_t part =
+        reader.has(kKey) ? static_cast<std::size_t>(width * reader.number(kKey, 0.0, 1.0)) : otherwise;
+    if (part == 0 || part % 2 != 0)
+      reader.fail(kKey, "expected an even number of rotated elements, found " + std::to_string(part) + " of " +
+                            std::to_string(context_.head_dim));
+    return part;
+  }
+
+  // Other families rotate whole heads. transformers ignores another value without scaling, and fails with scaling.
   void settle_partial_rotation(bool is_unscaled) {
     constexpr std::string_view kKey = "partial_rotary_factor";
     ObjectReader& reader = nearer(kKey);
@@ -104,27 +126,17 @@ class RopeReader {
     notes_.add(kKey, "not read by this family: whole heads turn");
   }
 
-  // The share of a head that rotates.
-  [[nodiscard]] double rotated_share() {
-    constexpr std::string_view kKey = "partial_rotary_factor";
-    ObjectReader& reader = nearer(kKey);
-    return reader.has(kKey) ? reader.number(kKey, 0.0, 1.0) : context_.partial_rotary_factor.value_or(1.0);
-  }
-
-  [[nodiscard]] std::size_t rotary_dim() {
-    const auto dim = static_cast<std::size_t>(static_cast<double>(context_.head_dim) * rotated_share());
-    if (dim < 2 || dim % 2 != 0) {
-      object_.fail("partial_rotary_factor",
-                   "expected a share that rotates an even number of the " + std::to_string(context_.head_dim) +
-                       " elements of a head, found one that rotates " + std::to_string(dim),
-                   ErrorKind::unsupported);
-    }
-    return dim;
-  }
-
   RopeScaling unscaled(const RopeOptions&) { return {}; }
   RopeScaling linear(const RopeOptions&) { return LinearScaling{factor()}; }
   RopeScaling dynamic(const RopeOptions&) { return DynamicScaling{factor()}; }
+
+  RopeScaling proportional(const RopeOptions&) {
+    constexpr std::string_view kKey = "partial_rotary_factor";
+    ObjectReader& reader = nearer(kKey);
+    const double share = reader.has(kKey) ? reader.number(kKey, 0.0, 1.0) : 1.0;
+    return ProportionalScaling{object_.number_or("factor", 1e-3, kMaxRopeFactor, 1.0),
+                               static_cast<std::size_t>(share * static_cast<double>(context_.head_dim) / 2.0)};
+  }
 
   RopeScaling llama3(const RopeOptions&) {
     WavelengthScaling result;
@@ -215,6 +227,25 @@ class RopeReader {
 }
 
 }  // namespace detail
+
+/// Reads "rope_parameters" of a model that has one object for each layer type there: the rope of each of `types`.
+/// Objects of `others`, layer types without layers, are not read. Throws ConfigError.
+[[nodiscard]] inline std::vector<RopeOptions> read_rope_by_type(ObjectReader& config, Notes& notes,
+                                                                const std::vector<RopeLayerType>& types,
+                                                                const std::vector<std::string>& others = {}) {
+  const Json& given = config.at("rope_parameters");
+  if (!given.is_object() || !detail::is_by_layer_type(given))
+    config.fail("rope_parameters", "an object for each layer type", given, ErrorKind::unsupported);
+  ObjectReader all = config.object("rope_parameters");
+  std::vector<RopeOptions> result;
+  for (const auto& [name, context] : types) {
+    ObjectReader one = all.object(name);
+    result.push_back(detail::RopeReader(config, one, context, notes).read());
+  }
+  for (const std::string& name : others) static_cast<void>(all.has(name));
+  all.reject_unknown_keys(notes);
+  return result;
+}
 
 /// Reads the keys of both forms from `config`: the rope of each of `layer_types`, which differ only if rope_parameters
 /// distinguishes them. If neither form is given, the default of rope_parameters applies, or plain rotation if there is

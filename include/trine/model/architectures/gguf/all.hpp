@@ -9,9 +9,15 @@
 
 #include <trine/model/architectures/gguf/architecture.hpp>
 #include <trine/model/architectures/gguf/deepseek.hpp>
+#include <trine/model/architectures/gguf/dots.hpp>
+#include <trine/model/architectures/gguf/ernie.hpp>
+#include <trine/model/architectures/gguf/gemma4.hpp>
+#include <trine/model/architectures/gguf/glm.hpp>
 #include <trine/model/architectures/gguf/gpt_oss.hpp>
+#include <trine/model/architectures/gguf/hunyuan.hpp>
 #include <trine/model/architectures/gguf/lfm2_moe.hpp>
 #include <trine/model/architectures/gguf/llama.hpp>
+#include <trine/model/architectures/gguf/minimax.hpp>
 #include <trine/model/architectures/gguf/olmoe.hpp>
 #include <trine/model/architectures/gguf/qwen.hpp>
 #include <trine/model/architectures/gguf/qwen_next.hpp>
@@ -23,9 +29,15 @@ inline constexpr std::array kGgufArchitectures = std::to_array<std::span<const G
     {&kGgufLlama, 1},
     kGgufQwen,
     kGgufQwenNext,
-    {&kGgufDeepseek, 1},
+    kGgufDeepseek,
     {&kGgufOlmoe, 1},
     {&kGgufGptOss, 1},
+    {&kGgufGemma4, 1},
+    {&kGgufGlm, 1},
+    {&kGgufMiniMax, 1},
+    {&kGgufErnie, 1},
+    {&kGgufDots, 1},
+    {&kGgufHunyuan, 1},
     {&kGgufLfm2Moe, 1},
 });
 

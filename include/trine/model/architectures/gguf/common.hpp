@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -22,6 +23,16 @@ inline constexpr std::array kGgufDenseKeys = std::to_array<GgufKey>({{"feed_forw
 inline constexpr std::array kGgufMoeKeys = std::to_array<GgufKey>({
     {"expert_count", "num_experts"},
     {"expert_used_count", "num_experts_per_tok"},
+});
+
+/// The keys of DeepSeek's mixture.
+inline constexpr std::array kGgufDeepseekMoeKeys = std::to_array<GgufKey>({
+    {"feed_forward_length", "intermediate_size"},
+    {"expert_feed_forward_length", "moe_intermediate_size"},
+    {"leading_dense_block_count", "first_k_dense_replace", GgufKind::optional_count},
+    {"expert_count", "n_routed_experts"},
+    {"expert_used_count", "num_experts_per_tok"},
+    {"expert_shared_count", "n_shared_experts", GgufKind::optional_count},
 });
 
 /// The rotated part of a head, and the divisors of its frequencies that the file has as a tensor.
@@ -78,9 +89,8 @@ inline void convert_rope(GgufConversion& to) {
   to.config["rope_parameters"] = std::move(rope);
 }
 
-/// Heads of grouped-query attention: head_dim is null if the file does not name it.   rotated: elements of a head that
-/// rotate; nullopt: all
-inline void convert_heads(GgufConversion& to, std::optional<std::uint64_t> rotated = std::nullopt) {
+/// Heads of grouped-query attention: head_dim is null if the file does not name it. Returns the width of a head.
+inline std::uint64_t convert_head_sizes(GgufConversion& to) {
   const std::uint64_t heads = to.config["num_attention_heads"].get<std::uint64_t>();
   to.config["num_key_value_heads"] = to.keys.integer_or("attention.head_count_kv", 1, config_limits::kHeads, heads);
   to.config["head_dim"] = nullptr;
@@ -88,7 +98,49 @@ inline void convert_heads(GgufConversion& to, std::optional<std::uint64_t> rotat
   if (to.keys.has("attention.key_length"))
     to.config["head_dim"] = head_dim = to.keys.integer("attention.key_length", 2, config_limits::kHeadDim);
   to.keys.require("attention.value_length", static_cast<double>(head_dim));
-  to.keys.require("rope.dimension_count", static_cast<double>(rotated.value_or(head_dim)));
+  return head_dim;
+}
+
+/// The same for heads that rotate as a whole.
+inline void convert_heads(GgufConversion& to) {
+  to.keys.require("rope.dimension_count", static_cast<double>(convert_head_sizes(to)));
+}
+
+/// The same for heads of which a part may rotate: its share is a factor, and the product is rounded down.
+inline void convert_partly_rotated_heads(GgufConversion& to) {
+  const std::uint64_t head_dim = convert_head_sizes(to);
+  const auto width = static_cast<double>(head_dim);
+  const std::uint64_t part = to.keys.integer_or("rope.dimension_count", 2, head_dim, head_dim);
+  double factor = static_cast<double>(part) / width;
+  while (static_cast<std::uint64_t>(width * factor) < part) factor = std::nextafter(factor, 2.0);
+  to.config["partial_rotary_factor"] = factor;
+}
+
+/// Counts of DeepSeek's mixture that a file leaves out are 0.
+inline void convert_absent_counts(GgufConversion& to) {
+  for (const char* key : {"first_k_dense_replace", "n_shared_experts"})
+    if (!to.config.contains(key)) to.config[key] = 0U;
+}
+
+/// For families whose routers are sigmoids, whether the file says so or not.
+inline void require_sigmoid(GgufConversion& to) {
+  if (to.keys.integer_or("expert_gating_func", 0, 3, 2) % 2 != 0)  // 0: not named
+    to.keys.fail("expert_gating_func", "2, a sigmoid", ErrorKind::unsupported);
+}
+
+/// The factor of the routed experts; 0 stands for none.
+[[nodiscard]] inline double expert_weights_scale(GgufConversion& to) {
+  const double scale = to.keys.number_or("expert_weights_scale", 0.0, 1e6, 1.0);
+  return scale == 0.0 ? 1.0 : scale;
+}
+
+/// A router of sigmoids, with or without groups.
+inline void convert_sigmoid_router(GgufConversion& to) {
+  require_sigmoid(to);
+  to.config["routed_scaling_factor"] = expert_weights_scale(to);
+  to.config["norm_topk_prob"] = to.keys.boolean_or("expert_weights_norm", false);
+  to.config["n_group"] = to.keys.integer_or("expert_group_count", 1, config_limits::kWidth, 1);
+  to.config["topk_group"] = to.keys.integer_or("expert_group_used_count", 1, config_limits::kWidth, 1);
 }
 
 /// The layers without a router: dense ones of a mixture.
@@ -120,11 +172,21 @@ inline constexpr std::array kGgufBlockNames = std::to_array<GgufName>({
     {"ffn_gate", "mlp.gate_proj"},
     {"ffn_up", "mlp.up_proj"},
     {"ffn_down", "mlp.down_proj"},
+    {"nextn.eh_proj", "eh_proj"},
+    {"nextn.enorm", "enorm"},
+    {"nextn.hnorm", "hnorm"},
+    {"nextn.embed_tokens", "embed_tokens"},
+    {"nextn.shared_head_head", "shared_head.head"},
+    {"nextn.shared_head_norm", "shared_head.norm"},
     {"attn_rot_embd", "", GgufView::dropped},
 });
 
 inline constexpr std::array kGgufMoeNames = std::to_array<GgufName>({
     {"ffn_gate_inp", "mlp.gate"},
+    {"exp_probs_b.bias", "mlp.gate.e_score_correction_bias"},
+    {"ffn_gate_shexp", "mlp.shared_experts.gate_proj"},
+    {"ffn_up_shexp", "mlp.shared_experts.up_proj"},
+    {"ffn_down_shexp", "mlp.shared_experts.down_proj"},
     {"ffn_gate_exps", "mlp.experts.*.gate_proj", GgufView::stack},
     {"ffn_up_exps", "mlp.experts.*.up_proj", GgufView::stack},
     {"ffn_down_exps", "mlp.experts.*.down_proj", GgufView::stack},

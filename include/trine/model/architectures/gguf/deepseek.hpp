@@ -1,29 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// GGUF files of "deepseek2": V2 chooses experts by softmax, V3 and Kimi K2 by sigmoid.
+// GGUF files of "deepseek2": V2 chooses experts by softmax, V3 and Kimi K2 by sigmoid; of "deepseek32" and "glm-dsa",
+// V3.2 and GLM-5.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include <trine/model/architectures/gguf/common.hpp>
 
 namespace trine::inline TRINE_ABI::hf {
 
-inline constexpr std::array kGgufDeepseekKeys = std::to_array<GgufKey>({
-    {"feed_forward_length", "intermediate_size"},
-    {"expert_feed_forward_length", "moe_intermediate_size"},
-    {"leading_dense_block_count", "first_k_dense_replace", GgufKind::optional_count},
-    {"expert_count", "n_routed_experts"},
-    {"expert_used_count", "num_experts_per_tok"},
-    {"expert_shared_count", "n_shared_experts", GgufKind::optional_count},
-    {"attention.q_lora_rank", "q_lora_rank", GgufKind::optional_count},
-    {"attention.kv_lora_rank", "kv_lora_rank"},
-});
-
-/// Heads: by the keys for split projections, or in older files by those of plain heads.
-inline void convert_latent_heads(GgufConversion& to) {
+/// Ranks, and heads: by the keys for split projections, or in older files by those of plain heads.
+inline void convert_latent_attention(GgufConversion& to) {
+  to.config["q_lora_rank"] = nullptr;
+  if (to.keys.has("attention.q_lora_rank"))
+    to.config["q_lora_rank"] = to.keys.integer("attention.q_lora_rank", 1, config_limits::kWidth);
+  to.config["kv_lora_rank"] = to.keys.integer("attention.kv_lora_rank", 1, config_limits::kWidth);
   const bool split = to.keys.has("attention.key_length_mla");
   const std::string_view key = split ? "attention.key_length_mla" : "attention.key_length";
   const std::string_view value = split ? "attention.value_length_mla" : "attention.value_length";
@@ -50,13 +45,18 @@ inline std::uint64_t convert_groups(GgufConversion& to) {
   return groups;
 }
 
+/// Stored as 0.1 mscale_all_dim. mscale is not stored: in all published models it is the same.
+inline void convert_mscale(GgufConversion& to) {
+  const double log_multiplier = to.keys.number_or("rope.scaling.yarn_log_multiplier", 0.0, 1e3, 0.0);
+  Json& rope = to.config["rope_parameters"];
+  if (rope["rope_type"] == "yarn" && log_multiplier != 0.0)
+    rope["mscale"] = rope["mscale_all_dim"] = log_multiplier * 10.0;
+}
+
 inline void finish_gguf_deepseek(GgufConversion& to) {
-  convert_latent_heads(to);
-  for (const char* key : {"first_k_dense_replace", "n_shared_experts"})
-    if (!to.config.contains(key)) to.config[key] = 0U;
-  if (!to.config.contains("q_lora_rank")) to.config["q_lora_rank"] = nullptr;
-  const double scale = to.keys.number_or("expert_weights_scale", 0.0, 1e6, 1.0);
-  to.config["routed_scaling_factor"] = scale == 0.0 ? 1.0 : scale;
+  convert_latent_attention(to);
+  convert_absent_counts(to);
+  to.config["routed_scaling_factor"] = expert_weights_scale(to);
 
   // GLM-4.7-Flash does not name its function.
   const std::uint64_t layers = to.config["num_hidden_layers"].get<std::uint64_t>();
@@ -73,11 +73,19 @@ inline void finish_gguf_deepseek(GgufConversion& to) {
     to.config["model_type"] = "deepseek_v2";
     to.config["topk_method"] = groups > 1 ? "group_limited_greedy" : "greedy";
   }
-  // Stored as 0.1 mscale_all_dim. mscale is not stored: in all published models it is the same.
-  const double log_multiplier = to.keys.number_or("rope.scaling.yarn_log_multiplier", 0.0, 1e3, 0.0);
-  Json& rope = to.config["rope_parameters"];
-  if (rope["rope_type"] == "yarn" && log_multiplier != 0.0)
-    rope["mscale"] = rope["mscale_all_dim"] = log_multiplier * 10.0;
+  convert_mscale(to);
+}
+
+/// A family with an indexer.
+inline void finish_gguf_sparse_latent(GgufConversion& to) {
+  convert_latent_attention(to);
+  convert_sigmoid_router(to);
+  convert_absent_counts(to);
+  to.config["index_topk"] = to.keys.integer("attention.indexer.top_k", 1, config_limits::kPositions);
+  for (const std::string_view key : {"head_count", "key_length", "types", "top_k_frequency",
+                                     "skip_top_k_offset"})  // of the indexer, which is not read
+    static_cast<void>(to.keys.has("attention.indexer." + std::string(key)));
+  convert_mscale(to);
 }
 
 inline constexpr std::array kGgufDeepseekNames = std::to_array<GgufName>({
@@ -89,13 +97,24 @@ inline constexpr std::array kGgufDeepseekNames = std::to_array<GgufName>({
     {"attn_kv_b", "self_attn.kv_b_proj"},
     {"attn_k_b", "self_attn.k_b_proj"},
     {"attn_v_b", "self_attn.v_b_proj"},
-    {"exp_probs_b.bias", "mlp.gate.e_score_correction_bias"},
-    {"ffn_gate_shexp", "mlp.shared_experts.gate_proj"},
-    {"ffn_up_shexp", "mlp.shared_experts.up_proj"},
-    {"ffn_down_shexp", "mlp.shared_experts.down_proj"},
+    {"indexer.k_norm", "self_attn.indexer.k_norm"},
+    {"indexer.proj", "self_attn.indexer.weights_proj"},
+    {"indexer.attn_k", "self_attn.indexer.wk"},
+    {"indexer.attn_q_b", "self_attn.indexer.wq_b"},
 });
 
-inline constexpr GgufArchitecture kGgufDeepseek{
-    "deepseek2", "{}", kGgufDeepseekKeys, finish_gguf_deepseek, {kGgufDeepseekNames, kGgufMoeNames}};
+inline constexpr std::array kGgufDeepseek = std::to_array<GgufArchitecture>({
+    {"deepseek2", "{}", kGgufDeepseekMoeKeys, finish_gguf_deepseek, {kGgufDeepseekNames, kGgufMoeNames}},
+    {"deepseek32",
+     R"({"model_type": "deepseek_v32"})",
+     kGgufDeepseekMoeKeys,
+     finish_gguf_sparse_latent,
+     {kGgufDeepseekNames, kGgufMoeNames}},
+    {"glm-dsa",
+     R"({"model_type": "glm_moe_dsa"})",
+     kGgufDeepseekMoeKeys,
+     finish_gguf_sparse_latent,
+     {kGgufDeepseekNames, kGgufMoeNames}},
+});
 
 }  // namespace trine::inline TRINE_ABI::hf

@@ -26,9 +26,10 @@ inline void finish_gguf_lfm2_moe(GgufConversion& to) {
   constexpr std::string_view kHeads = "attention.head_count_kv";
   to.config["norm_eps"] = to.config["rms_norm_eps"];
   to.config.erase("rms_norm_eps");
+  const auto layers = to.config["num_hidden_layers"].get<std::size_t>();
   Json kinds = Json::array();
   std::uint64_t heads = 0;  // 0 for layers of convolutions
-  for (const std::uint64_t count : to.keys.integers(kHeads, 0, config_limits::kHeads)) {
+  for (const std::uint64_t count : to.keys.integers(kHeads, 0, config_limits::kHeads, layers)) {
     kinds.push_back(count == 0 ? "conv" : "full_attention");
     if (heads != 0 && count != 0 && count != heads)
       to.keys.fail(kHeads, "the same number for every layer of attention", ErrorKind::unsupported);
@@ -45,7 +46,7 @@ inline void finish_gguf_lfm2_moe(GgufConversion& to) {
   to.config["routed_scaling_factor"] = to.keys.number_or("expert_weights_scale", 0.0, 1e6, 1.0);
   bool has_bias = false;
   bool has_conv_bias = false;
-  for (std::size_t layer = 0; layer < to.config["num_hidden_layers"].get<std::size_t>(); ++layer) {
+  for (std::size_t layer = 0; layer < layers; ++layer) {
     has_bias = has_bias || to.has_tensor(to.block(layer, "exp_probs_b.bias"));
     has_conv_bias = has_conv_bias || to.has_tensor(to.block(layer, "shortconv.conv.bias"));
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// GGUF files of "qwen3next" and "qwen35moe". Zero-centred norms are stored plus one, A_log as -exp of it; value heads of
-// the latter lie one for each key head in turn.
+// GGUF files of "qwen3next" and "qwen35moe". Zero-centred norms are stored plus one, A_log as -exp of it; value heads
+// of the latter lie one for each key head in turn.
 #pragma once
 
 #include <array>
@@ -24,11 +24,7 @@ inline constexpr std::array kGgufQwenNextKeys = std::to_array<GgufKey>({
 });
 
 inline void finish_gguf_qwen_next(GgufConversion& to) {
-  const std::uint64_t head_dim = to.keys.integer("attention.key_length", 2, config_limits::kHeadDim);
-  const std::uint64_t rotated = to.keys.integer_or("rope.dimension_count", 2, head_dim, head_dim);
-  convert_heads(to, rotated);
-  to.config["rope_parameters"]["partial_rotary_factor"] =
-      static_cast<double>(rotated) / static_cast<double>(head_dim);
+  convert_partly_rotated_heads(to);
   static_cast<void>(to.keys.has("rope.dimension_sections"));  // of the positions of pictures
 
   const std::uint64_t heads = to.config["linear_num_value_heads"].get<std::uint64_t>();
