@@ -67,7 +67,7 @@ TEST(RecurrentStateLayout, HasThePagesItForetells) {
   EXPECT_THAT(RecurrentStateLayout::pages(8 * kChunk - 1), testing::ElementsAre(2, 2));
   EXPECT_THAT(RecurrentStateLayout::pages(8 * kChunk), testing::ElementsAre(3, 2));
   EXPECT_THAT(RecurrentStateLayout::pages(64 * kChunk), testing::ElementsAre(5, 2));
-  EXPECT_THAT(RecurrentStateLayout::pages(1U << 20U), testing::ElementsAre(10, 2));
+  EXPECT_THAT(RecurrentStateLayout::pages(1U << 20U), testing::ElementsAre(11, 2));
 }
 
 TEST(RecurrentStateLayout, GoesBackAsFarAsItSays) {
@@ -131,7 +131,7 @@ TEST(RecurrentStateLayout, GoesBackBeforeAPassThatFailed) {
       if (c < failed.last_border()) failed.for_each_border(c + 1, [](float* border) { *border = -1.0F; });
     }
     const std::size_t at = RecurrentStateLayout::rewind_position(state, 1100);
-    EXPECT_EQ(at == 1100U, rows <= kChunk) << rows;
+    EXPECT_EQ(at == 1100U, rows <= 40) << rows;  // until then, no page of the last chunks is used again
     RecurrentStateLayout::truncate(state, at);
     CountingLayer::expect_state(state, at);
   }

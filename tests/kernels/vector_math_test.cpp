@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -195,6 +197,38 @@ TEST(ConvolveSiluRowPerIsa, SumsItsTapsAndMayOverwriteTheLast) {
             << to_string(isa) << ", n " << n << ", taps " << taps;
       }
     }
+  }
+}
+
+TEST(ConvolveGateRowPerIsa, SumsItsTapsAndABiasAndMultipliesByTheGate) {
+  const Isa isa = default_isa();
+  for (const std::size_t n : sizes()) {
+    const PageEnd<float> x(n);
+    const PageEnd<float> bias(n);
+    const PageEnd<float> gate(n);
+    const PageEnd<float> y(n);
+    std::vector<float> weight(2 * n);
+    fill_random(std::span(weight), n);
+    for (const auto& [values, seed] : {std::pair(x.span(), n + 1), {bias.span(), n + 2}, {gate.span(), n + 3}})
+      fill_random(values, seed);
+    const std::vector<const float*> rows(2, x.span().data());
+    for (const bool has_bias : {false, true}) {
+      kernels::convolve_gate_row(isa, rows.data(), 2, weight.data(), n, has_bias ? bias.span().data() : nullptr,
+                                 gate.span().data(), y.span());
+      for (std::size_t i = 0; i < n; ++i) {
+        const auto at = [&](std::span<const float> values) { return static_cast<double>(values[i]); };
+        const double first = static_cast<double>(weight[i]) * at(x.span());
+        const double second = static_cast<double>(weight[n + i]) * at(x.span());
+        const double start = has_bias ? at(bias.span()) : 0.0;
+        ASSERT_NEAR(at(y.span()), at(gate.span()) * (start + first + second),
+                    5 * kRoundOff * std::abs(at(gate.span())) * (std::abs(start) + std::abs(first) + std::abs(second)))
+            << to_string(isa) << ", n " << n;
+      }
+    }
+    const std::vector<float> before(y.span().begin(), y.span().end());
+    kernels::multiply_inplace(isa, x.span(), y.span());
+    for (std::size_t i = 0; i < n; ++i)
+      ASSERT_EQ(y.span()[i], before[i] * x.span()[i]) << to_string(isa) << ", n " << n;
   }
 }
 

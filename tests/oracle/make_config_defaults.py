@@ -41,6 +41,7 @@ FAMILIES = [
     "granitemoe",
     "hy_v3",
     "laguna",
+    "lfm2_moe",
     "llama",
     "llama4_text",
     "mellum",

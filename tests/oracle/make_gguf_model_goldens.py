@@ -29,7 +29,7 @@ ARCHITECTURES = {"llama": "llama", "mistral": "llama", "mixtral": "llama", "qwen
                  "olmoe": "olmoe", "gpt_oss": "gpt-oss", "deepseek_v2": "deepseek2", "deepseek_v3": "deepseek2",
                  "kimi_k2": "deepseek2", "glm4_moe": "glm4moe", "glm4_moe_lite": "deepseek2", "gemma4_text": "gemma4",
                  "minimax_m2": "minimax-m2", "ernie4_5_moe": "ernie4_5-moe", "dots1": "dots1", "hy_v3": "hy_v3",
-                 "deepseek_v32": "deepseek32", "glm_moe_dsa": "glm-dsa"}
+                 "deepseek_v32": "deepseek32", "glm_moe_dsa": "glm-dsa", "lfm2_moe": "lfm2moe"}
 LATENT = ("deepseek2", "deepseek32", "glm-dsa")
 # The package has no list of their tensors: names of the same parts of another architecture.
 NAMED_AS = {"hy_v3": "exaone-moe", "deepseek32": "glm-dsa"}
@@ -43,7 +43,9 @@ FILES = {
     "gemma4_text": {}, "glm4_moe": {}, "glm4_moe_qk_norm": {}, "glm4_moe_lite": {}, "minimax_m2": {}, "ernie4_5_moe": {},
     "dots1": {}, "hy_v3": {}, "hy_v3_biases": {}, "deepseek_v32": {}, "glm_moe_dsa": {},
     "qwen3_next": {}, "qwen3_next_unsplit": {"split": False}, "qwen3_5_moe": {"drafts": True}, "qwen3_5_moe_text": {},
+    "lfm2_moe": {},
 }
+TIED = ("lfm2_moe",)                                              # families whose heads are tied unless they say otherwise
 EXPERT = re.compile(r"(.*\.experts)\.(\d+)\.(.*)\.weight")
 
 
@@ -259,8 +261,14 @@ def write_keys(writer, arch, config, rope, split, drafts):
     if "intermediate_size" in config:
         writer.add_feed_forward_length(config["intermediate_size"])
     writer.add_head_count(heads)
-    writer.add_head_count_kv(1 if arch in LATENT and split else config.get("num_key_value_heads") or heads)
-    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
+    kv_heads = 1 if arch in LATENT and split else config.get("num_key_value_heads") or heads
+    if arch == "lfm2moe":
+        kv_heads = [0 if kind == "conv" else kv_heads for kind in config["layer_types"]]
+        writer.add_shortconv_l_cache(config["conv_L_cache"])
+        writer.add_leading_dense_block_count(config["num_dense_layers"])
+        writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
+    writer.add_head_count_kv(kv_heads)
+    writer.add_layer_norm_rms_eps(config.get("rms_norm_eps") or config["norm_eps"])
     writer.add_rope_freq_base(rope["rope_theta"])
     if rope["rope_type"] in ("linear", "yarn"):
         writer.add_rope_scaling_type(gguf.RopeScalingType(rope["rope_type"]))
@@ -298,7 +306,7 @@ def write_keys(writer, arch, config, rope, split, drafts):
         writer.add_rope_dimension_count(int(config["head_dim"] * share))
         if arch == "qwen35moe":
             writer.add_rope_dimension_sections([*rope.get("mrope_section", [11, 11, 10]), 0])
-    if arch in ("qwen2moe", "qwen3moe", "qwen3next", "qwen35moe", *LATENT):
+    if arch in ("qwen2moe", "qwen3moe", "qwen3next", "qwen35moe", "lfm2moe", *LATENT):
         writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
     if arch in ("qwen2moe", "qwen3next", "qwen35moe"):
         writer.add_expert_shared_feed_forward_length(config["shared_expert_intermediate_size"])
@@ -390,14 +398,21 @@ def main():
         if rope["rope_type"] == "llama3":
             tensors["rope_freqs.weight"] = llama3_factors(rope, config.get("head_dim") or config["hidden_size"] // heads)
         for name, tensor in tensors.items():
-            if name == "lm_head.weight" and config.get("tie_word_embeddings") or name.startswith(dropped):
+            if name == "lm_head.weight" and config.get("tie_word_embeddings", config["model_type"] in TIED) or \
+                    name.startswith(dropped):
                 continue
             if arch == "llama" and re.search(r"\.[qk]_proj\.(weight|bias)$", name):
                 tensor = permute(tensor, heads if ".q_proj" in name else kv_heads)
+            if name.endswith("expert_bias"):
+                name += ".bias"
+            if name.endswith("conv.conv.weight"):
+                tensor = tensor.squeeze(1).float()
             if name.endswith("e_score_correction_bias"):
                 name += ".bias"  # as the converter spells it
                 name = name.replace("e_score_correction_bias.bias", "e_score_correction.bias")
-            new = name if name.startswith(("rope_freqs", "blk.")) else names.get_name(name, try_suffixes=(".weight", ".bias"))
+            suffixes = {"try_suffixes": (".weight", ".bias")}
+            new = name if name.startswith(("rope_freqs", "blk.")) else (
+                names.get_name(name, **suffixes) or names.get_name(name.removeprefix("model."), **suffixes))
             assert new, name
             tensor = tensor.contiguous()
             if new.endswith("ffn_gate_inp_shexp.weight"):

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include <trine/attention/attention.hpp>
+#include <trine/attention/convolution_window.hpp>
 #include <trine/cache/recurrent_state_layout.hpp>
 #include <trine/kernels/gemm.hpp>
 #include <trine/kernels/online_softmax.hpp>
@@ -260,51 +261,17 @@ class GatedDeltaNet : public Attention {
   // The rows of a slice become those of its convolution, normalised if they are queries or keys; they are kept as they
   // were for the convolutions to come.   before: memory for [taps - 1, width]
   void convolve(Isa isa, const Inputs& inputs, const Pass& pass, const Slice& slice, float* before) const {
-    const std::size_t past = shape_.taps - 1;
-    const std::size_t begin = pass.slice.position;
-    const std::size_t rows = pass.slice.rows;
-    const auto stored = [&](std::size_t row) {
-      return inputs.qkv.row(pass.slice.first_row + row).data() + slice.column;
-    };
-    for (std::size_t t = 0; t < past; ++t) copy_past(pass, slice, t, before + t * slice.width);
-    // Row `row` of the pass, or one of those before it: begin - past is row -past.
-    const auto row_at = [&](std::size_t position) -> const float* {
-      return position >= begin + past ? stored(position - begin - past) : before + (position - begin) * slice.width;
-    };
-    for (std::size_t row = 0; row < rows; ++row) {
-      const std::size_t chunk = (begin + row) / kChunk;
-      if (pass.pages.keeps(chunk))
-        std::copy_n(stored(row), slice.width,
-                    pass.pages.chunk(chunk) + (begin + row) % kChunk * shape_.channels() + slice.channel);
-    }
-    for (std::size_t border = pass.pages.first_chunk() + 1; border <= pass.pages.last_border(); ++border)
-      pass.pages.for_each_border(border, [&](float* values) {
-        for (std::size_t t = 0; t < past; ++t)
-          std::copy_n(row_at(border * kChunk + t), slice.width, values + t * shape_.channels() + slice.channel);
-      });
+    float* const first = inputs.qkv.row(pass.slice.first_row).data() + slice.column;
+    const ConvolutionWindow window(pass.pages, pass.slice.position, pass.slice.rows, shape_.channels(), shape_.taps - 1,
+                                   {first, inputs.qkv.extent(1), slice.channel, slice.width}, before);
+    window.keep();
+    const float scale = slice.kind == Slice::Kind::query ? 1.0F / std::sqrt(static_cast<float>(shape_.key_dim)) : 1.0F;
     std::array<const float*, kMaxTaps> taps{};
-    for (std::size_t row = rows; row-- > 0;) {  // downwards: a row needs those before it
-      for (std::size_t t = 0; t < shape_.taps; ++t) taps[t] = row_at(begin + row + t);
-      const std::span<float> y(stored(row), slice.width);
+    for (std::size_t row = pass.slice.rows; row-- > 0;) {  // downwards: a row needs those before it
+      for (std::size_t t = 0; t < shape_.taps; ++t) taps[t] = window[row + t];
+      const std::span<float> y(first + row * inputs.qkv.extent(1), slice.width);
       kernels::convolve_silu_row(isa, taps.data(), shape_.taps, filters_.data() + slice.channel, shape_.channels(), y);
-      if (slice.kind == Slice::Kind::value) continue;
-      const float scale =
-          slice.kind == Slice::Kind::query ? 1.0F / std::sqrt(static_cast<float>(shape_.key_dim)) : 1.0F;
-      kernels::l2_normalize_row(isa, y, kNormEpsilon, scale);
-    }
-  }
-
-  // Row t of the taps - 1 rows before the pass.
-  void copy_past(const Pass& pass, const Slice& slice, std::size_t t, float* to) const {
-    const std::size_t chunk = pass.pages.first_chunk();
-    const std::size_t row = pass.slice.position % kChunk + t;  // counted from `taps - 1` before the chunk
-    const std::size_t past = shape_.taps - 1;
-    if (row >= past) {
-      std::copy_n(pass.pages.chunk(chunk) + (row - past) * shape_.channels() + slice.channel, slice.width, to);
-    } else if (const float* border = pass.pages.border(chunk); border != nullptr) {
-      std::copy_n(border + row * shape_.channels() + slice.channel, slice.width, to);
-    } else {
-      std::fill_n(to, slice.width, 0.0F);
+      if (slice.kind != Slice::Kind::value) kernels::l2_normalize_row(isa, y, kNormEpsilon, scale);
     }
   }
 

@@ -25,6 +25,13 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// The names of what some checkpoints call otherwise.
+struct GroupedQueryNames {
+  std::string_view output = "o_proj";
+  std::string_view query_norm = "q_norm";
+  std::string_view key_norm = "k_norm";
+};
+
 /// Scores of later queries are larger, so that long contexts do not flatten the softmax: those of query n are
 /// multiplied by 1 + scale ln(1 + floor((n + offset) / length)). Nakanishi 2025, arXiv:2501.19399.
 struct QueryTemperature {
@@ -63,7 +70,8 @@ struct GroupedQueryOptions {
   std::optional<float> clip_qkv = std::nullopt;                 ///< clamps q, k and v to [-clip, clip]
   bool sinks = false;                     ///< a learned logit per head takes part in the softmax and is dropped
   std::string_view sinks_name = "sinks";  ///< of their tensor
-  bool permuted_rows = false;  ///< of q_proj and k_proj, by a conversion to interleaved pairs: adapters do not fit
+  bool permuted_rows = false;    ///< of q_proj and k_proj, by a conversion to interleaved pairs: adapters do not fit
+  GroupedQueryNames names = {};  ///< of tensors
 };
 
 /// q, k, v = x W_q, x W_k, x W_v, head group after head group; q and k rotated by the pattern's
@@ -90,7 +98,7 @@ class GroupedQueryAttention : public Attention {
            count_heads(&HeadGroup::num_heads) * head_dim * (in_q_proj(options) ? 2 : 1), options.qkv_bias),
         k_(scope.permuted(options.permuted_rows) / "k_proj", hidden, count_heads(&HeadGroup::num_kv_heads) * head_dim,
            options.qkv_bias),
-        o_(scope / "o_proj", count_heads(&HeadGroup::num_heads) * value_dim_, hidden, options.o_bias),
+        o_(scope / options.names.output, count_heads(&HeadGroup::num_heads) * value_dim_, hidden, options.o_bias),
         gated_rows_(in_q_proj(options)),
         scale_(options.scale.value_or(1.0F / std::sqrt(static_cast<float>(head_dim)))),
         v_scale_(options.v_scale),
@@ -108,8 +116,10 @@ class GroupedQueryAttention : public Attention {
       rotated_norm_.emplace(RmsNorm::without_gain(head_dim, options.norm_epsilon));
     } else if (options.qk_norm != Norm::none) {
       const bool whole = options.qk_norm == Norm::whole_vector;
-      q_norm_.emplace(scope / "q_norm", whole ? heads * head_dim : head_dim, options.norm_epsilon, options.norm_stored);
-      k_norm_.emplace(scope / "k_norm", whole ? k_.out() : head_dim, options.norm_epsilon, options.norm_stored);
+      q_norm_.emplace(scope / options.names.query_norm, whole ? heads * head_dim : head_dim, options.norm_epsilon,
+                      options.norm_stored);
+      k_norm_.emplace(scope / options.names.key_norm, whole ? k_.out() : head_dim, options.norm_epsilon,
+                      options.norm_stored);
     }
     if (options.sinks) sinks_ = scope.read_f32(options.sinks_name, heads);
   }

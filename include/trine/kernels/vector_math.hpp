@@ -39,6 +39,13 @@ TRINE_DECL void sigmoid_multiply(Isa isa, std::span<const float> gate, std::span
 TRINE_DECL void convolve_silu_row(Isa isa, const float* const* x, std::size_t taps, const float* weight, std::size_t ld,
                                   std::span<float> y) noexcept;
 
+/// y[i] = gate[i] (sum_t weight[t, i] x_t[i] + bias[i]), the same with a gate; bias: [channels] or null
+TRINE_DECL void convolve_gate_row(Isa isa, const float* const* x, std::size_t taps, const float* weight, std::size_t ld,
+                                  const float* bias, const float* gate, std::span<float> y) noexcept;
+
+/// y[i] *= x[i]
+TRINE_DECL void multiply_inplace(Isa isa, std::span<const float> x, std::span<float> y) noexcept;
+
 /// y[i] += x[i]
 TRINE_DECL void add_inplace(Isa isa, std::span<const float> x, std::span<float> y) noexcept;
 

@@ -39,6 +39,7 @@ struct CombineWeights {
   float least_sum = 0.0F;     ///< a smaller sum counts as this one
   bool softmax = false;       ///< first of all: affinities are logits; take their softmax over the chosen experts
   bool sigmoid = false;       ///< the same with the sigmoid of each
+  float epsilon = 0.0F;       ///< added to the sum of `normalize`
 };
 
 /// Restricts the choice to the best groups of experts (arXiv:2405.04434).
@@ -159,7 +160,7 @@ class TopKRouter : public Router {
     for (std::size_t i = 0; i < count; ++i) weight[i] = p[chosen[i]];
     if (combine_.softmax) routing::softmax(weight.first(count));
     if (combine_.sigmoid) routing::sigmoid(weight.first(count));
-    if (combine_.normalize) routing::normalize(weight.first(count), combine_.least_sum);
+    if (combine_.normalize) routing::normalize(weight.first(count), combine_.least_sum, combine_.epsilon);
     for (std::size_t i = 0; i < count; ++i) {
       weight[i] *= combine_.routed_scale;
       if (expert_scale_) weight[i] *= expert_scale_->view()[chosen[i]];

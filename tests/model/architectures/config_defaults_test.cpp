@@ -32,6 +32,7 @@
 #include <trine/model/architectures/granite_moe.hpp>
 #include <trine/model/architectures/hunyuan.hpp>
 #include <trine/model/architectures/laguna.hpp>
+#include <trine/model/architectures/lfm2_moe.hpp>
 #include <trine/model/architectures/llama.hpp>
 #include <trine/model/architectures/llama4.hpp>
 #include <trine/model/architectures/mellum.hpp>
@@ -70,6 +71,7 @@ const std::map<std::string, std::string_view> kDefaults = {
     {"hy_v3", kHyV3Defaults},
     {"kimi_k2", kDeepseekV3Defaults},
     {"laguna", kLagunaDefaults},
+    {"lfm2_moe", kLfm2MoeDefaults},
     {"llama", kLlamaDefaults},
     {"llama4_text", kLlama4Defaults},
     {"mellum", kMellumDefaults},

@@ -81,7 +81,8 @@ INSTANTIATE_TEST_SUITE_P(All, GgufConfigOf,
                                          "mistral_sliding_window", "mixtral", "qwen2", "qwen3_bias", "qwen2_moe",
                                          "qwen3_moe", "olmoe_clip_qkv", "deepseek_v2_lite", "deepseek_v2_group_limited",
                                          "deepseek_v3_yarn_groups", "gpt_oss_bf16", "glm4_moe", "glm4_moe_qk_norm",
-                                         "glm4_moe_lite", "minimax_m2", "ernie4_5_moe", "dots1", "hy_v3"),
+                                         "glm4_moe_lite", "minimax_m2", "ernie4_5_moe", "dots1", "hy_v3", "qwen3_next",
+                                         "lfm2_moe"),
                          [](const auto& one) { return std::string(one.param); });
 
 // ---- by hand
@@ -149,6 +150,10 @@ TEST(GgufConfig, RefusesByName) {
       "qwen3moe", [](W&) {}, "qwen3moe.expert_count: expected");
   refuses(
       "deepseek2", [](W&) {}, "deepseek2.expert_feed_forward_length: expected");
+  refuses(
+      "qwen35moe", [](W&) {}, "qwen35moe.expert_count: expected");
+  refuses(
+      "lfm2moe", [](W&) {}, "lfm2moe.expert_feed_forward_length: expected");
   refuses(
       "glm4moe", [](W&) {}, "glm4moe.expert_feed_forward_length: expected");
   refuses(

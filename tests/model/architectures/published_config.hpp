@@ -57,6 +57,12 @@ namespace trine::test {
     config.update(
         Json::parse(R"({"attn_output_gate": true, "mamba_ssm_dtype": "float32", "mtp_num_hidden_layers": 1})"));
   }
+  if (family == "lfm2_moe") {
+    for (const char* key : {"rms_norm_eps", "hidden_act"}) config.erase(key);
+    config.update(Json::parse(R"({"num_experts": 8, "num_experts_per_tok": 2, "norm_topk_prob": true,
+    "moe_intermediate_size": 16, "layer_types": ["conv", "full_attention"], "conv_L_cache": 3, "conv_bias": false,
+    "num_dense_layers": 1, "use_expert_bias": true, "routed_scaling_factor": 1.0, "norm_eps": 1e-5})"));
+  }
   if (family == "gpt_oss")
     config.update(Json::parse(R"({"num_local_experts": 4, "num_experts_per_tok": 2, "experts_per_token": 2,
     "sliding_window": 8, "layer_types": ["sliding_attention", "full_attention"], "swiglu_limit": 7.0, "head_dim": 8,

@@ -7,8 +7,8 @@ import torch
 from .checks import (BF16_BIAS, NO_BIAS, NO_GROUPS, OTHER_GROUP_SCORE, ZERO_MASK, config, identity, module, no_rope_scaling,
                      no_sinks, ones, rope, rope_of, set_attributes, set_eps, symmetric_clamp, tensors, zero)
 from .configs import (absent, afmoe, deepseek_v2, deepseek_v3, deepseek_v32, dots1, ernie4_5_moe, gemma4, gemma4_text, glm4_moe,
-                      glm4_moe_lite, glm_moe_dsa, gpt_oss, granitemoe, hy_v3, laguna, llama, llama4_text, mellum, mimo_v2_flash,
-                      minimax_m2, mistral, mixtral, olmoe, qwen2, qwen2_moe, qwen3, qwen3_5_moe, qwen3_5_moe_text, qwen3_moe,
+                      glm4_moe_lite, glm_moe_dsa, gpt_oss, granitemoe, hy_v3, laguna, lfm2_moe, llama, llama4_text, mellum,
+                      mimo_v2_flash, minimax_m2, mistral, mixtral, olmoe, qwen2, qwen2_moe, qwen3, qwen3_5_moe, qwen3_5_moe_text, qwen3_moe,
                       qwen3_next, solar_open)
 
 
@@ -49,6 +49,7 @@ QKV_BIAS = {f"{x} bias": zero(rf"{x}_proj\.bias") for x in "qv"} | {
     "k bias": zero(r"k_proj\.bias")}                          # without a rotation it would shift all scores of a query alike
 SMALL = {r"embed_tokens": 0.002}                              # so that the eps of the first norms matters
 HEAD_NORM = {"q norm gain": tensors(r"q_norm", lambda t: t * 0 + 1), "k norm gain": tensors(r"k_norm", lambda t: t * 0 + 1)}
+CONV = tensors(r"conv\.conv\.weight", lambda t: t * (torch.arange(t.shape[-1]) == t.shape[-1] - 1))
 DELTA = {                                                     # the parts of a layer of Gated DeltaNet
     "convolution": tensors(r"conv1d", lambda t: t * (torch.arange(t.shape[-1]) == t.shape[-1] - 1)),
     "decay": tensors(r"A_log", lambda t: t + 4), "slow decay": tensors(r"A_log", lambda t: t - 20),
@@ -527,6 +528,30 @@ CASES = {
         "every key absent that has a default of a small size: 8 experts of a token",
         {"eps": config(rms_norm_eps=1e-4), "rope_theta": config(rope_theta=100.0), "k": config(num_experts_per_tok=7),
          "partial rotation": config(partial_rotary_factor=0.5)}, scheme="bf16", tokens=16, scale={r"embed_tokens": 0.01, r"mlp\.gate\.": 0.2}),
+
+    "lfm2_moe": Case(
+        lfm2_moe(), "gated short convolutions over several chunks, attention in one layer, a dense layer, sigmoid routing with a "
+        "bias of the choice, tied head",
+        {"convolution": CONV, "expert_bias": NO_BIAS, "renormalisation": config(norm_topk_prob=False),
+         "q norm gain": tensors(r"q_layernorm", torch.ones_like), "k norm gain": tensors(r"k_layernorm", torch.ones_like),
+         "eps": config(norm_eps=1e-2)}, scheme="bf16", tokens=70, bias=(0.0, 0.2)),
+    "lfm2_moe_biases": Case(
+        lfm2_moe(conv_bias=True, conv_L_cache=4, num_dense_layers=0, tie_word_embeddings=False, use_expert_bias=False,
+                 norm_topk_prob=False, routed_scaling_factor=1.5, num_attention_heads=3, num_key_value_heads=1),
+        "biases of the convolution and its projections, four taps, no dense layer, separate head, no bias of the choice, no "
+        "renormalisation, routed_scaling_factor; fused experts and config.json of transformers v5",
+        {"convolution": CONV, "conv bias": zero(r"conv\.conv\.bias"), "in_proj bias": zero(r"in_proj\.bias"),
+         "out_proj bias": zero(r"conv\.out_proj\.bias"), "no renormalisation": config(norm_topk_prob=True),
+         "routed_scaling_factor": config(routed_scaling_factor=1.0)}, scheme="f16", fused=True, v5=True, tokens=40),
+    "lfm2_moe_defaults": Case(
+        lfm2_moe(num_attention_heads=8, hidden_size=32, num_experts=8, num_hidden_layers=4, vocab_size=32,
+                 layer_types=["conv", "full_attention", "conv", "conv"], **absent(
+            "num_key_value_heads", "conv_L_cache", "conv_bias", "num_dense_layers", "num_experts_per_tok", "use_expert_bias",
+            "norm_topk_prob", "routed_scaling_factor", "max_position_embeddings", "norm_eps", "rope_theta")),
+        "every key absent that has a default of a small size: 8 key heads, three taps, two dense layers, 4 experts of a token, "
+        "renormalisation, theta 1e6, tied head",
+        {"rope_theta": config(rope_theta=100.0), "k": config(num_experts_per_tok=3), "eps": config(norm_eps=1e-2),
+         "expert_bias": NO_BIAS, "renormalisation": config(norm_topk_prob=False)}, scheme="bf16", bias=(0.0, 0.2), tokens=24),
 
     "olmoe": Case(olmoe(), "norm over the whole query and key vectors, no renormalisation", {
         **HEAD_NORM, "no renormalisation": config(norm_topk_prob=True)}, scheme="f16"),

@@ -243,6 +243,17 @@ def gpt_oss(**changes):
         "use_cache": True}, changes)
 
 
+def lfm2_moe(**changes):
+    return merged({
+        "architectures": ["Lfm2MoeForCausalLM"], "model_type": "lfm2_moe", "vocab_size": 40, "hidden_size": 24,
+        "intermediate_size": 20, "moe_intermediate_size": 8, "num_hidden_layers": 3,
+        "layer_types": ["conv", "full_attention", "conv"], "num_attention_heads": 4, "num_key_value_heads": 2,
+        "conv_L_cache": 3, "conv_bias": False, "num_dense_layers": 1, "num_experts": 6, "num_experts_per_tok": 2,
+        "use_expert_bias": True, "norm_topk_prob": True, "routed_scaling_factor": 1.0, "max_position_embeddings": 256,
+        "norm_eps": 1e-5, "rope_theta": 1000000.0, "initializer_range": 0.02, "bos_token_id": 1, "eos_token_id": 7,
+        "pad_token_id": 0, "dtype": "bfloat16", "use_cache": True}, changes)
+
+
 def dense(model_type, architecture, **changes):
     return merged({
         "architectures": [architecture], "model_type": model_type, "vocab_size": 64, "hidden_size": 32,

@@ -17,7 +17,7 @@ transformers.utils.logging.disable_progress_bar()
 warnings.filterwarnings("ignore", "Initializing zero-element tensors")
 EAGER = dict(attn_implementation="eager", experts_implementation="eager")
 # What the best experts are chosen by, besides a bias; elsewhere by a softmax.
-SIGMOID = {"afmoe", "deepseek_v3", "deepseek_v32", "dots1", "glm4_moe", "glm4_moe_lite", "glm_moe_dsa", "hy_v3", "laguna",
+SIGMOID = {"afmoe", "deepseek_v3", "deepseek_v32", "dots1", "glm4_moe", "glm4_moe_lite", "glm_moe_dsa", "hy_v3", "laguna", "lfm2_moe",
            "mimo_v2_flash", "minimax_m2", "solar_open"}
 LOGITS = {"gpt_oss", "granitemoe", "llama4_text", "llama4", "gemma4", "gemma4_text"}  # of Gemma 4 they are probabilities
 
@@ -125,7 +125,7 @@ def ask(model, tokens):
             for name, t in [*model.named_buffers(), *model.named_parameters()]
             if name.endswith(("e_score_correction_bias", "expert_bias"))}
     for name, module in model.named_modules():
-        if found := re.search(r"layers\.(\d+)\.(mlp\.gate|mlp\.router|router|(block_sparse_moe|feed_forward)\.router)$", name):
+        if found := re.search(r"layers\.(\d+)\.(mlp\.gate|mlp\.router|router|(block_sparse_moe|feed_forward)\.(router|gate))$", name):
             handles.append(module.register_forward_hook(lambda m, args, out, i=int(found[1]): routers.update(
                 {i: routing(model.config.model_type, m, bias.get(i), out)})))
     logits = model(torch.tensor([tokens]), use_cache=False).logits[0]

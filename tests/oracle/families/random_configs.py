@@ -85,12 +85,14 @@ def whole(value):
     return value is not None
 
 
-def common(draw):
+def common(draw, eps="rms_norm_eps"):
     draw("num_hidden_layers", (1, 2, 2, 3, 4), SIZE)
     draw("vocab_size", range(40, 97), SIZE)
     draw("max_position_embeddings", (64, 100, 128, 256, 4096), 0.7)
-    draw("rms_norm_eps", (1e-6, 1e-5, 3e-5, 1e-4, 1e-3))
+    draw(eps, (1e-6, 1e-5, 3e-5, 1e-4, 1e-3))
     draw("tie_word_embeddings", (False, False, True))
+    if "hidden_act" not in draw.fields:
+        return
     draw("hidden_act", ("silu", "silu", "swish"))
     if draw.chance(0.02):
         draw.refusable("hidden_act", draw.some(("gelu", "relu")))
@@ -529,6 +531,21 @@ def gpt_oss(draw):
         draw.config["initial_context_length"] = 4096
 
 
+def lfm2_moe(draw):
+    common(draw, eps="norm_eps")
+    rotary(draw, heads(draw, "never"))
+    experts(draw, "num_experts", 10)
+    draw.config["layer_types"] = [draw.some(("conv", "conv", "full_attention")) for _ in range(layers(draw))]
+    draw("conv_L_cache", (1, 2, 3, 4, 5))
+    draw("conv_bias", (True, False))
+    draw("num_dense_layers", range(0, layers(draw) + 1))
+    draw("intermediate_size", (8, 20, 24), SIZE)
+    draw("moe_intermediate_size", (4, 8, 12), SIZE)
+    draw("use_expert_bias", (True, False))
+    draw("norm_topk_prob", (True, False))
+    draw("routed_scaling_factor", (1.0, 1.5, 16.0))
+
+
 def gemma4_text(draw):
     common(draw)
     draw.config.pop("hidden_act", None)
@@ -768,6 +785,7 @@ FAMILIES = {
     "granitemoe": granitemoe,
     "llama4_text": llama4_text,
     "mimo_v2_flash": mimo_v2_flash,
+    "lfm2_moe": lfm2_moe,
     "llama": llama,
     "mistral": mistral,
     "qwen2": qwen2,

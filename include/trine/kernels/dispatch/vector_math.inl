@@ -41,6 +41,15 @@ TRINE_DECL void convolve_silu_row(Isa isa, const float* const* x, std::size_t ta
   TRINE_DISPATCH(isa, convolve_silu_row(x, taps, weight, ld, y.size(), y.data()));
 }
 
+TRINE_DECL void convolve_gate_row(Isa isa, const float* const* x, std::size_t taps, const float* weight, std::size_t ld,
+                                  const float* bias, const float* gate, std::span<float> y) noexcept {
+  TRINE_DISPATCH(isa, convolve_gate_row(x, taps, weight, ld, bias, gate, y.size(), y.data()));
+}
+
+TRINE_DECL void multiply_inplace(Isa isa, std::span<const float> x, std::span<float> y) noexcept {
+  TRINE_DISPATCH(isa, multiply_inplace(x.data(), x.size(), y.data()));
+}
+
 TRINE_DECL void add_inplace(Isa isa, std::span<const float> x, std::span<float> y) noexcept {
   TRINE_DISPATCH(isa, add_inplace(x.data(), x.size(), y.data()));
 }

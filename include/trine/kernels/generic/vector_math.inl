@@ -79,20 +79,41 @@ inline void sigmoid_multiply(const float* gate, std::size_t n, float* y) noexcep
   if (i < n) gated(Vec::load_part(y + i, n - i), Vec::load_part(gate + i, n - i)).store_part(y + i, n - i);
 }
 
+// Lane i: start + sum_t weight[t, i] x_t[i].
+template <class Load>
+TRINE_INLINE Vec convolve(const float* const* x, std::size_t taps, const float* weight, std::size_t ld, std::size_t i,
+                          Vec start, const Load& load) {
+  for (std::size_t t = 0; t < taps; ++t) start = fma(load(weight + t * ld + i), load(x[t] + i), start);
+  return start;
+}
+
 /// y[i] = silu(sum_t weight[t, i] x_t[i])
 inline void convolve_silu_row(const float* const* x, std::size_t taps, const float* weight, std::size_t ld,
                               std::size_t n, float* y) noexcept {
   std::size_t i = 0;
-  for (; i + Vec::lanes <= n; i += Vec::lanes) {
-    Vec sum = Vec::zero();
-    for (std::size_t t = 0; t < taps; ++t) sum = fma(Vec::load(weight + t * ld + i), Vec::load(x[t] + i), sum);
-    silu(sum).store(y + i);
-  }
-  if (i == n) return;
-  Vec sum = Vec::zero();
-  for (std::size_t t = 0; t < taps; ++t)
-    sum = fma(Vec::load_part(weight + t * ld + i, n - i), Vec::load_part(x[t] + i, n - i), sum);
-  silu(sum).store_part(y + i, n - i);
+  const auto whole = [](const float* p) { return Vec::load(p); };
+  for (; i + Vec::lanes <= n; i += Vec::lanes) silu(convolve(x, taps, weight, ld, i, Vec::zero(), whole)).store(y + i);
+  const auto part = [&](const float* p) { return Vec::load_part(p, n - i); };
+  if (i < n) silu(convolve(x, taps, weight, ld, i, Vec::zero(), part)).store_part(y + i, n - i);
+}
+
+/// y[i] = gate[i] (sum_t weight[t, i] x_t[i] + bias[i])
+inline void convolve_gate_row(const float* const* x, std::size_t taps, const float* weight, std::size_t ld,
+                              const float* bias, const float* gate, std::size_t n, float* y) noexcept {
+  std::size_t i = 0;
+  const auto row = [&](const auto& load) {
+    const Vec start = bias == nullptr ? Vec::zero() : load(bias + i);
+    return mul(load(gate + i), convolve(x, taps, weight, ld, i, start, load));
+  };
+  for (; i + Vec::lanes <= n; i += Vec::lanes) row([](const float* p) { return Vec::load(p); }).store(y + i);
+  if (i < n) row([&](const float* p) { return Vec::load_part(p, n - i); }).store_part(y + i, n - i);
+}
+
+/// y[i] *= x[i]
+inline void multiply_inplace(const float* x, std::size_t n, float* y) noexcept {
+  std::size_t i = 0;
+  for (; i + Vec::lanes <= n; i += Vec::lanes) mul(Vec::load(y + i), Vec::load(x + i)).store(y + i);
+  if (i < n) mul(Vec::load_part(y + i, n - i), Vec::load_part(x + i, n - i)).store_part(y + i, n - i);
 }
 
 /// y[i] += x[i]

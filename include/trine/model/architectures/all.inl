@@ -14,6 +14,7 @@
 #include <trine/model/architectures/granite_moe.hpp>
 #include <trine/model/architectures/hunyuan.hpp>
 #include <trine/model/architectures/laguna.hpp>
+#include <trine/model/architectures/lfm2_moe.hpp>
 #include <trine/model/architectures/llama.hpp>
 #include <trine/model/architectures/llama4.hpp>
 #include <trine/model/architectures/mellum.hpp>
@@ -62,6 +63,7 @@ TRINE_DECL ArchitectureRegistry all_architectures() {
       {"llama4_text", build_llama4_text},
       {"mellum", build_mellum},
       {"mimo_v2_flash", build_mimo_v2_flash},
+      {"lfm2_moe", build_lfm2_moe},
       {"llama", build_llama},
       {"mistral", build_mistral},
       {"qwen2", build_qwen2},

@@ -47,15 +47,15 @@ class HfConfigReader : public ObjectReader {
     return config;
   }
 
-  /// The fields of HfConfig.
-  [[nodiscard]] HfConfig sizes() {
+  /// The fields of HfConfig.   epsilon: the name of rms_norm_eps
+  [[nodiscard]] HfConfig sizes(std::string_view epsilon = "rms_norm_eps") {
     HfConfig config;
     config.model_type = string("model_type");
     config.vocab_size = integer("vocab_size", 1, config_limits::kVocab);
     config.hidden_size = integer("hidden_size", 1, config_limits::kWidth);
     config.num_hidden_layers = integer("num_hidden_layers", 1, config_limits::kLayers);
     config.max_position_embeddings = integer("max_position_embeddings", 1, config_limits::kPositions);
-    config.rms_norm_eps = static_cast<float>(number("rms_norm_eps", 0.0, 1.0));
+    config.rms_norm_eps = static_cast<float>(number(epsilon, 0.0, 1.0));
     config.tie_word_embeddings = boolean("tie_word_embeddings");
     require_true("is_causal");  // transformers drops the causal mask of any family if it is false
     return config;

@@ -39,6 +39,7 @@ struct NormNames {
   std::string_view feed_forward = "post_attention_layernorm";
   std::string_view post_attention = {};
   std::string_view post_feed_forward = {};
+  std::string_view last = "norm";  // after all layers
 };
 
 /// What some families have besides their layers.
@@ -121,8 +122,8 @@ struct TextPart {
   built.info.max_position_embeddings = config.max_position_embeddings;
   built.transformer = std::make_unique<Transformer>(
       std::move(embedding), std::move(blocks),
-      OutputHead(RmsNorm(model / "norm", hidden, config.rms_norm_eps, options.norm_stored), std::move(head), 1,
-                 options.logits),
+      OutputHead(RmsNorm(model / options.norms.last, hidden, config.rms_norm_eps, options.norm_stored), std::move(head),
+                 1, options.logits),
       config.tie_word_embeddings);
   return built;
 }

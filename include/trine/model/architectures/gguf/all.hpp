@@ -15,6 +15,7 @@
 #include <trine/model/architectures/gguf/glm.hpp>
 #include <trine/model/architectures/gguf/gpt_oss.hpp>
 #include <trine/model/architectures/gguf/hunyuan.hpp>
+#include <trine/model/architectures/gguf/lfm2_moe.hpp>
 #include <trine/model/architectures/gguf/llama.hpp>
 #include <trine/model/architectures/gguf/minimax.hpp>
 #include <trine/model/architectures/gguf/olmoe.hpp>
@@ -37,6 +38,7 @@ inline constexpr std::array kGgufArchitectures = std::to_array<std::span<const G
     {&kGgufErnie, 1},
     {&kGgufDots, 1},
     {&kGgufHunyuan, 1},
+    {&kGgufLfm2Moe, 1},
 });
 
 /// The architecture with this name, or null.

@@ -25,6 +25,7 @@ namespace hf {
 inline constexpr std::array kGgufGlobalNames = std::to_array<GgufName>({
     {"token_embd", "model.embed_tokens"},
     {"output_norm", "model.norm"},
+    {"token_embd_norm", "model.embedding_norm"},  // the last norm of LFM2, whatever its name
     {"output", "lm_head"},
     {"rope_freqs", "", GgufView::dropped},
 });
