@@ -18,7 +18,16 @@ constexpr ProductType kTypes[] = {{"f32", DType::f32},
                                   {"fp8", DType::f8_e4m3},
                                   {"mxfp4", kMxfp4},
                                   {"q8", kQ8},
-                                  {"q4", kQ4}};
+                                  {"q4", kQ4},
+                                  {"Q8_0", kQ8_0},
+                                  {"Q4_0", kQ4_0},
+                                  {"IQ4_NL", kIq4Nl},
+                                  {"MXFP4", kGgmlMxfp4},
+                                  {"Q3_K", kQ3_K},
+                                  {"Q4_K", kQ4_K},
+                                  {"Q5_K", kQ5_K},
+                                  {"Q6_K", kQ6_K},
+                                  {"IQ4_XS", kIq4Xs}};
 
 void gemv(benchmark::State& state, const WeightShape& shape, const ProductType& type) {
   Product product(type, shape, 1);

@@ -16,6 +16,12 @@ struct PeakedType {
 };
 constexpr PeakedType kTypes[] = {{{"q8", kQ8}, arithmetic_peak<&ArithmeticPeak::int8>},
                                  {{"q4", kQ4}, arithmetic_peak<&ArithmeticPeak::int8>},
+                                 {{"Q8_0", kQ8_0}, arithmetic_peak<&ArithmeticPeak::int8>},
+                                 {{"Q4_0", kQ4_0}, arithmetic_peak<&ArithmeticPeak::int8>},
+                                 {{"Q4_K", kQ4_K}, arithmetic_peak<&ArithmeticPeak::int8>},
+                                 {{"Q5_K", kQ5_K}, arithmetic_peak<&ArithmeticPeak::int8>},
+                                 {{"Q6_K", kQ6_K}, arithmetic_peak<&ArithmeticPeak::int8>},
+                                 {{"IQ4_XS", kIq4Xs}, arithmetic_peak<&ArithmeticPeak::int8>},
                                  {kNativeBf16, arithmetic_peak<&ArithmeticPeak::bf16>},
                                  {kNativePanels, arithmetic_peak<&ArithmeticPeak::bf16>},
                                  {{"bf16_panels", kBf16Panels}, arithmetic_peak<&ArithmeticPeak::f32>}};

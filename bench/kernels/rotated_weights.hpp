@@ -82,7 +82,8 @@ class RotatedWeights {
     if (const auto encode = find_format(dtype)->encode; encode != nullptr) {
       encode(values.data(), columns, kPanelRows, columns, rows.data());
     } else {
-      for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<std::byte>(splitmix64(i) % 127);  // no NaN
+      // No NaN of FP8, and no number of binary16 that is not finite.
+      for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<std::byte>(splitmix64(i) % 124);
     }
     return rows;
   }

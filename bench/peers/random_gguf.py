@@ -15,13 +15,14 @@ from pathlib import Path
 import gguf
 import numpy as np
 
-from shapes import CONFIGS, config_of, experts_of, head_dim, tensors_of
+from shapes import CONFIGS, config_of, experts_of, head_dim, is_qwen_next, tensors_of
 
 T = gguf.GGMLQuantizationType
 FILE_TYPES = {"Q8_0": gguf.LlamaFileType.MOSTLY_Q8_0, "Q4_0": gguf.LlamaFileType.MOSTLY_Q4_0,
               "Q4_K_M": gguf.LlamaFileType.MOSTLY_Q4_K_M, "BF16": gguf.LlamaFileType.MOSTLY_BF16}
 BASE_TYPES = {"Q8_0": T.Q8_0, "Q4_0": T.Q4_0, "Q4_K_M": T.Q4_K, "BF16": T.BF16}
-ARCHITECTURES = {"deepseek_v2": "deepseek2", "qwen3_moe": "qwen3moe", "mixtral": "llama"}   # by model_type
+ARCHITECTURES = {"deepseek_v2": "deepseek2", "qwen3_moe": "qwen3moe", "qwen3_next": "qwen3next",   # by model_type
+                 "qwen3_5_moe_text": "qwen35moe", "mixtral": "llama"}
 NARROW = {T.Q4_K: T.Q5_0, T.Q5_K: T.Q5_1, T.Q6_K: T.Q8_0}   # for rows that are no multiple of 256
 SPREAD = 0.02         # standard deviation of weights
 PIECE_BLOCKS = 8191   # a prime, so that rows do not repeat
@@ -29,7 +30,7 @@ PIECE_BLOCKS = 8191   # a prime, so that rows do not repeat
 
 def tensor_type(tensor, config, file_type):
     """What llama.cpp stores the tensor as."""
-    if len(tensor.shape) == 1 or "ffn_gate_inp" in tensor.name:
+    if len(tensor.shape) == 1 or "ffn_gate_inp" in tensor.name or "ssm_conv1d" in tensor.name:
         return T.F32
     wanted = _wanted_type(tensor, config, file_type)
     if tensor.shape[-1] % gguf.GGML_QUANT_SIZES[wanted][0] != 0:
@@ -139,7 +140,8 @@ def _add_keys(writer, config, file_type):
     writer.add_context_length(config["max_position_embeddings"])
     writer.add_embedding_length(config["hidden_size"])
     writer.add_block_count(config["num_hidden_layers"])
-    writer.add_feed_forward_length(config["intermediate_size"])
+    if "intermediate_size" in config:
+        writer.add_feed_forward_length(config["intermediate_size"])
     writer.add_head_count(config["num_attention_heads"])
     writer.add_head_count_kv(1 if latent else config["num_key_value_heads"])
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
@@ -151,9 +153,23 @@ def _add_keys(writer, config, file_type):
         return
     writer.add_key_length(head_dim(config))
     writer.add_value_length(head_dim(config))
-    writer.add_rope_dimension_count(head_dim(config))
-    if config["model_type"] == "qwen3_moe":
+    writer.add_rope_dimension_count(int(head_dim(config) * config.get("partial_rotary_factor", 1.0)))
+    if is_qwen_next(config):
+        _add_delta_keys(writer, config)
+    if config["model_type"] == "qwen3_moe" or is_qwen_next(config):
         writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
+
+
+def _add_delta_keys(writer, config):
+    writer.add_expert_shared_feed_forward_length(config["shared_expert_intermediate_size"])
+    writer.add_full_attention_interval(config["full_attention_interval"])
+    writer.add_ssm_conv_kernel(config["linear_conv_kernel_dim"])
+    writer.add_ssm_state_size(config["linear_key_head_dim"])
+    writer.add_ssm_group_count(config["linear_num_key_heads"])
+    writer.add_ssm_time_step_rank(config["linear_num_value_heads"])
+    writer.add_ssm_inner_size(config["linear_value_head_dim"] * config["linear_num_value_heads"])
+    if config["model_type"] == "qwen3_5_moe_text":
+        writer.add_rope_dimension_sections([11, 11, 10, 0])
 
 
 def _add_latent_keys(writer, config):
@@ -196,8 +212,8 @@ def write_model(path, config, file_type, progress=lambda done, total: None):
         blocks, done, total = RandomBlocks(seed=1), 0, sum(size for _, _, size in tensors)
         for tensor, kind, size in tensors:
             writer.write_padding(file, file.tell())
-            if tensor.is_norm:
-                np.ones(tensor.shape, np.float32).tofile(file)
+            if tensor.is_norm or tensor.is_decay:
+                np.full(tensor.shape, -1.0 if tensor.is_decay else 1.0, np.float32).tofile(file)
             else:
                 blocks.write(file, kind, size)
             writer.write_padding(file, size)

@@ -23,6 +23,21 @@ CONFIGS = {
         "head_dim": 128, "num_experts": 128, "num_experts_per_tok": 8, "norm_topk_prob": True, "decoder_sparse_step": 1,
         "mlp_only_layers": [], "rms_norm_eps": 1e-6, "max_position_embeddings": 40960, "rope_theta": 1000000.0,
         "tie_word_embeddings": False},
+    "qwen3-next-80b-a3b": {
+        "model_type": "qwen3_next", "vocab_size": 151936, "hidden_size": 2048, "intermediate_size": 5120,
+        "moe_intermediate_size": 512, "shared_expert_intermediate_size": 512, "num_hidden_layers": 48,
+        "full_attention_interval": 4, "num_attention_heads": 16, "num_key_value_heads": 2, "head_dim": 256,
+        "partial_rotary_factor": 0.25, "linear_conv_kernel_dim": 4, "linear_key_head_dim": 128,
+        "linear_value_head_dim": 128, "linear_num_key_heads": 16, "linear_num_value_heads": 32, "num_experts": 512,
+        "num_experts_per_tok": 10, "norm_topk_prob": True, "decoder_sparse_step": 1, "mlp_only_layers": [],
+        "rms_norm_eps": 1e-6, "max_position_embeddings": 262144, "rope_theta": 10000000.0, "tie_word_embeddings": False},
+    "qwen3.5-35b-a3b": {
+        "model_type": "qwen3_5_moe_text", "vocab_size": 248320, "hidden_size": 2048, "moe_intermediate_size": 512,
+        "shared_expert_intermediate_size": 512, "num_hidden_layers": 40, "full_attention_interval": 4,
+        "num_attention_heads": 16, "num_key_value_heads": 2, "head_dim": 256, "partial_rotary_factor": 0.25,
+        "linear_conv_kernel_dim": 4, "linear_key_head_dim": 128, "linear_value_head_dim": 128,
+        "linear_num_key_heads": 16, "linear_num_value_heads": 32, "num_experts": 256, "num_experts_per_tok": 8,
+        "rms_norm_eps": 1e-6, "max_position_embeddings": 262144, "rope_theta": 10000000.0, "tie_word_embeddings": False},
     "mixtral-8x7b": {
         "model_type": "mixtral", "vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 14336,
         "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8, "num_local_experts": 8,
@@ -30,6 +45,11 @@ CONFIGS = {
         "sliding_window": None, "tie_word_embeddings": False},
 }
 
+_TINY_QWEN_NEXT = {
+    "vocab_size": 512, "hidden_size": 128, "moe_intermediate_size": 64, "shared_expert_intermediate_size": 64,
+    "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 32, "linear_key_head_dim": 32,
+    "linear_value_head_dim": 32, "linear_num_key_heads": 2, "linear_num_value_heads": 4, "num_experts": 16,
+    "num_experts_per_tok": 4, "max_position_embeddings": 4096}
 # What makes a shape small enough to see in a moment that all works: as `trine-bench --tiny`.
 TINY = {
     "deepseek-v2-lite": {
@@ -41,6 +61,8 @@ TINY = {
         "vocab_size": 512, "hidden_size": 128, "intermediate_size": 256, "moe_intermediate_size": 64,
         "num_attention_heads": 8, "num_key_value_heads": 2, "head_dim": 32, "num_experts": 16,
         "num_experts_per_tok": 4, "max_position_embeddings": 4096},
+    "qwen3-next-80b-a3b": _TINY_QWEN_NEXT,
+    "qwen3.5-35b-a3b": _TINY_QWEN_NEXT,
     "mixtral-8x7b": {
         "vocab_size": 512, "hidden_size": 128, "intermediate_size": 256, "num_attention_heads": 4,
         "num_key_value_heads": 2, "num_local_experts": 4, "max_position_embeddings": 4096},
@@ -63,8 +85,17 @@ def head_dim(config):
 
 def experts_of(config):
     """Experts of a layer, and how many of them a token chooses."""
-    keys = {"deepseek_v2": "n_routed_experts", "qwen3_moe": "num_experts", "mixtral": "num_local_experts"}
-    return config[keys[config["model_type"]]], config["num_experts_per_tok"]
+    keys = {"deepseek_v2": "n_routed_experts", "mixtral": "num_local_experts"}
+    return config[keys.get(config["model_type"], "num_experts")], config["num_experts_per_tok"]
+
+
+def is_qwen_next(config):
+    return config["model_type"] in ("qwen3_next", "qwen3_5_moe_text")
+
+
+def is_linear(config, layer):
+    """Is this a layer of Gated DeltaNet?"""
+    return is_qwen_next(config) and (layer + 1) % config["full_attention_interval"] != 0
 
 
 @dataclass(frozen=True)
@@ -83,7 +114,12 @@ class TensorSpec:
 
     @property
     def is_norm(self):
-        return self.name.endswith("_norm.weight")
+        """Or as small: filled with ones."""
+        return self.name.endswith(("_norm.weight", "ssm_conv1d.weight", "ssm_dt.bias"))
+
+    @property
+    def is_decay(self):
+        return self.name.endswith("ssm_a")
 
     @property
     def is_expert_stack(self):
@@ -96,16 +132,18 @@ def tensors_of(config):
     result = [TensorSpec("token_embd.weight", (vocab, hidden))]
     for layer in range(config["num_hidden_layers"]):
         for name, shape in _layer(config, layer):
-            result.append(TensorSpec(f"blk.{layer}.{name}.weight", shape, layer))
+            suffix = "" if name in ("ssm_a", "ssm_dt.bias") else ".weight"
+            result.append(TensorSpec(f"blk.{layer}.{name}{suffix}", shape, layer))
     return result + [TensorSpec("output_norm.weight", (hidden,)), TensorSpec("output.weight", (vocab, hidden))]
 
 
 def _layer(config, layer):
     hidden = config["hidden_size"]
-    attention = _latent_attention if config["model_type"] == "deepseek_v2" else _grouped_query_attention
+    attention = _latent_attention if config["model_type"] == "deepseek_v2" else \
+        _gated_delta_net if is_linear(config, layer) else _grouped_query_attention
     yield "attn_norm", (hidden,)
     yield from attention(config)
-    yield "ffn_norm", (hidden,)
+    yield "post_attention_norm" if is_qwen_next(config) else "ffn_norm", (hidden,)
     if layer < config.get("first_k_dense_replace", 0):
         yield from _gated_mlp("", hidden, config["intermediate_size"])
         return
@@ -116,6 +154,9 @@ def _layer(config, layer):
         yield name, (experts, *shape)
     if config.get("n_shared_experts"):
         yield from _gated_mlp("_shexp", hidden, ffn * config["n_shared_experts"])
+    if is_qwen_next(config):
+        yield "ffn_gate_inp_shexp", (hidden,)
+        yield from _gated_mlp("_shexp", hidden, config["shared_expert_intermediate_size"])
 
 
 def _gated_mlp(suffix, hidden, ffn):
@@ -127,13 +168,31 @@ def _gated_mlp(suffix, hidden, ffn):
 def _grouped_query_attention(config):
     hidden, dim = config["hidden_size"], head_dim(config)
     heads, kv_heads = config["num_attention_heads"], config["num_key_value_heads"]
-    yield "attn_q", (heads * dim, hidden)
+    yield "attn_q", (heads * dim * (2 if is_qwen_next(config) else 1), hidden)   # with the rows of the output gate
     yield "attn_k", (kv_heads * dim, hidden)
     yield "attn_v", (kv_heads * dim, hidden)
     yield "attn_output", (hidden, heads * dim)
-    if config["model_type"] == "qwen3_moe":
+    if config["model_type"] == "qwen3_moe" or is_qwen_next(config):
         yield "attn_q_norm", (dim,)
         yield "attn_k_norm", (dim,)
+
+
+def _gated_delta_net(config):
+    hidden, heads = config["hidden_size"], config["linear_num_value_heads"]
+    keys = config["linear_num_key_heads"] * config["linear_key_head_dim"]
+    values = heads * config["linear_value_head_dim"]
+    yield "attn_qkv", (2 * keys + values, hidden)
+    yield "attn_gate", (values, hidden)
+    if config["model_type"] == "qwen3_next":
+        yield "ssm_ba", (2 * heads, hidden)
+    else:
+        yield "ssm_beta", (heads, hidden)
+        yield "ssm_alpha", (heads, hidden)
+    yield "ssm_conv1d", (2 * keys + values, config["linear_conv_kernel_dim"])
+    yield "ssm_dt.bias", (heads,)
+    yield "ssm_a", (heads,)
+    yield "ssm_norm", (config["linear_value_head_dim"],)
+    yield "ssm_out", (hidden, values)
 
 
 def _latent_attention(config):

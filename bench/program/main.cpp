@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <trine/platform/openmp_executor.hpp>
+#include <trine/weights/find_model.hpp>
 
 #include "common/interrupt.hpp"
 #include "common/model.hpp"
@@ -81,12 +82,13 @@ struct Options {
   bool serve = false;
 
   void add_inplace(CLI::App& app) {
-    app.add_option("-m,--model", directory, "Model directory: config.json and weights")->type_name("DIR");
+    app.add_option("-m,--model", directory, "Model directory (config.json and weights), GGUF file, or ORG/NAME")
+        ->type_name("MODEL");
     example::ModelOptions::add_allow_unknown(app, allow_unknown);
     CLI::Option* synthetic =
         app.add_option("--synthetic", shape,
                        "Random weights in memory in place of -m, in the shape of deepseek-v2-lite, qwen3-30b-a3b, "
-                       "mixtral-8x7b, trine-3d, trine-3d-strided or trine-full")
+                       "qwen3-next-80b-a3b, qwen3.5-35b-a3b, mixtral-8x7b, trine-3d, trine-3d-strided or trine-full")
             ->type_name("SHAPE")
             ->check(one_of(shape_names()))
             ->excludes("--model");
@@ -114,8 +116,9 @@ struct Options {
     app.add_option("-r,--repetitions", repetitions, "Runs of a test, after one to warm up")
         ->type_name("N")
         ->check(example::whole_number(1, 1000));
-    app.add_option("--activations", activations,
-                   "Activations in products: f32; automatic: bytes with q8 and q4; native: bf16 with bf16, too")
+    app.add_option(
+           "--activations", activations,
+           "Activations in products: f32; automatic: bytes with q8, q4 and GGUF types; native: bf16 with bf16, too")
         ->type_name("TYPE")
         ->check(one_of(activations_names()));
     app.add_option("--attention", attention,
@@ -253,7 +256,7 @@ void run(Options& options) {
   const bool synthetic = !options.shape.empty();
   const LoadOptions load = options.load_options();  // before anything large is filled
   Model model = synthetic ? make_synthetic(options, load)
-                          : example::read_from_model([&] { return Model::load(options.directory, load); });
+                          : example::read_from_model([&] { return Model::load(find_model(options.directory), load); });
   if (model.info().vocab_size == 0) throw InputError("this model takes features, not tokens: it cannot be measured");
   const std::size_t buffer = options.tiny ? std::size_t{64} << 20U : stream_bytes();
   MeasureOptions measure = options.measure_options();

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <trine/core/random.hpp>
+#include <trine/core/shape.hpp>
 #include <trine/platform/anonymous_memory.hpp>
 #include <trine/platform/parallel_for.hpp>
 #include <trine/platform/thread_pool.hpp>
@@ -117,7 +118,10 @@ class RandomWeights : public TensorMap {
   void fill(const TensorSpec& spec) {
     const StoredTensor& tensor = tensors_.find(spec.name)->second;
     std::byte* out = memory_.data() + (tensor.bytes.data() - memory_.data());
-    if (spec.kind == TensorSpec::Kind::norm) return store(tensor.dtype, std::vector<float>(spec.shape[0], 1.0F), out);
+    if (spec.kind == TensorSpec::Kind::norm) {
+      const std::size_t count = checked_product(spec.shape).value();
+      return store(tensor.dtype, std::vector<float>(count, 1.0F), out);
+    }
     const std::size_t size = panel_size(tensor.dtype, spec.shape[1]);
     const std::vector<std::byte>& block = blocks_.at({tensor.dtype, spec.shape[1]});
     std::size_t from = std::hash<std::string>()(spec.name) % (block.size() / size) * size;

@@ -35,7 +35,13 @@ inline constexpr const char* kTinyTrineShape = R"({"vocab_size": 512, "hidden_si
     "max_position_embeddings": 4096, "attention": {"head_dim": 32, "frame_size": 16},
     "moe": {"num_experts": 8, "intermediate_size": 64}})";
 
-inline constexpr std::array<NamedShape, 6> kShapes{{
+inline constexpr const char* kTinyQwenNextShape = R"({"vocab_size": 512, "hidden_size": 128,
+    "moe_intermediate_size": 64, "shared_expert_intermediate_size": 64, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "head_dim": 32, "linear_key_head_dim": 32, "linear_value_head_dim": 32,
+    "linear_num_key_heads": 2, "linear_num_value_heads": 4, "num_experts": 16, "num_experts_per_tok": 4,
+    "max_position_embeddings": 4096})";
+
+inline constexpr std::array<NamedShape, 8> kShapes{{
     {"deepseek-v2-lite", R"({"model_type": "deepseek_v2", "vocab_size": 102400, "hidden_size": 2048,
       "intermediate_size": 10944, "moe_intermediate_size": 1408, "num_hidden_layers": 27, "num_attention_heads": 16,
       "num_key_value_heads": 16, "n_shared_experts": 2, "n_routed_experts": 64, "num_experts_per_tok": 6,
@@ -58,6 +64,23 @@ inline constexpr std::array<NamedShape, 6> kShapes{{
      R"({"vocab_size": 512, "hidden_size": 128, "intermediate_size": 256, "moe_intermediate_size": 64,
       "num_attention_heads": 8, "num_key_value_heads": 2, "head_dim": 32, "num_experts": 16, "num_experts_per_tok": 4,
       "max_position_embeddings": 4096})"},
+    {"qwen3-next-80b-a3b", R"({"model_type": "qwen3_next", "vocab_size": 151936, "hidden_size": 2048,
+      "intermediate_size": 5120, "moe_intermediate_size": 512, "shared_expert_intermediate_size": 512,
+      "num_hidden_layers": 48, "full_attention_interval": 4, "num_attention_heads": 16, "num_key_value_heads": 2,
+      "head_dim": 256, "partial_rotary_factor": 0.25, "linear_conv_kernel_dim": 4, "linear_key_head_dim": 128,
+      "linear_value_head_dim": 128, "linear_num_key_heads": 16, "linear_num_value_heads": 32, "num_experts": 512,
+      "num_experts_per_tok": 10, "norm_topk_prob": true, "decoder_sparse_step": 1, "mlp_only_layers": [],
+      "rms_norm_eps": 1e-6, "max_position_embeddings": 262144, "rope_theta": 10000000, "attention_bias": false,
+      "tie_word_embeddings": false})",
+     kTinyQwenNextShape},
+    {"qwen3.5-35b-a3b", R"({"model_type": "qwen3_5_moe_text", "vocab_size": 248320, "hidden_size": 2048,
+      "moe_intermediate_size": 512, "shared_expert_intermediate_size": 512, "num_hidden_layers": 40,
+      "full_attention_interval": 4, "num_attention_heads": 16, "num_key_value_heads": 2, "head_dim": 256,
+      "linear_conv_kernel_dim": 4, "linear_key_head_dim": 128, "linear_value_head_dim": 128,
+      "linear_num_key_heads": 16, "linear_num_value_heads": 32, "num_experts": 256, "num_experts_per_tok": 8,
+      "rms_norm_eps": 1e-6, "max_position_embeddings": 262144, "rope_parameters": {"rope_type": "default",
+      "rope_theta": 10000000, "partial_rotary_factor": 0.25}, "attention_bias": false, "tie_word_embeddings": false})",
+     kTinyQwenNextShape},
     {"mixtral-8x7b", R"({"model_type": "mixtral", "vocab_size": 32000, "hidden_size": 4096,
       "intermediate_size": 14336, "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8,
       "num_local_experts": 8, "num_experts_per_tok": 2, "rms_norm_eps": 1e-5, "max_position_embeddings": 32768,
@@ -85,7 +108,7 @@ struct TensorSpec {
   enum class Kind : unsigned char {
     matrix,  // the type of the model
     exact,   // routers, and what is read by head: not packed
-    norm,    // not packed, and ones
+    norm,    // and what is as small: not packed, and ones
   };
 
   std::string name;
@@ -114,7 +137,15 @@ class TensorLister {
         latent_attention(layer + "self_attn.");
         deepseek_mlp(layer + "mlp.", index);
       } else {
-        grouped_query_attention(layer + "self_attn.");
+        if (is_linear(index)) {
+          gated_delta_net(layer + "linear_attn.");
+        } else {
+          grouped_query_attention(layer + "self_attn.");
+        }
+        if (is_qwen_next()) {
+          mlp(layer + "mlp.shared_expert.", number("shared_expert_intermediate_size"));
+          add(layer + "mlp.shared_expert_gate.weight", {1, hidden_}, TensorSpec::Kind::exact);
+        }
         const bool mixtral = type_ == "mixtral";
         const std::string mlp = layer + (mixtral ? "block_sparse_moe." : "mlp.");
         moe(mlp, number(mixtral ? "num_local_experts" : "num_experts"),
@@ -190,8 +221,32 @@ class TensorLister {
     add(scope + "kv_b_proj.weight", {heads * (nope + value), rank}, TensorSpec::Kind::exact);
     add(scope + "o_proj.weight", {hidden_, heads * value});
   }
-  void projections(const std::string& scope, std::size_t queries, std::size_t keys) {
-    add(scope + "q_proj.weight", {queries, hidden_});
+  [[nodiscard]] bool is_qwen_next() const { return type_ == "qwen3_next" || type_ == "qwen3_5_moe_text"; }
+  [[nodiscard]] bool is_linear(std::size_t layer) const {
+    return is_qwen_next() && (layer + 1) % number("full_attention_interval") != 0;
+  }
+  void gated_delta_net(const std::string& scope) {
+    const std::size_t heads = number("linear_num_value_heads");
+    const std::size_t keys = number("linear_num_key_heads") * number("linear_key_head_dim");
+    const std::size_t values = heads * number("linear_value_head_dim");
+    if (type_ == "qwen3_next") {
+      add(scope + "in_proj_qkvz.weight", {2 * keys + 2 * values, hidden_});
+      add(scope + "in_proj_ba.weight", {2 * heads, hidden_}, TensorSpec::Kind::exact);
+    } else {
+      add(scope + "in_proj_qkv.weight", {2 * keys + values, hidden_});
+      add(scope + "in_proj_z.weight", {values, hidden_});
+      add(scope + "in_proj_b.weight", {heads, hidden_}, TensorSpec::Kind::exact);
+      add(scope + "in_proj_a.weight", {heads, hidden_}, TensorSpec::Kind::exact);
+    }
+    add(scope + "conv1d.weight", {2 * keys + values, 1, number("linear_conv_kernel_dim")}, TensorSpec::Kind::norm);
+    norm(scope + "A_log", heads);
+    norm(scope + "dt_bias", heads);
+    norm(scope + "norm.weight", number("linear_value_head_dim"));
+    add(scope + "out_proj.weight", {hidden_, values});
+  }
+  // gates: 2 if q_proj has the rows of an output gate, too
+  void projections(const std::string& scope, std::size_t queries, std::size_t keys, std::size_t gates = 1) {
+    add(scope + "q_proj.weight", {gates * queries, hidden_});
     add(scope + "k_proj.weight", {keys, hidden_});
     add(scope + "v_proj.weight", {keys, hidden_});
     add(scope + "o_proj.weight", {hidden_, queries});
@@ -200,8 +255,8 @@ class TensorLister {
     const std::size_t heads = number("num_attention_heads");
     const std::size_t kv_heads = number("num_key_value_heads");
     const std::size_t head_dim = config_.contains("head_dim") ? number("head_dim") : hidden_ / heads;
-    projections(scope, heads * head_dim, kv_heads * head_dim);
-    if (type_ != "qwen3_moe") return;
+    projections(scope, heads * head_dim, kv_heads * head_dim, is_qwen_next() ? 2 : 1);
+    if (type_ != "qwen3_moe" && !is_qwen_next()) return;
     norm(scope + "q_norm.weight", head_dim);
     norm(scope + "k_norm.weight", head_dim);
   }

@@ -15,9 +15,11 @@
 #include <vector>
 
 #include <trine/adapters/adapter.hpp>
+#include <trine/core/notes.hpp>
 #include <trine/generate/session.hpp>
 #include <trine/text/tokenizer/pcre2_regex.hpp>
 #include <trine/text/tokenizer/tokenizer.hpp>
+#include <trine/weights/find_model.hpp>
 
 #include "common/program.hpp"
 #include "common/terminal.hpp"
@@ -43,17 +45,22 @@ struct ModelOptions {
   std::string attention = "full";
   std::vector<std::string> allow_unknown;
   std::vector<std::string> lora;  // DIR or DIR:SCALE
+  trine::Notes notes;             // on files beside the model
   bool reproducible = false;
 
   void add_model(CLI::App& app) {
-    app.add_option("-m,--model", directory, "Model directory: config.json, weights, tokenizer.json")
+    app.add_option(
+           "-m,--model", directory,
+           "Model directory (config.json, weights, tokenizer.json), GGUF file, or ORG/NAME of the Hugging Face\n"
+           "hub where it was downloaded; with :FILE or :Q4_K_M one of several GGUF models")
         ->required()
-        ->type_name("DIR");
+        ->type_name("MODEL");
+    app.final_callback([this] { find(); });
   }
   void add_allow_unknown(CLI::App& app) { add_allow_unknown(app, allow_unknown); }
   static void add_allow_unknown(CLI::App& app, std::vector<std::string>& names) {
     app.add_option("--allow-unknown", names,
-                   "Ignore a key of config.json or a tensor of this name that is not known,\n"
+                   "Ignore a key of the configuration or a tensor of this name that is not known,\n"
                    "* and ? as in a shell; may be given several times")
         ->type_name("NAME")
         ->default_str("")
@@ -66,18 +73,19 @@ struct ModelOptions {
         ->transform(minus_one_is("0"))
         ->check(whole_number(0, 1024));
   }
-  void add_activations(CLI::App& app) {
+  void add_activations(CLI::App& app, const std::string& otherwise = "automatic") {
     std::vector<std::string> names;
     for (const auto& [value, name] : trine::kActivationPrecisionNames) names.emplace_back(name);
     const auto set = [this](const std::string& given) {
       for (const auto& [value, name] : trine::kActivationPrecisionNames)
         if (name == given) activations = value;
     };
+    set(otherwise);
     app.add_option_function<std::string>(
            "--activations", set,
-           "Activations in products: f32; automatic: bytes with q8 and q4; native: bf16 with bf16, too")
+           "Activations in products: f32; automatic: bytes with q8, q4 and GGUF types; native: bf16 with bf16, too")
         ->type_name("TYPE")
-        ->default_str("automatic")
+        ->default_str(otherwise)
         ->check(CLI::IsMember(names).description(""));
   }
   void add_cache_type(CLI::App& app) {
@@ -118,16 +126,11 @@ struct ModelOptions {
     options.allow_unknown = allow_unknown;
     return options;
   }
-  /// Throws UnreadableModel for a file where a model directory is expected, such as one of llama.cpp.
-  void require_directory() const {
-    std::error_code ignored;  // what cannot be examined cannot be opened either
-    if (!std::filesystem::is_regular_file(directory, ignored)) return;
-    throw UnreadableModel(directory +
-                          ": expected a model directory (config.json, weights, tokenizer.json), found a file" +
-                          (directory.ends_with(".gguf") ? "; GGUF is not read" : ""));
+  /// Puts the path of the model in place of its name. Throws UnreadableModel.
+  void find() {
+    directory = read_from_model([this] { return trine::find_model(directory, &notes).string(); });
   }
   [[nodiscard]] trine::Model load() const {
-    require_directory();
     trine::LoadOptions options = load_options();
     std::optional<ProgressBar> bar;  // for slow disks: mapped weights take milliseconds
     options.progress = [&bar](const trine::LoadProgress& progress) {
@@ -160,7 +163,6 @@ struct ModelOptions {
     return adapters;
   }
   [[nodiscard]] trine::Tokenizer load_tokenizer() const {
-    require_directory();
     return read_from_model([&] { return trine::Tokenizer::load(directory, {.regex = trine::pcre2_regex}); });
   }
 };

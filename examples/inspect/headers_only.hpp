@@ -13,20 +13,21 @@
 #include <trine/json/parse.hpp>
 #include <trine/model/model.hpp>
 #include <trine/quant/weight_formats.hpp>
+
 #include <trine/weights/open_weights.hpp>
 #include <trine/weights/shape_only_weights.hpp>
 #include <trine/weights/weight_source.hpp>
 
 namespace example {
 
-/// The tensors of a directory. Matrices lie in the mapped files, which nobody touches. Layers copy vectors when they
+/// The tensors of a model. Matrices lie in the mapped files, which nobody touches. Layers copy vectors when they
 /// are built, so these are zeros here.
 class HeadersOnly : public trine::WeightSource {
  public:
   /// The model with all checks of a load; where the directory has no weights, with those that the configuration asks
   /// for. Throws FileError, ConfigError, WeightError.
   [[nodiscard]] static trine::Model load(const std::filesystem::path& directory, trine::LoadOptions options) {
-    if (!trine::has_weights(directory)) {
+    if (std::filesystem::is_directory(directory) && !trine::has_weights(directory)) {
       const std::string source_name = (directory / "config.json").string();
       return trine::Model::build(trine::read_json_file(source_name), source_name,
                                  std::make_unique<trine::ShapeOnlyWeights>(), options);
@@ -51,6 +52,7 @@ class HeadersOnly : public trine::WeightSource {
     return vector != vectors_.end() ? &vector->second : files_->find(name);
   }
   [[nodiscard]] std::vector<std::string_view> names() const override { return files_->names(); }
+  [[nodiscard]] bool is_listed(std::string_view name) const override { return files_->is_listed(name); }
   [[nodiscard]] std::string source_name() const override { return files_->source_name(); }
   [[nodiscard]] std::string source_name_of(std::string_view name) const override {
     return files_->source_name_of(name);

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,13 +13,15 @@
 #include <trine/core/printable.hpp>
 #include <trine/model/model.hpp>
 #include <trine/model/transformer.hpp>
-#include <trine/quant/weight_formats.hpp>
+#include <trine/weights/gguf.hpp>
 #include <trine/weights/open_weights.hpp>
 #include <trine/weights/weight_source.hpp>
 
 #include "common/model.hpp"
 #include "common/terminal.hpp"
 #include "headers_only.hpp"
+#include "metadata_table.hpp"
+#include "tensor_table.hpp"
 
 namespace {
 
@@ -47,7 +48,8 @@ void print_notes(const std::vector<trine::Note>& notes) {
 int main(int argc, char** argv) {
   example::Program program("trine-inspect",
                            "Prints the architecture of a model, its parameters and the memory that it needs, from its\n"
-                           "headers alone, however large it is. config.json is enough: weights that are not there are\n"
+                           "headers alone, however large it is; of a GGUF file the metadata, too. config.json is "
+                           "enough: weights that are not there are\n"
                            "counted as bf16 (codes of MXFP4 as they are).",
                            "trine-inspect -m examples/models/shakespeare -c 4096");
   example::ModelOptions options;
@@ -59,28 +61,22 @@ int main(int argc, char** argv) {
   program.add_flag("--json", json, "One JSON document instead of text");
 
   return program.run(argc, argv, [&] {
-    options.require_directory();
     const trine::Model model =
         example::read_from_model([&] { return example::HeadersOnly::load(options.directory, options.load_options()); });
     const trine::ModelInfo& info = model.info();
+    std::vector<trine::Note> notes = info.notes;
+    notes.insert(notes.end(), options.notes.all().begin(), options.notes.all().end());
     const std::size_t context = options.context_length == 0 ? info.max_position_embeddings : options.context_length;
     if (context > info.max_position_embeddings) {
       throw trine::CapacityError("context_length: expected at most " + std::to_string(info.max_position_embeddings) +
                                  ", found " + std::to_string(context));
     }
 
-    struct Sum {
-      std::size_t tensors = 0;
-      std::size_t bytes = 0;
-    };
-    std::map<std::string, Sum> by_dtype;
-    for (const std::string_view name : model.weights().names()) {
-      const trine::StoredTensor& tensor = *model.weights().find(name);
-      Sum& sum = by_dtype[std::string(to_string(tensor.dtype))];
-      ++sum.tensors;
-      sum.bytes += tensor.bytes.size();
-    }
-    const bool has_weights = trine::has_weights(options.directory);
+    const bool is_gguf = trine::is_gguf(options.directory);
+    const std::string config_name = is_gguf ? options.directory : options.directory + "/config.json";
+    const example::TensorTable tensors(
+        model, trine::Model::tensor_record(model.config(), config_name, model.weights(), options.load_options()));
+    const bool has_weights = is_gguf || trine::has_weights(options.directory);
     const std::size_t weight_bytes = model.weight_bytes();
     const std::size_t cache_bytes = model.cache_bytes(context, options.kv_cache_dtype());
     const std::size_t parameters = model.transformer().parameters();
@@ -103,12 +99,12 @@ int main(int argc, char** argv) {
                                          {"context", context},
                                          {"cache_bytes", cache_bytes},
                                          {"memory_bytes", weight_bytes + cache_bytes},
-                                         {"tensors", nlohmann::ordered_json::object()}};
-      for (const auto& [dtype, sum] : by_dtype)
-        document["tensors"][dtype] = {{"count", sum.tensors}, {"bytes", sum.bytes}};
+                                         {"tensors", tensors.by_dtype()},
+                                         {"tensors_by_role", tensors.by_role()}};
       document["notes"] = nlohmann::ordered_json::array();
-      for (const trine::Note& note : info.notes)
+      for (const trine::Note& note : notes)
         document["notes"].push_back({{"subject", note.subject}, {"text", note.text}});
+      if (is_gguf) document["metadata"] = example::metadata_to_json(trine::GgufFile(options.directory).metadata());
       std::printf("%s\n", document.dump(2).c_str());
       return;
     }
@@ -123,15 +119,14 @@ int main(int argc, char** argv) {
     std::printf("output         %s\n", std::string(to_string(info.output)).c_str());
     std::printf("parameters     %s, at most %s of them active for a token (%.1f %%)\n", with_commas(parameters).c_str(),
                 with_commas(active).c_str(), 100.0 * static_cast<double>(active) / static_cast<double>(parameters));
-    for (const auto& [dtype, sum] : by_dtype)
-      std::printf("%-15s%zu tensors of %s, %s\n", dtype == by_dtype.begin()->first ? "tensors" : "", sum.tensors,
-                  dtype.c_str(), bytes(sum.bytes).c_str());
+    tensors.print();
     std::printf("weights        %s, %s\n", bytes(weight_bytes).c_str(),
                 has_weights ? "mapped from the file" : "parameters from the configuration; no weights here");
     std::printf("caches         %s for %zu positions (of at most %zu)\n", bytes(cache_bytes).c_str(), context,
                 info.max_position_embeddings);
     std::printf("memory needed  %s, and scratch memory that grows with the batch\n",
                 bytes(weight_bytes + cache_bytes).c_str());
-    print_notes(info.notes);
+    print_notes(notes);
+    if (is_gguf) example::print_metadata(trine::GgufFile(options.directory).metadata());
   });
 }

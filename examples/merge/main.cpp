@@ -98,11 +98,11 @@ int main(int argc, char** argv) {
     const std::uint64_t max_shard_bytes = parse_size(arguments.max_shard_size);
     example::check_output_directory(arguments.out);
     options.directory = arguments.model;
-    options.require_directory();
+    options.find();
     options.lora.insert(options.lora.begin(), arguments.adapter);
     const example::Interrupt interrupt;
     const trine::AdapterMerger merger =
-        example::read_from_model([&] { return trine::AdapterMerger(arguments.model, options.load_options()); });
+        example::read_from_model([&] { return trine::AdapterMerger(options.directory, options.load_options()); });
     const std::vector<trine::AdapterUse> adapters = options.load_adapters(merger.model());
 
     constexpr unsigned kMiB = 20;

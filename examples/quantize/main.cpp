@@ -112,10 +112,10 @@ int main(int argc, char** argv) {
       throw example::UsageError("OUT: expected a directory to make, found none");
     if (!arguments.dry_run) example::check_output_directory(arguments.out);
     options.directory = arguments.in;
-    options.require_directory();
+    options.find();
     const example::Interrupt interrupt;
     const trine::ModelQuantizer quantizer =
-        example::read_from_model([&] { return trine::ModelQuantizer(arguments.in, options.load_options()); });
+        example::read_from_model([&] { return trine::ModelQuantizer(options.directory, options.load_options()); });
     const std::vector<trine::PlannedTensor> plan = make_plan(quantizer, arguments);
     note_left_out(quantizer.model().info().unknown_tensors);
     if (arguments.dry_run) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <trine/generate/generate.hpp>
+#include <trine/generate/reference_outputs.hpp>
 #include <trine/generate/self_test.hpp>
 #include <trine/generate/session.hpp>
 #include <trine/model/model.hpp>

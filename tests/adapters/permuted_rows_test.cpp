@@ -31,7 +31,7 @@ Adapter adapter_of(const Model& model, const std::string& module, std::size_t ou
 TEST(PermutedRows, AreNotForAdapters) {
   const std::filesystem::path goldens = TRINE_TEST_DATA;
   const Model original = Model::load(goldens / "families" / "llama_biases");
-  const Model file = Model::load(goldens / "gguf" / "llama_biases.gguf");
+  const Model file = Model::load(goldens / "gguf_models" / "llama_biases.gguf");
   for (const auto& [module, out] : {std::pair{"q_proj", 48}, std::pair{"k_proj", 24}}) {
     EXPECT_NO_THROW(static_cast<void>(adapter_of(original, module, static_cast<std::size_t>(out))));
     EXPECT_ERROR(adapter_of(file, module, static_cast<std::size_t>(out)), Error,

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -121,9 +122,9 @@ void add_axis(const Layer& layer, const Matrix& x, std::size_t first_head, std::
 }
 
 Tensor<float, 2> run(const GroupedQueryAttention& attention, View<const float, 2> x, std::size_t chunk,
-                     std::size_t threads = 1) {
+                     std::size_t threads = 1, KvCacheDtype type = KvCacheDtype::f32) {
   Workspace workspace;
-  LayerState cache = attention.make_cache();
+  LayerState cache = attention.make_cache(type);
   Tensor<float, 2> y({x.extent(0), x.extent(1)});
   for (std::size_t done = 0; done < x.extent(0); done += chunk) {
     const std::size_t count = std::min(chunk, x.extent(0) - done);
@@ -132,6 +133,15 @@ Tensor<float, 2> run(const GroupedQueryAttention& attention, View<const float, 2
                   workspace, x.slice(done, count), std::span(&rows, 1), y.view().slice(done, count));
   }
   return y;
+}
+
+float distance(const Tensor<float, 2>& a, const Tensor<float, 2>& b) {
+  float worst = 0.0F;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const float error = std::abs(a.data()[i] - b.data()[i]);
+    if (!(error <= worst)) worst = error;  // a NaN stays
+  }
+  return worst;
 }
 
 void expect_near(const Tensor<float, 2>& found, const Matrix& expected) {
@@ -244,6 +254,125 @@ TEST(GroupedQueryAttentionPerIsa, LetsASinkOfEachHeadTakePart) {
   layer.sinks = layer.add("sinks", 4, 19);
   expect_option(layer);
   expect_option(layer, 8);
+}
+
+// 70 rows of one sequence with full attention.
+Tensor<float, 2> run_full(Layer& layer, const std::shared_ptr<const Rotary>& rotary = nullptr, std::size_t chunk = 70,
+                          KvCacheDtype type = KvCacheDtype::f32) {
+  std::vector<HeadGroup> groups;
+  groups.push_back({std::make_unique<FullPattern>(), 4, 2});
+  const GroupedQueryAttention attention(WeightScope(layer.reader), kHidden, kHeadDim, std::move(groups), rotary,
+                                        layer.options);
+  const auto x = test::random_tensor({70, kHidden}, 5);
+  return run(attention, x.view(), chunk, 1, type);
+}
+
+void expect_multiple(const Tensor<float, 2>& found, const Tensor<float, 2>& of, float factor) {
+  for (std::size_t i = 0; i < of.size(); ++i) ASSERT_NEAR(found.data()[i], factor * of.data()[i], 1e-6F) << i;
+}
+
+TEST(GroupedQueryAttentionPerIsa, GatesHeadsOrElements) {
+  Layer layer(4, 2);
+  const Tensor<float, 2> plain = run_full(layer);
+  using Activation = OutputGateOptions::Activation;
+  layer.weights.add("heads.weight", {4, kHidden}, std::vector<float>(4 * kHidden));
+  layer.weights.add("elements.weight", {4 * kHeadDim, kHidden}, std::vector<float>(4 * kHeadDim * kHidden));
+  for (const auto& [activation, factor] :
+       {std::pair{Activation::sigmoid, 0.5F}, {Activation::softplus, std::log(2.0F)}}) {
+    layer.options.output_gate = {.name = "heads", .activation = activation};
+    expect_multiple(run_full(layer), plain, factor);
+    layer.options.output_gate = {.name = "elements", .activation = activation, .per_element = true};
+    expect_multiple(run_full(layer), plain, factor);
+  }
+}
+
+TEST(GroupedQueryAttentionPerIsa, GatesOfElementsMayBeRowsOfTheQueries) {
+  Layer layer(4, 2);
+  const std::vector<float> gates = random_values(layer.q.values.size(), 31);
+  const std::size_t head = kHeadDim * kHidden;  // elements of the rows of a head
+  std::vector<float> both;
+  for (std::size_t i = 0; i < gates.size(); i += head) {
+    const auto queries = std::span(layer.q.values).subspan(i, head);
+    const auto rows = std::span(gates).subspan(i, head);
+    both.insert(both.end(), queries.begin(), queries.end());
+    both.insert(both.end(), rows.begin(), rows.end());
+  }
+  layer.add("q_norm.weight", kHeadDim, 32);
+  layer.add("k_norm.weight", kHeadDim, 33);
+  layer.options.qk_norm = GroupedQueryOptions::Norm::per_head;
+  layer.options.output_gate = {.name = "elements", .per_element = true};
+  layer.weights.add("elements.weight", {layer.q.rows, kHidden}, gates);
+  const Tensor<float, 2> apart = run_full(layer);
+  layer.options.output_gate = {.in_q_proj = true};
+  layer.weights.add("q_proj.weight", {2 * layer.q.rows, kHidden}, both);
+  expect_multiple(run_full(layer), apart, 1.0F);
+  layer.options.output_gate.reset();
+  EXPECT_THROW(static_cast<void>(run_full(layer)), WeightError) << "rows of gates that there are not";
+}
+
+TEST(GroupedQueryAttentionPerIsa, TakesKeysForValuesAndNormalisesThem) {
+  Layer layer(4, 2);
+  layer.v = layer.k;
+  std::vector<float> keys(layer.k.values.begin(), layer.k.values.end());
+  layer.weights.add("v_proj.weight", {layer.k.rows, layer.k.columns}, keys);
+  for (const bool normalises : {false, true}) {
+    layer.options.v_norm = normalises;
+    layer.options.k_eq_v = false;
+    const Tensor<float, 2> twice = run_full(layer);
+    layer.options.k_eq_v = true;
+    EXPECT_EQ(distance(run_full(layer), twice), 0.0F);
+  }
+  layer.options.v_scale = 3.0F;
+  const Tensor<float, 2> scaled = run_full(layer);
+  layer.options.v_scale = 1.0F;
+  expect_multiple(scaled, run_full(layer), 3.0F);
+}
+
+TEST(GroupedQueryAttentionPerIsa, KeepsValuesOfAnotherWidthThanKeysInEveryCache) {
+  for (const std::size_t width : {4U, 10U}) {
+    Layer layer(4, 2);
+    layer.options.v_head_dim = width;
+    layer.weights.add("v_proj.weight", {2 * width, kHidden}, random_values(2 * width * kHidden, 21));
+    layer.weights.add("o_proj.weight", {kHidden, 4 * width}, random_values(4 * width * kHidden, 22));
+    const Tensor<float, 2> exact = run_full(layer);
+    EXPECT_EQ(distance(run_full(layer, nullptr, 9), exact), 0.0F);
+    EXPECT_LE(distance(run_full(layer, nullptr, 9, KvCacheDtype::bf16), exact), 0.1F);
+    EXPECT_LE(distance(run_full(layer, nullptr, 30, KvCacheDtype::q8), exact), 0.1F);
+  }
+}
+
+TEST(GroupedQueryAttentionPerIsa, NormalisesAfterTheRotationWithoutAGain) {
+  // A rotation keeps the length of a vector, unless it has an amplitude, which the norm then takes away.
+  Layer layer(4, 2);
+  layer.options.qk_norm = GroupedQueryOptions::Norm::after_rotation;
+  RopeFrequencies frequencies = base_frequencies(kHeadDim, kTheta);
+  const auto rotary = std::make_shared<const Rotary>(frequencies, RotaryPairs::half_split, kHeadDim, 256);
+  frequencies.amplitude = 3.0;
+  const auto louder = std::make_shared<const Rotary>(frequencies, RotaryPairs::half_split, kHeadDim, 256);
+  EXPECT_LE(distance(run_full(layer, rotary), run_full(layer, louder)), 1e-5F);
+  EXPECT_GE(distance(run_full(layer, rotary), run_full(layer)), 0.01F) << "without rotation";
+}
+
+TEST(QueryTemperature, GrowsWithTheLogarithmOfThePosition) {
+  const QueryTemperature temperature{.scale = 0.5F, .length = 8, .offset = 1};
+  EXPECT_EQ(temperature.factor(0), 1.0F);
+  EXPECT_EQ(temperature.factor(6), 1.0F);
+  EXPECT_FLOAT_EQ(temperature.factor(7), 1.0F + 0.5F * std::log(2.0F));
+  EXPECT_FLOAT_EQ(temperature.factor(31), 1.0F + 0.5F * std::log(5.0F));
+}
+
+TEST(GroupedQueryAttentionPerIsa, ScalesScoresAsAskedAndByPosition) {
+  Layer layer(4, 2);
+  layer.options.scale = 0.0F;  // all keys alike
+  const Tensor<float, 2> alike = run_full(layer);
+  layer.options.temperature = {.scale = 10.0F, .length = 1, .offset = 0};
+  EXPECT_EQ(distance(run_full(layer), alike), 0.0F);
+  layer.options.scale = 0.4F;
+  const Tensor<float, 2> sharp = run_full(layer);
+  layer.options.temperature = std::nullopt;
+  const Tensor<float, 2> plain = run_full(layer);
+  EXPECT_GE(distance(sharp, plain), 0.01F);
+  for (std::size_t i = 0; i < kHidden; ++i) EXPECT_EQ(sharp.view()(0, i), plain.view()(0, i)) << "position 0";
 }
 
 TEST(GroupedQueryAttentionPerIsa, GivesSequencesOfOneBatchWhatTheyGetAlone) {

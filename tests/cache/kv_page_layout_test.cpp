@@ -21,12 +21,19 @@ double most_error(KvCacheDtype type) {
 // Every row of every head comes back, keys from columns and values from rows.
 TEST(KeyValuePagesPerIsa, KeepsRowsOfAllTypes) {
   for (const KvCacheDtype type : {KvCacheDtype::f32, KvCacheDtype::bf16, KvCacheDtype::q8}) {
-    for (const auto& [blocks, block_rows, heads, head_dim] :
-         {std::array<std::size_t, 4>{1, 64, 2, 80}, {3, 16, 1, 64}, {1, 5, 3, 7}, {2, 33, 2, 130}}) {
-      const KvPageLayout shape{blocks, block_rows, heads, head_dim, type};
+    // The last number is the width of a value, 0: that of a key.
+    for (const auto& [blocks, block_rows, heads, head_dim, value_dim] : {std::array<std::size_t, 5>{1, 64, 2, 80, 0},
+                                                                         {3, 16, 1, 64, 0},
+                                                                         {1, 5, 3, 7, 0},
+                                                                         {2, 33, 2, 130, 0},
+                                                                         {1, 64, 2, 80, 48},
+                                                                         {2, 5, 2, 7, 130}}) {
+      const KvPageLayout shape{blocks, block_rows, heads, head_dim, type, value_dim};
+      const std::size_t width = shape.value_width();
+      EXPECT_EQ(width, value_dim == 0 ? head_dim : value_dim);
       const std::size_t rows = 2 * shape.page_rows();
       const auto keys = test::random_tensor({rows, heads * head_dim}, 1, -3.0F, 3.0F);
-      const auto values = test::random_tensor({rows, heads * head_dim}, 2);
+      const auto values = test::random_tensor({rows, heads * width}, 2);
       PageTable pages(shape.page_bytes());
       for (std::size_t r = 0; r < rows; ++r)
         store_kv(shape, pages, {r / shape.page_rows(), r % shape.page_rows()}, keys.view().row(r),
@@ -37,7 +44,7 @@ TEST(KeyValuePagesPerIsa, KeepsRowsOfAllTypes) {
         for (std::size_t head = 0; head < heads; ++head) {
           const KvRows stored = kv_rows(shape, pages, head, {r / shape.page_rows(), r % shape.page_rows()});
           std::vector<float> key(head_dim * count);
-          std::vector<float> value(head_dim * count);
+          std::vector<float> value(width * count);
           if (type == KvCacheDtype::f32) {
             for (std::size_t i = 0; i < head_dim; ++i)
               for (std::size_t j = 0; j < count; ++j)
@@ -46,18 +53,20 @@ TEST(KeyValuePagesPerIsa, KeepsRowsOfAllTypes) {
           } else {
             kernels::load_kv_columns(default_isa(), {type, stored.keys, block_rows, stored.key_scales, block_rows},
                                      count, head_dim, key.data(), count);
-            kernels::load_kv_rows(default_isa(), {type, stored.values, head_dim, stored.value_scales, shape.groups()},
-                                  count, head_dim, value.data(), head_dim);
+            kernels::load_kv_rows(default_isa(),
+                                  {type, stored.values, width, stored.value_scales, shape.value_groups()}, count, width,
+                                  value.data(), width);
           }
           for (std::size_t j = 0; j < count; ++j) {
             for (std::size_t i = 0; i < head_dim; ++i) {
               const float k = keys.view()(r + j, head * head_dim + i);
-              const float v = values.view()(r + j, head * head_dim + i);
               const double size = type == KvCacheDtype::q8 ? 3.0 : std::abs(static_cast<double>(k));
               ASSERT_NEAR(static_cast<double>(key[i * count + j]), static_cast<double>(k), size * most_error(type))
                   << to_string(type) << ", row " << r + j;
-              ASSERT_NEAR(static_cast<double>(value[j * head_dim + i]), static_cast<double>(v), most_error(type));
             }
+            for (std::size_t i = 0; i < width; ++i)
+              ASSERT_NEAR(static_cast<double>(value[j * width + i]),
+                          static_cast<double>(values.view()(r + j, head * width + i)), most_error(type));
           }
         }
       }

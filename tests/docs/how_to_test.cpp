@@ -3,6 +3,7 @@
 // it.
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <iostream>
@@ -35,6 +36,7 @@
 #include <trine/routing/router_options.hpp>
 #include <trine/text/tokenizer/pcre2_regex.hpp>
 #include <trine/trine.hpp>
+#include <trine/weights/find_model.hpp>
 #include <trine/weights/weight_scope.hpp>
 
 #include "support/expect_error.hpp"
@@ -80,6 +82,19 @@ TEST(UseInYourProject, SharesOneModelBetweenThreads) {
     const auto last = to_vector(session.forward(prompts[i]).row(0));
     EXPECT_EQ(answers[i], std::ranges::max_element(last) - last.begin());
   }
+}
+
+// ---- models-on-disk.md
+
+TEST(ModelsOnDisk, AreFoundByName) {
+  const trine::test::TemporaryDirectory models;
+  fs::create_directories(models.path() / "allenai");
+  fs::create_directory_symlink(kModels / "summary", models.path() / "allenai" / "OLMoE-1B-7B-0125-Instruct");
+  ::setenv("TRINE_MODELS", models.path().c_str(), 1);
+  const std::filesystem::path path = trine::find_model("allenai/OLMoE-1B-7B-0125-Instruct");
+  const trine::Model model = trine::Model::load(path);
+  EXPECT_EQ(model.info().model_type, "trine");
+  ::unsetenv("TRINE_MODELS");
 }
 
 TEST(Threads, AreSharedBySessions) {

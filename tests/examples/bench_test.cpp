@@ -57,11 +57,9 @@ TEST(TrineBench, TakesFullAttentionInChunks) {
 }
 
 TEST(TrineBench, MeasuresRandomWeightsOfEveryShapeAndType) {
-  const std::vector<std::pair<std::string, std::string>> cases = {{"deepseek-v2-lite", "bf16"},
-                                                                  {"qwen3-30b-a3b", "q8"},
-                                                                  {"mixtral-8x7b", "q4"},
-                                                                  {"qwen3-30b-a3b", "f32"},
-                                                                  {"trine-3d", "bf16"}};
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"deepseek-v2-lite", "bf16"}, {"qwen3-30b-a3b", "q8"},     {"mixtral-8x7b", "q4"}, {"qwen3-30b-a3b", "f32"},
+      {"qwen3-next-80b-a3b", "q4"}, {"qwen3.5-35b-a3b", "bf16"}, {"trine-3d", "bf16"}};
   for (const auto& [shape, type] : cases) {
     SCOPED_TRACE(shape + " " + type);
     const Finished finished = run_program(

@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 
 #include "examples/tiny_model.hpp"
+#include "support/safetensors_file_writer.hpp"
 
 namespace trine::test {
 namespace {
@@ -408,6 +409,82 @@ TEST(TrineVerify, TellsAGoodModelFromAChangedOne) {
   EXPECT_THAT(wrong_logit.out, HasSubstr("FAILED"));
   EXPECT_THAT(wrong_logit.err, HasSubstr("position 3, token id 5"));
   EXPECT_EQ(run_program({"trine-verify", "-m", model.name(), "--tolerance", "0.9"}).exit_code, 0);
+}
+
+TEST(TrineVerify, ComparesWithLogitsOfAnotherImplementation) {
+  const std::filesystem::path data(TRINE_TEST_DATA);
+  const Golden golden = read_golden(data / "families" / "qwen3_moe");
+  const auto values = golden.logits.view().span();
+  const std::string logits(reinterpret_cast<const char*>(values.data()), values.size_bytes());
+  std::vector<std::int64_t> ids(golden.tokens.begin(), golden.tokens.end());
+  const std::vector<std::size_t> shape = {golden.logits.view().extent(0), golden.logits.view().extent(1)};
+  SafetensorsFileWriter writer;
+  writer.add("logits", "F32", shape, logits);
+  writer.add("input_ids", "I64", {ids.size()}, {reinterpret_cast<const char*>(ids.data()), 8 * ids.size()});
+  std::size_t choices = 0;
+  for (const auto& [layer, tokens] : golden.experts) {
+    std::string experts;
+    for (const auto& chosen : tokens) experts.append(reinterpret_cast<const char*>(chosen.data()), 4 * chosen.size());
+    writer.add("experts." + std::to_string(layer), "U32", {ids.size(), tokens.front().size()}, experts);
+    choices += tokens.size();
+  }
+  const TemporaryDirectory directory;
+  const std::string file = directory.write("reference.safetensors", writer.file()).string();
+
+  // The directory of a checkpoint, and the GGUF file of the same numbers.
+  for (const auto& model : {data / "families" / "qwen3_moe", data / "gguf_models" / "qwen3_moe.gguf"}) {
+    const Finished good = run_program({"trine-verify", "-m", model.string(), "--against", file});
+    EXPECT_EQ(good.exit_code, 0) << good.err;
+    EXPECT_THAT(good.out, HasSubstr("passed"));
+    EXPECT_THAT(good.out, HasSubstr("experts  " + std::to_string(choices) + " of " + std::to_string(choices)));
+  }
+  std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + std::to_string(shape[0]) + ", " +
+                       std::to_string(shape[1]) + "), }\n";
+  std::string npy = "\x93NUMPY";
+  npy += {'\1', '\0', static_cast<char>(header.size()), '\0'};
+  const std::string array = directory.write("logits.npy", npy + header + logits).string();
+  const std::string model = (data / "families" / "qwen3_moe").string();
+  const Finished by_tokens =
+      run_program({"trine-verify", "-m", model, "--against", array, "--tokens", joined(golden.tokens), "--json"});
+  EXPECT_EQ(by_tokens.exit_code, 0) << by_tokens.err;
+  const auto document = nlohmann::json::parse(by_tokens.out);
+  EXPECT_TRUE(document.at("passed").get<bool>());
+  EXPECT_EQ(document.at("tokens"), golden.tokens.size());
+  EXPECT_EQ(document.at("same_best_token"), golden.tokens.size());
+
+  // Other tokens give other logits.
+  std::vector<std::uint32_t> turned(golden.tokens.rbegin(), golden.tokens.rend());
+  const Finished bad = run_program({"trine-verify", "-m", model, "--against", array, "--tokens", joined(turned)});
+  EXPECT_EQ(bad.exit_code, 5);
+  EXPECT_THAT(bad.out, HasSubstr("FAILED"));
+  EXPECT_THAT(bad.err, HasSubstr("the logits differ by more than the tolerance"));
+
+  EXPECT_EQ(run_program({"trine-verify", "-m", model, "--against", array}).exit_code, 2);
+  EXPECT_EQ(run_program({"trine-verify", "-m", model, "--tokens", "1,2"}).exit_code, 2);
+  const Finished none = run_program({"trine-verify", "-m", (data / "gguf_models" / "qwen3_moe.gguf").string()});
+  EXPECT_EQ(none.exit_code, 2);
+  EXPECT_THAT(none.err, HasSubstr("a GGUF file has no self_test.json"));
+}
+
+TEST(TrineInspect, ShowsAGgufFile) {
+  const std::string file = (std::filesystem::path(TRINE_TEST_DATA) / "gguf_models" / "qwen3_moe.gguf").string();
+  const Finished finished = run_program({"trine-inspect", "-m", file});
+  ASSERT_EQ(finished.exit_code, 0) << finished.err;
+  EXPECT_THAT(finished.out, HasSubstr("architecture   qwen3_moe"));
+  EXPECT_THAT(finished.out, HasSubstr("16.00 bits each"));
+  EXPECT_THAT(finished.out, HasSubstr("  general.architecture = \"qwen3moe\"\n"));
+  EXPECT_THAT(finished.out, HasSubstr("  qwen3moe.expert_count = "));
+  const Finished json = run_program({"trine-inspect", "-m", file, "--json"});
+  const auto document = nlohmann::json::parse(json.out);
+  EXPECT_TRUE(document.at("has_weights").get<bool>());
+  EXPECT_EQ(document.at("metadata").at("general.architecture"), "\"qwen3moe\"");
+  bool has_experts = false;
+  for (const auto& row : document.at("tensors_by_role")) {
+    if (row.at("role") != "experts") continue;
+    has_experts = true;
+    EXPECT_EQ(row.at("bits_per_value"), 16.0);
+  }
+  EXPECT_TRUE(has_experts);
 }
 
 TEST(TrineVerify, TellsAModelWithoutFiniteLogits) {

@@ -154,6 +154,10 @@ class Options : public testing::Test {
         {"trine-verify",
          {"-m", model_.name()},
          {threads, allow_unknown, {"--tolerance", {"0.01", "1"}}, {"--json", {}}}},
+        {"trine-verify",
+         {"-m", model_.name(), "--against", reference_, "--tolerance", "1"},
+         {{"--tokens", {"1,2", "3,4", "5,6", "7,8"}}, activations, allow_unknown}},
+        {"trine-verify", {"-m", model_.name(), "--against", reference_of_a_, "--tolerance", "1"}, {{"-p", {"A"}}}},
         {"trine-tokenize", {"-m", model_.name()}, {{"--ids", {}}, {"--no-special", {}}, {"--parse-special", {}}}},
         {"trine-tokenize", {"-m", model_.name()}, {{"--json", {}}}},
         {"trine-tokenize", {"-m", model_.name()}, {{"--decode", {}}}},
@@ -178,10 +182,26 @@ class Options : public testing::Test {
   [[nodiscard]] std::string in(const char* name) const { return (directory_.path() / name).string(); }
 
   const TinyModel model_{"full_attention"};
+  // Logits that are far from all others, as NumPy writes them: any finite logit is within once the largest of them.
+  [[nodiscard]] std::string reference(const char* name, std::size_t tokens) const {
+    const std::size_t vocab = model_.golden().logits.view().extent(1);
+    const std::vector<float> logits(tokens * vocab, 1e30F);
+    const std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + std::to_string(tokens) + ", " +
+                               std::to_string(vocab) + "), }\n";
+    std::string file = "\x93NUMPY";
+    file += {'\1', '\0', static_cast<char>(header.size()), '\0'};
+    return directory_
+        .write(name, file + header + std::string(reinterpret_cast<const char*>(logits.data()), 4 * logits.size()))
+        .string();
+  }
+
   const TemporaryDirectory lora_;
   const std::string adapter_ = lora_.path().string();
   const TemporaryDirectory directory_;
   const std::string text_ = directory_.write("text", "Hello world").string();
+  const std::string reference_ = reference("two.npy", 2);
+  const std::string reference_of_a_ = reference(
+      "a.npy", nlohmann::json::parse(run_program({"trine-tokenize", "-m", model_.name(), "--json"}, "A").out).size());
   const std::string features_ = directory_
                                     .write("features.csv",
                                            [] {
@@ -239,7 +259,8 @@ TEST_F(Options, TakeEveryDocumentedValue) {
 TEST_F(Options, OfTheBenchTakeEveryDocumentedValue) {
   const std::vector<OptionValues> options = {
       {"--synthetic",
-       {"deepseek-v2-lite", "qwen3-30b-a3b", "mixtral-8x7b", "trine-3d", "trine-3d-strided", "trine-full"}},
+       {"deepseek-v2-lite", "qwen3-30b-a3b", "qwen3-next-80b-a3b", "qwen3.5-35b-a3b", "mixtral-8x7b", "trine-3d",
+        "trine-3d-strided", "trine-full"}},
       {"--type", {"f32", "bf16", "bf16_panels", "q8", "q4", "q4"}},
       {"--activations", names_of(kActivationPrecisionNames)},
       {"--cache-type", names_of(kKvCacheDtypeNames)},
@@ -250,7 +271,7 @@ TEST_F(Options, OfTheBenchTakeEveryDocumentedValue) {
       {"--no-limits", {}},
       {"-o", {"json", "md"}},
       {"-t", {"0", "1,2", "-1"}}};
-  for (std::size_t i = 0; i < 6; ++i) {
+  for (std::size_t i = 0; i < 8; ++i) {
     std::vector<std::string> command = {"trine-bench"};
     for (const OptionValues& option : options) {
       if (option.values.empty() && i == 0) command.push_back(option.option);
@@ -394,13 +415,17 @@ TEST_F(Options, AllowUnknownLetsEveryProgramReadTheModelOfAFork) {
   }
 }
 
-TEST_F(Options, SayThatAModelIsADirectory) {
-  for (const std::string program : {"trine-inspect", "trine-verify", "trine-tokenize"}) {
-    const Finished finished = run_program({program, "-m", directory_.write("model.gguf", "GGUF").string()});
+TEST_F(Options, SayThatAModelIsADirectoryOrAGgufFile) {
+  for (const std::string program : {"trine-inspect", "trine-verify", "trine-perplexity"}) {
+    std::vector<std::string> command = {program, "-m", directory_.write("model.bin", "GGML").string()};
+    if (program == "trine-perplexity")
+      command.insert(command.end(), {"-f", directory_.write("text", "a b c").string()});
+    const Finished finished = run_program(command);
     EXPECT_EQ(finished.exit_code, 3);
-    EXPECT_THAT(finished.err,
-                HasSubstr("model.gguf: expected a model directory (config.json, weights, tokenizer.json), "
-                          "found a file; GGUF is not read"));
+    EXPECT_THAT(finished.err, HasSubstr("model.bin: expected a model directory (config.json, weights, tokenizer.json) "
+                                        "or a GGUF file, found another file"));
+    command[2] = directory_.write("model.gguf", "GGUF").string();
+    EXPECT_THAT(run_program(command).err, HasSubstr("model.gguf: header: expected 4 more bytes"));  // a cut one
   }
 }
 

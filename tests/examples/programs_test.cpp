@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What all programs do alike: exit codes, errors, help.
 #ifdef TRINE_PROGRAMS_DIR
+#include <cstdlib>
+#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
@@ -154,6 +156,36 @@ TEST(Programs, SayWhatIsWrongWithAModel) {
   model.write("tokenizer.json", "{}");
   expect_error(run_program({"trine-tokenize", "-m", model.name()}, "Hello"), 3, "tokenizer.json");
   expect_error(run_program({"trine-generate", "-m", model.name(), "-p", "Hello"}), 3, "tokenizer.json");
+}
+
+TEST(Programs, FindAModelByItsName) {
+  const TinyModel model;
+  const TemporaryDirectory cache;
+  const std::filesystem::path repository = cache.path() / "models--someone--tiny";
+  std::filesystem::create_directories(repository / "blobs");
+  cache.write("models--someone--tiny/refs/main", "c0ffee");
+  std::filesystem::create_directories(repository / "snapshots" / "c0ffee");
+  for (const char* name : {"config.json", "weights.json", "weights.bin", "tokenizer.json", "self_test.json"}) {
+    std::filesystem::copy_file(model.path() / name, repository / "blobs" / name);
+    std::filesystem::create_symlink(std::filesystem::path("../../blobs") / name,
+                                    repository / "snapshots" / "c0ffee" / name);
+  }
+  ::setenv("TRINE_MODELS", cache.path().c_str(), 1);
+  for (const auto& program : programs()) {
+    const Finished finished = run_program(with(program, {"-m", "someone/tiny"}), "Hello world");
+    EXPECT_EQ(finished.exit_code, 0) << program[0] << ": " << finished.err;
+    expect_error(run_program(with(program, {"-m", "someone/else"}), "Hello world"), 3,
+                 "someone/else: expected a model directory, a GGUF file or the name of a model in a cache, found none");
+  }
+  const Finished dry = run_program({"trine-quantize", "someone/tiny", "--dry-run"});
+  EXPECT_EQ(dry.exit_code, 0) << dry.err;
+  cache.write("models--someone--tiny/snapshots/c0ffee/tiny-Q8_0.gguf", "GGUF");
+  EXPECT_THAT(run_program({"trine-inspect", "-m", "someone/tiny"}).out, HasSubstr("tiny-Q8_0.gguf: not read"));
+  std::filesystem::remove(repository / "blobs" / "config.json");
+  for (const auto& program : programs())
+    expect_error(run_program(with(program, {"-m", "someone/tiny"}), "Hello world"), 3,
+                 "which does not exist; hf download someone/tiny completes it");
+  ::unsetenv("TRINE_MODELS");
 }
 
 TEST(Programs, SayThatItDoesNotFit) {

@@ -71,11 +71,11 @@ void check(const trine::GgufFile& source, std::size_t file_bytes) {
     total[tensor.part] += tensor.stored.bytes.size();
     require(source.source_name_of(name) == source.files()[tensor.part]);
     try {
-      require(source.find(name) == &tensor.stored && tensor.type->dtype);
+      require(source.find(name) == &tensor.stored && tensor.type->dtype());
       const std::size_t alignment = trine::size_bytes(tensor.stored.dtype);
       if (alignment > 0) require(reinterpret_cast<std::uintptr_t>(tensor.stored.bytes.data()) % alignment == 0);
     } catch (const trine::WeightError&) {
-      require(!tensor.type->dtype);
+      require(!tensor.type->dtype());
     }
   }
   require(total[0] < file_bytes);

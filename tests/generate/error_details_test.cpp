@@ -159,8 +159,8 @@ std::vector<Case> cases() {
       {"OutOfRange", config("/hidden_size", 0), Type::config, out_of_range, "config.json", "hidden_size"},
       {"OtherAttention", config("/attention/kind", "4d"), Type::config, unsupported, "config.json", "attention.kind"},
       {"OtherRouter", config("/moe/router/kind", "best"), Type::config, unsupported, "config.json", "moe.router.kind"},
-      {"OtherQuantization", config("/quantization_config", {{"quant_method", "gptq"}}), Type::config, unsupported,
-       "config.json", "quantization_config.quant_method"},
+      {"OtherQuantization", config("/quantization_config", {{"quant_method", "bitsandbytes"}}), Type::config,
+       unsupported, "config.json", "quantization_config.quant_method"},
       // weights
       {"NoWeights", [=](const Files& f) { f.remove("weights.json"), load(f); }, Type::file, not_found, ".", ""},
       {"NoBlob", [=](const Files& f) { f.remove("weights.bin"), load(f); }, Type::file, not_found, "weights.bin", ""},

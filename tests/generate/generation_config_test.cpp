@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 
 #include "support/expect_error.hpp"
+#include "support/gguf_writer.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace trine::test {
@@ -44,6 +45,58 @@ TEST(GenerationConfig, TakesMissingIdsFromTheModel) {
   EXPECT_THAT(config.eos_token_ids, ElementsAre(9));
   EXPECT_EQ(config.bos_token_id, 2U);
   EXPECT_EQ(config.pad_token_id, 0U);
+}
+
+GenerationConfig of_gguf(const GgufWriter& writer) {
+  const TemporaryDirectory directory;
+  return read_generation_config(directory.write("model.gguf", writer.file()));
+}
+
+TEST(GenerationConfig, ReadsTheSamplingSettingsOfAGgufFile) {
+  GgufWriter writer;
+  writer.set("general.sampling.temp", 0.5F)
+      .set("general.sampling.top_k", std::int32_t{20})
+      .set("general.sampling.top_p", 0.75F)
+      .set("general.sampling.min_p", 0.25F)
+      .set("general.sampling.penalty_repeat", 1.5F)
+      .set("general.sampling.penalty_last_n", std::int32_t{64})
+      .set("general.sampling.mirostat", std::int32_t{0})
+      .set("general.sampling.xtc_probability", 0.0F);
+  SamplingOptions options;
+  of_gguf(writer).apply_to(options);
+  EXPECT_EQ(options.temperature, 0.5F);
+  EXPECT_EQ(options.top_k, 20U);
+  EXPECT_EQ(options.top_p, 0.75F);
+  EXPECT_EQ(options.min_p, 0.25F);
+  EXPECT_EQ(options.repeat_penalty, 1.5F);
+  EXPECT_EQ(options.repeat_last_n, 64U);
+  EXPECT_TRUE(options.temperature_first);
+
+  SamplingOptions open;
+  of_gguf(GgufWriter()).apply_to(open);
+  EXPECT_EQ(open.temperature, SamplingOptions().temperature);
+  EXPECT_FALSE(open.temperature_first);
+
+  GgufWriter all;
+  all.set("general.sampling.top_k", std::int32_t{-1})
+      .set("general.sampling.penalty_repeat", 1.1F)
+      .set("general.sampling.penalty_last_n", std::int32_t{-1});
+  of_gguf(all).apply_to(open);
+  EXPECT_EQ(open.top_k, 0U);
+  EXPECT_EQ(open.repeat_last_n, std::numeric_limits<std::size_t>::max());
+}
+
+TEST(GenerationConfig, RefusesSettingsOfAGgufFileThatAreNotImplementedOrInvalid) {
+  const auto with = [](const char* key, float value) {
+    GgufWriter writer;
+    writer.set(key, value);
+    static_cast<void>(of_gguf(writer));
+  };
+  EXPECT_ERROR(with("general.sampling.xtc_probability", 0.5F), ConfigError,
+               "general.sampling.xtc_probability: expected 0");
+  EXPECT_ERROR(with("general.sampling.mirostat", 2.0F), ConfigError, "general.sampling.mirostat: expected 0");
+  EXPECT_ERROR(with("general.sampling.top_p", 1.5F), ConfigError, "top_p");
+  EXPECT_ERROR(with("general.sampling.temp", -1.0F), ConfigError, "general.sampling.temp: expected");
 }
 
 TEST(GenerationConfig, LeavesWhatTheFileLeavesOpen) {

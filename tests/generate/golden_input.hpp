@@ -58,7 +58,7 @@ class Input {
     if (golden_.tokens.empty()) {
       golden_.features.view().span().back() += 1.0F;
     } else {
-      golden_.tokens.back() = (golden_.tokens.back() + 1) % 64;
+      golden_.tokens.back() = (golden_.tokens.back() + 1) % 32;  // of the smallest vocabulary
     }
   }
 

@@ -42,6 +42,11 @@ class SequencePerIsa : public testing::TestWithParam<std::string> {
 };
 INSTANTIATE_TEST_SUITE_P(All, SequencePerIsa, testing::ValuesIn(golden_models()),
                          [](const auto& parameter) { return parameter.param; });
+// Their states are recurrent.
+INSTANTIATE_TEST_SUITE_P(Recurrent, SequencePerIsa,
+                         testing::Values("families/lfm2_moe", "families/qwen3_next", "families/qwen3_next_variants",
+                                         "families/qwen3_5_moe"),
+                         [](const auto& parameter) { return parameter.param.substr(9); });
 
 TEST_P(SequencePerIsa, ForksIntoSequencesThatDoNotSeeEachOther) {
   const std::size_t half = input_.pieces() / 2;

@@ -68,6 +68,7 @@ TEST(InstructionSets, GiveElementsTheSameBits) {
       expect_same_bits(a, b);
     };
     compare([&](Isa isa, std::vector<float>& y) { kernels::silu_multiply(isa, y, up.view().span()); });
+    compare([&](Isa isa, std::vector<float>& y) { kernels::gelu_tanh_multiply(isa, y, up.view().span()); });
     compare([&](Isa isa, std::vector<float>& y) {
       kernels::clamped_swiglu_multiply(isa, y, up.view().span(), 1.702F, 7.0F);
     });

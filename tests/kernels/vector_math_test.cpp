@@ -4,6 +4,9 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <numbers>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -111,6 +114,139 @@ TEST(SiluMultiplyPerIsa, VanishesFarBelowZeroIsTheIdentityFarAboveAndKeepsNaN) {
   EXPECT_TRUE(std::isnan(gate[4]));
   EXPECT_EQ(gate[5], kInfinity);
   EXPECT_EQ(gate[6], 0.0F);
+}
+
+TEST(GeluTanhMultiplyPerIsa, IsTheInsideOfGeGlu) {
+  const Isa isa = default_isa();
+  for (const std::size_t n : sizes()) {
+    const PageEnd<float> gate(n);
+    const PageEnd<float> up(n);
+    fill_random(gate.span(), n, -6.0F, 6.0F);
+    fill_random(up.span(), n + 1);
+    const std::vector<float> x(gate.span().begin(), gate.span().end());
+    kernels::gelu_tanh_multiply(isa, gate.span(), up.span());
+    for (std::size_t i = 0; i < n; ++i) {
+      const double value = static_cast<double>(x[i]);
+      const double u = std::sqrt(2.0 / std::numbers::pi) * (value + 0.044715 * value * value * value);
+      const double exact = 0.5 * value * (1.0 + std::tanh(u)) * static_cast<double>(up.span()[i]);
+      // The exponential of 2 u, which four round-offs of u change by 8 |u| of them; then as in SwiGLU.
+      ASSERT_NEAR(static_cast<double>(gate.span()[i]), exact,
+                  (kExpError + (4 + 8 * std::abs(u)) * kRoundOff) * std::abs(exact) + 1e-30)
+          << to_string(isa) << ", n " << n << ", x " << x[i];
+    }
+  }
+}
+
+TEST(GeluTanhMultiplyPerIsa, VanishesFarBelowZeroIsTheIdentityFarAboveAndKeepsNaN) {
+  const Isa isa = default_isa();
+  std::vector<float> gate{-1000.0F, 1000.0F, 3e38F, kNaN, kInfinity, 0.0F};
+  const std::vector<float> up(gate.size(), 1.0F);
+  kernels::gelu_tanh_multiply(isa, gate, up);
+  EXPECT_NEAR(gate[0], 0.0F, 1e-34F);
+  EXPECT_EQ(gate[1], 1000.0F);
+  EXPECT_EQ(gate[2], 3e38F);
+  EXPECT_TRUE(std::isnan(gate[3]));
+  EXPECT_EQ(gate[4], kInfinity);
+  EXPECT_EQ(gate[5], 0.0F);
+}
+
+TEST(SigmoidMultiplyPerIsa, IsAGate) {
+  const Isa isa = default_isa();
+  for (const std::size_t n : sizes()) {
+    const PageEnd<float> gate(n);
+    const PageEnd<float> y(n);
+    fill_random(gate.span(), n, -30.0F, 30.0F);
+    fill_random(y.span(), n + 1);
+    const std::vector<float> x(y.span().begin(), y.span().end());
+    kernels::sigmoid_multiply(isa, gate.span(), y.span());
+    for (std::size_t i = 0; i < n; ++i) {
+      const double exact = static_cast<double>(x[i]) / (1 + std::exp(-static_cast<double>(gate.span()[i])));
+      ASSERT_NEAR(static_cast<double>(y.span()[i]), exact, (kExpError + 3 * kRoundOff) * std::abs(exact))
+          << to_string(isa) << ", n " << n;
+    }
+  }
+}
+
+TEST(ConvolveSiluRowPerIsa, SumsItsTapsAndMayOverwriteTheLast) {
+  const Isa isa = default_isa();
+  for (const std::size_t n : sizes()) {
+    for (const std::size_t taps : {1U, 3U, 4U}) {
+      const std::size_t ld = n + 5;
+      std::vector<float> weight(taps * ld);
+      fill_random(std::span(weight), n);
+      const PageEnd<float> first(n);
+      const PageEnd<float> last(n);
+      fill_random(first.span(), n + 1);
+      fill_random(last.span(), n + 2);
+      const std::vector<float> x(last.span().begin(), last.span().end());
+      std::vector<const float*> rows(taps, first.span().data());
+      rows.back() = last.span().data();
+      kernels::convolve_silu_row(isa, rows.data(), taps, weight.data(), ld, last.span());
+      for (std::size_t i = 0; i < n; ++i) {
+        double sum = 0;
+        double size = 0;
+        for (std::size_t t = 0; t < taps; ++t) {
+          const double term =
+              static_cast<double>(weight[t * ld + i]) * static_cast<double>(t + 1 < taps ? first.span()[i] : x[i]);
+          sum += term;
+          size += std::abs(term);
+        }
+        // silu has a slope of at most 1.1.
+        ASSERT_NEAR(static_cast<double>(last.span()[i]), test::naive::silu(sum),
+                    1.1 * static_cast<double>(taps) * kRoundOff * size + (kExpError + 4 * kRoundOff) * std::abs(sum))
+            << to_string(isa) << ", n " << n << ", taps " << taps;
+      }
+    }
+  }
+}
+
+TEST(ConvolveGateRowPerIsa, SumsItsTapsAndABiasAndMultipliesByTheGate) {
+  const Isa isa = default_isa();
+  for (const std::size_t n : sizes()) {
+    const PageEnd<float> x(n);
+    const PageEnd<float> bias(n);
+    const PageEnd<float> gate(n);
+    const PageEnd<float> y(n);
+    std::vector<float> weight(2 * n);
+    fill_random(std::span(weight), n);
+    for (const auto& [values, seed] : {std::pair(x.span(), n + 1), {bias.span(), n + 2}, {gate.span(), n + 3}})
+      fill_random(values, seed);
+    const std::vector<const float*> rows(2, x.span().data());
+    for (const bool has_bias : {false, true}) {
+      kernels::convolve_gate_row(isa, rows.data(), 2, weight.data(), n, has_bias ? bias.span().data() : nullptr,
+                                 gate.span().data(), y.span());
+      for (std::size_t i = 0; i < n; ++i) {
+        const auto at = [&](std::span<const float> values) { return static_cast<double>(values[i]); };
+        const double first = static_cast<double>(weight[i]) * at(x.span());
+        const double second = static_cast<double>(weight[n + i]) * at(x.span());
+        const double start = has_bias ? at(bias.span()) : 0.0;
+        ASSERT_NEAR(at(y.span()), at(gate.span()) * (start + first + second),
+                    5 * kRoundOff * std::abs(at(gate.span())) * (std::abs(start) + std::abs(first) + std::abs(second)))
+            << to_string(isa) << ", n " << n;
+      }
+    }
+    const std::vector<float> before(y.span().begin(), y.span().end());
+    kernels::multiply_inplace(isa, x.span(), y.span());
+    for (std::size_t i = 0; i < n; ++i)
+      ASSERT_EQ(y.span()[i], before[i] * x.span()[i]) << to_string(isa) << ", n " << n;
+  }
+}
+
+TEST(L2NormalizeRowPerIsa, GivesARowItsLength) {
+  const Isa isa = default_isa();
+  for (const std::size_t n : sizes()) {
+    const PageEnd<float> x(n);
+    fill_random(x.span(), n, -3.0F, 3.0F);
+    const std::vector<float> before(x.span().begin(), x.span().end());
+    kernels::l2_normalize_row(isa, x.span(), 1e-2F, 0.25F);
+    double squares = static_cast<double>(1e-2F);
+    for (const float value : before) squares += static_cast<double>(value) * static_cast<double>(value);
+    for (std::size_t i = 0; i < n; ++i) {
+      const double exact = 0.25 * static_cast<double>(before[i]) / std::sqrt(squares);
+      ASSERT_NEAR(static_cast<double>(x.span()[i]), exact, static_cast<double>(n + 5) * kRoundOff * std::abs(exact))
+          << to_string(isa) << ", n " << n;
+    }
+  }
 }
 
 TEST(RmsNormRowPerIsa, IsTheNormOfTheTextbook) {

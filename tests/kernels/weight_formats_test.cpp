@@ -27,6 +27,10 @@ namespace {
 
 bool is_of_ggml(const WeightFormat& format) { return format.ggml_type >= 0 && size_bytes(format.dtype) == 0; }
 
+bool is_transposed(const WeightFormat& format) {
+  return format.name.starts_with("gptq") || format.name.starts_with("awq");
+}
+
 // A matrix in some format: encoded, or of bytes that are no NaN and no infinity in any format; scales that leave blocks
 // ragged, where blocks are of any shape. In formats of ggml it is blocks of the golden, in another order in every row.
 class Sample {
@@ -46,6 +50,7 @@ class Sample {
       for (std::uint8_t& byte : bytes_) byte = static_cast<std::uint8_t>(random() % 0x60);
     }
     matrix_ = stored_matrix(data(), format.dtype, rows, columns);
+    if (format.has_separate_scales) add_scales_and_zeros(random);
     if (!format.has_scale_tensor()) return;
     const bool any_shape = format.block_columns == 1;
     const std::size_t block_rows = any_shape ? 5 : format.block_rows;
@@ -72,11 +77,44 @@ class Sample {
       return golden_.decoded[golden_block(i / golden_.values) * golden_.values + i % golden_.values];
     }
     return test::reference_formats().at(std::string(format_.name))(
-        {bytes_.data(), matrix_.columns, scales_.data(), matrix_.scales.block_rows, matrix_.scales.block_columns}, r,
-        c);
+        {bytes_.data(), matrix_.columns, scales_.data(), format_.has_separate_scales ? 1 : matrix_.scales.block_rows,
+         matrix_.transposed ? matrix_.scales.block_rows : matrix_.scales.block_columns, matrix_.rows, zeros_.data()},
+        r, c);
   }
 
  private:
+  // One for each row of half of the columns, if the number is even; matrices of GPTQ and AWQ are stored transposed.
+  void add_scales_and_zeros(std::mt19937& random) {
+    const std::size_t rows = matrix_.rows;
+    const std::size_t columns = matrix_.columns;
+    const bool is_float = format_.block_columns == 16;
+    const std::size_t group = is_float ? 16 : columns % 2 == 0 ? columns / 2 : columns;
+    const std::size_t groups = columns / group;
+    for (std::size_t i = 0; i < rows * groups; ++i) {
+      const float scale = std::ldexp(static_cast<float>(random() % 100 + 1), -10);
+      const std::size_t size = is_float ? 1 : sizeof scale;
+      scales_.resize(scales_.size() + size);
+      std::memcpy(scales_.data() + scales_.size() - size,
+                  is_float ? bytes_.data() + i : static_cast<const void*>(&scale), size);
+    }
+    zeros_.resize((rows + 8) * groups * 4);
+    for (std::uint8_t& byte : zeros_) byte = static_cast<std::uint8_t>(random() % 0x60);
+    const bool transposed = is_transposed(format_);
+    if (transposed) {
+      matrix_.transposed = true;
+      matrix_.stride = format_.name == "awq_int4" ? rows / 2 : rows * 4;
+    }
+    matrix_.scales = {.data = reinterpret_cast<const std::byte*>(scales_.data()),
+                      .dtype = is_float ? DType::f8_e4m3 : DType::f32,
+                      .stride = transposed ? rows : groups,
+                      .block_rows = transposed ? group : 1,
+                      .block_columns = transposed ? 1 : group,
+                      .zeros = reinterpret_cast<const std::byte*>(zeros_.data()),
+                      .zeros_stride = transposed ? (format_.name == "gptq_int8" ? rows / 4 : rows / 8) : groups,
+                      .zeros_offset = format_.name.starts_with("gptq") ? 1 : 0,
+                      .divisor = is_float ? 4.0F : 1.0F};
+  }
+
   // The block of the golden that is block number b of the matrix.
   [[nodiscard]] std::size_t golden_block(std::size_t b) const { return (b + b / 3) % golden_.finite_count; }
   std::byte* data() { return reinterpret_cast<std::byte*>(bytes_.data()); }
@@ -84,6 +122,7 @@ class Sample {
   const WeightFormat& format_;
   std::vector<std::uint8_t> bytes_;
   std::vector<std::uint8_t> scales_;
+  std::vector<std::uint8_t> zeros_;
   test::GgmlGolden golden_ = {};
   WeightMatrix matrix_;
 };
@@ -91,6 +130,7 @@ class Sample {
 // Shapes of some blocks and, where the format allows them, of parts of blocks at the ends.
 std::vector<std::pair<std::size_t, std::size_t>> shapes_of(const WeightFormat& format) {
   const std::size_t whole = std::max<std::size_t>(format.block_columns, 32);
+  if (is_transposed(format)) return {{8, 8}, {40, 72}, {64, 96}};
   return {{1, format.column_multiple}, {37, 2 * whole + format.column_multiple}, {64, 3 * whole}};
 }
 
@@ -183,6 +223,10 @@ TEST(WeightFormats, AreSlicedByRowsOfBlocks) {
     const std::size_t columns = 2 * std::max<std::size_t>(format->block_columns, 32);
     const Sample sample(*format, 64, columns);
     const WeightMatrix& w = sample.matrix();
+    if (is_transposed(*format)) {
+      EXPECT_FALSE(w.has_whole_rows()) << format->name;
+      continue;
+    }
     for (std::size_t r = 0; r < 64; ++r) {
       const WeightMatrix part = w.row_range(r, 64 - r);
       const bool begins_block = r % format->block_rows == 0;

@@ -30,11 +30,13 @@ TensorRole role_by_name(const std::string& name, std::size_t rank) {
       return between.find("." + std::string(part) + ".") != std::string::npos;
     });
   };
-  if (rank < 2 || name.ends_with("bias")) return TensorRole::vector;
-  if (has({"router", "gate", "shared_expert_gate"})) return TensorRole::router;
-  if (has({"shared_experts", "shared_expert"})) return TensorRole::shared_experts;
+  if (rank >= 2 && name.find("mtp") != std::string::npos) return TensorRole::other;
+  if (rank < 2 || name.ends_with("bias") || has({"conv1d"})) return TensorRole::vector;
+  if (has({"vision_tower", "visual", "audio_tower", "embed_vision", "embed_audio"})) return TensorRole::other;
+  if (has({"router", "gate", "shared_expert_gate", "in_proj_a", "in_proj_b", "in_proj_ba"})) return TensorRole::router;
+  if (has({"shared_experts", "shared_expert", "shared_mlp"})) return TensorRole::shared_experts;
   if (has({"experts"})) return TensorRole::experts;
-  if (has({"self_attn", "attention", "expert_attention"})) return TensorRole::attention;
+  if (has({"self_attn", "linear_attn", "attention", "expert_attention"})) return TensorRole::attention;
   if (has({"mlp"})) return TensorRole::mlp;
   if (has({"embed_tokens"})) return TensorRole::embedding;
   if (has({"lm_head"})) return TensorRole::head;
@@ -47,8 +49,9 @@ TEST(TensorRoles, AreThoseOfTheNamesInTheGoldenModels) {
   for (const auto& entry : fs::recursive_directory_iterator(TRINE_TEST_DATA)) {
     if (entry.path().filename() != "config.json" || !has_weights(entry.path().parent_path())) continue;
     const std::string config = entry.path().string();
-    const auto source = open_weights(entry.path().parent_path());
-    const TensorRecord record = Model::tensor_record(read_json_file(config), config, *source);
+    const Model model = Model::load(entry.path().parent_path());  // whose source is that of quantised layers
+    const WeightSource* source = &model.weights();
+    const TensorRecord record = Model::tensor_record(model.config(), config, *source);
     ++models;
     for (const std::string_view name : source->names()) {
       if (source->find(name)->bytes.empty() || source->find(name)->shape.empty()) continue;

@@ -12,10 +12,14 @@
 
 #include <trine/core/error.hpp>
 #include <trine/generate/session.hpp>
+#include <trine/json/parse.hpp>
+#include <trine/quantize/quantize_model.hpp>
 #include <trine/weights/weight_source.hpp>
 
 #include "support/expect_error.hpp"
 #include "support/golden.hpp"
+#include "support/safetensors_file_writer.hpp"
+#include "support/temporary_directory.hpp"
 
 namespace trine::test {
 namespace {
@@ -80,6 +84,41 @@ TEST(UnusedTensors, OfLayersThatDraftNeedNoKey) {
   EXPECT_THAT(subjects_of(model), testing::ElementsAre("model.layers.2.*", "model.layers.3.*"));
   EXPECT_ERROR(load_with("deepseek_v3_plain", {"model.layers.3.enorm.weight"}), WeightError,
                "unexpected tensor 'model.layers.3.enorm.weight'");
+}
+
+// A third file, for which the index lists a norm that the first file holds, too, holds a tensor that is not listed; and
+// one that the model needs is not listed, either.
+TEST(UnusedTensors, ThatTheIndexDoesNotListAreNoted) {
+  const std::filesystem::path golden = kFamilies / "mixtral_sliding_window";
+  const TemporaryDirectory directory;
+  for (const auto& file : std::filesystem::directory_iterator(golden))
+    std::filesystem::copy(file.path(), directory.path() / file.path().filename());
+  const Model before = Model::load(golden);
+  const StoredTensor& norm = *before.weights().find("model.norm.weight");
+  SafetensorsFileWriter writer;
+  writer.add("model.norm.weight", "BF16", norm.shape,
+             {reinterpret_cast<const char*>(norm.bytes.data()), norm.bytes.size()});
+  writer.add("left.over", "F32", {1}, "0123");
+  directory.write("extra.safetensors", writer.file());
+  Json index = read_json_file(golden / "model.safetensors.index.json");
+  index["weight_map"]["model.norm.weight"] = "extra.safetensors";
+  index["weight_map"].erase("lm_head.weight");
+  directory.write("model.safetensors.index.json", index.dump());
+  const Model model = Model::load(directory.path());
+  EXPECT_THAT(subjects_of(model), testing::UnorderedElementsAre("model.norm.weight", "left.over"));
+  EXPECT_THAT(model.info().unknown_tensors, testing::ElementsAre("left.over"));
+  const std::vector<TokenId> tokens = {1, 2, 3};
+  const auto logits = [&](const Model& one) {
+    Session session(one);
+    const auto rows = session.forward(tokens, OutputRows::all).span();
+    return std::vector<float>(rows.begin(), rows.end());
+  };
+  EXPECT_EQ(logits(model), logits(before));
+
+  const TemporaryDirectory output;
+  const ModelQuantizer quantizer(directory.path());
+  quantizer.write(quantizer.plan(DType::bf16), output.path() / "written", {.num_threads = 1});
+  EXPECT_EQ(Model::load(output.path() / "written").weights().find("left.over"), nullptr);
 }
 
 TEST(UnusedTensors, AreRefusedUnlessTheCallerAllowsThem) {

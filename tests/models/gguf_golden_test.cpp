@@ -22,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kFiles = fs::path(TRINE_TEST_DATA) / "gguf";
+const fs::path kFiles = fs::path(TRINE_TEST_DATA) / "gguf_models";
 
 std::vector<std::string> files() {
   std::vector<std::string> names;

@@ -26,9 +26,43 @@ sys.path.insert(0, str(ROOT / "tests/oracle"))
 from families import configs                                                      # noqa: E402
 
 SCRIPT, OUT = "tests/oracle/make_config_defaults.py", ROOT / "tests/golden/config_defaults.json"
-FAMILIES = ["deepseek_v2", "deepseek_v3", "deepseek_v32", "dots1", "ernie4_5_moe", "glm4_moe", "glm4_moe_lite", "glm_moe_dsa",
-            "gpt_oss", "hy_v3", "llama", "minimax_m2", "mistral", "mixtral", "olmoe", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe",
-            "solar_open"]
+FAMILIES = [
+    "afmoe",
+    "deepseek_v2",
+    "deepseek_v3",
+    "deepseek_v32",
+    "dots1",
+    "ernie4_5_moe",
+    "gemma4_text",
+    "glm4_moe",
+    "glm4_moe_lite",
+    "glm_moe_dsa",
+    "gpt_oss",
+    "granitemoe",
+    "hy_v3",
+    "laguna",
+    "lfm2_moe",
+    "llama",
+    "llama4_text",
+    "mellum",
+    "mimo_v2_flash",
+    "minimax_m2",
+    "mistral",
+    "mixtral",
+    "olmoe",
+    "qwen2",
+    "qwen2_moe",
+    "qwen3",
+    "qwen3_5_moe_text",
+    "qwen3_moe",
+    "qwen3_next",
+    "solar_open",
+]
+
+
+
+# Keys that a class takes besides its fields, with what an absent one means.
+MORE = {"gemma4_text": {"global_head_dim": 512, "num_global_key_value_heads": None}}
 
 
 def config_class(family):
@@ -39,13 +73,17 @@ def defaults(cls):
     """{key: default} of what the class declares itself."""
     base = {field.name for field in fields(PreTrainedConfig)}
     found = {f.name: None if f.default is MISSING else f.default for f in fields(cls) if f.name not in base}
-    found |= {"rope_theta": cls.default_theta, "tie_word_embeddings": cls().tie_word_embeddings}
+    found["tie_word_embeddings"] = cls().tie_word_embeddings
     filled = cls().rope_parameters
-    scaled = filled["rope_type"] != "default"
+    if "rope_type" in filled:
+        found["rope_theta"] = cls.default_theta
+        scaled = filled["rope_type"] != "default"
+        found["rope_parameters"] = {k: v for k, v in filled.items() if k != "rope_theta"} if scaled else None
+    else:                                                         # an object for each layer type
+        found["rope_parameters"] = filled
     if "partial_rotary_factor" in filled:
         found["partial_rotary_factor"] = filled["partial_rotary_factor"]
-    found["rope_parameters"] = {k: v for k, v in filled.items() if k != "rope_theta"} if scaled else None
-    return dict(sorted(found.items()))
+    return dict(sorted((found | MORE.get(cls.model_type, {})).items()))
 
 
 @torch.no_grad()

@@ -2,16 +2,18 @@
 """Tiny models of tests/golden/families as GGUF files, written with the gguf package as llama.cpp's converter writes them.
 
     pip install gguf numpy torch safetensors
-    python tests/oracle/make_gguf_model_goldens.py     # rewrites tests/golden/gguf/*.gguf
+    python tests/oracle/make_gguf_model_goldens.py             # rewrites tests/golden/gguf_models/*.gguf
+    python tests/oracle/make_gguf_model_goldens.py NAME ...    # these files only
 
 Each file holds the same numbers as the model it is named after, so its logits are those of that golden. Names of tensors come
 from the gguf package; what the converter changes is written out here: rows of q and k permuted (llama), experts stacked,
 kv_b_proj split with the keys transposed (deepseek2; files from before 2025-04 have it whole), gate and up apart (gpt-oss),
-the scaling of Llama 3 as divisors of the frequencies.
+the scaling of Llama 3 as divisors of the frequencies; of Gated DeltaNet what delta() says.
 """
 import json
 import math
 import re
+import sys
 from pathlib import Path
 
 import gguf
@@ -20,25 +22,30 @@ import torch
 from safetensors.torch import load_file
 
 ROOT = Path(__file__).resolve().parents[2]
-FAMILIES, OUT = ROOT / "tests/golden/families", ROOT / "tests/golden/gguf"
+FAMILIES, OUT = ROOT / "tests/golden/families", ROOT / "tests/golden/gguf_models"
 
 ARCHITECTURES = {"llama": "llama", "mistral": "llama", "mixtral": "llama", "qwen2": "qwen2", "qwen3": "qwen3",
-                 "qwen2_moe": "qwen2moe", "qwen3_moe": "qwen3moe", "olmoe": "olmoe", "gpt_oss": "gpt-oss",
-                 "deepseek_v2": "deepseek2", "deepseek_v3": "deepseek2", "kimi_k2": "deepseek2", "glm4_moe": "glm4moe",
-                 "glm4_moe_lite": "deepseek2", "minimax_m2": "minimax-m2", "ernie4_5_moe": "ernie4_5-moe", "dots1": "dots1",
-                 "hy_v3": "hy_v3", "deepseek_v32": "deepseek32", "glm_moe_dsa": "glm-dsa"}
+                 "qwen2_moe": "qwen2moe", "qwen3_moe": "qwen3moe", "qwen3_next": "qwen3next", "qwen3_5_moe_text": "qwen35moe",
+                 "olmoe": "olmoe", "gpt_oss": "gpt-oss", "deepseek_v2": "deepseek2", "deepseek_v3": "deepseek2",
+                 "kimi_k2": "deepseek2", "glm4_moe": "glm4moe", "glm4_moe_lite": "deepseek2", "gemma4_text": "gemma4",
+                 "minimax_m2": "minimax-m2", "ernie4_5_moe": "ernie4_5-moe", "dots1": "dots1", "hy_v3": "hy_v3",
+                 "deepseek_v32": "deepseek32", "glm_moe_dsa": "glm-dsa", "lfm2_moe": "lfm2moe"}
 LATENT = ("deepseek2", "deepseek32", "glm-dsa")
-NAMED_AS = {"hy_v3": "exaone-moe", "deepseek32": "glm-dsa"}    # the package has no list of their tensors: names of the same parts of another architecture
+# The package has no list of their tensors: names of the same parts of another architecture.
+NAMED_AS = {"hy_v3": "exaone-moe", "deepseek32": "glm-dsa"}
 # name of the file: name of the family golden, and options
 FILES = {
     "llama_biases": {}, "llama_llama3_rope": {}, "llama_linear_rope": {}, "mistral_sliding_window": {},
     "mixtral": {}, "mixtral_fused_tied": {}, "qwen2": {}, "qwen3_bias": {}, "qwen2_moe": {}, "qwen3_moe": {},
     "olmoe": {}, "olmoe_clip_qkv": {}, "deepseek_v2_lite": {}, "deepseek_v2_lite_unsplit": {"split": False},
     "deepseek_v2_group_limited": {}, "deepseek_v3_yarn_groups": {}, "deepseek_v3_yarn_groups_unsplit": {"split": False},
-    "deepseek_v3_kimi_k2": {}, "deepseek_v3_plain": {}, "gpt_oss_bf16": {},
-    "glm4_moe": {}, "glm4_moe_qk_norm": {}, "glm4_moe_lite": {}, "minimax_m2": {}, "ernie4_5_moe": {}, "dots1": {}, "hy_v3": {},
-    "hy_v3_biases": {}, "deepseek_v32": {}, "glm_moe_dsa": {},
+    "deepseek_v3_kimi_k2": {}, "deepseek_v3_plain": {}, "gpt_oss_bf16": {}, "gpt_oss_mxfp4": {},
+    "gemma4_text": {}, "glm4_moe": {}, "glm4_moe_qk_norm": {}, "glm4_moe_lite": {}, "minimax_m2": {}, "ernie4_5_moe": {},
+    "dots1": {}, "hy_v3": {}, "hy_v3_biases": {}, "deepseek_v32": {}, "glm_moe_dsa": {},
+    "qwen3_next": {}, "qwen3_next_unsplit": {"split": False}, "qwen3_5_moe": {"drafts": True}, "qwen3_5_moe_text": {},
+    "lfm2_moe": {},
 }
+TIED = ("lfm2_moe",)                                              # families whose heads are tied unless they say otherwise
 EXPERT = re.compile(r"(.*\.experts)\.(\d+)\.(.*)\.weight")
 
 
@@ -63,11 +70,28 @@ def stacked(tensors):
     return result | {name: torch.stack([parts[e] for e in range(len(parts))]) for name, parts in experts.items()}
 
 
+def mxfp4(blocks, scales):
+    """[..., blocks, 16] codes of neighbours in a byte, and [..., blocks] exponents, become blocks of ggml: the exponent, then
+    codes i and i + 16 in a byte."""
+    codes = torch.stack([blocks & 15, blocks >> 4], dim=-1).flatten(-2)
+    packed = codes[..., :16] | codes[..., 16:] << 4
+    return torch.cat([scales.unsqueeze(-1), packed], dim=-1).flatten(-2)
+
+
 def gpt_oss(tensors):
     """Plain experts lie transposed, and the rows of gate and up alternate."""
     result = {}
     for name, tensor in tensors.items():
-        if name.endswith("experts.gate_up_proj"):
+        if name.endswith("_blocks"):
+            tensor, base = mxfp4(tensor, tensors[name.replace("_blocks", "_scales")]), name.removesuffix("_blocks")
+            if base.endswith("gate_up_proj"):
+                base = base.removesuffix("gate_up_proj")
+                result[base + "gate_proj.weight"], result[base + "up_proj.weight"] = tensor[:, ::2], tensor[:, 1::2]
+            else:
+                result[base + ".weight"] = tensor
+        elif name.endswith("_scales"):
+            continue
+        elif name.endswith("experts.gate_up_proj"):
             turned, base = tensor.transpose(1, 2), name.removesuffix("gate_up_proj")
             result[base + "gate_proj.weight"], result[base + "up_proj.weight"] = turned[:, ::2], turned[:, 1::2]
         elif name.endswith("experts.down_proj"):
@@ -95,6 +119,57 @@ def latent(tensors, config):
     return result
 
 
+def delta(tensors, config, arch, split):
+    """Norms plus one, A_log as -exp of it, filters [channels, width]; q, k, v and z one after the other (qwen3next; files from
+    before 2026 have them key head by key head), or value heads in the order of key heads, again and again (qwen35moe)."""
+    groups, heads = config["linear_num_key_heads"], config["linear_num_value_heads"]
+    dk, dv = config["linear_key_head_dim"], config["linear_value_head_dim"]
+
+    def tiled(t, dim, width, first=0):
+        if arch != "qwen35moe":
+            return t
+        head = t.narrow(dim, first, t.shape[dim] - first).unflatten(dim, (groups, heads // groups, width))
+        return torch.cat([t.narrow(dim, 0, first), head.transpose(dim, dim + 1).flatten(dim, dim + 2)], dim)
+
+    result = {}
+    for name, tensor in tensors.items():
+        if name.startswith(("mtp.", "model.visual.")):
+            continue
+        name = name.replace("model.language_model.", "model.")
+        if name.endswith("norm.weight") and not name.endswith("linear_attn.norm.weight"):
+            tensor = tensor.float() + 1
+        elif name.endswith("A_log"):
+            tensor = tiled(-tensor.float().exp(), 0, 1)
+        elif name.endswith("dt_bias"):
+            name, tensor = name.replace("dt_bias", "dt_proj.bias"), tiled(tensor, 0, 1)
+        elif name.endswith("conv1d.weight"):
+            tensor = tiled(tensor.squeeze(1), 0, dv, 2 * groups * dk).float()
+        elif name.endswith("in_proj_qkv.weight"):
+            tensor = tiled(tensor, 0, dv, 2 * groups * dk)
+        elif name.endswith("in_proj_z.weight"):
+            tensor = tiled(tensor, 0, dv)
+        elif name.endswith(("in_proj_b.weight", "in_proj_a.weight")):
+            tensor = tiled(tensor, 0, 1)
+        elif name.endswith("linear_attn.out_proj.weight"):
+            tensor = tiled(tensor, 1, dv)
+        elif name.endswith("in_proj_qkvz.weight") and split:
+            values = heads // groups * dv
+            q, k, v, z = [t.flatten(0, 1) for t in tensor.unflatten(0, (groups, -1)).split([dk, dk, values, values], 1)]
+            result[name.replace("qkvz", "qkv")], result[name.replace("qkvz", "z")] = torch.cat([q, k, v]), z
+            continue
+        result[name] = tensor
+    return result
+
+
+def draft_layer(tensors, config):
+    """The block of multi-token prediction that files of qwen35moe end with: as the last layer, and its own."""
+    last, hidden = config["num_hidden_layers"] - 1, config["hidden_size"]
+    extra = {n.replace(f"layers.{last}.", f"layers.{last + 1}."): t for n, t in tensors.items() if f"layers.{last}." in n}
+    return extra | {f"blk.{last + 1}.nextn.eh_proj.weight": torch.rand(hidden, 2 * hidden),
+                    f"blk.{last + 1}.nextn.enorm.weight": torch.rand(hidden),
+                    f"blk.{last + 1}.nextn.hnorm.weight": torch.rand(hidden)}
+
+
 def hunyuan(tensors):
     """The names of Hy3's parts, as its converter reads them."""
     return {name.replace("mlp.router.gate", "mlp.gate").replace("mlp.shared_mlp", "mlp.shared_experts")
@@ -112,7 +187,53 @@ def llama3_factors(rope, dim):
     return torch.tensor(factors, dtype=torch.float32)
 
 
-def drafts(config):
+def write_gemma4_keys(writer, config):
+    slides = [kind == "sliding_attention" for kind in config["layer_types"]]
+    full, sliding = config["global_head_dim"], config["head_dim"]
+    writer.add_block_count(config["num_hidden_layers"])
+    writer.add_context_length(config["max_position_embeddings"])
+    writer.add_embedding_length(config["hidden_size"])
+    writer.add_feed_forward_length(config["intermediate_size"])
+    writer.add_head_count(config["num_attention_heads"])
+    writer.add_head_count_kv([config["num_key_value_heads" if s else "num_global_key_value_heads"] for s in slides])
+    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
+    writer.add_rope_freq_base(config["rope_parameters"]["full_attention"]["rope_theta"])
+    writer.add_rope_freq_base_swa(config["rope_parameters"]["sliding_attention"]["rope_theta"])
+    writer.add_expert_count(config["num_experts"])
+    writer.add_expert_used_count(config["top_k_experts"])
+    writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
+    writer.add_sliding_window(config["sliding_window"])
+    writer.add_sliding_window_pattern(slides)
+    writer.add_shared_kv_layers(0)
+    writer.add_embedding_length_per_layer_input(0)
+    writer.add_final_logit_softcapping(config["final_logit_softcapping"])
+    writer.add_key_length(full)
+    writer.add_value_length(full)
+    writer.add_key_length_swa(sliding)
+    writer.add_value_length_swa(sliding)
+    writer.add_rope_dimension_count(full)
+    writer.add_rope_dimension_count_swa(sliding)
+    writer.add_vocab_size(config["vocab_size"])
+
+
+def gemma4(tensors, config):
+    """Fused experts stay so. Pairs of full layers that do not rotate have a very large divisor of their frequency."""
+    pairs = config["global_head_dim"] // 2
+    rotated = int(pairs * config["rope_parameters"]["full_attention"]["partial_rotary_factor"])
+    own = {"layer_scalar": "layer_scalar.weight", "experts.gate_up_proj": "experts.gate_up_proj.weight",
+           "experts.down_proj": "experts.down_proj.weight"}
+    scales = {"router.scale": "ffn_gate_inp.scale", "router.per_expert_scale": "ffn_down_exps.scale"}
+    result = {"rope_freqs.weight": torch.tensor([1.0] * rotated + [1e30] * (pairs - rotated))}
+    for name, tensor in tensors.items():
+        for old, new in own.items():
+            name = name.removesuffix(old) + new if name.endswith("." + old) else name
+        for old, new in scales.items():
+            name = f"blk.{name.split('.')[2]}.{new}" if name.endswith("." + old) else name
+        result[name] = tensor
+    return result
+
+
+def kept_drafts(config):
     """Layers for multi-token prediction that the converter keeps."""
     return config.get("num_nextn_predict_layers", 0) if config["model_type"] in ("glm4_moe", "hy_v3") else 0
 
@@ -128,17 +249,26 @@ def write_sigmoid_router(writer, config):
     writer.add_expert_group_used_count(config["topk_group"])
 
 
-def write_keys(writer, arch, config, rope, split):
+def write_keys(writer, arch, config, rope, split, drafts):
+    if arch == "gemma4":
+        return write_gemma4_keys(writer, config)
     heads = config["num_attention_heads"]
-    writer.add_block_count(config["num_hidden_layers"] + drafts(config))
-    if drafts(config):
-        writer.add_nextn_predict_layers(drafts(config))
+    writer.add_block_count(config["num_hidden_layers"] + drafts)
+    if drafts:
+        writer.add_nextn_predict_layers(drafts)
     writer.add_context_length(config["max_position_embeddings"])
     writer.add_embedding_length(config["hidden_size"])
-    writer.add_feed_forward_length(config["intermediate_size"])
+    if "intermediate_size" in config:
+        writer.add_feed_forward_length(config["intermediate_size"])
     writer.add_head_count(heads)
-    writer.add_head_count_kv(1 if arch in LATENT and split else config.get("num_key_value_heads") or heads)
-    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
+    kv_heads = 1 if arch in LATENT and split else config.get("num_key_value_heads") or heads
+    if arch == "lfm2moe":
+        kv_heads = [0 if kind == "conv" else kv_heads for kind in config["layer_types"]]
+        writer.add_shortconv_l_cache(config["conv_L_cache"])
+        writer.add_leading_dense_block_count(config["num_dense_layers"])
+        writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
+    writer.add_head_count_kv(kv_heads)
+    writer.add_layer_norm_rms_eps(config.get("rms_norm_eps") or config["norm_eps"])
     writer.add_rope_freq_base(rope["rope_theta"])
     if rope["rope_type"] in ("linear", "yarn"):
         writer.add_rope_scaling_type(gguf.RopeScalingType(rope["rope_type"]))
@@ -163,9 +293,22 @@ def write_keys(writer, arch, config, rope, split):
     if experts:
         writer.add_expert_count(experts)
         writer.add_expert_used_count(config.get("num_experts_per_tok") or config["moe_k"])
-    if arch in ("qwen2moe", "qwen3moe", *LATENT):
+    if arch in ("qwen3next", "qwen35moe"):
+        writer.add_ssm_conv_kernel(config["linear_conv_kernel_dim"])
+        writer.add_ssm_state_size(config["linear_key_head_dim"])
+        writer.add_ssm_group_count(config["linear_num_key_heads"])
+        writer.add_ssm_time_step_rank(config["linear_num_value_heads"])
+        writer.add_ssm_inner_size(config["linear_value_head_dim"] * config["linear_num_value_heads"])
+        kinds = config.get("layer_types")
+        writer.add_full_attention_interval(
+            kinds.index("full_attention") + 1 if kinds else config.get("full_attention_interval", 4))
+        share = rope.get("partial_rotary_factor", config.get("partial_rotary_factor", 0.25))
+        writer.add_rope_dimension_count(int(config["head_dim"] * share))
+        if arch == "qwen35moe":
+            writer.add_rope_dimension_sections([*rope.get("mrope_section", [11, 11, 10]), 0])
+    if arch in ("qwen2moe", "qwen3moe", "qwen3next", "qwen35moe", "lfm2moe", *LATENT):
         writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
-    if arch == "qwen2moe":
+    if arch in ("qwen2moe", "qwen3next", "qwen35moe"):
         writer.add_expert_shared_feed_forward_length(config["shared_expert_intermediate_size"])
     if arch == "gpt-oss":
         writer.add_expert_feed_forward_length(config["intermediate_size"])
@@ -226,10 +369,13 @@ def write_keys(writer, arch, config, rope, split):
 
 def main():
     OUT.mkdir(exist_ok=True)
-    for file, options in FILES.items():
+    for file in sys.argv[1:] or FILES:
+        options = FILES[file]
         split = options.get("split", True)
         directory = FAMILIES / file.removesuffix("_unsplit")
         config = json.loads((directory / "config.json").read_text())
+        config = config.get("text_config", config)
+        drafts = 1 if options.get("drafts") else kept_drafts(config)
         rope = config.get("rope_parameters") or {"rope_theta": config.get("rope_theta", 10000.0), **(config.get("rope_scaling") or {})}
         rope["rope_type"] = rope.get("rope_type") or rope.get("type") or "default"
         arch = ARCHITECTURES[config["model_type"]]
@@ -237,32 +383,45 @@ def main():
         for shard in sorted(directory.glob("*.safetensors")):
             tensors |= load_file(shard)
         heads, kv_heads = config["num_attention_heads"], config.get("num_key_value_heads") or config["num_attention_heads"]
-        tensors = gpt_oss(tensors) if arch == "gpt-oss" else stacked(tensors)
+        tensors = {"gpt-oss": gpt_oss, "gemma4": lambda t: gemma4(t, config)}.get(arch, stacked)(tensors)
         tensors = hunyuan(tensors) if arch == "hy_v3" else tensors
         if arch in LATENT and split:
             tensors = latent(tensors, config)
+        if arch in ("qwen3next", "qwen35moe"):
+            tensors = delta(tensors, config, arch, split)
+            if drafts:
+                tensors |= draft_layer(tensors, config)
         writer = gguf.GGUFWriter(OUT / f"{file}.gguf", arch)
-        write_keys(writer, arch, config, rope, split)
-        names = gguf.get_tensor_name_map({v: k for k, v in gguf.MODEL_ARCH_NAMES.items()}[NAMED_AS.get(arch, arch)], config["num_hidden_layers"] + drafts(config))
-        dropped = ("model.mtp_", *(f"model.layers.{config['num_hidden_layers'] + i}." for i in range(drafts(config), 1)))
+        dropped = ("model.mtp_", *(f"model.layers.{config['num_hidden_layers'] + i}." for i in range(drafts, 1)))
+        write_keys(writer, arch, config, rope, split, drafts)
+        names = gguf.get_tensor_name_map({v: k for k, v in gguf.MODEL_ARCH_NAMES.items()}[NAMED_AS.get(arch, arch)], config["num_hidden_layers"] + drafts)
         if rope["rope_type"] == "llama3":
             tensors["rope_freqs.weight"] = llama3_factors(rope, config.get("head_dim") or config["hidden_size"] // heads)
         for name, tensor in tensors.items():
-            if name == "lm_head.weight" and config.get("tie_word_embeddings") or name.startswith(dropped):
+            if name == "lm_head.weight" and config.get("tie_word_embeddings", config["model_type"] in TIED) or \
+                    name.startswith(dropped):
                 continue
             if arch == "llama" and re.search(r"\.[qk]_proj\.(weight|bias)$", name):
                 tensor = permute(tensor, heads if ".q_proj" in name else kv_heads)
+            if name.endswith("expert_bias"):
+                name += ".bias"
+            if name.endswith("conv.conv.weight"):
+                tensor = tensor.squeeze(1).float()
             if name.endswith("e_score_correction_bias"):
                 name += ".bias"  # as the converter spells it
                 name = name.replace("e_score_correction_bias.bias", "e_score_correction.bias")
-            new = name if name == "rope_freqs.weight" else names.get_name(name, try_suffixes=(".weight", ".bias"))
+            suffixes = {"try_suffixes": (".weight", ".bias")}
+            new = name if name.startswith(("rope_freqs", "blk.")) else (
+                names.get_name(name, **suffixes) or names.get_name(name.removeprefix("model."), **suffixes))
             assert new, name
             tensor = tensor.contiguous()
             if new.endswith("ffn_gate_inp_shexp.weight"):
                 tensor = tensor.squeeze(0)
             if tensor.dim() == 1 or new.endswith("ffn_gate_inp.weight"):
                 tensor = tensor.float()
-            if tensor.dtype == torch.bfloat16:
+            if tensor.dtype == torch.uint8:
+                writer.add_tensor(new, tensor.numpy(), raw_dtype=gguf.GGMLQuantizationType.MXFP4)
+            elif tensor.dtype == torch.bfloat16:
                 writer.add_tensor(new, tensor.view(torch.uint16).numpy().view(np.uint8), raw_dtype=gguf.GGMLQuantizationType.BF16)
             else:
                 writer.add_tensor(new, tensor.numpy())

@@ -60,7 +60,7 @@ TEST(GgmlBlocks, AreThoseThatGgufFilesContain) {
     EXPECT_EQ(c.format->column_multiple, c.golden.values) << c.format->name;
     EXPECT_EQ(c.format->row_bytes(3 * c.golden.values), 3 * c.golden.bytes) << c.format->name;
     EXPECT_EQ(c.format->block_rows, 1U) << c.format->name;
-    EXPECT_TRUE(c.format->in_checkpoints && !c.format->in_native_file && !c.format->is_conversion) << c.format->name;
+    EXPECT_TRUE(c.format->in_checkpoints && c.format->in_native_file && !c.format->is_conversion) << c.format->name;
   }
   EXPECT_EQ(find_format_of_ggml_type(0)->dtype, DType::f32);
   EXPECT_EQ(find_format_of_ggml_type(1)->dtype, DType::f16);

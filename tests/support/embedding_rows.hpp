@@ -2,7 +2,7 @@
 // Rows of a model's own embedding table, to be given as input embeddings.
 #pragma once
 
-#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <span>
 #include <string>
@@ -15,16 +15,20 @@
 
 namespace trine::test {
 
-/// [tokens, hidden], widened to f32 value by value.
+/// [tokens, hidden], widened to f32 value by value, as the model scales them.
 [[nodiscard]] inline Tensor<float, 2> embedding_rows(const Model& model, std::span<const TokenId> tokens) {
   WeightReader reader(model.weights());
-  const std::string prefix = model.weights().find("embed_tokens.weight") == nullptr ? "model" : "";
+  std::string prefix;
+  for (const char* one : {"model", "model.language_model"})
+    if (model.weights().find(std::string(one) + ".embed_tokens.weight") != nullptr) prefix = one;
   const std::size_t hidden = model.info().hidden_size;
   const Tensor<float, 2> table =
       WeightScope(reader, prefix).read_f32("embed_tokens.weight", model.info().vocab_size, hidden);
+  // Gemma scales the rows of its table, so that input embeddings are scaled ones.
+  const float scale = model.info().model_type.starts_with("gemma") ? std::sqrt(static_cast<float>(hidden)) : 1.0F;
   Tensor<float, 2> rows({tokens.size(), hidden});
   for (std::size_t t = 0; t < tokens.size(); ++t)
-    std::ranges::copy(table.view().row(tokens[t]), rows.view().row(t).begin());
+    for (std::size_t i = 0; i < hidden; ++i) rows.view()(t, i) = scale * table.view()(tokens[t], i);
   return rows;
 }
 

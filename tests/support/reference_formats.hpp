@@ -3,6 +3,7 @@
 // specifications that the headers in quant/ name, one value at a time and without a line of the library.
 #pragma once
 
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -20,10 +21,17 @@ struct ReferenceMatrix {
   const std::uint8_t* scales = nullptr;  // f32 or a byte each, [rows / scale_rows, columns / scale_columns], rounded up
   std::size_t scale_rows = 1;
   std::size_t scale_columns = 1;
+  std::size_t rows = 0;                 // of formats whose stored rows are columns
+  const std::uint8_t* zeros = nullptr;  // zero points
   [[nodiscard]] std::size_t scale_index(std::size_t r, std::size_t c) const {
     return r / scale_rows * ((columns + scale_columns - 1) / scale_columns) + c / scale_columns;
   }
 };
+
+/// Code number i of words of 32 bits, the lowest bits first.
+inline int code_of(const std::uint8_t* words, std::size_t i, unsigned bits) {
+  return bits == 8 ? words[i] : i % 2 == 0 ? words[i / 2] & 15 : words[i / 2] >> 4;
+}
 
 template <class T>
 T read_as(const std::uint8_t* bytes) {
@@ -77,6 +85,51 @@ reference_formats() {
              const unsigned two = m.bytes[(r * m.columns + c) / 2];
              return small_float(c % 2 == 0 ? two & 15U : two >> 4U, 2, 1) *
                     std::ldexp(1.0, m.scales[m.scale_index(r, c)] - 127);
+           }},
+          // Groups of scale_columns columns, all of them here: of a matrix, and of one that is stored transposed.
+          {"int4_packed",
+           [](const auto& m, auto r, auto c) {
+             const std::size_t groups = m.columns / m.scale_columns;
+             const int code = code_of(m.bytes + r * ((m.columns + 7) / 8) * 4, c, 4);
+             const int zero = code_of(m.zeros + (r / 8 * groups + c / m.scale_columns) * 4, r % 8, 4);
+             return (code - zero) * double{read_as<float>(m.scales + 4 * m.scale_index(r, c))};
+           }},
+          {"int8_packed",
+           [](const auto& m, auto r, auto c) {
+             const std::size_t groups = m.columns / m.scale_columns;
+             const int code = code_of(m.bytes + r * ((m.columns + 3) / 4) * 4, c, 8);
+             const int zero = code_of(m.zeros + (r / 4 * groups + c / m.scale_columns) * 4, r % 4, 8);
+             return (code - zero) * double{read_as<float>(m.scales + 4 * m.scale_index(r, c))};
+           }},
+          {"int8",
+           [](const auto& m, auto r, auto c) {
+             const int zero = read_as<std::int8_t>(m.zeros + m.scale_index(r, c));
+             return (read_as<std::int8_t>(m.bytes + r * m.columns + c) - zero) *
+                    double{read_as<float>(m.scales + 4 * m.scale_index(r, c))};
+           }},
+          {"gptq_int4",
+           [](const auto& m, auto r, auto c) {
+             const std::size_t scale = c / m.scale_columns * m.rows + r;
+             const int code = code_of(m.bytes + (c / 8 * m.rows + r) * 4, c % 8, 4);
+             return (code - code_of(m.zeros, scale, 4) - 1) * double{read_as<float>(m.scales + 4 * scale)};
+           }},
+          {"gptq_int8",
+           [](const auto& m, auto r, auto c) {
+             const std::size_t scale = c / m.scale_columns * m.rows + r;
+             const int code = code_of(m.bytes + (c / 4 * m.rows + r) * 4, c % 4, 8);
+             return (code - code_of(m.zeros, scale, 8) - 1) * double{read_as<float>(m.scales + 4 * scale)};
+           }},
+          {"awq_int4",
+           [](const auto& m, auto r, auto c) {
+             const std::size_t group = c / m.scale_columns * m.rows;
+             const std::size_t place = r / 8 * 8 + std::array<std::size_t, 8>{0, 4, 1, 5, 2, 6, 3, 7}[r % 8];
+             return (code_of(m.bytes, c * m.rows + place, 4) - code_of(m.zeros, group + place, 4)) *
+                    double{read_as<float>(m.scales + 4 * (group + r))};
+           }},
+          {"nvfp4",
+           [](const auto& m, auto r, auto c) {
+             const auto code = static_cast<unsigned>(code_of(m.bytes, r * m.columns + c, 4));
+             return small_float(code, 2, 1) * small_float(m.scales[(r * m.columns + c) / 16], 4, 3) / 4.0;
            }},
           {"bf16_panels",
            [](const auto& m, auto r, auto c) {

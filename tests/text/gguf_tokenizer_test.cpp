@@ -231,6 +231,29 @@ TEST(GgufTokenizer, MergesByScores) {
   EXPECT_THAT(load(vocabulary).encode(" ab"), ElementsAre(4, 7));
 }
 
+TEST(GgufTokenizer, OfGemma4MergesCharactersByTheMergesOfTheFile) {
+  const std::string space = "\xE2\x96\x81";
+  GgufVocabulary vocabulary{.model = "gemma4",
+                            .tokens = {"<pad>", "<eos>", "<bos>", "<unk>", "<0xC3>", "<0xA9>", space, "a", "b", "ab",
+                                       space + "a", "\n", "\n\n", "<|channel>"},
+                            .types = {kControl, kControl, kControl, kUnknown, kByte, kByte, kNormal, kNormal, kNormal,
+                                      kNormal, kNormal, kNormal, kNormal, kUserDefined},
+                            .merges = {"\n \n", space + " a", "a b"}};
+  vocabulary.flags["add_bos_token"] = true;
+  const Tokenizer tokenizer = load(vocabulary);
+  EXPECT_THAT(tokenizer.encode("ab ab"), ElementsAre(2, 9, 10, 8))
+      << "no space before the text; the first merge counts";
+  EXPECT_THAT(tokenizer.encode("a\n\n\xC3\xA9<|channel>"), ElementsAre(2, 7, 12, 4, 5, 13));
+  EXPECT_EQ(tokenizer.decode(std::vector<TokenId>{9, 10, 8, 12, 4, 5}), "ab ab\n\n\xC3\xA9");
+  EXPECT_THAT(tokenizer.eos_token_ids(), ElementsAre(1));
+  GgufVocabulary twice = vocabulary;
+  twice.tokens.emplace_back("b");
+  twice.types.push_back(kNormal);
+  EXPECT_THAT(load(twice).encode("b"), ElementsAre(2, 14)) << "the last one counts";
+  vocabulary.merges.clear();
+  EXPECT_ERROR(load(vocabulary), TokenizerError, "tokenizer.ggml.merges: expected");
+}
+
 TEST(GgufTokenizer, RefusesByName) {
   const auto refuses = [](GgufVocabulary vocabulary, const auto& change, std::string_view text) {
     change(vocabulary);
@@ -239,7 +262,8 @@ TEST(GgufTokenizer, RefusesByName) {
   using V = GgufVocabulary;
   const V bytes = tiny("gpt-2");
   refuses(
-      bytes, [](V& v) { v.model = "t5"; }, "tokenizer.ggml.model: expected 'gpt2' or 'llama', found string 't5'");
+      bytes, [](V& v) { v.model = "t5"; },
+      "tokenizer.ggml.model: expected 'gpt2', 'llama' or 'gemma4', found string 't5'");
   refuses(
       bytes, [](V& v) { v.pre = "gpt-3"; }, "tokenizer.ggml.pre: expected one of llama-bpe, llama3,");
   refuses(

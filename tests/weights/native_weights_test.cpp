@@ -136,11 +136,13 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     Tensor, DamagedManifest,
     testing::Values(
-        Damage{"/tensors/a/dtype", R"("i8")",
-               R"(tensors.a.dtype: expected one of "q8", "q4", "bf16", "f16", "f32", "bf16_panels", "u8", found 'i8')"},
+        Damage{
+            "/tensors/a/dtype", R"("i8")",
+            R"(tensors.a.dtype: expected one of "q8", "q4", "bf16", "f16", "f32", "bf16_panels", "u8" or a block type of GGUF, found 'i8')"},
         Damage{"/tensors/a/dtype", R"("F32")", "tensors.a.dtype: expected one of"},
         Damage{"/tensors/a/dtype", "0", "tensors.a.dtype: expected a string, found 0"},
         Damage{"/tensors/a/dtype", R"("bf16")", "tensors.'a': nbytes: expected 12 for bf16 [2, 3], found 24"},
+        Damage{"/tensors/a/dtype", R"("Q4_K")", "tensors.a.shape: expected columns in groups of 256, found a list"},
         Damage{"/tensors/a/type", R"("f32")", "tensors.a: unknown key 'type'; the nearest known key is 'dtype'"},
         Damage{"/tensors/a/shape", "[]", "tensors.a.shape: expected a list of 1 to 4 integers, found a list"},
         Damage{"/tensors/a/shape", "[1, 1, 1, 1, 6]", "tensors.a.shape: expected a list of 1 to 4 integers"},

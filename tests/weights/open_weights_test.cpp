@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <gmock/gmock.h>
 
@@ -79,6 +80,22 @@ TEST_P(OpenWeights, TakesTheOneFileBesideAnIndex) {
   Notes notes;
   EXPECT_THAT(open_weights(directory_.path(), GetParam(), &notes)->names(), ElementsAre("single"));
   EXPECT_THAT(notes.all(), ElementsAre(testing::Field(&Note::subject, "model.safetensors.index.json")));
+}
+
+TEST_P(OpenWeights, NotesOtherWeights) {
+  write_index();
+  write_safetensors("consolidated.safetensors", "other");
+  write_safetensors("adapter_model.safetensors", "other");
+  directory_.write("pytorch_model-00001-of-00002.bin", "");
+  directory_.write("original/consolidated.00.pth", "");
+  directory_.write("README.md", "");
+  directory_.write("figures/a.gguf", "");
+  Notes notes;
+  EXPECT_THAT(open_weights(directory_.path(), GetParam(), &notes)->names(), ElementsAre("sharded"));
+  std::vector<std::string> subjects;
+  for (const Note& note : notes.all()) subjects.push_back(note.subject);
+  EXPECT_THAT(subjects, ElementsAre("adapter_model.safetensors", "consolidated.safetensors", "original",
+                                    "pytorch_model-00001-of-00002.bin"));
 }
 
 TEST_P(OpenWeights, NamesALinkThatLeadsNowhere) {

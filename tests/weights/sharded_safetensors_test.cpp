@@ -128,22 +128,33 @@ TEST_F(ShardedTest, RefusesATensorThatIsListedForAnotherFile) {
                in_folder(kIndex) + ": weight_map.c: expected the tensor in " + in_folder(kTwo) + ", found none");
 }
 
-TEST_F(ShardedTest, RefusesATensorThatTheIndexDoesNotList) {
+TEST_F(ShardedTest, HasTensorsThatTheIndexDoesNotList) {
   Json document = index();
   document["weight_map"].erase("c");
-  EXPECT_ERROR(open(document), WeightError,
-               in_folder(kOne) + ": tensor 'c': expected to be listed for this file in " + in_folder(kIndex) +
-                   ", found it nowhere there");
+  const ShardedSafetensors source = open(document);
+  EXPECT_THAT(source.names(), ElementsAre("a", "b", "c"));
+  EXPECT_TRUE(source.is_listed("a"));
+  EXPECT_FALSE(source.is_listed("c"));
+  EXPECT_EQ(source.find("c")->bytes[0], std::byte{'c'});
+  EXPECT_EQ(source.source_name_of("c"), in_folder(kOne));
+  EXPECT_THAT(source.files(), ElementsAre(kOne, kTwo));
 }
 
-TEST_F(ShardedTest, RefusesATensorThatTwoFilesHold) {
+TEST_F(ShardedTest, TakesATensorFromTheFileThatTheIndexNames) {
   SafetensorsFileWriter two;
   two.add("b", "U8", {3}, "bbb");
   two.add("c", "U8", {1}, "C");
   directory_.write(kTwo, two.file());
-  EXPECT_ERROR(open(index()), WeightError,
-               in_folder(kTwo) + ": tensor 'c': expected to be listed for this file in " + in_folder(kIndex) +
-                   ", found it for " + in_folder(kOne));
+  Notes notes;
+  const ShardedSafetensors source(directory_.write(kIndex, index().dump()), FileAccess::map, {}, &notes);
+  EXPECT_EQ(source.find("c")->bytes[0], std::byte{'c'});
+  ASSERT_EQ(notes.all().size(), 1U);
+  EXPECT_EQ(notes.all()[0], (Note{"c", "not read from " + std::string(kTwo) + ": the index names another file"}));
+  Json document = index();
+  document["weight_map"].erase("c");
+  EXPECT_ERROR(open(document), WeightError,
+               in_folder(kTwo) + ": tensor 'c': expected one file to hold it, or " + in_folder(kIndex) +
+                   " to name one, found it in " + in_folder(kOne) + ", too");
 }
 
 struct Damage {

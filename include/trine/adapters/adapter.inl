@@ -377,8 +377,8 @@ class AdapterReader {
            "expected widths of lora_A and lora_B of " + std::to_string(in) + " and " + std::to_string(out) +
                ", found " + std::to_string(a_width) + " and " + std::to_string(b_width),
            ErrorKind::mismatch);
-    const bool interleaved = first.stack && first.stack->layout == StackLayout::interleaved;
-    if (usual && transposed && !stacked) usual = !square_is_transposed(a_name, interleaved);
+    const bool in_out = first.stack && first.stack->layout != StackLayout::stacked;
+    if (usual && transposed && !stacked) usual = !square_is_transposed(a_name, in_out);
     const std::vector<float> a = numbers(a_name, *tensors.a);
     const std::vector<float> b = numbers(b_name, *tensors.b);
     // Element (row, j) of B of expert e, for j < rank.
@@ -393,7 +393,7 @@ class AdapterReader {
           const float* a_row = a.data() + (e * rank + j) * a_width;
           for (std::size_t i = 0; i < in; ++i) factors.a[j * in + i] = usual ? a_row[i] : b_at(e, i, j);
           for (std::size_t o = 0; o < rows; ++o) {
-            const std::size_t row = interleaved && parts.size() == 2 ? 2 * o + p : p * rows + o;
+            const std::size_t row = first.stack && parts.size() == 2 ? first.stack->joint_row(p, o) : p * rows + o;
             factors.b[o * rank + j] = usual ? b_at(e, row, j) : a_row[row];
           }
         }

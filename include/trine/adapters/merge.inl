@@ -32,14 +32,21 @@ namespace trine::inline TRINE_ABI {
 
 struct AdapterMerger::State {
   State(const std::filesystem::path& directory, const LoadOptions& options)
-      : files(directory),
+      : files(require_checkpoint(directory)),
         load(options),
         model(Model::load(directory, load)),
-        config(read_json_file(directory / "config.json")),
+        config(model.config()),
         scale_block([&] {
           Notes notes(load.allow_unknown);
-          return parse_quantization_config(config, (directory / "config.json").string(), notes);
+          return parse_quantization_config(config, (directory / "config.json").string(), notes).scale_block;
         }()) {}
+
+  // What a file of GGUF lacks, such as the order of rows of q and k in the checkpoint, its readers would need.
+  static const std::filesystem::path& require_checkpoint(const std::filesystem::path& path) {
+    if (!is_gguf(path)) return path;
+    throw InputError(path.string() + ": expected the directory of a checkpoint, found a GGUF file",
+                     {.kind = ErrorKind::unsupported, .path = path.string()});
+  }
 
   ModelFiles files;  // before anything is read
   LoadOptions load;
@@ -259,7 +266,13 @@ class MergeRun {
   [[nodiscard]] Merged plan_other(const std::string& name, const StoredTensor& stored) {
     Merged tensor{.header = {name, stored.dtype, stored.shape}, .from = &stored};
     const WeightFormat* format = find_format_of_tensor(stored.dtype);
-    if (stored.shape.size() < 2 || stored.bytes.empty() || format == nullptr) return tensor;
+    if (stored.shape.size() < 2 || stored.bytes.empty()) return tensor;
+    if (stored.matrix != nullptr) {
+      tensor.header.dtype = type_of(stored.dtype);
+      tensor.decoded = *stored.matrix;
+      return tensor;
+    }
+    if (format == nullptr) return tensor;
     if (format->has_scale_tensor() && stored.shape.size() != 2) return tensor;  // values that nobody reads
     if (!format->has_scale_tensor() && type_of(stored.dtype) == stored.dtype) return tensor;
     const std::size_t columns = stored.shape.back();
@@ -303,7 +316,7 @@ class MergeRun {
                         });
     }
     const LinearMap& map = maps_.map(tensor.targets.front());
-    if (map.stack && map.stack->layout == StackLayout::interleaved)
+    if (map.stack && map.stack->layout != StackLayout::stacked)
       return write_transposed(execution, tensor, *map.stack, sink);
     for (const std::size_t target : tensor.targets)
       write_rows(execution, tensor, map.weight.rows, map.weight.columns, sink,
@@ -342,7 +355,7 @@ class MergeRun {
     }
   }
 
-  // [count, columns, projections * rows], in which the rows of the projections alternate: an expert at a time.
+  // [count, columns, projections * rows], an expert at a time.
   template <class Sink>
   void write_transposed(const ExecutionContext& execution, const Merged& tensor, const StackShape& shape,
                         const Sink& sink) const {
@@ -361,7 +374,7 @@ class MergeRun {
           maps_.decode(tensor.targets[(begin + i) * shape.projections + p], 0, shape.rows, rows[worker].data());
           for (std::size_t r = 0; r < shape.rows; ++r)
             for (std::size_t c = 0; c < shape.columns; ++c)
-              values[worker][c * outs + r * shape.projections + p] = rows[worker][r * shape.columns + c];
+              values[worker][c * outs + shape.joint_row(p, r)] = rows[worker][r * shape.columns + c];
         }
         encode(tensor, values[worker].data(), shape.columns, outs, bytes[i]);
       });

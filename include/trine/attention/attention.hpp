@@ -31,9 +31,12 @@ class Attention {
     for (std::size_t i = 0; i < pages.size(); ++i) total += pages[i] * state.tables[i].page_bytes();
     return total;
   }
-  /// Truncates the state after `tokens` tokens to the first `to` of them and returns true. Returns false, and leaves
-  /// the state unchanged, if it no longer holds the keys that the next token attends to.
-  [[nodiscard]] virtual bool truncate(LayerState& state, std::size_t tokens, std::size_t to) const = 0;
+  /// The last position up to `to` that the state after `tokens` tokens can go back to: `to` itself if it still holds
+  /// what the token there needs, otherwise one from which to compute again; 0 if there is none.
+  [[nodiscard]] virtual std::size_t rewind_position(const LayerState& state, std::size_t tokens,
+                                                    std::size_t to) const = 0;
+  /// Truncates the state to its first `to` tokens, a position that rewind_position() returned.
+  virtual void truncate(LayerState& state, std::size_t to) const = 0;
   /// Number of weights.
   [[nodiscard]] virtual std::size_t parameters() const = 0;
 

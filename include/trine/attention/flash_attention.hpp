@@ -5,7 +5,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -20,6 +19,12 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// Elements of a head.
+struct HeadWidths {
+  std::size_t key = 0;    // of a query or key
+  std::size_t value = 0;  // of a value
+};
+
 /// Heads with the same attention pattern.
 struct HeadGroup {
   std::unique_ptr<const AttentionPattern> pattern;
@@ -29,10 +34,11 @@ struct HeadGroup {
   [[nodiscard]] std::size_t group() const noexcept { return num_heads / num_kv_heads; }
   /// Maximum number of queries per tile.
   [[nodiscard]] std::size_t tile_rows() const noexcept { return std::max<std::size_t>(kQueryTile / group(), 1); }
-  [[nodiscard]] KvPageLayout page_layout(std::size_t head_dim, KvCacheDtype type) const {
+  [[nodiscard]] KvPageLayout page_layout(const HeadWidths& widths, KvCacheDtype type) const {
     KvPageLayout layout = pattern->page_layout();
     layout.heads = num_kv_heads;
-    layout.head_dim = head_dim;
+    layout.head_dim = widths.key;
+    layout.value_dim = widths.value;
     layout.type = type;
     return layout;
   }
@@ -43,14 +49,15 @@ namespace detail {
 // One pass of flash_attention.
 class FlashAttention {
  public:
-  FlashAttention(const ForwardContext& context, std::span<const HeadGroup> head_groups, std::size_t head_dim,
-                 const float* sinks, View<const float, 2> q, View<const float, 2> k, View<const float, 2> v,
-                 View<float, 2> z)
+  FlashAttention(const ForwardContext& context, std::span<const HeadGroup> head_groups, const HeadWidths& widths,
+                 float scale, const float* sinks, View<const float, 2> q, View<const float, 2> k,
+                 View<const float, 2> v, View<float, 2> z)
       : context_(context),
         scope_(context.workspace),
         isa_(context.execution.isa),
         head_groups_(head_groups),
-        head_dim_(head_dim),
+        widths_(widths),
+        scale_(scale),
         sinks_(sinks),
         q_(q),
         k_(k),
@@ -81,7 +88,7 @@ class FlashAttention {
             segments[count++] = {&sequences[s],
                                  &head_groups_[a],
                                  &state.tables[a],
-                                 head_groups_[a].page_layout(head_dim_, state.type),
+                                 head_groups_[a].page_layout(widths_, state.type),
                                  head,
                                  kv_head,
                                  begin,
@@ -139,7 +146,7 @@ class FlashAttention {
     std::span<kernels::OnlineSoftmax> softmax;
     std::span<KeyValues<float>> parts;
     std::span<KeyValues<bfloat16>> bf16_parts;
-    std::span<float> loaded;  // keys [head_dim][kKeyBlock], values [kKeyBlock][head_dim]
+    std::span<float> loaded;  // keys [key width][kKeyBlock], values [kKeyBlock][value width]
   };
 
   void store(std::span<const Segment> segments, std::size_t rows) {
@@ -157,14 +164,15 @@ class FlashAttention {
       const Segment& segment = *(after - 1);
       const std::size_t n = segment.begin + r - segment.rows_before;
       if (const std::optional<CacheSlot> slot = segment.heads->pattern->slot(n))
-        store_kv(segment.shape, *segment.pages, *slot, of_segment(segment, k_, n), of_segment(segment, v_, n));
+        store_kv(segment.shape, *segment.pages, *slot, of_segment(segment, k_, n, widths_.key),
+                 of_segment(segment, v_, n, widths_.value));
     });
   }
 
   // Key or value of all heads of the segment's head group.
-  [[nodiscard]] std::span<const float> of_segment(const Segment& segment, View<const float, 2> x,
-                                                  std::size_t position) const noexcept {
-    return x.row(segment.row(position)).subspan(segment.kv_head * head_dim_, segment.heads->num_kv_heads * head_dim_);
+  [[nodiscard]] static std::span<const float> of_segment(const Segment& segment, View<const float, 2> x,
+                                                         std::size_t position, std::size_t width) noexcept {
+    return x.row(segment.row(position)).subspan(segment.kv_head * width, segment.heads->num_kv_heads * width);
   }
 
   void attend(std::span<const Segment> segments, std::size_t rows) {
@@ -200,13 +208,13 @@ class FlashAttention {
 
   [[nodiscard]] Scratch make_scratch(std::size_t rows, bool is_f32) {
     Workspace& workspace = context_.workspace;
-    return {workspace.take_matrix<float>(rows, head_dim_),
-            workspace.take_matrix<float>(rows, head_dim_),
+    return {workspace.take_matrix<float>(rows, widths_.key),
+            workspace.take_matrix<float>(rows, widths_.value),
             workspace.take<float>(kQueryTile * kKeyBlock),
             workspace.take<kernels::OnlineSoftmax>(rows),
             workspace.take<KeyValues<float>>(kKeyBlock),
             workspace.take<KeyValues<bfloat16>>(is_f32 ? 0 : kKeyBlock),
-            workspace.take<float>(is_f32 ? 0 : 2 * head_dim_ * kKeyBlock)};
+            workspace.take<float>(is_f32 ? 0 : (widths_.key + widths_.value) * kKeyBlock)};
   }
 
   void attend_tile(const Task& task, Scratch& scratch) const {
@@ -214,21 +222,21 @@ class FlashAttention {
     const QueryTile& tile = task.tile;
     const std::size_t group = segment.heads->group();
     const std::size_t first_head = segment.head + task.kv_head * group;
-    const AttentionInputs queries{.key_width = head_dim_,
-                                  .value_width = head_dim_,
+    const AttentionInputs queries{.key_width = widths_.key,
+                                  .value_width = widths_.value,
                                   .q = scratch.q.data(),
-                                  .ldq = head_dim_,
+                                  .ldq = widths_.key,
                                   .rows = tile.count * group,
                                   .heads = group,
                                   .visible = segment.heads->pattern->visible(tile),
-                                  .scale = 1.0F / std::sqrt(static_cast<float>(head_dim_)),
+                                  .scale = scale_,
                                   .z = scratch.z.data(),
-                                  .ldz = head_dim_,
+                                  .ldz = widths_.value,
                                   .softmax = scratch.softmax.data(),
                                   .scores = scratch.scores.data()};
     for (std::size_t i = 0; i < tile.count; ++i)
-      std::copy_n(q_.row(segment.row(tile.position(i))).data() + first_head * head_dim_, group * head_dim_,
-                  scratch.q.data() + i * group * head_dim_);
+      std::copy_n(q_.row(segment.row(tile.position(i))).data() + first_head * widths_.key, group * widths_.key,
+                  scratch.q.data() + i * group * widths_.key);
     init_attention(queries, sinks_ == nullptr ? nullptr : sinks_ + first_head);
     const std::size_t end = queries.visible.end(tile.count - 1);
     for (std::size_t index = queries.visible.begin(0); index < end;) {
@@ -239,8 +247,8 @@ class FlashAttention {
     if (queries.visible.attends_self) attend_to_self(task, queries);
     finalize_attention(isa_, queries);
     for (std::size_t i = 0; i < tile.count; ++i)
-      std::copy_n(scratch.z.data() + i * group * head_dim_, group * head_dim_,
-                  z_.row(segment.row(tile.position(i))).data() + first_head * head_dim_);
+      std::copy_n(scratch.z.data() + i * group * widths_.value, group * widths_.value,
+                  z_.row(segment.row(tile.position(i))).data() + first_head * widths_.value);
   }
 
   // The keys of indices [index, end). Other types than f32 are converted once for many rows, or in registers for a few.
@@ -253,17 +261,18 @@ class FlashAttention {
       attention_block(isa_, queries, index, stored_keys(task, index, end, scratch.bf16_parts));
     } else {
       float* keys = scratch.loaded.data();
-      float* values = keys + head_dim_ * kKeyBlock;
+      float* values = keys + widths_.key * kKeyBlock;
       for (std::size_t at = index; at < end;) {
         const KvSegment stored_at = task.segment->heads->pattern->segment(task.tile, at, end);
         const KvRows stored = kv_rows(shape, *task.segment->pages, task.kv_head, stored_at.slot);
         kernels::load_kv_columns(isa_, {shape.type, stored.keys, shape.block_rows, stored.key_scales, shape.block_rows},
-                                 stored_at.count, head_dim_, keys + (at - index), kKeyBlock);
-        kernels::load_kv_rows(isa_, {shape.type, stored.values, head_dim_, stored.value_scales, shape.groups()},
-                              stored_at.count, head_dim_, values + (at - index) * head_dim_, head_dim_);
+                                 stored_at.count, widths_.key, keys + (at - index), kKeyBlock);
+        kernels::load_kv_rows(isa_,
+                              {shape.type, stored.values, widths_.value, stored.value_scales, shape.value_groups()},
+                              stored_at.count, widths_.value, values + (at - index) * widths_.value, widths_.value);
         at += stored_at.count;
       }
-      const KeyValues<float> part{keys, kKeyBlock, true, values, head_dim_, end - index};
+      const KeyValues<float> part{keys, kKeyBlock, true, values, widths_.value, end - index};
       attention_block<float>(isa_, queries, index, {&part, 1});
     }
   }
@@ -277,7 +286,7 @@ class FlashAttention {
       const KvSegment stored_at = task.segment->heads->pattern->segment(task.tile, at, end);
       const KvRows stored = kv_rows(shape, *task.segment->pages, task.kv_head, stored_at.slot);
       parts[count] = {reinterpret_cast<const T*>(stored.keys),   shape.block_rows, true,
-                      reinterpret_cast<const T*>(stored.values), head_dim_,        stored_at.count};
+                      reinterpret_cast<const T*>(stored.values), widths_.value,    stored_at.count};
       at += stored_at.count;
     }
     return parts.first(count);
@@ -286,16 +295,21 @@ class FlashAttention {
   // Each query's own key, after those shared by the tile.
   void attend_to_self(const Task& task, const AttentionInputs& queries) const {
     const std::size_t group = queries.heads;
-    const std::size_t first = (task.segment->kv_head + task.kv_head) * head_dim_;
+    const std::size_t head = task.segment->kv_head + task.kv_head;
     for (std::size_t i = 0; i < task.tile.count; ++i) {
       const std::size_t row = task.segment->row(task.tile.position(i));
       AttentionInputs own = queries;
-      own.q += i * group * head_dim_;
-      own.z += i * group * head_dim_;
+      own.q += i * group * widths_.key;
+      own.z += i * group * widths_.value;
       own.softmax += i * group;
       own.rows = group;
       own.visible = {.last = 1};
-      const KeyValues<float> part{k_.row(row).data() + first, 1, true, v_.row(row).data() + first, head_dim_, 1};
+      const KeyValues<float> part{k_.row(row).data() + head * widths_.key,
+                                  1,
+                                  true,
+                                  v_.row(row).data() + head * widths_.value,
+                                  widths_.value,
+                                  1};
       attention_block<float>(isa_, own, 0, {&part, 1});
     }
   }
@@ -304,7 +318,8 @@ class FlashAttention {
   Workspace::Scope scope_;
   Isa isa_;
   std::span<const HeadGroup> head_groups_;
-  std::size_t head_dim_;
+  HeadWidths widths_;
+  float scale_;
   const float* sinks_;
   View<const float, 2> q_;
   View<const float, 2> k_;
@@ -315,13 +330,14 @@ class FlashAttention {
 }  // namespace detail
 
 /// Stores the new keys and values and attends, for all rows of the batch, head group after head group:
-///   z_n = sum_m softmax_m(q_n . k_m / sqrt(head_dim)) v_m      over the visible keys m of query n
-/// head_groups[g] has its keys and values in table g of the layer's state.   q, z: [rows, heads * head_dim]   k, v:
-/// [rows, kv_heads * head_dim]   sinks: [heads] or null. z is written.
-inline void flash_attention(const ForwardContext& context, std::span<const HeadGroup> head_groups, std::size_t head_dim,
-                            const float* sinks, View<const float, 2> q, View<const float, 2> k, View<const float, 2> v,
-                            View<float, 2> z) {
-  detail::FlashAttention(context, head_groups, head_dim, sinks, q, k, v, z).run();
+///   z_n = sum_m softmax_m(scale q_n . k_m) v_m      over the visible keys m of query n
+/// head_groups[g] has its keys and values in table g of the layer's state.   q: [rows, heads * widths.key]   k: [rows,
+/// kv_heads * widths.key]   v: [rows, kv_heads * widths.value]   z: [rows, heads * widths.value], output   sinks:
+/// [heads] or null
+inline void flash_attention(const ForwardContext& context, std::span<const HeadGroup> head_groups,
+                            const HeadWidths& widths, float scale, const float* sinks, View<const float, 2> q,
+                            View<const float, 2> k, View<const float, 2> v, View<float, 2> z) {
+  detail::FlashAttention(context, head_groups, widths, scale, sinks, q, k, v, z).run();
 }
 
 }  // namespace trine::inline TRINE_ABI

@@ -10,11 +10,14 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include <trine/attention/attention.hpp>
 #include <trine/attention/flash_attention.hpp>
+#include <trine/attention/output_gate.hpp>
+#include <trine/kernels/online_softmax.hpp>
 #include <trine/nn/linear.hpp>
 #include <trine/nn/rms_norm.hpp>
 #include <trine/nn/rotary.hpp>
@@ -22,59 +25,109 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// Options of published models, applied in this order: bias, norm, clip, rotation.
+/// The names of what some checkpoints call otherwise.
+struct GroupedQueryNames {
+  std::string_view output = "o_proj";
+  std::string_view query_norm = "q_norm";
+  std::string_view key_norm = "k_norm";
+};
+
+/// Scores of later queries are larger, so that long contexts do not flatten the softmax: those of query n are
+/// multiplied by 1 + scale ln(1 + floor((n + offset) / length)). Nakanishi 2025, arXiv:2501.19399.
+struct QueryTemperature {
+  float scale = 0.1F;         ///< no unit
+  std::size_t length = 8192;  ///< positions of one factor
+  std::size_t offset = 0;     ///< added to the position
+
+  /// The factor of query n.
+  [[nodiscard]] float factor(std::size_t n) const noexcept {
+    const std::size_t steps = (n + offset) / length;
+    return 1.0F + scale * std::log1p(static_cast<float>(steps));
+  }
+};
+
+/// Options of published models, applied in this order: bias, norm, clip, rotation, temperature.
 struct GroupedQueryOptions {
-  /// How queries and keys are normalised before rotation.
+  /// How queries and keys are normalised.
   enum class Norm : std::uint8_t {
-    none,         ///< no normalisation
-    per_head,     ///< RMSNorm over head_dim, one gain for all heads
-    whole_vector  ///< RMSNorm over all heads together
+    none,           ///< no normalisation
+    per_head,       ///< RMSNorm over head_dim, one gain for all heads, before rotation
+    whole_vector,   ///< RMSNorm over all heads together, before rotation
+    after_rotation  ///< RMSNorm over head_dim, without gain, after rotation
   };
-  Linear::Bias qkv_bias = Linear::Bias::no;      ///< of q_proj, k_proj and v_proj
-  Linear::Bias o_bias = Linear::Bias::no;        ///< of o_proj
-  Norm qk_norm = Norm::none;                     ///< of queries and of keys
-  float norm_epsilon = 1e-6F;                    ///< of qk_norm
-  std::optional<float> clip_qkv = std::nullopt;  ///< clamps q, k and v to [-clip, clip]
-  bool sinks = false;                            ///< a learned logit per head takes part in the softmax and is dropped
-  bool permuted_rows = false;  ///< of q_proj and k_proj, by a conversion to interleaved pairs: adapters do not fit
+  Linear::Bias qkv_bias = Linear::Bias::no;             ///< of q_proj, k_proj and v_proj
+  Linear::Bias o_bias = Linear::Bias::no;               ///< of o_proj
+  Norm qk_norm = Norm::none;                            ///< of queries and of keys
+  bool v_norm = false;                                  ///< RMSNorm of each head's value, without gain
+  float norm_epsilon = 1e-6F;                           ///< of qk_norm and v_norm
+  RmsNorm::Stored norm_stored = RmsNorm::Stored::gain;  ///< of qk_norm
+  bool k_eq_v = false;                                  ///< values are the keys before their norm: there is no v_proj
+  std::optional<float> scale = std::nullopt;            ///< of a score q . k; nullopt: head_dim^-1/2
+  std::optional<QueryTemperature> temperature = std::nullopt;   ///< of scores, by position
+  std::optional<std::size_t> v_head_dim = std::nullopt;         ///< width of a value; nullopt: head_dim
+  float v_scale = 1.0F;                                         ///< of values
+  std::optional<OutputGateOptions> output_gate = std::nullopt;  ///< of z
+  std::optional<float> clip_qkv = std::nullopt;                 ///< clamps q, k and v to [-clip, clip]
+  bool sinks = false;                     ///< a learned logit per head takes part in the softmax and is dropped
+  std::string_view sinks_name = "sinks";  ///< of their tensor
+  bool permuted_rows = false;    ///< of q_proj and k_proj, by a conversion to interleaved pairs: adapters do not fit
+  GroupedQueryNames names = {};  ///< of tensors
 };
 
 /// q, k, v = x W_q, x W_k, x W_v, head group after head group; q and k rotated by the pattern's
-/// position. For query n and a head, over the keys m that are visible in the pattern of its group:
-///   z = sum_m softmax_m(q_n . k_m / sqrt(head_dim)) v_m            y = [z of all heads] W_o
+/// position if there is a rotation. For query n and a head, over the keys m that are visible in the pattern of its
+/// group:
+///   z = sum_m softmax_m(scale q_n . k_m) v_m                       y = [z of all heads] W_o
+/// z is multiplied by an output gate if there is one.
 /// With a sink s of the head, softmax_m runs over all m and s (Xiao et al. 2023, arXiv:2309.17453).
 /// Softmax in f32, in blocks that end at multiples of kKeyBlock. The keys of a query are visited in
 /// ascending position, so its bits depend neither on the batch nor on the number of threads.
 class GroupedQueryAttention : public Attention {
  public:
   /// Reads "q_proj.weight" [heads * head_dim, hidden], "k_proj.weight", "v_proj.weight" [kv_heads * head_dim, hidden]
-  /// and "o_proj.weight" [hidden, heads * head_dim]; if `options` require them, also their biases, "{q,k}_norm.weight"
-  /// [head_dim] or [heads * head_dim], and "sinks" [heads]. Throws WeightError.
+  /// and "o_proj.weight" [hidden, heads * head_dim], the last two with heads of v_head_dim; if `options` require them,
+  /// also their biases, "{q,k}_norm.weight" [head_dim] or [heads * head_dim], the sinks [heads] and an output gate,
+  /// whose rows may be in q_proj. Throws WeightError.
   GroupedQueryAttention(const WeightScope& scope, std::size_t hidden, std::size_t head_dim,
                         std::vector<HeadGroup> head_groups, std::shared_ptr<const Rotary> rotary,
                         const GroupedQueryOptions& options = {})
       : head_dim_(head_dim),
+        value_dim_(options.v_head_dim.value_or(head_dim)),
         head_groups_(std::move(head_groups)),
-        q_(scope.permuted(options.permuted_rows) / "q_proj", hidden, count_heads(&HeadGroup::num_heads) * head_dim,
-           options.qkv_bias),
+        q_(scope.permuted(options.permuted_rows) / "q_proj", hidden,
+           count_heads(&HeadGroup::num_heads) * head_dim * (in_q_proj(options) ? 2 : 1), options.qkv_bias),
         k_(scope.permuted(options.permuted_rows) / "k_proj", hidden, count_heads(&HeadGroup::num_kv_heads) * head_dim,
            options.qkv_bias),
-        v_(scope / "v_proj", hidden, count_heads(&HeadGroup::num_kv_heads) * head_dim, options.qkv_bias),
-        o_(scope / "o_proj", count_heads(&HeadGroup::num_heads) * head_dim, hidden, options.o_bias),
+        o_(scope / options.names.output, count_heads(&HeadGroup::num_heads) * value_dim_, hidden, options.o_bias),
+        gated_rows_(in_q_proj(options)),
+        scale_(options.scale.value_or(1.0F / std::sqrt(static_cast<float>(head_dim)))),
+        v_scale_(options.v_scale),
         clip_qkv_(options.clip_qkv),
+        temperature_(options.temperature),
         rotary_(std::move(rotary)) {
-    if (options.qk_norm != GroupedQueryOptions::Norm::none) {
-      const bool whole = options.qk_norm == GroupedQueryOptions::Norm::whole_vector;
-      q_norm_.emplace(scope / "q_norm", whole ? q_.out() : head_dim, options.norm_epsilon);
-      k_norm_.emplace(scope / "k_norm", whole ? k_.out() : head_dim, options.norm_epsilon);
+    using Norm = GroupedQueryOptions::Norm;
+    const std::size_t heads = count_heads(&HeadGroup::num_heads);
+    const std::size_t kv_heads = count_heads(&HeadGroup::num_kv_heads);
+    if (!options.k_eq_v) v_.emplace(scope / "v_proj", hidden, kv_heads * value_dim_, options.qkv_bias);
+    if (options.v_norm) v_norm_.emplace(RmsNorm::without_gain(value_dim_, options.norm_epsilon));
+    if (options.output_gate && !in_q_proj(options))
+      gate_.emplace(scope, hidden, heads, value_dim_, *options.output_gate);
+    if (options.qk_norm == Norm::after_rotation) {
+      rotated_norm_.emplace(RmsNorm::without_gain(head_dim, options.norm_epsilon));
+    } else if (options.qk_norm != Norm::none) {
+      const bool whole = options.qk_norm == Norm::whole_vector;
+      q_norm_.emplace(scope / options.names.query_norm, whole ? heads * head_dim : head_dim, options.norm_epsilon,
+                      options.norm_stored);
+      k_norm_.emplace(scope / options.names.key_norm, whole ? k_.out() : head_dim, options.norm_epsilon,
+                      options.norm_stored);
     }
-    if (options.sinks) sinks_ = scope.read_f32("sinks", q_.out() / head_dim);
+    if (options.sinks) sinks_ = scope.read_f32(options.sinks_name, heads);
   }
 
   [[nodiscard]] LayerState make_cache(KvCacheDtype type = KvCacheDtype::f32) const override {
     LayerState state{type, {}};
     for (const HeadGroup& heads : head_groups_)
-      state.tables.emplace_back(heads.page_layout(head_dim_, type).page_bytes());
+      state.tables.emplace_back(heads.page_layout({head_dim_, value_dim_}, type).page_bytes());
     return state;
   }
 
@@ -84,47 +137,85 @@ class GroupedQueryAttention : public Attention {
     return pages;
   }
 
-  [[nodiscard]] bool truncate(LayerState& state, std::size_t tokens, std::size_t to) const override {
-    for (const HeadGroup& heads : head_groups_)
-      if (!heads.pattern->can_truncate(tokens, to)) return false;
+  [[nodiscard]] std::size_t rewind_position(const LayerState&, std::size_t tokens, std::size_t to) const override {
+    return std::ranges::all_of(head_groups_, [&](const auto& heads) { return heads.pattern->can_truncate(tokens, to); })
+               ? to
+               : 0;
+  }
+  void truncate(LayerState& state, std::size_t to) const override {
     for (std::size_t a = 0; a < head_groups_.size(); ++a) state.tables[a].truncate(head_groups_[a].pattern->pages(to));
-    return true;
   }
 
   [[nodiscard]] std::size_t parameters() const override {
-    return q_.parameters() + k_.parameters() + v_.parameters() + o_.parameters() +
-           (q_norm_ ? q_norm_->parameters() + k_norm_->parameters() : 0) + (sinks_ ? sinks_->size() : 0);
+    return q_.parameters() + k_.parameters() + (v_ ? v_->parameters() : 0) + o_.parameters() +
+           (q_norm_ ? q_norm_->parameters() + k_norm_->parameters() : 0) + (sinks_ ? sinks_->size() : 0) +
+           (gate_ ? gate_->parameters() : 0);
   }
 
   void forward(const ForwardContext& context, View<const float, 2> x, View<float, 2> y) const override {
     Workspace& workspace = context.workspace;
     const Workspace::Scope scope(workspace);
     const std::size_t rows = x.extent(0);
-    const View<float, 2> q = workspace.take_matrix<float>(rows, q_.out());
+    const View<float, 2> q = workspace.take_matrix<float>(rows, gated_rows_ ? q_.out() / 2 : q_.out());
+    const View<float, 2> q_and_gate = gated_rows_ ? workspace.take_matrix<float>(rows, q_.out()) : q;
     const View<float, 2> k = workspace.take_matrix<float>(rows, k_.out());
-    const View<float, 2> v = workspace.take_matrix<float>(rows, v_.out());
-    const View<float, 2> z = workspace.take_matrix<float>(rows, q_.out());
-    project(context, x, {{q_, q}, {k_, k}, {v_, v}});
+    const View<float, 2> v = workspace.take_matrix<float>(rows, v_ ? v_->out() : k_.out());
+    const View<float, 2> z = workspace.take_matrix<float>(rows, o_.in());
+    if (v_) {
+      project(context, x, {{q_, q_and_gate}, {k_, k}, {*v_, v}});
+    } else {
+      project(context, x, {{q_, q_and_gate}, {k_, k}});
+    }
     parallel_rows(context.execution, rows, q.extent(1) + k.extent(1) + v.extent(1), [&](std::size_t r) {
-      if (q_norm_) {
-        normalize(context.execution.isa, *q_norm_, q.row(r));
-        normalize(context.execution.isa, *k_norm_, k.row(r));
+      if (gated_rows_) {
+        for (std::size_t i = 0; i < q.extent(1); i += head_dim_)
+          std::ranges::copy(q_and_gate.row(r).subspan(2 * i, head_dim_), q.row(r).subspan(i).begin());
       }
-      if (clip_qkv_) {
-        for (const std::span<float> row : {q.row(r), k.row(r), v.row(r)})
-          for (float& value : row) value = std::clamp(value, -*clip_qkv_, *clip_qkv_);
-      }
-      rotate(context.batch.positions[r], q.row(r), k.row(r));
+      if (!v_) std::ranges::copy(k.row(r), v.row(r).begin());
+      finish_row(context.execution.isa, context.batch.positions[r], q.row(r), k.row(r), v.row(r));
     });
-    flash_attention(context, head_groups_, head_dim_, sinks_ ? sinks_->data() : nullptr, q, k, v, z);
+    const HeadWidths widths{head_dim_, value_dim_};
+    flash_attention(context, head_groups_, widths, scale_, sinks_ ? sinks_->data() : nullptr, q, k, v, z);
+    if (gate_) gate_->apply(context, x, z);
+    if (gated_rows_) {
+      parallel_rows(context.execution, rows, z.extent(1), [&](std::size_t r) {
+        for (std::size_t i = 0; i < q.extent(1); i += head_dim_)
+          kernels::sigmoid_multiply(context.execution.isa, q_and_gate.row(r).subspan(2 * i + head_dim_, head_dim_),
+                                    z.row(r).subspan(i, head_dim_));
+      });
+    }
     o_.forward(context, z, y);
   }
 
  private:
+  [[nodiscard]] static bool in_q_proj(const GroupedQueryOptions& options) noexcept {
+    return options.output_gate && options.output_gate->in_q_proj;
+  }
+
   [[nodiscard]] std::size_t count_heads(std::size_t HeadGroup::*which) const {
     std::size_t count = 0;
     for (const HeadGroup& heads : head_groups_) count += heads.*which;
     return count;
+  }
+
+  // What the options ask for between the projections of position n and attention.
+  void finish_row(Isa isa, std::size_t n, std::span<float> q, std::span<float> k, std::span<float> v) const {
+    if (q_norm_) {
+      normalize(isa, *q_norm_, q);
+      normalize(isa, *k_norm_, k);
+    }
+    if (v_norm_) normalize(isa, *v_norm_, v);
+    if (clip_qkv_) {
+      for (const std::span<float> row : {q, k, v})
+        for (float& value : row) value = std::clamp(value, -*clip_qkv_, *clip_qkv_);
+    }
+    if (rotary_) rotate(n, q, k);
+    if (rotated_norm_) {
+      normalize(isa, *rotated_norm_, q);
+      normalize(isa, *rotated_norm_, k);
+    }
+    if (temperature_) kernels::multiply(isa, q, temperature_->factor(n));
+    if (v_scale_ != 1.0F) kernels::multiply(isa, v, v_scale_);
   }
 
   // The norm covers as many elements as it has gains: a head, or the whole row.
@@ -146,16 +237,24 @@ class GroupedQueryAttention : public Attention {
   }
 
   std::size_t head_dim_;
+  std::size_t value_dim_;
   std::vector<HeadGroup> head_groups_;
   Linear q_;
   Linear k_;
-  Linear v_;
+  std::optional<Linear> v_;
   Linear o_;
   std::optional<RmsNorm> q_norm_;  // both or none
   std::optional<RmsNorm> k_norm_;
+  std::optional<RmsNorm> v_norm_;        // not a parameter: its gains are 1
+  std::optional<RmsNorm> rotated_norm_;  // the same
+  std::optional<OutputGate> gate_;
   std::optional<Tensor<float, 1>> sinks_;  // [heads]
+  bool gated_rows_;                        // q_proj has those of the gate, too: head by head, after its own
+  float scale_;
+  float v_scale_;
   std::optional<float> clip_qkv_;
-  std::shared_ptr<const Rotary> rotary_;  // for heads of head_dim; its tables serve all layers
+  std::optional<QueryTemperature> temperature_;
+  std::shared_ptr<const Rotary> rotary_;  // for heads of head_dim; its tables serve all layers; may be null
 };
 
 }  // namespace trine::inline TRINE_ABI

@@ -93,9 +93,11 @@ class MultiHeadLatentAttention : public Attention {
     return {LatentCacheLayout::pages(tokens)};
   }
 
-  [[nodiscard]] bool truncate(LayerState& state, std::size_t, std::size_t to) const override {
+  [[nodiscard]] std::size_t rewind_position(const LayerState&, std::size_t, std::size_t to) const override {
+    return to;
+  }
+  void truncate(LayerState& state, std::size_t to) const override {
     state.tables[0].truncate(LatentCacheLayout::pages(to));
-    return true;
   }
 
   [[nodiscard]] std::size_t parameters() const override {

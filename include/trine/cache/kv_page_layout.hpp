@@ -6,8 +6,8 @@
 //
 //   keys     [head_dim][block_rows]               one column per row: element i of consecutive keys is contiguous
 //   scales   f32 [groups][block_rows]             q8 only
-//   values   [block_rows][head_dim]
-//   scales   f32 [block_rows][groups]             q8 only
+//   values   [block_rows][value_width]
+//   scales   f32 [block_rows][value_groups]       q8 only
 //
 // Each of the four begins at a multiple of 64 bytes.
 #pragma once
@@ -26,16 +26,18 @@ struct KvPageLayout {
   std::size_t heads = 0;
   std::size_t head_dim = 0;
   KvCacheDtype type = KvCacheDtype::f32;
+  std::size_t value_dim = 0;  // of a value; 0: head_dim
 
   [[nodiscard]] constexpr std::size_t page_rows() const noexcept { return blocks * block_rows; }
+  [[nodiscard]] constexpr std::size_t value_width() const noexcept { return value_dim == 0 ? head_dim : value_dim; }
   [[nodiscard]] constexpr std::size_t groups() const noexcept { return cache_scales(type, head_dim); }
-  [[nodiscard]] constexpr std::size_t element_bytes() const noexcept {
-    return lines(head_dim * block_rows * size_bytes(type));
+  [[nodiscard]] constexpr std::size_t value_groups() const noexcept { return cache_scales(type, value_width()); }
+  [[nodiscard]] constexpr std::size_t key_bytes() const noexcept { return element_bytes(head_dim); }
+  [[nodiscard]] constexpr std::size_t key_scale_bytes() const noexcept { return scale_bytes(groups()); }
+  [[nodiscard]] constexpr std::size_t value_bytes() const noexcept { return element_bytes(value_width()); }
+  [[nodiscard]] constexpr std::size_t block_bytes() const noexcept {
+    return key_bytes() + key_scale_bytes() + value_bytes() + scale_bytes(value_groups());
   }
-  [[nodiscard]] constexpr std::size_t scale_bytes() const noexcept {
-    return lines(groups() * block_rows * sizeof(float));
-  }
-  [[nodiscard]] constexpr std::size_t block_bytes() const noexcept { return 2 * (element_bytes() + scale_bytes()); }
   [[nodiscard]] constexpr std::size_t page_bytes() const noexcept { return heads * blocks * block_bytes(); }
   /// Where the block of a row begins in its page.
   [[nodiscard]] constexpr std::size_t block_offset(std::size_t head, std::size_t row) const noexcept {
@@ -43,6 +45,12 @@ struct KvPageLayout {
   }
 
  private:
+  [[nodiscard]] constexpr std::size_t element_bytes(std::size_t width) const noexcept {
+    return lines(width * block_rows * size_bytes(type));
+  }
+  [[nodiscard]] constexpr std::size_t scale_bytes(std::size_t count) const noexcept {
+    return lines(count * block_rows * sizeof(float));
+  }
   [[nodiscard]] static constexpr std::size_t lines(std::size_t bytes) noexcept {
     return (bytes + kCacheLineBytes - 1) / kCacheLineBytes * kCacheLineBytes;
   }
@@ -68,21 +76,21 @@ struct KvRows {
   const float* value_scales;  // q8: of the first row
 };
 
-/// Stores a row of all heads.   key, value: [heads * head_dim]. Throws std::bad_alloc.
+/// Stores a row of all heads.   key: [heads * head_dim]   value: [heads * value_width]. Throws std::bad_alloc.
 inline void store_kv(const KvPageLayout& shape, PageTable& pages, CacheSlot slot, std::span<const float> key,
                      std::span<const float> value) {
   std::byte* page = pages.write(slot.page);
   const std::size_t row = slot.row % shape.block_rows;
   for (std::size_t head = 0; head < shape.heads; ++head) {
     std::byte* keys = page + shape.block_offset(head, slot.row);
-    std::byte* key_scales = keys + shape.element_bytes();
-    std::byte* values = key_scales + shape.scale_bytes();
-    std::byte* value_scales = values + shape.element_bytes();
+    std::byte* key_scales = keys + shape.key_bytes();
+    std::byte* values = key_scales + shape.key_scale_bytes();
+    std::byte* value_scales = values + shape.value_bytes();
     store_kv_row(shape.type, key.subspan(head * shape.head_dim, shape.head_dim), keys + row * size_bytes(shape.type),
                  shape.block_rows, reinterpret_cast<float*>(key_scales) + row, shape.block_rows);
-    store_kv_row(shape.type, value.subspan(head * shape.head_dim, shape.head_dim),
-                 values + row * shape.head_dim * size_bytes(shape.type), 1,
-                 reinterpret_cast<float*>(value_scales) + row * shape.groups(), 1);
+    store_kv_row(shape.type, value.subspan(head * shape.value_width(), shape.value_width()),
+                 values + row * shape.value_width() * size_bytes(shape.type), 1,
+                 reinterpret_cast<float*>(value_scales) + row * shape.value_groups(), 1);
   }
 }
 
@@ -91,12 +99,12 @@ inline void store_kv(const KvPageLayout& shape, PageTable& pages, CacheSlot slot
                                     CacheSlot slot) noexcept {
   const std::size_t row = slot.row % shape.block_rows;
   const std::byte* keys = pages.read(slot.page) + shape.block_offset(head, slot.row);
-  const std::byte* key_scales = keys + shape.element_bytes();
-  const std::byte* values = key_scales + shape.scale_bytes();
-  const std::byte* value_scales = values + shape.element_bytes();
+  const std::byte* key_scales = keys + shape.key_bytes();
+  const std::byte* values = key_scales + shape.key_scale_bytes();
+  const std::byte* value_scales = values + shape.value_bytes();
   return {keys + row * size_bytes(shape.type), reinterpret_cast<const float*>(key_scales) + row,
-          values + row * shape.head_dim * size_bytes(shape.type),
-          reinterpret_cast<const float*>(value_scales) + row * shape.groups()};
+          values + row * shape.value_width() * size_bytes(shape.type),
+          reinterpret_cast<const float*>(value_scales) + row * shape.value_groups()};
 }
 
 }  // namespace trine::inline TRINE_ABI

@@ -50,7 +50,10 @@ class Notes {
     return true;
   }
 
-  /// Names of the tensors that allows_tensor() has allowed, byte for byte.
+  /// Records a tensor that nothing uses.
+  void add_unknown_tensor(std::string_view name) { unknown_tensors_.emplace_back(name); }
+
+  /// Names of the tensors that allows_tensor() has allowed, and of those added, byte for byte.
   [[nodiscard]] const std::vector<std::string>& unknown_tensors() const noexcept { return unknown_tensors_; }
   /// The notes, in the order of their creation.
   [[nodiscard]] const std::vector<Note>& all() const noexcept { return all_; }

@@ -9,6 +9,7 @@
 #include <initializer_list>
 #include <span>
 
+#include <trine/kernels/online_softmax.hpp>
 #include <trine/nn/forward_context.hpp>
 #include <trine/nn/gated_mlp.hpp>
 
@@ -19,13 +20,14 @@ struct MlpRows {
   const GatedMlp* mlp;
   std::size_t first_slot;
   std::size_t rows;
-  const std::uint32_t* row = nullptr;  // [rows] rows of x, or null: 0, 1, ...
-  const float* weight = nullptr;       // [rows] of the result, or null: 1
+  const std::uint32_t* row = nullptr;   // [rows] rows of x, or null: 0, 1, ...
+  const float* weight = nullptr;        // [rows] of the result, or null: 1
+  const float* input_weight = nullptr;  // [rows] of x, or null: 1
 };
 
-/// h_s = activation(gate x, up x), then down h_s, for the slots s of each part, in two parallel regions, after one that
-/// rounds x; with adapters in one more before each of both. The bits of a slot depend only on its row, its weights and
-/// its adapters.
+/// h_s = activation(gate x, up x), x multiplied by an input weight if there is one, then down h_s, for the slots s of
+/// each part, in two parallel regions, after one that rounds x; with adapters in one more before each of both. The bits
+/// of a slot depend only on its row, its weights and its adapters.
 class GroupedMlp {
  public:
   /// x: [tokens, hidden]. All parts have the same hidden width. Borrows its arguments.
@@ -202,6 +204,12 @@ class GroupedMlp {
                              x_.extent(1));
         updates_[p].up.add(context_.execution.isa, begin, begin + count, first, columns, up, columns, x_.data(),
                            x_.extent(1));
+      }
+      if (part.input_weight != nullptr) {  // of maps without bias, so that it may be applied behind them
+        for (std::size_t r = 0; r < count; ++r) {
+          kernels::multiply(context_.execution.isa, {gate + r * columns, columns}, part.input_weight[begin + r]);
+          kernels::multiply(context_.execution.isa, {up + r * columns, columns}, part.input_weight[begin + r]);
+        }
       }
       mlp.activation().apply(context_.execution.isa, {gate, count * columns}, {up, count * columns});
       for (std::size_t r = 0; r < count; ++r) {

@@ -13,6 +13,12 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// What the gate weight of a chosen expert multiplies.
+enum class GateWeightOf : bool {
+  output,  ///< g expert(x)
+  input,   ///< expert(g x), of experts without biases
+};
+
 /// Experts whose weights are in this process, mapped or read.
 class LocalExperts : public ExpertExecutor {
  public:
@@ -21,7 +27,8 @@ class LocalExperts : public ExpertExecutor {
     for (std::size_t e = 0; e < experts; ++e) experts_.emplace_back(scope / e, hidden, ffn);
   }
   /// At least one; all of the same widths.
-  explicit LocalExperts(std::vector<GatedMlp> experts) : experts_(std::move(experts)) {}
+  explicit LocalExperts(std::vector<GatedMlp> experts, GateWeightOf weight_of = GateWeightOf::output)
+      : experts_(std::move(experts)), weight_of_(weight_of) {}
 
   [[nodiscard]] std::size_t size() const override { return experts_.size(); }
   [[nodiscard]] std::size_t parameters_per_expert() const override { return experts_.front().parameters(); }
@@ -56,13 +63,15 @@ class LocalExperts : public ExpertExecutor {
       const std::size_t begin = plan.expert_begin[e];
       const std::size_t end = plan.expert_begin[e + 1];
       if (begin == end) continue;
-      rows[count++] = {&experts_[e], begin, end - begin, plan.slot_token.data() + begin,
-                       slot_weight.empty() ? nullptr : slot_weight.data() + begin};
+      MlpRows& part = rows[count++] = {&experts_[e], begin, end - begin, plan.slot_token.data() + begin};
+      if (slot_weight.empty()) continue;
+      (weight_of_ == GateWeightOf::output ? part.weight : part.input_weight) = slot_weight.data() + begin;
     }
     return rows.first(count + more);
   }
 
   std::vector<GatedMlp> experts_;
+  GateWeightOf weight_of_ = GateWeightOf::output;
 };
 
 }  // namespace trine::inline TRINE_ABI

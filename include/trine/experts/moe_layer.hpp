@@ -15,23 +15,26 @@
 #include <trine/experts/expert_executor.hpp>
 #include <trine/experts/feed_forward.hpp>
 #include <trine/experts/shared_experts.hpp>
+#include <trine/nn/rms_norm.hpp>
 #include <trine/platform/parallel_rows.hpp>
 #include <trine/routing/routing_observer.hpp>
 
 namespace trine::inline TRINE_ABI {
 
 ///   y = sum_i g_i Y_i  +  expert_attention(Y, g)  +  shared_experts(x),      Y_i = expert_i(x) for the chosen i with
-///   weights g_i
+///   weights g_i. With an expert_norm, experts read expert_norm(x), and only the router reads x.
 class MoeLayer : public FeedForward {
  public:
   /// experts: not null. Throws InputError unless the router has the same number of experts.
   MoeLayer(std::size_t layer, std::unique_ptr<const Router> router, std::unique_ptr<const ExpertExecutor> experts,
-           std::optional<ExpertAttention> expert_attention, std::optional<SharedExperts> shared_experts)
+           std::optional<ExpertAttention> expert_attention, std::optional<SharedExperts> shared_experts,
+           std::optional<RmsNorm> expert_norm = std::nullopt)
       : layer_(layer),
         router_(std::move(router)),
         experts_(std::move(experts)),
         expert_attention_(std::move(expert_attention)),
-        shared_experts_(std::move(shared_experts)) {
+        shared_experts_(std::move(shared_experts)),
+        expert_norm_(std::move(expert_norm)) {
     if (router_ == nullptr) throw InputError(router_name() + ": expected one, found none", {.field = "router"});
     require_fitting(*router_);
   }
@@ -40,9 +43,11 @@ class MoeLayer : public FeedForward {
     RoutingPlan& plan = *context.plan;
     route(context, x, plan);
     plan.sort_by_expert();
-    const SharedExperts* shared = shared_experts_ ? &*shared_experts_ : nullptr;
-    if (expert_attention_) return forward_with_attention(context, plan, shared, x, y);
-    experts_->forward(context, plan, shared, x, y);
+    if (!expert_norm_) return forward_experts(context, plan, x, y);
+    const Workspace::Scope scope(context.workspace);
+    const View<float, 2> normed = context.workspace.take_matrix<float>(x.extent(0), x.extent(1));
+    expert_norm_->forward(context, x, normed);
+    forward_experts(context, plan, normed, y);
   }
 
   [[nodiscard]] std::size_t parameters() const override {
@@ -64,7 +69,7 @@ class MoeLayer : public FeedForward {
  private:
   [[nodiscard]] std::size_t always_active() const {
     return router_->parameters() + (expert_attention_ ? expert_attention_->parameters() : 0) +
-           (shared_experts_ ? shared_experts_->parameters() : 0);
+           (shared_experts_ ? shared_experts_->parameters() : 0) + (expert_norm_ ? expert_norm_->parameters() : 0);
   }
 
   [[nodiscard]] std::string router_name() const { return "router of layer " + std::to_string(layer_); }
@@ -110,6 +115,13 @@ class MoeLayer : public FeedForward {
     if (plan.experts != experts_->size() || plan.token_begin.size() != plan.tokens + 1 ||
         plan.weight.size() != plan.expert.size() || plan.token_begin.back() != plan.assignments())
       throw InputError(router_name() + ": expected a plan of add and end_token calls only", {.field = "router"});
+  }
+
+  void forward_experts(const ForwardContext& context, const RoutingPlan& plan, View<const float, 2> x,
+                       View<float, 2> y) const {
+    const SharedExperts* shared = shared_experts_ ? &*shared_experts_ : nullptr;
+    if (expert_attention_) return forward_with_attention(context, plan, shared, x, y);
+    experts_->forward(context, plan, shared, x, y);
   }
 
   // Experts attend to each other's outputs, so all of these are computed first.
@@ -160,6 +172,7 @@ class MoeLayer : public FeedForward {
   std::unique_ptr<const ExpertExecutor> experts_;
   std::optional<ExpertAttention> expert_attention_;
   std::optional<SharedExperts> shared_experts_;
+  std::optional<RmsNorm> expert_norm_;
 };
 
 }  // namespace trine::inline TRINE_ABI

@@ -29,9 +29,9 @@ struct GenerateOptions {
   std::size_t top_logprobs = 0;                         ///< and of so many most probable tokens in its place
   std::stop_token cancel = {};                          ///< ends the generation within one layer (reason `cancelled`)
 
-  /// The defaults with what the makers of a model say in its generation_config.json and config.json. Throws FileError,
-  /// ConfigError.
-  [[nodiscard]] static GenerateOptions load(const std::filesystem::path& model_directory);
+  /// The defaults with what the makers of a model say in its generation_config.json and config.json, or
+  /// in a GGUF file. Throws FileError, ConfigError, WeightError.
+  [[nodiscard]] static GenerateOptions load(const std::filesystem::path& model);
 
   /// Sets what `config` says, and leaves the rest.
   void apply(const GenerationConfig& config);

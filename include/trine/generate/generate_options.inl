@@ -12,9 +12,9 @@
 
 namespace trine::inline TRINE_ABI {
 
-TRINE_DECL GenerateOptions GenerateOptions::load(const std::filesystem::path& model_directory) {
+TRINE_DECL GenerateOptions GenerateOptions::load(const std::filesystem::path& model) {
   GenerateOptions options;
-  options.apply(read_generation_config(model_directory));
+  options.apply(read_generation_config(model));
   return options;
 }
 

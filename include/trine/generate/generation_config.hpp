@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Settings of generation_config.json: how the makers of a model mean it to be sampled, and which tokens end its text.
+// Settings of generation_config.json, or general.sampling of a GGUF file: how the makers of a model mean it to be
+// sampled, and which tokens end its text.
 //
 // Keys are read in three ways. Those below are used. Those that would change the text in a way that is not implemented
 // (beam search, forbidden words, ...) are refused unless they are off. All others are ignored: they say who wrote the
@@ -29,7 +30,8 @@ struct GenerationConfig {
   std::optional<std::uint32_t> top_k;         ///< as SamplingOptions::top_k
   std::optional<float> top_p;                 ///< as SamplingOptions::top_p
   std::optional<float> min_p;                 ///< as SamplingOptions::min_p
-  std::optional<float> repetition_penalty;    ///< as SamplingOptions::repeat_penalty, over all tokens before
+  std::optional<float> repetition_penalty;    ///< as SamplingOptions::repeat_penalty
+  std::optional<std::size_t> repeat_last_n;   ///< as SamplingOptions::repeat_last_n; not said: all tokens before
   std::optional<std::size_t> max_new_tokens;  ///< as GenerateOptions::max_new_tokens
   std::vector<std::string> stop_strings;      ///< as GenerateOptions::stop_strings
 
@@ -45,8 +47,9 @@ struct GenerationConfig {
 [[nodiscard]] TRINE_DECL GenerationConfig parse_generation_config(const Json& document, const std::string& name);
 
 /// Reads generation_config.json in a model directory, if it is there; ids that it does not give are those of
-/// config.json. Throws FileError, ConfigError.
-[[nodiscard]] TRINE_DECL GenerationConfig read_generation_config(const std::filesystem::path& model_directory);
+/// config.json. Of a GGUF file, its metadata (model/architectures/gguf/generation.hpp); ids are left to its tokenizer.
+/// Throws FileError, ConfigError, WeightError.
+[[nodiscard]] TRINE_DECL GenerationConfig read_generation_config(const std::filesystem::path& model);
 
 }  // namespace trine::inline TRINE_ABI
 

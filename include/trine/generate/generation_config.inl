@@ -18,6 +18,8 @@
 #include <trine/generate/generation_config.hpp>
 #include <trine/generate/sampler.hpp>
 #include <trine/json/object_reader.hpp>
+#include <trine/model/architectures/gguf/generation.hpp>
+#include <trine/weights/gguf.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -35,7 +37,7 @@ TRINE_DECL void GenerationConfig::apply_to(SamplingOptions& options) const {
   if (do_sample.value_or(false) || temperature || top_k || top_p || min_p) options.temperature_first = true;
   if (repetition_penalty) {
     options.repeat_penalty = *repetition_penalty;
-    options.repeat_last_n = std::numeric_limits<std::size_t>::max();
+    options.repeat_last_n = repeat_last_n.value_or(std::numeric_limits<std::size_t>::max());
   }
   if (do_sample && !*do_sample) options.temperature = 0.0F;
 }
@@ -128,6 +130,7 @@ TRINE_DECL GenerationConfig parse_generation_config(const Json& document, const 
   config.repetition_penalty = number("repetition_penalty", 1e-6, 1e6);
   if (reader.has("top_k"))
     config.top_k = static_cast<std::uint32_t>(reader.integer("top_k", 0, std::numeric_limits<std::uint32_t>::max()));
+  if (reader.has("repeat_last_n")) config.repeat_last_n = reader.integer("repeat_last_n", 0, kMostTokens);
   if (reader.has("max_new_tokens")) config.max_new_tokens = reader.integer("max_new_tokens", 0, kMostTokens);
   if (reader.has("stop_strings")) {
     const Json& strings = reader.at("stop_strings");
@@ -140,14 +143,16 @@ TRINE_DECL GenerationConfig parse_generation_config(const Json& document, const 
   return config;
 }
 
-TRINE_DECL GenerationConfig read_generation_config(const std::filesystem::path& model_directory) {
-  const std::filesystem::path path = model_directory / "generation_config.json";
+TRINE_DECL GenerationConfig read_generation_config(const std::filesystem::path& model) {
+  if (is_gguf(model))
+    return parse_generation_config(gguf_generation_config(GgufFile(model).metadata()), model.string());
+  const std::filesystem::path path = model / "generation_config.json";
   std::error_code ignored;
   GenerationConfig config;
   if (std::filesystem::exists(path, ignored)) config = parse_generation_config(read_json_file(path), path.string());
-  const std::filesystem::path model_path = model_directory / "config.json";
-  const Json model = read_json_file(model_path);
-  ObjectReader reader(model, model_path.string());
+  const std::filesystem::path model_path = model / "config.json";
+  const Json document = read_json_file(model_path);
+  ObjectReader reader(document, model_path.string());
   if (config.eos_token_ids.empty()) config.eos_token_ids = detail::read_token_ids(reader, "eos_token_id");
   if (!config.bos_token_id) config.bos_token_id = detail::read_token_id(reader, "bos_token_id");
   if (!config.pad_token_id) config.pad_token_id = detail::read_token_id(reader, "pad_token_id");

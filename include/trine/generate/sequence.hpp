@@ -82,9 +82,12 @@ class Sequence {
   void set_adapters(std::vector<AdapterUse> adapters);
 
   /// Removes all but the first `length` positions or tokens, also after an interruption, and returns true; or returns
-  /// false where the caches no longer hold what comes before, as windows do not, and changes nothing. Throws InputError
-  /// when there are fewer positions, or not whole frames.
+  /// false where the caches no longer hold what comes before, as windows and recurrent states do not, and changes
+  /// nothing. Throws InputError when there are fewer positions, or not whole frames.
   [[nodiscard]] bool truncate(std::size_t length);
+  /// The last position up to `length` that truncate() can go back to, from which to compute again; 0 if there is none.
+  /// Throws InputError as truncate() does.
+  [[nodiscard]] std::size_t rewind_position(std::size_t length) const;
 
   /// Writes the sequence to a file, beside it first, without the tokens that wait for a pass. Throws FileError;
   /// InputError after an interruption.

@@ -82,11 +82,8 @@ TRINE_DECL void Sequence::reset() {
   become_whole();
 }
 
-TRINE_DECL bool Sequence::truncate(std::size_t length) {
-  if (length > state_.position && length <= state_.tokens.size()) {
-    state_.tokens.resize(length);
-    return true;
-  }
+TRINE_DECL std::size_t Sequence::rewind_position(std::size_t length) const {
+  if (length > state_.position && length <= state_.tokens.size()) return length;
   if (length > state_.position)
     throw InputError("length: expected at most " + std::to_string(state_.position) + ", the positions seen, found " +
                          std::to_string(length),
@@ -97,9 +94,23 @@ TRINE_DECL bool Sequence::truncate(std::size_t length) {
                          std::to_string(length),
                      {.field = "length"});
   const std::vector<Block>& blocks = model_.transformer().blocks();
+  for (std::size_t before = length + 1; length < before;) {  // until all layers agree
+    before = length;
+    for (std::size_t layer = 0; layer < blocks.size(); ++layer)
+      length = blocks[layer].attention->rewind_position(state_.cache[layer], seen_, length);
+  }
+  return length;
+}
+
+TRINE_DECL bool Sequence::truncate(std::size_t length) {
+  if (rewind_position(length) < length) return false;
+  if (length > state_.position) {
+    state_.tokens.resize(length);
+    return true;
+  }
+  const std::vector<Block>& blocks = model_.transformer().blocks();
   SequenceCache shorter = state_.cache;
-  for (std::size_t layer = 0; layer < blocks.size(); ++layer)
-    if (!blocks[layer].attention->truncate(shorter[layer], seen_, length)) return false;
+  for (std::size_t layer = 0; layer < blocks.size(); ++layer) blocks[layer].attention->truncate(shorter[layer], length);
   state_.cache = std::move(shorter);
   state_.position = length;
   state_.tokens.resize(std::min(state_.tokens.size(), length));

@@ -105,10 +105,14 @@ class Session {
   [[nodiscard]] Session fork(const ForkOptions& options = {}) const;
 
   /// Removes all but the first `length` positions or tokens, also after an interruption. Where caches no longer hold
-  /// what comes before, as windows do not, the sequence is computed again. Throws InputError when there are fewer
-  /// positions, or they would have to be computed again from features or input embeddings, which are not kept;
+  /// what comes before, as windows and recurrent states do not, the sequence is computed again from the nearest
+  /// position that they hold. The bits are those of a sequence that was never longer. Throws InputError when there are
+  /// fewer positions, or they would have to be computed again from features or input embeddings, which are not kept;
   /// CancelledError.
   void truncate(std::size_t length, const std::stop_token& stop = {});
+  /// The last position up to `length` that truncate() can go back to without computing. Throws InputError as truncate()
+  /// does.
+  [[nodiscard]] std::size_t rewind_position(std::size_t length) const { return sequence_.rewind_position(length); }
 
   /// Writes the sequence to a file, beside it first. Tokens that wait since append() are computed before; those that
   /// the context has no room for are not in the file. Throws FileError; InputError after an interruption.

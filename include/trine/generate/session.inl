@@ -56,16 +56,17 @@ TRINE_DECL Session Session::fork(const ForkOptions& options) const {
 TRINE_DECL void Session::truncate(std::size_t length, const std::stop_token& stop) {
   if (sequence_.truncate(length)) return;
   const bool has_features = model().info().num_features != 0;
-  const std::span<const TokenId> kept = tokens().first(has_features ? 0 : length);
-  const bool has_embeddings = std::ranges::find(kept, kNoTokenId) != kept.end();
+  const std::size_t held = sequence_.rewind_position(length);
+  const std::span<const TokenId> lost = has_features ? tokens() : tokens().subspan(held, length - held);
+  const bool has_embeddings = std::ranges::find(lost, kNoTokenId) != lost.end();
   if (has_features || has_embeddings) {
     const char* const source = has_features ? "features" : "input embeddings";
     throw InputError("length: " + std::to_string(length) + " positions would have to be computed again from " + source +
                          ", which are not kept",
                      {ErrorKind::unsupported, "", "length"});
   }
-  const std::vector<TokenId> again(kept.begin(), kept.end());
-  reset();
+  const std::vector<TokenId> again(lost.begin(), lost.end());
+  static_cast<void>(sequence_.truncate(held));
   run({.sequence = &sequence_, .tokens = again}, stop);
 }
 

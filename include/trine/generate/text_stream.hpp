@@ -34,7 +34,8 @@ struct GenerateResult {
 };
 
 /// Cuts the sequence of `session` to its first `length` positions or tokens, also after an interruption, without a
-/// pass: where caches cannot go back, as those of windows, all tokens wait for the next pass (Session::append).
+/// pass: where caches cannot go back, as those of windows, the tokens after the last position that they hold wait for
+/// the next pass (Session::append).
 TRINE_DECL void truncate_or_postpone(Session& session, std::size_t length);
 
 /// One generation, of which the program takes the next piece of text when it likes:

@@ -53,14 +53,11 @@ namespace detail {
 TRINE_DECL void truncate_or_postpone(Session& session, std::size_t length) {
   const std::vector<TokenId> kept(session.tokens().begin(),
                                   session.tokens().begin() + static_cast<std::ptrdiff_t>(length));
-  std::stop_source no_pass;
-  no_pass.request_stop();
-  try {
-    session.truncate(length, no_pass.get_token());
-  } catch (const CancelledError&) {
-    session.reset();
-    session.append(kept);
-  }
+  const std::size_t held = session.rewind_position(length);
+  const std::span<const TokenId> lost = std::span(kept).subspan(held);
+  const bool has_embeddings = std::ranges::find(lost, kNoTokenId) != lost.end();
+  session.truncate(has_embeddings ? length : held);  // which says that embeddings are not kept
+  session.append(lost);
 }
 
 // A generation that is under way.

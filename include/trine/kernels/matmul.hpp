@@ -20,17 +20,24 @@
 
 namespace trine::inline TRINE_ABI::kernels {
 
-enum class ActivationType : std::uint8_t { f32, bf16, q8 };
+enum class ActivationType : std::uint8_t {
+  f32,
+  bf16,
+  q8,       ///< int8 in kPackedBlocks
+  q8_fine,  ///< int8 in kFineBlocks
+};
 
 /// The activation type of a matmul with these weights:
-///   q8    with weights that have an int8 kernel,
+///   q8    with weights that have an int8 kernel, or q8_fine, as the kernel requires,
 ///   bf16  with bf16 weights, if `execution` says native and the CPU has bf16 dot products (with AMX: in panels),
 ///   f32   with all others, and with any if `execution` says f32.
 [[nodiscard]] inline ActivationType activation_type(const ExecutionContext& execution, const WeightMatrix& w) noexcept {
   if (execution.activations == ActivationPrecision::f32) return ActivationType::f32;
   if (execution.activations == ActivationPrecision::native && multiplies_bf16(execution.isa, w))
     return ActivationType::bf16;
-  return kernels_of(w.dtype).q8 != nullptr && w.has_whole_rows() ? ActivationType::q8 : ActivationType::f32;
+  const WeightKernels& kernels = kernels_of(w.dtype);
+  if (kernels.q8 == nullptr || !w.has_whole_rows()) return ActivationType::f32;
+  return kernels.q8_blocks == kFineBlocks ? ActivationType::q8_fine : ActivationType::q8;
 }
 
 /// Rows of activations in each type that the following matmuls take; the others are null.
@@ -40,6 +47,7 @@ struct ActivationRows {
   RowsOf<float> f32{nullptr, 0};
   RowsOf<bfloat16> bf16{nullptr, 0};
   QuantizedRows q8 = {};
+  QuantizedRows q8_fine = {};
 };
 
 /// Memory for such rows, valid as long as the scope of the workspace in which it was created.
@@ -66,27 +74,38 @@ class ActivationBuffer {
       bf16_ = workspace.take<bfloat16>(rows * ld).data();
       rows_.bf16 = {bf16_, ld};
     }
-    if (!wanted(ActivationType::q8)) return;
-    QuantizedRows& q = rows_.q8;
-    q.ld = QuantizedRows::leading_dimension(columns);
-    q.groups = QuantizedRows::groups_of(columns);
-    q.sub_blocks = QuantizedRows::sub_blocks_of(columns);
-    q.codes = workspace.take<std::int8_t>(rows * q.ld).data();
-    q.scale = workspace.take<float>(rows * q.groups).data();
-    q.sums = workspace.take<std::int32_t>(rows * q.sub_blocks).data();
+    if (wanted(ActivationType::q8)) rows_.q8 = quantized(workspace, rows, columns, kPackedBlocks);
+    if (wanted(ActivationType::q8_fine)) rows_.q8_fine = quantized(workspace, rows, columns, kFineBlocks);
   }
 
-  [[nodiscard]] bool rounds() const noexcept { return bf16_ != nullptr || rows_.q8.codes != nullptr; }
+  [[nodiscard]] bool rounds() const noexcept {
+    return bf16_ != nullptr || rows_.q8.codes != nullptr || rows_.q8_fine.codes != nullptr;
+  }
   [[nodiscard]] const ActivationRows& rows() const noexcept { return rows_; }
 
   /// Columns [first, first + count) of row r, in each type.   first: a multiple of kColumnBlock
   void store(Isa isa, std::size_t r, std::size_t first, std::span<const float> x) const noexcept {
     if (f32_ != nullptr) std::ranges::copy(x, f32_ + r * rows_.f32.ld + first);
     if (bf16_ != nullptr) round_to_bf16(isa, x.data(), x.size(), bf16_ + r * rows_.bf16.ld + first);
-    if (rows_.q8.codes != nullptr) quantize_row(isa, x.data(), x.size(), rows_.q8, r, first);
+    for (const QuantizedRows* rows : {&rows_.q8, &rows_.q8_fine})
+      if (rows->codes != nullptr) quantize_row(isa, x.data(), x.size(), *rows, r, first);
   }
 
  private:
+  [[nodiscard]] static QuantizedRows quantized(Workspace& workspace, std::size_t rows, std::size_t columns,
+                                               const QuantizedBlocks& blocks) {
+    const std::size_t ld = QuantizedRows::leading_dimension(columns);
+    const std::size_t groups = QuantizedRows::groups_of(columns, blocks);
+    const std::size_t sub_blocks = QuantizedRows::sub_blocks_of(columns, blocks);
+    return {workspace.take<std::int8_t>(rows * ld).data(),
+            workspace.take<float>(rows * groups).data(),
+            workspace.take<std::int32_t>(rows * sub_blocks).data(),
+            ld,
+            groups,
+            sub_blocks,
+            blocks};
+  }
+
   ActivationRows rows_;
   float* f32_ = nullptr;
   bfloat16* bf16_ = nullptr;
@@ -124,6 +143,9 @@ inline void gemm(const ExecutionContext& execution, const ActivationRows& x, con
       return kernels.bf16(execution.isa, x.bf16.from(first, index), rows, w, y, ldy, after);
     case ActivationType::q8:
       return kernels.q8(execution.isa, index == nullptr ? x.q8.from(first) : x.q8, index, rows, w, y, ldy, after);
+    case ActivationType::q8_fine:
+      return kernels.q8(execution.isa, index == nullptr ? x.q8_fine.from(first) : x.q8_fine, index, rows, w, y, ldy,
+                        after);
   }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Activations in int8, for GEMM with packed weights: each block of 128 values of a row has its own scale.
+// Activations in int8, for GEMM with quantised weights: each block of 128 or 32 values of a row has its own scale.
 #pragma once
 
 #include <cstddef>
@@ -10,6 +10,15 @@
 
 namespace trine::inline TRINE_ABI::kernels {
 
+/// How many columns of a row share a scale, and the codes of how many are added up.
+struct QuantizedBlocks {
+  std::size_t scale_columns;
+  std::size_t sum_columns;
+  friend bool operator==(const QuantizedBlocks&, const QuantizedBlocks&) = default;
+};
+inline constexpr QuantizedBlocks kPackedBlocks{kScaleBlock, kSubBlock};  ///< for q8 and q4
+inline constexpr QuantizedBlocks kFineBlocks{32, 16};                    ///< for the formats of ggml
+
 /// Rows of x as x = scale * code, padded with zeros to whole sub-blocks of 32.
 struct QuantizedRows {
   std::int8_t* codes = nullptr;  // [rows, ld], in [-127, 127]
@@ -18,17 +27,20 @@ struct QuantizedRows {
   std::size_t ld = 0;
   std::size_t groups = 0;
   std::size_t sub_blocks = 0;
+  QuantizedBlocks blocks = kPackedBlocks;
 
   /// Rows from `first` on.
   [[nodiscard]] QuantizedRows from(std::size_t first) const noexcept {
-    return {codes + first * ld, scale + first * groups, sums + first * sub_blocks, ld, groups, sub_blocks};
+    return {codes + first * ld, scale + first * groups, sums + first * sub_blocks, ld, groups, sub_blocks, blocks};
   }
 
-  [[nodiscard]] static constexpr std::size_t groups_of(std::size_t columns) noexcept {
-    return (columns + kScaleBlock - 1) / kScaleBlock;
+  [[nodiscard]] static constexpr std::size_t groups_of(std::size_t columns,
+                                                       const QuantizedBlocks& blocks = kPackedBlocks) noexcept {
+    return (columns + blocks.scale_columns - 1) / blocks.scale_columns;
   }
-  [[nodiscard]] static constexpr std::size_t sub_blocks_of(std::size_t columns) noexcept {
-    return (columns + kSubBlock - 1) / kSubBlock;
+  [[nodiscard]] static constexpr std::size_t sub_blocks_of(std::size_t columns,
+                                                           const QuantizedBlocks& blocks = kPackedBlocks) noexcept {
+    return (columns + kSubBlock - 1) / kSubBlock * (kSubBlock / blocks.sum_columns);
   }
   /// Leading dimension: an odd number of cache lines, so that rows do not map to the same cache sets.
   [[nodiscard]] static constexpr std::size_t leading_dimension(std::size_t columns) noexcept {
@@ -37,7 +49,8 @@ struct QuantizedRows {
 };
 
 /// Columns [first, first + count) of row r, with first a multiple of 128: code = round(x / scale), scale = max |x| /
-/// 127 of each block. A value that is not finite makes the scale of its block NaN.   x: [count]
+/// 127 of each block. A value that is not finite makes the scale of its block NaN.   x: [count]   out.blocks:
+/// kPackedBlocks or kFineBlocks
 TRINE_DECL void quantize_row(Isa isa, const float* x, std::size_t count, const QuantizedRows& out, std::size_t r,
                              std::size_t first = 0) noexcept;
 

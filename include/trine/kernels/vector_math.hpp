@@ -20,9 +20,31 @@ TRINE_DECL void silu_multiply(Isa isa, std::span<float> gate, std::span<const fl
 TRINE_DECL void clamped_swiglu_multiply(Isa isa, std::span<float> gate, std::span<const float> up, float alpha,
                                         float limit) noexcept;
 
+/// gate[i] = gelu(gate[i]) * up[i] with gelu(x) = x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), the approximation
+/// of x Phi(x) (Hendrycks & Gimpel 2016, arXiv:1606.08415): the inside of GeGLU (Shazeer 2020, arXiv:2002.05202).
+TRINE_DECL void gelu_tanh_multiply(Isa isa, std::span<float> gate, std::span<const float> up) noexcept;
+
 /// y[i] = x[i] / sqrt(mean_j(x[j]^2) + epsilon) * gain[i]; y may alias x (Zhang & Sennrich 2019, arXiv:1910.07467).
 TRINE_DECL void rms_norm_row(Isa isa, std::span<const float> x, std::span<const float> gain, float epsilon,
                              std::span<float> y) noexcept;
+
+/// x[i] = scale x[i] / sqrt(sum_j(x[j]^2) + epsilon)
+TRINE_DECL void l2_normalize_row(Isa isa, std::span<float> x, float epsilon, float scale) noexcept;
+
+/// y[i] *= sigmoid(gate[i]): an output gate.
+TRINE_DECL void sigmoid_multiply(Isa isa, std::span<const float> gate, std::span<float> y) noexcept;
+
+/// y[i] = silu(sum_t weight[t, i] x_t[i]) for `taps` rows x_t, t ascending; y may alias one of them. One row of a
+/// causal convolution per channel.   x: [taps] rows   weight: [taps, channels], leading dimension ld   y: [channels]
+TRINE_DECL void convolve_silu_row(Isa isa, const float* const* x, std::size_t taps, const float* weight, std::size_t ld,
+                                  std::span<float> y) noexcept;
+
+/// y[i] = gate[i] (sum_t weight[t, i] x_t[i] + bias[i]), the same with a gate; bias: [channels] or null
+TRINE_DECL void convolve_gate_row(Isa isa, const float* const* x, std::size_t taps, const float* weight, std::size_t ld,
+                                  const float* bias, const float* gate, std::span<float> y) noexcept;
+
+/// y[i] *= x[i]
+TRINE_DECL void multiply_inplace(Isa isa, std::span<const float> x, std::span<float> y) noexcept;
 
 /// y[i] += x[i]
 TRINE_DECL void add_inplace(Isa isa, std::span<const float> x, std::span<float> y) noexcept;

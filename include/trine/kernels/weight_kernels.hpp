@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <trine/kernels/block_gemm.hpp>
 #include <trine/kernels/gemm.hpp>
 #include <trine/kernels/packed_gemm.hpp>
 #include <trine/quant/panel_copy.hpp>
@@ -53,14 +54,23 @@ struct WeightKernels {
   /// For every view of a matrix.
   void (*f32)(Isa isa, const RowsOf<float>& x, std::size_t rows, const WeightMatrix& w, float* y, std::size_t ldy,
               const void* after) noexcept = gemm_decoded;
-  /// For whole rows; index: see packed_gemm. Null: not available, and matmuls take f32.
+  /// For whole rows and x in `q8_blocks`; index: see packed_gemm. Null: not available, and matmuls take f32.
   void (*q8)(Isa isa, const QuantizedRows& x, const std::uint32_t* index, std::size_t rows, const WeightMatrix& w,
              float* y, std::size_t ldy, const void* after) noexcept = nullptr;
+  QuantizedBlocks q8_blocks = kPackedBlocks;
   /// For weights for which `takes_bf16` returns true; both are null if not available.
   void (*bf16)(Isa isa, const RowsOf<bfloat16>& x, std::size_t rows, const WeightMatrix& w, float* y, std::size_t ldy,
                const void* after) noexcept = nullptr;
   bool (*takes_bf16)(Isa isa, const WeightMatrix& w) noexcept = nullptr;
 };
+
+namespace detail {
+
+[[nodiscard]] constexpr WeightKernels block_kernels(DType dtype) noexcept {
+  return {.dtype = dtype, .q8 = block_gemm, .q8_blocks = kFineBlocks};
+}
+
+}  // namespace detail
 
 inline constexpr std::array kWeightKernels = std::to_array<WeightKernels>({
     {.dtype = kQ8, .q8 = detail::gemm_packed},
@@ -75,6 +85,20 @@ inline constexpr std::array kWeightKernels = std::to_array<WeightKernels>({
      .f32 = detail::gemm_panels_f32,
      .bf16 = gemm_panels,
      .takes_bf16 = detail::takes_bf16_panels},
+    // Of ggml; the others are decoded.
+    detail::block_kernels(kQ4_0),
+    detail::block_kernels(kQ4_1),
+    detail::block_kernels(kQ5_0),
+    detail::block_kernels(kQ5_1),
+    detail::block_kernels(kQ8_0),
+    detail::block_kernels(kQ2_K),
+    detail::block_kernels(kQ3_K),
+    detail::block_kernels(kQ4_K),
+    detail::block_kernels(kQ5_K),
+    detail::block_kernels(kQ6_K),
+    detail::block_kernels(kIq4Nl),
+    detail::block_kernels(kIq4Xs),
+    detail::block_kernels(kGgmlMxfp4),
 });
 inline constexpr WeightKernels kDecodedOnly{.dtype = DType::boolean};
 

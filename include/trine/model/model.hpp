@@ -48,6 +48,8 @@ class Model {
 
   /// Properties of the model: vocabulary, context, layers, experts, outputs.
   [[nodiscard]] const ModelInfo& info() const noexcept;
+  /// The config.json; of a GGUF file, the one that was made from its metadata.
+  [[nodiscard]] const Json& config() const noexcept;
   /// The layers, for computing without a Session.
   [[nodiscard]] const Transformer& transformer() const noexcept;
   /// The source of the tensors. Valid as long as a copy of the model exists.

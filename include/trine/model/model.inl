@@ -10,11 +10,14 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
+#include <vector>
 
 #include <trine/core/hash.hpp>
 #include <trine/core/notes.hpp>
 #include <trine/json/object_reader.hpp>
+#include <trine/kernels/convert.hpp>
 #include <trine/model/architectures/gguf/config.hpp>
 #include <trine/model/architectures/gguf/tensors.hpp>
 #include <trine/model/load_monitor.hpp>
@@ -24,6 +27,7 @@
 #include <trine/model/transformer.hpp>
 #include <trine/weights/gguf.hpp>
 #include <trine/weights/open_weights.hpp>
+#include <trine/weights/quantized_modules.hpp>
 #include <trine/weights/tensor_record.hpp>
 #include <trine/weights/weight_scope.hpp>
 #include <trine/weights/weight_source.hpp>
@@ -31,6 +35,7 @@
 namespace trine::inline TRINE_ABI {
 
 struct Model::State {
+  Json config;
   std::unique_ptr<const WeightSource> source;  // before `built`, whose layers borrow from it
   ModelParts built;
   LinearMaps linear_maps;
@@ -55,17 +60,26 @@ TRINE_DECL Model Model::load(const std::filesystem::path& path, const LoadOption
   std::string source_name = path.string();
   Json config;
   std::unique_ptr<const WeightSource> source;
+  std::error_code ignored;  // what cannot be examined cannot be opened either
   if (is_gguf(path)) {
     auto file = std::make_unique<const GgufFile>(path, options.access, on_read);
     const std::string architecture(file->metadata().string("general.architecture"));
     config = gguf_config(file->metadata(), *file, notes);
     source = std::make_unique<const GgufTensors>(std::move(file), architecture);
+  } else if (std::filesystem::is_regular_file(path, ignored)) {
+    throw FileError(path.string() +
+                        ": expected a model directory (config.json, weights, tokenizer.json) or a GGUF file, found "
+                        "another file",
+                    {.kind = ErrorKind::unsupported, .path = path.string()});
   } else {
     source_name = (path / "config.json").string();
-    config = read_json_file(source_name);
+    config = read_model_config(path);
     static_cast<void>(
         find_architecture(config, source_name, options.hooks.architectures));  // before weights are looked for
     source = open_weights(path, options.access, &notes, on_read);
+    Notes again(options.allow_unknown);  // of the configuration, which is noted below
+    source =
+        read_quantized_modules(std::move(source), parse_quantization_config(config, source_name, again).modules, notes);
   }
   if (options.hooks.wrap_weights) source = options.hooks.wrap_weights(std::move(source));
   return build(config, source_name, std::move(source), options, std::move(notes), monitor);
@@ -74,7 +88,11 @@ TRINE_DECL Model Model::load(const std::filesystem::path& path, const LoadOption
 TRINE_DECL Model Model::build(const Json& config, const std::string& source_name,
                               std::unique_ptr<const WeightSource> source, const LoadOptions& options) {
   LoadMonitor monitor(options);
-  return build(config, source_name, std::move(source), options, Notes(options.allow_unknown), monitor);
+  Notes notes(options.allow_unknown);
+  Notes again(options.allow_unknown);  // of the configuration, which is noted below
+  source =
+      read_quantized_modules(std::move(source), parse_quantization_config(config, source_name, again).modules, notes);
+  return build(config, source_name, std::move(source), options, std::move(notes), monitor);
 }
 
 TRINE_DECL TensorRecord Model::tensor_record(const Json& config, const std::string& source_name,
@@ -84,13 +102,14 @@ TRINE_DECL TensorRecord Model::tensor_record(const Json& config, const std::stri
   dry.progress = {};                // of loads only
   LoadMonitor monitor(dry);
   Notes notes(options.allow_unknown);
-  WeightReader reader(source, parse_quantization_config(config, source_name, notes), &notes,
+  WeightReader reader(source, parse_quantization_config(config, source_name, notes).scale_block, &notes,
                       detail::fetch_callback(monitor));
   static_cast<void>(build_parts(config, source_name, dry, notes, reader));
   return reader.record();
 }
 
 TRINE_DECL const ModelInfo& Model::info() const noexcept { return state_->built.info; }
+TRINE_DECL const Json& Model::config() const noexcept { return state_->config; }
 TRINE_DECL const Transformer& Model::transformer() const noexcept { return *state_->built.transformer; }
 TRINE_DECL const WeightSource& Model::weights() const noexcept { return *state_->source; }
 TRINE_DECL std::size_t Model::weight_bytes() const noexcept { return state_->weight_bytes; }
@@ -110,6 +129,10 @@ TRINE_DECL std::uint64_t Model::fingerprint() const {
     hash.add(bytes.first(count));
     hash.add(bytes.subspan((bytes.size() - count) / 2, count));
     hash.add(bytes.last(count));
+    if (tensor.matrix == nullptr) continue;
+    std::vector<float> row(tensor.matrix->columns);  // for its scales
+    kernels::decode_row(*tensor.matrix, 0, row.data());
+    hash.add(std::as_bytes(std::span(row)));
   }
   return hash.value();
 }
@@ -124,8 +147,9 @@ TRINE_DECL Model Model::build(const Json& config, const std::string& source_name
                               std::unique_ptr<const WeightSource> source, const LoadOptions& options, Notes notes,
                               LoadMonitor& monitor) {
   auto state = std::make_shared<State>();
+  state->config = config;
   state->source = std::move(source);
-  WeightReader reader(*state->source, parse_quantization_config(config, source_name, notes), &notes,
+  WeightReader reader(*state->source, parse_quantization_config(config, source_name, notes).scale_block, &notes,
                       detail::fetch_callback(monitor));
   monitor.begin_tensors(*state->source);
   state->built = build_parts(config, source_name, options, notes, reader);
@@ -141,7 +165,7 @@ TRINE_DECL Model Model::build(const Json& config, const std::string& source_name
   }
   state->config_hash = hash.value();
   for (const std::string_view name : state->source->names())
-    state->weight_bytes += state->source->find(name)->bytes.size();
+    state->weight_bytes += state->source->find(name)->total_bytes();
   return Model(std::move(state));
 }
 

@@ -58,7 +58,7 @@ struct ModelInfo {
   OutputKind output = OutputKind::language_model;  ///< what the head computes
   std::vector<std::size_t> experts;                ///< [layers] 0 for a layer without a router
   std::vector<Note> notes;                         ///< what the files contain and the model does not use
-  std::vector<std::string> unknown_tensors;        ///< unknown tensors that the caller allowed
+  std::vector<std::string> unknown_tensors;        ///< unknown tensors that the caller allowed, or no index lists
 
   /// Returns whether any layer has a router. Otherwise the model is dense.
   [[nodiscard]] bool is_routed() const noexcept {
@@ -78,12 +78,13 @@ struct ModelParts {
 
 /// The inputs of a builder.
 struct BuildContext {
-  const Json& config;                               ///< the whole config.json
+  const Json& config;                               ///< the whole config.json, or its part for text
   std::string source_name;                          ///< the file named in errors about the configuration
   const RouterRegistry& routers;                    ///< kinds of routers, including those of the program
   const RouterDecoratorFactory& router_decorator;   ///< may be empty
   std::optional<Chunking> chunking = std::nullopt;  ///< approximates full attention
   Notes* notes = nullptr;                           ///< collects unread keys of the configuration
+  std::string config_path = {};                     ///< of `config` in its file: "text_config"; empty for all of it
 };
 
 /// Checks the whole configuration, then fetches every tensor. Throws ConfigError, WeightError.

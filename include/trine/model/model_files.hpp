@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The files of a model directory, for programs that write the model again elsewhere.
+// The files of a model, for programs that write the model again elsewhere.
 #pragma once
 
 #include <algorithm>
@@ -20,15 +20,23 @@
 #include <trine/platform/file_snapshot.hpp>
 #include <trine/platform/mapped_file.hpp>
 #include <trine/platform/output_directory.hpp>
+#include <trine/weights/gguf.hpp>
 
 namespace trine::inline TRINE_ABI {
 
-/// What a model directory held when this was made.
+/// What a model directory held when this was made, or the files of a GGUF model.
 class ModelFiles {
  public:
-  /// Looks at the files, before anything is read. A folder that cannot be read is one that Model::load refuses.
-  explicit ModelFiles(std::filesystem::path directory) : directory_(std::move(directory)) {
+  /// Looks at the files, before anything is read. A folder that cannot be read is one that Model::load refuses. Throws
+  /// what gguf_parts throws.   path: as Model::load takes it
+  explicit ModelFiles(const std::filesystem::path& path) : directory_(path), is_gguf_(is_gguf(path)) {
     std::error_code ignored;
+    if (is_gguf_) {
+      directory_.remove_filename();
+      for (const std::filesystem::path& part : gguf_parts(path))
+        if (const auto stamp = FileSnapshot::of(part)) snapshots_.emplace(part.filename().string(), *stamp);
+      return;
+    }
     for (const auto& entry : std::filesystem::directory_iterator(directory_, ignored)) {
       if (!entry.is_regular_file(ignored)) continue;
       if (const auto stamp = FileSnapshot::of(entry.path()))
@@ -36,7 +44,7 @@ class ModelFiles {
     }
   }
 
-  /// The directory.
+  /// The directory; of a GGUF model, the one that its files lie in.
   [[nodiscard]] const std::filesystem::path& directory() const noexcept { return directory_; }
 
   /// Returns whether a file of that name goes with a model whose weights and configuration are written anew.
@@ -51,10 +59,15 @@ class ModelFiles {
            std::ranges::none_of(kWeights, [file](std::string_view ending) { return file.ends_with(ending); });
   }
 
-  /// Throws InputError if `target`, or what it is called until it is complete, is the directory or lies in it.
+  /// Returns whether the model is a GGUF file.
+  [[nodiscard]] bool is_gguf_model() const noexcept { return is_gguf_; }
+
+  /// Throws InputError if `target`, or what it is called until it is complete, is the directory of the model or lies in
+  /// it.
   void require_outside(const std::filesystem::path& target) const {
     namespace fs = std::filesystem;
     if (target.empty()) throw InputError("the directory to write: expected a name, found none", {.field = "target"});
+    if (is_gguf_) return;     // a file that exists is refused anyway
     std::error_code ignored;  // if the path is invalid, creating the directory fails
     const fs::path source = fs::weakly_canonical(directory_, ignored);
     for (const char* ending : {"", ".partial"}) {
@@ -97,6 +110,7 @@ class ModelFiles {
 
  private:
   std::filesystem::path directory_;
+  bool is_gguf_ = false;
   std::map<std::string, FileSnapshot> snapshots_;  // by file name
 };
 

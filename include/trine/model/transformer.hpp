@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A pre-norm transformer: h += attention(RMSNorm(h)); h += feed_forward(RMSNorm(h)), layer after layer.
-// The architecture that builds it chooses the attention and the feed-forward of each layer.
+// A pre-norm transformer: h += attention(RMSNorm(h)); h += feed_forward(RMSNorm(h)), layer after layer. What is added
+// may be normalised, too. The architecture that builds it chooses the attention, the feed-forward and the norms of each
+// layer.
 #pragma once
 
 #include <cstddef>
@@ -13,18 +14,26 @@
 #include <trine/attention/attention.hpp>
 #include <trine/core/not_finite.hpp>
 #include <trine/experts/feed_forward.hpp>
+#include <trine/kernels/online_softmax.hpp>
 #include <trine/nn/embedding.hpp>
 #include <trine/nn/output_head.hpp>
 #include <trine/platform/parallel_rows.hpp>
 
 namespace trine::inline TRINE_ABI {
 
-/// One layer:  h += attention(attention_norm(h));  h += feed_forward(feed_forward_norm(h)).
+/// One layer. Norms that are not there change nothing:
+///   h += update_scale post_attention_norm(attention(attention_norm(h)))
+///   h += update_scale post_feed_forward_norm(feed_forward(feed_forward_norm(h)))
+///   h *= output_scale
 struct Block {
-  RmsNorm attention_norm;                           ///< before attention
-  std::unique_ptr<const Attention> attention;       ///< mixes positions
-  RmsNorm feed_forward_norm;                        ///< before the feed-forward
-  std::unique_ptr<const FeedForward> feed_forward;  ///< an MLP, or a mixture of experts
+  RmsNorm attention_norm;                                        ///< before attention
+  std::unique_ptr<const Attention> attention;                    ///< mixes positions
+  std::optional<RmsNorm> feed_forward_norm;                      ///< before the feed-forward
+  std::unique_ptr<const FeedForward> feed_forward;               ///< an MLP, or a mixture of experts
+  std::optional<RmsNorm> post_attention_norm = std::nullopt;     ///< of what attention adds
+  std::optional<RmsNorm> post_feed_forward_norm = std::nullopt;  ///< of what the feed-forward adds
+  float update_scale = 1.0F;                                     ///< of what both add
+  float output_scale = 1.0F;                                     ///< of the rows after the layer
 };
 
 /// Embedding, layers and head. Const: passes change only caches and workspaces.
@@ -60,12 +69,12 @@ class Transformer {
       execution.check_stop();
       block.attention_norm.forward(context, h, normed);
       block.attention->forward(context, normed, update);
-      add_rows(execution, update, h);
+      add_rows(execution, update, block.post_attention_norm, block.update_scale, 1.0F, h);
 
       execution.check_stop();
-      block.feed_forward_norm.forward(context, h, normed);
-      block.feed_forward->forward(context, normed, update);
-      add_rows(execution, update, h);
+      if (block.feed_forward_norm) block.feed_forward_norm->forward(context, h, normed);
+      block.feed_forward->forward(context, block.feed_forward_norm ? normed : h, update);
+      add_rows(execution, update, block.post_feed_forward_norm, block.update_scale, block.output_scale, h);
       for (std::size_t s = 0; s < not_finite.size(); ++s) {
         const SequenceSlice& sequence = context.batch.sequences[s];
         if (!not_finite[s] && count_not_finite(h.row(sequence.first_row + sequence.rows - 1)) > 0)
@@ -89,13 +98,22 @@ class Transformer {
   }
 
  private:
-  // h += update
-  static void add_rows(const ExecutionContext& execution, View<const float, 2> update, View<float, 2> h) {
-    parallel_rows(execution, h.extent(0), h.extent(1),
-                  [&](std::size_t r) { kernels::add_inplace(execution.isa, update.row(r), h.row(r)); });
+  // h = output_scale (h + update_scale norm(update)); overwrites update
+  static void add_rows(const ExecutionContext& execution, View<float, 2> update, const std::optional<RmsNorm>& norm,
+                       float update_scale, float output_scale, View<float, 2> h) {
+    parallel_rows(execution, h.extent(0), h.extent(1), [&](std::size_t r) {
+      if (norm) norm->row(execution.isa, update.row(r), update.row(r));
+      if (update_scale != 1.0F) kernels::multiply(execution.isa, update.row(r), update_scale);
+      kernels::add_inplace(execution.isa, update.row(r), h.row(r));
+      if (output_scale != 1.0F) kernels::multiply(execution.isa, h.row(r), output_scale);
+    });
   }
   [[nodiscard]] static std::size_t block_parameters(const Block& block) {
-    return block.attention_norm.parameters() + block.feed_forward_norm.parameters() + block.attention->parameters();
+    std::size_t total = block.attention_norm.parameters() + block.attention->parameters();
+    for (const std::optional<RmsNorm>* norm :
+         {&block.feed_forward_norm, &block.post_attention_norm, &block.post_feed_forward_norm})
+      if (*norm) total += (*norm)->parameters();
+    return total;
   }
 
   std::unique_ptr<const Embedding> embedding_;

@@ -11,6 +11,7 @@
 
 #include <trine/core/token_id.hpp>
 #include <trine/kernels/convert.hpp>
+#include <trine/kernels/online_softmax.hpp>
 #include <trine/nn/linear.hpp>
 #include <trine/platform/parallel_rows.hpp>
 
@@ -30,13 +31,13 @@ class Embedding {
   [[nodiscard]] virtual std::size_t parameters() const = 0;
 };
 
-/// y[t] = W[token_ids[t]], or the input embedding of row t. Input embeddings are hidden rows: where an architecture
-/// scales the rows of W, they are what comes out of that, and are not scaled.
+/// y[t] = scale W[token_ids[t]], or the input embedding of row t. Input embeddings are hidden rows: they are not
+/// scaled.
 class TokenEmbedding : public Embedding {
  public:
   /// Reads "weight" [vocab, hidden] as stored. Throws WeightError.
-  TokenEmbedding(const WeightScope& scope, std::size_t vocab, std::size_t hidden)
-      : weight_(scope.matrix("weight", vocab, hidden)), target_(scope.add_linear(weight_)) {}
+  TokenEmbedding(const WeightScope& scope, std::size_t vocab, std::size_t hidden, float scale = 1.0F)
+      : weight_(scope.matrix("weight", vocab, hidden)), target_(scope.add_linear(weight_)), scale_(scale) {}
 
   /// Every id must be below vocab (the session checks). An adapter may have a table of its own.
   void forward(const ForwardContext& context, View<float, 2> y) const override {
@@ -46,6 +47,7 @@ class TokenEmbedding : public Embedding {
         std::copy_n(batch.embeddings[t], y.extent(1), y.row(t).data());
       } else {
         kernels::decode_row(table_of(context.adapters, t), batch.token_ids[t], y.row(t).data());
+        if (scale_ != 1.0F) kernels::multiply(context.execution.isa, y.row(t), scale_);
       }
     });
   }
@@ -68,6 +70,7 @@ class TokenEmbedding : public Embedding {
 
   WeightMatrix weight_;
   std::uint32_t target_;
+  float scale_;
 };
 
 /// y[n] = W x[n] + b + site[n mod S]: a linear map of the features plus a learned embedding of the site.

@@ -2,6 +2,7 @@
 // Gated MLP: down(activation(gate x, up x)). Shazeer, "GLU Variants Improve Transformer", 2020. arXiv:2002.05202
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <utility>
 
@@ -13,8 +14,9 @@ namespace trine::inline TRINE_ABI {
 /// The elementwise activation of a gated MLP, between its matmuls.
 struct GatedActivation {
   /// Which formula apply() computes.
-  enum class Kind : bool {
+  enum class Kind : std::uint8_t {
     silu,            ///< SwiGLU (arXiv:2002.05202)
+    gelu_tanh,       ///< GeGLU (arXiv:2002.05202), with the tanh approximation of GELU
     clamped_swiglu,  ///< of gpt-oss (arXiv:2508.10925)
   };
   Kind kind = Kind::silu;  ///< silu is the SwiGLU of most models
@@ -22,12 +24,16 @@ struct GatedActivation {
   float limit = 7.0F;      ///< clamped_swiglu only
 
   /// silu:            gate = silu(gate) * up
+  /// gelu_tanh:       gate = gelu(gate) * up
   /// clamped_swiglu:  gate = g sigmoid(alpha g) (u + 1), g = min(gate, limit), u = up in [-limit, limit]
   void apply(Isa isa, std::span<float> gate, std::span<const float> up) const noexcept {
-    if (kind == Kind::silu) {
-      kernels::silu_multiply(isa, gate, up);
-    } else {
-      kernels::clamped_swiglu_multiply(isa, gate, up, alpha, limit);
+    switch (kind) {
+      case Kind::silu:
+        return kernels::silu_multiply(isa, gate, up);
+      case Kind::gelu_tanh:
+        return kernels::gelu_tanh_multiply(isa, gate, up);
+      case Kind::clamped_swiglu:
+        return kernels::clamped_swiglu_multiply(isa, gate, up, alpha, limit);
     }
   }
 };
@@ -36,10 +42,11 @@ struct GatedActivation {
 class GatedMlp {
  public:
   /// Reads "gate_proj.weight", "up_proj.weight" [ffn, hidden] and "down_proj.weight" [hidden, ffn]. Throws WeightError.
-  GatedMlp(const WeightScope& scope, std::size_t hidden, std::size_t ffn)
+  GatedMlp(const WeightScope& scope, std::size_t hidden, std::size_t ffn, GatedActivation activation = {})
       : gate_(scope / "gate_proj", hidden, ffn),
         up_(scope / "up_proj", hidden, ffn),
-        down_(scope / "down_proj", ffn, hidden) {}
+        down_(scope / "down_proj", ffn, hidden),
+        activation_(activation) {}
 
   /// Maps of matching shapes; gate and up: [ffn, hidden], down: [hidden, ffn].
   GatedMlp(Linear gate, Linear up, Linear down, GatedActivation activation = {})

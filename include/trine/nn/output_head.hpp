@@ -3,21 +3,32 @@
 // linear map.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
+#include <optional>
+#include <span>
 #include <utility>
 
 #include <trine/core/workspace.hpp>
 #include <trine/nn/linear.hpp>
 #include <trine/nn/rms_norm.hpp>
+#include <trine/platform/parallel_rows.hpp>
 
 namespace trine::inline TRINE_ABI {
+
+/// What becomes of logits z at the end: scale z, then softcap tanh(z / softcap), which stays within [-softcap, softcap]
+/// (Gemma Team 2024, arXiv:2408.00118).
+struct LogitOptions {
+  float scale = 1.0F;                           ///< no unit
+  std::optional<float> softcap = std::nullopt;  ///< positive
+};
 
 /// out[f] = W mean_s(RMSNorm(h[f * pool + s])) + b. Language models have pool = 1: one row of logits per token.
 class OutputHead {
  public:
   /// pool: rows that share an output, the sites of a frame; 1 for logits
-  OutputHead(RmsNorm norm, Linear linear, std::size_t pool)
-      : norm_(std::move(norm)), linear_(std::move(linear)), pool_(pool) {}
+  OutputHead(RmsNorm norm, Linear linear, std::size_t pool, const LogitOptions& logits = {})
+      : norm_(std::move(norm)), linear_(std::move(linear)), pool_(pool), logits_(logits) {}
 
   /// Rows that share an output.
   [[nodiscard]] std::size_t pool() const noexcept { return pool_; }
@@ -44,12 +55,23 @@ class OutputHead {
       }
     }
     linear_.forward(context, normed.slice(0, out.extent(0)), out);
+    finish(context.execution, out.span());
   }
 
  private:
+  void finish(const ExecutionContext& execution, std::span<float> logits) const {
+    if (logits_.scale == 1.0F && !logits_.softcap) return;
+    constexpr std::size_t kTanhCost = 8;  // as passes over a value
+    parallel_rows(execution, logits.size(), kTanhCost, [&](std::size_t i) {
+      logits[i] *= logits_.scale;
+      if (logits_.softcap) logits[i] = *logits_.softcap * std::tanh(logits[i] / *logits_.softcap);
+    });
+  }
+
   RmsNorm norm_;
   Linear linear_;
   std::size_t pool_;
+  LogitOptions logits_;
 };
 
 }  // namespace trine::inline TRINE_ABI

@@ -3,8 +3,10 @@
 // Zhang & Sennrich, "Root Mean Square Layer Normalization", 2019. arXiv:1910.07467
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
+#include <utility>
 
 #include <trine/core/shape.hpp>
 #include <trine/kernels/vector_math.hpp>
@@ -17,9 +19,26 @@ namespace trine::inline TRINE_ABI {
 /// Scales rows to a root mean square of 1, then by a learned gain.
 class RmsNorm {
  public:
+  /// What a checkpoint stores of the gain.
+  enum class Stored : bool {
+    gain,            ///< the gain
+    gain_minus_one,  ///< zero-centred: what it differs by from 1
+  };
+
   /// Reads "weight" [hidden], widened to f32. Throws WeightError.
-  RmsNorm(const WeightScope& scope, std::size_t hidden, float epsilon)
-      : gain_(scope.read_f32("weight", hidden)), epsilon_(epsilon) {}
+  RmsNorm(const WeightScope& scope, std::size_t hidden, float epsilon, Stored stored = Stored::gain)
+      : gain_(scope.read_f32("weight", hidden)), epsilon_(epsilon) {
+    if (stored == Stored::gain_minus_one)
+      for (float& gain : gain_.view().span()) gain += 1.0F;
+  }
+  /// gain: [hidden]
+  RmsNorm(Tensor<float, 1> gain, float epsilon) : gain_(std::move(gain)), epsilon_(epsilon) {}
+  /// A norm that has no learned gain: all of them are 1.
+  [[nodiscard]] static RmsNorm without_gain(std::size_t hidden, float epsilon) {
+    Tensor<float, 1> ones({hidden});
+    std::ranges::fill(ones.view().span(), 1.0F);
+    return {std::move(ones), epsilon};
+  }
 
   /// y[t, h] = x[t, h] / sqrt(mean_h(x[t, h]^2) + epsilon) * gain[h]
   /// x, y: [tokens, hidden]; y may alias x. Allocates nothing. Throws ShapeError.

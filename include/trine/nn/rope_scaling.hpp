@@ -65,9 +65,16 @@ struct LongRopeScaling {
   std::optional<double> attention_factor = std::nullopt;  ///< the amplitude, in place of the computed one
 };
 
+/// "proportional": the first `rotated` pairs have frequencies f / factor, the others do not rotate. Pairs are those of
+/// the whole head, unlike with a smaller rotary_dim. Gemma Team 2026; reference: transformers, modeling_rope_utils.
+struct ProportionalScaling {
+  double factor = 1.0;      ///< the context, as a multiple of the one that the model was first trained for
+  std::size_t rotated = 0;  ///< pairs
+};
+
 /// Without scaling, frequencies are theta^(-2i/r).
-using RopeScaling =
-    std::variant<std::monostate, LinearScaling, DynamicScaling, WavelengthScaling, YarnScaling, LongRopeScaling>;
+using RopeScaling = std::variant<std::monostate, LinearScaling, DynamicScaling, WavelengthScaling, YarnScaling,
+                                 LongRopeScaling, ProportionalScaling>;
 
 /// The rotary settings of a model.
 struct RopeOptions {
@@ -89,6 +96,11 @@ inline void scale_frequencies(const DynamicScaling&, const RopeOptions&, RopeFre
 
 inline void scale_frequencies(const LinearScaling& linear, const RopeOptions&, RopeFrequencies& result) {
   for (double& f : result.inverse) f /= linear.factor;
+}
+
+inline void scale_frequencies(const ProportionalScaling& proportional, const RopeOptions&, RopeFrequencies& result) {
+  for (std::size_t i = 0; i < result.inverse.size(); ++i)
+    result.inverse[i] = i < proportional.rotated ? result.inverse[i] / proportional.factor : 0.0;
 }
 
 inline void scale_frequencies(const WavelengthScaling& scaling, const RopeOptions&, RopeFrequencies& result) {

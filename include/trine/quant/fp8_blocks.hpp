@@ -4,6 +4,8 @@
 //
 //   NAME            f8_e4m3 [rows, columns]
 //   NAME_scale_inv  a plain float [blocks of rows, blocks of columns]     value = code * scale, despite the name
+//
+// Other checkpoints have a scale for each row, or one for the tensor (weights/quantized_modules.hpp).
 #pragma once
 
 #include <algorithm>
@@ -16,15 +18,7 @@ namespace trine::inline TRINE_ABI {
 
 /// The scale of the stored value (row, column).
 [[nodiscard]] inline float fp8_scale(const BlockScales& scales, std::size_t row, std::size_t column) noexcept {
-  const std::size_t index = row / scales.block_rows * scales.stride + column / scales.block_columns;
-  switch (scales.dtype) {
-    case DType::bf16:
-      return static_cast<float>(reinterpret_cast<const bfloat16*>(scales.data)[index]);
-    case DType::f16:
-      return static_cast<float>(reinterpret_cast<const float16*>(scales.data)[index]);
-    default:
-      return reinterpret_cast<const float*>(scales.data)[index];
-  }
+  return scales.value(row / scales.block_rows * scales.stride + column / scales.block_columns);
 }
 
 /// WeightFormat::decode.

@@ -36,9 +36,11 @@ struct WeightFormat {
   void (*encode)(const float* w, std::size_t ldw, std::size_t rows, std::size_t columns,
                  std::byte* out) noexcept = nullptr;
 
-  bool in_checkpoints = false;            ///< published checkpoints may use it
-  bool in_native_file = false;            ///< weights.bin may contain it
-  bool is_conversion = false;             ///< a target of conversion, selected by its name
+  bool in_checkpoints = false;  ///< published checkpoints may use it
+  bool in_native_file = false;  ///< weights.bin may contain it
+  bool is_conversion = false;   ///< a target of conversion, selected by its name
+  /// Scales and zero points lie in other tensors, which the reader of a checkpoint puts into WeightMatrix::scales.
+  bool has_separate_scales = false;
   const WeightFormat* copy_of = nullptr;  ///< the format whose elements this one holds, bit by bit, in kernel order
   int ggml_type = -1;                     ///< its number in GGUF files; -1: they cannot contain it
 

@@ -18,9 +18,12 @@
 #include <trine/quant/ggml/k_quants.hpp>
 #include <trine/quant/ggml/legacy.hpp>
 #include <trine/quant/ggml/ternary.hpp>
+#include <trine/quant/integer_groups.hpp>
 #include <trine/quant/mxfp4.hpp>
+#include <trine/quant/nvfp4.hpp>
 #include <trine/quant/packed.hpp>
 #include <trine/quant/plain_formats.hpp>
+#include <trine/quant/transposed_groups.hpp>
 #include <trine/quant/weight_format.hpp>
 
 namespace trine::inline TRINE_ABI {
@@ -35,6 +38,14 @@ inline constexpr std::array kWeightFormats = {
     &kBf16PanelsFormat,  // 16
     &kFp8Format,         // 8
     &kMxfp4Format,       // 4.25
+    // Of compressed-tensors, GPTQ, AWQ and ModelOpt; bits without scales.
+    &kInt4PackedFormat,  // 4
+    &kInt8PackedFormat,  // 8
+    &kInt8Format,        // 8
+    &kGptqInt4Format,    // 4
+    &kGptqInt8Format,    // 8
+    &kAwqInt4Format,     // 4
+    &kNvfp4Format,       // 4
     // Of ggml.
     &kQ4_0Format,       // 4.5
     &kQ4_1Format,       // 5
@@ -114,6 +125,11 @@ template <class Predicate>
 [[nodiscard]] constexpr bool is_packed(DType dtype) noexcept {
   const WeightFormat* format = find_format(dtype);
   return format != nullptr && format->block_rows > 1;
+}
+
+/// Returns whether it is a block format of GGUF files (quant/ggml/): too many to be named one by one in messages.
+[[nodiscard]] constexpr bool is_ggml_block(const WeightFormat& format) noexcept {
+  return format.ggml_type >= 0 && size_bytes(format.dtype) == 0;
 }
 
 /// Bytes of a tensor of any type, or nullopt if they exceed 64 bits. In a block format the rows of a stack [count,

@@ -4,18 +4,43 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 
 #include <trine/core/dtype.hpp>
+#include <trine/core/float8_e4m3.hpp>
 
 namespace trine::inline TRINE_ABI {
 
-/// Scales of stored values: one for each block of `block_rows` x `block_columns` values.
+/// Scales of stored values: one for each block of `block_rows` x `block_columns` values; and, if the format has any,
+/// zero points of the same blocks.
 struct BlockScales {
   const std::byte* data = nullptr;  ///< scale of block (0, 0); borrowed
-  DType dtype = DType::f32;         ///< f32, bf16 or f16; u8: the exponent of a power of two, biased by 127 (MXFP4)
-  std::size_t stride = 0;           ///< scales of a row of blocks
-  std::size_t block_rows = 1;       ///< rows that share a scale
-  std::size_t block_columns = 1;    ///< columns that share a scale
+  /// f32, bf16, f16 or f8_e4m3; u8: the exponent of a power of two, biased by 127 (MXFP4)
+  DType dtype = DType::f32;
+  std::size_t stride = 0;         ///< scales of a row of blocks
+  std::size_t block_rows = 1;     ///< rows that share a scale
+  std::size_t block_columns = 1;  ///< columns that share a scale
+
+  const std::byte* zeros = nullptr;        ///< zero points, packed as the format says; null: the middle of the codes
+  std::size_t zeros_stride = 0;            ///< their elements or words from one row to the next
+  int zeros_offset = 0;                    ///< is added to each
+  const std::int32_t* block_of = nullptr;  ///< [inputs] the block of each input; null: they are consecutive
+  float factor = 1.0F;                     ///< of the whole tensor: a scale is its stored value * factor / divisor,
+  float divisor = 1.0F;                    ///< rounded to f32; one of the two is 1
+
+  /// The stored value at `index`, of a type that is not u8.
+  [[nodiscard]] float value(std::size_t index) const noexcept {
+    switch (dtype) {
+      case DType::bf16:
+        return static_cast<float>(reinterpret_cast<const bfloat16*>(data)[index]);
+      case DType::f16:
+        return static_cast<float>(reinterpret_cast<const float16*>(data)[index]);
+      case DType::f8_e4m3:
+        return kFloat8E4M3Values[std::to_integer<std::size_t>(data[index])];
+      default:
+        return reinterpret_cast<const float*>(data)[index];
+    }
+  }
 };
 
 /// A logical [rows, columns] for y = x W^T: rows are outputs. It is a view of a stored row-major matrix, of some of its

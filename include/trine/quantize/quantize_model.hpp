@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes a model directory again with other weight types.
+// Writes a model again, as a directory with other weight types.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +18,9 @@
 #include <trine/model/quantization_config.hpp>
 #include <trine/platform/thread_pool.hpp>
 #include <trine/quantize/convert_tensor.hpp>
+#include <trine/quantize/gguf_metadata_files.hpp>
 #include <trine/quantize/quantize_plan.hpp>
+#include <trine/weights/gguf.hpp>
 #include <trine/weights/native_weights_writer.hpp>
 #include <trine/weights/weight_scope.hpp>
 
@@ -34,18 +36,17 @@ struct QuantizeOptions {
 /// Opens and checks the source; then makes any number of plans, which may be changed, and directories from them.
 class ModelQuantizer {
  public:
-  /// Opens a model directory as Model::load does, and throws what it throws.
-  explicit ModelQuantizer(std::filesystem::path directory, LoadOptions load = {})
-      : files_(std::move(directory)),
+  /// Opens a model directory or a GGUF file as Model::load does, and throws what it throws.
+  explicit ModelQuantizer(std::filesystem::path path, LoadOptions load = {})
+      : path_(std::move(path)),
+        files_(path_),
         load_(std::move(load)),
-        model_(Model::load(files_.directory(), load_)),
-        config_(read_json_file(files_.directory() / "config.json")),
+        model_(Model::load(path_, load_)),
         scale_block_([this] {
           Notes notes(load_.allow_unknown);
-          return parse_quantization_config(config_, (files_.directory() / "config.json").string(), notes);
+          return parse_quantization_config(model_.config(), config_name(), notes).scale_block;
         }()),
-        record_(Model::tensor_record(config_, (files_.directory() / "config.json").string(), model_.weights(), load_)) {
-  }
+        record_(Model::tensor_record(model_.config(), config_name(), model_.weights(), load_)) {}
 
   /// The model to convert.
   [[nodiscard]] const Model& model() const noexcept { return model_; }
@@ -57,8 +58,9 @@ class ModelQuantizer {
   }
 
   /// Writes the directory `target`: weights.bin by the plan; config.json, without a quantization_config that no longer
-  /// applies; copies of the other files, except other weights and folders. The directory appears when it is completely
-  /// on disk and loads. Returns the error of each tensor of the plan.
+  /// applies; copies of the other files, except other weights and folders; for a GGUF file, its metadata as the files
+  /// of a directory (gguf_metadata_files.hpp). The directory appears when it is completely on disk and loads. Returns
+  /// the error of each tensor of the plan.
   ///
   /// Throws FileError: `target` exists, the disk is full, or a file of the source has changed; InputError: `target`
   /// lies in the source, or the plan is not for it, or has a type that a tensor cannot have; WeightError;
@@ -68,7 +70,11 @@ class ModelQuantizer {
     files_.require_outside(target);
     validate(plan);
     OutputDirectory output(target);
-    files_.copy_auxiliary(output, options.cancel);
+    if (files_.is_gguf_model()) {
+      write_metadata_files(GgufFile(path_).metadata(), output);
+    } else {
+      files_.copy_auxiliary(output, options.cancel);
+    }
     std::vector<QuantizationError> errors = write_weights(plan, output, options);
     write_config(output);
     LoadOptions check = load_;
@@ -81,18 +87,22 @@ class ModelQuantizer {
   }
 
  private:
+  [[nodiscard]] std::string config_name() const {
+    return files_.is_gguf_model() ? path_.string() : (path_ / "config.json").string();
+  }
+
   void validate(std::span<const PlannedTensor> plan) const {
     for (const PlannedTensor& planned : plan) {
       const StoredTensor* tensor = model_.weights().find(planned.name);
       if (tensor == nullptr || tensor->shape != planned.shape || tensor->dtype != planned.from)
-        throw InputError(planned.name + ": expected a plan for the tensors of " + files_.directory().string(),
-                         {ErrorKind::mismatch, files_.directory().string(), planned.name});
+        throw InputError(planned.name + ": expected a plan for the tensors of " + path_.string(),
+                         {ErrorKind::mismatch, path_.string(), planned.name});
       if (planned.to == planned.from) continue;
       if (const std::string obstacle = detail::obstacle_to(planned.to, record_.find(planned.name), planned);
           !obstacle.empty())
         throw InputError(planned.name + ": expected a type that it can have, found " +
                              std::string(to_string(planned.to)) + ": " + obstacle,
-                         {ErrorKind::unsupported, files_.directory().string(), planned.name});
+                         {ErrorKind::unsupported, path_.string(), planned.name});
     }
   }
 
@@ -137,7 +147,7 @@ class ModelQuantizer {
     const TensorUse use = record_.find(planned.name);
     if (use.stack && detail::is_transposed(use, planned)) return write_stack(execution, planned, *use.stack, sink);
     const WeightFormat* format = find_format(tensor->dtype);
-    const WeightMatrix matrix = format != nullptr && format->has_scale_tensor()
+    const WeightMatrix matrix = tensor->matrix != nullptr || (format != nullptr && format->has_scale_tensor())
                                     ? WeightScope(reader).matrix(planned.name, rows, columns)
                                     : stored_matrix(tensor->bytes.data(), tensor->dtype, rows, columns);
     return convert_tensor(execution, planned.name, matrix, planned.to, sink);
@@ -161,20 +171,20 @@ class ModelQuantizer {
   }
 
   void write_config(const OutputDirectory& output) const {
-    const auto codes = config_.find("quantization_config");
-    if (codes == config_.end() || !codes->is_object() || codes->value("quant_method", Json()) != "fp8")
-      return files_.copy("config.json", output, {});
-    Json config = config_;
+    Json config = model_.config();
+    const auto codes = config.find("quantization_config");
+    const bool decoded = codes != config.end() && codes->is_object() && codes->value("quant_method", Json()) != "mxfp4";
+    if (!decoded && !files_.is_gguf_model()) return files_.copy("config.json", output, {});
     config.erase("quantization_config");
     OutputFile file = output.create("config.json");
     file.write(config.dump(2) + "\n");
     file.finish();
   }
 
+  std::filesystem::path path_;
   ModelFiles files_;  // before anything is read
   LoadOptions load_;
   Model model_;
-  Json config_;
   WeightReader::ScaleBlockShape scale_block_;
   TensorRecord record_;
 };

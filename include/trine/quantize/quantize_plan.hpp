@@ -100,7 +100,7 @@ struct CodedPart {
 
 [[nodiscard]] inline bool is_matrix_of_codes(const StoredTensor& tensor) {
   const WeightFormat* format = find_format(tensor.dtype);
-  return format != nullptr && format->has_scale_tensor() && tensor.shape.size() == 2;
+  return tensor.matrix != nullptr || (format != nullptr && format->has_scale_tensor() && tensor.shape.size() == 2);
 }
 
 /// Keeps the type of the tensor; if the result cannot hold it, the tensor becomes bf16. Throws WeightError.
@@ -111,20 +111,22 @@ struct CodedPart {
   const bool kept = part.format != nullptr && part.format->in_native_file;
   const bool coded = is_matrix_of_codes(tensor);
   const WeightFormat* format = find_format(tensor.dtype);
-  const bool plain = format != nullptr && !format->has_scale_tensor() && format->in_native_file;
-  if ((!plain && !coded && !kept) || rank > NativeWeights::kMaxRank) {
-    const auto is_accepted = [](const WeightFormat& one) { return one.in_native_file || one.has_scale_tensor(); };
+  const bool plain = format != nullptr && !coded && !format->has_scale_tensor() && format->in_native_file;
+  if (!plain && !coded && !kept) {
+    const auto is_accepted = [](const WeightFormat& one) {
+      return (one.in_native_file || one.has_scale_tensor()) && !is_ggml_block(one);
+    };
     throw WeightError(
-        std::string(name) + ": expected weights in " + format_names(is_accepted) + " that can be converted, found " +
-            std::string(to_string(tensor.dtype)) + " " + to_string(tensor.shape) + " (" + source.source_name_of(name) +
-            ")",
+        std::string(name) + ": expected weights in " + format_names(is_accepted) +
+            ", or in blocks of GGUF, that can be converted, found " + std::string(to_string(tensor.dtype)) + " " +
+            to_string(tensor.shape) + " (" + source.source_name_of(name) + ")",
         {.kind = ErrorKind::unsupported, .path = source.source_name_of(name), .field = std::string(name)});
   }
   PlannedTensor planned{.name = std::string(name), .shape = tensor.shape, .from = tensor.dtype};
   planned.role = rank < 2 ? TensorRole::vector : use.role;
   planned.to = coded ? DType::bf16 : tensor.dtype;
   planned.quantized_as = kept ? part.format : nullptr;
-  planned.bytes_before = tensor.bytes.size();
+  planned.bytes_before = tensor.total_bytes();
   planned.parameters = checked_product(tensor.shape).value_or(0);  // the source has checked it
   if (kept)
     planned.parameters =
@@ -164,7 +166,7 @@ struct CodedPart {
   const WeightFormat* format = find_format(type);
   if (format == nullptr || format->encode == nullptr) return "not a type that weights are converted to";
   if (size_bytes(type) == 0) return obstacle_to_blocks(*format, use, tensor);
-  const bool back = use.stack && is_packed(tensor.from) && use.stack->layout == StackLayout::interleaved;
+  const bool back = use.stack && is_packed(tensor.from) && use.stack->layout != StackLayout::stacked;
   return back ? "packed, and not to be transposed back" : "";
 }
 
@@ -189,9 +191,9 @@ struct CodedPart {
   const std::set<std::string_view> left_out(without.begin(), without.end());
   for (const std::string_view name : source.names()) {
     if (left_out.contains(name)) continue;
-    // No layer reads a scalar: any scalar was ignored as unused by the load.
+    // No layer reads a scalar, nor so many dimensions: the load has ignored such a tensor as unused.
     const StoredTensor& stored = *source.find(name);
-    if (stored.bytes.empty() || stored.shape.empty()) continue;
+    if (stored.bytes.empty() || stored.shape.empty() || stored.shape.size() > NativeWeights::kMaxRank) continue;
     const detail::CodedPart part = detail::quantized_part(source, name);
     if (part.is_scales && !part.format->in_native_file) continue;
     const TensorUse use = record.find(name);

@@ -24,7 +24,7 @@ class AttentionRouter : public TopKRouter {
         keys_(scope.matrix("keys", experts, key_dim)) {}
 
   [[nodiscard]] std::size_t parameters() const override {
-    return query_.parameters() + keys_.parameters() + bias_parameters();
+    return query_.parameters() + keys_.parameters() + extra_parameters();
   }
 
  protected:

@@ -88,9 +88,9 @@ inline void mask_groups(std::span<float> ranking, std::size_t groups, std::size_
 }
 
 /// Divides by the sum, so that the weights add up to 1, or by `least_sum` if that is more. Weights that are all zero
-/// stay zero.
-inline void normalize(std::span<float> weight, float least_sum = 0.0F) noexcept {
-  float sum = 0.0F;
+/// stay zero.   epsilon: added to the sum
+inline void normalize(std::span<float> weight, float least_sum = 0.0F, float epsilon = 0.0F) noexcept {
+  float sum = epsilon;
   for (const float w : weight) sum += w;
   sum = std::max(sum, least_sum);
   if (sum == 0.0F) return;

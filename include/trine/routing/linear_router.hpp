@@ -11,11 +11,12 @@
 #include <utility>
 
 #include <trine/nn/linear.hpp>
+#include <trine/nn/rms_norm.hpp>
 #include <trine/routing/attention_router.hpp>
 
 namespace trine::inline TRINE_ABI {
 
-/// Affinities by one linear map:  p = score(W x + b).
+/// Affinities by one linear map:  p = score(W x + b), or of the normalised x.
 class LinearRouter : public TopKRouter {
  public:
   /// Whether the balance bias of a checkpoint is read.
@@ -31,21 +32,30 @@ class LinearRouter : public TopKRouter {
       : TopKRouter(experts, score, choice, combine, groups,
                    bias == Bias::none ? std::nullopt : scope.read_f32_if_present("balance_bias", experts)),
         weight_(scope.matrix("weight", experts, hidden)) {}
-  /// weight: [experts, hidden], with or without a bias of the logits   balance_bias: [experts]
+  /// weight: [experts, hidden], with or without a bias of the logits   norm: of x, before the map
   LinearRouter(Linear weight, RouterScore score, const TopKOptions& choice, const CombineWeights& combine,
-               std::optional<GroupLimit> groups = std::nullopt,
-               std::optional<Tensor<float, 1>> balance_bias = std::nullopt)
-      : TopKRouter(weight.out(), score, choice, combine, groups, std::move(balance_bias)), weight_(std::move(weight)) {}
+               std::optional<GroupLimit> groups = std::nullopt, RouterExtras extras = {},
+               std::optional<RmsNorm> norm = std::nullopt)
+      : TopKRouter(weight.out(), score, choice, combine, groups, std::move(extras)),
+        weight_(std::move(weight)),
+        norm_(std::move(norm)) {}
 
-  [[nodiscard]] std::size_t parameters() const override { return weight_.parameters() + bias_parameters(); }
+  [[nodiscard]] std::size_t parameters() const override {
+    return weight_.parameters() + extra_parameters() + (norm_ ? norm_->parameters() : 0);
+  }
 
  protected:
   void logits(const ForwardContext& context, View<const float, 2> x, View<float, 2> logits) const override {
-    weight_.forward(context, x, logits);
+    if (!norm_) return weight_.forward(context, x, logits);
+    const Workspace::Scope scope(context.workspace);
+    const View<float, 2> normed = context.workspace.take_matrix<float>(x.extent(0), x.extent(1));
+    norm_->forward(context, x, normed);
+    weight_.forward(context, normed, logits);
   }
 
  private:
   Linear weight_;  // [experts, hidden]
+  std::optional<RmsNorm> norm_;
 };
 
 }  // namespace trine::inline TRINE_ABI

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -37,6 +38,8 @@ struct CombineWeights {
   float routed_scale = 1.0F;  ///< then multiply
   float least_sum = 0.0F;     ///< a smaller sum counts as this one
   bool softmax = false;       ///< first of all: affinities are logits; take their softmax over the chosen experts
+  bool sigmoid = false;       ///< the same with the sigmoid of each
+  float epsilon = 0.0F;       ///< added to the sum of `normalize`
 };
 
 /// Restricts the choice to the best groups of experts (arXiv:2405.04434).
@@ -46,10 +49,24 @@ struct GroupLimit {
   std::size_t best_of = 1;     ///< a group's score: the sum of this many of its best members
 };
 
-/// The base of the learned routers. For one token with affinities p [experts] and bias b (zero when absent):
+/// What some routers have besides a map.
+struct RouterExtras {
+  RouterExtras() = default;
+  /// A balance bias, or nothing.
+  RouterExtras(std::optional<Tensor<float, 1>> bias) : balance_bias(std::move(bias)) {}  // NOLINT: most have only that
+  /// A balance bias.
+  RouterExtras(Tensor<float, 1> bias) : balance_bias(std::move(bias)) {}  // NOLINT
+
+  std::optional<Tensor<float, 1>> balance_bias;  ///< [experts] affects only the choice
+  std::optional<Tensor<float, 1>> expert_scale;  ///< [experts] of the weights, last of all
+  std::optional<float> logit_softcap;            ///< logits a become c tanh(a / c)
+};
+
+/// The base of the learned routers. For one token with affinities p [experts], bias b (zero when absent) and scale s
+/// (one when absent):
 ///   r        = p + b, groups limited
 ///   chosen   = best k of r, or until top-p is reached
-///   weight_e = p_e [/ sum of the chosen] * routed_scale
+///   weight_e = p_e [/ sum of the chosen] * routed_scale * s_e
 class TopKRouter : public Router {
  public:
   [[nodiscard]] std::size_t num_experts() const override { return experts_; }
@@ -81,17 +98,21 @@ class TopKRouter : public Router {
  protected:
   /// p = score(scale * logits)
   TopKRouter(std::size_t experts, RouterScore score, const TopKOptions& choice, const CombineWeights& combine,
-             std::optional<GroupLimit> groups, std::optional<Tensor<float, 1>> bias, float scale = 1.0F)
+             std::optional<GroupLimit> groups, RouterExtras extras, float scale = 1.0F)
       : experts_(experts),
         score_(score),
         scale_(scale),
         choice_(choice),
         combine_(combine),
         groups_(groups),
-        bias_(std::move(bias)) {}
+        bias_(std::move(extras.balance_bias)),
+        expert_scale_(std::move(extras.expert_scale)),
+        logit_softcap_(extras.logit_softcap) {}
 
-  /// Number of values in the balance bias; 0 without one. For parameters() of routers built on this one.
-  [[nodiscard]] std::size_t bias_parameters() const noexcept { return bias_ ? bias_->size() : 0; }
+  /// Number of values in RouterExtras. For parameters() of routers built on this one.
+  [[nodiscard]] std::size_t extra_parameters() const noexcept {
+    return (bias_ ? bias_->size() : 0) + (expert_scale_ ? expert_scale_->size() : 0);
+  }
 
   /// hidden: [tokens, hidden]   logits: [tokens, experts], output
   virtual void logits(const ForwardContext& context, View<const float, 2> hidden, View<float, 2> logits) const = 0;
@@ -108,6 +129,8 @@ class TopKRouter : public Router {
   void to_affinities(std::span<float> p) const noexcept {
     if (scale_ != 1.0F)
       for (float& a : p) a *= scale_;
+    if (logit_softcap_)
+      for (float& a : p) a = *logit_softcap_ * std::tanh(a / *logit_softcap_);
     switch (score_) {
       case RouterScore::sigmoid:
         return routing::sigmoid(p);
@@ -136,8 +159,12 @@ class TopKRouter : public Router {
     if (choice_.threshold) count = routing::top_p(p, chosen.first(count), *choice_.threshold);
     for (std::size_t i = 0; i < count; ++i) weight[i] = p[chosen[i]];
     if (combine_.softmax) routing::softmax(weight.first(count));
-    if (combine_.normalize) routing::normalize(weight.first(count), combine_.least_sum);
-    for (std::size_t i = 0; i < count; ++i) weight[i] *= combine_.routed_scale;
+    if (combine_.sigmoid) routing::sigmoid(weight.first(count));
+    if (combine_.normalize) routing::normalize(weight.first(count), combine_.least_sum, combine_.epsilon);
+    for (std::size_t i = 0; i < count; ++i) {
+      weight[i] *= combine_.routed_scale;
+      if (expert_scale_) weight[i] *= expert_scale_->view()[chosen[i]];
+    }
     return count;
   }
 
@@ -147,7 +174,9 @@ class TopKRouter : public Router {
   TopKOptions choice_;
   CombineWeights combine_;
   std::optional<GroupLimit> groups_;
-  std::optional<Tensor<float, 1>> bias_;  // [experts] affects only the choice
+  std::optional<Tensor<float, 1>> bias_;          // [experts] affects only the choice
+  std::optional<Tensor<float, 1>> expert_scale_;  // [experts]
+  std::optional<float> logit_softcap_;
 };
 
 }  // namespace trine::inline TRINE_ABI

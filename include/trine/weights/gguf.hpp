@@ -31,6 +31,10 @@ namespace trine::inline TRINE_ABI {
 /// Throws FileError if it cannot be read.
 [[nodiscard]] TRINE_DECL bool is_gguf(const std::filesystem::path& path);
 
+/// All parts, in order, if `file` is the first of a split file; otherwise `file`. Throws FileError if one is missing,
+/// WeightError if `file` is damaged or another part than the first.
+[[nodiscard]] TRINE_DECL std::vector<std::filesystem::path> gguf_parts(const std::filesystem::path& file);
+
 /// A GGUF file, or all parts of a split one, mapped or read. Tensors have the names and, in row-major order (the
 /// innermost extent last), the shapes of the file. Writers drop outer extents of 1: a [1, n] matrix may be stored as
 /// [n].

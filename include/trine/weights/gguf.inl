@@ -208,17 +208,26 @@ class GgufReader {
   return "-" + digits(part) + "-of-" + digits(count) + ".gguf";
 }
 
-/// The files of all parts, if `file` is the first of several; otherwise `file`. All exist.
-[[nodiscard]] inline std::vector<std::filesystem::path> gguf_parts(const std::filesystem::path& file) {
+}  // namespace detail
+
+TRINE_DECL bool is_gguf(const std::filesystem::path& path) {
+  std::error_code failed;
+  if (!std::filesystem::is_regular_file(path, failed)) return false;
+  const MappedFile file(path);
+  const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
+  return text.starts_with(detail::kGgufMagic);
+}
+
+TRINE_DECL std::vector<std::filesystem::path> gguf_parts(const std::filesystem::path& file) {
   const MappedFile mapped(file);
-  GgufReader reader(mapped);
+  detail::GgufReader reader(mapped);
   const GgufMetadata metadata = reader.read_metadata(reader.read_header().values);
   const std::uint64_t count = metadata.unsigned_integer_or("split.count", 0, 65535, 1);
   if (count <= 1) return {file};
 
   const std::string path = file.string();
   const std::uint64_t part = metadata.unsigned_integer("split.no", 0, count - 1) + 1;
-  const std::string suffix = split_suffix(part, count);
+  const std::string suffix = detail::split_suffix(part, count);
   if (!path.ends_with(suffix)) {
     throw WeightError(path + ": expected a name that ends with " + suffix + ", as this is part " +
                           std::to_string(part) + " of " + std::to_string(count),
@@ -227,13 +236,13 @@ class GgufReader {
   const std::string stem = path.substr(0, path.size() - suffix.size());
   if (part != 1) {
     throw WeightError(path + ": expected the first part of a split file, found part " + std::to_string(part) + " of " +
-                          std::to_string(count) + "; the first is " + stem + split_suffix(1, count),
+                          std::to_string(count) + "; the first is " + stem + detail::split_suffix(1, count),
                       {.kind = ErrorKind::mismatch, .path = path});
   }
   std::vector<std::filesystem::path> parts;
   std::vector<std::string> missing;
   for (std::uint64_t i = 1; i <= count; ++i) {
-    parts.emplace_back(stem + split_suffix(i, count));
+    parts.emplace_back(stem + detail::split_suffix(i, count));
     std::error_code failed;
     if (!std::filesystem::exists(parts.back(), failed)) missing.push_back(parts.back().string());
   }
@@ -246,18 +255,8 @@ class GgufReader {
   return parts;
 }
 
-}  // namespace detail
-
-TRINE_DECL bool is_gguf(const std::filesystem::path& path) {
-  std::error_code failed;
-  if (!std::filesystem::is_regular_file(path, failed)) return false;
-  const MappedFile file(path);
-  const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
-  return text.starts_with(detail::kGgufMagic);
-}
-
 TRINE_DECL GgufFile::GgufFile(const std::filesystem::path& file, FileAccess access, const ReadCallback& on_read) {
-  const std::vector<std::filesystem::path> files = detail::gguf_parts(file);
+  const std::vector<std::filesystem::path> files = gguf_parts(file);
   std::uint64_t total = 0;
   for (const std::filesystem::path& part : files) {
     std::error_code failed;  // a file that cannot be examined is one that cannot be opened

@@ -74,9 +74,9 @@ class NativeWeights : public TensorMap {
   static std::string held_types() {
     std::string types;
     for (const WeightFormat* format : kWeightFormats)
-      if (format->in_native_file)
+      if (format->in_native_file && !is_ggml_block(*format))
         types += (types.empty() ? "\"" : ", \"") + std::string(to_string(format->tensor_dtype())) + "\"";
-    return types;
+    return types + " or a block type of GGUF";
   }
 
   void read_tensor(const std::string& name, ObjectReader entry) {
@@ -95,6 +95,9 @@ class NativeWeights : public TensorMap {
     }
     if (tensor.shape.size() < least_rank(tensor.dtype))
       entry.fail("shape", "at least two extents for a packed type", shape);
+    if (const WeightFormat* format = find_format(tensor.dtype);
+        size_bytes(tensor.dtype) == 0 && tensor.shape.back() % format->column_multiple != 0)
+      entry.fail("shape", "columns in groups of " + std::to_string(format->column_multiple), shape);
     const auto needed = stored_bytes(tensor.dtype, tensor.shape);
     const std::uint64_t largest = std::numeric_limits<std::int64_t>::max();
     const std::uint64_t offset = entry.integer("offset", 0, largest);

@@ -15,8 +15,9 @@ namespace trine::inline TRINE_ABI {
 ///   weights.json                  the native format
 ///   model.safetensors.index.json  safetensors, several files
 ///   model.safetensors             safetensors, one file
-/// Of the last two, model.safetensors takes precedence, as in transformers, and `notes` receives a note. The native
-/// format together with one of them is ambiguous and an error, as is none of them. Throws FileError, ConfigError,
+/// Of the last two, model.safetensors takes precedence, as in transformers. The native format together with one of them
+/// is ambiguous and an error, as is none of them. `notes` receives other weights of the directory, which are not read:
+/// consolidated.safetensors, pytorch_model.bin, original/ and so on. Throws FileError, ConfigError,
 /// WeightError, and what `on_read` throws.
 [[nodiscard]] TRINE_DECL std::unique_ptr<const WeightSource> open_weights(const std::filesystem::path& directory,
                                                                           FileAccess access = FileAccess::map,

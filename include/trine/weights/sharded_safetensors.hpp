@@ -3,8 +3,9 @@
 //
 //   {"metadata": {"total_size": bytes}, "weight_map": {tensor name: file name, ...}}
 //
-// The index and the files must agree: each tensor of the index is in the file it names, and each tensor of a file is in
-// the index, for that file. `metadata` is free form and not used.
+// Each tensor of the index is in the file it names. A tensor of these files that the index does not name is one of the
+// checkpoint, as in transformers, but may stay unused; of one that two files hold, the index names the right one.
+// `metadata` is free form and not used.
 #pragma once
 
 #include <algorithm>
@@ -18,6 +19,7 @@
 #include <system_error>
 #include <vector>
 
+#include <trine/core/notes.hpp>
 #include <trine/json/object_reader.hpp>
 #include <trine/platform/file_name.hpp>
 #include <trine/weights/safetensors.hpp>
@@ -27,10 +29,11 @@ namespace trine::inline TRINE_ABI {
 /// All safetensors files of an index, as one source.
 class ShardedSafetensors : public WeightSource {
  public:
-  /// Opens the index and each file that it names in the same folder. Throws FileError, ConfigError (invalid JSON) or
-  /// WeightError (the files do not agree), and what `on_read` throws, which gets the bytes of all files together.
+  /// Opens the index and each file that it names in the same folder. `notes` receives tensors that two files hold.
+  /// Throws FileError, ConfigError (invalid JSON) or WeightError (the files do not agree), and what `on_read` throws,
+  /// which gets the bytes of all files together.
   explicit ShardedSafetensors(const std::filesystem::path& index, FileAccess access = FileAccess::map,
-                              const ReadCallback& on_read = {})
+                              const ReadCallback& on_read = {}, Notes* notes = nullptr)
       : index_(index.string()) {
     const Json document = read_json_file(index);
     ObjectReader root(document, index_);
@@ -52,7 +55,8 @@ class ShardedSafetensors : public WeightSource {
     for (const auto& [name, file] : root.at("weight_map").items())
       shard_of_.emplace(name, &open_shard(index.parent_path(), file.get<std::string>(), name, access,
                                           on_read ? on_read_shard : ReadCallback()));
-    require_agreement();
+    require_listed_tensors();
+    add_unlisted_tensors(notes);
   }
 
   [[nodiscard]] const StoredTensor* find(std::string_view name) const override {
@@ -64,6 +68,13 @@ class ShardedSafetensors : public WeightSource {
     result.reserve(shard_of_.size());
     for (const auto& [name, shard] : shard_of_) result.emplace_back(name);
     return result;
+  }
+  [[nodiscard]] bool is_listed(std::string_view name) const override { return !unlisted_.contains(name); }
+  /// The names of the files.
+  [[nodiscard]] std::vector<std::string> files() const {
+    std::vector<std::string> names;
+    for (const auto& [file, shard] : shards_) names.push_back(file);
+    return names;
   }
   [[nodiscard]] std::string source_name() const override { return index_; }
   [[nodiscard]] std::string source_name_of(std::string_view name) const override {
@@ -100,7 +111,7 @@ class ShardedSafetensors : public WeightSource {
     }
   }
 
-  void require_agreement() const {
+  void require_listed_tensors() const {
     for (const auto& [name, shard] : shard_of_) {
       if (shard->find(name) == nullptr) {
         throw WeightError(index_ + ": weight_map." + escaped(name) + ": expected the tensor in " +
@@ -108,15 +119,20 @@ class ShardedSafetensors : public WeightSource {
                           {.kind = ErrorKind::mismatch, .path = index_, .field = name});
       }
     }
+  }
+  void add_unlisted_tensors(Notes* notes) {
     for (const auto& [file, shard] : shards_) {
       for (const std::string_view name : shard.names()) {
-        const auto listed = shard_of_.find(name);
-        if (listed != shard_of_.end() && listed->second == &shard) continue;
-        throw WeightError(
-            shard.source_name() + ": tensor " + in_quotes(name) + ": expected to be listed for this file in " + index_ +
-                ", found " +
-                (listed == shard_of_.end() ? "it nowhere there" : "it for " + listed->second->source_name()),
-            {.kind = ErrorKind::mismatch, .path = shard.source_name(), .field = std::string(name)});
+        const auto [known, added] = shard_of_.try_emplace(std::string(name), &shard);
+        if (added) unlisted_.insert(known->first);
+        if (known->second != &shard && unlisted_.contains(name)) {
+          throw WeightError(shard.source_name() + ": tensor " + in_quotes(name) +
+                                ": expected one file to hold it, or " + index_ + " to name one, found it in " +
+                                known->second->source_name() + ", too",
+                            {.kind = ErrorKind::mismatch, .path = shard.source_name(), .field = std::string(name)});
+        }
+        if (known->second != &shard && notes != nullptr)
+          notes->add(name, "not read from " + file + ": the index names another file");
       }
     }
   }
@@ -124,6 +140,7 @@ class ShardedSafetensors : public WeightSource {
   std::string index_;
   std::map<std::string, Safetensors> shards_;                        // by file name
   std::map<std::string, const Safetensors*, std::less<>> shard_of_;  // by tensor name
+  std::set<std::string_view> unlisted_;                              // names of tensors that the index does not list
 };
 
 }  // namespace trine::inline TRINE_ABI

@@ -103,15 +103,27 @@ class WeightReader {
   }
 
   /// Throws WeightError naming the first unused tensor that may not be ignored. Empty tensors may always be:
-  /// transformers writes them for layers of width 0.
+  /// transformers writes them for layers of width 0. So may tensors that the index of the checkpoint does not list;
+  /// they are noted.
   void require_all_fetched() {
+    std::vector<std::string_view> unlisted;
     for (const std::string_view name : source_.names()) {
       if (record_.contains(name) || source_.find(name)->bytes.empty() || may_be_ignored(name)) continue;
+      if (!source_.is_listed(name)) {
+        unlisted.push_back(name);
+        continue;
+      }
       throw WeightError("unexpected tensor " + in_quotes(name) + ": the configuration has no place for it (" +
                             source_.source_name_of(name) + "); allow_unknown (--allow-unknown " + escaped(name) +
                             ") ignores it",
                         details(name, ErrorKind::mismatch));
     }
+    for (const std::string_view name : unlisted) notes_.add_unknown_tensor(name);
+    if (!unlisted.empty())
+      notes_.add(unlisted.size() == 1
+                     ? std::string(unlisted[0])
+                     : std::string(unlisted[0]) + " and " + std::to_string(unlisted.size() - 1) + " more",
+                 "not used, and not listed in the index");
   }
 
  private:
@@ -217,6 +229,7 @@ class WeightScope {
   /// WeightFormat::scales_suffix [blocks of rows, blocks of columns] are any plain floats. Throws WeightError.
   [[nodiscard]] WeightMatrix matrix(std::string_view name, std::size_t rows, std::size_t columns) const {
     const StoredTensor& tensor = fetch(name, std::array{rows, columns});
+    if (tensor.matrix != nullptr) return *tensor.matrix;
     const WeightFormat* format = find_format(tensor.dtype);
     if (format == nullptr) fail_dtype(name, tensor.dtype);
     WeightMatrix matrix = stored_matrix(tensor.bytes.data(), tensor.dtype, rows, columns);
@@ -261,6 +274,10 @@ class WeightScope {
   [[nodiscard]] std::optional<Tensor<float, 1>> read_f32_if_present(std::string_view name, std::size_t length) const {
     if (!contains(name)) return std::nullopt;
     return read_f32(name, length);
+  }
+  /// The filters of a depthwise convolution, [channels, 1, width], converted to f32. Throws WeightError.
+  [[nodiscard]] Tensor<float, 3> read_filters(std::string_view name, std::size_t channels, std::size_t width) const {
+    return widen<3>(name, {channels, 1, width});
   }
 
  private:

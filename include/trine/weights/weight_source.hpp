@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <trine/core/dtype.hpp>
+#include <trine/quant/weight_matrix.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -21,6 +22,12 @@ struct StoredTensor {
   DType dtype = DType::f32;          ///< element type, or a block format
   std::vector<std::size_t> shape;    ///< extents, the first axis first; without axes: one element
   std::span<const std::byte> bytes;  ///< borrowed from the source
+  /// Its values, if they depend on scales that lie elsewhere; owned by the source. Null: `bytes` are all of it.
+  const WeightMatrix* matrix = nullptr;
+  std::size_t scale_bytes = 0;  ///< of these scales, and of zero points
+
+  /// Including scales.
+  [[nodiscard]] std::size_t total_bytes() const noexcept { return bytes.size() + scale_bytes; }
 };
 
 /// A set of named tensors. Const and shareable between threads; views of its tensors are valid during its lifetime.
@@ -41,6 +48,8 @@ class WeightSource {
   }
   /// All names, sorted.
   [[nodiscard]] virtual std::vector<std::string_view> names() const = 0;
+  /// Returns whether the index of the checkpoint names the tensor, if it has an index. Others may stay unused.
+  [[nodiscard]] virtual bool is_listed(std::string_view /*name*/) const { return true; }
   /// The file that errors name.
   [[nodiscard]] virtual std::string source_name() const = 0;
   /// The file that errors about one tensor name, if tensors come from several.

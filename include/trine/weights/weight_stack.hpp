@@ -17,6 +17,8 @@ enum class StackLayout : std::uint8_t {
   /// With scales: the same, but the rows of the projections alternate. Plain elements: the transpose of that, [count,
   /// columns, projections * rows].
   interleaved,
+  /// Plain elements: the transpose of `stacked`, [count, columns, projections * rows].
+  transposed,
 };
 
 /// Extents of a stacked tensor: `count` times `projections` matrices [rows, columns]; for example gate and up
@@ -30,7 +32,11 @@ struct StackShape {
 
   /// Returns whether a tensor of that type holds the transposed matrices.
   [[nodiscard]] constexpr bool is_transposed(DType dtype) const noexcept {
-    return layout == StackLayout::interleaved && is_plain_float(dtype);
+    return layout != StackLayout::stacked && is_plain_float(dtype);
+  }
+  /// The row of a projection among those of all projections of a matrix.
+  [[nodiscard]] constexpr std::size_t joint_row(std::size_t projection, std::size_t row) const noexcept {
+    return layout == StackLayout::interleaved ? row * projections + projection : projection * rows + row;
   }
   /// Of the tensor.
   [[nodiscard]] constexpr std::array<std::size_t, 3> extents(DType dtype) const noexcept {

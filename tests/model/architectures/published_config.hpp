@@ -44,11 +44,80 @@ namespace trine::test {
   if (family == "qwen2_moe" || family == "qwen3_moe") config.update(moe);
   if (family == "qwen2_moe") config["shared_expert_intermediate_size"] = 16U;
   if (family == "qwen3_moe") config["head_dim"] = 12U;
+  if (family == "qwen3_next" || family == "qwen3_5_moe_text" || family == "qwen3_5_moe") {
+    config.update(Json::parse(R"({"num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 16,
+    "shared_expert_intermediate_size": 16, "head_dim": 16, "linear_conv_kernel_dim": 4, "linear_key_head_dim": 8,
+    "linear_value_head_dim": 8, "linear_num_key_heads": 2, "linear_num_value_heads": 4, "full_attention_interval": 2,
+    "attention_bias": false, "partial_rotary_factor": 0.25})"));
+  }
+  if (family == "qwen3_next")
+    config.update(Json::parse(R"({"norm_topk_prob": true, "decoder_sparse_step": 1, "mlp_only_layers": []})"));
+  if (family == "qwen3_5_moe_text" || family == "qwen3_5_moe") {
+    config.erase("intermediate_size");
+    config.update(
+        Json::parse(R"({"attn_output_gate": true, "mamba_ssm_dtype": "float32", "mtp_num_hidden_layers": 1})"));
+  }
+  if (family == "lfm2_moe") {
+    for (const char* key : {"rms_norm_eps", "hidden_act"}) config.erase(key);
+    config.update(Json::parse(R"({"num_experts": 8, "num_experts_per_tok": 2, "norm_topk_prob": true,
+    "moe_intermediate_size": 16, "layer_types": ["conv", "full_attention"], "conv_L_cache": 3, "conv_bias": false,
+    "num_dense_layers": 1, "use_expert_bias": true, "routed_scaling_factor": 1.0, "norm_eps": 1e-5})"));
+  }
   if (family == "gpt_oss")
     config.update(Json::parse(R"({"num_local_experts": 4, "num_experts_per_tok": 2, "experts_per_token": 2,
     "sliding_window": 8, "layer_types": ["sliding_attention", "full_attention"], "swiglu_limit": 7.0, "head_dim": 8,
     "attention_bias": true, "initial_context_length": 16, "rope_scaling": {"rope_type": "yarn", "factor": 32.0,
     "original_max_position_embeddings": 32, "beta_fast": 32.0, "beta_slow": 1.0, "truncate": false}})"));
+  if (family == "gemma4_text" || family == "gemma4") {
+    for (const char* key : {"hidden_act", "rope_theta", "rope_scaling"}) config.erase(key);
+    config.update(Json::parse(R"({"hidden_activation": "gelu_pytorch_tanh", "head_dim": 8, "global_head_dim": 16,
+    "num_global_key_value_heads": 1, "attention_k_eq_v": true, "attention_bias": false, "enable_moe_block": true,
+    "num_experts": 8, "top_k_experts": 2, "moe_intermediate_size": 16, "sliding_window": 8,
+    "layer_types": ["sliding_attention", "full_attention"], "final_logit_softcapping": 30.0,
+    "hidden_size_per_layer_input": 0, "vocab_size_per_layer_input": 64, "num_kv_shared_layers": 0,
+    "use_double_wide_mlp": false, "use_bidirectional_attention": "vision",
+    "rope_parameters": {"sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
+                        "full_attention": {"rope_type": "proportional", "partial_rotary_factor": 0.25,
+                                           "rope_theta": 1000000.0}}})"));
+  }
+  const Json by_type = Json::parse(R"({"moe_intermediate_size": 16, "num_experts_per_tok": 2, "head_dim": 8,
+    "sliding_window": 8, "layer_types": ["full_attention", "sliding_attention"], "mlp_layer_types": ["dense", "sparse"],
+    "rope_parameters": {"sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
+                        "full_attention": {"rope_type": "default", "rope_theta": 500000.0,
+                                           "partial_rotary_factor": 0.5}}})");
+  if (family == "laguna" || family == "mellum" || family == "mimo_v2_flash") {
+    for (const char* key : {"rope_theta", "rope_scaling"}) config.erase(key);
+    config.update(by_type);
+  }
+  if (family == "laguna")
+    config.update(Json::parse(R"({"num_experts": 8, "shared_expert_intermediate_size": 16, "gating": "per-head",
+    "num_attention_heads_per_layer": [4, 6], "moe_routed_scaling_factor": 2.5, "attention_bias": false,
+    "moe_apply_router_weight_on_input": false, "moe_router_logit_softcapping": 0.0})"));
+  if (family == "mellum") config.update(Json::parse(R"({"num_experts": 8, "norm_topk_prob": true})"));
+  if (family == "mimo_v2_flash")
+    config.update(Json::parse(R"({"n_routed_experts": 8, "num_key_value_heads": 1, "v_head_dim": 4, "n_group": 1,
+    "topk_group": 1, "norm_topk_prob": true, "routed_scaling_factor": null, "attention_value_scale": 0.707,
+    "swa_num_key_value_heads": 2, "swa_head_dim": 8, "swa_v_head_dim": 4, "hybrid_layer_pattern": [0, 1],
+    "moe_layer_freq": [0, 1], "add_swa_attention_sink_bias": true, "sliding_window_size": 8})"));
+  if (family == "afmoe")
+    config.update(Json::parse(R"({"num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 16,
+    "num_dense_layers": 1, "num_shared_experts": 1, "route_scale": 2.5, "route_norm": true, "score_func": "sigmoid",
+    "head_dim": 8, "sliding_window": 8, "global_attn_every_n_layers": 2, "mup_enabled": true, "n_group": 1})"));
+  if (family == "granitemoe")
+    config.update(Json::parse(R"({"num_local_experts": 8, "num_experts_per_tok": 2, "attention_multiplier": 0.2,
+    "embedding_multiplier": 12.0, "residual_multiplier": 0.22, "logits_scaling": 6.0, "attention_bias": false})"));
+  if (family == "llama4_text" || family == "llama4")
+    config.update(Json::parse(R"({"num_local_experts": 8, "num_experts_per_tok": 1, "intermediate_size_mlp": 64,
+    "head_dim": 8, "no_rope_layers": [1, 0], "no_rope_layer_interval": 4, "attention_chunk_size": 8,
+    "interleave_moe_layer_step": 1, "use_qk_norm": true, "attn_temperature_tuning": true, "floor_scale": 8,
+    "attn_scale": 0.1})"));
+  if (family == "gemma4" || family == "llama4" || family == "qwen3_5_moe") {
+    Json text = config;
+    text["model_type"] = family + "_text";
+    return {{"architectures", {"X"}},   {"model_type", family},    {"text_config", std::move(text)},
+            {"vision_config", nullptr}, {"audio_config", nullptr}, {"tie_word_embeddings", true},
+            {"torch_dtype", "bfloat16"}};
+  }
   if (has_latent_attention(family)) config.update(latent);
   if (family == "deepseek_v2")
     config.update(Json::parse(R"({"topk_method": "group_limited_greedy", "scoring_func": "softmax",
@@ -91,7 +160,7 @@ namespace trine::test {
 inline std::vector<Note> read_published_config(const Json& config, std::vector<std::string> allow_unknown = {}) {
   const MemoryWeights none;
   Notes notes(std::move(allow_unknown));
-  WeightReader reader(none, parse_quantization_config(config, "config.json", notes));
+  WeightReader reader(none, parse_quantization_config(config, "config.json", notes).scale_block);
   const RouterRegistry routers;
   const RouterDecoratorFactory no_wrapper;
   const auto architectures = all_architectures();

@@ -25,7 +25,8 @@ TEST(PublishedConfigs, OfEveryFamilyAreReadWhole) {
     if (family == "trine") continue;
     SCOPED_TRACE(family);
     EXPECT_THAT(read_published_config(published_config(family)),
-                testing::ElementsAre(Note{"some_new_switch", "unknown, and asks for nothing"}));
+                testing::Contains(testing::AllOf(testing::Field(&Note::subject, testing::EndsWith("some_new_switch")),
+                                                 testing::Field(&Note::text, "unknown, and asks for nothing"))));
   }
 }
 
@@ -102,6 +103,54 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{"gpt_oss", "/experts_per_token", "3", "experts_per_token: expected an integer from 2 to 2, found 3"},
         Damage{"gpt_oss", "/sliding_window", "0", "sliding_window: expected an integer from 1"},
         Damage{"gpt_oss", "/sliding_window", "null", "layer_types: expected a sliding_window"},
+        // layer types of their own
+        Damage{"gemma4_text", "/hidden_size_per_layer_input", "",
+               "hidden_size_per_layer_input: expected an integer from 0 to 0, found none, which means 256"},
+        Damage{"gemma4_text", "/num_kv_shared_layers", "2", "num_kv_shared_layers: expected an integer from 0 to 0"},
+        Damage{"gemma4_text", "/use_bidirectional_attention", "\"all\"",
+               "use_bidirectional_attention: expected one of \"vision\", found 'all'"},
+        Damage{"gemma4_text", "/hidden_activation", "\"gelu\"",
+               "hidden_activation: expected one of \"gelu_pytorch_tanh\", \"silu\", \"swish\", found 'gelu'"},
+        Damage{"gemma4_text", "/num_global_key_value_heads", "3",
+               "num_global_key_value_heads: expected a divisor of num_attention_heads = 4, found 3"},
+        Damage{"gemma4_text", "/global_head_dim", "7", "global_head_dim: expected an even number, found 7"},
+        Damage{"gemma4_text", "/final_logit_softcapping", "0", "final_logit_softcapping: expected a number from"},
+        Damage{"gemma4_text", "/per_layer_config", R"({"0": {"head_dim": 4}})",
+               "per_layer_config: expected the same for all layers of full attention, and nothing for others, found "
+               "{\"head_dim\":4} for layer 0"},
+        Damage{"gemma4_text", "/per_layer_config", R"({"1": {"sliding_window": 4}})",
+               "per_layer_config.1: unknown key 'sliding_window'"},
+        Damage{"gemma4_text", "/sliding_window", "null", "layer_types: expected a sliding_window"},
+        Damage{"gemma4_text", "/rope_parameters", R"({"rope_theta": 10000})",
+               "rope_parameters: expected an object for each layer type"},
+        Damage{"laguna", "/gating", "false", "gating: expected true, \"per-head\" or \"per-element\", found false"},
+        Damage{"laguna", "/num_attention_heads_per_layer", "[4, 5]",
+               "num_attention_heads_per_layer: expected multiples of num_key_value_heads = 2, found 5"},
+        Damage{"laguna", "/num_attention_heads_per_layer", "[4]",
+               "num_attention_heads_per_layer: expected a list of 2 integers"},
+        Damage{"laguna", "/mlp_layer_types", R"(["dense", "moe"])",
+               "mlp_layer_types: expected dense or sparse, found 'moe'"},
+        Damage{"laguna", "/moe_apply_router_weight_on_input", "true",
+               "moe_apply_router_weight_on_input: expected false, true is not supported"},
+        Damage{"mellum", "/layer_types", R"(["full_attention"])", "layer_types: expected a list of 2 names"},
+        Damage{"afmoe", "/n_group", "2", "n_group: expected an integer from 1 to 1, found 2"},
+        Damage{"afmoe", "/route_norm", "false", "route_norm: expected true, false is not supported"},
+        Damage{"afmoe", "/score_func", "\"softmax\"", "score_func: expected one of \"sigmoid\""},
+        Damage{"granitemoe", "/logits_scaling", "0", "logits_scaling: expected a number from"},
+        Damage{"llama4_text", "/attention_chunk_size", "0", "attention_chunk_size: expected an integer from 1"},
+        Damage{"llama4_text", "/layer_types", R"(["chunked_attention", "sliding_attention"])",
+               "layer_types: expected full_attention or chunked_attention, found 'sliding_attention'"},
+        Damage{"llama4_text", "/no_rope_layers", "[1, 2]", "no_rope_layers: expected integers from 0 to 1, found 2"},
+        Damage{"llama4_text", "/moe_layers", "\"all\"", "moe_layers: expected a list of layers"},
+        Damage{"mimo_v2_flash", "/num_key_value_heads", "4",
+               "num_key_value_heads: expected a divisor of half of num_attention_heads = 4, found 4"},
+        Damage{"mimo_v2_flash", "/n_group", "2", "n_group: expected an integer from 1 to 1, found 2"},
+        Damage{"mimo_v2_flash", "/swa_head_dim", "12", "swa_head_dim: expected an integer from 8 to 8, found 12"},
+        Damage{"mimo_v2_flash", "/hybrid_layer_pattern", "[1, 0]",
+               "hybrid_layer_pattern: expected the same layers as layer_types and mlp_layer_types have"},
+        Damage{"gemma4", "/text_config", "", "text_config: expected a value, found none"},
+        Damage{"gemma4", "/text_config/num_experts", "0", "text_config.num_experts: expected an integer from 1"},
+        Damage{"gemma4", "/speculative_heads", "3", "unknown key 'speculative_heads'"},
         // latent attention and groups
         Damage{"deepseek_v3", "/kv_lora_rank", "0", "kv_lora_rank: expected an integer from 1"},
         Damage{"deepseek_v3", "/qk_rope_head_dim", "5", "qk_rope_head_dim: expected an even number, found 5"},
@@ -138,7 +187,7 @@ INSTANTIATE_TEST_SUITE_P(
                "shared_intermediate_size: expected an integer from 0 to 0"},
         Damage{"minimax_m2", "/attn_type_list", "[1, 0]",
                "attn_type_list: expected 1, full attention, in every layer, found 0"},
-        Damage{"minimax_m2", "/layernorm_mlp_beta", "2.0", "layernorm_mlp_beta: expected a number from 1 to 1"},
+        Damage{"minimax_m2", "/layernorm_mlp_beta", "2.0", "layernorm_mlp_beta: expected a number from 1.0 to 1.0"},
         Damage{"minimax_m2", "/rotary_dim", "3", "partial_rotary_factor: expected an even number of rotated elements"},
         Damage{"ernie4_5_moe", "/use_bias", "true", "use_bias: expected false, true is not supported"},
         Damage{"ernie4_5_moe", "/moe_gate", "\"hash\"", "moe_gate: expected one of \"topk\""},
@@ -148,17 +197,16 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{"glm4_moe", "/partial_rotary_factor", "0.1",
                "partial_rotary_factor: expected an even number of rotated elements, found 1 of 12"},
         // quantisation
-        Damage{"qwen3_moe", "/quantization_config", R"({"quant_method": "gptq", "bits": 4})",
-               "quantization_config.quant_method: expected one of \"fp8\", \"mxfp4\", found 'gptq'"},
-        Damage{"deepseek_v3", "/quantization_config", R"({"quant_method": "fp8"})",
-               "quantization_config.weight_block_size: expected a value, found none"},
+        Damage{"qwen3_moe", "/quantization_config", R"({"quant_method": "bitsandbytes", "load_in_4bit": true})",
+               "quantization_config.quant_method: expected one of \"fp8\", \"mxfp4\", \"compressed-tensors\", "
+               "\"fbgemm_fp8\", \"gptq\", \"awq\", \"modelopt\", found 'bitsandbytes'"},
         Damage{"deepseek_v3", "/quantization_config", R"({"quant_method": "fp8", "weight_block_size": [128, 0]})",
                "quantization_config.weight_block_size: expected two integers from 1 to 65536"},
         Damage{"deepseek_v3", "/quantization_config",
                R"({"quant_method": "fp8", "weight_block_size": [128, 128], "fmt": "e5m2"})",
                "quantization_config.fmt: expected one of \"e4m3\", \"float8_e4m3fn\", found 'e5m2'"},
         Damage{"deepseek_v3", "/quantization_config",
-               R"({"quant_method": "fp8", "weight_block_size": [128, 128], "activation_scheme": "static"})",
+               R"({"quant_method": "fp8", "weight_block_size": [128, 128], "activation_scheme": "none"})",
                "quantization_config.activation_scheme"}));
 
 // Keys and values as published, which the family computes as it stands.

@@ -2,10 +2,14 @@
 """Every case: its config.json, how its weights are stored, its prompt length, and what must matter."""
 from dataclasses import dataclass, field
 
-from .checks import (BF16_BIAS, NO_BIAS, NO_GROUPS, OTHER_GROUP_SCORE, ZERO_MASK, config, module, no_rope_scaling, no_sinks,
-                     rope, set_eps, symmetric_clamp, tensors, zero)
-from .configs import (absent, deepseek_v2, deepseek_v3, deepseek_v32, dots1, ernie4_5_moe, glm4_moe, glm4_moe_lite, glm_moe_dsa,
-                      gpt_oss, hy_v3, llama, minimax_m2, mistral, mixtral, olmoe, qwen2, qwen2_moe, qwen3, qwen3_moe, solar_open)
+import torch
+
+from .checks import (BF16_BIAS, NO_BIAS, NO_GROUPS, OTHER_GROUP_SCORE, ZERO_MASK, config, identity, module, no_rope_scaling,
+                     no_sinks, ones, rope, rope_of, set_attributes, set_eps, symmetric_clamp, tensors, zero)
+from .configs import (absent, afmoe, deepseek_v2, deepseek_v3, deepseek_v32, dots1, ernie4_5_moe, gemma4, gemma4_text, glm4_moe,
+                      glm4_moe_lite, glm_moe_dsa, gpt_oss, granitemoe, hy_v3, laguna, lfm2_moe, llama, llama4_text, mellum,
+                      mimo_v2_flash, minimax_m2, mistral, mixtral, olmoe, qwen2, qwen2_moe, qwen3, qwen3_5_moe, qwen3_5_moe_text, qwen3_moe,
+                      qwen3_next, solar_open)
 
 
 @dataclass
@@ -24,6 +28,19 @@ class Case:
 
 
 FP8 = {"activation_scheme": "dynamic", "fmt": "e4m3", "quant_method": "fp8", "weight_block_size": [128, 128]}
+
+
+def groups_of(weights, layout, **changes):
+    """quantization_config of compressed-tensors with one group of modules."""
+    static = {"dynamic": False, "num_bits": 8, "observer": "minmax", "strategy": "tensor", "symmetric": True, "type": "float"}
+    scheme = {"block_structure": None, "dynamic": False, "group_size": None, "observer": "minmax", "observer_kwargs": {},
+              "symmetric": True, **weights}
+    return {"config_groups": {"group_0": {"input_activations": static if layout == "float-quantized" else None,
+                                          "output_activations": None, "targets": ["Linear"], "weights": scheme}},
+            "format": layout, "global_compression_ratio": None, "ignore": ["lm_head", "re:.*mlp.gate$"],
+            "kv_cache_scheme": None, "quant_method": "compressed-tensors", "quantization_status": "compressed", **changes}
+
+
 NO_MSCALE = rope(mscale=None, mscale_all_dim=None, attention_factor=1.0)
 SHARED = {"shared expert": zero(r"shared_experts?\.down_proj")}
 SHARED_MLP = {"shared expert": zero(r"shared_mlp\.down_proj")}
@@ -32,6 +49,23 @@ QKV_BIAS = {f"{x} bias": zero(rf"{x}_proj\.bias") for x in "qv"} | {
     "k bias": zero(r"k_proj\.bias")}                          # without a rotation it would shift all scores of a query alike
 SMALL = {r"embed_tokens": 0.002}                              # so that the eps of the first norms matters
 HEAD_NORM = {"q norm gain": tensors(r"q_norm", lambda t: t * 0 + 1), "k norm gain": tensors(r"k_norm", lambda t: t * 0 + 1)}
+CONV = tensors(r"conv\.conv\.weight", lambda t: t * (torch.arange(t.shape[-1]) == t.shape[-1] - 1))
+DELTA = {                                                     # the parts of a layer of Gated DeltaNet
+    "convolution": tensors(r"conv1d", lambda t: t * (torch.arange(t.shape[-1]) == t.shape[-1] - 1)),
+    "decay": tensors(r"A_log", lambda t: t + 4), "slow decay": tensors(r"A_log", lambda t: t - 20),
+    "dt_bias": zero(r"dt_bias"), "gain of the gated norm": tensors(r"linear_attn\.norm", torch.ones_like),
+    "gates of the state": zero(r"in_proj_(ba|a|b)\.")}
+CENTRED = {f"{norm} of weight + 1": tensors(norm, lambda t: t - 1) for norm in (
+    "input_layernorm", "post_attention_layernorm", "model.norm", "q_norm", "k_norm")}
+GATED = {"output gate": lambda config, stored: tensors(r"q_proj\.weight", lambda t: t * output_rows(t, config))(config, stored),
+         "gate of the shared expert": zero(r"shared_expert_gate"), **SHARED}
+
+
+def output_rows(weight, config):
+    """[rows, 1] 1 for rows of queries, 0 for those of gates, which then are one half everywhere."""
+    head_dim = config.get("text_config", config)["head_dim"]
+    return (torch.arange(weight.shape[0]) // head_dim % 2 == 0)[:, None]
+
 
 CASES = {
     "deepseek_v3_yarn_groups": Case(
@@ -70,6 +104,19 @@ CASES = {
         "FP8 with one scale for each 128 x 128 block, ragged last blocks in both directions, a head of kv_b_proj across two "
         "blocks, scales in another shard than their weights, three shards",
         {"groups": NO_GROUPS, **SHARED}, scheme="fp8", shards=3, bias=(0.0, 0.1)),
+    "deepseek_v3_int4": Case(
+        deepseek_v3(intermediate_size=32, moe_intermediate_size=16, q_lora_rank=32, v_head_dim=16, n_routed_experts=4,
+                    num_experts_per_tok=2, n_group=1, topk_group=1, quantization_config=groups_of(
+                        {"num_bits": 4, "type": "int", "strategy": "group", "group_size": 16}, "pack-quantized")),
+        "compressed-tensors: int4 in groups of 16 columns, also of kv_b_proj; two shards", {**SHARED},
+        scheme="int4_group", shards=2, bias=(0.0, 0.1)),
+    "deepseek_v3_gptq": Case(
+        deepseek_v3(intermediate_size=32, moe_intermediate_size=16, q_lora_rank=32, v_head_dim=16, n_routed_experts=4,
+                    num_experts_per_tok=2, n_group=1, topk_group=1, quantization_config={
+                        "bits": 4, "checkpoint_format": "gptq_v2", "desc_act": False, "group_size": 16, "quant_method": "gptq",
+                        "sym": False}),
+        "GPTQ of version 2, whose matrices are stored transposed, also kv_b_proj", {**SHARED}, scheme="gptq_v2",
+        bias=(0.0, 0.1)),
     "deepseek_v3_fused": Case(
         deepseek_v3(tie_word_embeddings=True, rope_scaling={
             "rope_type": "yarn", "factor": 8.0, "beta_fast": 4, "beta_slow": 0.25, "mscale": 0.707, "mscale_all_dim": 1.0,
@@ -352,6 +399,11 @@ CASES = {
         "config.json of transformers v5",
         {"sliding window": config(sliding_window=None), "exact window": config(sliding_window=9)},
         scheme="bf16", v5=True, shards=2),
+    "mixtral_awq": Case(
+        mixtral(intermediate_size=16, num_local_experts=4, quantization_config={
+            "bits": 4, "group_size": 16, "modules_to_not_convert": ["gate"], "quant_method": "awq", "version": "gemm",
+            "zero_point": True}),
+        "AWQ: int4 in groups of 16 inputs", scheme="awq"),
     "mixtral_fused_tied": Case(
         mixtral(tie_word_embeddings=True, num_key_value_heads=1),
         "fused expert tensors, mlp.gate, tied head, one key head, F16 weights; config.json of transformers v5", {},
@@ -411,6 +463,96 @@ CASES = {
                       "lm_head", "model.layers.0.input_layernorm", "model.layers.0.mlp.gate", "model.layers.1.mlp.gate"]}),
         "FP8 blocks with ragged edges in one file, as the Qwen3 FP8 releases", {**HEAD_NORM}, scheme="fp8"),
 
+    "qwen3_moe_int4": Case(
+        qwen3_moe(moe_intermediate_size=16, head_dim=16, num_experts=4, num_experts_per_tok=2, quantization_config=groups_of(
+            {"num_bits": 4, "type": "int", "strategy": "group", "group_size": 16, "symmetric": False, "actorder": None},
+            "pack-quantized")),
+        "compressed-tensors: int4 in groups of 16 columns with zero points", {**HEAD_NORM}, scheme="int4_asymmetric"),
+    "qwen3_moe_fp8_channel": Case(
+        qwen3_moe(num_experts=4, num_experts_per_tok=2, quantization_config={
+            "activation_scale_ub": 1200.0, "modules_to_not_convert": ["lm_head", "model.layers.0.mlp.gate"],
+            "quant_method": "fbgemm_fp8"}),
+        "fbgemm_fp8: FP8 with a scale for each row", {**HEAD_NORM}, scheme="fp8_channel_f32"),
+    "qwen3_moe_nvfp4": Case(
+        qwen3_moe(moe_intermediate_size=16, head_dim=16, num_experts=4, num_experts_per_tok=2, quantization_config=groups_of(
+            {"num_bits": 4, "type": "float", "strategy": "tensor_group", "group_size": 16}, "nvfp4-pack-quantized")),
+        "compressed-tensors: NVFP4 with a scale for the tensor that divides", {**HEAD_NORM}, scheme="nvfp4"),
+    "qwen3_moe_gptq": Case(
+        qwen3_moe(moe_intermediate_size=16, head_dim=16, num_experts=4, num_experts_per_tok=2, quantization_config={
+            "bits": 4, "checkpoint_format": "gptq", "damp_percent": 0.1, "desc_act": True, "group_size": 16, "lm_head": False,
+            "meta": {"quantizer": ["gptqmodel:2.0.0"]}, "pack_dtype": "int32", "quant_method": "gptq", "sym": False,
+            "static_groups": False, "true_sequential": True}),
+        "GPTQ of version 1: int4 in groups of 16 inputs in another order (desc_act)", {**HEAD_NORM}, scheme="gptq_reordered"),
+    "qwen3_next": Case(
+        qwen3_next(num_hidden_layers=2, full_attention_interval=2),
+        "Gated DeltaNet with two value heads for each key head, over several chunks; output gate, rotation of a quarter of a "
+        "head, zero-centred norms, gated shared expert",
+        {**DELTA, **CENTRED, **GATED, "partial rotation": config(partial_rotary_factor=0.5),
+         "renormalisation": config(norm_topk_prob=False)}, scheme="bf16", tokens=72),
+    "qwen3_next_defaults": Case(
+        qwen3_next(**absent(
+            "full_attention_interval", "partial_rotary_factor", "linear_conv_kernel_dim", "rms_norm_eps", "rope_theta",
+            "rope_scaling", "num_key_value_heads", "norm_topk_prob", "decoder_sparse_step", "mlp_only_layers", "attention_bias",
+            "max_position_embeddings", "tie_word_embeddings", "hidden_act")),
+        "every key absent that has a default of a small size: full attention in every fourth layer, a quarter of a head rotates, "
+        "four taps, 2 key heads, renormalisation",
+        {"eps": config(rms_norm_eps=1e-4), "rope_theta": config(rope_theta=100.0),
+         "partial rotation": config(partial_rotary_factor=0.5),
+         "renormalisation": config(norm_topk_prob=False)}, scheme="bf16", tokens=40, scale={r"embed_tokens": 0.01}),
+    "qwen3_next_variants": Case(
+        qwen3_next(num_hidden_layers=3, layer_types=["full_attention", "linear_attention", "linear_attention"],
+                   linear_num_value_heads=2, linear_key_head_dim=12, linear_value_head_dim=20, linear_conv_kernel_dim=3,
+                   attention_bias=True, mlp_only_layers=[1], norm_topk_prob=False, tie_word_embeddings=True, rope_theta=100,
+                   partial_rotary_factor=0.5, num_key_value_heads=1,
+                   rope_scaling={"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16}),
+        "layer_types, one value head for each key head, values wider than keys, three taps, biases, a dense layer, tied head, "
+        "YaRN of half a head, no renormalisation; fused experts and config.json of transformers v5",
+        {**DELTA, **GATED, **QKV_BIAS, "o bias": zero(r"o_proj\.bias"), "YaRN": rope(rope_type="default"),
+         "partial rotation": rope(partial_rotary_factor=0.25), "no renormalisation": config(norm_topk_prob=True)},
+        scheme="f16", fused=True, v5=True, tokens=70),
+    "qwen3_5_moe": Case(
+        qwen3_5_moe(), "the text part of a multimodal checkpoint, beside tensors of pictures and of drafts; separate projections "
+        "of q, k, v and of their gates", {**DELTA, **GATED}, scheme="bf16", tokens=70, extra="visual"),
+    "qwen3_5_moe_text": Case(
+        qwen3_5_moe_text(linear_num_value_heads=6, linear_value_head_dim=4, num_hidden_layers=3,
+                         layer_types=["linear_attention", "full_attention", "linear_attention"], attention_bias=True),
+        "text alone, three value heads for each key head, biases; fused experts and config.json of transformers v5",
+        {**DELTA, **CENTRED, **GATED, **QKV_BIAS, "partial rotation": rope(partial_rotary_factor=0.5)},
+        fused=True, v5=True, scheme="bf16", tokens=72),
+    "qwen3_5_moe_defaults": Case(
+        qwen3_5_moe_text(num_hidden_layers=4, num_experts=9, moe_intermediate_size=4, **absent(
+            "layer_types", "full_attention_interval", "attn_output_gate", "mamba_ssm_dtype", "linear_conv_kernel_dim",
+            "rms_norm_eps", "rope_parameters", "num_key_value_heads", "num_experts_per_tok", "mlp_only_layers", "attention_bias",
+            "max_position_embeddings", "tie_word_embeddings", "hidden_act", "mtp_num_hidden_layers",
+            "mtp_use_dedicated_embeddings")),
+        "every key absent that has a default of a small size: 8 experts of a token",
+        {"eps": config(rms_norm_eps=1e-4), "rope_theta": config(rope_theta=100.0), "k": config(num_experts_per_tok=7),
+         "partial rotation": config(partial_rotary_factor=0.5)}, scheme="bf16", tokens=16, scale={r"embed_tokens": 0.01, r"mlp\.gate\.": 0.2}),
+
+    "lfm2_moe": Case(
+        lfm2_moe(), "gated short convolutions over several chunks, attention in one layer, a dense layer, sigmoid routing with a "
+        "bias of the choice, tied head",
+        {"convolution": CONV, "expert_bias": NO_BIAS, "renormalisation": config(norm_topk_prob=False),
+         "q norm gain": tensors(r"q_layernorm", torch.ones_like), "k norm gain": tensors(r"k_layernorm", torch.ones_like),
+         "eps": config(norm_eps=1e-2)}, scheme="bf16", tokens=70, bias=(0.0, 0.2)),
+    "lfm2_moe_biases": Case(
+        lfm2_moe(conv_bias=True, conv_L_cache=4, num_dense_layers=0, tie_word_embeddings=False, use_expert_bias=False,
+                 norm_topk_prob=False, routed_scaling_factor=1.5, num_attention_heads=3, num_key_value_heads=1),
+        "biases of the convolution and its projections, four taps, no dense layer, separate head, no bias of the choice, no "
+        "renormalisation, routed_scaling_factor; fused experts and config.json of transformers v5",
+        {"convolution": CONV, "conv bias": zero(r"conv\.conv\.bias"), "in_proj bias": zero(r"in_proj\.bias"),
+         "out_proj bias": zero(r"conv\.out_proj\.bias"), "no renormalisation": config(norm_topk_prob=True),
+         "routed_scaling_factor": config(routed_scaling_factor=1.0)}, scheme="f16", fused=True, v5=True, tokens=40),
+    "lfm2_moe_defaults": Case(
+        lfm2_moe(num_attention_heads=8, hidden_size=32, num_experts=8, num_hidden_layers=4, vocab_size=32,
+                 layer_types=["conv", "full_attention", "conv", "conv"], **absent(
+            "num_key_value_heads", "conv_L_cache", "conv_bias", "num_dense_layers", "num_experts_per_tok", "use_expert_bias",
+            "norm_topk_prob", "routed_scaling_factor", "max_position_embeddings", "norm_eps", "rope_theta")),
+        "every key absent that has a default of a small size: 8 key heads, three taps, two dense layers, 4 experts of a token, "
+        "renormalisation, theta 1e6, tied head",
+        {"rope_theta": config(rope_theta=100.0), "k": config(num_experts_per_tok=3), "eps": config(norm_eps=1e-2),
+         "expert_bias": NO_BIAS, "renormalisation": config(norm_topk_prob=False)}, scheme="bf16", bias=(0.0, 0.2), tokens=24),
+
     "olmoe": Case(olmoe(), "norm over the whole query and key vectors, no renormalisation", {
         **HEAD_NORM, "no renormalisation": config(norm_topk_prob=True)}, scheme="f16"),
     "olmoe_defaults": Case(
@@ -464,6 +606,193 @@ CASES = {
                                              "truncate": True}, rope_theta=150000.0),
          "k": config(num_experts_per_tok=3), "o bias": zero(r"o_proj\.bias"), **QKV_BIAS}, scheme="bf16", scale=SMALL),
 
+    "gemma4": Case(
+        gemma4(), "a multimodal checkpoint, of which the text part is read: text_config, names below model.language_model, a "
+        "tower for pictures to skip", {}, scheme="bf16"),
+    "gemma4_text": Case(
+        gemma4_text(final_logit_softcapping=4.0),
+        "as 26B-A4B: experts beside a dense MLP, values that are keys, heads by layer type, norms of all kinds, softcap",
+        {"window": config(sliding_window=999), "exact window": config(sliding_window=9),
+         "softcap": config(final_logit_softcapping=None), "GELU": config(hidden_activation="silu"),
+         "proportional rope": rope_of("full_attention", rope_type="default", rope_theta=100.0),
+         "rope_theta": rope_of("sliding_attention", rope_theta=100.0),
+         "embedding scale": module(r"embed_tokens$", lambda m: m.embed_scale.fill_(1.0)),
+         "layer scalar": ones(r"layer_scalar$"), "per_expert_scale": ones(r"per_expert_scale$"),
+         "router scale": ones(r"router\.scale$"), "norm of the router": module(r"router\.norm$", identity),
+         "v norm": module(r"v_norm$", identity), "score scale 1": module(r"self_attn$", set_attributes(scaling=0.3)),
+         **{name: ones(name + r"\.weight$") for name in (
+             "post_attention_layernorm", "pre_feedforward_layernorm", "pre_feedforward_layernorm_2",
+             "post_feedforward_layernorm", "post_feedforward_layernorm_1", "post_feedforward_layernorm_2")}, **HEAD_NORM},
+        scheme="bf16"),
+    "gemma4_dense": Case(
+        gemma4_text(num_hidden_layers=3, enable_moe_block=False, attention_k_eq_v=False, attention_bias=True,
+                    tie_word_embeddings=False, rms_norm_eps=1e-5, use_bidirectional_attention=None,
+                    layer_types=["full_attention", "sliding_attention", "sliding_attention"], final_logit_softcapping=None,
+                    rope_parameters={"sliding_attention": {"rope_type": "linear", "rope_theta": 100.0, "factor": 2.0},
+                                     "full_attention": {"rope_type": "proportional", "partial_rotary_factor": 0.7,
+                                                        "rope_theta": 100.0, "factor": 3.0}}),
+        "without experts, as 31B: a projection of values, biases, a head of its own, the last layer full whatever layer_types "
+        "says; config.json of transformers v5, which has per_layer_config",
+        {"window": config(sliding_window=999), "factor": rope_of("full_attention", factor=1.0),
+         "linear": rope_of("sliding_attention", rope_type="default"), "o bias": zero(r"o_proj\.bias"),
+         "share that rotates": rope_of("full_attention", partial_rotary_factor=1.0), **QKV_BIAS, **HEAD_NORM},
+        scheme="bf16", v5=True),
+    "gemma4_defaults": Case(
+        gemma4_text(hidden_size=16, num_hidden_layers=8, num_attention_heads=4, intermediate_size=12, head_dim=4,
+                    global_head_dim=8, **absent(
+                        "num_global_key_value_heads", "num_key_value_heads", "rope_parameters", "layer_types",
+                        "rms_norm_eps", "tie_word_embeddings", "hidden_activation", "attention_bias", "attention_k_eq_v",
+                        "final_logit_softcapping", "use_bidirectional_attention", "num_kv_shared_layers",
+                        "use_double_wide_mlp", "sliding_window", "max_position_embeddings", "enable_moe_block",
+                        "num_experts", "top_k_experts", "moe_intermediate_size", "vocab_size_per_layer_input")),
+        "every key absent that has a default of a small size: dense, layers 5 and 7 full, a key head for each of 4 query heads",
+        {"eps": config(rms_norm_eps=1e-3), "GELU": config(hidden_activation="silu"),
+         "proportional rope": config(rope_parameters={
+             "full_attention": {"rope_type": "default", "rope_theta": 100.0},
+             "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0}})}, scheme="bf16", scale={r"embed_tokens": 0.02}),
+
+    "laguna": Case(
+        laguna(), "heads by layer, output gates per head, a share of each head that rotates, windows, a dense first layer, sigmoid "
+        "routing with a correction bias, a shared expert",
+        {"window": config(sliding_window=999), "exact window": config(sliding_window=9), "output gate": zero(r"g_proj"),
+         "rope of full layers": rope_of("full_attention", partial_rotary_factor=1.0),
+         "rope of sliding layers": rope_of("sliding_attention", rope_theta=100.0), "correction bias": NO_BIAS,
+         "scale": config(moe_routed_scaling_factor=1.0), **HEAD_NORM, **SHARED}, scheme="bf16", bias=(0.0, 0.3)),
+    "laguna_per_element": Case(
+        laguna(gating="per-element", num_attention_heads_per_layer=[6, 2], moe_intermediate_size=8, num_experts=6, attention_bias=True, moe_router_logit_softcapping=1.5,
+               layer_types=["sliding_attention", "sliding_attention"], mlp_layer_types=["sparse", "dense"], rope_parameters={
+                   "full_attention": {"rope_type": "default", "rope_theta": 500.0},
+                   "sliding_attention": {"rope_type": "yarn", "rope_theta": 100.0, "factor": 4.0, "partial_rotary_factor": 0.5,
+                                         "original_max_position_embeddings": 16}}),
+        "output gates per element, softcap of the router's logits, YaRN on half of each head, biases; config.json and names of "
+        "transformers v5",
+        {"output gate": zero(r"g_proj"), "softcap": config(moe_router_logit_softcapping=0.0), "correction bias": NO_BIAS,
+         "YaRN": rope_of("sliding_attention", rope_type="default"), "o bias": zero(r"o_proj\.bias"), **QKV_BIAS, **HEAD_NORM},
+        scheme="bf16", fused=True, v5=True, bias=(0.0, 0.3)),
+    "laguna_defaults": Case(
+        laguna(num_attention_heads=8, head_dim=4, moe_intermediate_size=4, num_experts=10, **absent(
+            "num_attention_heads_per_layer", "num_key_value_heads", "num_experts_per_tok", "gating", "layer_types",
+            "mlp_layer_types", "sliding_window", "hidden_act", "max_position_embeddings", "rms_norm_eps",
+            "moe_routed_scaling_factor", "moe_apply_router_weight_on_input", "rope_parameters", "attention_bias",
+            "tie_word_embeddings")),
+        "every key absent that has a default of a small size: full layers of which half a head rotates, the first one dense, 8 "
+        "key heads, 8 experts of a token",
+        {"eps": config(rms_norm_eps=1e-3), "k": config(num_experts_per_tok=7), "scale": config(moe_routed_scaling_factor=2.0),
+         "output gate": zero(r"g_proj"), **HEAD_NORM}, scheme="bf16", bias=(0.0, 0.3), scale=SMALL),
+
+    "mellum": Case(
+        mellum(), "windows and rope by layer type, YaRN in full layers, norm of each head",
+        {"window": config(sliding_window=999), "YaRN": rope_of("full_attention", rope_type="default"),
+         "rope of sliding layers": rope_of("sliding_attention", rope_theta=100.0),
+         "renormalisation": config(norm_topk_prob=False), **HEAD_NORM}, scheme="bf16"),
+    "mellum_dense_layer": Case(
+        mellum(mlp_layer_types=["dense", "sparse"], num_experts=6, moe_intermediate_size=8, norm_topk_prob=False, attention_bias=True, sliding_window=5,
+               tie_word_embeddings=True, num_nextn_predict_layers=1),
+        "a dense layer by mlp_layer_types, no renormalisation, biases, tied head; config.json of transformers v5",
+        {"no renormalisation": config(norm_topk_prob=True), "window": config(sliding_window=6), "o bias": zero(r"o_proj\.bias"),
+         **QKV_BIAS, **HEAD_NORM}, scheme="bf16", fused=True, v5=True),
+    "mellum_defaults": Case(
+        mellum(num_attention_heads=8, head_dim=4, moe_intermediate_size=4, num_experts=10, **absent(
+            "num_key_value_heads", "num_experts_per_tok", "norm_topk_prob", "layer_types", "mlp_layer_types", "sliding_window",
+            "hidden_act", "max_position_embeddings", "rms_norm_eps", "rope_parameters", "attention_bias",
+            "tie_word_embeddings")),
+        "every key absent that has a default of a small size: full layers of theta 5e5, 4 key heads, 8 experts of a token",
+        {"eps": config(rms_norm_eps=1e-3), "k": config(num_experts_per_tok=7), "renormalisation": config(norm_topk_prob=False),
+         **HEAD_NORM}, scheme="bf16", scale=SMALL),
+
+    "afmoe": Case(
+        afmoe(num_experts=6, moe_intermediate_size=8), "sliding layers that rotate, full ones that do not, output gates per element, norms before and after, scaled "
+        "embeddings, expert bias, a shared expert, a dense first layer",
+        {"window": config(sliding_window=999), "exact window": config(sliding_window=9), "output gate": zero(r"self_attn\.gate_proj"),
+         "rope_theta": config(rope_theta=100.0), "embedding scale": config(mup_enabled=False), "correction bias": NO_BIAS,
+         "scale": config(route_scale=1.0),
+         **{name: ones(name + r"\.weight$") for name in ("post_attention_layernorm", "pre_mlp_layernorm", "post_mlp_layernorm")},
+         **HEAD_NORM, **SHARED}, scheme="bf16", bias=(0.0, 0.3)),
+    "afmoe_full_layers": Case(
+        afmoe(num_hidden_layers=2, num_experts=6, moe_intermediate_size=8, layer_types=["full_attention", "sliding_attention"], num_dense_layers=0, mup_enabled=False,
+              num_shared_experts=2, attention_bias=True, sliding_window=5),
+        "layer_types, no dense layer, two shared experts, biases; config.json of transformers v5",
+        {"window": config(sliding_window=6), "correction bias": NO_BIAS, "o bias": zero(r"o_proj\.bias"), **QKV_BIAS, **SHARED},
+        scheme="bf16", fused=True, v5=True, bias=(0.0, 0.3)),
+    "afmoe_defaults": Case(
+        afmoe(hidden_size=16, num_hidden_layers=4, head_dim=4, moe_intermediate_size=4, num_experts=8, **absent(
+            "num_key_value_heads", "num_dense_layers", "num_experts_per_tok", "num_shared_experts", "route_norm", "route_scale",
+            "score_func", "mup_enabled", "global_attn_every_n_layers", "sliding_window", "hidden_act", "max_position_embeddings",
+            "rms_norm_eps", "rope_theta", "rope_scaling", "tie_word_embeddings")),
+        "every key absent that has a default of a small size: the fourth layer full, 6 experts of a token, two shared ones, a key "
+        "head for each query head",
+        {"eps": config(rms_norm_eps=1e-3), "k": config(num_experts_per_tok=5), "rope_theta": config(rope_theta=100.0),
+         "embedding scale": config(mup_enabled=True), **SHARED}, scheme="bf16", bias=(0.0, 0.3), scale=SMALL),
+
+    "granitemoe": Case(
+        granitemoe(attention_multiplier=0.6), "multipliers of embeddings, scores, what layers add, and logits; experts in two tensors, input_linear and "
+        "output_linear, as published",
+        {"embeddings": config(embedding_multiplier=1.0), "scores": config(attention_multiplier=0.3),
+         "additions": config(residual_multiplier=1.0), "logits": config(logits_scaling=1.0)}, scheme="bf16"),
+    "granitemoe_biases": Case(
+        granitemoe(attention_bias=True, attention_multiplier=0.8, tie_word_embeddings=False, num_key_value_heads=1, rope_scaling={
+            "type": "linear", "factor": 4.0}),
+        "biases, a head of its own, rope scaling; config.json and names of transformers v5",
+        {"linear": no_rope_scaling, "o bias": zero(r"o_proj\.bias"), **QKV_BIAS}, scheme="bf16", fused=True, v5=True),
+    "granitemoe_defaults": Case(
+        granitemoe(**absent(
+            "num_key_value_heads", "num_local_experts", "num_experts_per_tok", "attention_multiplier", "embedding_multiplier",
+            "residual_multiplier", "logits_scaling", "hidden_act", "max_position_embeddings", "rms_norm_eps", "rope_theta",
+            "rope_scaling", "attention_bias", "tie_word_embeddings")),
+        "every key absent that has a default of a small size: multipliers of 1, scores too; 2 of 8 experts",
+        {"eps": config(rms_norm_eps=1e-3), "k": config(num_experts_per_tok=3), "scores": config(attention_multiplier=0.3),
+         "rope_theta": config(rope_theta=100.0)}, scheme="bf16", scale=SMALL),
+
+    "llama4_text": Case(
+        llama4_text(), "chunks in layers that rotate, full layers that do not and whose scores grow with the position, norm after "
+        "rotation, one expert whose input is weighted, transposed stacks, a shared expert",
+        {"chunks": config(attention_chunk_size=999), "exact chunks": config(attention_chunk_size=9),
+         "rotation": no_rope_scaling, "norm": config(use_qk_norm=False), "temperature": config(attn_temperature_tuning=False),
+         "its length": config(floor_scale=5), "its scale": config(attn_scale=0.2), **SHARED}, scheme="bf16", tokens=32),
+    "llama4_text_interleaved": Case(
+        llama4_text(num_hidden_layers=3, interleave_moe_layer_step=2, num_experts_per_tok=2, no_rope_layers=[0, 1, 1],
+                    use_qk_norm=False, attn_temperature_tuning=False, attention_bias=True, rope_scaling=None,
+                    layer_types=["chunked_attention", "full_attention", "chunked_attention"], tie_word_embeddings=True),
+        "as Maverick: dense layers between those with experts, no norm; two experts, layer_types of its own, biases, no "
+        "temperature, tied head; config.json of transformers v5",
+        {"chunks": config(attention_chunk_size=999), "no temperature": config(attn_temperature_tuning=True),
+         "no norm": config(use_qk_norm=True), "o bias": zero(r"o_proj\.bias"), **QKV_BIAS, **SHARED}, scheme="bf16", v5=True),
+    "llama4_text_defaults": Case(
+        llama4_text(num_hidden_layers=4, num_attention_heads=8, head_dim=4, intermediate_size=4, hidden_size=16, **absent(
+            "num_key_value_heads", "num_local_experts", "num_experts_per_tok", "interleave_moe_layer_step", "no_rope_layers",
+            "no_rope_layer_interval", "attention_chunk_size", "use_qk_norm", "attn_temperature_tuning", "floor_scale",
+            "attn_scale", "hidden_act", "max_position_embeddings", "rms_norm_eps", "rope_theta", "rope_scaling",
+            "attention_bias", "tie_word_embeddings")),
+        "every key absent that has a default of a small size: the fourth layer does not rotate, one of 16 experts, 8 key heads",
+        {"eps": config(rms_norm_eps=1e-3), "rope_theta": config(rope_theta=100.0), "norm": config(use_qk_norm=False),
+         "layers that rotate": config(no_rope_layers=[1, 1, 1, 1]), **SHARED}, scheme="bf16", scale=SMALL),
+
+    "mimo_v2_flash": Case(
+        mimo_v2_flash(), "values narrower than keys, twice the key heads in sliding layers and sinks, a third of each head that "
+        "rotates, scaled values, correction bias",
+        {"window": config(sliding_window=999), "exact window": config(sliding_window=9),
+         "sinks": tensors(r"attention_sink_bias$", lambda t: t * 0 - 1e9), "scale of values": config(attention_value_scale=1.0),
+         "share that rotates": rope_of("full_attention", partial_rotary_factor=1.0), "correction bias": NO_BIAS,
+         "renormalisation": config(norm_topk_prob=False)}, scheme="bf16", bias=(0.0, 0.3)),
+    "mimo_v2_flash_bias": Case(
+        mimo_v2_flash(attention_bias=True, num_key_value_heads=2, v_head_dim=16, routed_scaling_factor=2.0, norm_topk_prob=False,
+                      attention_value_scale=None, mlp_layer_types=["sparse", "dense"],
+                      layer_types=["sliding_attention", "full_attention"]),
+        "values wider than keys, biases, no renormalisation, values as they are; config.json and names of transformers v5",
+        {"window": config(sliding_window=999), "sinks": tensors(r"\.sinks$", lambda t: t * 0 - 1e9),
+         "correction bias": NO_BIAS, "routed_scaling_factor": config(routed_scaling_factor=1.0), **QKV_BIAS},
+        scheme="bf16", fused=True, v5=True, bias=(0.0, 0.3)),
+    "mimo_v2_flash_defaults": Case(
+        mimo_v2_flash(num_hidden_layers=3, num_attention_heads=8, head_dim=6, v_head_dim=4, n_routed_experts=10,
+                      moe_intermediate_size=4, **absent(
+            "num_key_value_heads", "num_experts_per_tok", "n_group", "topk_group", "norm_topk_prob", "routed_scaling_factor",
+            "layer_types", "mlp_layer_types", "sliding_window", "attention_value_scale", "hidden_act",
+            "max_position_embeddings", "rms_norm_eps", "rope_parameters", "attention_bias", "tie_word_embeddings")),
+        "every key absent that has a default of a small size: the first layer full and dense, 4 key heads, 8 experts of a token, "
+        "values times 0.707",
+        {"eps": config(rms_norm_eps=1e-3), "k": config(num_experts_per_tok=7),
+         "scale of values": config(attention_value_scale=1.0)}, scheme="bf16", bias=(0.0, 0.3), scale=SMALL),
+
     "llama_defaults": Case(
         llama(**absent("rms_norm_eps", "rope_theta", "num_key_value_heads", "attention_bias", "mlp_bias", "rope_scaling",
                        "max_position_embeddings", "tie_word_embeddings", "hidden_act")),
@@ -475,6 +804,14 @@ CASES = {
             "rope_type": "llama3"}),
         "rope_type llama3 beyond the original context, grouped queries, tied head", {"llama3": no_rope_scaling},
         scheme="bf16", tokens=40),
+    "llama_fp8_tensor": Case(
+        llama(quantization_config={
+            "config_groups": {"group_0": {"input_activations": {"dynamic": False, "num_bits": 8, "type": "float"},
+                                          "weights": {"dynamic": False, "num_bits": 8, "type": "float"}}},
+            "ignore": ["lm_head"], "kv_cache_scheme": None, "producer": {"name": "modelopt", "version": "0.31.0"},
+            "quant_algo": "FP8", "quant_method": "modelopt"}),
+        "ModelOpt: FP8 with one scale for each matrix, and scales of activations, which are not used", {"rope_theta": config(rope_theta=100.0)},
+        scheme="fp8_tensor"),
     "llama_biases": Case(
         llama(attention_bias=True, mlp_bias=True, head_dim=12),
         "attention_bias, mlp_bias and head_dim; config.json of transformers v5",

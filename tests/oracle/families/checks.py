@@ -27,6 +27,15 @@ def rope(**changes):
     return change
 
 
+def rope_of(layer_type, **changes):
+    """The same where rope_parameters has an object for each layer type."""
+    def change(config, tensors):
+        parameters = config["rope_parameters"]
+        changed = {key: value for key, value in {**parameters[layer_type], **changes}.items() if value is not None}
+        return {**config, "rope_parameters": {**parameters, layer_type: changed}}, tensors
+    return change
+
+
 def no_rope_scaling(config, tensors):
     if "rope_scaling" in config:
         return {key: value for key, value in config.items() if key != "rope_scaling"}, tensors
@@ -41,6 +50,10 @@ def tensors(pattern, change):
         assert names, f"no tensor matches {pattern}"
         return config, {**tensors, **{name: change(tensors[name]) for name in names}}
     return apply
+
+
+def ones(pattern):
+    return tensors(pattern, torch.ones_like)
 
 
 def zero(pattern):
@@ -60,6 +73,14 @@ def module(pattern, change):
             change(m)
     apply.on_model = True
     return apply
+
+
+def identity(m):
+    m.forward = lambda x: x
+
+
+def set_attributes(**values):
+    return lambda m: [setattr(m, name, value) for name, value in values.items()]
 
 
 def set_eps(eps):

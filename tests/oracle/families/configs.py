@@ -177,6 +177,47 @@ def qwen3_moe(**changes):
         "bos_token_id": 0, "eos_token_id": 0, "torch_dtype": "bfloat16", "use_cache": True}, changes)
 
 
+def qwen3_next(**changes):
+    return merged({
+        "architectures": ["Qwen3NextForCausalLM"], "model_type": "qwen3_next", "vocab_size": 40, "hidden_size": 16,
+        "intermediate_size": 24, "moe_intermediate_size": 8, "shared_expert_intermediate_size": 12, "num_hidden_layers": 4,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16, "partial_rotary_factor": 0.25,
+        "linear_conv_kernel_dim": 4, "linear_key_head_dim": 8, "linear_value_head_dim": 12, "linear_num_key_heads": 2,
+        "linear_num_value_heads": 4, "full_attention_interval": 4, "num_experts": 5, "num_experts_per_tok": 2,
+        "norm_topk_prob": True, "decoder_sparse_step": 1, "mlp_only_layers": [], "hidden_act": "silu",
+        "max_position_embeddings": 256, "rms_norm_eps": 1e-6, "rope_theta": 10000, "rope_scaling": None,
+        "attention_bias": False, "attention_dropout": 0.0, "tie_word_embeddings": False, "router_aux_loss_coef": 0.001,
+        "output_router_logits": False, "initializer_range": 0.02, "bos_token_id": 0, "eos_token_id": 0,
+        "torch_dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def qwen3_5_moe_text(**changes):
+    return merged({
+        "architectures": ["Qwen3_5MoeForCausalLM"], "model_type": "qwen3_5_moe_text", "vocab_size": 40, "hidden_size": 16,
+        "moe_intermediate_size": 8, "shared_expert_intermediate_size": 12, "num_hidden_layers": 2,
+        "layer_types": ["linear_attention", "full_attention"], "num_attention_heads": 4, "num_key_value_heads": 2,
+        "head_dim": 16, "linear_conv_kernel_dim": 4, "linear_key_head_dim": 8, "linear_value_head_dim": 8,
+        "linear_num_key_heads": 2, "linear_num_value_heads": 4, "full_attention_interval": 4, "attn_output_gate": True,
+        "mamba_ssm_dtype": "float32", "num_experts": 5, "num_experts_per_tok": 2, "mlp_only_layers": [],
+        "hidden_act": "silu", "max_position_embeddings": 256, "rms_norm_eps": 1e-6,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 10000, "partial_rotary_factor": 0.25,
+                            "mrope_interleaved": True, "mrope_section": [1, 1, 0]},
+        "attention_bias": False, "attention_dropout": 0.0, "tie_word_embeddings": False, "router_aux_loss_coef": 0.001,
+        "mtp_num_hidden_layers": 1, "mtp_use_dedicated_embeddings": False, "initializer_range": 0.02, "eos_token_id": 0,
+        "dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def qwen3_5_moe(**changes):
+    """The multimodal model, as its checkpoints are published: `changes` are of its text part."""
+    text = {key: value for key, value in qwen3_5_moe_text(**changes).items() if key != "architectures"}
+    return {"architectures": ["Qwen3_5MoeForConditionalGeneration"], "model_type": "qwen3_5_moe", "text_config": text,
+            "image_token_id": 38, "video_token_id": 39, "vision_start_token_id": 36, "vision_end_token_id": 37,
+            "tie_word_embeddings": False,
+            "vision_config": {"model_type": "qwen3_5_moe", "depth": 1, "hidden_size": 8, "intermediate_size": 8, "num_heads": 1,
+                              "out_hidden_size": 16, "patch_size": 2, "temporal_patch_size": 1, "spatial_merge_size": 1,
+                              "num_position_embeddings": 4}}
+
+
 def olmoe(**changes):
     return merged({
         "architectures": ["OlmoeForCausalLM"], "model_type": "olmoe", "vocab_size": 64, "hidden_size": 32,
@@ -200,6 +241,17 @@ def gpt_oss(**changes):
         "attention_bias": True, "attention_dropout": 0.0, "tie_word_embeddings": False, "router_aux_loss_coef": 0.9,
         "output_router_logits": False, "initializer_range": 0.02, "eos_token_id": 2, "pad_token_id": 3,
         "use_cache": True}, changes)
+
+
+def lfm2_moe(**changes):
+    return merged({
+        "architectures": ["Lfm2MoeForCausalLM"], "model_type": "lfm2_moe", "vocab_size": 40, "hidden_size": 24,
+        "intermediate_size": 20, "moe_intermediate_size": 8, "num_hidden_layers": 3,
+        "layer_types": ["conv", "full_attention", "conv"], "num_attention_heads": 4, "num_key_value_heads": 2,
+        "conv_L_cache": 3, "conv_bias": False, "num_dense_layers": 1, "num_experts": 6, "num_experts_per_tok": 2,
+        "use_expert_bias": True, "norm_topk_prob": True, "routed_scaling_factor": 1.0, "max_position_embeddings": 256,
+        "norm_eps": 1e-5, "rope_theta": 1000000.0, "initializer_range": 0.02, "bos_token_id": 1, "eos_token_id": 7,
+        "pad_token_id": 0, "dtype": "bfloat16", "use_cache": True}, changes)
 
 
 def dense(model_type, architecture, **changes):
@@ -228,3 +280,117 @@ def qwen3(**changes):
 
 def mistral(**changes):
     return dense("mistral", "MistralForCausalLM", **{"sliding_window": None, **changes})
+
+
+def gemma4_text(**changes):
+    return merged({
+        "architectures": ["Gemma4ForCausalLM"], "model_type": "gemma4_text", "vocab_size": 64, "hidden_size": 32,
+        "intermediate_size": 24, "moe_intermediate_size": 12, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 8, "global_head_dim": 16, "num_global_key_value_heads": 1,
+        "num_experts": 6, "top_k_experts": 3, "enable_moe_block": True, "attention_k_eq_v": True, "attention_bias": False,
+        "hidden_activation": "gelu_pytorch_tanh", "max_position_embeddings": 256, "rms_norm_eps": 1e-6,
+        "rope_parameters": {"sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
+                            "full_attention": {"rope_type": "proportional", "partial_rotary_factor": 0.25,
+                                               "rope_theta": 1000000.0}},
+        "layer_types": ["sliding_attention", "full_attention"], "sliding_window": 8, "final_logit_softcapping": 30.0,
+        "hidden_size_per_layer_input": 0, "vocab_size_per_layer_input": 64, "num_kv_shared_layers": 0,
+        "use_double_wide_mlp": False, "use_bidirectional_attention": "vision", "tie_word_embeddings": True,
+        "attention_dropout": 0.0, "initializer_range": 0.02, "bos_token_id": 2, "eos_token_id": 1, "pad_token_id": 0,
+        "dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def gemma4(**changes):
+    """As hub repositories have it: the text part, beside a tower for pictures that is never asked."""
+    text = gemma4_text(**changes)
+    del text["architectures"], text["dtype"]
+    return {"architectures": ["Gemma4ForConditionalGeneration"], "model_type": "gemma4", "dtype": "bfloat16",
+            "text_config": text, "audio_config": None, "tie_word_embeddings": text["tie_word_embeddings"],
+            "boi_token_id": 1000, "eoi_token_id": 1001, "image_token_id": 1002, "video_token_id": 1003, "audio_token_id": 1004,
+            "boa_token_id": 1005, "eoa_token_index": 1006, "initializer_range": 0.02, "vision_soft_tokens_per_image": 4,
+            "vision_config": {"model_type": "gemma4_vision", "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1,
+                              "num_attention_heads": 1, "num_key_value_heads": 1, "head_dim": 8, "patch_size": 2,
+                              "position_embedding_size": 4, "max_position_embeddings": 16}}
+
+
+def laguna(**changes):
+    return merged({
+        "architectures": ["LagunaForCausalLM"], "model_type": "laguna", "vocab_size": 64, "hidden_size": 32,
+        "intermediate_size": 24, "moe_intermediate_size": 12, "shared_expert_intermediate_size": 20, "num_hidden_layers": 2,
+        "num_attention_heads": 4, "num_attention_heads_per_layer": [4, 6], "num_key_value_heads": 2, "head_dim": 12,
+        "num_experts": 8, "num_experts_per_tok": 3, "gating": "per-head", "layer_types": ["full_attention", "sliding_attention"],
+        "mlp_layer_types": ["dense", "sparse"], "sliding_window": 8, "hidden_act": "silu", "max_position_embeddings": 256,
+        "rms_norm_eps": 1e-6, "moe_routed_scaling_factor": 2.5, "moe_apply_router_weight_on_input": False,
+        "rope_parameters": {
+            "full_attention": {"rope_type": "default", "rope_theta": 500.0, "partial_rotary_factor": 0.5},
+            "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 1.0}},
+        "attention_bias": False, "tie_word_embeddings": False, "router_aux_loss_coef": 0.001, "output_router_logits": False,
+        "attention_dropout": 0.0, "initializer_range": 0.02, "eos_token_id": 2, "dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def mellum(**changes):
+    return merged({
+        "architectures": ["MellumForCausalLM"], "model_type": "mellum", "vocab_size": 64, "hidden_size": 32,
+        "intermediate_size": 24, "moe_intermediate_size": 12, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 12, "num_experts": 8, "num_experts_per_tok": 3, "norm_topk_prob": True,
+        "layer_types": ["sliding_attention", "full_attention"], "mlp_layer_types": ["sparse", "sparse"], "sliding_window": 8,
+        "hidden_act": "silu", "max_position_embeddings": 256, "rms_norm_eps": 1e-6,
+        "rope_parameters": {
+            "full_attention": {"rope_type": "yarn", "rope_theta": 500.0, "factor": 4.0,
+                               "original_max_position_embeddings": 16},
+            "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0}},
+        "attention_bias": False, "tie_word_embeddings": False, "router_aux_loss_coef": 0.001, "output_router_logits": False,
+        "attention_dropout": 0.0, "initializer_range": 0.02, "dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def afmoe(**changes):
+    return merged({
+        "architectures": ["AfmoeForCausalLM"], "model_type": "afmoe", "vocab_size": 64, "hidden_size": 32,
+        "intermediate_size": 24, "moe_intermediate_size": 12, "num_hidden_layers": 3, "num_dense_layers": 1,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 12, "num_experts": 8, "num_experts_per_tok": 3,
+        "num_shared_experts": 1, "route_norm": True, "route_scale": 2.5, "score_func": "sigmoid", "mup_enabled": True,
+        "global_attn_every_n_layers": 2, "sliding_window": 8, "hidden_act": "silu", "max_position_embeddings": 256,
+        "rms_norm_eps": 1e-5, "rope_theta": 10000, "rope_scaling": None, "n_group": 1, "topk_group": 1,
+        "num_expert_groups": 1, "num_limited_groups": 1, "load_balance_coeff": 5e-05, "use_grouped_mm": True,
+        "tie_word_embeddings": False, "attention_dropout": 0.0, "initializer_range": 0.02, "dtype": "bfloat16",
+        "use_cache": True}, changes)
+
+
+def granitemoe(**changes):
+    return merged({
+        "architectures": ["GraniteMoeForCausalLM"], "model_type": "granitemoe", "vocab_size": 64, "hidden_size": 32,
+        "intermediate_size": 12, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+        "num_local_experts": 8, "num_experts_per_tok": 3, "attention_multiplier": 0.2, "embedding_multiplier": 12.0,
+        "residual_multiplier": 0.22, "logits_scaling": 6.0, "hidden_act": "silu", "max_position_embeddings": 256,
+        "rms_norm_eps": 1e-6, "rope_theta": 10000, "rope_scaling": None, "attention_bias": False,
+        "tie_word_embeddings": True, "router_aux_loss_coef": 0.001, "output_router_logits": False, "attention_dropout": 0.1,
+        "initializer_range": 0.02, "bos_token_id": 0, "eos_token_id": 0, "torch_dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def llama4_text(**changes):
+    return merged({
+        "architectures": ["Llama4ForCausalLM"], "model_type": "llama4_text", "vocab_size": 64, "hidden_size": 32,
+        "intermediate_size": 12, "intermediate_size_mlp": 20, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 12, "num_local_experts": 6, "num_experts_per_tok": 1,
+        "interleave_moe_layer_step": 1, "no_rope_layers": [1, 0], "no_rope_layer_interval": 4, "attention_chunk_size": 8,
+        "use_qk_norm": True, "attn_temperature_tuning": True, "floor_scale": 6, "attn_scale": 0.4, "hidden_act": "silu",
+        "max_position_embeddings": 256, "rms_norm_eps": 1e-5, "rope_theta": 500000.0,
+        "rope_scaling": {"factor": 8.0, "high_freq_factor": 4.0, "low_freq_factor": 1.0,
+                         "original_max_position_embeddings": 16, "rope_type": "llama3"},
+        "attention_bias": False, "for_llm_compressor": False, "tie_word_embeddings": False, "router_aux_loss_coef": 0.001,
+        "router_jitter_noise": 0.0, "output_router_logits": False, "attention_dropout": 0.0, "initializer_range": 0.02,
+        "bos_token_id": 1, "eos_token_id": 2, "torch_dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def mimo_v2_flash(**changes):
+    return merged({
+        "architectures": ["MiMoV2FlashForCausalLM"], "model_type": "mimo_v2_flash", "vocab_size": 64, "hidden_size": 32,
+        "intermediate_size": 24, "moe_intermediate_size": 12, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 1, "head_dim": 12, "v_head_dim": 8, "n_routed_experts": 8, "num_experts_per_tok": 3,
+        "n_group": 1, "topk_group": 1, "norm_topk_prob": True, "routed_scaling_factor": None, "sliding_window": 8,
+        "layer_types": ["full_attention", "sliding_attention"], "mlp_layer_types": ["dense", "sparse"],
+        "attention_value_scale": 0.707, "hidden_act": "silu", "max_position_embeddings": 256, "rms_norm_eps": 1e-5,
+        "rope_parameters": {
+            "full_attention": {"rope_type": "default", "rope_theta": 5000.0, "partial_rotary_factor": 0.334},
+            "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.334}},
+        "attention_bias": False, "tie_word_embeddings": False, "attention_dropout": 0.0, "initializer_range": 0.02,
+        "dtype": "bfloat16", "use_cache": True}, changes)

@@ -16,8 +16,10 @@ transformers.logging.set_verbosity_error()
 transformers.utils.logging.disable_progress_bar()
 warnings.filterwarnings("ignore", "Initializing zero-element tensors")
 EAGER = dict(attn_implementation="eager", experts_implementation="eager")
-SIGMOID = {"deepseek_v3", "deepseek_v32", "dots1", "glm4_moe", "glm4_moe_lite", "glm_moe_dsa", "hy_v3", "minimax_m2",
-           "solar_open"}                                       # the scores of their routers
+# What the best experts are chosen by, besides a bias; elsewhere by a softmax.
+SIGMOID = {"afmoe", "deepseek_v3", "deepseek_v32", "dots1", "glm4_moe", "glm4_moe_lite", "glm_moe_dsa", "hy_v3", "laguna", "lfm2_moe",
+           "mimo_v2_flash", "minimax_m2", "solar_open"}
+LOGITS = {"gpt_oss", "granitemoe", "llama4_text", "llama4", "gemma4", "gemma4_text"}  # of Gemma 4 they are probabilities
 
 
 def reference_config(config):
@@ -66,8 +68,8 @@ class Router:
         if family in SIGMOID:
             self.scores = logits.float().sigmoid()
             self.group_best = 2
-        elif family == "gpt_oss":
-            self.scores = logits
+        elif family in LOGITS:
+            self.scores = logits.float()
         else:
             self.scores = logits.float().softmax(-1)
         if bias is not None:
@@ -108,17 +110,24 @@ class Router:
         return self.margins().min().item()
 
 
+def routing(family, module, bias, out):
+    """What a router gave."""
+    if family in ("llama4", "llama4_text"):                       # scores with zeros for those left out, and logits
+        return Router(family, module, bias, out[1].clone(), out[0].topk(module.top_k, -1).indices)
+    return Router(family, module, bias, out[0].clone(), out[2].clone())
+
+
 @torch.no_grad()
 def ask(model, tokens):
     """(logits [tokens, vocab], {layer: Router})"""
     routers, handles = {}, []
-    bias = {int(name.split(".")[2]): t.flatten() for name, t in [*model.named_buffers(), *model.named_parameters()]
-            if name.endswith("e_score_correction_bias")}
+    bias = {int(re.search(r"layers\.(\d+)\.", name)[1]): t.flatten()
+            for name, t in [*model.named_buffers(), *model.named_parameters()]
+            if name.endswith(("e_score_correction_bias", "expert_bias"))}
     for name, module in model.named_modules():
-        if name.endswith((".mlp.gate", ".mlp.router")):
-            layer = int(name.split(".")[2])
-            handles.append(module.register_forward_hook(lambda m, args, out, i=layer: routers.update(
-                {i: Router(model.config.model_type, m, bias.get(i), out[0].clone(), out[2].clone())})))
+        if found := re.search(r"layers\.(\d+)\.(mlp\.gate|mlp\.router|router|(block_sparse_moe|feed_forward)\.(router|gate))$", name):
+            handles.append(module.register_forward_hook(lambda m, args, out, i=int(found[1]): routers.update(
+                {i: routing(model.config.model_type, m, bias.get(i), out)})))
     logits = model(torch.tensor([tokens]), use_cache=False).logits[0]
     for handle in handles:
         handle.remove()

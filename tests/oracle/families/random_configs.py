@@ -85,12 +85,14 @@ def whole(value):
     return value is not None
 
 
-def common(draw):
+def common(draw, eps="rms_norm_eps"):
     draw("num_hidden_layers", (1, 2, 2, 3, 4), SIZE)
     draw("vocab_size", range(40, 97), SIZE)
     draw("max_position_embeddings", (64, 100, 128, 256, 4096), 0.7)
-    draw("rms_norm_eps", (1e-6, 1e-5, 3e-5, 1e-4, 1e-3))
+    draw(eps, (1e-6, 1e-5, 3e-5, 1e-4, 1e-3))
     draw("tie_word_embeddings", (False, False, True))
+    if "hidden_act" not in draw.fields:
+        return
     draw("hidden_act", ("silu", "silu", "swish"))
     if draw.chance(0.02):
         draw.refusable("hidden_act", draw.some(("gelu", "relu")))
@@ -460,6 +462,44 @@ def qwen3_moe(draw):
         draw.config["layer_types"] = ["full_attention"] * layers(draw)
 
 
+def gated_delta(draw):
+    """What qwen3_next and qwen3_5_moe_text share."""
+    common(draw)
+    width = heads(draw, "field")
+    fits = lambda share: int(width * share) % 2 == 0 and width * share >= 2
+    share = draw("partial_rotary_factor", [x for x in (0.25, 0.5, 0.75, 1.0) if fits(x)], fits=fits, default=0.25)
+    rotary(draw, int(width * share))
+    keys = draw("linear_num_key_heads", (1, 1, 2, 3), SIZE)
+    draw("linear_num_value_heads", (keys, 2 * keys, 3 * keys), SIZE, lambda n: n % keys == 0)
+    draw("linear_key_head_dim", (2, 4, 8, 12, 17), SIZE)
+    draw("linear_value_head_dim", (1, 4, 8, 16, 20), SIZE)
+    draw("linear_conv_kernel_dim", (1, 2, 3, 4, 5))
+    experts(draw, "num_experts", 10)
+    draw("moe_intermediate_size", (4, 8, 12), SIZE)
+    draw("shared_expert_intermediate_size", (8, 20), SIZE)
+    draw("attention_bias", (True, False))
+    if draw.chance(0.6) and layers(draw) <= 8:
+        draw.config["layer_types"] = [draw.some(("linear_attention", "linear_attention", "full_attention"))
+                                      for _ in range(layers(draw))]
+        if draw.chance(0.3):
+            draw.config["full_attention_interval"] = 4
+    else:
+        draw("full_attention_interval", (1, 2, 3, 4), default=4)
+
+
+def qwen3_next(draw):
+    gated_delta(draw)
+    dense_moe(draw)
+
+
+def qwen3_5_moe_text(draw):
+    gated_delta(draw)
+    if draw.chance(0.3):
+        draw.config |= {"attn_output_gate": True, "mamba_ssm_dtype": "float32", "mlp_only_layers": []}
+    if draw.chance(0.3):
+        draw.config |= {"mtp_num_hidden_layers": 1, "mtp_use_dedicated_embeddings": False}
+
+
 def olmoe(draw):
     common(draw)
     rotary(draw, heads(draw, "never"))
@@ -489,6 +529,206 @@ def gpt_oss(draw):
     draw("attention_bias", (True, True, False))
     if draw.chance(0.3):
         draw.config["initial_context_length"] = 4096
+
+
+def lfm2_moe(draw):
+    common(draw, eps="norm_eps")
+    rotary(draw, heads(draw, "never"))
+    experts(draw, "num_experts", 10)
+    draw.config["layer_types"] = [draw.some(("conv", "conv", "full_attention")) for _ in range(layers(draw))]
+    draw("conv_L_cache", (1, 2, 3, 4, 5))
+    draw("conv_bias", (True, False))
+    draw("num_dense_layers", range(0, layers(draw) + 1))
+    draw("intermediate_size", (8, 20, 24), SIZE)
+    draw("moe_intermediate_size", (4, 8, 12), SIZE)
+    draw("use_expert_bias", (True, False))
+    draw("norm_topk_prob", (True, False))
+    draw("routed_scaling_factor", (1.0, 1.5, 16.0))
+
+
+def gemma4_text(draw):
+    common(draw)
+    draw.config.pop("hidden_act", None)
+    draw.may_refuse.discard("hidden_act")
+    draw("hidden_activation", ("gelu_pytorch_tanh", "gelu_pytorch_tanh", "silu"))
+    heads(draw, "field")
+    draw.config.setdefault("head_dim", draw.some((4, 8, 16)))     # the default is 256
+    count = draw.config.get("num_attention_heads", draw.fields["num_attention_heads"])
+    k_eq_v = draw("attention_k_eq_v", (True, False))
+    draw("num_global_key_value_heads", [n for n in range(1, count + 1) if count % n == 0])
+    draw.config["global_head_dim"] = draw.some((4, 6, 8, 16))
+    draw("sliding_window", (1, 4, 7, 20, 512))
+    if layers(draw) <= 8 and draw.chance(0.7):
+        draw.config["layer_types"] = [draw.some(("sliding_attention", "full_attention")) for _ in range(layers(draw))]
+    draw("attention_bias", (True, False))
+    draw("final_logit_softcapping", (1.0, 5.0, 30.0))
+    draw("intermediate_size", (8, 20, 24), SIZE)
+    if draw("enable_moe_block", (True, True, False)):
+        k = draw.some((1, 2, 3))
+        draw.config |= {"top_k_experts": k, "num_experts": draw.some(range(max(k, 2), 10)),
+                        "moe_intermediate_size": draw.some((4, 8, 12))}
+    draw.config["hidden_size_per_layer_input"] = 0
+    draw("num_kv_shared_layers", (0,))
+    draw("use_double_wide_mlp", (True, False))
+    draw("use_bidirectional_attention", (None, "vision"))
+    if draw.chance(0.7):
+        kinds = {"sliding_attention": ("default", "linear"), "full_attention": ("proportional", "proportional", "default")}
+        draw.config["rope_parameters"] = {name: rope_of_type(draw, draw.some(kinds[name])) for name in kinds}
+
+
+def rope_of_type(draw, kind):
+    """One of several objects of rope_parameters."""
+    rope = {"rope_type": kind, "rope_theta": draw.number(draw.some((100, 10000, 1000000)))}
+    if kind == "linear" or kind == "proportional" and draw.chance(0.3):
+        rope["factor"] = draw.some((1.0, 2, 4.0))
+    if kind == "proportional" and not draw.chance(0.2):
+        rope["partial_rotary_factor"] = draw.some((0.25, 0.5, 0.7, 1.0))
+    return rope
+
+
+def layer_kinds(draw, key, kinds, often=0.7):
+    """A list with one of `kinds` for each layer."""
+    if layers(draw) <= 8 and draw.chance(often):
+        draw.config[key] = [draw.some(kinds) for _ in range(layers(draw))]
+
+
+def ropes_by_type(draw, head_dim, partial=True):
+    """rope_parameters with an object for each layer type."""
+    if draw.chance(draw.absent):
+        return
+    result = {}
+    for name in ("full_attention", "sliding_attention"):
+        rope = {"rope_type": draw.some(("default", "default", "linear", "yarn")),
+                "rope_theta": draw.number(draw.some((100, 10000, 500000)))}
+        if rope["rope_type"] == "linear":
+            rope["factor"] = draw.some((1.0, 2, 4.0))
+        if rope["rope_type"] == "yarn":
+            rope |= {"factor": draw.some((2.0, 4, 32.0)), "original_max_position_embeddings": draw.some((8, 16, 64))}
+        if partial and draw.chance(0.6):
+            rope["partial_rotary_factor"] = draw.some([2 * i / head_dim for i in range(1, head_dim // 2 + 1)])
+        result[name] = rope
+    draw.config["rope_parameters"] = result
+
+
+def laguna(draw):
+    common(draw)
+    draw.may_refuse.add("partial_rotary_factor")                  # an odd number of elements
+    heads(draw, "field")
+    draw.config.setdefault("head_dim", draw.some((4, 8, 12)))     # the default is 128
+    kv = draw.config.get("num_key_value_heads") or draw.fields["num_key_value_heads"]
+    if layers(draw) <= 8 and draw.chance(0.6):
+        draw.config["num_attention_heads_per_layer"] = [kv * draw.some((1, 2, 3)) for _ in range(layers(draw))]
+    ropes_by_type(draw, draw.config["head_dim"])
+    draw("attention_bias", (True, False))
+    draw("gating", (True, "per-head", "per-element"))
+    draw("sliding_window", (1, 4, 7, 20, 512))
+    layer_kinds(draw, "layer_types", ("sliding_attention", "full_attention"))
+    layer_kinds(draw, "mlp_layer_types", ("sparse", "sparse", "dense"))
+    experts(draw, "num_experts", 10)
+    draw("intermediate_size", (8, 20), SIZE)
+    draw("moe_intermediate_size", (4, 8, 12), SIZE)
+    draw("shared_expert_intermediate_size", (4, 12), SIZE)
+    draw("moe_routed_scaling_factor", (1.0, 2.5))
+    draw("moe_router_logit_softcapping", (0.0, 1.0, 5.0))
+    draw("moe_apply_router_weight_on_input", (False,))
+
+
+def mellum(draw):
+    common(draw)
+    heads(draw, "field")
+    draw.config.setdefault("head_dim", draw.some((4, 8, 12)))
+    ropes_by_type(draw, draw.config["head_dim"])
+    draw("attention_bias", (True, False))
+    draw("sliding_window", (1, 4, 7, 20, 512))
+    layer_kinds(draw, "layer_types", ("sliding_attention", "full_attention"))
+    layer_kinds(draw, "mlp_layer_types", ("sparse", "sparse", "dense"))
+    experts(draw, "num_experts", 10)
+    draw("intermediate_size", (8, 20), SIZE)
+    draw("moe_intermediate_size", (4, 8, 12), SIZE)
+    draw("norm_topk_prob", (True, False))
+
+
+def afmoe(draw):
+    common(draw)
+    heads(draw, "field")
+    draw.config.setdefault("head_dim", draw.some((4, 8, 12)))
+    rotary(draw, draw.config["head_dim"])
+    draw("attention_bias", (True, False))
+    draw("sliding_window", (1, 4, 7, 20, 512))
+    draw("global_attn_every_n_layers", (1, 2, 3, 4))
+    layer_kinds(draw, "layer_types", ("sliding_attention", "full_attention"), 0.4)
+    draw("num_dense_layers", range(0, layers(draw) + 1))
+    experts(draw, "num_experts", 10)
+    draw("num_shared_experts", (1, 2))
+    draw("intermediate_size", (8, 20), SIZE)
+    draw("moe_intermediate_size", (4, 8, 12), SIZE)
+    draw("route_scale", (1.0, 2.5))
+    draw("mup_enabled", (True, False))
+    if draw.chance(0.3):
+        draw.config |= {"route_norm": True, "score_func": "sigmoid", "n_group": 1, "topk_group": 1, "use_grouped_mm": True}
+
+
+def granitemoe(draw):
+    common(draw)
+    width = heads(draw)
+    rotary(draw, width)
+    if "rope_scaling" in draw.config or "rope_parameters" in draw.config:
+        draw.config["head_dim"] = width                           # scaled frequencies do not derive it
+    draw("attention_bias", (True, False))
+    experts(draw, "num_local_experts", 10)
+    draw("intermediate_size", (4, 8, 12), SIZE)
+    draw("embedding_multiplier", (1, 1.5, 12.0))
+    draw("attention_multiplier", (1.0, 0.25, 0.0078125))
+    draw("residual_multiplier", (1.0, 0.22))
+    draw("logits_scaling", (1.0, 6, 16.0))
+
+
+def llama4_text(draw):
+    common(draw)
+    heads(draw, "field")
+    draw.config.setdefault("head_dim", draw.some((4, 8, 12)))
+    rope = draw.some((None, None, {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                                   "original_max_position_embeddings": 16}, {"rope_type": "linear", "factor": 2.0}))
+    draw.config["rope_scaling"] = rope
+    draw("rope_theta", (100.0, 10000, 500000.0), default=500000.0)
+    draw("attention_bias", (True, False))
+    draw("attention_chunk_size", (1, 4, 7, 20, None))
+    draw("no_rope_layer_interval", (1, 2, 4))
+    layer_kinds(draw, "no_rope_layers", (0, 1), 0.5)
+    if draw.config.get("attention_chunk_size", 1) is not None:
+        layer_kinds(draw, "layer_types", ("chunked_attention", "full_attention"), 0.3)
+    draw("use_qk_norm", (True, False))
+    draw("attn_temperature_tuning", (True, False))
+    draw("floor_scale", (3, 6, 8192))
+    draw("attn_scale", (0.1, 0.5))
+    draw("interleave_moe_layer_step", (1, 2))
+    if draw.chance(0.3):
+        draw.config["moe_layers"] = [layer for layer in range(layers(draw)) if draw.chance(0.5)]
+    experts(draw, "num_local_experts", 8)
+    draw("intermediate_size", (4, 8, 12), SIZE)
+    draw("intermediate_size_mlp", (8, 20), SIZE)
+
+
+def mimo_v2_flash(draw):
+    common(draw)
+    count = draw("num_attention_heads", (2, 4, 4, 6), SIZE)
+    draw("num_key_value_heads", [n for n in range(1, count) if count % (2 * n) == 0], fits=lambda n: n and count % (2 * n) == 0)
+    draw("hidden_size", (16, 32, 48), SIZE)
+    draw.config["head_dim"] = draw.some((6, 8, 12, 24))
+    draw("v_head_dim", (4, 6, 8, 16), 0.1)
+    ropes_by_type(draw, draw.config["head_dim"])
+    draw("attention_bias", (True, False))
+    draw("sliding_window", (1, 4, 7, 20, 129))
+    layer_kinds(draw, "layer_types", ("sliding_attention", "full_attention"))
+    layer_kinds(draw, "mlp_layer_types", ("sparse", "sparse", "dense"))
+    experts(draw, "n_routed_experts", 10)
+    draw("n_group", (1,))
+    draw("topk_group", (1,))
+    draw("intermediate_size", (8, 20), SIZE)
+    draw("moe_intermediate_size", (4, 8, 12), SIZE)
+    draw("norm_topk_prob", (True, False))
+    draw("routed_scaling_factor", (1.0, 2.5, None))
+    draw("attention_value_scale", (1.0, 0.707, None))
 
 
 def dense(draw, head_dim="optional"):
@@ -523,11 +763,39 @@ def qwen3(draw):
     qwen_windows(draw)
 
 
-FAMILIES = {"deepseek_v2": deepseek_v2, "deepseek_v3": deepseek_v3, "kimi_k2": deepseek_v3, "glm4_moe": glm4_moe,
-            "glm4_moe_lite": glm4_moe_lite, "minimax_m2": minimax_m2, "ernie4_5_moe": ernie4_5_moe, "dots1": dots1, "hy_v3": hy_v3,
-            "deepseek_v32": deepseek_v32, "glm_moe_dsa": glm_moe_dsa, "solar_open": solar_open, "mixtral": mixtral,
-            "qwen2_moe": qwen2_moe, "qwen3_moe": qwen3_moe, "olmoe": olmoe, "gpt_oss": gpt_oss, "llama": llama,
-            "mistral": mistral, "qwen2": qwen2, "qwen3": qwen3}
+FAMILIES = {
+    "deepseek_v2": deepseek_v2,
+    "deepseek_v3": deepseek_v3,
+    "kimi_k2": deepseek_v3,
+    "glm4_moe": glm4_moe,
+    "glm4_moe_lite": glm4_moe_lite,
+    "minimax_m2": minimax_m2,
+    "ernie4_5_moe": ernie4_5_moe,
+    "dots1": dots1,
+    "hy_v3": hy_v3,
+    "mixtral": mixtral,
+    "qwen2_moe": qwen2_moe,
+    "qwen3_moe": qwen3_moe,
+    "olmoe": olmoe,
+    "gpt_oss": gpt_oss,
+    "gemma4_text": gemma4_text,
+    "laguna": laguna,
+    "mellum": mellum,
+    "afmoe": afmoe,
+    "granitemoe": granitemoe,
+    "llama4_text": llama4_text,
+    "mimo_v2_flash": mimo_v2_flash,
+    "lfm2_moe": lfm2_moe,
+    "llama": llama,
+    "mistral": mistral,
+    "qwen2": qwen2,
+    "qwen3": qwen3,
+    "qwen3_next": qwen3_next,
+    "qwen3_5_moe_text": qwen3_5_moe_text,
+    "deepseek_v32": deepseek_v32,
+    "glm_moe_dsa": glm_moe_dsa,
+    "solar_open": solar_open,
+}
 
 # Training, generation and other tools: nothing here changes what a model computes.
 HARMLESS = {

@@ -10,6 +10,8 @@ from safetensors.torch import save_file
 from transformers.integrations.finegrained_fp8 import Fp8Dequantize
 from transformers.integrations.mxfp4 import convert_moe_packed_tensors
 
+from . import modules
+
 BLOCK = 128
 BALANCE_BIAS = ("e_score_correction_bias", "expert_bias")         # always f32
 FP4 = torch.tensor([0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0])
@@ -89,7 +91,8 @@ def check_against_transformers():
 
 
 SCHEMES = {"f32": lambda t: plain(t, torch.float32), "bf16": lambda t: plain(t, torch.bfloat16),
-           "f16": lambda t: plain(t, torch.float16), "fp8": fp8, "mxfp4": mxfp4}
+           "f16": lambda t: plain(t, torch.float16), "fp8": fp8, "mxfp4": mxfp4,
+           **{kind: modules.scheme_of_model(kind) for kind in modules.KINDS if kind != "mxfp4"}}
 
 
 def write(folder, tensors, shards):

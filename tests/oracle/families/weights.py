@@ -12,15 +12,18 @@ def randomise(bias=None, scale=None):
     def apply(model):
         tied = model.config.tie_word_embeddings
         for name, p in [*model.named_parameters(), *model.named_buffers()]:
-            if "inv_freq" in name or not p.numel():
+            if "inv_freq" in name or "embed_scale" in name or not p.numel():
                 continue
-            fan_in = p.shape[1 if model.config.model_type == "gpt_oss" and "experts" in name else -1]
-            if name.endswith("e_score_correction_bias"):
+            transposed = model.config.model_type in ("gpt_oss", "llama4_text", "llama4") and "experts" in name
+            fan_in = p.shape[1 if transposed else -1]
+            if name.endswith(("e_score_correction_bias", "expert_bias")):
                 p.normal_(*bias)
-            elif name.endswith("norm.weight"):
+            elif re.search(r"norm(_\d)?\.weight$|layer_scalar$|router\.(per_expert_)?scale$", name):
                 p.uniform_(0.5, 1.5)
             elif "embed_tokens" in name:
                 p.normal_(0, 0.7 if tied else 1.0)
+            elif name.endswith("A_log"):
+                p.uniform_(-6, 0)                                 # heads that forget slowly and at once
             elif name.endswith("sinks"):
                 p.normal_(0, 1.5)
             elif name.endswith("bias"):
@@ -61,9 +64,16 @@ def lm_head(config, tensors):
     return {"lm_head.weight": tensors["model.embed_tokens.weight"].clone()}
 
 
-EXTRA = {"mtp": mtp_layer, "inv_freq": inv_freq, "lm_head": lm_head}
+def other_modalities(config, tensors):
+    """Some tensors of a vision tower, and of the drafts of Qwen3.5."""
+    return {"model.visual.patch_embed.proj.weight": torch.randn(8, 3, 1, 2, 2), "model.visual.merger.norm.weight": torch.rand(8),
+            "mtp.fc.weight": torch.randn(16, 32), "mtp.layers.0.input_layernorm.weight": torch.rand(16)}
+
+
+EXTRA = {"mtp": mtp_layer, "inv_freq": inv_freq, "lm_head": lm_head, "visual": other_modalities}
 
 
 def ignored(config):
     """The names of EXTRA, as a pattern."""
-    return rf"model\.layers\.{config['num_hidden_layers']}\.|model\.mtp_|.*\.inv_freq$|lm_head\.weight$"
+    layers = config.get("text_config", config)["num_hidden_layers"]
+    return rf"model\.layers\.{layers}\.|model\.mtp_|.*\.inv_freq$|lm_head\.weight$|model\.visual\.|mtp\."

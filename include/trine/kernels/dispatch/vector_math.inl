@@ -19,9 +19,35 @@ TRINE_DECL void clamped_swiglu_multiply(Isa isa, std::span<float> gate, std::spa
   TRINE_DISPATCH(isa, clamped_swiglu_multiply(gate.data(), up.data(), gate.size(), alpha, limit));
 }
 
+TRINE_DECL void gelu_tanh_multiply(Isa isa, std::span<float> gate, std::span<const float> up) noexcept {
+  TRINE_DISPATCH(isa, gelu_tanh_multiply(gate.data(), up.data(), gate.size()));
+}
+
 TRINE_DECL void rms_norm_row(Isa isa, std::span<const float> x, std::span<const float> gain, float epsilon,
                              std::span<float> y) noexcept {
   TRINE_DISPATCH(isa, rms_norm_row(x.data(), gain.data(), epsilon, x.size(), y.data()));
+}
+
+TRINE_DECL void l2_normalize_row(Isa isa, std::span<float> x, float epsilon, float scale) noexcept {
+  TRINE_DISPATCH(isa, l2_normalize_row(x.data(), x.size(), epsilon, scale));
+}
+
+TRINE_DECL void sigmoid_multiply(Isa isa, std::span<const float> gate, std::span<float> y) noexcept {
+  TRINE_DISPATCH(isa, sigmoid_multiply(gate.data(), y.size(), y.data()));
+}
+
+TRINE_DECL void convolve_silu_row(Isa isa, const float* const* x, std::size_t taps, const float* weight, std::size_t ld,
+                                  std::span<float> y) noexcept {
+  TRINE_DISPATCH(isa, convolve_silu_row(x, taps, weight, ld, y.size(), y.data()));
+}
+
+TRINE_DECL void convolve_gate_row(Isa isa, const float* const* x, std::size_t taps, const float* weight, std::size_t ld,
+                                  const float* bias, const float* gate, std::span<float> y) noexcept {
+  TRINE_DISPATCH(isa, convolve_gate_row(x, taps, weight, ld, bias, gate, y.size(), y.data()));
+}
+
+TRINE_DECL void multiply_inplace(Isa isa, std::span<const float> x, std::span<float> y) noexcept {
+  TRINE_DISPATCH(isa, multiply_inplace(x.data(), x.size(), y.data()));
 }
 
 TRINE_DECL void add_inplace(Isa isa, std::span<const float> x, std::span<float> y) noexcept {

@@ -33,6 +33,21 @@ inline void clamped_swiglu_multiply(float* gate, const float* up, std::size_t n,
     clamped_swiglu(Vec::load_part(gate + i, n - i), Vec::load_part(up + i, n - i), a, most).store_part(gate + i, n - i);
 }
 
+// 1 + tanh(u) = 2 / (1 + e^-2u), so that x / 2 (1 + tanh(u)) = x / (1 + e^-2u).
+TRINE_INLINE Vec gelu_tanh(Vec x) {
+  const Vec one = Vec::broadcast(1.0F);
+  const Vec factor =
+      fma(mul(x, x), Vec::broadcast(-2.0F * 0.7978845608F * 0.044715F), Vec::broadcast(-2.0F * 0.7978845608F));
+  return div(x, add(one, exp(mul(x, factor))));
+}
+
+/// gate[i] = gelu(gate[i]) * up[i], by the tanh approximation
+inline void gelu_tanh_multiply(float* gate, const float* up, std::size_t n) noexcept {
+  std::size_t i = 0;
+  for (; i + Vec::lanes <= n; i += Vec::lanes) mul(gelu_tanh(Vec::load(gate + i)), Vec::load(up + i)).store(gate + i);
+  if (i < n) mul(gelu_tanh(Vec::load_part(gate + i, n - i)), Vec::load_part(up + i, n - i)).store_part(gate + i, n - i);
+}
+
 /// y[i] = x[i] / sqrt(mean(x^2) + epsilon) * gain[i]
 inline void rms_norm_row(const float* x, const float* gain, float epsilon, std::size_t n, float* y) noexcept {
   Vec squares = Vec::zero();
@@ -42,6 +57,63 @@ inline void rms_norm_row(const float* x, const float* gain, float epsilon, std::
   const Vec scale = Vec::broadcast(1.0F / std::sqrt(sum(squares) / static_cast<float>(n) + epsilon));
   for (i = 0; i + Vec::lanes <= n; i += Vec::lanes) mul(mul(Vec::load(x + i), scale), Vec::load(gain + i)).store(y + i);
   if (i < n) mul(mul(Vec::load_part(x + i, n - i), scale), Vec::load_part(gain + i, n - i)).store_part(y + i, n - i);
+}
+
+/// x[i] = scale x[i] / sqrt(sum(x^2) + epsilon)
+inline void l2_normalize_row(float* x, std::size_t n, float epsilon, float scale) noexcept {
+  Vec squares = Vec::zero();
+  std::size_t i = 0;
+  for (; i + Vec::lanes <= n; i += Vec::lanes) squares = fma(Vec::load(x + i), Vec::load(x + i), squares);
+  if (i < n) squares = fma(Vec::load_part(x + i, n - i), Vec::load_part(x + i, n - i), squares);
+  const Vec factor = Vec::broadcast(scale / std::sqrt(sum(squares) + epsilon));
+  for (i = 0; i + Vec::lanes <= n; i += Vec::lanes) mul(Vec::load(x + i), factor).store(x + i);
+  if (i < n) mul(Vec::load_part(x + i, n - i), factor).store_part(x + i, n - i);
+}
+
+/// y[i] *= sigmoid(gate[i])
+inline void sigmoid_multiply(const float* gate, std::size_t n, float* y) noexcept {
+  const Vec one = Vec::broadcast(1.0F);
+  const auto gated = [&](Vec value, Vec by) { return div(value, add(one, exp(sub(Vec::zero(), by)))); };
+  std::size_t i = 0;
+  for (; i + Vec::lanes <= n; i += Vec::lanes) gated(Vec::load(y + i), Vec::load(gate + i)).store(y + i);
+  if (i < n) gated(Vec::load_part(y + i, n - i), Vec::load_part(gate + i, n - i)).store_part(y + i, n - i);
+}
+
+// Lane i: start + sum_t weight[t, i] x_t[i].
+template <class Load>
+TRINE_INLINE Vec convolve(const float* const* x, std::size_t taps, const float* weight, std::size_t ld, std::size_t i,
+                          Vec start, const Load& load) {
+  for (std::size_t t = 0; t < taps; ++t) start = fma(load(weight + t * ld + i), load(x[t] + i), start);
+  return start;
+}
+
+/// y[i] = silu(sum_t weight[t, i] x_t[i])
+inline void convolve_silu_row(const float* const* x, std::size_t taps, const float* weight, std::size_t ld,
+                              std::size_t n, float* y) noexcept {
+  std::size_t i = 0;
+  const auto whole = [](const float* p) { return Vec::load(p); };
+  for (; i + Vec::lanes <= n; i += Vec::lanes) silu(convolve(x, taps, weight, ld, i, Vec::zero(), whole)).store(y + i);
+  const auto part = [&](const float* p) { return Vec::load_part(p, n - i); };
+  if (i < n) silu(convolve(x, taps, weight, ld, i, Vec::zero(), part)).store_part(y + i, n - i);
+}
+
+/// y[i] = gate[i] (sum_t weight[t, i] x_t[i] + bias[i])
+inline void convolve_gate_row(const float* const* x, std::size_t taps, const float* weight, std::size_t ld,
+                              const float* bias, const float* gate, std::size_t n, float* y) noexcept {
+  std::size_t i = 0;
+  const auto row = [&](const auto& load) {
+    const Vec start = bias == nullptr ? Vec::zero() : load(bias + i);
+    return mul(load(gate + i), convolve(x, taps, weight, ld, i, start, load));
+  };
+  for (; i + Vec::lanes <= n; i += Vec::lanes) row([](const float* p) { return Vec::load(p); }).store(y + i);
+  if (i < n) row([&](const float* p) { return Vec::load_part(p, n - i); }).store_part(y + i, n - i);
+}
+
+/// y[i] *= x[i]
+inline void multiply_inplace(const float* x, std::size_t n, float* y) noexcept {
+  std::size_t i = 0;
+  for (; i + Vec::lanes <= n; i += Vec::lanes) mul(Vec::load(y + i), Vec::load(x + i)).store(y + i);
+  if (i < n) mul(Vec::load_part(y + i, n - i), Vec::load_part(x + i, n - i)).store_part(y + i, n - i);
 }
 
 /// y[i] += x[i]

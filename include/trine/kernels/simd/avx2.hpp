@@ -97,6 +97,8 @@ struct Ints {
   static constexpr std::size_t lanes = 8;
   static constexpr std::size_t tile_rows = 2;  // 2 x 4 sums (a panel is two registers), weights, activations
   static constexpr std::size_t tile_panels = 2;
+  static constexpr std::size_t block_rows = 2;  // block_gemm: the same
+  static constexpr std::size_t block_panels = 1;
   static constexpr std::int32_t code_offset = 0;
   __m256i v;
   static TRINE_INLINE Ints broadcast(std::int32_t value) { return {_mm256_set1_epi32(value)}; }
@@ -123,7 +125,7 @@ TRINE_INLINE void store_products(Codes codes, Ints factor, std::byte* p) {
   const __m256i b = _mm256_add_epi16(_mm256_mullo_epi16(_mm256_sub_epi16(odd, eight), twice), offset);
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_or_si256(a, _mm256_slli_epi16(b, 8)));
 }
-// Pairs of products in 16 bits: 2 * 15 * 128 and 2 * 127 * 127 fit.
+// Pairs of products in 16 bits: 2 * 63 * 128 and 2 * 127 * 127 fit.
 TRINE_INLINE Ints dot_small(Ints sum, Codes codes, std::int32_t x) {
   const __m256i pairs = _mm256_maddubs_epi16(codes.v, _mm256_set1_epi32(x));
   return {_mm256_add_epi32(sum.v, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))};
@@ -133,6 +135,48 @@ TRINE_INLINE Ints dot_signed(Ints sum, Codes codes, std::int32_t x) {
   const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(weight), _mm256_sign_epi8(_mm256_set1_epi32(x), weight));
   return {_mm256_add_epi32(sum.v, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))};
 }
+// Rows l and l + 4 in the halves of a register, then squares of 4 x 4 words.
+TRINE_INLINE __m256i load_two_rows(const std::byte* rows, std::size_t stride) {
+  return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(rows))),
+                                 _mm_loadu_si128(reinterpret_cast<const __m128i*>(rows + 4 * stride)), 1);
+}
+TRINE_INLINE void load_rows(const std::byte* rows, std::size_t stride, Codes (&out)[4]) {
+  const __m256i a = load_two_rows(rows, stride);
+  const __m256i b = load_two_rows(rows + stride, stride);
+  const __m256i c = load_two_rows(rows + 2 * stride, stride);
+  const __m256i d = load_two_rows(rows + 3 * stride, stride);
+  const __m256i ab01 = _mm256_unpacklo_epi32(a, b);
+  const __m256i ab23 = _mm256_unpackhi_epi32(a, b);
+  const __m256i cd01 = _mm256_unpacklo_epi32(c, d);
+  const __m256i cd23 = _mm256_unpackhi_epi32(c, d);
+  out[0].v = _mm256_unpacklo_epi64(ab01, cd01);
+  out[1].v = _mm256_unpackhi_epi64(ab01, cd01);
+  out[2].v = _mm256_unpacklo_epi64(ab23, cd23);
+  out[3].v = _mm256_unpackhi_epi64(ab23, cd23);
+}
+TRINE_INLINE void store(Codes codes, std::byte* p) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), codes.v); }
+TRINE_INLINE Codes bits(Codes codes, unsigned shift, std::uint32_t mask) {
+  return {_mm256_and_si256(_mm256_srlv_epi32(codes.v, _mm256_set1_epi32(static_cast<int>(shift))),
+                           _mm256_set1_epi32(static_cast<int>(mask)))};
+}
+TRINE_INLINE Codes merge(Codes low, Codes high, unsigned shift) {
+  return {_mm256_or_si256(low.v, _mm256_sllv_epi32(high.v, _mm256_set1_epi32(static_cast<int>(shift))))};
+}
+TRINE_INLINE Codes lookup(Codes codes, const std::uint8_t (&table)[16]) {
+  const __m128i values = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
+  return {_mm256_shuffle_epi8(_mm256_broadcastsi128_si256(values), codes.v)};
+}
+TRINE_INLINE Codes offset_signed(Codes codes) { return {_mm256_xor_si256(codes.v, _mm256_set1_epi8(-128))}; }
+TRINE_INLINE Ints signed_byte(Codes codes, unsigned byte) {
+  const __m256i up = _mm256_set1_epi32(static_cast<int>(24 - 8 * byte));
+  return {_mm256_srai_epi32(_mm256_sllv_epi32(codes.v, up), 24)};
+}
+TRINE_INLINE Vec half_to_float(Codes codes) {
+  const __m256i low = _mm256_and_si256(codes.v, _mm256_set1_epi32(0xffff));
+  const __m256i halves = _mm256_permute4x64_epi64(_mm256_packus_epi32(low, low), 0x08);
+  return {_mm256_cvtph_ps(_mm256_castsi256_si128(halves))};
+}
+TRINE_INLINE Ints as_ints(Codes codes) { return {codes.v}; }
 TRINE_INLINE Ints multiply_add(Ints a, Ints b, Ints sum) {
   return {_mm256_add_epi32(sum.v, _mm256_mullo_epi32(a.v, b.v))};
 }

@@ -92,6 +92,8 @@ struct Ints {
   static constexpr std::size_t lanes = 4;
   static constexpr std::size_t tile_rows = 5;  // 5 x 4 sums (a panel is four registers), 4 weights, 5 activations
   static constexpr std::size_t tile_panels = 1;
+  static constexpr std::size_t block_rows = 3;  // block_gemm: the same
+  static constexpr std::size_t block_panels = 1;
   static constexpr std::int32_t code_offset = 0;
   int32x4_t v;
   static TRINE_INLINE Ints broadcast(std::int32_t value) { return {vdupq_n_s32(value)}; }
@@ -116,7 +118,7 @@ TRINE_INLINE void store_products(Codes codes, Ints factor, std::byte* p) {
   const int8x16_t product = vmulq_s8(vsubq_s8(vreinterpretq_s8_u8(codes.v), vdupq_n_s8(8)), factors);
   vst1q_u8(reinterpret_cast<std::uint8_t*>(p), veorq_u8(vreinterpretq_u8_s8(product), vdupq_n_u8(128)));
 }
-// Pairs of products in 16 bits: 2 * 15 * 128 and 2 * 128 * 127 fit.
+// Pairs of products in 16 bits: 2 * 63 * 128 and 2 * 128 * 127 fit.
 TRINE_INLINE Ints dot(Ints sum, int8x16_t weights, std::int32_t x) {
   const int8x16_t four = vreinterpretq_s8_s32(vdupq_n_s32(x));
   const int16x8_t low = vmull_s8(vget_low_s8(weights), vget_low_s8(four));
@@ -125,6 +127,45 @@ TRINE_INLINE Ints dot(Ints sum, int8x16_t weights, std::int32_t x) {
 }
 TRINE_INLINE Ints dot_small(Ints sum, Codes codes, std::int32_t x) { return dot(sum, vreinterpretq_s8_u8(codes.v), x); }
 TRINE_INLINE Ints dot_signed(Ints sum, Codes codes, std::int32_t x) { return dot(sum, as_signed(codes), x); }
+TRINE_INLINE uint32x4_t load_row(const std::byte* row) {
+  return vreinterpretq_u32_u8(vld1q_u8(reinterpret_cast<const std::uint8_t*>(row)));
+}
+TRINE_INLINE uint8x16_t join_words(uint32x4_t a, uint32x4_t b, bool upper) {  // pairs of words
+  const uint64x2_t x = vreinterpretq_u64_u32(a);
+  const uint64x2_t y = vreinterpretq_u64_u32(b);
+  return vreinterpretq_u8_u64(upper ? vzip2q_u64(x, y) : vzip1q_u64(x, y));
+}
+TRINE_INLINE void load_rows(const std::byte* rows, std::size_t stride, Codes (&out)[4]) {
+  const uint32x4_t a = load_row(rows);
+  const uint32x4_t b = load_row(rows + stride);
+  const uint32x4_t c = load_row(rows + 2 * stride);
+  const uint32x4_t d = load_row(rows + 3 * stride);
+  out[0].v = join_words(vzip1q_u32(a, b), vzip1q_u32(c, d), false);
+  out[1].v = join_words(vzip1q_u32(a, b), vzip1q_u32(c, d), true);
+  out[2].v = join_words(vzip2q_u32(a, b), vzip2q_u32(c, d), false);
+  out[3].v = join_words(vzip2q_u32(a, b), vzip2q_u32(c, d), true);
+}
+TRINE_INLINE void store(Codes codes, std::byte* p) { vst1q_u8(reinterpret_cast<std::uint8_t*>(p), codes.v); }
+TRINE_INLINE Codes bits(Codes codes, unsigned shift, std::uint32_t mask) {
+  const int32x4_t down = vdupq_n_s32(-static_cast<std::int32_t>(shift));
+  return {vreinterpretq_u8_u32(vandq_u32(vshlq_u32(vreinterpretq_u32_u8(codes.v), down), vdupq_n_u32(mask)))};
+}
+TRINE_INLINE Codes merge(Codes low, Codes high, unsigned shift) {
+  const int32x4_t up = vdupq_n_s32(static_cast<std::int32_t>(shift));
+  return {vorrq_u8(low.v, vreinterpretq_u8_u32(vshlq_u32(vreinterpretq_u32_u8(high.v), up)))};
+}
+TRINE_INLINE Codes lookup(Codes codes, const std::uint8_t (&table)[16]) {
+  return {vqtbl1q_u8(vld1q_u8(table), codes.v)};
+}
+TRINE_INLINE Codes offset_signed(Codes codes) { return {veorq_u8(codes.v, vdupq_n_u8(128))}; }
+TRINE_INLINE Ints signed_byte(Codes codes, unsigned byte) {
+  const int32x4_t up = vdupq_n_s32(static_cast<std::int32_t>(24 - 8 * byte));
+  return {vshrq_n_s32(vshlq_s32(vreinterpretq_s32_u8(codes.v), up), 24)};
+}
+TRINE_INLINE Vec half_to_float(Codes codes) {
+  return {vcvt_f32_f16(vreinterpret_f16_u16(vmovn_u32(vreinterpretq_u32_u8(codes.v))))};
+}
+TRINE_INLINE Ints as_ints(Codes codes) { return {vreinterpretq_s32_u8(codes.v)}; }
 TRINE_INLINE Ints multiply_add(Ints a, Ints b, Ints sum) { return {vmlaq_s32(sum.v, a.v, b.v)}; }
 TRINE_INLINE Vec to_float(Ints a) { return {vcvtq_f32_s32(a.v)}; }
 TRINE_INLINE void store_bytes(Vec a, std::int8_t* p) {

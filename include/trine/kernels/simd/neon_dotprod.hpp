@@ -21,6 +21,15 @@ struct Codes : neon::Codes {
 };
 TRINE_INLINE Codes low_bits(Codes codes) { return {neon::low_bits(codes)}; }
 TRINE_INLINE Codes high_bits(Codes codes) { return {neon::high_bits(codes)}; }
+TRINE_INLINE void load_rows(const std::byte* rows, std::size_t stride, Codes (&out)[4]) {
+  neon::Codes words[4];
+  neon::load_rows(rows, stride, words);
+  for (std::size_t i = 0; i < 4; ++i) out[i] = {words[i]};
+}
+TRINE_INLINE Codes bits(Codes codes, unsigned shift, std::uint32_t mask) { return {neon::bits(codes, shift, mask)}; }
+TRINE_INLINE Codes merge(Codes low, Codes high, unsigned shift) { return {neon::merge(low, high, shift)}; }
+TRINE_INLINE Codes lookup(Codes codes, const std::uint8_t (&table)[16]) { return {neon::lookup(codes, table)}; }
+TRINE_INLINE Codes offset_signed(Codes codes) { return {neon::offset_signed(codes)}; }
 
 // sdot d.4s, n.16b, m.16b      31 .......... 21 | 20 .. 16 | 15 .... 10 | 9 .. 5 | 4 .. 0
 //                              0 1001110 10 0   |    m     | 1 00101    |   n    |   d

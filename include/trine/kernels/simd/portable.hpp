@@ -105,8 +105,10 @@ TRINE_INLINE Vec power_of_two(const Vec& n) {
 /// Eight 32-bit integers: exact sums of int8 products.
 struct Ints {
   static constexpr std::size_t lanes = 8;
-  static constexpr std::size_t tile_rows = 1;     // packed_gemm keeps the sums of tile_rows activations times
-  static constexpr std::size_t tile_panels = 1;   // tile_panels panels in registers
+  static constexpr std::size_t tile_rows = 1;    // packed_gemm keeps the sums of tile_rows activations times
+  static constexpr std::size_t tile_panels = 1;  // tile_panels panels in registers
+  static constexpr std::size_t block_rows = 1;   // block_gemm: the same
+  static constexpr std::size_t block_panels = 1;
   static constexpr std::int32_t code_offset = 0;  // dot_signed multiplies with code - 128 + code_offset
   std::int32_t lane[lanes];
 
@@ -149,7 +151,58 @@ TRINE_INLINE void store_products(const Codes& codes, const Ints& factor, std::by
     p[i] = static_cast<std::byte>(128 + factor.lane[i / 4] * (codes.byte[i] - 8));
 }
 
-/// sum[l] += the four products of the lane's codes, at most 15, with the signed bytes of x in the order of memory.
+/// 16 bytes of each of Ints::lanes rows, transposed: lane l of out[i] is bytes 4 i .. 4 i + 3 of row l.
+TRINE_INLINE void load_rows(const std::byte* rows, std::size_t stride, Codes (&out)[4]) {
+  for (std::size_t l = 0; l < Ints::lanes; ++l)
+    for (std::size_t b = 0; b < 16; ++b)
+      out[b / 4].byte[4 * l + b % 4] = std::to_integer<std::uint8_t>(rows[l * stride + b]);
+}
+TRINE_INLINE void store(const Codes& codes, std::byte* p) {
+  for (std::size_t i = 0; i < sizeof codes.byte; ++i) p[i] = static_cast<std::byte>(codes.byte[i]);
+}
+/// Each lane as an integer without sign, in the order of memory: lane >> shift & mask.
+TRINE_INLINE Codes bits(const Codes& codes, unsigned shift, std::uint32_t mask) {
+  auto words = std::bit_cast<std::array<std::uint32_t, Ints::lanes>>(codes);
+  for (std::uint32_t& word : words) word = word >> shift & mask;
+  return std::bit_cast<Codes>(words);
+}
+/// low | high << shift, lane by lane.
+TRINE_INLINE Codes merge(const Codes& low, const Codes& high, unsigned shift) {
+  auto words = std::bit_cast<std::array<std::uint32_t, Ints::lanes>>(low);
+  const auto more = std::bit_cast<std::array<std::uint32_t, Ints::lanes>>(high);
+  for (std::size_t l = 0; l < Ints::lanes; ++l) words[l] |= more[l] << shift;
+  return std::bit_cast<Codes>(words);
+}
+/// table[byte] for each byte < 16.
+TRINE_INLINE Codes lookup(const Codes& codes, const std::uint8_t (&table)[16]) {
+  Codes r;
+  for (std::size_t i = 0; i < sizeof r.byte; ++i) r.byte[i] = table[codes.byte[i]];
+  return r;
+}
+/// Adds 128 to signed bytes.
+TRINE_INLINE Codes offset_signed(const Codes& codes) {
+  Codes r;
+  for (std::size_t i = 0; i < sizeof r.byte; ++i) r.byte[i] = codes.byte[i] ^ 128U;
+  return r;
+}
+/// Byte number `byte` of each lane, with its sign.
+TRINE_INLINE Ints signed_byte(const Codes& codes, unsigned byte) {
+  Ints r;
+  for (std::size_t l = 0; l < Ints::lanes; ++l) r.lane[l] = static_cast<std::int8_t>(codes.byte[4 * l + byte]);
+  return r;
+}
+/// The lower half of each lane, in binary16.
+TRINE_INLINE Vec half_to_float(const Codes& codes) {
+  Vec r;
+  const auto words = std::bit_cast<std::array<std::uint32_t, Ints::lanes>>(codes);
+  for (std::size_t l = 0; l < Vec::lanes; ++l)
+    r.lane[l] = static_cast<float>(std::bit_cast<float16>(static_cast<std::uint16_t>(words[l])));
+  return r;
+}
+/// Each lane as an integer.
+TRINE_INLINE Ints as_ints(const Codes& codes) { return std::bit_cast<Ints>(codes); }
+
+/// sum[l] += the four products of the lane's codes, at most 63, with the signed bytes of x in the order of memory.
 TRINE_INLINE Ints dot_small(const Ints& sum, const Codes& codes, std::int32_t x) {
   Ints r = sum;
   const auto bytes = std::bit_cast<std::array<std::int8_t, 4>>(x);

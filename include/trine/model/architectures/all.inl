@@ -2,19 +2,28 @@
 // The definition of all_architectures: a new one is a line here.
 #pragma once
 
+#include <trine/model/architectures/afmoe.hpp>
 #include <trine/model/architectures/all.hpp>
 #include <trine/model/architectures/deepseek.hpp>
 #include <trine/model/architectures/deepseek_v32.hpp>
 #include <trine/model/architectures/dots.hpp>
 #include <trine/model/architectures/ernie.hpp>
+#include <trine/model/architectures/gemma4.hpp>
 #include <trine/model/architectures/glm.hpp>
 #include <trine/model/architectures/gpt_oss.hpp>
+#include <trine/model/architectures/granite_moe.hpp>
 #include <trine/model/architectures/hunyuan.hpp>
+#include <trine/model/architectures/laguna.hpp>
+#include <trine/model/architectures/lfm2_moe.hpp>
 #include <trine/model/architectures/llama.hpp>
+#include <trine/model/architectures/llama4.hpp>
+#include <trine/model/architectures/mellum.hpp>
+#include <trine/model/architectures/mimo.hpp>
 #include <trine/model/architectures/minimax.hpp>
 #include <trine/model/architectures/mixtral.hpp>
 #include <trine/model/architectures/olmoe.hpp>
 #include <trine/model/architectures/qwen_moe.hpp>
+#include <trine/model/architectures/qwen_next.hpp>
 #include <trine/model/architectures/solar_open.hpp>
 #include <trine/model/architectures/trine.hpp>
 #include <trine/model/transformer.hpp>
@@ -40,8 +49,21 @@ TRINE_DECL ArchitectureRegistry all_architectures() {
       {"mixtral", build_mixtral},
       {"qwen2_moe", build_qwen2_moe},
       {"qwen3_moe", build_qwen3_moe},
+      {"qwen3_next", build_qwen3_next},
+      {"qwen3_5_moe", build_qwen3_5_moe},
+      {"qwen3_5_moe_text", build_qwen3_5_moe_text},
       {"olmoe", build_olmoe},
       {"gpt_oss", build_gpt_oss},
+      {"gemma4", build_gemma4},
+      {"gemma4_text", build_gemma4_text},
+      {"afmoe", build_afmoe},
+      {"granitemoe", build_granite_moe},
+      {"laguna", build_laguna},
+      {"llama4", build_llama4},
+      {"llama4_text", build_llama4_text},
+      {"mellum", build_mellum},
+      {"mimo_v2_flash", build_mimo_v2_flash},
+      {"lfm2_moe", build_lfm2_moe},
       {"llama", build_llama},
       {"mistral", build_mistral},
       {"qwen2", build_qwen2},

@@ -33,24 +33,30 @@ class HfConfigReader : public ObjectReader {
  public:
   /// defaults: a JSON object with the defaults of absent keys of this family.
   HfConfigReader(const BuildContext& context, std::string_view defaults)
-      : ObjectReader(context.config, context.source_name, {}, parse_json(defaults, "defaults")),
+      : ObjectReader(context.config, context.source_name, context.config_path, parse_json(defaults, "defaults")),
         notes_(context.notes == nullptr ? own_notes_ : *context.notes) {}
   HfConfigReader(const HfConfigReader&) = delete;
   HfConfigReader& operator=(const HfConfigReader&) = delete;
 
   [[nodiscard]] Notes& notes() noexcept { return notes_; }
 
-  /// The fields of HfConfig.
+  /// The fields of HfConfig, for families whose only activation is silu.
   [[nodiscard]] HfConfig common() {
+    const HfConfig config = sizes();
+    static_cast<void>(choice<bool>("hidden_act", {{"silu", true}, {"swish", true}}));
+    return config;
+  }
+
+  /// The fields of HfConfig.   epsilon: the name of rms_norm_eps
+  [[nodiscard]] HfConfig sizes(std::string_view epsilon = "rms_norm_eps") {
     HfConfig config;
     config.model_type = string("model_type");
     config.vocab_size = integer("vocab_size", 1, config_limits::kVocab);
     config.hidden_size = integer("hidden_size", 1, config_limits::kWidth);
     config.num_hidden_layers = integer("num_hidden_layers", 1, config_limits::kLayers);
     config.max_position_embeddings = integer("max_position_embeddings", 1, config_limits::kPositions);
-    config.rms_norm_eps = static_cast<float>(number("rms_norm_eps", 0.0, 1.0));
+    config.rms_norm_eps = static_cast<float>(number(epsilon, 0.0, 1.0));
     config.tie_word_embeddings = boolean("tie_word_embeddings");
-    static_cast<void>(choice<bool>("hidden_act", {{"silu", true}, {"swish", true}}));
     require_true("is_causal");  // transformers drops the causal mask of any family if it is false
     return config;
   }

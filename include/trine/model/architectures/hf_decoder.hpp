@@ -30,7 +30,27 @@ namespace trine::inline TRINE_ABI::hf {
 struct DecoderLayer {
   std::unique_ptr<const Attention> attention;
   std::unique_ptr<const FeedForward> feed_forward;
+  float output_scale = 1.0F;  // Block::output_scale
 };
+
+/// The names of a layer's norms. Without a name there is none.
+struct NormNames {
+  std::string_view attention = "input_layernorm";
+  std::string_view feed_forward = "post_attention_layernorm";
+  std::string_view post_attention = {};
+  std::string_view post_feed_forward = {};
+  std::string_view last = "norm";  // after all layers
+};
+
+/// What some families have besides their layers.
+struct DecoderOptions {
+  NormNames norms = {};
+  RmsNorm::Stored norm_stored = RmsNorm::Stored::gain;
+  float embedding_scale = 1.0F;
+  float update_scale = 1.0F;  // Block::update_scale
+  LogitOptions logits = {};
+};
+
 /// Builds layer `index`, whose weights are below `scope`, "model.layers.{index}".
 using LayerRecipe = std::function<DecoderLayer(const WeightScope& scope, std::size_t index)>;
 
@@ -47,32 +67,53 @@ inline constexpr std::array kIgnoredTensors = std::to_array<IgnoredNames>({
     {"v_head.*", "the value head of reinforcement learning"},
 });
 
+/// The names of the text part: those of a checkpoint that has nothing else, or below "model.language_model" or
+/// "language_model".
+struct TextPart {
+  WeightScope model;
+  WeightScope lm_head;
+};
+[[nodiscard]] inline TextPart text_part(const WeightScope& weights) {
+  constexpr std::string_view kEmbedding = "embed_tokens.weight";
+  const WeightScope inner = weights / "model" / "language_model";
+  if (inner.contains(kEmbedding)) return {inner, weights / "lm_head"};
+  const WeightScope outer = weights / "language_model";
+  if ((outer / "model").contains(kEmbedding)) return {outer / "model", outer / "lm_head"};
+  return {weights / "model", weights / "lm_head"};
+}
+
 /// The whole decoder:  h = embed[token];  h += attention(RMSNorm(h)), h += feed_forward(RMSNorm(h)) for each layer;
 /// logits = lm_head RMSNorm(h). Throws WeightError.
 [[nodiscard]] inline ModelParts build_decoder(const HfConfig& config, std::string summary, const WeightScope& weights,
-                                              const LayerRecipe& make_layer) {
-  const WeightScope model = weights / "model";
+                                              const LayerRecipe& make_layer, const DecoderOptions& options = {}) {
+  const auto [model, lm_head] = text_part(weights);
   const std::size_t hidden = config.hidden_size;
   auto embedding = std::make_unique<const TokenEmbedding>((model / "embed_tokens").as(TensorRole::embedding),
-                                                          config.vocab_size, hidden);
+                                                          config.vocab_size, hidden, options.embedding_scale);
   const WeightMatrix table = embedding->weight();
   ModelParts built;
   std::vector<Block> blocks;
   for (std::size_t index = 0; index < config.num_hidden_layers; ++index) {
     const WeightScope scope = model / "layers" / index;
-    RmsNorm attention_norm(scope / "input_layernorm", hidden, config.rms_norm_eps);
-    RmsNorm feed_forward_norm(scope / "post_attention_layernorm", hidden, config.rms_norm_eps);
+    const auto norm = [&](std::string_view name) -> std::optional<RmsNorm> {
+      if (name.empty()) return std::nullopt;
+      return RmsNorm(scope / name, hidden, config.rms_norm_eps, options.norm_stored);
+    };
+    RmsNorm attention_norm(scope / options.norms.attention, hidden, config.rms_norm_eps, options.norm_stored);
+    std::optional<RmsNorm> feed_forward_norm = norm(options.norms.feed_forward);
+    std::optional<RmsNorm> post_attention_norm = norm(options.norms.post_attention);
+    std::optional<RmsNorm> post_feed_forward_norm = norm(options.norms.post_feed_forward);
     DecoderLayer layer = make_layer(scope, index);
     built.info.experts.push_back(layer.feed_forward->num_experts());
     blocks.push_back({std::move(attention_norm), std::move(layer.attention), std::move(feed_forward_norm),
-                      std::move(layer.feed_forward)});
+                      std::move(layer.feed_forward), std::move(post_attention_norm), std::move(post_feed_forward_norm),
+                      options.update_scale, layer.output_scale});
   }
   for (const IgnoredNames& names : kIgnoredTensors) weights.ignore(names);
   if (config.tie_word_embeddings)
     weights.ignore("lm_head", "the embedding counts, by tie_word_embeddings", TensorRole::head);
-  Linear head = config.tie_word_embeddings
-                    ? Linear(weights / "lm_head", table)
-                    : Linear((weights / "lm_head").as(TensorRole::head), hidden, config.vocab_size);
+  Linear head = config.tie_word_embeddings ? Linear(lm_head, table)
+                                           : Linear(lm_head.as(TensorRole::head), hidden, config.vocab_size);
   built.info.model_type = config.model_type;
   built.info.summary = std::move(summary);
   built.info.vocab_size = config.vocab_size;
@@ -81,7 +122,9 @@ inline constexpr std::array kIgnoredTensors = std::to_array<IgnoredNames>({
   built.info.max_position_embeddings = config.max_position_embeddings;
   built.transformer = std::make_unique<Transformer>(
       std::move(embedding), std::move(blocks),
-      OutputHead(RmsNorm(model / "norm", hidden, config.rms_norm_eps), std::move(head), 1), config.tie_word_embeddings);
+      OutputHead(RmsNorm(model / options.norms.last, hidden, config.rms_norm_eps, options.norm_stored), std::move(head),
+                 1, options.logits),
+      config.tie_word_embeddings);
   return built;
 }
 
@@ -105,30 +148,60 @@ struct HeadRotation {
                                         head_dim, config.max_position_embeddings);
 }
 
-/// Causal heads with full attention, chunked attention if requested, or a sliding window.
-[[nodiscard]] inline std::vector<HeadGroup> causal_heads(const BuildContext& context,
-                                                         const HfConfigReader::Heads& heads,
-                                                         std::optional<std::size_t> window) {
-  std::vector<HeadGroup> axes;
-  std::unique_ptr<const AttentionPattern> axis;
-  if (window) {
-    axis = std::make_unique<SlidingWindowPattern>(*window);
-  } else {
-    axis = full_pattern(context.chunking);
+/// The rotations of full and of sliding layers.
+struct RotaryByType {
+  std::shared_ptr<const Rotary> full;
+  std::shared_ptr<const Rotary> sliding;
+
+  [[nodiscard]] const std::shared_ptr<const Rotary>& of(bool slides) const noexcept { return slides ? sliding : full; }
+};
+
+/// The same for models whose rope_parameters has an object for each layer type, if there is a layer of it.
+/// full, sliding: what their heads are
+[[nodiscard]] inline RotaryByType read_rotary_by_type(HfConfigReader& reader, const Windows& windows,
+                                                      const RopeContext& full, const RopeContext& sliding) {
+  std::vector<RopeLayerType> types;
+  const auto count = std::ranges::count(windows.slides, true);
+  if (static_cast<std::size_t>(count) < windows.slides.size()) types.push_back({"full_attention", full});
+  if (count > 0) types.push_back({"sliding_attention", sliding});
+  const std::vector<RopeOptions> ropes =
+      read_rope_by_type(reader, reader.notes(), types, {"full_attention", "sliding_attention"});
+  RotaryByType result;
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    auto rotary = std::make_shared<const Rotary>(rope_frequencies(ropes[i]), RotaryPairs::half_split,
+                                                 types[i].context.head_dim, types[i].context.max_position_embeddings);
+    (types[i].name == "full_attention" ? result.full : result.sliding) = std::move(rotary);
   }
-  axes.push_back({std::move(axis), heads.num_attention_heads, heads.num_key_value_heads});
-  return axes;
+  return result;
 }
 
-/// Grouped-query attention below "self_attn".   pairs: of the published checkpoint
+/// Full attention, in chunks if requested, or a sliding window.
+[[nodiscard]] inline std::unique_ptr<const AttentionPattern> pattern_of(const BuildContext& context,
+                                                                        std::optional<std::size_t> window) {
+  if (window) return std::make_unique<SlidingWindowPattern>(*window);
+  return full_pattern(context.chunking);
+}
+
+/// Grouped-query attention below "self_attn".   rotary: null for layers that do not rotate   pairs: of the published
+/// checkpoint
+[[nodiscard]] inline std::unique_ptr<const Attention> grouped_query(const WeightScope& layer, std::size_t hidden_size,
+                                                                    const HfConfigReader::Heads& heads,
+                                                                    std::shared_ptr<const Rotary> rotary,
+                                                                    std::unique_ptr<const AttentionPattern> pattern,
+                                                                    GroupedQueryOptions options = {},
+                                                                    RotaryPairs pairs = RotaryPairs::half_split) {
+  options.permuted_rows = rotary != nullptr && rotary->pairs() != pairs;
+  std::vector<HeadGroup> groups;
+  groups.push_back({std::move(pattern), heads.num_attention_heads, heads.num_key_value_heads});
+  return std::make_unique<GroupedQueryAttention>((layer / "self_attn").as(TensorRole::attention), hidden_size,
+                                                 heads.head_dim, std::move(groups), std::move(rotary), options);
+}
+/// The same with full attention or a window.
 [[nodiscard]] inline std::unique_ptr<const Attention> grouped_query(
     const BuildContext& context, const WeightScope& layer, std::size_t hidden_size, const HfConfigReader::Heads& heads,
-    std::shared_ptr<const Rotary> rotary, std::optional<std::size_t> window, GroupedQueryOptions options = {},
+    std::shared_ptr<const Rotary> rotary, std::optional<std::size_t> window, const GroupedQueryOptions& options = {},
     RotaryPairs pairs = RotaryPairs::half_split) {
-  options.permuted_rows = rotary->pairs() != pairs;
-  return std::make_unique<GroupedQueryAttention>((layer / "self_attn").as(TensorRole::attention), hidden_size,
-                                                 heads.head_dim, causal_heads(context, heads, window),
-                                                 std::move(rotary), options);
+  return grouped_query(layer, hidden_size, heads, std::move(rotary), pattern_of(context, window), options, pairs);
 }
 
 /// An MLP whose three projections have biases, or not. Throws WeightError.
@@ -145,11 +218,12 @@ struct ExpertNames {
   std::string_view down = "down_proj";
 };
 
-/// SwiGLU experts in either layout: separate, "0.gate_proj.weight" [ffn, hidden] and so on; or fused, "gate_up_proj"
+/// Experts in either layout: separate, "0.gate_proj.weight" [ffn, hidden] and so on; or fused, "gate_up_proj"
 /// [experts, 2 ffn, hidden] with the gate's rows first and "down_proj" [experts, hidden, ffn]. Throws WeightError.
 [[nodiscard]] inline std::unique_ptr<const ExpertExecutor> read_experts(const WeightScope& scope, std::size_t experts,
                                                                         std::size_t hidden, std::size_t ffn,
-                                                                        const ExpertNames& names = {}) {
+                                                                        const ExpertNames& names = {},
+                                                                        const GatedActivation& activation = {}) {
   const WeightScope weights = scope.as(TensorRole::experts);
   std::vector<GatedMlp> bank;
   bank.reserve(std::min<std::size_t>(experts, 4096));
@@ -157,12 +231,12 @@ struct ExpertNames {
     const WeightStack gate_up = weights.stack("gate_up_proj", {experts, 2, ffn, hidden});
     const WeightStack down = weights.stack("down_proj", {experts, 1, hidden, ffn});
     for (std::size_t e = 0; e < experts; ++e)
-      bank.emplace_back(Linear(gate_up, e, 0), Linear(gate_up, e, 1), Linear(down, e));
+      bank.emplace_back(Linear(gate_up, e, 0), Linear(gate_up, e, 1), Linear(down, e), activation);
   } else {
     for (std::size_t e = 0; e < experts; ++e) {
       const WeightScope expert = weights / e;
       bank.emplace_back(Linear(expert / names.gate, hidden, ffn), Linear(expert / names.up, hidden, ffn),
-                        Linear(expert / names.down, ffn, hidden));
+                        Linear(expert / names.down, ffn, hidden), activation);
     }
   }
   return std::make_unique<LocalExperts>(std::move(bank));
@@ -171,10 +245,11 @@ struct ExpertNames {
 /// A mixture of experts, with the caller's router decorator applied if there is one.
 [[nodiscard]] inline std::unique_ptr<const FeedForward> moe_layer(
     const BuildContext& context, std::size_t layer, std::unique_ptr<Router> router,
-    std::unique_ptr<const ExpertExecutor> experts, std::optional<SharedExperts> shared_experts = std::nullopt) {
+    std::unique_ptr<const ExpertExecutor> experts, std::optional<SharedExperts> shared_experts = std::nullopt,
+    std::optional<RmsNorm> expert_norm = std::nullopt) {
   if (context.router_decorator) router = context.router_decorator(layer, std::move(router));
   return std::make_unique<MoeLayer>(layer, std::move(router), std::move(experts), std::nullopt,
-                                    std::move(shared_experts));
+                                    std::move(shared_experts), std::move(expert_norm));
 }
 
 /// The bias that affects the choice of experts: always f32, and finite.   is_row: [1, experts]. Throws WeightError.

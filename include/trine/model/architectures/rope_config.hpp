@@ -23,11 +23,20 @@ struct RopeContext {
   std::size_t max_position_embeddings = 0;
   /// How many elements rotate without a partial_rotary_factor; nullopt: whole heads, whatever that key says.
   std::optional<std::size_t> rotary_dim = std::nullopt;
+  bool scaled_are_whole = false;  // without that key, rotary_dim holds for rope_type "default", others turn whole heads
+  bool has_proportional = false;  // whether the family has this rope_type
+};
+
+/// One of the layer types of a model that has a rope for each.
+struct RopeLayerType {
+  std::string name;  // of its object
+  RopeContext context;
 };
 
 /// Keys of a rope object that its type does not read; transformers does not read them either.
 inline constexpr std::array kIgnoredRopeKeys = std::to_array<IgnoredNames>({
     {"finetuned", "says how the weights were made"},
+    {"mrope_*", "of the positions of pictures; those of text are the same with it"},
     {"attn_factor", "not read by transformers, and not here; vLLM multiplies the amplitude by it"},
     {"factor", "not read by this rope_type"},
     {"original_max_position_embeddings", "not read by this rope_type"},
@@ -56,10 +65,14 @@ class RopeReader {
   [[nodiscard]] RopeOptions read() {
     RopeOptions rope;
     rope.theta = nearer("rope_theta").number("rope_theta", 1.0 + 1e-6, 1e12);
-    rope.rotary_dim = context_.rotary_dim ? rotated_part(*context_.rotary_dim) : context_.head_dim;
     const Read read_scaling = type();
+    const bool is_proportional = read_scaling == &RopeReader::proportional;
+    const bool is_whole = context_.scaled_are_whole && read_scaling != &RopeReader::unscaled;
+    rope.rotary_dim = context_.rotary_dim && !is_proportional
+                          ? rotated_part(is_whole ? context_.head_dim : *context_.rotary_dim)
+                          : context_.head_dim;
     rope.scaling = (this->*read_scaling)(rope);
-    if (!context_.rotary_dim) settle_partial_rotation(read_scaling == &RopeReader::unscaled);
+    if (!context_.rotary_dim && !is_proportional) settle_partial_rotation(read_scaling == &RopeReader::unscaled);
     object_.reject_unknown_keys(notes_, kIgnoredRopeKeys);
     return rope;
   }
@@ -69,6 +82,7 @@ class RopeReader {
 
   Read type() {
     const auto named = [&](std::string_view key) {
+      if (context_.has_proportional && object_.at(key) == "proportional") return Read{&RopeReader::proportional};
       return object_.choice<Read>(key, {{"default", &RopeReader::unscaled},
                                         {"linear", &RopeReader::linear},
                                         {"dynamic", &RopeReader::dynamic},
@@ -115,6 +129,14 @@ class RopeReader {
   RopeScaling unscaled(const RopeOptions&) { return {}; }
   RopeScaling linear(const RopeOptions&) { return LinearScaling{factor()}; }
   RopeScaling dynamic(const RopeOptions&) { return DynamicScaling{factor()}; }
+
+  RopeScaling proportional(const RopeOptions&) {
+    constexpr std::string_view kKey = "partial_rotary_factor";
+    ObjectReader& reader = nearer(kKey);
+    const double share = reader.has(kKey) ? reader.number(kKey, 0.0, 1.0) : 1.0;
+    return ProportionalScaling{object_.number_or("factor", 1e-3, kMaxRopeFactor, 1.0),
+                               static_cast<std::size_t>(share * static_cast<double>(context_.head_dim) / 2.0)};
+  }
 
   RopeScaling llama3(const RopeOptions&) {
     WavelengthScaling result;
@@ -205,6 +227,25 @@ class RopeReader {
 }
 
 }  // namespace detail
+
+/// Reads "rope_parameters" of a model that has one object for each layer type there: the rope of each of `types`.
+/// Objects of `others`, layer types without layers, are not read. Throws ConfigError.
+[[nodiscard]] inline std::vector<RopeOptions> read_rope_by_type(ObjectReader& config, Notes& notes,
+                                                                const std::vector<RopeLayerType>& types,
+                                                                const std::vector<std::string>& others = {}) {
+  const Json& given = config.at("rope_parameters");
+  if (!given.is_object() || !detail::is_by_layer_type(given))
+    config.fail("rope_parameters", "an object for each layer type", given, ErrorKind::unsupported);
+  ObjectReader all = config.object("rope_parameters");
+  std::vector<RopeOptions> result;
+  for (const auto& [name, context] : types) {
+    ObjectReader one = all.object(name);
+    result.push_back(detail::RopeReader(config, one, context, notes).read());
+  }
+  for (const std::string& name : others) static_cast<void>(all.has(name));
+  all.reject_unknown_keys(notes);
+  return result;
+}
 
 /// Reads the keys of both forms from `config`: the rope of each of `layer_types`, which differ only if rope_parameters
 /// distinguishes them. If neither form is given, the default of rope_parameters applies, or plain rotation if there is

@@ -89,6 +89,7 @@ template <std::size_t Values, std::size_t Bytes, DecodeBlock Decode>
           .row_bytes = [](std::size_t columns) noexcept { return columns / Values * Bytes; },
           .decode = decode_run<Values, Bytes, Decode>,
           .in_checkpoints = true,
+          .in_native_file = true,
           .ggml_type = type};
 }
 

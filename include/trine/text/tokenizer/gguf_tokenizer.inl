@@ -36,10 +36,12 @@ class GgufTokenizerReader {
   explicit GgufTokenizerReader(const GgufMetadata& metadata)
       : metadata_(metadata),
         model_(metadata.string(key("model"))),
-        is_characters_(model_ == "llama"),
+        is_gemma_(model_ == "gemma4"),
+        is_characters_(model_ == "llama" || is_gemma_),
         tokens_(metadata.strings(key("tokens"))),
         types_(tokens_.size(), GgufTokenType::normal) {
-    if (model_ != "gpt2" && !is_characters_) metadata.fail(key("model"), "'gpt2' or 'llama'", ErrorKind::unsupported);
+    if (model_ != "gpt2" && !is_characters_)
+      metadata.fail(key("model"), "'gpt2', 'llama' or 'gemma4'", ErrorKind::unsupported);
     if (metadata.has(key("token_type"))) {
       const std::vector<std::uint64_t> types = metadata.unsigned_integers(key("token_type"), 0, 6);
       if (types.size() != tokens_.size()) fail_length("token_type");
@@ -76,9 +78,9 @@ class GgufTokenizerReader {
       metadata_.fail(full, "the id of one of " + std::to_string(tokens_.size()) + " tokens", ErrorKind::out_of_range);
     return static_cast<TokenId>(id);
   }
-  [[nodiscard]] std::optional<TokenId> bos() const { return special("bos", default_id(1)); }
-  [[nodiscard]] std::optional<TokenId> eos() const { return special("eos", default_id(2)); }
-  [[nodiscard]] std::optional<TokenId> unknown() const { return special("unknown", default_id(0)); }
+  [[nodiscard]] std::optional<TokenId> bos() const { return special("bos", default_id(is_gemma_ ? 2 : 1)); }
+  [[nodiscard]] std::optional<TokenId> eos() const { return special("eos", default_id(is_gemma_ ? 1 : 2)); }
+  [[nodiscard]] std::optional<TokenId> unknown() const { return special("unknown", default_id(is_gemma_ ? 3 : 0)); }
   [[nodiscard]] std::string text(TokenId id) const { return std::string(tokens_[id]); }
 
  private:
@@ -102,12 +104,13 @@ class GgufTokenizerReader {
       const GgufTokenType type = types_[i];
       if (tokens_[i].empty() || type == GgufTokenType::unused) continue;  // rows of the embedding without a token
       const auto [other, is_new] = seen.emplace(tokens_[i], i);
-      if (!is_new)
+      if (!is_new && !is_gemma_)
         metadata_.fail(key("tokens"), "each token once, but " + std::to_string(other->second) + " and " +
                                           std::to_string(i) + " are both " + in_quotes(tokens_[i]));
       const bool is_added =
           type == GgufTokenType::control || type == GgufTokenType::user_defined || type == GgufTokenType::unknown;
-      if (!is_added || i == unknown_id) vocabulary.emplace(std::string(tokens_[i]), i);
+      // Files of Gemma 4 have a few tokens twice, of which the last counts.
+      if (!is_added || i == unknown_id) vocabulary.insert_or_assign(std::string(tokens_[i]), i);
       if (is_added)
         added.push_back({{"id", i},
                          {"content", std::string(tokens_[i])},
@@ -158,14 +161,14 @@ class GgufTokenizerReader {
     return merges;
   }
 
-  // ---- SentencePiece
+  // ---- SentencePiece; "gemma4" is the same with merges of its own, and without a space before the text
 
   void write_characters(Json& result, Json& model, const Json& vocabulary) const {
     if (metadata_.boolean_or(key("remove_extra_whitespaces"), false))
       metadata_.fail(key("remove_extra_whitespaces"), "false", ErrorKind::unsupported);
     if (metadata_.has(key("precompiled_charsmap")))
       metadata_.fail(key("precompiled_charsmap"), "no normalization", ErrorKind::unsupported);
-    const bool prefix = metadata_.boolean_or(key("add_space_prefix"), true);
+    const bool prefix = metadata_.boolean_or(key("add_space_prefix"), !is_gemma_);
     const std::string space = "\xE2\x96\x81";  // U+2581
     Json normalizers = Json::array();
     if (prefix) normalizers.push_back({{"type", "Prepend"}, {"prepend", space}});
@@ -180,7 +183,7 @@ class GgufTokenizerReader {
     model["byte_fallback"] = true;
     model["fuse_unk"] = true;
     if (const auto id = unknown(); id && vocabulary.contains(text(*id))) model["unk_token"] = text(*id);
-    model["merges"] = metadata_.has(key("merges")) ? stored_merges() : merges_of_scores();
+    model["merges"] = is_gemma_ || metadata_.has(key("merges")) ? stored_merges() : merges_of_scores();
   }
 
   struct ScoredMerge {
@@ -261,6 +264,7 @@ class GgufTokenizerReader {
 
   const GgufMetadata& metadata_;
   std::string model_;
+  bool is_gemma_;
   bool is_characters_;
   std::vector<std::string_view> tokens_;
   std::vector<GgufTokenType> types_;

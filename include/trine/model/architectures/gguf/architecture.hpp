@@ -41,6 +41,7 @@ struct GgufConversion {
 enum class GgufView : std::uint8_t {
   same,
   row,          ///< [n] is a matrix [1, n]
+  filters,      ///< [channels, width] is [channels, 1, width]
   stack,        ///< [experts, ...] is one tensor per expert, whose number stands at '*'
   first_half,   ///< the same, of the first half of the rows
   second_half,  ///< of the other half

@@ -46,6 +46,35 @@ class GgufKeys {
     return has(key) ? integer(key, least, most) : otherwise;
   }
 
+  /// An integer of each of `layers`: one for all, or a list.
+  [[nodiscard]] std::vector<std::uint64_t> integers(std::string_view key, std::uint64_t least, std::uint64_t most,
+                                                    std::size_t layers) {
+    const std::string name = known(key);
+    const GgufValue* value = metadata_.find(name);
+    if (value == nullptr || !value->is_array)
+      return std::vector<std::uint64_t>(layers, metadata_.unsigned_integer(name, least, most));
+    std::vector<std::uint64_t> all = metadata_.unsigned_integers(name, least, most);
+    if (all.size() < layers) metadata_.fail(name, "a list of " + std::to_string(layers) + " numbers");
+    all.resize(layers);  // further ones are those of layers that draft
+    return all;
+  }
+
+  /// Which of `layers` slide: a list, or a period of which the last layer does not.
+  [[nodiscard]] std::vector<bool> window_pattern(std::string_view key, std::size_t layers) {
+    const std::string name = known(key);
+    const GgufValue* value = metadata_.find(name);
+    std::vector<bool> all(layers);
+    if (value == nullptr || !value->is_array) {
+      const std::uint64_t period = metadata_.unsigned_integer(name, 1, layers);
+      for (std::size_t layer = 0; layer < layers; ++layer) all[layer] = (layer + 1) % period != 0;
+      return all;
+    }
+    all = metadata_.booleans(name);
+    if (all.size() < layers) metadata_.fail(name, "a list of " + std::to_string(layers) + " booleans");
+    all.resize(layers);
+    return all;
+  }
+
   /// A finite number. One that is stored in f32 is the shortest decimal that rounds to it: what a config.json said
   /// before the conversion.
   [[nodiscard]] double number(std::string_view key, double least, double most) {

@@ -25,6 +25,7 @@ namespace hf {
 inline constexpr std::array kGgufGlobalNames = std::to_array<GgufName>({
     {"token_embd", "model.embed_tokens"},
     {"output_norm", "model.norm"},
+    {"token_embd_norm", "model.embedding_norm"},  // the last norm of LFM2, whatever its name
     {"output", "lm_head"},
     {"rope_freqs", "", GgufView::dropped},
 });
@@ -113,6 +114,10 @@ TRINE_DECL GgufTensors::GgufTensors(std::unique_ptr<const WeightSource> file, st
         case hf::GgufView::row:
           if (stored.shape.size() != 1) break;
           return add(pattern + std::string(suffix), gguf_name, {stored.dtype, {1, stored.shape[0]}, stored.bytes});
+        case hf::GgufView::filters:
+          if (stored.shape.size() != 2) break;
+          return add(pattern + std::string(suffix), gguf_name,
+                     {stored.dtype, {stored.shape[0], 1, stored.shape[1]}, stored.bytes});
         case hf::GgufView::same:
           break;
       }
