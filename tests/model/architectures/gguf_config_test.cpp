@@ -82,7 +82,7 @@ INSTANTIATE_TEST_SUITE_P(All, GgufConfigOf,
                                          "qwen3_moe", "olmoe_clip_qkv", "deepseek_v2_lite", "deepseek_v2_group_limited",
                                          "deepseek_v3_yarn_groups", "gpt_oss_bf16", "glm4_moe", "glm4_moe_qk_norm",
                                          "glm4_moe_lite", "minimax_m2", "ernie4_5_moe", "dots1", "hy_v3", "qwen3_next",
-                                         "lfm2_moe"),
+                                         "lfm2_moe", "deepseek_v32", "glm_moe_dsa"),
                          [](const auto& one) { return std::string(one.param); });
 
 // ---- by hand
