@@ -97,8 +97,9 @@ inline constexpr std::string_view kLfm2MoeDefaults = R"({
                             hf::moe_layer(context, layer, std::move(router),
                                           hf::read_experts(mlp / "experts", experts, hidden, ffn, {"w1", "w3", "w2"}))};
   };
-  return hf::build_decoder(config, std::move(summary), weights, make_layer,
-                           {.norms = {"operator_norm", "ffn_norm", "embedding_norm"}});
+  return hf::build_decoder(
+      config, std::move(summary), weights, make_layer,
+      {.norms = {.attention = "operator_norm", .feed_forward = "ffn_norm", .last = "embedding_norm"}});
 }
 
 }  // namespace trine::inline TRINE_ABI
