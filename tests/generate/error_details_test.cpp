@@ -153,7 +153,7 @@ std::vector<Case> cases() {
       {"KeyTwice", [=](const Files& f) { f.write("config.json", R"({"a": 1, "a": 1})"), load(f); }, Type::config,
        damaged, "config.json", "a"},
       {"NoModelType", config("/model_type", nullptr), Type::config, damaged, "config.json", "model_type"},
-      {"OtherModelType", config("/model_type", "gemma4"), Type::config, unsupported, "config.json", "model_type"},
+      {"OtherModelType", config("/model_type", "gpt2"), Type::config, unsupported, "config.json", "model_type"},
       {"UnknownKey", config("/hidden_sise", 1), Type::config, unsupported, "config.json", "hidden_sise"},
       {"NoNumber", config("/hidden_size", "32"), Type::config, damaged, "config.json", "hidden_size"},
       {"OutOfRange", config("/hidden_size", 0), Type::config, out_of_range, "config.json", "hidden_size"},

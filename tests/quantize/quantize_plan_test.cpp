@@ -249,7 +249,7 @@ TEST(QuantizePlan, NamesATensorThatCannotBeConverted) {
   EXPECT_ERROR(refused(DType::u8, {3, 4}), WeightError, expected + "u8 [3, 4]");
   EXPECT_ERROR(refused(DType::f8_e5m2, {3, 4}), WeightError, expected + "f8_e5m2 [3, 4]");
   EXPECT_ERROR(refused(DType::f8_e4m3, {2, 3, 4}), WeightError, expected + "f8_e4m3 [2, 3, 4]");
-  EXPECT_ERROR(refused(DType::f32, {1, 1, 1, 1, 2}), WeightError, expected + "f32 [1, 1, 1, 1, 2]");
+  EXPECT_TRUE(refused(DType::f32, {1, 1, 1, 1, 2}).empty()) << "no layer reads so many extents";
 }
 
 TEST(QuantizePlan, KeepsTheOrderOfTheNames) {

@@ -9,6 +9,7 @@
 
 #include <trine/core/tensor.hpp>
 #include <trine/core/token_id.hpp>
+#include <trine/json/parse.hpp>
 #include <trine/model/model.hpp>
 #include <trine/weights/weight_scope.hpp>
 #include <trine/weights/weight_source.hpp>
@@ -24,8 +25,11 @@ namespace trine::test {
   const std::size_t hidden = model.info().hidden_size;
   const Tensor<float, 2> table =
       WeightScope(reader, prefix).read_f32("embed_tokens.weight", model.info().vocab_size, hidden);
-  // Gemma scales the rows of its table, so that input embeddings are scaled ones.
-  const float scale = model.info().model_type.starts_with("gemma") ? std::sqrt(static_cast<float>(hidden)) : 1.0F;
+  // Input embeddings are rows that the model has scaled, where it scales those of its table.
+  const Json& config = model.config();
+  float scale = config.value("embedding_multiplier", 1.0F);
+  if (model.info().model_type.starts_with("gemma") || config.value("mup_enabled", false))
+    scale = std::sqrt(static_cast<float>(hidden));
   Tensor<float, 2> rows({tokens.size(), hidden});
   for (std::size_t t = 0; t < tokens.size(); ++t)
     for (std::size_t i = 0; i < hidden; ++i) rows.view()(t, i) = scale * table.view()(tokens[t], i);

@@ -39,6 +39,7 @@ inline void write_random_adapter(const Model& model, std::size_t rank, unsigned 
   for (const LinearMap& map : model.linear_maps()) {
     if (map.module.ends_with("embed_tokens") || (chosen && !chosen(map.module))) continue;
     if (map.stack && (map.index != 0 || map.projection != 0)) continue;
+    if (map.stack && map.module.ends_with(".weight")) continue;  // of modules of their own, which PEFT names otherwise
     const std::string name = "base_model.model." + map.module;
     const std::size_t out = map.weight.rows * (map.stack ? map.stack->projections : 1);
     const float of_a = 1.0F / std::sqrt(static_cast<float>(map.weight.columns));

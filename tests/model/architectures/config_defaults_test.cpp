@@ -223,6 +223,7 @@ TEST(ConfigDefaults, DoNotStandForNullWhereTheReferenceFails) {
   for (const auto& [family, golden] : families.items()) {
     for (const Json& key : golden.at("null_fails")) {
       if (computes_nothing(family, key) || lenient.contains(key)) continue;
+      if (family == "mimo_v2_flash" && key == "sliding_window") continue;  // sliding_window_size counts beside it
       SCOPED_TRACE(family + ": " + key.get<std::string>());
       Json config = published_config(family);
       config[key.get<std::string>()] = nullptr;

@@ -50,6 +50,7 @@ int first_byte(const GgufTensors& tensors, std::string_view name) {
 
 TEST(GgufTensors, RenamesWhatEveryArchitectureHas) {
   for (const std::string_view architecture : gguf_architectures()) {
+    if (architecture == "lfm2moe") continue;  // has names of its own for these, too
     const GgufTensors renamed = tensors(architecture, {{"token_embd.weight", {4, 2}},
                                                        {"output_norm.weight", {2}},
                                                        {"output.weight", {4, 2}},

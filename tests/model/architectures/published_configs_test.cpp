@@ -171,7 +171,7 @@ INSTANTIATE_TEST_SUITE_P(
                "mlp_layer_types: expected dense or sparse, found 'moe'"},
         Damage{"deepseek_v32", "/layer_types", R"(["full_attention", "full_attention"])",
                "layer_types: expected indexed_attention in every layer, found 'full_attention'"},
-        Damage{"deepseek_v32", "/q_lora_rank", "null", "q_lora_rank: expected an integer"},
+        Damage{"deepseek_v32", "/q_lora_rank", "null", "q_lora_rank: expected a value, found none"},
         Damage{"glm_moe_dsa", "/index_topk", "0", "index_topk: expected an integer from 1"},
         Damage{"solar_open", "/first_k_dense_replace", "1", "first_k_dense_replace: expected an integer from 0 to 0"},
         Damage{"solar_open", "/use_qk_norm", "true", "use_qk_norm: expected false, true is not supported"},
