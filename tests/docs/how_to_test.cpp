@@ -213,7 +213,7 @@ TEST(UseInYourProject, CatchesOneTypeAtTheEdge) {
 
 TEST(Errors, SayWhatAProgramCanActOn) {
   const trine::test::TemporaryDirectory model_directory;
-  model_directory.write("config.json", R"({"model_type": "gemma4"})");
+  model_directory.write("config.json", R"({"model_type": "gpt2"})");
   const fs::path directory = model_directory.path();
   std::string missing;
   const auto offer_another_model = [&](const std::string& field) { missing = field; };

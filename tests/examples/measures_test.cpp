@@ -377,11 +377,11 @@ TEST(TrineInspect, SaysWhatIsNotUsed) {
 
 TEST(TrineInspect, NamesAnUnknownArchitectureBeforeItLooksForWeights) {
   const TemporaryDirectory model;
-  model.write("config.json", R"({"model_type": "gemma4"})");
+  model.write("config.json", R"({"model_type": "gpt2"})");
   const Finished finished = run_program({"trine-inspect", "-m", model.path().string()});
   EXPECT_EQ(finished.exit_code, 3);
   EXPECT_THAT(finished.err,
-              HasSubstr("config.json: model_type: 'gemma4' is not supported; supported are deepseek_v2, "));
+              HasSubstr("config.json: model_type: 'gpt2' is not supported; supported are afmoe, deepseek_v2, "));
 }
 
 TEST(TrineVerify, TellsAGoodModelFromAChangedOne) {

@@ -37,7 +37,7 @@ TensorRole role_by_name(const std::string& name, std::size_t rank) {
     return TensorRole::other;
   if (has({"router", "gate", "shared_expert_gate", "in_proj_a", "in_proj_b", "in_proj_ba"})) return TensorRole::router;
   if (has({"shared_experts", "shared_expert", "shared_mlp"})) return TensorRole::shared_experts;
-  if (has({"experts"})) return TensorRole::experts;
+  if (has({"experts", "input_linear", "output_linear"})) return TensorRole::experts;
   if (has({"self_attn", "linear_attn", "conv", "attention", "expert_attention"})) return TensorRole::attention;
   if (has({"mlp", "feed_forward"})) return TensorRole::mlp;
   if (has({"embed_tokens"})) return TensorRole::embedding;
