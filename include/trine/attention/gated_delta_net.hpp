@@ -35,14 +35,14 @@ struct GatedDeltaShape {
     grouped,  ///< h / (value_heads / key_heads)
     tiled,    ///< h % key_heads: files that conversion has reordered so. Adapters do not fit
   };
-  std::size_t hidden = 0;
-  std::size_t key_heads = 0;    ///< heads of queries and of keys
-  std::size_t value_heads = 0;  ///< a multiple of key_heads
-  std::size_t key_dim = 0;      ///< width of a query and a key
-  std::size_t value_dim = 0;    ///< width of a value
-  std::size_t taps = 4;         ///< width of the convolution
-  float norm_epsilon = 1e-6F;   ///< of the norm before the output
-  ValueHeads order = ValueHeads::grouped;
+  std::size_t hidden = 0;                  ///< width of a row
+  std::size_t key_heads = 0;               ///< heads of queries and of keys
+  std::size_t value_heads = 0;             ///< a multiple of key_heads
+  std::size_t key_dim = 0;                 ///< width of a query and a key
+  std::size_t value_dim = 0;               ///< width of a value
+  std::size_t taps = 4;                    ///< width of the convolution
+  float norm_epsilon = 1e-6F;              ///< of the norm before the output
+  ValueHeads order = ValueHeads::grouped;  ///< of the checkpoint
 
   /// Channels of the convolution: queries, keys and values of all heads.
   [[nodiscard]] constexpr std::size_t channels() const noexcept {

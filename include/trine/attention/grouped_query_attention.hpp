@@ -27,9 +27,9 @@ namespace trine::inline TRINE_ABI {
 
 /// The names of what some checkpoints call otherwise.
 struct GroupedQueryNames {
-  std::string_view output = "o_proj";
-  std::string_view query_norm = "q_norm";
-  std::string_view key_norm = "k_norm";
+  std::string_view output = "o_proj";      ///< the projection of the output
+  std::string_view query_norm = "q_norm";  ///< the norm of queries
+  std::string_view key_norm = "k_norm";    ///< the norm of keys
 };
 
 /// Scores of later queries are larger, so that long contexts do not flatten the softmax: those of query n are

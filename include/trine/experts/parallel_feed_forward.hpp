@@ -22,6 +22,7 @@ struct NormedFeedForward {
 /// to it (MoeLayer).
 class ParallelFeedForward : public FeedForward {
  public:
+  /// mlp_input: the norm of what the MLP reads
   ParallelFeedForward(RmsNorm mlp_input, NormedFeedForward mlp, NormedFeedForward mixture)
       : mlp_input_(std::move(mlp_input)), mlp_(std::move(mlp)), mixture_(std::move(mixture)) {}
 

@@ -58,10 +58,10 @@ class GgufFile : public WeightSource {
   [[nodiscard]] std::vector<std::string> files() const;
 
   /// Null if there is no such tensor. Throws WeightError (unsupported) for a tensor whose type trine does not read.
-  [[nodiscard]] const StoredTensor* find(std::string_view name) const override;
-  [[nodiscard]] std::vector<std::string_view> names() const override;
+  [[nodiscard]] TRINE_DECL const StoredTensor* find(std::string_view name) const override;
+  [[nodiscard]] TRINE_DECL std::vector<std::string_view> names() const override;
   [[nodiscard]] std::string source_name() const override { return metadata().source_name(); }
-  [[nodiscard]] std::string source_name_of(std::string_view name) const override;
+  [[nodiscard]] TRINE_DECL std::string source_name_of(std::string_view name) const override;
 
   /// A tensor as the file describes it, whether or not trine reads its type.
   struct Tensor {

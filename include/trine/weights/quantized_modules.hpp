@@ -54,13 +54,13 @@ class QuantizedModules : public WeightSource {
   /// together.
   QuantizedModules(std::unique_ptr<const WeightSource> source, const ModuleQuantization& quantization, Notes& notes);
 
-  [[nodiscard]] const StoredTensor* find(std::string_view name) const override;
-  [[nodiscard]] const StoredTensor* request(std::string_view name, std::span<const std::size_t> shape,
-                                            std::optional<DType> dtype = std::nullopt) const override;
-  [[nodiscard]] std::vector<std::string_view> names() const override;
-  [[nodiscard]] bool is_listed(std::string_view name) const override;
+  [[nodiscard]] TRINE_DECL const StoredTensor* find(std::string_view name) const override;
+  [[nodiscard]] TRINE_DECL const StoredTensor* request(std::string_view name, std::span<const std::size_t> shape,
+                                                       std::optional<DType> dtype = std::nullopt) const override;
+  [[nodiscard]] TRINE_DECL std::vector<std::string_view> names() const override;
+  [[nodiscard]] TRINE_DECL bool is_listed(std::string_view name) const override;
   [[nodiscard]] std::string source_name() const override { return source_->source_name(); }
-  [[nodiscard]] std::string source_name_of(std::string_view name) const override;
+  [[nodiscard]] TRINE_DECL std::string source_name_of(std::string_view name) const override;
 
  private:
   struct Module {

@@ -25,11 +25,11 @@ class GgufTensors : public WeightSource {
   /// shape, and what `file` throws.
   GgufTensors(std::unique_ptr<const WeightSource> file, std::string_view architecture);
 
-  [[nodiscard]] const StoredTensor* find(std::string_view name) const override;
-  [[nodiscard]] std::vector<std::string_view> names() const override;
+  [[nodiscard]] TRINE_DECL const StoredTensor* find(std::string_view name) const override;
+  [[nodiscard]] TRINE_DECL std::vector<std::string_view> names() const override;
   [[nodiscard]] std::string source_name() const override { return file_->source_name(); }
   /// The file, and the name of the tensor there.
-  [[nodiscard]] std::string source_name_of(std::string_view name) const override;
+  [[nodiscard]] TRINE_DECL std::string source_name_of(std::string_view name) const override;
 
  private:
   struct Tensor {
