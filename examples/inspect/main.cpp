@@ -48,9 +48,8 @@ void print_notes(const std::vector<trine::Note>& notes) {
 int main(int argc, char** argv) {
   example::Program program("trine-inspect",
                            "Prints the architecture of a model, its parameters and the memory that it needs, from its\n"
-                           "headers alone, however large it is; of a GGUF file the metadata, too. config.json is "
-                           "enough: weights that are not there are\n"
-                           "counted as bf16 (codes of MXFP4 as they are).",
+                           "headers alone, however large it is; of a GGUF file the metadata, too. config.json is\n"
+                           "enough: weights that are not there are counted as bf16 (codes of MXFP4 as they are).",
                            "trine-inspect -m examples/models/shakespeare -c 4096");
   example::ModelOptions options;
   bool json = false;

@@ -89,7 +89,7 @@ int main(int argc, char** argv) {
                            "trine-quantize examples/models/shakespeare shakespeare-q8 --type q8");
   Arguments arguments;
   example::ModelOptions options;
-  program.add_option("IN", arguments.in, "The model directory to read")->required();
+  program.add_option("IN", arguments.in, "The model to read: a directory or a GGUF file")->required();
   program.add_option("OUT", arguments.out, "The directory to make; not needed with --dry-run");
   program.add_option("--type", arguments.type, "Type of the matrices: q8, q4, bf16, f16 or f32")->type_name("TYPE");
   program
