@@ -61,7 +61,7 @@ const bool kRegistered = [] {
       benchmark::RegisterBenchmark((std::string("round_rows/bf16/") + rows.name).c_str(), round_rows, rows,
                                    DType::bf16);
   }
-  for (const DType dtype : {kQ8, kQ4}) {
+  for (const DType dtype : {kQ8, kQ6a, kQ4a, kQ4}) {
     const std::string name = "pack/" + std::string(to_string(dtype)) + "/deepseek_v2_lite_expert_up";
     benchmark::RegisterBenchmark(name.c_str(), pack_weights, dtype);
   }

@@ -45,7 +45,7 @@ class Sample {
                     bytes_.data() + b * golden_.bytes);
     } else if (format.encode != nullptr) {
       const auto values = test::random_tensor({rows, columns}, 7);
-      format.encode(values.data(), columns, rows, columns, data());
+      format.encode(values.data(), columns, rows, columns, nullptr, data());
     } else {
       for (std::uint8_t& byte : bytes_) byte = static_cast<std::uint8_t>(random() % 0x60);
     }
@@ -248,9 +248,9 @@ TEST(WeightFormats, EncodeRowsOfBlocksIndependently) {
     const auto values = test::random_tensor({40, columns}, 3);
     std::vector<std::byte> whole(static_cast<std::size_t>(*stored_bytes(format->dtype, std::array{40UL, columns})));
     std::vector<std::byte> parts(whole.size());
-    format->encode(values.data(), columns, 40, columns, whole.data());
+    format->encode(values.data(), columns, 40, columns, nullptr, whole.data());
     for (std::size_t r = 0; r < 40; r += format->block_rows)
-      format->encode(values.data() + r * columns, columns, std::min(format->block_rows, 40 - r), columns,
+      format->encode(values.data() + r * columns, columns, std::min(format->block_rows, 40 - r), columns, nullptr,
                      parts.data() + r / format->block_rows * format->row_bytes(columns));
     EXPECT_EQ(parts, whole) << format->name;
   }

@@ -386,7 +386,7 @@ class MergeRun {
                      std::vector<std::byte>& bytes) {
     const DType type = tensor.header.dtype;
     bytes.resize(rows * columns * size_bytes(type));
-    find_format(type)->encode(values, columns, rows, columns, bytes.data());
+    find_format(type)->encode(values, columns, rows, columns, nullptr, bytes.data());
     const bool finite = visit_dtype(type, [&]<class T>(const T*) {
       const std::span stored(reinterpret_cast<const T*>(bytes.data()), rows * columns);
       return std::ranges::all_of(stored, [](T value) { return std::isfinite(static_cast<float>(value)); });

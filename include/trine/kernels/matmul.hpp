@@ -103,7 +103,8 @@ class ActivationBuffer {
             ld,
             groups,
             sub_blocks,
-            blocks};
+            blocks,
+            blocks == kPackedBlocks ? workspace.take<Outlier>(rows * groups).data() : nullptr};
   }
 
   ActivationRows rows_;

@@ -75,6 +75,10 @@ namespace detail {
 inline constexpr std::array kWeightKernels = std::to_array<WeightKernels>({
     {.dtype = kQ8, .q8 = detail::gemm_packed},
     {.dtype = kQ4, .q8 = detail::gemm_packed},
+    {.dtype = kQ6a, .q8 = detail::gemm_packed},
+    {.dtype = kQ5a, .q8 = detail::gemm_packed},
+    {.dtype = kQ4a, .q8 = detail::gemm_packed},
+    {.dtype = kQ3a, .q8 = detail::gemm_packed},
     {.dtype = DType::bf16,
      .f32 = detail::gemm_plain<bfloat16>,
      .bf16 = gemm_bf16,

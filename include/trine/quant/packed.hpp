@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packed weights, q8, q4 and bf16_panels: matrices [out, in] in the order in which the kernels read them, with the same
-// layout on disk and in memory. docs/reference/file-formats.md defines the layout.
+// Packed weights, q8, q4, bf16_panels and, in quant/packed_grid.hpp, q3a to q6a: matrices [out, in] in the order in
+// which the kernels read them, with the same layout on disk and in memory. docs/reference/file-formats.md defines the
+// layout.
 //
 // A matrix is divided into panels of 16 rows (outputs), and a panel into blocks of 128 columns; the last block may be
 // shorter, a multiple of 32 columns. Padding rows and columns hold zeros. All sizes are multiples of 64 bytes.
@@ -25,55 +26,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <optional>
 
 #include <trine/core/bfloat16.hpp>
-#include <trine/core/check.hpp>
+#include <trine/quant/packed_grid.hpp>
+#include <trine/quant/packed_layout.hpp>
 #include <trine/quant/plain_formats.hpp>
 #include <trine/quant/weight_format.hpp>
 
 namespace trine::inline TRINE_ABI {
-
-inline constexpr DType kQ8 = block_format(0);
-inline constexpr DType kQ4 = block_format(1);
-inline constexpr DType kBf16Panels = block_format(2);
-
-inline constexpr std::size_t kPanelRows = 16;
-inline constexpr std::size_t kScaleBlock = 128;
-inline constexpr std::size_t kSubBlock = 32;
-inline constexpr std::size_t kPanelScaleBytes = kPanelRows * sizeof(float);
-
-/// Columns of the block that begins at `column`, including padding.
-[[nodiscard]] constexpr std::size_t group_columns(std::size_t column, std::size_t columns) noexcept {
-  const std::size_t left = (columns - column + kSubBlock - 1) / kSubBlock * kSubBlock;
-  return left < kScaleBlock ? left : kScaleBlock;
-}
-
-/// Bytes of a block before its values.
-[[nodiscard]] constexpr std::size_t group_header_bytes(DType dtype) noexcept {
-  return dtype == kBf16Panels ? 0 : dtype == kQ4 ? 2 * kPanelScaleBytes : kPanelScaleBytes;
-}
-
-/// Bytes of a block of `columns` columns, 32 to 128.
-[[nodiscard]] constexpr std::size_t group_bytes(DType dtype, std::size_t group_columns) noexcept {
-  const std::size_t bits = dtype == kBf16Panels ? 16 : dtype == kQ4 ? 4 : 8;
-  return group_header_bytes(dtype) + group_columns * kPanelRows * bits / 8;
-}
-
-/// Bytes of a panel of 16 rows. columns < 2^56
-[[nodiscard]] constexpr std::size_t panel_bytes(DType dtype, std::size_t columns) noexcept {
-  const std::size_t whole = columns / kScaleBlock;
-  const std::size_t rest = columns % kScaleBlock;
-  return whole * group_bytes(dtype, kScaleBlock) +
-         (rest == 0 ? 0 : group_bytes(dtype, group_columns(whole * kScaleBlock, columns)));
-}
-
-/// Bytes of a matrix [rows, columns]; nullopt if they exceed 64 bits.
-[[nodiscard]] constexpr std::optional<std::uint64_t> packed_bytes(DType dtype, std::uint64_t rows,
-                                                                  std::uint64_t columns) noexcept {
-  if (columns >= std::uint64_t{1} << 56U) return std::nullopt;
-  return checked_multiply(rows / kPanelRows + (rows % kPanelRows == 0 ? 0 : 1), panel_bytes(dtype, columns));
-}
 
 namespace detail {
 
@@ -90,6 +50,7 @@ namespace detail {
   const std::size_t lane = row % kPanelRows;
   const std::size_t in_group = column % kScaleBlock;
   const std::byte* group = packed + row / kPanelRows * panel + column / kScaleBlock * group_bytes(dtype, kScaleBlock);
+  if (is_grid(dtype)) return detail::grid_value(code_bits(dtype), group, lane, in_group);
   const std::byte* codes = group + group_header_bytes(dtype);
   if (dtype == kBf16Panels) {
     bfloat16 value;
@@ -128,12 +89,6 @@ struct PackedRow {
   for (std::size_t i = 0; i < kScaleBlock; ++i)
     row.code[i] = std::clamp(static_cast<int>(std::lrint(x[i] / row.scale)), -127, 127);
   return row;
-}
-
-/// The nearest integer, ties to even, of a value below 2^22, without calling the math library.
-[[nodiscard]] inline float nearest(float x) noexcept {
-  constexpr float kShift = 12582912.0F;  // 1.5 * 2^23: sums round to units of 1
-  return (x + kShift) - kShift;
 }
 
 /// sum x q, sum q q and the codes q = round(x / step) in [-8, 7] of a sub-block.
@@ -272,10 +227,13 @@ inline void write_row(DType dtype, const PackedRow& row, std::size_t lane, std::
 }  // namespace detail
 
 /// Packs w, row-major [rows, columns], into packed_bytes(dtype, rows, columns) bytes. Panels are independent of each
-/// other: rows may be packed 16 at a time. q8 scales by the largest magnitude in a block; q4 searches for the steps and
-/// the scale with the smallest squared error; bf16_panels rounds to nearest. Values must be finite.
-inline void pack(DType dtype, const float* w, std::size_t ldw, std::size_t rows, std::size_t columns,
-                 std::byte* out) noexcept {
+/// other: rows may be packed 16 at a time. q8 scales by the largest magnitude in a block; the smaller types search for
+/// the steps and the scale with the smallest squared error; bf16_panels rounds to nearest. Values must be finite.
+/// importance: [columns], how much the square of an error of each column counts, or null: equally; q8, q4 and
+/// bf16_panels ignore it
+inline void pack(DType dtype, const float* w, std::size_t ldw, std::size_t rows, std::size_t columns, std::byte* out,
+                 const float* importance = nullptr) noexcept {
+  if (is_grid(dtype)) return detail::pack_grid(dtype, w, ldw, rows, columns, importance, out);
   for (std::size_t first = 0; first < rows; first += kPanelRows) {
     for (std::size_t column = 0; column < columns; column += kScaleBlock) {
       const std::size_t length = group_columns(column, columns);
@@ -321,8 +279,8 @@ template <DType Format>
           .alignment = 64,
           .row_bytes = [](std::size_t columns) noexcept { return panel_bytes(Format, columns); },
           .decode = Format == kBf16Panels ? decode_panels : decode_packed<Format>,
-          .encode = [](const float* w, std::size_t ldw, std::size_t rows, std::size_t columns,
-                       std::byte* out) noexcept { pack(Format, w, ldw, rows, columns, out); },
+          .encode = [](const float* w, std::size_t ldw, std::size_t rows, std::size_t columns, const float* importance,
+                       std::byte* out) noexcept { pack(Format, w, ldw, rows, columns, out, importance); },
           .in_native_file = true,
           .is_conversion = Format != kBf16Panels,
           .copy_of = Format == kBf16Panels ? &kBf16Format : nullptr};
@@ -330,6 +288,10 @@ template <DType Format>
 
 }  // namespace detail
 
+inline constexpr WeightFormat kQ3aFormat = detail::packed_format<kQ3a>("q3a");
+inline constexpr WeightFormat kQ4aFormat = detail::packed_format<kQ4a>("q4a");
+inline constexpr WeightFormat kQ5aFormat = detail::packed_format<kQ5a>("q5a");
+inline constexpr WeightFormat kQ6aFormat = detail::packed_format<kQ6a>("q6a");
 inline constexpr WeightFormat kQ8Format = detail::packed_format<kQ8>("q8");
 inline constexpr WeightFormat kQ4Format = detail::packed_format<kQ4>("q4");
 inline constexpr WeightFormat kBf16PanelsFormat = detail::packed_format<kBf16Panels>("bf16_panels");

@@ -18,7 +18,8 @@ void decode_plain(const WeightMatrix& w, std::size_t row, std::size_t column, st
 }
 
 template <class T>
-void encode_plain(const float* w, std::size_t ldw, std::size_t rows, std::size_t columns, std::byte* out) noexcept {
+void encode_plain(const float* w, std::size_t ldw, std::size_t rows, std::size_t columns, const float*,
+                  std::byte* out) noexcept {
   T* stored = reinterpret_cast<T*>(out);
   for (std::size_t r = 0; r < rows; ++r)
     for (std::size_t c = 0; c < columns; ++c) stored[r * columns + c] = static_cast<T>(w[r * ldw + c]);

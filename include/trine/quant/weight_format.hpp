@@ -31,9 +31,10 @@ struct WeightFormat {
   /// scale, plus its minimum if there is one, is rounded once.
   void (*decode)(const WeightMatrix& w, std::size_t row, std::size_t column, std::size_t count, float* out,
                  std::size_t out_step) noexcept = nullptr;
-  /// Stores w, row-major [rows, columns] of finite values, at `out`. Rows of blocks are independent of each other. Null
-  /// if trine only reads the format.
-  void (*encode)(const float* w, std::size_t ldw, std::size_t rows, std::size_t columns,
+  /// Stores w, row-major [rows, columns] of finite values, at `out`. Rows of blocks are independent of each other.
+  /// importance: [columns], how much the square of an error of each column counts, or null: equally; formats without a
+  /// choice ignore it. Null if trine only reads the format.
+  void (*encode)(const float* w, std::size_t ldw, std::size_t rows, std::size_t columns, const float* importance,
                  std::byte* out) noexcept = nullptr;
 
   bool in_checkpoints = false;  ///< published checkpoints may use it

@@ -31,6 +31,10 @@ namespace trine::inline TRINE_ABI {
 /// All formats, in the order in which messages and tables name them.
 inline constexpr std::array kWeightFormats = {
     &kQ8Format,          // 8.25 bits per weight
+    &kQ6aFormat,         // 6.5
+    &kQ5aFormat,         // 5.5
+    &kQ4aFormat,         // 4.5
+    &kQ3aFormat,         // 3.5
     &kQ4Format,          // 4.5
     &kBf16Format,        // 16
     &kF16Format,         // 16

@@ -48,7 +48,7 @@ inline QuantizationError convert_rows(const std::string& name, const WeightMatri
   if (!std::all_of(exact, exact + count, [](float w) { return std::isfinite(w); }))
     throw WeightError(name + ": expected finite numbers, found another",
                       {.kind = ErrorKind::not_finite, .field = name});
-  find_format(to)->encode(exact, from.columns, rows, from.columns, out);
+  find_format(to)->encode(exact, from.columns, rows, from.columns, nullptr, out);
   kernels::decode(stored_matrix(out, to, rows, from.columns), 0, rows, 0, from.columns, rounded, from.columns, 1);
   QuantizationError error;
   error.add(exact, rounded, count);

@@ -40,8 +40,12 @@ struct ByteRows {
 struct ByteStep {
   alignas(64) std::int32_t offset[kTileRows];  // 128 times the sum of the int8 values of each row
   alignas(64) float scale[kTileRows];
+  Outlier outlier[kTileRows];
   std::size_t rows;
+  const std::byte* weight_codes;
+  std::size_t code_panel;
   const std::byte* weight_scales;
+  bool halves;  // as in load_scales
   bool first;
   float* y;
 
@@ -56,6 +60,7 @@ struct ByteStep {
       const __m128i two = _mm_add_epi32(four, _mm_srli_si128(four, 8));
       offset[r] = 128 * _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_srli_si128(two, 4)));
       scale[r] = of.x.scale[at * of.x.groups + group];
+      outlier[r] = of.x.outlier[at * of.x.groups + group];
     }
   }
 
@@ -74,11 +79,17 @@ struct ByteStep {
   template <bool Part>
   TRINE_INLINE void add_lanes(const std::int32_t* sums, std::size_t panel, std::size_t scale_panel, __mmask16 lanes,
                               std::size_t ldy) const {
-    const __m512 weight = _mm512_loadu_ps(weight_scales + panel * scale_panel);
+    const std::byte* scales = weight_scales + panel * scale_panel;
+    const __m512 weight = (halves ? avx512_vnni::load_scales<true>(scales) : avx512_vnni::load_scales<false>(scales)).v;
+    const std::byte* codes = weight_codes + panel * code_panel;
     float* out = y + panel * kPanelRows;
 #pragma GCC unroll 4
     for (std::size_t r = 0; r < rows; ++r, out += ldy) {
-      const __m512i exact = _mm512_sub_epi32(_mm512_load_si512(sums + r * kPanelRows), _mm512_set1_epi32(offset[r]));
+      __m512i exact = _mm512_sub_epi32(_mm512_load_si512(sums + r * kPanelRows), _mm512_set1_epi32(offset[r]));
+      if (outlier[r].extra != 0) {
+        const auto four = avx512_vnni::Codes::load(codes + outlier[r].column / 4 * kTileRowBytes);
+        exact = avx512_vnni::add_product({exact}, bits(four, outlier[r].column % 4 * 8, 255), -128, outlier[r].extra).v;
+      }
       const __m512 value = _mm512_mul_ps(_mm512_cvtepi32_ps(exact), _mm512_set1_ps(scale[r]));
       const __m512 before = first  ? _mm512_setzero_ps()
                             : Part ? _mm512_maskz_loadu_ps(lanes, out)
@@ -167,8 +178,8 @@ struct ByteWalk {
 // All rows times the blocks of `columns` columns from `column` on, of some panels.
 template <std::size_t Panels>
 inline void byte_panels(const QuantizedRows& x, const std::uint32_t* index, std::size_t rows, const PanelGroups& w,
-                        std::size_t column, std::size_t columns, std::uintptr_t distance, std::size_t lines,
-                        std::size_t outs, float* y, std::size_t ldy) {
+                        bool halves, std::size_t column, std::size_t columns, std::uintptr_t distance,
+                        std::size_t lines, std::size_t outs, float* y, std::size_t ldy) {
   alignas(64) std::byte copy[2][kTileRows * kScaleBlock];
   alignas(64) std::int32_t sums[2][Panels * kTileRows * kPanelRows];
   ByteStep steps[2];
@@ -193,7 +204,10 @@ inline void byte_panels(const QuantizedRows& x, const std::uint32_t* index, std:
     step_panels<Panels>(w.codes + group * w.code_group, w, length / 64, sums[turn], before, sums[turn ^ 1U], last, ldy,
                         asked);
     steps[turn].set({x, index, rows, at.row}, (column + at.begin) / kScaleBlock, length / kSubBlock);
+    steps[turn].weight_codes = w.codes + group * w.code_group;
+    steps[turn].code_panel = w.code_panel;
     steps[turn].weight_scales = scales;
+    steps[turn].halves = halves;
     steps[turn].y = y + at.row * ldy;
     before = &steps[turn];
     turn ^= 1U;
@@ -210,15 +224,18 @@ inline void byte_columns(const QuantizedRows& x, const std::uint32_t* index, std
   const std::uintptr_t distance = offset_to(next, w);
   if (dtype == kQ8) {
     const PanelGroups groups{w + kPanelScaleBytes, panel, group, w, panel, group};
-    return byte_panels<Panels>(x, index, rows, groups, 0, columns, distance, group / 64, outs, y, ldy);
+    return byte_panels<Panels>(x, index, rows, groups, false, 0, columns, distance, group / 64, outs, y, ldy);
   }
   alignas(64) std::byte unpacked[Panels * kUnpackBlock * kPanelRows];
   for (std::size_t column = 0; column < columns; column += kUnpackBlock) {
     const std::size_t length = columns - column < kUnpackBlock ? columns - column : kUnpackBlock;
     const std::byte* here = w + column / kScaleBlock * group;
-    avx512_vnni::unpack_q4(here, panel, Panels, length, unpacked, kUnpackBlock * kPanelRows);
+    avx512_vnni::visit_small(dtype, [&](auto small) {
+      avx512_vnni::unpack_panels<decltype(small)::format>(here, panel, Panels, length, unpacked,
+                                                          kUnpackBlock * kPanelRows);
+    });
     const PanelGroups groups{unpacked, kUnpackBlock * kPanelRows, kScaleBlock * kPanelRows, here, panel, group};
-    byte_panels<Panels>(x, index, rows, groups, column, length, distance, group / 64, outs, y, ldy);
+    byte_panels<Panels>(x, index, rows, groups, is_grid(dtype), column, length, distance, group / 64, outs, y, ldy);
   }
 }
 

@@ -14,6 +14,10 @@ inline constexpr std::size_t kPackedBlock = 2048;    // columns that such rows p
 inline constexpr std::size_t kUnpackBlock = 1024;    // the same if weights are unpacked first, on the stack
 inline constexpr std::size_t kUnpackFrom = 20;       // rows from which q4 is unpacked to q8, and AMX tiles are used
 inline constexpr std::size_t kPrefetchBytes = 2048;  // prefetch distance within a panel
+// Rows from which values are unpacked to q8: codes in two parts cost more to read.
+[[nodiscard]] constexpr std::size_t unpack_from(DType dtype) noexcept {
+  return code_bits(dtype) == 4 || dtype == kQ8 ? kUnpackFrom : 2;
+}
 }  // namespace trine::inline TRINE_ABI::kernels
 
 #define TRINE_KERNEL <trine/kernels/generic/packed_gemm.inl>

@@ -114,15 +114,16 @@ struct Codes {
 };
 TRINE_INLINE Codes low_bits(Codes codes) { return {_mm256_and_si256(codes.v, _mm256_set1_epi8(15))}; }
 TRINE_INLINE Codes high_bits(Codes codes) { return low_bits({_mm256_srli_epi16(codes.v, 4)}); }
-TRINE_INLINE void store_products(Codes codes, Ints factor, std::byte* p) {
-  const __m256i twice = _mm256_or_si256(_mm256_and_si256(factor.v, _mm256_set1_epi32(0xffff)),
-                                        _mm256_slli_epi32(factor.v, 16));  // in both halves of a lane
+TRINE_INLINE __m256i in_both_halves(Ints a) {
+  return _mm256_or_si256(_mm256_and_si256(a.v, _mm256_set1_epi32(0xffff)), _mm256_slli_epi32(a.v, 16));
+}
+TRINE_INLINE void store_scaled(Codes codes, Ints factor, Ints offset, std::byte* p) {
+  const __m256i step = in_both_halves(factor);
+  const __m256i first = in_both_halves(offset);
   const __m256i even = _mm256_and_si256(codes.v, _mm256_set1_epi16(255));
   const __m256i odd = _mm256_srli_epi16(codes.v, 8);
-  const __m256i eight = _mm256_set1_epi16(8);
-  const __m256i offset = _mm256_set1_epi16(128);
-  const __m256i a = _mm256_add_epi16(_mm256_mullo_epi16(_mm256_sub_epi16(even, eight), twice), offset);
-  const __m256i b = _mm256_add_epi16(_mm256_mullo_epi16(_mm256_sub_epi16(odd, eight), twice), offset);
+  const __m256i a = _mm256_add_epi16(_mm256_mullo_epi16(even, step), first);
+  const __m256i b = _mm256_add_epi16(_mm256_mullo_epi16(odd, step), first);
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_or_si256(a, _mm256_slli_epi16(b, 8)));
 }
 // Pairs of products in 16 bits: 2 * 63 * 128 and 2 * 127 * 127 fit.
@@ -177,6 +178,7 @@ TRINE_INLINE Vec half_to_float(Codes codes) {
   return {_mm256_cvtph_ps(_mm256_castsi256_si128(halves))};
 }
 TRINE_INLINE Ints as_ints(Codes codes) { return {codes.v}; }
+TRINE_INLINE Vec as_floats(Codes codes) { return {_mm256_castsi256_ps(codes.v)}; }
 TRINE_INLINE Ints multiply_add(Ints a, Ints b, Ints sum) {
   return {_mm256_add_epi32(sum.v, _mm256_mullo_epi32(a.v, b.v))};
 }

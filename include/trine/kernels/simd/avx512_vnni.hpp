@@ -32,15 +32,16 @@ struct Codes {
 };
 TRINE_INLINE Codes low_bits(Codes codes) { return {_mm512_and_si512(codes.v, _mm512_set1_epi8(15))}; }
 TRINE_INLINE Codes high_bits(Codes codes) { return low_bits({_mm512_srli_epi16(codes.v, 4)}); }
-TRINE_INLINE void store_products(Codes codes, Ints factor, std::byte* p) {
-  const __m512i twice = _mm512_or_si512(_mm512_and_si512(factor.v, _mm512_set1_epi32(0xffff)),
-                                        _mm512_slli_epi32(factor.v, 16));  // in both halves of a lane
+TRINE_INLINE __m512i in_both_halves(Ints a) {
+  return _mm512_or_si512(_mm512_and_si512(a.v, _mm512_set1_epi32(0xffff)), _mm512_slli_epi32(a.v, 16));
+}
+TRINE_INLINE void store_scaled(Codes codes, Ints factor, Ints offset, std::byte* p) {
+  const __m512i step = in_both_halves(factor);
+  const __m512i first = in_both_halves(offset);
   const __m512i even = _mm512_and_si512(codes.v, _mm512_set1_epi16(255));
   const __m512i odd = _mm512_srli_epi16(codes.v, 8);
-  const __m512i eight = _mm512_set1_epi16(8);
-  const __m512i offset = _mm512_set1_epi16(128);
-  const __m512i a = _mm512_add_epi16(_mm512_mullo_epi16(_mm512_sub_epi16(even, eight), twice), offset);
-  const __m512i b = _mm512_add_epi16(_mm512_mullo_epi16(_mm512_sub_epi16(odd, eight), twice), offset);
+  const __m512i a = _mm512_add_epi16(_mm512_mullo_epi16(even, step), first);
+  const __m512i b = _mm512_add_epi16(_mm512_mullo_epi16(odd, step), first);
   _mm512_storeu_si512(p, _mm512_or_si512(a, _mm512_slli_epi16(b, 8)));
 }
 // Assembly, because GCC 12 copies the sums of a tile through memory around its own intrinsic: half the speed.
@@ -114,6 +115,7 @@ TRINE_INLINE Ints signed_byte(Codes codes, unsigned byte) {
 }
 TRINE_INLINE Vec half_to_float(Codes codes) { return {_mm512_cvtph_ps(_mm512_cvtepi32_epi16(codes.v))}; }
 TRINE_INLINE Ints as_ints(Codes codes) { return {codes.v}; }
+TRINE_INLINE Vec as_floats(Codes codes) { return {_mm512_castsi512_ps(codes.v)}; }
 TRINE_INLINE Ints multiply_add(Ints a, Ints b, Ints sum) {
   return {_mm512_add_epi32(sum.v, _mm512_mullo_epi32(a.v, b.v))};
 }

@@ -112,11 +112,12 @@ TRINE_INLINE Codes high_bits(Codes codes) { return {vshrq_n_u8(codes.v, 4)}; }
 TRINE_INLINE int8x16_t as_signed(Codes codes) {  // code - 128
   return vreinterpretq_s8_u8(veorq_u8(codes.v, vdupq_n_u8(128)));
 }
-TRINE_INLINE void store_products(Codes codes, Ints factor, std::byte* p) {
-  const int32x4_t byte = vandq_s32(factor.v, vdupq_n_s32(255));
-  const int8x16_t factors = vreinterpretq_s8_s32(vmulq_n_s32(byte, 0x01010101));  // in all four bytes of a lane
-  const int8x16_t product = vmulq_s8(vsubq_s8(vreinterpretq_s8_u8(codes.v), vdupq_n_s8(8)), factors);
-  vst1q_u8(reinterpret_cast<std::uint8_t*>(p), veorq_u8(vreinterpretq_u8_s8(product), vdupq_n_u8(128)));
+TRINE_INLINE int8x16_t in_all_bytes(Ints a) {
+  return vreinterpretq_s8_s32(vmulq_n_s32(vandq_s32(a.v, vdupq_n_s32(255)), 0x01010101));
+}
+TRINE_INLINE void store_scaled(Codes codes, Ints factor, Ints offset, std::byte* p) {
+  const int8x16_t value = vmlaq_s8(in_all_bytes(offset), vreinterpretq_s8_u8(codes.v), in_all_bytes(factor));
+  vst1q_u8(reinterpret_cast<std::uint8_t*>(p), vreinterpretq_u8_s8(value));
 }
 // Pairs of products in 16 bits: 2 * 63 * 128 and 2 * 128 * 127 fit.
 TRINE_INLINE Ints dot(Ints sum, int8x16_t weights, std::int32_t x) {
@@ -166,6 +167,7 @@ TRINE_INLINE Vec half_to_float(Codes codes) {
   return {vcvt_f32_f16(vreinterpret_f16_u16(vmovn_u32(vreinterpretq_u32_u8(codes.v))))};
 }
 TRINE_INLINE Ints as_ints(Codes codes) { return {vreinterpretq_s32_u8(codes.v)}; }
+TRINE_INLINE Vec as_floats(Codes codes) { return {vreinterpretq_f32_u8(codes.v)}; }
 TRINE_INLINE Ints multiply_add(Ints a, Ints b, Ints sum) { return {vmlaq_s32(sum.v, a.v, b.v)}; }
 TRINE_INLINE Vec to_float(Ints a) { return {vcvtq_f32_s32(a.v)}; }
 TRINE_INLINE void store_bytes(Vec a, std::int8_t* p) {

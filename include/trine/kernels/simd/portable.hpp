@@ -145,10 +145,10 @@ TRINE_INLINE Codes high_bits(const Codes& codes) {
   for (std::size_t i = 0; i < sizeof r.byte; ++i) r.byte[i] = static_cast<std::uint8_t>(codes.byte[i] >> 4U);
   return r;
 }
-/// byte = 128 + factor * (code - 8), factor in [-15, 15] of the lane, code in [0, 15]
-TRINE_INLINE void store_products(const Codes& codes, const Ints& factor, std::byte* p) {
+/// Stores factor * code + offset for each byte of a lane; the results are in [0, 255].
+TRINE_INLINE void store_scaled(const Codes& codes, const Ints& factor, const Ints& offset, std::byte* p) {
   for (std::size_t i = 0; i < sizeof codes.byte; ++i)
-    p[i] = static_cast<std::byte>(128 + factor.lane[i / 4] * (codes.byte[i] - 8));
+    p[i] = static_cast<std::byte>(factor.lane[i / 4] * codes.byte[i] + offset.lane[i / 4]);
 }
 
 /// 16 bytes of each of Ints::lanes rows, transposed: lane l of out[i] is bytes 4 i .. 4 i + 3 of row l.
@@ -201,6 +201,8 @@ TRINE_INLINE Vec half_to_float(const Codes& codes) {
 }
 /// Each lane as an integer.
 TRINE_INLINE Ints as_ints(const Codes& codes) { return std::bit_cast<Ints>(codes); }
+/// Each lane as a float of these bits.
+TRINE_INLINE Vec as_floats(const Codes& codes) { return std::bit_cast<Vec>(codes); }
 
 /// sum[l] += the four products of the lane's codes, at most 63, with the signed bytes of x in the order of memory.
 TRINE_INLINE Ints dot_small(const Ints& sum, const Codes& codes, std::int32_t x) {
