@@ -64,6 +64,23 @@ inline PanelGroup panel_group(const ReferenceMatrix& m, std::size_t r, std::size
   return {m.bytes + r / 16 * panel + c / 128 * (header + 128 * 16 * bits / 8), r % 16, c % 128};
 }
 
+// Of q3a to q6a: scale * (factor * code + offset), the lower bits of the codes of 32 columns before the upper ones.
+inline double grid_value(const PanelGroup& group, unsigned bits, unsigned lower) {
+  const auto word = read_as<std::uint32_t>(group.bytes + 4 * group.lane);
+  const std::size_t sub_block = group.column / 32;
+  const std::size_t column = group.column % 32;
+  const std::uint8_t* codes = group.bytes + 128 + sub_block * 64 * bits;
+  const auto part = [&](const std::uint8_t* from, unsigned width) -> unsigned {
+    const std::size_t bit = column / 4 * width;  // of the byte, and of those that follow 64 further on
+    return from[bit / 8 * 64 + group.lane * 4 + column % 4] >> bit % 8 & ((1U << width) - 1U);
+  };
+  unsigned code = part(codes, lower);
+  if (bits > lower) code += part(codes + std::size_t{64} * lower, bits - lower) << lower;
+  const int factor = static_cast<int>(word >> (4 * sub_block) & 15U);
+  const auto offset = static_cast<std::int8_t>(group.bytes[64 + sub_block * 16 + group.lane]);
+  return small_float(static_cast<std::uint16_t>(word >> 16U), 8, 7) * (factor * static_cast<int>(code) + offset);
+}
+
 /// The value at (r, c) by the name of the format. A new format has its line here; those of ggml have goldens instead.
 inline const std::map<std::string, std::function<double(const ReferenceMatrix&, std::size_t, std::size_t)>>&
 reference_formats() {
@@ -151,6 +168,10 @@ reference_formats() {
              const auto code = static_cast<int>(group.column % 8 < 4 ? two & 15U : two >> 4U);
              return double{read_as<float>(group.bytes + 4 * group.lane)} * factor * (code - 8);
            }},
+          {"q3a", [](const auto& m, auto r, auto c) { return grid_value(panel_group(m, r, c, 128, 3), 3, 2); }},
+          {"q4a", [](const auto& m, auto r, auto c) { return grid_value(panel_group(m, r, c, 128, 4), 4, 4); }},
+          {"q5a", [](const auto& m, auto r, auto c) { return grid_value(panel_group(m, r, c, 128, 5), 5, 4); }},
+          {"q6a", [](const auto& m, auto r, auto c) { return grid_value(panel_group(m, r, c, 128, 6), 6, 4); }},
       };
   return formats;
 }
