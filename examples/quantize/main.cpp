@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include <trine/core/printable.hpp>
+#include <trine/quantize/input_collector.hpp>
 #include <trine/quantize/quantize_model.hpp>
 
 #include "common/interrupt.hpp"
@@ -30,6 +32,8 @@ struct Arguments {
   std::vector<std::string> rules;
   bool dry_run = false;
   std::string text;
+  std::string calibrate;
+  std::vector<std::string> calibration;
   bool json = false;
 };
 
@@ -37,9 +41,9 @@ struct Arguments {
 std::vector<trine::PlannedTensor> make_plan(const trine::ModelQuantizer& quantizer, const Arguments& arguments) {
   std::vector<trine::QuantizeRule> rules;
   for (const std::string& rule : arguments.rules) rules.push_back(trine::parse_quantize_rule(rule));
-  const trine::DType type = trine::parse_quantize_type(arguments.type);
+  const trine::QuantizeTarget target = trine::parse_quantize_target(arguments.type);
   try {
-    return quantizer.plan(type, rules);
+    return quantizer.plan(target, rules);
   } catch (const trine::WeightError& error) {
     throw example::UnreadableModel(error.what());
   }
@@ -47,20 +51,42 @@ std::vector<trine::PlannedTensor> make_plan(const trine::ModelQuantizer& quantiz
 
 std::vector<trine::QuantizationError> write(const trine::ModelQuantizer& quantizer,
                                             const std::vector<trine::PlannedTensor>& plan, const Arguments& arguments,
-                                            std::size_t threads, const std::stop_token& stop) {
+                                            const trine::InputStatistics* statistics, std::size_t threads,
+                                            const std::stop_token& stop) {
   constexpr unsigned kMiB = 20;
   std::uint64_t total = 0;
   for (const trine::PlannedTensor& tensor : plan) total += tensor.bytes_before;
   example::ProgressBar bar(arguments.type, static_cast<std::size_t>(total >> kMiB), "MiB");
   trine::QuantizeOptions options{
-      .num_threads = threads, .cancel = stop, .progress = [&bar](std::uint64_t done, std::uint64_t) {
-        bar.update(static_cast<std::size_t>(done >> kMiB));
-      }};
+      .num_threads = threads,
+      .cancel = stop,
+      .progress = [&bar](std::uint64_t done, std::uint64_t) { bar.update(static_cast<std::size_t>(done >> kMiB)); },
+      .statistics = statistics};
   try {
     return quantizer.write(plan, arguments.out, options);
   } catch (const trine::WeightError& error) {
     throw example::UnreadableModel(error.what());
   }
+}
+
+/// What --calibrate and --calibration say, together.
+std::optional<trine::InputStatistics> calibrate(const trine::ModelQuantizer& quantizer, const Arguments& arguments,
+                                                const example::ModelOptions& options, const std::stop_token& stop) {
+  if (arguments.calibrate.empty() && arguments.calibration.empty()) return std::nullopt;
+  trine::InputStatistics all;
+  for (const std::string& file : arguments.calibration) all.add(trine::InputStatistics::load(file));
+  if (!arguments.calibrate.empty()) {
+    const example::ScoredText text(quantizer.model(), options.load_tokenizer(), example::read_text(arguments.calibrate),
+                                   arguments.calibrate, options.context_length);
+    const auto collector = std::make_shared<trine::InputCollector>(quantizer.model());
+    static_cast<void>(example::measure_perplexity(quantizer.model(), text,
+                                                  {.num_threads = options.num_threads,
+                                                   .activations = trine::ActivationPrecision::f32,
+                                                   .input_observer = collector},
+                                                  stop, "calibrating"));
+    all.add(collector->statistics());
+  }
+  return all;
 }
 
 /// Tensors that only --allow-unknown lets pass have no place in the result.
@@ -91,7 +117,11 @@ int main(int argc, char** argv) {
   example::ModelOptions options;
   program.add_option("IN", arguments.in, "The model to read: a directory or a GGUF file")->required();
   program.add_option("OUT", arguments.out, "The directory to make; not needed with --dry-run");
-  program.add_option("--type", arguments.type, "Type of the matrices: q8, q4, bf16, f16 or f32")->type_name("TYPE");
+  program
+      .add_option("--type", arguments.type,
+                  "Type of the matrices, or a mixture: q4_m, q5_m, q6, q3_m give more bits to what\nneeds them; q8, "
+                  "q6a, q5a, q4a, q3a, q4, bf16, f16 or f32 are one type for all")
+      ->type_name("TYPE");
   program
       .add_option("--rule", arguments.rules,
                   "Another type, or keep, for tensors in whose name PATTERN is found: experts.*=q4;\n"
@@ -100,6 +130,17 @@ int main(int argc, char** argv) {
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   program.add_flag("--dry-run", arguments.dry_run, "Only print what would become of the tensors");
+  program
+      .add_option("--calibrate", arguments.calibrate,
+                  "Run the model over this text first, and let errors count by the squares of the\n"
+                  "inputs that it meets; -: standard input")
+      ->type_name("FILE");
+  program
+      .add_option("--calibration", arguments.calibration,
+                  "Squares of inputs from an earlier run, OUT/calibration.safetensors; several are added")
+      ->type_name("FILE")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   options.add_allow_unknown(program);
   options.add_threads(program);
   program.add_option("--perplexity", arguments.text, "Then score this text with both; -: standard input")
@@ -129,7 +170,10 @@ int main(int argc, char** argv) {
                    options.context_length);
     }
 
-    const auto errors = write(quantizer, plan, arguments, options.num_threads, interrupt.token());
+    const std::optional<trine::InputStatistics> statistics =
+        calibrate(quantizer, arguments, options, interrupt.token());
+    const auto errors =
+        write(quantizer, plan, arguments, statistics ? &*statistics : nullptr, options.num_threads, interrupt.token());
     const example::QuantizeSummary summary(plan, errors);
     if (!arguments.json) summary.print();
     nlohmann::ordered_json document = summary.to_json();

@@ -126,6 +126,7 @@ class GroupedMlp {
     const kernels::ActivationRows rows = prepare_input(context_, x_, weights);
     hidden_ = input_buffer(context_, slots_, downs, true);
     if (!context_.adapters.empty()) find_updates();
+    if (context_.inputs != nullptr && !adapts_) keep_hidden();
     const std::size_t num_workers = context_.execution.num_workers();
     const View<float, 2> scratch =
         context_.workspace.take_matrix<float>(num_workers, 2 * std::min(rows_, kRowBlock) * block);
@@ -140,24 +141,41 @@ class GroupedMlp {
       hidden_columns(rows, i, first, block, scratch.row(worker), after);
     });
     if (adapts_) multiply_updates(plain_hidden_, {&Updates::down});
+    if (context_.inputs != nullptr) report_inputs();
+  }
+
+  void report_inputs() const {
+    for (const MlpRows& part : parts_) {
+      const View<const float, 2> hidden = plain_hidden_;
+      const auto report = [&](const Linear& linear, View<const float, 2> x, const std::uint32_t* row) {
+        if (linear.target() != kNoTarget) context_.inputs->on_input({linear.target(), x, row, part.rows});
+      };
+      report(part.mlp->gate(), x_, part.row);
+      report(part.mlp->up(), x_, part.row);
+      report(part.mlp->down(), hidden.slice(part.first_slot, part.rows), nullptr);
+    }
   }
 
   // What the adapters of the rows do, and A x for gate and up.
   void find_updates() {
     updates_ = context_.workspace.take<Updates>(parts_.size());
-    std::size_t widest = 0;
     for (std::size_t p = 0; p < parts_.size(); ++p) {
       const MlpRows& part = parts_[p];
       updates_[p] = {part.mlp->gate().updates(context_, part.row, part.rows),
                      part.mlp->up().updates(context_, part.row, part.rows),
                      part.mlp->down().updates(context_, part.row, part.rows)};
       updates_[p].down.read_outputs();
-      widest = std::max(widest, part.mlp->down().in());
       adapts_ = adapts_ || !updates_[p].gate.empty() || !updates_[p].up.empty() || !updates_[p].down.empty();
     }
     if (!adapts_) return;
-    plain_hidden_ = context_.workspace.take_matrix<float>(slots_, widest);
+    keep_hidden();
     multiply_updates(x_, {&Updates::gate, &Updates::up});
+  }
+
+  void keep_hidden() {
+    std::size_t widest = 0;
+    for (const MlpRows& part : parts_) widest = std::max(widest, part.mlp->down().in());
+    plain_hidden_ = context_.workspace.take_matrix<float>(slots_, widest);
   }
 
   // A x of all parts, in one parallel region.   x: of gate and up the input, of down [slots, ffn]
@@ -215,7 +233,8 @@ class GroupedMlp {
       for (std::size_t r = 0; r < count; ++r) {
         const std::span<const float> h(gate + r * columns, columns);
         hidden_.store(context_.execution.isa, part.first_slot + begin + r, first, h);
-        if (adapts_) std::ranges::copy(h, plain_hidden_.row(part.first_slot + begin + r).data() + first);
+        if (plain_hidden_.size() != 0)
+          std::ranges::copy(h, plain_hidden_.row(part.first_slot + begin + r).data() + first);
       }
     }
   }
@@ -240,7 +259,7 @@ class GroupedMlp {
   kernels::ActivationBuffer hidden_;  // [slots, ffn] in the types that the down projections take
   bool adapts_ = false;               // whether an adapter updates one of the maps
   std::span<Updates> updates_;        // [parts], if so
-  View<float, 2> plain_hidden_;       // [slots, widest ffn], if so
+  View<float, 2> plain_hidden_;       // [slots, widest ffn], if so or if someone observes inputs
 };
 
 }  // namespace trine::inline TRINE_ABI

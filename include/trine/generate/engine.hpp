@@ -24,6 +24,7 @@ struct AdapterRows;     // nn/low_rank.hpp
 struct Batch;           // nn/forward_context.hpp
 struct ForwardContext;  // nn/forward_context.hpp
 struct SequenceSlice;   // nn/forward_context.hpp
+class InputObserver;    // nn/input_observer.hpp
 
 /// How passes are computed. Engine says which of these change results.
 struct EngineOptions {
@@ -34,6 +35,7 @@ struct EngineOptions {
   MlaForm mla_form = MlaForm::automatic;  ///< of multi-head latent attention (DeepSeek, Kimi)
   bool reproducible = false;  ///< chooses nothing by how the input is cut: mla_form, if automatic, becomes absorbed
   std::shared_ptr<Executor> executor = nullptr;  ///< lends threads, to other engines too; null: a ThreadPool of its own
+  std::shared_ptr<InputObserver> input_observer = nullptr;  ///< receives the inputs of all linear maps
 };
 
 /// Of which rows of its input a pass returns outputs. Computing logits of all rows costs a product with the head for

@@ -174,7 +174,8 @@ TRINE_DECL void Engine::run_pass(std::span<const SequenceInput> inputs, Progress
                                .workspace = workspace_,
                                .batch = gather(inputs, progress, slices.first(count), rows),
                                .plan = &plan_,
-                               .adapters = rows_with_adapters(slices.first(count))};
+                               .adapters = rows_with_adapters(slices.first(count)),
+                               .inputs = options_.input_observer.get()};
   const View<float, 2> h = workspace_.take_matrix<float>(rows, model_.info().hidden_size);
   const auto not_finite = workspace_.take<std::optional<std::size_t>>(count);
   std::ranges::uninitialized_fill(not_finite, std::optional<std::size_t>());

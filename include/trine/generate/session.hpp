@@ -30,6 +30,7 @@ struct SessionOptions {
       {};  ///< forces, masks, records, replays or replaces routers for this session alone
   std::vector<AdapterUse> adapters = {};         ///< applied in order; their updates add up
   std::shared_ptr<Executor> executor = nullptr;  ///< lends threads, to other sessions too; null: its own ThreadPool
+  std::shared_ptr<InputObserver> input_observer = nullptr;  ///< receives the inputs of all linear maps
 };
 
 /// One sequence, and what computes it. Movable, not copyable but by fork(); one thread at a time. Results depend

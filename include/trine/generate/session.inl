@@ -28,7 +28,8 @@ TRINE_DECL Session::Session(Model model, const SessionOptions& options)
                                  .activations = options.activations,
                                  .mla_form = options.mla_form,
                                  .reproducible = options.reproducible,
-                                 .executor = options.executor}) {}
+                                 .executor = options.executor,
+                                 .input_observer = options.input_observer}) {}
 
 TRINE_DECL View<const float, 2> Session::forward(std::span<const TokenId> tokens, OutputRows rows,
                                                  const std::stop_token& stop) {

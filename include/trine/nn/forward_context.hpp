@@ -16,6 +16,7 @@
 
 namespace trine::inline TRINE_ABI {
 
+class InputObserver;    // nn/input_observer.hpp
 class Router;           // routing/router.hpp
 class RoutingObserver;  // routing/routing_observer.hpp
 struct RoutingPlan;     // routing/routing_plan.hpp
@@ -51,16 +52,17 @@ struct ForwardContext {
   std::size_t layer = 0;        ///< index of the current layer
   /// Which rows of the layers' input have adapters; ascending, without overlap.
   std::span<const AdapterRows> adapters = {};
+  InputObserver* inputs = nullptr;  ///< receives the inputs of linear maps; may be null
 
   /// The same for layers whose input has other rows.
   [[nodiscard]] ForwardContext with_adapters(std::span<const AdapterRows> rows) const {
-    return {execution, workspace, batch, plan, layer, rows};
+    return {execution, workspace, batch, plan, layer, rows, inputs};
   }
   /// The state of a sequence in this layer.
   [[nodiscard]] LayerState& state_of(const SequenceSlice& sequence) const noexcept { return sequence.state[layer]; }
   /// The same with activations in f32, for routers, whose decisions must not depend on rounding.
   [[nodiscard]] ForwardContext with_f32_activations() const {
-    return {execution.with_f32_activations(), workspace, batch, plan, layer, adapters};
+    return {execution.with_f32_activations(), workspace, batch, plan, layer, adapters, inputs};
   }
 };
 

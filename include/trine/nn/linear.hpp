@@ -16,6 +16,7 @@
 #include <trine/kernels/matmul.hpp>
 #include <trine/kernels/vector_math.hpp>
 #include <trine/nn/forward_context.hpp>
+#include <trine/nn/input_observer.hpp>
 #include <trine/nn/low_rank_updates.hpp>
 #include <trine/quant/panel_copy.hpp>
 #include <trine/weights/weight_scope.hpp>
@@ -194,6 +195,9 @@ inline void project(const ForwardContext& context, View<const float, 2> x,
                                                         std::span<const WeightMatrix* const>(weights).first(count));
   kernels::matmul(context.execution, rows, std::span<const kernels::Product>(products).first(count));
   if (!context.adapters.empty()) detail::add_updates(context, x, projections);
+  if (context.inputs == nullptr) return;
+  for (const Projection& p : projections)
+    if (p.linear.target() != kNoTarget) context.inputs->on_input({p.linear.target(), x, nullptr, x.extent(0)});
 }
 
 /// x in the types that these maps take, rounded once for all of them.   x: [rows, in], borrowed. The result is taken

@@ -21,6 +21,17 @@
 
 namespace trine::inline TRINE_ABI {
 
+/// How much errors of each column count: a list for every `rows` rows of a tensor, such as those of an expert.
+struct RowImportance {
+  std::span<const float> values = {};  ///< [tensor's rows / rows, columns], or empty: all equally
+  std::size_t rows = 1;                ///< rows that share a list
+
+  /// The list of a row; null if there is none.
+  [[nodiscard]] const float* of(std::size_t row, std::size_t columns) const noexcept {
+    return values.empty() ? nullptr : values.data() + row / rows * columns;
+  }
+};
+
 /// Receives the bytes of a tensor in order; `done` is the completed share of the tensor, from 0 to 1.
 using TensorSink = std::function<void(std::span<const std::byte> bytes, double done)>;
 
@@ -38,7 +49,8 @@ struct ConvertScratch {
 
 // Stores rows [first, first + rows) of `from` as `to` at `out`.
 inline QuantizationError convert_rows(const std::string& name, const WeightMatrix& from, std::size_t first,
-                                      std::size_t rows, DType to, std::byte* out, ConvertScratch& scratch) {
+                                      std::size_t rows, DType to, const RowImportance& importance, std::byte* out,
+                                      ConvertScratch& scratch) {
   const std::size_t count = rows * from.columns;
   scratch.exact.resize(count);
   scratch.rounded.resize(count);
@@ -48,7 +60,14 @@ inline QuantizationError convert_rows(const std::string& name, const WeightMatri
   if (!std::all_of(exact, exact + count, [](float w) { return std::isfinite(w); }))
     throw WeightError(name + ": expected finite numbers, found another",
                       {.kind = ErrorKind::not_finite, .field = name});
-  find_format(to)->encode(exact, from.columns, rows, from.columns, nullptr, out);
+  for (std::size_t r = 0; r < rows;) {  // the rows of one list at a time
+    const std::size_t left = importance.values.empty() ? rows : importance.rows - (first + r) % importance.rows;
+    const std::size_t count_here = std::min(rows - r, left);
+    std::byte* at = out + *stored_bytes(to, std::array{r, from.columns});
+    find_format(to)->encode(exact + r * from.columns, from.columns, count_here, from.columns,
+                            importance.of(first + r, from.columns), at);
+    r += count_here;
+  }
   kernels::decode(stored_matrix(out, to, rows, from.columns), 0, rows, 0, from.columns, rounded, from.columns, 1);
   QuantizationError error;
   error.add(exact, rounded, count);
@@ -60,9 +79,11 @@ inline QuantizationError convert_rows(const std::string& name, const WeightMatri
 /// Passes `from`, converted to `to`, to `sink` and returns the error. Does not check the request: a row of blocks holds
 /// consecutive rows, whichever matrix of a stack they belong to. Bits do not depend on the threads. Memory: a few
 /// megabytes per thread, or 16 rows if those are larger. Throws WeightError for values that are not finite, or not
-/// finite in the new type, CancelledError, and what `sink` throws.
+/// finite in the new type, CancelledError, and what `sink` throws.   importance: lists of a multiple of
+/// WeightFormat::block_rows rows, or of all
 [[nodiscard]] inline QuantizationError convert_tensor(const ExecutionContext& execution, const std::string& name,
-                                                      const WeightMatrix& from, DType to, const TensorSink& sink) {
+                                                      const WeightMatrix& from, DType to, const TensorSink& sink,
+                                                      const RowImportance& importance = {}) {
   const WeightFormat* format = find_format(to);
   if (format == nullptr || format->encode == nullptr)
     throw WeightError(name + ": expected a type that weights are converted to, found " + std::string(to_string(to)));
@@ -80,7 +101,7 @@ inline QuantizationError convert_rows(const std::string& name, const WeightMatri
       const std::size_t first = begin + i * band;
       const std::size_t rows = std::min(band, from.rows - first);
       stored[i].resize(*stored_bytes(to, std::array{rows, from.columns}));
-      errors[i] = detail::convert_rows(name, from, first, rows, to, stored[i].data(), scratch[worker]);
+      errors[i] = detail::convert_rows(name, from, first, rows, to, importance, stored[i].data(), scratch[worker]);
     });
     for (std::size_t i = 0; i < bands; ++i) {
       if (!std::isfinite(errors[i].squared_error))

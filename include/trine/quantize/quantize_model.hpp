@@ -19,6 +19,7 @@
 #include <trine/platform/thread_pool.hpp>
 #include <trine/quantize/convert_tensor.hpp>
 #include <trine/quantize/gguf_metadata_files.hpp>
+#include <trine/quantize/input_statistics.hpp>
 #include <trine/quantize/quantize_plan.hpp>
 #include <trine/weights/gguf.hpp>
 #include <trine/weights/native_weights_writer.hpp>
@@ -26,11 +27,14 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// How a conversion runs. No option changes the written bytes.
+/// How a conversion runs. Only `statistics` changes the written bytes.
 struct QuantizeOptions {
   std::size_t num_threads = 0;  ///< 0: default_threads()
   std::stop_token cancel = {};  ///< ends with CancelledError after the next few megabytes, and nothing is kept
   std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};  ///< bytes of the source
+  /// Of this model: errors of weights count by the mean square of their input. Null: by the size of the weights alone.
+  /// Changes the written bytes.
+  const InputStatistics* statistics = nullptr;
 };
 
 /// Opens and checks the source; then makes any number of plans, which may be changed, and directories from them.
@@ -53,8 +57,9 @@ class ModelQuantizer {
 
   /// The result of plan_quantization for it, without ModelInfo::unknown_tensors: the output loads without
   /// allow_unknown. Throws InputError, WeightError.
-  [[nodiscard]] std::vector<PlannedTensor> plan(DType type, std::span<const QuantizeRule> rules = {}) const {
-    return plan_quantization(model_.weights(), record_, type, rules, model_.info().unknown_tensors);
+  [[nodiscard]] std::vector<PlannedTensor> plan(const QuantizeTarget& target,
+                                                std::span<const QuantizeRule> rules = {}) const {
+    return plan_quantization(model_.weights(), record_, target, rules, model_.info().unknown_tensors);
   }
 
   /// Writes the directory `target`: weights.bin by the plan; config.json, without a quantization_config that no longer
@@ -123,11 +128,12 @@ class ModelQuantizer {
     std::uint64_t done = 0;
     for (const PlannedTensor& tensor : plan) {
       writer.begin(tensor.name, tensor.to, detail::written_shape(record_.find(tensor.name), tensor));
-      errors.push_back(write_tensor(execution, reader, tensor, [&](std::span<const std::byte> bytes, double share) {
-        writer.write(bytes);
-        const auto part = static_cast<std::uint64_t>(share * static_cast<double>(tensor.bytes_before));
-        if (options.progress) options.progress(done + part, before);
-      }));
+      errors.push_back(
+          write_tensor(execution, reader, tensor, options, [&](std::span<const std::byte> bytes, double share) {
+            writer.write(bytes);
+            const auto part = static_cast<std::uint64_t>(share * static_cast<double>(tensor.bytes_before));
+            if (options.progress) options.progress(done + part, before);
+          }));
       done += tensor.bytes_before;
     }
     writer.finish();
@@ -135,7 +141,7 @@ class ModelQuantizer {
   }
 
   QuantizationError write_tensor(const ExecutionContext& execution, WeightReader& reader, const PlannedTensor& planned,
-                                 const TensorSink& sink) const {
+                                 const QuantizeOptions& options, const TensorSink& sink) const {
     const StoredTensor* tensor = model_.weights().find(planned.name);
     if (planned.to == tensor->dtype) {
       copy_tensor(execution, tensor->bytes, sink);
@@ -145,27 +151,37 @@ class ModelQuantizer {
     std::size_t rows = 1;  // of all matrices of a stack; a vector is one
     for (std::size_t i = 0; i + 1 < tensor->shape.size(); ++i) rows *= tensor->shape[i];
     const TensorUse use = record_.find(planned.name);
-    if (use.stack && detail::is_transposed(use, planned)) return write_stack(execution, planned, *use.stack, sink);
+    const std::size_t experts = use.stack ? use.stack->count : tensor->shape.size() == 3 ? tensor->shape[0] : 1;
+    const std::vector<float> importance =
+        options.statistics == nullptr
+            ? std::vector<float>()
+            : options.statistics->importance(planned.name, experts, use.stack ? use.stack->columns : columns);
+    if (use.stack && detail::is_transposed(use, planned))
+      return write_stack(execution, planned, *use.stack, importance, sink);
     const WeightFormat* format = find_format(tensor->dtype);
     const WeightMatrix matrix = tensor->matrix != nullptr || (format != nullptr && format->has_scale_tensor())
                                     ? WeightScope(reader).matrix(planned.name, rows, columns)
                                     : stored_matrix(tensor->bytes.data(), tensor->dtype, rows, columns);
-    return convert_tensor(execution, planned.name, matrix, planned.to, sink);
+    return convert_tensor(execution, planned.name, matrix, planned.to, sink, {importance, rows / experts});
   }
 
   // The matrices of a stack one after the other, each in rows.
   QuantizationError write_stack(const ExecutionContext& execution, const PlannedTensor& planned,
-                                const StackShape& shape, const TensorSink& sink) const {
+                                const StackShape& shape, std::span<const float> importance,
+                                const TensorSink& sink) const {
     const StoredTensor& tensor = *model_.weights().find(planned.name);
     const WeightStack stack(
         stored_matrix(tensor.bytes.data(), tensor.dtype, tensor.shape[0] * tensor.shape[1], tensor.shape[2]), shape);
     const std::size_t count = shape.count * shape.projections;
     QuantizationError error;
     for (std::size_t i = 0; i < count; ++i) {
-      error += convert_tensor(execution, planned.name, stack.matrix(i / shape.projections, i % shape.projections),
-                              planned.to, [&](std::span<const std::byte> bytes, double done) {
-                                sink(bytes, (static_cast<double>(i) + done) / static_cast<double>(count));
-                              });
+      error += convert_tensor(
+          execution, planned.name, stack.matrix(i / shape.projections, i % shape.projections), planned.to,
+          [&](std::span<const std::byte> bytes, double done) {
+            sink(bytes, (static_cast<double>(i) + done) / static_cast<double>(count));
+          },
+          {importance.empty() ? importance : importance.subspan(i / shape.projections * shape.columns, shape.columns),
+           shape.rows});
     }
     return error;
   }

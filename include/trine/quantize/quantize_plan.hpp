@@ -17,6 +17,7 @@
 #include <trine/core/nearest_name.hpp>
 #include <trine/core/shape.hpp>
 #include <trine/quant/weight_formats.hpp>
+#include <trine/quantize/quantize_recipe.hpp>
 #include <trine/weights/native_weights.hpp>
 #include <trine/weights/tensor_record.hpp>
 #include <trine/weights/weight_source.hpp>
@@ -174,15 +175,16 @@ struct CodedPart {
 
 /// The plan for all tensors of the source except those in `without`, in the order of their names.
 ///
-/// Matrices of experts, attention, MLPs, embedding and head get `type`, all others keep their own. Then the rules: of
-/// those that match a tensor, the last one applies. If kernels read a copy of a type in their own order
+/// Matrices of experts, attention, MLPs, embedding and head become what `target` says, all others keep their type. Then
+/// the rules: of those that match a tensor, the last one applies. If kernels read a copy of a type in their own order
 /// (WeightFormat::copy_of), that type means the copy. A tensor that cannot have the type keeps its own, with a note.
 /// Quantised values that weights.bin cannot hold become bf16 if they would be kept. The matrices of an interleaved
 /// stack are transposed when packed. Tensors without elements are omitted. Throws InputError for a rule that matches no
 /// tensor to which it can apply, WeightError for an element type that is not converted.   record: of the model that the
 /// source is for
 [[nodiscard]] inline std::vector<PlannedTensor> plan_quantization(const WeightSource& source,
-                                                                  const TensorRecord& record, DType type,
+                                                                  const TensorRecord& record,
+                                                                  const QuantizeTarget& target,
                                                                   std::span<const QuantizeRule> rules = {},
                                                                   std::span<const std::string> without = {}) {
   std::vector<PlannedTensor> plan;
@@ -201,7 +203,7 @@ struct CodedPart {
     const auto obstacle = [&](DType wanted) { return detail::obstacle_to(wanted, use, tensor); };
 
     std::optional<DType> wanted;
-    if (is_quantized_by_default(tensor.role)) wanted = type;
+    if (is_quantized_by_default(tensor.role)) wanted = target.type_of(tensor.role, name);
     for (std::size_t i = 0; i < rules.size(); ++i) {
       if (!matches_glob("*" + rules[i].pattern + "*", name)) continue;
       ++matches[i];
