@@ -4,6 +4,7 @@
 #include <trine/generate/generate_options.inl>
 #include <trine/generate/generation_config.inl>
 #include <trine/generate/logprobs.inl>
+#include <trine/generate/model_comparison.inl>
 #include <trine/generate/reference_outputs.inl>
 #include <trine/generate/sampling_options.inl>
 #include <trine/generate/self_test.inl>

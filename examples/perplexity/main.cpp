@@ -9,6 +9,7 @@
 
 #include "common/interrupt.hpp"
 #include "common/model.hpp"
+#include "common/model_comparison.hpp"
 #include "common/output_file.hpp"
 #include "common/perplexity.hpp"
 
@@ -21,10 +22,16 @@ int main(int argc, char** argv) {
       "trine-perplexity -m examples/models/shakespeare -f TEXT_FILE");
   example::ModelOptions options;
   std::string file;
+  std::string against;
   bool json = false;
   options.add_model(program);
   options.add_allow_unknown(program);
   program.add_option("-f,--file", file, "The text; -: standard input")->type_name("FILE");
+  program
+      .add_option("--against", against,
+                  "A model that it is compared with, token by token: perplexity, KL divergence, best\n"
+                  "tokens, experts; that one with activations in f32")
+      ->type_name("MODEL");
   options.add_context(program, "Tokens of a window; 0: 512, or as many as the model can");
   options.add_threads(program);
   options.add_activations(program);
@@ -43,6 +50,23 @@ int main(int argc, char** argv) {
     const trine::Tokenizer tokenizer = options.load_tokenizer();
     const example::ScoredText text(model, tokenizer, example::read_text(file), file, options.context_length);
     const example::Interrupt interrupt;
+    if (!against.empty()) {
+      example::ModelOptions other = options;
+      other.directory = against;
+      const trine::ModelComparison found = example::compare(other.load(), model,
+                                                            {.num_threads = options.num_threads,
+                                                             .activations = options.activations,
+                                                             .reproducible = options.reproducible,
+                                                             .kv_cache_dtype = options.kv_cache_dtype(),
+                                                             .adapters = options.load_adapters(model)},
+                                                            text, interrupt.token());
+      if (json) {
+        std::printf("%s\n", example::to_json(found).dump(2).c_str());
+      } else {
+        example::print(found);
+      }
+      return;
+    }
     trine::RoutingStats routing;
     const example::Perplexity found = example::measure_perplexity(model, text,
                                                                   {.num_threads = options.num_threads,

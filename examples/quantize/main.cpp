@@ -18,9 +18,11 @@
 
 #include "common/interrupt.hpp"
 #include "common/model.hpp"
+#include "common/model_comparison.hpp"
 #include "common/output_file.hpp"
 #include "common/perplexity.hpp"
 #include "common/terminal.hpp"
+#include "coverage.hpp"
 #include "summary.hpp"
 
 namespace {
@@ -32,6 +34,7 @@ struct Arguments {
   std::vector<std::string> rules;
   bool dry_run = false;
   std::string text;
+  std::string compare;
   std::string calibrate;
   std::vector<std::string> calibration;
   bool json = false;
@@ -145,7 +148,12 @@ int main(int argc, char** argv) {
   options.add_threads(program);
   program.add_option("--perplexity", arguments.text, "Then score this text with both; -: standard input")
       ->type_name("FILE");
-  options.add_context(program, "Tokens of a window of --perplexity; 0: 512, or as many as the model can");
+  program
+      .add_option("--compare", arguments.compare,
+                  "Then compare both on this text: perplexity, KL divergence, best tokens, experts")
+      ->type_name("FILE");
+  options.add_context(
+      program, "Tokens of a window of --perplexity, --compare and --calibrate; 0: 512, or as many as the model can");
   program.add_flag("--json", arguments.json, "One JSON document instead of text");
 
   return program.run(argc, argv, [&] {
@@ -170,6 +178,11 @@ int main(int argc, char** argv) {
                    options.context_length);
     }
 
+    std::optional<example::ScoredText> compared;
+    if (!arguments.compare.empty()) {
+      compared.emplace(quantizer.model(), options.load_tokenizer(), example::read_text(arguments.compare),
+                       arguments.compare, options.context_length);
+    }
     const std::optional<trine::InputStatistics> statistics =
         calibrate(quantizer, arguments, options, interrupt.token());
     const auto errors =
@@ -177,6 +190,11 @@ int main(int argc, char** argv) {
     const example::QuantizeSummary summary(plan, errors);
     if (!arguments.json) summary.print();
     nlohmann::ordered_json document = summary.to_json();
+    if (statistics) {
+      const example::Coverage coverage(*statistics);
+      document["calibration"] = coverage.to_json();
+      if (!arguments.json) coverage.print();
+    }
     if (text) {
       const auto score = [&](const trine::Model& model, const std::string& label) {
         return example::measure_perplexity(model, *text, {.num_threads = options.num_threads}, interrupt.token(),
@@ -190,6 +208,13 @@ int main(int argc, char** argv) {
       if (!arguments.json)
         std::printf("perplexity     %.4f before, %.4f after, %+.3f %%\n", before.perplexity, after.perplexity,
                     100.0 * change);
+    }
+    if (compared) {
+      const trine::ModelComparison found =
+          example::compare(quantizer.model(), trine::Model::load(arguments.out, options.load_options()),
+                           {.num_threads = options.num_threads}, *compared, interrupt.token());
+      document["comparison"] = example::to_json(found);
+      if (!arguments.json) example::print(found);
     }
     if (arguments.json) std::printf("%s\n", document.dump(2).c_str());
     if (!is_exact(errors) && std::filesystem::exists(std::filesystem::path(arguments.out) / "self_test.json"))

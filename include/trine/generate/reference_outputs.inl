@@ -15,6 +15,7 @@
 
 #include <trine/core/check.hpp>
 #include <trine/core/shape.hpp>
+#include <trine/generate/log_sum_exp.hpp>
 #include <trine/generate/reference_outputs.hpp>
 #include <trine/platform/mapped_file.hpp>
 #include <trine/routing/routing_observer.hpp>
@@ -142,13 +143,6 @@ inline void require_integers(const WeightSource& file, std::string_view name, co
       throw InputError(where + ": expected integers from 0 to 4294967295, found " + std::to_string(value),
                        {ErrorKind::out_of_range, file.source_name_of(name), std::string(name)});
   }
-}
-
-[[nodiscard]] inline double log_sum_exp(std::span<const float> logits) noexcept {
-  const double largest = *std::ranges::max_element(logits);
-  double sum = 0.0;
-  for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - largest);
-  return largest + std::log(sum);
 }
 
 }  // namespace detail

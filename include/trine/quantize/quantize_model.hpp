@@ -81,6 +81,7 @@ class ModelQuantizer {
       files_.copy_auxiliary(output, options.cancel);
     }
     std::vector<QuantizationError> errors = write_weights(plan, output, options);
+    if (options.statistics != nullptr) options.statistics->save(output);
     write_config(output);
     LoadOptions check = load_;
     check.progress = {};  // of the source only
