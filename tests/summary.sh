@@ -1,28 +1,42 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Counts what the test programs ran, since CTest counts entries of some hundred tests:   tests/summary.sh BUILD_DIRECTORY
-# Names every test that failed or was skipped. --names in place of that: every test that ran, after its entry.
+# Counts the tests that the test programs ran, since CTest counts entries of up to some hundred tests, and names those that
+# failed or skipped themselves:   tests/summary.sh BUILD_DIRECTORY [--names]
+# --names prints all that ran in place of that, each after its entry.
 set -euo pipefail
-results="$1/test_results"
-compgen -G "$results/*.xml" >/dev/null || exit 0
+compgen -G "$1/test_results/*.xml" >/dev/null || exit 0
 awk -v names="${2:-}" '
-  FNR == 1 { entry = FILENAME; sub(".*/", "", entry); sub("[.]xml$", "", entry); gsub("[.]", "/", entry) }
   function attribute(key) {
     if (!match($0, " " key "=\"[^\"]*\"")) return ""
     return substr($0, RSTART + length(key) + 3, RLENGTH - length(key) - 4)
   }
+  FNR == 1 {
+    entry = FILENAME
+    sub(".*/", "", entry)
+    sub("[.]xml$", "", entry)
+    gsub("[.]", "/", entry)
+  }
   /<testcase / {
-    test = entry ": " attribute("classname") "." attribute("name")
-    result = attribute("result")
-    if (result == "skipped") { skipped++; list = list "  skipped " test "\n" }
-    if (result == "completed") {
+    test = attribute("classname") "." attribute("name")
+    failed_before = 0
+    if (attribute("timestamp") ~ /^19/) next  # the whole program was skipped
+    if (attribute("result") == "skipped") {
+      skipped++
+      skips[test] = skips[test] " " entry
+    } else if (attribute("result") == "completed") {
       ran++
-      programs[FILENAME] = 1
-      if (names) print test
+      entries[entry]
+      if (names) print entry ": " test
     }
   }
-  /<failure / && test != last { failed++; last = test; list = list "  FAILED " test "\n" }
+  /<failure / && !failed_before && !names {
+    failed++
+    failed_before = 1
+    print "FAILED   " test " (" entry ")"
+  }
   END {
     if (names) exit
-    printf "%sGoogleTest: %d tests ran in %d of these entries, %d failed, %d skipped\n", list, ran, length(programs), failed, skipped
-  }' "$results"/*.xml
+    for (test in skips) print "skipped  " test ":" skips[test] | "sort"
+    close("sort")
+    printf "GoogleTest: %d tests in %d entries, %d failed, %d skipped\n", ran, length(entries), failed, skipped
+  }' "$1"/test_results/*.xml
