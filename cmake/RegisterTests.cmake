@@ -31,7 +31,7 @@ function(trine_add_entries suffix filter labels environment count)
     string(REPLACE "/" "." file ${name})
     add_test(${name} ${emulator} ${program} --gtest_filter=${filter} --gtest_output=xml:${results}/${file}.xml)
     set_tests_properties(${name} PROPERTIES
-      LABELS "${labels}" TIMEOUT 1200 COST 100  # a program before scripts that take a moment, after those that take minutes
+      LABELS "${labels}" TIMEOUT 1800 COST 100  # a program before scripts that take a moment, after those that take minutes
       ENVIRONMENT "GTEST_TOTAL_SHARDS=${entries};GTEST_SHARD_INDEX=${index};${environment}"
       SKIP_REGULAR_EXPRESSION "SKIPPED . every test" FAIL_REGULAR_EXPRESSION "Running 0 tests")
   endforeach()
