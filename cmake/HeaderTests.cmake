@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # The headers, compiled for their own sake. Most of a header's cost is reading what it includes, so each is compiled alone
 # once: what else could differ is seen when all are read together. Headers that include a large one are compiled after it,
-# precompiled. That is the same as alone: their own declarations come after what they include in any case, the large header
-# and the others that they include are compiled alone, and includes have no cycle (CheckLayers.cmake).
+# precompiled. That is the same as alone: what they declare comes after what they include in any case, the large header and the
+# others that they include are compiled alone, and includes have no cycle (CheckLayers.cmake). Where an .inl behind a header
+# includes the large one, that holds for the definitions, and the form with trine::compiled has the declarations.
 #
 #   trine_add_header_tests(TARGET LIBRARY HEADER... LARGE HEADER...)    each alone, included twice: it is self-contained and
 #                                                                       guarded. LARGE: what may come first, the largest first
@@ -29,19 +30,25 @@ function(trine_add_header_objects target library)  # sources: the rest
                                           $<TARGET_NAME_IF_EXISTS:trine::pcre2>)
 endfunction()
 
-function(trine_find_includers variable header)  # all headers that include it, through others or not
+# All headers that include HEADER, through others or not; without trine::compiled also through an .inl behind them.
+function(trine_find_includers variable header library)
   set(found ${header})
   set(before "")
   while(NOT "${found}" STREQUAL "${before}")
     set(before "${found}")
     list(JOIN found "|" pattern)
     foreach(other IN LISTS trine_headers)
-      if(NOT other IN_LIST found)
-        file(STRINGS ${PROJECT_SOURCE_DIR}/include/${other} includes REGEX "^#include <(${pattern})>" LIMIT_COUNT 1)
-        if(includes)
+      set(files ${PROJECT_SOURCE_DIR}/include/${other})
+      string(REGEX REPLACE "hpp$" "inl" inl ${files})
+      if(library STREQUAL trine::trine AND EXISTS ${inl})
+        list(APPEND files ${inl})
+      endif()
+      foreach(file IN LISTS files)
+        file(STRINGS ${file} includes REGEX "^#include <(${pattern})>" LIMIT_COUNT 1)
+        if(includes AND NOT other IN_LIST found)
           list(APPEND found ${other})
         endif()
-      endif()
+      endforeach()
     endforeach()
   endwhile()
   list(REMOVE_ITEM found ${header})
@@ -55,7 +62,7 @@ function(trine_add_header_tests target library)
     set(headers ${left})
     set(group ${target})
     if(large)
-      trine_find_includers(includers ${large})
+      trine_find_includers(includers ${large} ${library})
       list(REMOVE_ITEM left ${includers})
       list(REMOVE_ITEM headers ${left})
       string(REGEX REPLACE "[^a-z0-9]" "_" group ${target}_after_${large})
