@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs what is missing (Debian, Ubuntu), builds everything and runs every test; CTest's own summary comes last.
+# Installs what is missing (Debian, Ubuntu), builds everything and runs every test; CTest's own summary comes last, with the
+# number of tests in its entries.
 #   ./tests/run.sh [PRESET [CTEST OPTION...]]      preset: release (default), debug, asan-ubsan, tsan
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -16,4 +17,9 @@ export ASAN_OPTIONS="detect_leaks=1:${ASAN_OPTIONS:-}" UBSAN_OPTIONS="print_stac
 jobs="$(nproc)"
 cmake --preset "$preset" >&2
 cmake --build --preset "$preset" --parallel "$jobs" >&2
-exec ctest --preset "$preset" --parallel "$jobs" --no-tests=error "$@"
+build=build
+[[ "$preset" == release ]] || build+="/$preset"
+rm -rf "$build/test_results"
+ctest --preset "$preset" --parallel "$jobs" --no-tests=error "$@" || failed=$?
+tests/summary.sh "$build"
+exit "${failed:-0}"

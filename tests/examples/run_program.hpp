@@ -14,6 +14,7 @@
 
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,6 +26,7 @@ struct Finished {
   int exit_code = -1;  // 128 + signal when one ended it
   std::string out;
   std::string err;
+  long peak_kib = 0;  // resident memory, at most
 };
 
 [[nodiscard]] inline std::string read_whole(const std::filesystem::path& path) {
@@ -68,10 +70,11 @@ class Running {
 
   [[nodiscard]] Finished wait() {
     int status = 0;
-    while (::waitpid(process_, &status, 0) < 0 && errno == EINTR) continue;
+    rusage used{};
+    while (::wait4(process_, &status, 0, &used) < 0 && errno == EINTR) continue;
     process_ = 0;
     return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), out_so_far(),
-            read_whole(directory_.path() / "err")};
+            read_whole(directory_.path() / "err"), used.ru_maxrss};
   }
 
  private:

@@ -15,7 +15,7 @@
 #include <trine/core/check.hpp>
 #include <trine/weights/weight_source.hpp>
 
-#include "fuzz/model_under_test.hpp"
+#include "fuzz/fuzzed_model.hpp"
 
 namespace {
 

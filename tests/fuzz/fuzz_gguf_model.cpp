@@ -20,7 +20,7 @@
 #include <trine/text/tokenizer/tokenizer.hpp>
 #include <trine/weights/gguf.hpp>
 
-#include "fuzz/model_under_test.hpp"
+#include "fuzz/fuzzed_model.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace {

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "fuzz/model_under_test.hpp"
+#include "fuzz/fuzzed_model.hpp"
 #include "fuzz/plausible_size.hpp"
 #include "support/safetensors_file_writer.hpp"
 #include "support/temporary_directory.hpp"

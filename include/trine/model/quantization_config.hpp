@@ -44,7 +44,9 @@ inline constexpr std::uint64_t kMaxScaleBlock = 65536;  // rows or columns that 
 [[nodiscard]] inline std::pair<std::size_t, std::size_t> read_scale_block(ObjectReader& reader, std::string_view key) {
   const Json& size = reader.at(key);
   const auto is_extent = [](const Json& extent) {
-    return extent.is_number_unsigned() && extent >= 1 && extent <= kMaxScaleBlock;
+    if (!extent.is_number_unsigned()) return false;
+    const auto value = extent.get<std::uint64_t>();  // comparing the JSON itself instantiates all of its comparisons
+    return value >= 1 && value <= kMaxScaleBlock;
   };
   if (!size.is_array() || size.size() != 2 || !is_extent(size[0]) || !is_extent(size[1]))
     reader.fail(key, "two integers from 1 to 65536", size);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "fuzz/model_under_test.hpp"
+#include "fuzz/fuzzed_model.hpp"
 
 #include <utility>
 #include <vector>
