@@ -2,6 +2,7 @@
 // trine-quantize as its users run it.
 #ifdef TRINE_PROGRAMS_DIR
 #include <cstdint>
+#include <fstream>
 #include <map>
 #include <set>
 #include <string>
@@ -58,6 +59,53 @@ TEST_F(TrineQuantize, WritesAModelThatVerifiesWhereNothingIsLost) {
   ASSERT_EQ(quantize({"--type", "f32"}).exit_code, 0);
   const Finished verified = run_program({"trine-verify", "-m", out_});
   EXPECT_EQ(verified.exit_code, 0) << verified.err;
+}
+
+TEST_F(TrineQuantize, WritesEveryTypeAndMixture) {
+  for (const char* type :
+       {"q8", "q6", "q6a", "q5_m", "q5a", "q4_m", "q4a", "q4", "q3_m", "q3a", "bf16", "f16", "f32"}) {
+    const std::string out = (directory_.path() / type).string();
+    const Finished finished = run_program({"trine-quantize", model_.name(), out, "--type", type});
+    ASSERT_EQ(finished.exit_code, 0) << type << finished.err;
+    const Finished generated = run_program({"trine-generate", "-m", out, "-p", "A", "-n", "3", "--ignore-eos"});
+    EXPECT_EQ(generated.exit_code, 0) << type << generated.err;
+  }
+  const Finished wrong = quantize({"--type", "q4_k"});
+  EXPECT_EQ(wrong.exit_code, 2);
+  EXPECT_THAT(wrong.err, HasSubstr("the nearest one is 'q4_m'"));
+}
+
+TEST_F(TrineQuantize, CalibratesAndCompares) {
+  const std::filesystem::path text = directory_.path() / "text";
+  std::ofstream(text) << "AB BA AAB BBA ABAB BABA A B AA BB";
+  const std::string first = (directory_.path() / "first").string();
+  const Finished calibrated = run_program({"trine-quantize", model_.name(), first, "--type", "q4a", "--calibrate",
+                                           text.string(), "--compare", text.string(), "--json"});
+  ASSERT_EQ(calibrated.exit_code, 0) << calibrated.err;
+  const auto document = nlohmann::json::parse(calibrated.out);
+  EXPECT_GT(document.at("calibration").at("tokens"), 0);
+  EXPECT_FALSE(document.at("calibration").at("experts").empty());
+  EXPECT_GT(document.at("comparison").at("kl_divergence"), 0.0);
+  EXPECT_FALSE(document.at("comparison").at("layers").empty());
+  // What was kept gives the same weights, and is kept again.
+  const std::string kept = first + "/calibration.safetensors";
+  const Finished again = quantize({"--type", "q4a", "--calibration", kept});
+  ASSERT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_THAT(again.out, HasSubstr("calibration    "));
+  EXPECT_EQ(read_whole(std::filesystem::path(out_) / "weights.bin"),
+            read_whole(std::filesystem::path(first) / "weights.bin"));
+  const std::string plain = (directory_.path() / "plain").string();
+  ASSERT_EQ(run_program({"trine-quantize", model_.name(), plain, "--type", "q4a"}).exit_code, 0);
+  EXPECT_NE(read_whole(std::filesystem::path(plain) / "weights.bin"),
+            read_whole(std::filesystem::path(first) / "weights.bin"));
+
+  const Finished against =
+      run_program({"trine-perplexity", "-m", first, "--against", model_.name(), "-f", text.string()});
+  ASSERT_EQ(against.exit_code, 0) << against.err;
+  for (const char* line : {"change", "KL divergence", "same best", "experts        changed"})
+    EXPECT_THAT(against.out, HasSubstr(line));
+  const Finished missing = quantize({"--calibration", (directory_.path() / "none").string()});
+  EXPECT_EQ(missing.exit_code, 3) << missing.err;
 }
 
 TEST_F(TrineQuantize, Writes8And4Bits) {

@@ -168,5 +168,31 @@ TEST(ConvertTensor, StopsWhenAskedTo) {
   EXPECT_EQ(calls, 0U);
 }
 
+// A list of importances for every expert: the bytes of each expert by itself.
+TEST(ConvertTensor, UsesTheImportancesOfEachRow) {
+  constexpr std::size_t kExperts = 3;
+  constexpr std::size_t kRows = 32;
+  constexpr std::size_t kColumns = 160;
+  const Numbers numbers(kExperts * kRows, kColumns, 5);
+  Numbers importance(kExperts, kColumns, 6);
+  for (float& value : importance.values) value = value * value * 10.0F;
+  const auto convert = [&](const WeightMatrix& from, const RowImportance& rows) {
+    std::vector<std::byte> bytes;
+    static_cast<void>(convert_tensor(
+        {}, "w", from, kQ4a,
+        [&](std::span<const std::byte> part, double) { bytes.insert(bytes.end(), part.begin(), part.end()); }, rows));
+    return bytes;
+  };
+  const std::vector<std::byte> all = convert(numbers.matrix(), {importance.values, kRows});
+  std::vector<std::byte> parts;
+  for (std::size_t e = 0; e < kExperts; ++e) {
+    const auto list = std::span<const float>(importance.values).subspan(e * kColumns, kColumns);
+    const std::vector<std::byte> part = convert(numbers.matrix().row_range(e * kRows, kRows), {list, kRows});
+    parts.insert(parts.end(), part.begin(), part.end());
+  }
+  EXPECT_EQ(all, parts);
+  EXPECT_NE(all, convert(numbers.matrix(), {}));
+}
+
 }  // namespace
 }  // namespace trine

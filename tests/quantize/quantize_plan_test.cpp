@@ -32,7 +32,7 @@ class Zeros : public TensorMap {
   std::map<std::string, std::vector<std::byte>> memory_;
 };
 
-std::map<std::string, PlannedTensor> plan_of(const Zeros& source, DType type,
+std::map<std::string, PlannedTensor> plan_of(const Zeros& source, const QuantizeTarget& type,
                                              const std::vector<std::string>& rules = {}) {
   std::vector<QuantizeRule> parsed;
   for (const std::string& rule : rules) parsed.push_back(parse_quantize_rule(rule));
@@ -94,6 +94,44 @@ TEST(QuantizePlan, CountsParametersAndBytes) {
   EXPECT_EQ(packed.at("embed_tokens.weight").bytes_after, packed_bytes(kQ4, 64, 32));
 }
 
+TEST(QuantizePlan, MixesTypesByRecipes) {
+  Zeros source;
+  const auto add = [&](const char* name, TensorRole role) { source.add(name, DType::bf16, {32, 32}, {role}); };
+  add("model.embed_tokens.weight", TensorRole::embedding);
+  add("lm_head.weight", TensorRole::head);
+  add("layers.0.self_attn.q_proj.weight", TensorRole::attention);
+  add("layers.0.self_attn.v_proj.weight", TensorRole::attention);
+  add("layers.0.mlp.experts.0.gate_proj.weight", TensorRole::experts);
+  add("layers.0.mlp.experts.0.down_proj.weight", TensorRole::experts);
+  add("layers.0.block_sparse_moe.experts.0.w2.weight", TensorRole::experts);
+  add("layers.0.mlp.shared_experts.up_proj.weight", TensorRole::shared_experts);
+  add("layers.1.mlp.up_proj.weight", TensorRole::mlp);
+  add("layers.0.mlp.gate.weight", TensorRole::router);
+  struct Expected {
+    const char* recipe;
+    DType type;
+    DType up;
+    DType most;
+  };
+  for (const auto& [recipe, type, up, most] : {Expected{"q3_m", kQ3a, kQ4a, kQ5a}, Expected{"q4_m", kQ4a, kQ5a, kQ6a},
+                                               Expected{"q5_m", kQ5a, kQ6a, kQ8}, Expected{"q6", kQ6a, kQ6a, kQ8}}) {
+    const auto plan = plan_of(source, parse_quantize_target(recipe));
+    EXPECT_EQ(plan.at("model.embed_tokens.weight").to, most) << recipe;
+    EXPECT_EQ(plan.at("lm_head.weight").to, most) << recipe;
+    EXPECT_EQ(plan.at("layers.0.self_attn.q_proj.weight").to, up) << recipe;
+    EXPECT_EQ(plan.at("layers.0.self_attn.v_proj.weight").to, most) << recipe;
+    EXPECT_EQ(plan.at("layers.0.mlp.experts.0.gate_proj.weight").to, type) << recipe;
+    EXPECT_EQ(plan.at("layers.0.mlp.experts.0.down_proj.weight").to, up) << recipe;
+    EXPECT_EQ(plan.at("layers.0.block_sparse_moe.experts.0.w2.weight").to, up) << recipe;
+    EXPECT_EQ(plan.at("layers.0.mlp.shared_experts.up_proj.weight").to, up) << recipe;
+    EXPECT_EQ(plan.at("layers.1.mlp.up_proj.weight").to, type) << recipe;
+    EXPECT_EQ(plan.at("layers.0.mlp.gate.weight").to, DType::bf16) << recipe;
+  }
+  EXPECT_ERROR(parse_quantize_target("q4_k"), InputError,
+               "type: expected q3_m, q4_m, q5_m, q6, q8, q6a, q5a, q4a, q3a, q4, bf16, f16 or f32, found 'q4_k'; the "
+               "nearest one is 'q4_m'");
+}
+
 TEST(QuantizePlan, GivesPlainTypesToEveryShape) {
   const auto plan = plan_of(Native(), DType::f32);
   EXPECT_EQ(plan.at("layers.0.moe.experts.0.down_proj.weight").to, DType::f32);
@@ -141,7 +179,7 @@ TEST(QuantizePlan, ReadsRules) {
   for (const char* bad : {"", "a", "=q8", "a=", "experts.*"})
     EXPECT_ERROR(parse_quantize_rule(bad), InputError, "': expected PATTERN=TYPE, such as experts.*=q4");
   EXPECT_ERROR(parse_quantize_rule("a=bf61"), InputError,
-               "type: expected q8, q4, bf16, f16 or f32, found 'bf61'; the nearest one is 'bf16'");
+               "type: expected q8, q6a, q5a, q4a, q3a, q4, bf16, f16 or f32, found 'bf61'; the nearest one is 'bf16'");
   EXPECT_ERROR(parse_quantize_type("keep"), InputError, "found 'keep'");
   EXPECT_ERROR(parse_quantize_type("i8"), InputError, "the nearest one is 'q8'");
 }

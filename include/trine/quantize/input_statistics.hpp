@@ -98,7 +98,9 @@ class InputStatistics {
     }
     SafetensorsWriter writer(directory, headers, std::uint64_t{1} << 40U, stem);
     for (const auto& [name, inputs] : tensors_) {
+      writer.begin();
       writer.write(bytes_of(inputs.squares));
+      writer.begin();
       writer.write(bytes_of(inputs.rows));
     }
     writer.finish();

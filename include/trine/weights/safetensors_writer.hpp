@@ -77,6 +77,7 @@ class SafetensorsWriter {
   }
   /// The next bytes of the tensor that begin() named. Throws FileError; WeightError if they exceed its size.
   void write(std::span<const std::byte> bytes) {
+    if (next_ == 0) throw WeightError("tensors: expected begin() before their bytes", {.kind = ErrorKind::mismatch});
     if (bytes.size() > left_)
       throw WeightError(tensors_[next_ - 1].name + ": expected at most " + std::to_string(left_) +
                             " more bytes, found " + std::to_string(bytes.size()),
