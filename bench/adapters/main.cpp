@@ -50,9 +50,9 @@ struct Options {
     app.add_option("--synthetic", shape, "Shape of the model, whose weights are random, as in trine-bench")
         ->type_name("SHAPE");
     app.add_option("--layers", layers, "Layers of it; 0: all that the model has")->type_name("N");
-    app.add_option("--type", type, "Its weights: f32, bf16, bf16_panels, q8 or q4")
+    app.add_option("--type", type, "Its weights: f32, bf16, bf16_panels, q8, q6a, q5a, q4a, q3a or q4")
         ->type_name("TYPE")
-        ->check(CLI::IsMember({"f32", "bf16", "bf16_panels", "q8", "q4"}));
+        ->check(CLI::IsMember({"f32", "bf16", "bf16_panels", "q8", "q6a", "q5a", "q4a", "q3a", "q4"}));
     app.add_flag("--tiny", tiny, "A small model of the same structure: to see that all works");
     app.add_option("--rank", rank, "Rank of the adapters")->type_name("N");
     app.add_option("-p,--n-prompt", prompt, "Tokens of a prefill; 0: none")->type_name("N");

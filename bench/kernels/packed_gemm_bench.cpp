@@ -15,6 +15,8 @@ struct PeakedType {
   double (*peak)();
 };
 constexpr PeakedType kTypes[] = {{{"q8", kQ8}, arithmetic_peak<&ArithmeticPeak::int8>},
+                                 {{"q6a", kQ6a}, arithmetic_peak<&ArithmeticPeak::int8>},
+                                 {{"q4a", kQ4a}, arithmetic_peak<&ArithmeticPeak::int8>},
                                  {{"q4", kQ4}, arithmetic_peak<&ArithmeticPeak::int8>},
                                  {{"Q8_0", kQ8_0}, arithmetic_peak<&ArithmeticPeak::int8>},
                                  {{"Q4_0", kQ4_0}, arithmetic_peak<&ArithmeticPeak::int8>},

@@ -80,7 +80,7 @@ class RotatedWeights {
     const std::vector<float> values = random_values(kPanelRows * columns);
     std::vector<std::byte> rows(bytes_of(dtype, kPanelRows, columns));
     if (const auto encode = find_format(dtype)->encode; encode != nullptr) {
-      encode(values.data(), columns, kPanelRows, columns, rows.data());
+      encode(values.data(), columns, kPanelRows, columns, nullptr, rows.data());
     } else {
       // No NaN of FP8, and no number of binary16 that is not finite.
       for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<std::byte>(splitmix64(i) % 124);

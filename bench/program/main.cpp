@@ -97,9 +97,10 @@ struct Options {
         ->check(example::whole_number(0, 1024))
         ->needs(synthetic);
     app.add_option("--type", type,
-                   "Weights of --synthetic: f32, bf16, bf16_panels (what trine-quantize makes of bf16), q8 or q4")
+                   "Weights of --synthetic: f32, bf16, bf16_panels (what trine-quantize makes of bf16), q8, q6a, q5a, "
+                   "q4a, q3a or q4")
         ->type_name("TYPE")
-        ->check(one_of({"f32", "bf16", "bf16_panels", "q8", "q4"}))
+        ->check(one_of({"f32", "bf16", "bf16_panels", "q8", "q6a", "q5a", "q4a", "q3a", "q4"}))
         ->needs(synthetic);
     app.add_flag("--tiny", tiny,
                  "A small model that has the structure of --synthetic, and hasty limits: to see that "
@@ -116,9 +117,9 @@ struct Options {
     app.add_option("-r,--repetitions", repetitions, "Runs of a test, after one to warm up")
         ->type_name("N")
         ->check(example::whole_number(1, 1000));
-    app.add_option(
-           "--activations", activations,
-           "Activations in products: f32; automatic: bytes with q8, q4 and GGUF types; native: bf16 with bf16, too")
+    app.add_option("--activations", activations,
+                   "Activations in products: f32; automatic: bytes with q8 to q3a, q4 and GGUF types; native: bf16 "
+                   "with bf16, too")
         ->type_name("TYPE")
         ->check(one_of(activations_names()));
     app.add_option("--attention", attention,

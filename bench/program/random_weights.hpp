@@ -32,7 +32,7 @@ class RandomWeights : public TensorMap {
  public:
   using Progress = std::function<void(std::size_t done_bytes)>;
 
-  /// Bytes that they will take. type: f32, bf16, bf16_panels, q8 or q4
+  /// Bytes that they will take. type: f32, bf16, bf16_panels, or one of the packed types
   [[nodiscard]] static std::size_t bytes_of(std::span<const TensorSpec> specs, DType type) {
     std::size_t total = 0;
     for (const TensorSpec& spec : specs) total += aligned_bytes(spec, type);

@@ -197,7 +197,7 @@ TEST_F(TrineQuantize, EndsWithTheCodeOfWhatIsWrong) {
       {{"trine-quantize", model_.name()}, 2, "OUT: expected a directory to make, found none"},
       {{"trine-quantize"}, 2, "IN is required"},
       {{"trine-quantize", model_.name(), out_, "--typ", "q8"}, 2, "unknown option '--typ': did you mean --type?"},
-      {{"trine-quantize", model_.name(), out_, "--type", "q5"}, 2, "expected q8, q4, bf16, f16 or f32, found 'q5'"},
+      {{"trine-quantize", model_.name(), out_, "--type", "q5"}, 2, "expected q3_m, q4_m, q5_m, q6, q8, q6a, q5a, q4a, q3a, q4, bf16, f16 or f32, found 'q5'"},
       {{"trine-quantize", model_.name(), out_, "--rule", "x"}, 2, "rule 'x': expected PATTERN=TYPE"},
       {{"trine-quantize", model_.name(), out_, "--rule", "exprts=q4"}, 2, "rule 'exprts=q4': expected a tensor with"},
       {{"trine-quantize", model_.name(), model_.name()}, 2, "lies in the model that is read"},

@@ -16,7 +16,7 @@ struct QuantizedBlocks {
   std::size_t sum_columns;
   friend bool operator==(const QuantizedBlocks&, const QuantizedBlocks&) = default;
 };
-inline constexpr QuantizedBlocks kPackedBlocks{kScaleBlock, kSubBlock};  ///< for q8 and q4
+inline constexpr QuantizedBlocks kPackedBlocks{kScaleBlock, kSubBlock};  ///< for packed weights
 inline constexpr QuantizedBlocks kFineBlocks{32, 16};                    ///< for the formats of ggml
 
 /// The part of a block's largest value that its code leaves out: the value is scale * (code + extra). 0 in most blocks.

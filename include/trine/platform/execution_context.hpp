@@ -20,7 +20,7 @@ namespace trine::inline TRINE_ABI {
 /// The type of activations in matmuls.
 enum class ActivationPrecision : std::uint8_t {
   f32,        ///< always f32, whatever the type of the weights: the arithmetic of the reference
-  automatic,  ///< int8 with q8, q4 and most formats of ggml, whose values are rounded anyway; otherwise f32
+  automatic,  ///< int8 with q8, q3a to q6a, q4 and most formats of ggml, whose values are rounded anyway; otherwise f32
   native,     ///< also bf16 with bf16 weights, in panels or if the CPU has bf16 dot products: faster, less exact
 };
 

@@ -200,12 +200,58 @@ TRINE_INLINE Codes four_columns(const std::byte* group, std::size_t part, std::s
   return codes;
 }
 
+// Eight columns of a sub-block, from the i-th four of its eight on: codes of four bits as they are stored, two in a
+// byte.
+template <DType Format>
+struct EightColumns {
+  Codes first;
+  Codes second;
+  static TRINE_INLINE EightColumns load(const std::byte* group, std::size_t part, std::size_t s, std::size_t i) {
+    return {four_columns<Format>(group, part, s, i), four_columns<Format>(group, part, s, i + 1)};
+  }
+  TRINE_INLINE Ints dot(Ints sum, std::int32_t x, std::int32_t next) const {
+    return dot_small(dot_small(sum, first, x), second, next);
+  }
+};
+template <DType Format>
+requires(code_bits(Format) == 4) struct EightColumns<Format> {
+  Codes two;
+  static TRINE_INLINE EightColumns load(const std::byte* group, std::size_t part, std::size_t s, std::size_t i) {
+    const std::byte* at = group + group_header_bytes(Format) + (8 * s + i) / 2 * 4 * kPanelRows;
+    return {Codes::load(at + part * 4 * Ints::lanes)};
+  }
+  TRINE_INLINE Ints dot(Ints sum, std::int32_t x, std::int32_t next) const {
+    return dot_small(dot_small(sum, low_bits(two), x), high_bits(two), next);
+  }
+};
+
+// The products of what the codes of outliers leave out.
+template <DType Format, std::size_t Rows, std::size_t Panels>
+TRINE_INLINE void add_small_outliers(Ints (&total)[Rows][Panels * kParts], const TileRow (&x)[Rows], std::size_t group,
+                                     const std::byte* block, std::size_t panel) {
+  using Blocks = SubBlocks<Format>;
+  for (std::size_t r = 0; r < Rows; ++r) {
+    const Outlier outlier = x[r].outlier[group];
+    if (outlier.extra == 0) continue;
+    const std::size_t s = outlier.column / kSubBlock;
+    for (std::size_t p = 0; p < Panels * kParts; ++p) {
+      const std::byte* shared = block + p / kParts * panel;
+      const std::size_t part = p % kParts;
+      const Codes four = four_columns<Format>(shared, part, s, outlier.column % kSubBlock / 4);
+      const Ints factor = Blocks::factor(shared, part, s);
+      Ints value = multiply_add(Ints::broadcast(-Blocks::zero), factor, Ints::broadcast(0));
+      if constexpr (Blocks::has_offset) value = Blocks::offset(shared, part, s);
+      value = multiply_add(as_ints(bits(four, outlier.column % 4 * 8, 255)), factor, value);
+      total[r][p] = multiply_add(value, Ints::broadcast(outlier.extra), total[r][p]);
+    }
+  }
+}
+
 // Values of up to six bits and factors of sub-blocks, used directly.
 template <DType Format, std::size_t Rows, std::size_t Panels>
 inline void tile_small(const TileRow (&x)[Rows], const std::byte* w, std::size_t panel, std::size_t columns, bool first,
                        float* y, std::size_t ldy) {
   using Blocks = SubBlocks<Format>;
-  constexpr std::size_t line = 4 * kPanelRows;
   for (std::size_t begin = 0, group = 0; begin < columns; begin += kScaleBlock, ++group) {
     const std::size_t length = group_columns(begin, columns);
     const std::byte* block = w + group * group_bytes(Format, kScaleBlock);
@@ -216,42 +262,28 @@ inline void tile_small(const TileRow (&x)[Rows], const std::byte* w, std::size_t
       for (std::size_t p = 0; p < Panels * kParts; ++p) total[r][p] = Ints::broadcast(0);
     }
     for (std::size_t s = 0; s * kSubBlock < length; ++s) {
-      std::int32_t sum[Rows];
       Ints acc[Rows][Panels * kParts];
       TRINE_UNROLL
       for (std::size_t r = 0; r < Rows; ++r) {
-        sum[r] = x[r].sums[begin / kSubBlock + s];
-        TRINE_UNROLL
-        for (std::size_t p = 0; p < Panels * kParts; ++p) acc[r][p] = Ints::broadcast(-Blocks::zero * sum[r]);
-      }
-      TRINE_UNROLL
-      for (std::size_t p = 0; p < Panels; ++p) {
-        const std::byte* codes = block + p * panel + group_header_bytes(Format) + s * code_bits(Format) * line;
-        for (std::size_t at = 0; at < code_bits(Format); ++at) __builtin_prefetch(codes + at * line + kPrefetchBytes);
-      }
-      TRINE_UNROLL
-      for (std::size_t i = 0; i < kSubBlock / 4; ++i) {
-        Codes weight[Panels * kParts];
         TRINE_UNROLL
         for (std::size_t p = 0; p < Panels * kParts; ++p)
-          weight[p] = four_columns<Format>(block + p / kParts * panel, p % kParts, s, i);
-        TRINE_UNROLL
-        for (std::size_t r = 0; r < Rows; ++r) {
-          const std::int32_t four = four_codes(x[r].codes + begin + s * kSubBlock + 4 * i);
-          TRINE_UNROLL
-          for (std::size_t p = 0; p < Panels * kParts; ++p) acc[r][p] = dot_small(acc[r][p], weight[p], four);
-        }
+          acc[r][p] = Ints::broadcast(-Blocks::zero * x[r].sums[begin / kSubBlock + s]);
       }
-      TRINE_UNROLL
-      for (std::size_t r = 0; r < Rows; ++r) {
-        const Outlier outlier = x[r].outlier[group];
-        if (outlier.extra == 0 || outlier.column / kSubBlock != s) continue;
-        sum[r] += outlier.extra;
+      for (std::size_t i = 0; i < kSubBlock / 4; i += 2) {
+        EightColumns<Format> weight[Panels * kParts];
         TRINE_UNROLL
         for (std::size_t p = 0; p < Panels * kParts; ++p) {
-          const Codes at =
-              four_columns<Format>(block + p / kParts * panel, p % kParts, s, outlier.column % kSubBlock / 4);
-          acc[r][p] = add_product(acc[r][p], bits(at, outlier.column % 4 * 8, 255), -Blocks::zero, outlier.extra);
+          const std::byte* of_panel = block + p / kParts * panel;
+          weight[p] = EightColumns<Format>::load(of_panel, p % kParts, s, i);
+          __builtin_prefetch(of_panel + (s * kSubBlock / 4 + i) * code_bits(Format) * kPanelRows / 2 + kPrefetchBytes);
+        }
+        TRINE_UNROLL
+        for (std::size_t r = 0; r < Rows; ++r) {
+          const std::int8_t* codes = x[r].codes + begin + s * kSubBlock + 4 * i;
+          const std::int32_t four = four_codes(codes);
+          const std::int32_t next = four_codes(codes + 4);
+          TRINE_UNROLL
+          for (std::size_t p = 0; p < Panels * kParts; ++p) acc[r][p] = weight[p].dot(acc[r][p], four, next);
         }
       }
       TRINE_UNROLL
@@ -264,10 +296,11 @@ inline void tile_small(const TileRow (&x)[Rows], const std::byte* w, std::size_t
           const Ints offset = Blocks::offset(shared, p % kParts, s);
           TRINE_UNROLL
           for (std::size_t r = 0; r < Rows; ++r)
-            total[r][p] = multiply_add(offset, Ints::broadcast(sum[r]), total[r][p]);
+            total[r][p] = multiply_add(offset, Ints::broadcast(x[r].sums[begin / kSubBlock + s]), total[r][p]);
         }
       }
     }
+    add_small_outliers<Format, Rows, Panels>(total, x, group, block, panel);
     add_group<Blocks::has_offset, Rows, Panels>(total, x, group, block, panel, first && group == 0, y, ldy);
   }
 }

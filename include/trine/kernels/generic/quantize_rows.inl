@@ -4,20 +4,35 @@
 
 namespace trine::inline TRINE_ABI::kernels::TRINE_TARGET_NAMESPACE {
 
-// The largest magnitude of a block, and the largest without one value.
-TRINE_INLINE float largest_of(const float* x, std::size_t columns) {
-  Vec largest = Vec::zero();
+// The two largest magnitudes of a block, equal ones included; NaN if a value is not finite.
+struct TwoLargest {
+  float most = 0.0F;
+  float second = 0.0F;
+  TRINE_INLINE void add(float a) {
+    second = second > a ? second : (most < a ? most : a);
+    most = most > a ? most : a;
+  }
+};
+TRINE_INLINE TwoLargest two_largest(const float* x, std::size_t columns, float& bad) {
+  Vec most = Vec::zero();
+  Vec second = Vec::zero();
+  Vec poison = Vec::zero();  // x - x is NaN if x is not finite
   for (std::size_t i = 0; i < columns; i += Vec::lanes) {
     const Vec v = Vec::load(x + i);
-    largest = max(largest, max(v, sub(Vec::zero(), v)));
+    const Vec size = max(v, sub(Vec::zero(), v));
+    second = max(second, min(most, size));
+    most = max(most, size);
+    poison = add(poison, sub(v, v));
   }
-  return max_of(largest);
-}
-TRINE_INLINE float largest_without(const float* x, std::size_t columns, std::size_t column) {
-  alignas(64) float others[kScaleBlock];
-  for (std::size_t i = 0; i < columns; ++i) others[i] = x[i];
-  others[column] = 0.0F;
-  return largest_of(others, columns);
+  bad = sum(poison);
+  alignas(64) float of_lane[2][Vec::lanes];
+  most.store(of_lane[0]);
+  second.store(of_lane[1]);
+  TwoLargest result;
+  for (std::size_t l = 0; l < Vec::lanes; ++l) result.add(of_lane[0][l]);
+  for (std::size_t l = 0; l < Vec::lanes; ++l)
+    result.second = result.second > of_lane[1][l] ? result.second : of_lane[1][l];
+  return result;
 }
 
 // One block of `count` <= Scale values, with a sum for every Sum of them; codes and sums are padded to the end of its
@@ -31,23 +46,18 @@ TRINE_INLINE void quantize_group(const float* x, std::size_t count, std::int8_t*
     for (std::size_t i = 0; i < count; ++i) padded[i] = x[i];
     x = padded;
   }
-  Vec poison = Vec::zero();  // x - x is NaN if x is not finite
-  for (std::size_t i = 0; i < columns; i += Vec::lanes) poison = add(poison, sub(Vec::load(x + i), Vec::load(x + i)));
-  float most = largest_of(x, columns);
-  const float bad = sum(poison);
+  float bad = 0.0F;
+  const TwoLargest largest = two_largest(x, columns, bad);
+  float most = largest.most;
   const bool usable = bad == 0.0F && most >= 1e-30F;  // below, 127 / most could overflow, and 0 is accurate enough
+  const bool apart = outlier != nullptr && usable && most > kOutlierRatio * largest.second;
   std::size_t column = 0;
-  bool apart = false;
-  if (outlier != nullptr) {
-    *outlier = {0, 0};
-    if (usable) {
-      while (x[column] != most && x[column] != -most) ++column;
-      const float others = largest_without(x, columns, column);
-      apart = most > kOutlierRatio * others;
-      constexpr float kMostExtra = 1 << 14;  // times 127
-      if (apart) most = others * kMostExtra > most ? others : most / kMostExtra;
-    }
+  if (apart) {
+    while (x[column] != most && x[column] != -most) ++column;
+    constexpr float kMostExtra = 1 << 14;  // times 127
+    most = largest.second * kMostExtra > most ? largest.second : most / kMostExtra;
   }
+  if (outlier != nullptr) *outlier = {0, 0};
   const float inverse = usable ? 127.0F / most : 0.0F;
   *scale = bad == 0.0F ? (usable ? most / 127.0F : 0.0F) : bad;
   if (apart) {
