@@ -4,7 +4,9 @@
 // layer.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -64,6 +66,9 @@ class Transformer {
     embedding_->forward(context, h);
     const View<float, 2> normed = context.workspace.take_matrix<float>(h.extent(0), h.extent(1));
     const View<float, 2> update = context.workspace.take_matrix<float>(h.extent(0), h.extent(1));
+    std::size_t selected = 0;
+    for (const Block& block : blocks_) selected = std::max(selected, block.attention->selected_positions());
+    context.selected = context.workspace.take_matrix<std::uint32_t>(h.extent(0), selected);
     for (context.layer = 0; context.layer < blocks_.size(); ++context.layer) {
       const Block& block = blocks_[context.layer];
       execution.check_stop();

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 import torch
 
 from .checks import (BF16_BIAS, NO_BIAS, NO_GROUPS, OTHER_GROUP_SCORE, ZERO_MASK, config, identity, module, no_rope_scaling,
-                     no_sinks, ones, rope, rope_of, set_attributes, set_eps, symmetric_clamp, tensors, zero)
+                     no_sinks, ones, other_index_pairs, rope, rope_of, set_attributes, set_eps, shared_selection,
+                     symmetric_clamp, tensors, zero)
 from .configs import (absent, afmoe, deepseek_v2, deepseek_v3, deepseek_v32, dots1, ernie4_5_moe, gemma4, gemma4_text, glm4_moe,
                       glm4_moe_lite, glm_moe_dsa, gpt_oss, granitemoe, hy_v3, laguna, lfm2_moe, llama, llama4_text, mellum,
                       mimo_v2_flash, minimax_m2, mistral, mixtral, olmoe, qwen2, qwen2_moe, qwen3, qwen3_5_moe, qwen3_5_moe_text, qwen3_moe,
@@ -49,6 +50,9 @@ QKV_BIAS = {f"{x} bias": zero(rf"{x}_proj\.bias") for x in "qv"} | {
     "k bias": zero(r"k_proj\.bias")}                          # without a rotation it would shift all scores of a query alike
 SMALL = {r"embed_tokens": 0.002}                              # so that the eps of the first norms matters
 HEAD_NORM = {"q norm gain": tensors(r"q_norm", lambda t: t * 0 + 1), "k norm gain": tensors(r"k_norm", lambda t: t * 0 + 1)}
+INDEXER = {                                                   # the parts of an indexer
+    "index_topk": lambda c, t: config(index_topk=c["index_topk"] + 1)(c, t), "pairs of the indexer": other_index_pairs,
+    "index key bias": zero(r"indexer\.k_norm\.bias"), "signs of index weights": tensors(r"indexer\.weights_proj", torch.abs)}
 CONV = tensors(r"conv\.conv\.weight", lambda t: t * (torch.arange(t.shape[-1]) == t.shape[-1] - 1))
 DELTA = {                                                     # the parts of a layer of Gated DeltaNet
     "convolution": tensors(r"conv1d", lambda t: t * (torch.arange(t.shape[-1]) == t.shape[-1] - 1)),
@@ -232,17 +236,25 @@ CASES = {
         deepseek_v32(rope_theta=100, rope_scaling={
             "beta_fast": 32, "beta_slow": 1, "factor": 4, "mscale": 1.0, "mscale_all_dim": 1.0,
             "original_max_position_embeddings": 16, "type": "yarn"}),
-        "as DeepSeek-V3.2 with fewer positions than index_topk: an indexer that selects all of them, groups, YaRN; one "
-        "multi-token-prediction layer to skip",
-        {"YaRN": no_rope_scaling, "mscale_all_dim": NO_MSCALE, "correction bias": NO_BIAS, "groups": NO_GROUPS,
+        "as DeepSeek-V3.2: an indexer that selects 6 of 32 positions, groups, YaRN; one multi-token-prediction layer to skip",
+        {**INDEXER, "YaRN": no_rope_scaling, "mscale_all_dim": NO_MSCALE, "correction bias": NO_BIAS, "groups": NO_GROUPS,
          "renormalisation": config(norm_topk_prob=False), "routed_scaling_factor": config(routed_scaling_factor=1.0), **SHARED},
         scheme="bf16", tokens=32, bias=(-0.55, 0.35), extra="mtp"),
     "deepseek_v32_layers": Case(
-        deepseek_v32(num_hidden_layers=3, mlp_layer_types=["sparse", "dense", "sparse"], attention_bias=True, index_topk=24,
-                     norm_topk_prob=False, num_nextn_predict_layers=0),
-        "mlp_layer_types, attention_bias, no renormalisation, as many positions as index_topk; config.json of transformers v5",
-        {"no renormalisation": config(norm_topk_prob=True), **{f"{x} bias": zero(rf"{x}\.bias") for x in (
+        deepseek_v32(num_hidden_layers=3, mlp_layer_types=["sparse", "dense", "sparse"], attention_bias=True, index_topk=1,
+                     index_n_heads=5, index_head_dim=8, norm_topk_prob=False, num_nextn_predict_layers=0),
+        "index_topk 1, indexer heads that rotate as a whole, mlp_layer_types, attention_bias, no renormalisation; config.json of "
+        "transformers v5",
+        {**INDEXER, "no renormalisation": config(norm_topk_prob=True), **{f"{x} bias": zero(rf"{x}\.bias") for x in (
             "q_a_proj", "kv_a_proj_with_mqa", "o_proj")}, **SHARED}, scheme="bf16", v5=True, bias=(0.0, 0.2)),
+    "deepseek_v32_pages": Case(
+        deepseek_v32(vocab_size=16, num_hidden_layers=1, first_k_dense_replace=1, index_topk=129, index_n_heads=16,
+                     num_nextn_predict_layers=0, rope_scaling={
+                         "beta_fast": 32, "beta_slow": 1, "factor": 4, "mscale": 1.0, "mscale_all_dim": 0.5,
+                         "original_max_position_embeddings": 64, "type": "yarn"}),
+        "two pages of the cache, of which 129 positions are selected; YaRN with an amplitude other than 1",
+        {"index_topk": config(index_topk=200), "pairs of the indexer": other_index_pairs, "YaRN": no_rope_scaling},
+        tokens=160),
     "deepseek_v32_defaults": Case(
         deepseek_v32(num_hidden_layers=4, n_routed_experts=24, **absent(
             "routed_scaling_factor", "n_group", "topk_group", "num_experts_per_tok", "n_shared_experts", "norm_topk_prob",
@@ -256,14 +268,22 @@ CASES = {
         scheme="bf16", bias=(0.0, 0.2), scale=SMALL),
 
     "glm_moe_dsa": Case(
-        glm_moe_dsa(), "as GLM-5 with fewer positions than index_topk: values wider than keys, one multi-token-prediction layer to "
-        "skip", {"correction bias": NO_BIAS, "routed_scaling_factor": config(routed_scaling_factor=1.0), **SHARED},
+        glm_moe_dsa(), "as GLM-5: an indexer that selects 6 of 24 positions, values wider than keys, one multi-token-prediction "
+        "layer to skip",
+        {**INDEXER, "correction bias": NO_BIAS, "routed_scaling_factor": config(routed_scaling_factor=1.0), **SHARED},
         scheme="bf16", bias=(0.0, 0.3), extra="mtp"),
     "glm_moe_dsa_shared_indexer": Case(
         glm_moe_dsa(num_hidden_layers=3, indexer_types=["full", "shared", "shared"], mlp_layer_types=["dense", "sparse", "dense"],
-                    tie_word_embeddings=True, num_nextn_predict_layers=0),
-        "layers without an indexer of their own, mlp_layer_types, tied head; fused expert tensors and config.json of transformers v5",
-        {"correction bias": NO_BIAS, **SHARED}, fused=True, v5=True, bias=(0.0, 0.3)),
+                    index_topk=4, tie_word_embeddings=True, num_nextn_predict_layers=0),
+        "layers that share the selection of the first, mlp_layer_types, tied head; fused expert tensors and config.json of "
+        "transformers v5",
+        {**INDEXER, "correction bias": NO_BIAS, **SHARED}, fused=True, v5=True, bias=(0.0, 0.3)),
+    "glm_moe_dsa_frequency": Case(
+        glm_moe_dsa(hidden_size=16, intermediate_size=8, q_lora_rank=8, num_hidden_layers=7, first_k_dense_replace=7,
+                    index_topk_freq=2, index_skip_topk_offset=3, index_topk=8, num_nextn_predict_layers=0,
+                    index_share_for_mtp_iteration=True),
+        "as GLM-5.2: after the first three, every second layer has an indexer; the others share the selection of the one before",
+        {**INDEXER, "third indexer": shared_selection(2), "fifth indexer": shared_selection(4)}, scheme="bf16"),
     "glm_moe_dsa_defaults": Case(
         glm_moe_dsa(num_hidden_layers=4, n_routed_experts=12, **absent(
             "routed_scaling_factor", "n_group", "topk_group", "num_experts_per_tok", "n_shared_experts", "norm_topk_prob",

@@ -68,7 +68,7 @@ def deepseek_v32(**changes):
         "num_key_value_heads": 2, "n_shared_experts": 1, "n_routed_experts": 8, "num_experts_per_tok": 3,
         "routed_scaling_factor": 2.5, "kv_lora_rank": 16, "q_lora_rank": 24, "qk_rope_head_dim": 8, "qk_nope_head_dim": 12,
         "v_head_dim": 12, "n_group": 4, "topk_group": 2, "topk_method": "noaux_tc", "scoring_func": "sigmoid",
-        "norm_topk_prob": True, "first_k_dense_replace": 1, "moe_layer_freq": 1, "index_topk": 48, "index_n_heads": 2,
+        "norm_topk_prob": True, "first_k_dense_replace": 1, "moe_layer_freq": 1, "index_topk": 6, "index_n_heads": 4,
         "index_head_dim": 12, "hidden_act": "silu", "rms_norm_eps": 1e-6, "max_position_embeddings": 256, "rope_theta": 10000,
         "attention_bias": False, "tie_word_embeddings": False, "num_nextn_predict_layers": 1, "ep_size": 1,
         "bos_token_id": 0, "eos_token_id": 1, "torch_dtype": "bfloat16", "use_cache": True}, changes)

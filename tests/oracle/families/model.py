@@ -110,6 +110,52 @@ class Router:
         return self.margins().min().item()
 
 
+class Selection:
+    """The scores [tokens, positions] by which an indexer selected, -inf beyond a token, and how many it took of each row."""
+
+    def __init__(self, scores, k):
+        self.scores, self.k = scores.masked_fill(scores < -1e30, float("-inf")), k
+
+    def margins(self):
+        """[tokens] how clear the worst selected position was of the best that was not, relative to the largest score."""
+        ordered = self.scores.sort(1, descending=True).values
+        if self.k >= ordered.shape[1]:
+            return torch.full(ordered.shape[:1], float("inf"))
+        return (ordered[:, self.k - 1] - ordered[:, self.k]).nan_to_num(nan=float("inf")) / self.largest()
+
+    def largest(self):
+        """[tokens] the largest score"""
+        return self.scores.masked_fill(self.scores.isinf(), 0).abs().amax(1).clamp(min=1e-30)
+
+
+@torch.no_grad()
+def selections(model, tokens):
+    """[Selection] of every layer with an indexer: what its call of topk saw."""
+    found, topk = [], torch.Tensor.topk
+
+    def watch(scores, k, dim=-1):
+        found.append(Selection(scores[0].clone(), k))
+        return topk(scores, k, dim=dim)
+
+    def watched(forward):
+        def call(*arguments, **named):
+            torch.Tensor.topk = watch
+            try:
+                return forward(*arguments, **named)
+            finally:
+                torch.Tensor.topk = topk
+        return call
+
+    indexers = [module for name, module in model.named_modules() if name.endswith(".indexer")]
+    for indexer in indexers:
+        indexer.forward = watched(indexer.forward)
+    if indexers:
+        model(torch.tensor([tokens]), use_cache=False)
+    for indexer in indexers:
+        del indexer.forward
+    return found
+
+
 def routing(family, module, bias, out):
     """What a router gave."""
     if family in ("llama4", "llama4_text"):                       # scores with zeros for those left out, and logits

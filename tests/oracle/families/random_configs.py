@@ -404,17 +404,24 @@ def deepseek_v32(draw):
     draw("first_k_dense_replace", range(0, layers(draw) + 1))
     mlp_layer_types(draw)
     draw("norm_topk_prob", (True, False))
-    draw("index_n_heads", (1, 2), 0.2)
+    draw("index_n_heads", (3, 8, 16), 0.2)                        # of few heads many scores are 0, and open who is selected
     draw("index_head_dim", (width, width + 4), 0.2, lambda n: n >= width)
-    if draw("index_topk", (256, 512, 2048)) and draw.chance(0.05):
-        draw.refusable("index_topk", 4)
+    draw("index_topk", (1, 2, 5, 8, 16, 2048), 0.2)
     draft_layers(draw)
 
 
 def glm_moe_dsa(draw):
     deepseek_v32(draw)
-    if draw.chance(0.3) and layers(draw) <= 8:
-        draw.config["indexer_types"] = ["full"] + [draw.some(("full", "shared")) for _ in range(layers(draw) - 1)]
+    kind = draw.some(("none", "types", "pattern", "frequency")) if layers(draw) <= 8 else "none"
+    types = ["full"] + [draw.some(("full", "shared")) for _ in range(layers(draw) - 1)]
+    if kind == "types":
+        draw.config["indexer_types"] = types
+    elif kind == "pattern":
+        draw.config["index_topk_pattern"] = draw.some((types, "".join(name[0].upper() for name in types)))
+    elif kind == "frequency":
+        draw.config["index_topk_freq"] = draw.some((0, 1, 2, 3))
+        if draw.chance(0.7):
+            draw.config["index_skip_topk_offset"] = draw.some((1, 2, 3))
 
 
 def solar_open(draw):

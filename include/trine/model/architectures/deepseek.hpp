@@ -6,7 +6,10 @@
 
 #include <cmath>
 #include <cstddef>
+#include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include <trine/attention/multi_head_latent_attention.hpp>
@@ -52,15 +55,22 @@ struct DeepseekConfig {
   return config;
 }
 
+/// The indexer of a layer, whose attention is `scope`; nullopt if it has none.
+using IndexerRecipe = std::function<std::optional<LightningIndexer>(const WeightScope& scope, std::size_t layer)>;
+
 [[nodiscard]] inline ModelParts build_deepseek(const BuildContext& context, const HfConfig& common,
                                                const DeepseekConfig& config, const MoeConfig& moe,
-                                               const WeightScope& weights, const MoeNames& names = {}) {
-  return build_decoder(common, "multi-head latent attention; " + summary_of(moe), weights,
+                                               const WeightScope& weights, const MoeNames& names = {},
+                                               const IndexerRecipe& indexer_of = {}) {
+  const std::size_t selected = config.attention.index_topk;
+  const std::string to = selected == 0 ? "" : " to " + std::to_string(selected) + " selected positions";
+  return build_decoder(common, "multi-head latent attention" + to + "; " + summary_of(moe), weights,
                        [&](const WeightScope& scope, std::size_t layer) {
-                         return DecoderLayer{
-                             std::make_unique<MultiHeadLatentAttention>((scope / "self_attn").as(TensorRole::attention),
-                                                                        config.attention, config.rotary),
-                             feed_forward(context, scope, layer, common.hidden_size, moe, names)};
+                         const WeightScope attention = (scope / "self_attn").as(TensorRole::attention);
+                         return DecoderLayer{std::make_unique<MultiHeadLatentAttention>(
+                                                 attention, config.attention, config.rotary,
+                                                 indexer_of ? indexer_of(attention, layer) : std::nullopt),
+                                             feed_forward(context, scope, layer, common.hidden_size, moe, names)};
                        });
 }
 
