@@ -241,9 +241,9 @@ CASES = {
          "renormalisation": config(norm_topk_prob=False), "routed_scaling_factor": config(routed_scaling_factor=1.0), **SHARED},
         scheme="bf16", tokens=32, bias=(-0.55, 0.35), extra="mtp"),
     "deepseek_v32_layers": Case(
-        deepseek_v32(num_hidden_layers=3, mlp_layer_types=["sparse", "dense", "sparse"], attention_bias=True, index_topk=1,
+        deepseek_v32(num_hidden_layers=3, mlp_layer_types=["sparse", "dense", "sparse"], attention_bias=True, index_topk=3,
                      index_n_heads=5, index_head_dim=8, norm_topk_prob=False, num_nextn_predict_layers=0),
-        "index_topk 1, indexer heads that rotate as a whole, mlp_layer_types, attention_bias, no renormalisation; config.json of "
+        "indexer heads that rotate as a whole, mlp_layer_types, attention_bias, no renormalisation; config.json of "
         "transformers v5",
         {**INDEXER, "no renormalisation": config(norm_topk_prob=True), **{f"{x} bias": zero(rf"{x}\.bias") for x in (
             "q_a_proj", "kv_a_proj_with_mqa", "o_proj")}, **SHARED}, scheme="bf16", v5=True, bias=(0.0, 0.2)),
