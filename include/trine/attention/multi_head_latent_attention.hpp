@@ -20,8 +20,10 @@
 #include <trine/attention/latent_up_projection.hpp>
 #include <trine/attention/lightning_indexer.hpp>
 #include <trine/cache/latent_cache_layout.hpp>
+#include <trine/kernels/online_softmax.hpp>
 #include <trine/kernels/transpose.hpp>
 #include <trine/nn/linear.hpp>
+#include <trine/nn/query_temperature.hpp>
 #include <trine/nn/rms_norm.hpp>
 #include <trine/nn/rotary.hpp>
 
@@ -39,8 +41,9 @@ struct MlaOptions {
   float softmax_scale = 0.0F;   ///< of the whole score: (N + R)^-0.5 times latent_softmax_correction
   bool attention_bias = false;  ///< of q_a_proj, kv_a_proj_with_mqa and o_proj
   float norm_epsilon = 1e-6F;   ///< of both latent norms; rms_norm_eps does not change it in transformers
-  std::optional<Chunking> chunking = std::nullopt;  ///< nullopt: full attention
-  std::size_t index_topk = 0;                       ///< positions that a row attends to, if more are visible; 0: all
+  std::optional<Chunking> chunking = std::nullopt;             ///< nullopt: full attention
+  std::optional<QueryTemperature> temperature = std::nullopt;  ///< of scores, by position
+  std::size_t index_topk = 0;  ///< positions that a row attends to, if more are visible; 0: all
 };
 
 /// Returns the form that takes fewer multiply-adds for `rows` rows of one sequence, the last of which sees `keys`
@@ -61,7 +64,7 @@ struct MlaOptions {
 /// For a token x, position n, and head h:
 ///   q_h = [q_n | q_r]: N + R rows of q_b_proj RMSNorm(q_a_proj x), or of q_proj x              q_r rotated by n
 ///   [l | r] = kv_a_proj_with_mqa x;   c = RMSNorm(l), k = r rotated by n                       cached: [c | k]
-///   score_h(m) = softmax_scale * (q_n . U_h c_m + q_r . k_m)
+///   score_h(m) = softmax_scale * (q_n . U_h c_m + q_r . k_m)                   times the temperature of n, if any
 ///   z_h = sum_m softmax_m(score_h(m)) V_h c_m,  m <= n                                     y = [z of all heads] W_o
 /// with U_h [N, C] and V_h [D, C] the rows of kv_b_proj for head h. The absorbed form moves U_h and V_h out of the sum:
 ///   score_h(m) = softmax_scale * ((U_h^T q_n) . c_m + q_r . k_m)        z_h = V_h sum_m softmax_m(score_h(m)) c_m
@@ -167,6 +170,8 @@ class MultiHeadLatentAttention : public Attention {
       rotary_->rotate(position, row.subspan(options_.kv_lora_rank));
       store_latent({width_, state.type}, state.tables[0], position, row);
       rotary_->rotate(position, q.row(r).subspan(options_.qk_nope_head_dim), head_dim_);
+      if (options_.temperature)
+        kernels::multiply(context.execution.isa, q.row(r), options_.temperature->factor(position));
     });
   }
 

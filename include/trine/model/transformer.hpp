@@ -28,7 +28,7 @@ namespace trine::inline TRINE_ABI {
 ///   h += update_scale post_feed_forward_norm(feed_forward(feed_forward_norm(h)))
 ///   h *= output_scale
 struct Block {
-  RmsNorm attention_norm;                                        ///< before attention
+  std::optional<RmsNorm> attention_norm;                         ///< before attention
   std::unique_ptr<const Attention> attention;                    ///< mixes positions
   std::optional<RmsNorm> feed_forward_norm;                      ///< before the feed-forward
   std::unique_ptr<const FeedForward> feed_forward;               ///< an MLP, or a mixture of experts
@@ -72,8 +72,8 @@ class Transformer {
     for (context.layer = 0; context.layer < blocks_.size(); ++context.layer) {
       const Block& block = blocks_[context.layer];
       execution.check_stop();
-      block.attention_norm.forward(context, h, normed);
-      block.attention->forward(context, normed, update);
+      if (block.attention_norm) block.attention_norm->forward(context, h, normed);
+      block.attention->forward(context, block.attention_norm ? normed : h, update);
       add_rows(execution, update, block.post_attention_norm, block.update_scale, 1.0F, h);
 
       execution.check_stop();
@@ -114,9 +114,9 @@ class Transformer {
     });
   }
   [[nodiscard]] static std::size_t block_parameters(const Block& block) {
-    std::size_t total = block.attention_norm.parameters() + block.attention->parameters();
+    std::size_t total = block.attention->parameters();
     for (const std::optional<RmsNorm>* norm :
-         {&block.feed_forward_norm, &block.post_attention_norm, &block.post_feed_forward_norm})
+         {&block.attention_norm, &block.feed_forward_norm, &block.post_attention_norm, &block.post_feed_forward_norm})
       if (*norm) total += (*norm)->parameters();
     return total;
   }

@@ -4,13 +4,14 @@ from dataclasses import dataclass, field
 
 import torch
 
-from .checks import (BF16_BIAS, NO_BIAS, NO_GROUPS, OTHER_GROUP_SCORE, ZERO_MASK, config, identity, module, no_rope_scaling,
+from .checks import (BF16_BIAS, NO_BIAS, NO_GROUPS, OTHER_GROUP_SCORE, ZERO_MASK, config, hunyuan_norms_first, identity, module,
+                     no_rope_scaling,
                      no_sinks, ones, other_index_pairs, rope, rope_of, set_attributes, set_eps, shared_selection,
                      symmetric_clamp, tensors, zero)
-from .configs import (absent, afmoe, deepseek_v2, deepseek_v3, deepseek_v32, dots1, ernie4_5_moe, gemma4, gemma4_text, glm4_moe,
-                      glm4_moe_lite, glm_moe_dsa, gpt_oss, granitemoe, hy_v3, laguna, lfm2_moe, llama, llama4_text, mellum,
-                      mimo_v2_flash, minimax_m2, mistral, mixtral, olmoe, qwen2, qwen2_moe, qwen3, qwen3_5_moe, qwen3_5_moe_text, qwen3_moe,
-                      qwen3_next, solar_open)
+from .configs import (absent, afmoe, deepseek_v2, deepseek_v3, deepseek_v32, dots1, ernie4_5_moe, exaone_moe, flex_olmo, gemma4,
+                      gemma4_text, glm4_moe, glm4_moe_lite, glm_moe_dsa, gpt_oss, granitemoe, hunyuan_v1_moe, hy_v3, laguna, lfm2_moe, llama, llama4_text, mellum,
+                      mimo_v2_flash, minimax_m2, mistral, mistral4, mixtral, olmoe, qwen2, qwen2_moe, qwen3, qwen3_5_moe,
+                      qwen3_5_moe_text, qwen3_moe, qwen3_next, sarvam_moe, solar_open)
 
 
 @dataclass
@@ -53,6 +54,8 @@ HEAD_NORM = {"q norm gain": tensors(r"q_norm", lambda t: t * 0 + 1), "k norm gai
 INDEXER = {                                                   # the parts of an indexer
     "index_topk": lambda c, t: config(index_topk=c["index_topk"] + 1)(c, t), "pairs of the indexer": other_index_pairs,
     "index key bias": zero(r"indexer\.k_norm\.bias"), "signs of index weights": tensors(r"indexer\.weights_proj", torch.abs)}
+HEAD_NORM_SARVAM = {f"{x} norm gain": tensors(rf"{name}_layernorm", lambda t: t * 0 + 1)
+                    for x, name in (("q", "query"), ("k", "key"))}
 CONV = tensors(r"conv\.conv\.weight", lambda t: t * (torch.arange(t.shape[-1]) == t.shape[-1] - 1))
 DELTA = {                                                     # the parts of a layer of Gated DeltaNet
     "convolution": tensors(r"conv1d", lambda t: t * (torch.arange(t.shape[-1]) == t.shape[-1] - 1)),
@@ -315,6 +318,101 @@ CASES = {
         "every key absent that has a default of a small size: eps 1e-5, theta 1e6, 8 key heads, 8 experts of a token, scale 1",
         {"eps": config(rms_norm_eps=1e-6), "rope_theta": config(rope_theta=100.0), "k": config(num_experts_per_tok=7),
          "routed_scaling_factor": config(routed_scaling_factor=2.5), **SHARED}, scheme="bf16", bias=(0.0, 0.2), scale=SMALL),
+
+    "sarvam_moe": Case(
+        sarvam_moe(), "queries, keys and values in one tensor, and other names of the published files; norm of each head, dense "
+        "first layer, shared expert", {"correction bias": NO_BIAS, "renormalisation": config(norm_topk_prob=False),
+                                       "routed_scaling_factor": config(routed_scaling_factor=1.0), **HEAD_NORM_SARVAM, **SHARED},
+        scheme="bf16", bias=(0.0, 0.3)),
+    "sarvam_moe_biases": Case(
+        sarvam_moe(use_qk_norm=False, use_qkv_bias=True, num_key_value_heads=1, n_group=4, topk_group=2, rope_theta=100,
+                   rope_scaling={"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16}),
+        "biases of queries, keys and values in one tensor, no norm of heads, one key head, groups, YaRN beyond the original context",
+        {"YaRN": no_rope_scaling, "correction bias": NO_BIAS, "groups": NO_GROUPS,
+         "fused bias": zero(r"query_key_value\.bias"), **SHARED}, tokens=28, bias=(-0.55, 0.35)),
+    "sarvam_moe_defaults": Case(
+        sarvam_moe(num_experts=12, num_attention_heads=8, **absent(
+            "rms_norm_eps", "rope_theta", "num_key_value_heads", "num_experts_per_tok", "num_shared_experts",
+            "routed_scaling_factor", "n_group", "topk_group", "norm_topk_prob", "first_k_dense_replace", "use_qk_norm",
+            "use_qkv_bias", "use_bias", "score_function", "moe_router_enable_expert_bias", "max_position_embeddings",
+            "tie_word_embeddings", "hidden_act")),
+        "every key absent that has a default of a small size: eps 1e-6, theta 8e6, 4 key heads, norm of each head, 6 experts of a "
+        "token, scale 2.5; names and config.json of transformers v5",
+        {"rope_theta": config(rope_theta=100.0), "k": config(num_experts_per_tok=5),
+         "routed_scaling_factor": config(routed_scaling_factor=1.0), **HEAD_NORM, **SHARED},
+        fused=True, scheme="bf16", bias=(0.0, 0.2)),
+
+    "exaone_moe": Case(
+        exaone_moe(), "as K-EXAONE: windows that rotate and a full layer that does not, norm of each head, dense first layer, shared "
+        "expert", {"window": config(sliding_window=999), "exact window": config(sliding_window=7),
+                   "full layer": config(layer_types=["sliding_attention"] * 4), "correction bias": NO_BIAS,
+                   "renormalisation": config(norm_topk_prob=False),
+                   "routed_scaling_factor": config(routed_scaling_factor=1.0), **HEAD_NORM, **SHARED},
+        scheme="bf16", bias=(0.0, 0.3)),
+    "exaone_moe_layers": Case(
+        exaone_moe(num_hidden_layers=3, first_k_dense_replace=0, mlp_layer_types=["sparse", "dense", "sparse"],
+                   num_shared_experts=2, n_group=4, topk_group=2, tie_word_embeddings=True, rope_theta=100,
+                   rope_scaling={"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16},
+                   sliding_window=20, sliding_window_pattern=2, **absent("layer_types", "is_moe_layer")),
+        "sliding_window_pattern 2, mlp_layer_types, two shared experts, groups, YaRN, tied head; fused expert tensors and "
+        "config.json of transformers v5",
+        {"window": config(sliding_window=999), "YaRN": no_rope_scaling, "correction bias": NO_BIAS, "groups": NO_GROUPS,
+         **SHARED}, fused=True, v5=True, scheme="bf16", tokens=28, bias=(-0.55, 0.35)),
+    "exaone_moe_defaults": Case(
+        exaone_moe(hidden_size=8, num_experts=12, num_attention_heads=32, head_dim=4, intermediate_size=8, moe_intermediate_size=4,
+                   **absent(
+            "rms_norm_eps", "rope_theta", "num_key_value_heads", "num_experts_per_tok", "num_shared_experts", "layer_types",
+            "routed_scaling_factor", "n_group", "topk_group", "norm_topk_prob", "first_k_dense_replace", "sliding_window",
+            "sliding_window_pattern", "is_moe_layer", "scoring_func", "topk_method", "num_nextn_predict_layers",
+            "max_position_embeddings", "tie_word_embeddings", "hidden_act")),
+        "every key absent that has a default of a small size: eps 1e-5, 32 key heads, every fourth layer full, dense first layer, "
+        "8 experts of a token, scale 2.5",
+        {"rope_theta": config(rope_theta=100.0), "k": config(num_experts_per_tok=7), "eps": config(rms_norm_eps=1e-6),
+         "full layer": config(sliding_window_pattern=5),
+         "routed_scaling_factor": config(routed_scaling_factor=1.0), **SHARED}, scheme="bf16", bias=(0.0, 0.2), scale=SMALL),
+
+    "hunyuan_v1_moe": Case(
+        hunyuan_v1_moe(), "as Hunyuan-A13B: norm of each head after the rotation, theta stretched by alpha, softmax with "
+        "renormalisation, shared MLP, tied head", {"alpha": no_rope_scaling, **SHARED_MLP, **HEAD_NORM_SARVAM,
+                                                   "norms before rotation": hunyuan_norms_first}, scheme="bf16"),
+    "hunyuan_v1_moe_layers": Case(
+        hunyuan_v1_moe(num_hidden_layers=3, moe_topk=[1, 4, 2], num_key_value_heads=1, attention_bias=True, rope_theta=100,
+                       tie_word_embeddings=False, rope_scaling={"type": "linear", "factor": 4.0}, **absent(
+                           "moe_intermediate_size", "num_shared_expert")),
+        "other numbers of experts in each layer, attention_bias, linear scaling, separate head; fused expert tensors and config.json "
+        "of transformers v5",
+        {"linear": no_rope_scaling, "o bias": zero(r"o_proj\.bias"), **QKV_BIAS, **SHARED_MLP}, scheme="bf16", fused=True, v5=True),
+    "hunyuan_v1_moe_defaults": Case(
+        hunyuan_v1_moe(num_experts=4, hidden_size=32, **absent(
+            "rms_norm_eps", "rope_theta", "num_key_value_heads", "attention_head_dim", "moe_topk", "rope_scaling",
+            "attention_bias", "max_position_embeddings", "tie_word_embeddings", "hidden_act", "use_qk_norm",
+            "use_mixed_mlp_moe", "moe_intermediate_size", "num_shared_expert")),
+        "every key absent that has a default of a small size: eps 1e-5, a key head for each query head, one expert of a token",
+        {"eps": config(rms_norm_eps=1e-6), "rope_theta": config(rope_theta=100.0), "k": config(moe_topk=2), **SHARED_MLP},
+        scheme="bf16", scale=SMALL),
+
+    "mistral4": Case(
+        mistral4(), "as Mistral Small 4: latent attention whose scores grow with the position, softmax over all experts, YaRN, "
+        "shared expert", {"YaRN": rope(factor=2.0), "temperature": rope(llama_4_scaling_beta=0.0),
+                          "mscale_all_dim": rope(mscale_all_dim=0.5), "renormalisation": config(norm_topk_prob=False), **SHARED},
+        scheme="bf16", tokens=40),
+    "mistral4_groups": Case(
+        mistral4(num_hidden_layers=3, first_k_dense_replace=1, n_group=4, topk_group=2, routed_scaling_factor=2.5,
+                 norm_topk_prob=False, q_lora_rank=None, attention_bias=True, rope_interleave=False, tie_word_embeddings=True),
+        "groups ranked by their best two, no renormalisation, scale, dense first layer, q_lora_rank null, attention_bias, half-split "
+        "pairs, tied head; fused expert tensors and config.json of transformers v5",
+        {"groups": NO_GROUPS, "best two of a group": OTHER_GROUP_SCORE, "no renormalisation": config(norm_topk_prob=True),
+         "routed_scaling_factor": config(routed_scaling_factor=1.0), "pairs": config(rope_interleave=True),
+         "o_proj bias": zero(r"o_proj\.bias"), **SHARED}, scheme="bf16", fused=True, v5=True, tokens=28),
+    "mistral4_defaults": Case(
+        mistral4(n_routed_experts=12, **absent(
+            "rms_norm_eps", "rope_parameters", "num_experts_per_tok", "n_shared_experts", "routed_scaling_factor", "n_group",
+            "topk_group", "norm_topk_prob", "first_k_dense_replace", "rope_interleave", "attention_bias",
+            "max_position_embeddings", "tie_word_embeddings", "hidden_act")),
+        "every key absent that has a default of a small size: YaRN of factor 128, interleaved pairs, one group, 4 experts of a token, "
+        "no dense layer",
+        {"k": config(num_experts_per_tok=3), "pairs": config(rope_interleave=False), "eps": config(rms_norm_eps=1e-5), **SHARED},
+        scheme="bf16", scale=SMALL),
 
     "minimax_m2": Case(
         minimax_m2(), "as MiniMax-M2: norm over the whole query and key vectors, rotary_dim of 6 of 12, correction bias beside the "
@@ -589,6 +687,22 @@ CASES = {
         "grouped queries with norms of unlike widths, renormalisation, attention_bias; config.json of transformers v5",
         {"renormalisation": config(norm_topk_prob=False), "o bias": zero(r"o_proj\.bias"), **QKV_BIAS, **HEAD_NORM},
         scheme="bf16", v5=True),
+
+    "flex_olmo": Case(
+        flex_olmo(), "norms after attention and experts only, norm over the whole query and key vectors, 5 of 7 experts", {
+            **HEAD_NORM, "k": config(num_experts_per_tok=4), "post norms": ones(r"post_(attention|feedforward)_layernorm")}, scheme="bf16"),
+    "flex_olmo_biases": Case(
+        flex_olmo(num_key_value_heads=2, norm_topk_prob=True, attention_bias=True, tie_word_embeddings=True, rope_theta=100,
+                  rope_scaling={"rope_type": "linear", "factor": 4.0}),
+        "grouped queries, attention_bias, linear scaling, tied head; fused expert tensors and config.json of "
+        "transformers v5",
+        {"o bias": zero(r"o_proj\.bias"), "linear": no_rope_scaling, **QKV_BIAS, **HEAD_NORM}, fused=True, v5=True),
+    "flex_olmo_defaults": Case(
+        flex_olmo(**absent(
+            "rms_norm_eps", "rope_theta", "num_key_value_heads", "num_experts", "num_experts_per_tok", "norm_topk_prob",
+            "attention_bias", "max_position_embeddings", "tie_word_embeddings", "hidden_act")),
+        "every key absent that has a default of a small size: theta 5e5, a key head for each query head, 5 of 7 experts",
+        {"rope_theta": config(rope_theta=100.0), "k": config(num_experts_per_tok=4), **HEAD_NORM}, scheme="bf16"),
 
     "gpt_oss_bf16": Case(
         gpt_oss(num_hidden_layers=3, num_local_experts=4, layer_types="absent"),

@@ -100,6 +100,20 @@ def identity(m):
     m.forward = lambda x: x
 
 
+def hunyuan_norms_first(model):
+    """Queries and keys are normalised before they rotate, not after."""
+    for m in model.modules():
+        for name, projection in (("query_layernorm", "q_proj"), ("key_layernorm", "k_proj")):
+            if hasattr(m, name):
+                norm, inner, width = getattr(m, name), getattr(m, projection), m.head_dim
+                inner.register_forward_hook(
+                    lambda _, x, y, norm=norm.forward, width=width: norm(y.unflatten(-1, (-1, width))).flatten(-2))
+                norm.forward = lambda x: x
+
+
+hunyuan_norms_first.on_model = True
+
+
 def set_attributes(**values):
     return lambda m: [setattr(m, name, value) for name, value in values.items()]
 

@@ -15,10 +15,11 @@ from transformers import AutoConfig, AutoModelForCausalLM
 transformers.logging.set_verbosity_error()
 transformers.utils.logging.disable_progress_bar()
 warnings.filterwarnings("ignore", "Initializing zero-element tensors")
+AutoModelForCausalLM._model_mapping._model_mapping["mistral4"] = "Mistral4ForCausalLM"   # transformers lists it in mistral3 only
 EAGER = dict(attn_implementation="eager", experts_implementation="eager")
 # What the best experts are chosen by, besides a bias; elsewhere by a softmax.
 SIGMOID = {"afmoe", "deepseek_v3", "deepseek_v32", "dots1", "glm4_moe", "glm4_moe_lite", "glm_moe_dsa", "hy_v3", "laguna", "lfm2_moe",
-           "mimo_v2_flash", "minimax_m2", "solar_open"}
+           "exaone_moe", "mimo_v2_flash", "minimax_m2", "sarvam_moe", "solar_open"}
 LOGITS = {"gpt_oss", "granitemoe", "llama4_text", "llama4", "gemma4", "gemma4_text"}  # of Gemma 4 they are probabilities
 
 
@@ -72,6 +73,7 @@ class Router:
             self.scores = logits.float()
         else:
             self.scores = logits.float().softmax(-1)
+            self.group_best = 2 if family == "mistral4" else 1
         if bias is not None:
             self.scores = self.scores + bias
         if getattr(module, "topk_method", None) == "group_limited_greedy" or self.group_best == 2:

@@ -71,7 +71,7 @@ class Draw:
             self.refusable(key, value)
 
 
-LATENT = {"deepseek_v2", "deepseek_v3", "kimi_k2", "glm4_moe_lite", "deepseek_v32", "glm_moe_dsa"}
+LATENT = {"deepseek_v2", "deepseek_v3", "kimi_k2", "glm4_moe_lite", "deepseek_v32", "glm_moe_dsa", "mistral4"}
 DRAFTS = {"deepseek_v3", "kimi_k2", "glm4_moe", "glm4_moe_lite", "ernie4_5_moe", "hy_v3", "deepseek_v32",
           "glm_moe_dsa"}                                          # multi-token prediction
 SIZE = 0.03                                                       # how often a large default is taken
@@ -261,10 +261,10 @@ def mixture_sizes(draw):
     draw("moe_intermediate_size", (4, 8, 12), SIZE)
 
 
-def mixture(draw, limited=True, best_of=2):
+def mixture(draw, limited=True, best_of=2, shared="n_shared_experts", count="n_routed_experts"):
     """The feed-forward layers of DeepSeek."""
     mixture_sizes(draw)
-    draw("n_shared_experts", (None, 1, 2), fits=whole)
+    draw(shared, (None, 1, 2) if shared == "n_shared_experts" else (1, 2), fits=whole)
     draw("routed_scaling_factor", (1.0, 1.5, 2.5, 16.0))
     if limited:
         groups = draw("n_group", (1, 2, 4), fits=whole)
@@ -273,7 +273,7 @@ def mixture(draw, limited=True, best_of=2):
         groups, kept = 1, 1
         draw("n_group", (None, 1, 2))
         draw("topk_group", (None, 1))
-    experts(draw, "n_routed_experts", max(16, 2 * groups), groups * best_of, kept / groups)
+    experts(draw, count, max(16, 2 * groups), groups * best_of, kept / groups)
 
 
 def draft_layers(draw):
@@ -324,6 +324,41 @@ def glm4_moe(draw):
     draw("attention_bias", (True, False))
     draw("use_qk_norm", (True, False))
     draft_layers(draw)
+
+
+def sarvam_moe(draw):
+    common(draw)
+    rotary(draw, heads(draw, "field"), part=True)
+    mixture(draw)
+    draw("first_k_dense_replace", range(0, layers(draw) + 1))
+    draw("norm_topk_prob", (True, False))
+    draw("attention_bias", (True, False))
+    draw("use_qk_norm", (True, False))
+
+
+def exaone_moe(draw):
+    common(draw)
+    rotary(draw, heads(draw))
+    mixture(draw, shared="num_shared_experts", count="num_experts")
+    draw("first_k_dense_replace", range(0, layers(draw) + 1))
+    mlp_layer_types(draw)
+    draw("norm_topk_prob", (True, False))
+    draw("sliding_window", (1, 4, 7, 20))
+    draw("sliding_window_pattern", (1, 2, 3, 4))
+    layer_kinds(draw, "layer_types", ("sliding_attention", "full_attention"), 0.4)
+
+
+def mistral4(draw):
+    common(draw)
+    width = latent(draw)
+    if not draw.chance(draw.absent):
+        draw.config["rope_parameters"] = {                        # the reference runs no other type
+            "original_max_position_embeddings": 16, **yarn(draw), "rope_type": "yarn", "rope_theta": draw.some((100, 10000.0)),
+            "llama_4_scaling_beta": draw.some((0.0, 0.1, 0.5))}
+    mixture(draw)
+    draw("first_k_dense_replace", range(0, layers(draw) + 1))
+    draw("norm_topk_prob", (True, False))
+    draw("rope_interleave", (True, False))
 
 
 def glm4_moe_lite(draw):
@@ -515,6 +550,29 @@ def olmoe(draw):
     draw("norm_topk_prob", (True, False))
     draw("attention_bias", (True, False))
     draw("clip_qkv", (None, 0.5, 1.0, 3.0))
+
+
+def flex_olmo(draw):
+    common(draw)
+    rotary(draw, heads(draw))
+    experts(draw, "num_experts", 12)
+    draw("intermediate_size", (4, 8), SIZE)
+    draw("norm_topk_prob", (True, False))
+    draw("attention_bias", (True, False))
+
+
+def hunyuan_v1_moe(draw):
+    common(draw)
+    rotary(draw, heads(draw, "field"))
+    rope = draw.config.get("rope_scaling") or draw.config.get("rope_parameters") or {}
+    if "dynamic" in (rope.get("type"), rope.get("rope_type")) and draw.chance(0.8):
+        rope["alpha"] = draw.some((1.0, 4.0, 1000.0))
+    most = draw("num_experts", range(1, 11), SIZE)
+    draw("moe_topk", [k for k in (1, 2, 3, 4) if k <= most], fits=lambda k: k <= most)
+    if draw.chance(0.3) and layers(draw) <= 8:
+        draw.config["moe_topk"] = [draw.some(range(1, most + 1)) for _ in range(layers(draw))]
+    draw("intermediate_size", (4, 8), SIZE)
+    draw("attention_bias", (True, False))
 
 
 def gpt_oss(draw):
@@ -802,6 +860,11 @@ FAMILIES = {
     "deepseek_v32": deepseek_v32,
     "glm_moe_dsa": glm_moe_dsa,
     "solar_open": solar_open,
+    "sarvam_moe": sarvam_moe,
+    "exaone_moe": exaone_moe,
+    "flex_olmo": flex_olmo,
+    "hunyuan_v1_moe": hunyuan_v1_moe,
+    "mistral4": mistral4,
 }
 
 # Training, generation and other tools: nothing here changes what a model computes.

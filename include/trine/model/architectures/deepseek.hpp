@@ -25,11 +25,13 @@ struct DeepseekConfig {
   std::shared_ptr<const Rotary> rotary;
 };
 
-/// The keys of latent attention, and of the rotation of its heads.   rope_key: of the rotated width. Throws
-/// ConfigError.
+/// The keys of latent attention, and of the rotation of its heads.   rope_key: of the rotated width
+/// is_share: partial_rotary_factor gives that width, too, as a share of the head, and the rope has a temperature.
+/// Throws ConfigError.
 [[nodiscard]] inline DeepseekConfig parse_deepseek(HfConfigReader& reader, const HfConfig& common,
                                                    const BuildContext& context, RotaryPairs pairs,
-                                                   std::string_view rope_key = "qk_rope_head_dim") {
+                                                   std::string_view rope_key = "qk_rope_head_dim",
+                                                   bool is_share = false) {
   DeepseekConfig config;
   MlaOptions& attention = config.attention;
   attention.hidden_size = common.hidden_size;
@@ -45,13 +47,24 @@ struct DeepseekConfig {
   attention.attention_bias = reader.boolean("attention_bias");
   attention.chunking = context.chunking;
   reader.ignore({"head_dim", "qk_head_dim"});  // transformers 5 writes these derived values
-  const RopeOptions rope = read_rope(
-      reader, {.head_dim = attention.qk_rope_head_dim, .max_position_embeddings = common.max_position_embeddings},
-      reader.notes());
+  const std::size_t head_dim = attention.qk_nope_head_dim + attention.qk_rope_head_dim;
+  RopeContext rotated{.head_dim = attention.qk_rope_head_dim,
+                      .max_position_embeddings = common.max_position_embeddings};
+  if (is_share) {
+    rotated.head_dim = head_dim;
+    rotated.rotary_dim = attention.qk_rope_head_dim;
+    rotated.has_temperature = true;
+  }
+  const RopeOptions rope = read_rope(reader, rotated, reader.notes());
+  if (rope.rotary_dim != attention.qk_rope_head_dim)
+    reader.fail(rope_key, "expected the " + std::to_string(rope.rotary_dim) + " of " + std::to_string(head_dim) +
+                              " elements that partial_rotary_factor rotates, found " +
+                              std::to_string(attention.qk_rope_head_dim));
+  attention.temperature = rope.temperature;
   config.rotary = std::make_shared<const Rotary>(rope_frequencies(rope), pairs, attention.qk_rope_head_dim,
                                                  common.max_position_embeddings);
-  const auto width = static_cast<double>(attention.qk_nope_head_dim + attention.qk_rope_head_dim);
-  attention.softmax_scale = static_cast<float>(latent_softmax_correction(rope) / std::sqrt(width));
+  attention.softmax_scale =
+      static_cast<float>(latent_softmax_correction(rope) / std::sqrt(static_cast<double>(head_dim)));
   return config;
 }
 

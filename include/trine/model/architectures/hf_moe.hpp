@@ -185,8 +185,10 @@ struct MoeDecoder {
   std::shared_ptr<const Rotary> rotary = {};
   GroupedQueryOptions attention = {};
   Windows windows = {};
+  bool full_layers_rotate = true;
   MoeConfig moe = {};
   MoeNames names = {};
+  DecoderOptions options = {};
 };
 
 [[nodiscard]] inline ModelParts build_moe_decoder(const BuildContext& context, const HfConfig& config,
@@ -194,11 +196,13 @@ struct MoeDecoder {
   const bool has_norm = parts.attention.qk_norm != GroupedQueryOptions::Norm::none;
   std::string summary = std::string("grouped-query attention") + (has_norm ? ", q/k norm" : "") +
                         window_of(parts.windows) + "; " + summary_of(parts.moe);
-  return build_decoder(config, std::move(summary), weights, [&](const WeightScope& scope, std::size_t layer) {
-    return DecoderLayer{grouped_query(context, scope, config.hidden_size, parts.heads, parts.rotary,
+  const auto make_layer = [&](const WeightScope& scope, std::size_t layer) {
+    const bool rotates = parts.full_layers_rotate || parts.windows.slides[layer];
+    return DecoderLayer{grouped_query(context, scope, config.hidden_size, parts.heads, rotates ? parts.rotary : nullptr,
                                       parts.windows.of(layer), parts.attention, parts.rotation.pairs),
                         feed_forward(context, scope, layer, config.hidden_size, parts.moe, parts.names)};
-  });
+  };
+  return build_decoder(config, std::move(summary), weights, make_layer, parts.options);
 }
 
 }  // namespace trine::inline TRINE_ABI::hf
