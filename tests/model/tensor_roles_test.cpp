@@ -40,7 +40,7 @@ TensorRole role_by_name(const std::string& name, std::size_t rank) {
   if (has({"experts", "input_linear", "output_linear"})) return TensorRole::experts;
   if (has({"self_attn", "linear_attn", "conv", "attention", "expert_attention"})) return TensorRole::attention;
   if (has({"mlp", "feed_forward"})) return TensorRole::mlp;
-  if (has({"embed_tokens"})) return TensorRole::embedding;
+  if (has({"embed_tokens", "word_embeddings"})) return TensorRole::embedding;
   if (has({"lm_head"})) return TensorRole::head;
   return TensorRole::other;
 }

@@ -29,6 +29,7 @@ import families.model                                                           
 SCRIPT, OUT = "tests/oracle/make_config_defaults.py", ROOT / "tests/golden/config_defaults.json"
 FAMILIES = [
     "afmoe",
+    "cohere2_moe",
     "deepseek_v2",
     "deepseek_v3",
     "deepseek_v32",

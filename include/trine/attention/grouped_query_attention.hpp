@@ -28,11 +28,11 @@ namespace trine::inline TRINE_ABI {
 
 /// The names of what some checkpoints call otherwise.
 struct GroupedQueryNames {
-  std::string_view module = "self_attn";   ///< of the layer in its block: for builders
   std::string_view output = "o_proj";      ///< the projection of the output
   std::string_view query_norm = "q_norm";  ///< the norm of queries
   std::string_view key_norm = "k_norm";    ///< the norm of keys
-  std::string_view fused = {};  ///< q_proj, k_proj and v_proj in one tensor, rows in this order; empty: apart
+  std::string_view fused = {};            ///< q_proj, k_proj and v_proj in one tensor, rows in this order; empty: apart
+  std::string_view module = "self_attn";  ///< of the layer in its block: for builders
 };
 
 /// Options of published models, applied in this order: bias, norm, clip, rotation, temperature.

@@ -23,7 +23,7 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// One layer. Norms that are not there change nothing:
+/// One layer. Norms that are not there change nothing; a parallel one has an attention_norm and no feed_forward_norm:
 ///   h += update_scale post_attention_norm(attention(attention_norm(h)))
 ///   h += update_scale post_feed_forward_norm(feed_forward(feed_forward_norm(h)))
 ///   h *= output_scale
@@ -34,8 +34,9 @@ struct Block {
   std::unique_ptr<const FeedForward> feed_forward;               ///< an MLP, or a mixture of experts
   std::optional<RmsNorm> post_attention_norm = std::nullopt;     ///< of what attention adds
   std::optional<RmsNorm> post_feed_forward_norm = std::nullopt;  ///< of what the feed-forward adds
-  float update_scale = 1.0F;                                     ///< of what both add
-  float output_scale = 1.0F;                                     ///< of the rows after the layer
+  bool parallel = false;      ///< the feed-forward reads what attention reads: the norm of the layer's input
+  float update_scale = 1.0F;  ///< of what both add
+  float output_scale = 1.0F;  ///< of the rows after the layer
 };
 
 /// Embedding, layers and head. Const: passes change only caches and workspaces.
@@ -78,7 +79,7 @@ class Transformer {
 
       execution.check_stop();
       if (block.feed_forward_norm) block.feed_forward_norm->forward(context, h, normed);
-      block.feed_forward->forward(context, block.feed_forward_norm ? normed : h, update);
+      block.feed_forward->forward(context, block.feed_forward_norm || block.parallel ? normed : h, update);
       add_rows(execution, update, block.post_feed_forward_norm, block.update_scale, block.output_scale, h);
       for (std::size_t s = 0; s < not_finite.size(); ++s) {
         const SequenceSlice& sequence = context.batch.sequences[s];

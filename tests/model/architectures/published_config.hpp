@@ -132,10 +132,18 @@ namespace trine::test {
     "mscale": 1.0, "llama_4_scaling_beta": 0.1}})"));
   }
   if (family == "sarvam_moe")
-    config.update(Json::parse(R"({"num_experts": 8, "num_shared_experts": 1, "num_experts_per_tok": 2, "head_dim": 12,
+    config.update(Json::parse(R"({"n_routed_experts": 8, "n_shared_experts": 1, "num_experts_per_tok": 2,
     "moe_intermediate_size": 16, "first_k_dense_replace": 1, "n_group": 4, "topk_group": 2, "norm_topk_prob": true,
-    "routed_scaling_factor": 2.5, "use_qk_norm": true, "use_qkv_bias": false, "use_bias": false,
+    "routed_scaling_factor": 2.5, "use_qk_norm": true, "attention_bias": false, "use_bias": false, "head_dim": 12,
     "score_function": "sigmoid", "moe_router_enable_expert_bias": true, "router_dtype": "fp32"})"));
+  if (family == "cohere2_moe") {
+    config.erase("rms_norm_eps");
+    config.update(Json::parse(R"({"num_experts": 8, "num_experts_per_tok": 2, "num_shared_experts": 1, "head_dim": 8,
+    "shared_expert_combination_strategy": "average", "expert_selection_fn": "sigmoid", "norm_topk_prob": true,
+    "first_k_dense_replace": 1, "prefix_dense_sliding_window_pattern": 1, "prefix_dense_intermediate_size": 32,
+    "sliding_window_pattern": 2, "sliding_window": 8, "logit_scale": 0.25, "layer_norm_eps": 1e-5,
+    "attention_bias": false, "use_parallel_block": true})"));
+  }
   if (family == "exaone_moe")
     config.update(Json::parse(R"({"num_experts": 8, "num_shared_experts": 1, "num_experts_per_tok": 2, "head_dim": 12,
     "moe_intermediate_size": 16, "first_k_dense_replace": 1, "n_group": 4, "topk_group": 2, "norm_topk_prob": true,

@@ -8,7 +8,7 @@ from .checks import (BF16_BIAS, NO_BIAS, NO_GROUPS, OTHER_GROUP_SCORE, ZERO_MASK
                      no_rope_scaling,
                      no_sinks, ones, other_index_pairs, rope, rope_of, set_attributes, set_eps, shared_selection,
                      symmetric_clamp, tensors, zero)
-from .configs import (absent, afmoe, deepseek_v2, deepseek_v3, deepseek_v32, dots1, ernie4_5_moe, exaone_moe, flex_olmo, gemma4,
+from .configs import (absent, afmoe, cohere2_moe, deepseek_v2, deepseek_v3, deepseek_v32, dots1, ernie4_5_moe, exaone_moe, flex_olmo, gemma4,
                       gemma4_text, glm4_moe, glm4_moe_lite, glm_moe_dsa, gpt_oss, granitemoe, hunyuan_v1_moe, hy_v3, laguna, lfm2_moe, llama, llama4_text, mellum,
                       mimo_v2_flash, minimax_m2, mistral, mistral4, mixtral, olmoe, qwen2, qwen2_moe, qwen3, qwen3_5_moe,
                       qwen3_5_moe_text, qwen3_moe, qwen3_next, sarvam_moe, solar_open)
@@ -370,6 +370,39 @@ CASES = {
         {"rope_theta": config(rope_theta=100.0), "k": config(num_experts_per_tok=7), "eps": config(rms_norm_eps=1e-6),
          "full layer": config(sliding_window_pattern=5),
          "routed_scaling_factor": config(routed_scaling_factor=1.0), **SHARED}, scheme="bf16", bias=(0.0, 0.2), scale=SMALL),
+
+    "cohere2_moe": Case(
+        cohere2_moe(), "attention and experts beside each other below one LayerNorm, windows that rotate, a full layer that does not, a "
+        "dense first layer that rotates, sigmoid of the chosen, average with the shared expert, logit scale, interleaved pairs, tied head",
+        {"window": config(sliding_window=999), "full layer": config(sliding_window_pattern=99),
+         "dense layer rotates": config(prefix_dense_sliding_window_pattern=99),
+         "average": config(shared_expert_combination_strategy="sum"), "renormalisation": config(norm_topk_prob=False),
+         "sigmoid": config(expert_selection_fn="softmax"), "logit scale": config(logit_scale=1.0),
+         "LayerNorm": config(rms_norm_eps=1e-5), **SHARED}, scheme="bf16"),
+    "cohere2_moe_layers": Case(
+        cohere2_moe(num_hidden_layers=3, rms_norm_eps=1e-6, expert_selection_fn="softmax", num_shared_experts=2,
+                    shared_expert_combination_strategy="sum", attention_bias=True, tie_word_embeddings=False, rope_theta=100,
+                    prefix_dense_sliding_window_pattern=2,
+                    layer_types=["full_attention", "sliding_attention", "full_attention"],
+                    mlp_layer_types=["sparse", "dense", "sparse"], **absent("first_k_dense_replace")),
+        "RMSNorm, softmax of the chosen, two shared experts in sum, layer_types, mlp_layer_types, attention_bias, separate head; "
+        "fused expert tensors and config.json of transformers v5",
+        {"RMSNorm": config(rms_norm_eps=None), "softmax": config(expert_selection_fn="sigmoid"),
+         "sum": config(shared_expert_combination_strategy="average"), "rope_theta": config(rope_theta=10000, rope_parameters=None),
+         "o bias": zero(r"o_proj\.bias"), "q bias": zero(r"q_proj\.bias"), "v bias": zero(r"v_proj\.bias"), **SHARED},
+        scheme="bf16", fused=True, v5=True),
+    "cohere2_moe_defaults": Case(
+        cohere2_moe(hidden_size=16, num_attention_heads=2, **absent(
+            "layer_norm_eps", "rope_theta", "num_key_value_heads", "num_experts", "num_experts_per_tok", "num_shared_experts",
+            "shared_expert_combination_strategy", "expert_selection_fn", "norm_topk_prob", "first_k_dense_replace",
+            "prefix_dense_intermediate_size", "prefix_dense_sliding_window_pattern", "sliding_window_pattern", "sliding_window",
+            "logit_scale", "attention_bias", "max_position_embeddings", "tie_word_embeddings", "hidden_act",
+            "use_parallel_block")),
+        "every key absent that has a default of a small size: eps 1e-5, every fourth layer full, 2 of 8 experts by softmax, no "
+        "shared expert, logit scale 1/16, tied head",
+        {"eps": config(layer_norm_eps=0.1), "rope_theta": config(rope_theta=100.0), "k": config(num_experts_per_tok=3),
+         "full layer": config(sliding_window_pattern=5), "logit scale": config(logit_scale=1.0)},
+        scheme="bf16"),
 
     "hunyuan_v1_moe": Case(
         hunyuan_v1_moe(), "as Hunyuan-A13B: norm of each head after the rotation, theta stretched by alpha, softmax with "

@@ -119,6 +119,19 @@ def exaone_moe(**changes):
         "bos_token_id": 1, "eos_token_id": 53, "pad_token_id": 0, "dtype": "bfloat16", "use_cache": True}, changes)
 
 
+def cohere2_moe(**changes):
+    return merged({
+        "architectures": ["Cohere2MoeForCausalLM"], "model_type": "cohere2_moe", "vocab_size": 48, "hidden_size": 24,
+        "intermediate_size": 8, "prefix_dense_intermediate_size": 16, "num_hidden_layers": 4, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 8, "num_experts": 8, "num_experts_per_tok": 3, "num_shared_experts": 1,
+        "shared_expert_combination_strategy": "average", "expert_selection_fn": "sigmoid", "norm_topk_prob": True,
+        "first_k_dense_replace": 1, "prefix_dense_sliding_window_pattern": 1, "sliding_window_pattern": 3, "sliding_window": 6,
+        "logit_scale": 0.25, "layer_norm_eps": 1e-5, "hidden_act": "silu", "max_position_embeddings": 256, "rope_theta": 50000,
+        "rope_scaling": None, "attention_bias": False, "tie_word_embeddings": True, "use_parallel_block": True,
+        "attention_dropout": 0.0, "initializer_range": 0.02, "bos_token_id": 5, "eos_token_id": 47, "pad_token_id": 0,
+        "torch_dtype": "bfloat16", "use_cache": True}, changes)
+
+
 def hunyuan_v1_moe(**changes):
     return merged({
         "architectures": ["HunYuanMoEV1ForCausalLM"], "model_type": "hunyuan_v1_moe", "vocab_size": 48, "hidden_size": 24,

@@ -356,6 +356,8 @@ def mistral4(draw):
             "original_max_position_embeddings": 16, **yarn(draw), "rope_type": "yarn", "rope_theta": draw.some((100, 10000.0)),
             "llama_4_scaling_beta": draw.some((0.0, 0.1, 0.5))}
     mixture(draw)
+    if draw.config.get("n_shared_experts", 1) is None:
+        draw.config["n_shared_experts"] = 1
     draw("first_k_dense_replace", range(0, layers(draw) + 1))
     draw("norm_topk_prob", (True, False))
     draw("rope_interleave", (True, False))
@@ -554,11 +556,36 @@ def olmoe(draw):
 
 def flex_olmo(draw):
     common(draw)
+    draw.config["pad_token_id"] = 1                               # the default is beyond a small vocabulary
     rotary(draw, heads(draw))
     experts(draw, "num_experts", 12)
     draw("intermediate_size", (4, 8), SIZE)
     draw("norm_topk_prob", (True, False))
     draw("attention_bias", (True, False))
+
+
+def cohere2_moe(draw):
+    common(draw, "layer_norm_eps")
+    rotary(draw, heads(draw, "field"))
+    if draw.config.get("rope_scaling"):                           # of no effect in the reference
+        draw.may_refuse.add("rope_scaling")
+    draw("rms_norm_eps", (None, None, 1e-6, 1e-3))
+    draw("logit_scale", (0.0625, 0.25, 1.0, -0.5))
+    draw("attention_bias", (True, False))
+    draw("sliding_window", (1, 4, 7, 20, 4096))
+    draw("sliding_window_pattern", (1, 2, 3, 4))
+    draw("prefix_dense_sliding_window_pattern", (1, 1, 2, 3))
+    layer_kinds(draw, "layer_types", ("sliding_attention", "full_attention"), 0.3)
+    layer_kinds(draw, "mlp_layer_types", ("sparse", "sparse", "dense"), 0.3)
+    if draw.chance(0.4):
+        draw.config["first_k_dense_replace"] = draw.some(range(layers(draw) + 1))
+    experts(draw, "num_experts", 10)
+    draw("num_shared_experts", (0, 1, 2))
+    draw("shared_expert_combination_strategy", ("average", "sum"))
+    draw("expert_selection_fn", ("softmax", "sigmoid"))
+    draw("norm_topk_prob", (True, False))
+    draw("intermediate_size", (4, 8), SIZE)
+    draw("prefix_dense_intermediate_size", (None, 12))
 
 
 def hunyuan_v1_moe(draw):
@@ -862,6 +889,7 @@ FAMILIES = {
     "solar_open": solar_open,
     "sarvam_moe": sarvam_moe,
     "exaone_moe": exaone_moe,
+    "cohere2_moe": cohere2_moe,
     "flex_olmo": flex_olmo,
     "hunyuan_v1_moe": hunyuan_v1_moe,
     "mistral4": mistral4,

@@ -4,6 +4,7 @@
 
 #include <trine/model/architectures/afmoe.hpp>
 #include <trine/model/architectures/all.hpp>
+#include <trine/model/architectures/cohere.hpp>
 #include <trine/model/architectures/deepseek.hpp>
 #include <trine/model/architectures/deepseek_v32.hpp>
 #include <trine/model/architectures/dots.hpp>
@@ -64,6 +65,7 @@ TRINE_DECL ArchitectureRegistry all_architectures() {
       {"gemma4", build_gemma4},
       {"gemma4_text", build_gemma4_text},
       {"afmoe", build_afmoe},
+      {"cohere2_moe", build_cohere2_moe},
       {"granitemoe", build_granite_moe},
       {"laguna", build_laguna},
       {"llama4", build_llama4},

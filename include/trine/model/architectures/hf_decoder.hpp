@@ -47,6 +47,8 @@ struct DecoderOptions {
   std::string_view embedding = "embed_tokens";
   NormNames norms = {};
   RmsNorm::Stored norm_stored = RmsNorm::Stored::gain;
+  RmsNorm::Of norm_of = RmsNorm::Of::values;
+  bool parallel = false;  // Block::parallel
   float embedding_scale = 1.0F;
   float update_scale = 1.0F;  // Block::update_scale
   LogitOptions logits = {};
@@ -98,7 +100,7 @@ struct TextPart {
     const WeightScope scope = model / "layers" / index;
     const auto norm = [&](std::string_view name) -> std::optional<RmsNorm> {
       if (name.empty()) return std::nullopt;
-      return RmsNorm(scope / name, hidden, config.rms_norm_eps, options.norm_stored);
+      return RmsNorm(scope / name, hidden, config.rms_norm_eps, options.norm_stored, options.norm_of);
     };
     std::optional<RmsNorm> attention_norm = norm(options.norms.attention);
     std::optional<RmsNorm> feed_forward_norm = norm(options.norms.feed_forward);
@@ -108,7 +110,7 @@ struct TextPart {
     built.info.experts.push_back(layer.feed_forward->num_experts());
     blocks.push_back({std::move(attention_norm), std::move(layer.attention), std::move(feed_forward_norm),
                       std::move(layer.feed_forward), std::move(post_attention_norm), std::move(post_feed_forward_norm),
-                      options.update_scale, layer.output_scale});
+                      options.parallel, options.update_scale, layer.output_scale});
   }
   for (const IgnoredNames& names : kIgnoredTensors) weights.ignore(names);
   if (config.tie_word_embeddings)
@@ -123,8 +125,8 @@ struct TextPart {
   built.info.max_position_embeddings = config.max_position_embeddings;
   built.transformer = std::make_unique<Transformer>(
       std::move(embedding), std::move(blocks),
-      OutputHead(RmsNorm(model / options.norms.last, hidden, config.rms_norm_eps, options.norm_stored), std::move(head),
-                 1, options.logits),
+      OutputHead(RmsNorm(model / options.norms.last, hidden, config.rms_norm_eps, options.norm_stored, options.norm_of),
+                 std::move(head), 1, options.logits),
       config.tie_word_embeddings);
   return built;
 }

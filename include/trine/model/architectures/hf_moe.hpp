@@ -48,7 +48,8 @@ struct MoeNames {
   reader.ignore({"intermediate_size"});
   config.is_dense = std::move(is_dense);
   config.moe_intermediate_size = reader.integer("moe_intermediate_size", 1, config_limits::kIntermediateSize);
-  const std::string_view experts = reader.first_present({"n_routed_experts", "num_local_experts", "num_experts"});
+  std::string_view experts = reader.first_present({"n_routed_experts", "num_local_experts", "num_experts"});
+  if (!reader.has(experts) && reader.has("num_experts")) experts = "num_experts";  // the default may have this name
   config.num_experts = reader.integer(experts, 1, config_limits::kWidth);
   config.num_shared_experts = reader.integer_or("n_shared_experts", 0, 1024, 0);
   config.num_experts_per_tok = reader.integer("num_experts_per_tok", 1, config.num_experts);

@@ -38,11 +38,11 @@ inline constexpr std::string_view kSarvamMoeDefaults = R"({
   reader.ignore({"embedding_dropout", "output_dropout", "router_dtype", "max_window_layers", "rotary_type"});
   const bool published = (weights / "model").contains("word_embeddings.weight");
   if (published) {
-    parts.attention.names = {.module = "attention",
-                             .output = "dense",
+    parts.attention.names = {.output = "dense",
                              .query_norm = "query_layernorm",
                              .key_norm = "key_layernorm",
-                             .fused = "query_key_value"};
+                             .fused = "query_key_value",
+                             .module = "attention"};
     parts.names.balance_bias = "gate.expert_bias";
     parts.options.embedding = "word_embeddings";
   }
