@@ -35,7 +35,7 @@ inline constexpr std::string_view kCohere2MoeDefaults = R"({
   if (is_centered) options.norm_of = RmsNorm::Of::deviations;
   const HfConfig config = reader.sizes(is_centered ? "layer_norm_eps" : "rms_norm_eps");
   static_cast<void>(reader.has("layer_norm_eps"));
-  static_cast<void>(reader.choice<bool>("hidden_act", {{"silu", true}}));
+  static_cast<void>(reader.choice<bool>("hidden_act", {{"silu", true}, {"swish", true}}));
   options.logits.scale = static_cast<float>(reader.number("logit_scale", -1e6, 1e6));
   const std::size_t hidden = config.hidden_size;
   const std::size_t layers = config.num_hidden_layers;
