@@ -569,6 +569,8 @@ def cohere2_moe(draw):
     rotary(draw, heads(draw, "field"))
     if draw.config.get("rope_scaling"):                           # of no effect in the reference
         draw.may_refuse.add("rope_scaling")
+        if draw.chance(0.9):
+            del draw.config["rope_scaling"]
     draw("rms_norm_eps", (None, None, 1e-6, 1e-3))
     draw("logit_scale", (0.0625, 0.25, 1.0, -0.5))
     draw("attention_bias", (True, False))
