@@ -87,8 +87,9 @@ struct Options {
     example::ModelOptions::add_allow_unknown(app, allow_unknown);
     CLI::Option* synthetic =
         app.add_option("--synthetic", shape,
-                       "Random weights in memory in place of -m, in the shape of deepseek-v2-lite, qwen3-30b-a3b, "
-                       "qwen3-next-80b-a3b, qwen3.5-35b-a3b, mixtral-8x7b, trine-3d, trine-3d-strided or trine-full")
+                       "Random weights in memory in place of -m, in the shape of deepseek-v2-lite, deepseek-v3, "
+                       "deepseek-v3.2, qwen3-30b-a3b, qwen3-next-80b-a3b, qwen3.5-35b-a3b, mixtral-8x7b, trine-3d, "
+                       "trine-3d-strided or trine-full")
             ->type_name("SHAPE")
             ->check(one_of(shape_names()))
             ->excludes("--model");

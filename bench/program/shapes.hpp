@@ -41,7 +41,25 @@ inline constexpr const char* kTinyQwenNextShape = R"({"vocab_size": 512, "hidden
     "linear_num_key_heads": 2, "linear_num_value_heads": 4, "num_experts": 16, "num_experts_per_tok": 4,
     "max_position_embeddings": 4096})";
 
-inline constexpr std::array<NamedShape, 8> kShapes{{
+// V3.2 is the same with an indexer. The first three layers have no experts: --layers 1 measures attention and a dense
+// MLP.
+inline constexpr const char* kDeepseekV3Shape = R"({"model_type": "deepseek_v3", "vocab_size": 129280,
+    "hidden_size": 7168, "intermediate_size": 18432, "moe_intermediate_size": 2048, "num_hidden_layers": 61,
+    "num_attention_heads": 128, "num_key_value_heads": 128, "n_shared_experts": 1, "n_routed_experts": 256,
+    "num_experts_per_tok": 8, "routed_scaling_factor": 2.5, "kv_lora_rank": 512, "q_lora_rank": 1536,
+    "qk_rope_head_dim": 64, "qk_nope_head_dim": 128, "v_head_dim": 128, "n_group": 8, "topk_group": 4,
+    "topk_method": "noaux_tc", "scoring_func": "sigmoid", "norm_topk_prob": true, "first_k_dense_replace": 3,
+    "moe_layer_freq": 1, "rms_norm_eps": 1e-6, "max_position_embeddings": 163840, "rope_theta": 10000,
+    "rope_scaling": {"type": "yarn", "beta_fast": 32, "beta_slow": 1, "factor": 40, "mscale": 1.0,
+      "mscale_all_dim": 1.0, "original_max_position_embeddings": 4096}, "attention_bias": false,
+    "tie_word_embeddings": false, "num_nextn_predict_layers": 0})";
+inline constexpr const char* kTinyDeepseekV3Shape = R"({"vocab_size": 512, "hidden_size": 128,
+    "intermediate_size": 256, "moe_intermediate_size": 64, "num_attention_heads": 4, "num_key_value_heads": 4,
+    "n_routed_experts": 16, "num_experts_per_tok": 3, "kv_lora_rank": 64, "q_lora_rank": 64, "qk_rope_head_dim": 16,
+    "qk_nope_head_dim": 32, "v_head_dim": 32, "first_k_dense_replace": 1, "max_position_embeddings": 4096,
+    "rope_scaling": null})";
+
+inline constexpr std::array<NamedShape, 10> kShapes{{
     {"deepseek-v2-lite", R"({"model_type": "deepseek_v2", "vocab_size": 102400, "hidden_size": 2048,
       "intermediate_size": 10944, "moe_intermediate_size": 1408, "num_hidden_layers": 27, "num_attention_heads": 16,
       "num_key_value_heads": 16, "n_shared_experts": 2, "n_routed_experts": 64, "num_experts_per_tok": 6,
@@ -55,6 +73,9 @@ inline constexpr std::array<NamedShape, 8> kShapes{{
       "num_attention_heads": 4, "num_key_value_heads": 4, "n_routed_experts": 8, "num_experts_per_tok": 3,
       "kv_lora_rank": 64, "qk_rope_head_dim": 16, "qk_nope_head_dim": 32, "v_head_dim": 32,
       "max_position_embeddings": 4096, "rope_scaling": null})"},
+    {"deepseek-v3", kDeepseekV3Shape, kTinyDeepseekV3Shape},
+    {"deepseek-v3.2", kDeepseekV3Shape, kTinyDeepseekV3Shape,
+     R"({"model_type": "deepseek_v32", "index_topk": 2048, "index_n_heads": 64, "index_head_dim": 128})"},
     {"qwen3-30b-a3b", R"({"model_type": "qwen3_moe", "vocab_size": 151936, "hidden_size": 2048,
       "intermediate_size": 6144, "moe_intermediate_size": 768, "num_hidden_layers": 48, "num_attention_heads": 32,
       "num_key_value_heads": 4, "head_dim": 128, "num_experts": 128, "num_experts_per_tok": 8, "norm_topk_prob": true,
@@ -133,7 +154,7 @@ class TensorLister {
       const std::string layer = "model.layers." + std::to_string(index) + ".";
       norm(layer + "input_layernorm.weight", hidden_);
       norm(layer + "post_attention_layernorm.weight", hidden_);
-      if (type_ == "deepseek_v2") {
+      if (type_.starts_with("deepseek")) {
         latent_attention(layer + "self_attn.");
         deepseek_mlp(layer + "mlp.", index);
       } else {
@@ -215,11 +236,27 @@ class TensorLister {
     const std::size_t rope = number("qk_rope_head_dim");
     const std::size_t nope = number("qk_nope_head_dim");
     const std::size_t value = number("v_head_dim");
-    add(scope + "q_proj.weight", {heads * (nope + rope), hidden_});
+    if (config_.at("q_lora_rank").is_null()) {
+      add(scope + "q_proj.weight", {heads * (nope + rope), hidden_});
+    } else {
+      const std::size_t low = number("q_lora_rank");
+      add(scope + "q_a_proj.weight", {low, hidden_});
+      norm(scope + "q_a_layernorm.weight", low);
+      add(scope + "q_b_proj.weight", {heads * (nope + rope), low});
+      if (config_.contains("index_topk")) indexer(scope + "indexer.", low);
+    }
     add(scope + "kv_a_proj_with_mqa.weight", {rank + rope, hidden_});
     norm(scope + "kv_a_layernorm.weight", rank);
     add(scope + "kv_b_proj.weight", {heads * (nope + value), rank}, TensorSpec::Kind::exact);
     add(scope + "o_proj.weight", {hidden_, heads * value});
+  }
+  void indexer(const std::string& scope, std::size_t low) {
+    const std::size_t width = number("index_head_dim");
+    add(scope + "wq_b.weight", {number("index_n_heads") * width, low});
+    add(scope + "wk.weight", {width, hidden_});
+    norm(scope + "k_norm.weight", width);
+    norm(scope + "k_norm.bias", width);
+    add(scope + "weights_proj.weight", {number("index_n_heads"), hidden_}, TensorSpec::Kind::exact);
   }
   [[nodiscard]] bool is_qwen_next() const { return type_ == "qwen3_next" || type_ == "qwen3_5_moe_text"; }
   [[nodiscard]] bool is_linear(std::size_t layer) const {

@@ -259,8 +259,8 @@ TEST_F(Options, TakeEveryDocumentedValue) {
 TEST_F(Options, OfTheBenchTakeEveryDocumentedValue) {
   const std::vector<OptionValues> options = {
       {"--synthetic",
-       {"deepseek-v2-lite", "qwen3-30b-a3b", "qwen3-next-80b-a3b", "qwen3.5-35b-a3b", "mixtral-8x7b", "trine-3d",
-        "trine-3d-strided", "trine-full"}},
+       {"deepseek-v2-lite", "deepseek-v3", "deepseek-v3.2", "qwen3-30b-a3b", "qwen3-next-80b-a3b", "qwen3.5-35b-a3b",
+        "mixtral-8x7b", "trine-3d", "trine-3d-strided", "trine-full"}},
       {"--type", {"f32", "bf16", "bf16_panels", "q8", "q4", "q4"}},
       {"--activations", names_of(kActivationPrecisionNames)},
       {"--cache-type", names_of(kKvCacheDtypeNames)},

@@ -139,19 +139,22 @@ TEST_P(FamilyPerIsa, AnswersWithinRoundOffWhereTheFormFollowsTheRows) {
   EXPECT_EQ(distance(answer(golden_, all, {.reproducible = true}).logits, one_by_one.logits), 0.0F);
 }
 
-// Beyond index_topk positions the attention of these families sees a selection.
-TEST(FamilyWithAnIndexer, EndsTheContextWhereItWouldSelect) {
-  const Golden golden = read_golden(kFamilies / "deepseek_v32_layers");
-  const Model model = Model::load(golden.directory);
-  EXPECT_EQ(model.info().max_position_embeddings, 24U);
-  EXPECT_THAT(model.info().notes, testing::Contains(testing::Field(&Note::subject, "index_topk")));
-  EXPECT_THAT(model.info().notes, testing::Contains(testing::Field(&Note::subject, "*.self_attn.indexer.*")));
-  Session session(model);
-  static_cast<void>(session.forward(golden.tokens, OutputRows::last));
-  EXPECT_ERROR(session.forward(std::span(golden.tokens).first(1), OutputRows::last), CapacityError,
-               "expected at most 24, the index_topk of the model");
-  EXPECT_ERROR(Session(model, {.context_length = 25}), InputError,
-               "context_length: expected at most 24, the index_topk of the model");
+// The keys by which positions are selected follow a sequence that goes back, and its forks.
+TEST(FamilyWithAnIndexer, SelectsTheSameAfterATruncationAndInAFork) {
+  for (const char* name : {"deepseek_v32", "glm_moe_dsa_frequency"}) {
+    const Golden golden = read_golden(kFamilies / name);
+    const Answer whole = answer(golden, golden.tokens.size(), {.reproducible = true});
+    Session session(Model::load(golden.directory), {.activations = ActivationPrecision::f32, .reproducible = true});
+    const std::span<const TokenId> tokens(golden.tokens);
+    static_cast<void>(session.forward(tokens.first(12), OutputRows::last));
+    Session fork = session.fork();
+    static_cast<void>(session.forward(tokens.last(9), OutputRows::last));
+    session.truncate(12);
+    for (Session* one : {&session, &fork}) {
+      const View<const float, 2> rest = one->forward(tokens.subspan(12), OutputRows::all);
+      EXPECT_TRUE(std::ranges::equal(rest.span(), whole.logits.view().slice(12, tokens.size() - 12).span())) << name;
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, FamilyPerIsa, testing::ValuesIn(families()),

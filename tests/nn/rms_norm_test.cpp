@@ -25,6 +25,23 @@ TEST(RmsNormPerIsa, EqualsTheTextbookInPlaceToo) {
       EXPECT_NEAR(static_cast<double>(x.view()(t, h)), expected(t, h), 1e-6);
 }
 
+// Then it is LayerNorm without a bias, which ignores what is added to all values.
+TEST(RmsNormPerIsa, NormalisesDeviationsFromTheMeanIfAsked) {
+  test::MemoryWeights weights;
+  WeightReader reader(weights);
+  const auto gain = test::add_vector(weights, "norm.weight", 19, 3);
+  const RmsNorm norm(WeightScope(reader) / "norm", 19, 1e-5F, RmsNorm::Stored::gain, RmsNorm::Of::deviations);
+  auto x = random_tensor({1, 19}, 4);
+  for (float& value : x.view().span()) value += 3.0F;
+  auto centred = test::naive::Matrix::from(x.view());
+  double mean = 0.0;
+  for (const double value : centred.values) mean += value / 19.0;
+  for (double& value : centred.values) value -= mean;
+  const auto expected = test::naive::rms_norm(centred, gain, static_cast<double>(1e-5F));
+  norm.row(default_isa(), x.view().row(0), x.view().row(0));
+  for (std::size_t h = 0; h < 19; ++h) EXPECT_NEAR(static_cast<double>(x.view()(0, h)), expected(0, h), 2e-6);
+}
+
 TEST(RmsNormPerIsa, IgnoresThePositiveScaleOfItsInput) {
   Workspace workspace;
   test::MemoryWeights weights;

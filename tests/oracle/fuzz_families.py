@@ -29,7 +29,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/oracle"))
 from families import storage                                                      # noqa: E402
-from families.model import ask, initial_tensors, load, reference_config           # noqa: E402
+from families.model import ask, initial_tensors, load, reference_config, selections           # noqa: E402
 from families.random_configs import FAMILIES, configs_of, random_case             # noqa: E402
 from families.weights import EXTRA, ignored, randomise                            # noqa: E402
 
@@ -49,6 +49,7 @@ class Reference:
     logits: torch.Tensor                             # [tokens, vocab]
     chosen: dict                                     # {layer: [tokens, k]}, best first
     tied: dict                                       # {layer: [tokens]}: is the choice or its order as good as open?
+    clear: int                                       # tokens before one for which it is as good as open which positions it sees
     allowed: float                                   # of a logit
 
 
@@ -84,11 +85,18 @@ def nudge(model):
 def answer(model, tokens):
     """The reference's answer, held against that of the same model with all weights nudged."""
     logits, routers = ask(model, tokens)
+    selected = selections(model, tokens)
     if not torch.isfinite(logits).all():
         raise NoReference("logits that are not finite")
     nudge(model)
     moved, moved_routers = ask(model, tokens)
     clear, tied = len(tokens), {}
+    for before, after in zip(selected, selections(model, tokens)):
+        change = (after.scores - before.scores)[:clear].nan_to_num(nan=0.0).abs().amax(1, keepdim=True)
+        noise = (change[:, 0] / before.largest()[:clear]).amax().item() if clear else 0.0
+        is_open = before.margins()[:clear] <= 4 * SLACK * max(noise, FLOOR)
+        clear = min([clear, *is_open.nonzero().flatten().tolist()])
+    selections_clear = clear
     for layer, router in sorted(routers.items()):
         moved_scores = (moved_routers[layer].scores - router.scores).abs()
         noise = moved_scores[:clear].max().item() if clear else 0.0
@@ -97,7 +105,8 @@ def answer(model, tokens):
         clear = min([clear, *flips.flatten().tolist()])
     noise = (moved - logits)[:clear].abs().max().item() if clear else 0.0
     allowed = max(SLACK * noise, FLOOR * logits.abs().max().item())
-    return Reference(logits, {layer: router.chosen for layer, router in routers.items()}, tied, allowed)
+    chosen = {layer: router.chosen for layer, router in routers.items()}
+    return Reference(logits, chosen, tied, selections_clear, allowed)
 
 
 def run_trine(program, folder, tokens, batch_size):
@@ -124,7 +133,7 @@ def compare(reference, found, how):
     shapes = [{layer: experts.shape for layer, experts in of.items()} for of in (chosen, reference.chosen)]
     if logits.shape != reference.logits.shape or shapes[0] != shapes[1]:
         return Outcome("MISMATCH", float("inf"), f"{how}: other shapes")
-    clear, kind = len(logits), "agrees"
+    clear, kind = reference.clear, "agrees" if reference.clear == len(logits) else "near-tie"
     for layer, expected in sorted(reference.chosen.items()):
         for token in (chosen[layer] != expected).any(1).nonzero().flatten().tolist():
             if token >= clear:

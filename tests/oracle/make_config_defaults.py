@@ -24,21 +24,26 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/oracle"))
 from families import configs                                                      # noqa: E402
+import families.model                                                             # noqa: E402, F401: registers a class
 
 SCRIPT, OUT = "tests/oracle/make_config_defaults.py", ROOT / "tests/golden/config_defaults.json"
 FAMILIES = [
     "afmoe",
+    "cohere2_moe",
     "deepseek_v2",
     "deepseek_v3",
     "deepseek_v32",
     "dots1",
     "ernie4_5_moe",
+    "exaone_moe",
+    "flex_olmo",
     "gemma4_text",
     "glm4_moe",
     "glm4_moe_lite",
     "glm_moe_dsa",
     "gpt_oss",
     "granitemoe",
+    "hunyuan_v1_moe",
     "hy_v3",
     "laguna",
     "lfm2_moe",
@@ -48,6 +53,7 @@ FAMILIES = [
     "mimo_v2_flash",
     "minimax_m2",
     "mistral",
+    "mistral4",
     "mixtral",
     "olmoe",
     "qwen2",
@@ -56,6 +62,7 @@ FAMILIES = [
     "qwen3_5_moe_text",
     "qwen3_moe",
     "qwen3_next",
+    "sarvam_moe",
     "solar_open",
 ]
 
@@ -63,6 +70,10 @@ FAMILIES = [
 
 # Keys that a class takes besides its fields, with what an absent one means.
 MORE = {"gemma4_text": {"global_head_dim": 512, "num_global_key_value_heads": None}}
+
+
+# Keys whose defaults follow from others.
+DERIVED = {"mistral4": "partial_rotary_factor"}
 
 
 def config_class(family):
@@ -81,7 +92,9 @@ def defaults(cls):
         found["rope_parameters"] = {k: v for k, v in filled.items() if k != "rope_theta"} if scaled else None
     else:                                                         # an object for each layer type
         found["rope_parameters"] = filled
-    if "partial_rotary_factor" in filled:
+    if derived := DERIVED.get(cls.model_type):
+        found["rope_parameters"].pop(derived)
+    elif "partial_rotary_factor" in filled:
         found["partial_rotary_factor"] = filled["partial_rotary_factor"]
     return dict(sorted((found | MORE.get(cls.model_type, {})).items()))
 

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/oracle"))
 from families import storage                                                      # noqa: E402
 from families.cases import CASES                                                  # noqa: E402
-from families.model import ask, initial_tensors, load                             # noqa: E402
+from families.model import ask, initial_tensors, load, selections                             # noqa: E402
 from families.rope import rope_goldens                                            # noqa: E402
 from families.weights import EXTRA, ignored, randomise                            # noqa: E402
 
@@ -93,13 +93,17 @@ def make(name, case, seed):
     tokens = torch.randint(case.config.get("text_config", case.config)["vocab_size"], (case.tokens,)).tolist()
     config = written if case.v5 else case.config
     stored, meant = storage.SCHEMES[case.scheme](tensors)
-    logits, routers = ask(load(config, meant), tokens)
+    model = load(config, meant)
+    logits, routers = ask(model, tokens)
 
     if not torch.isfinite(logits).all() or logits.std() < 0.05:
         raise Unclear("logits are flat")
     clear = min((r.margin() for r in routers.values()), default=1.0)
     if clear < MARGIN:
         raise Unclear(f"routing is clear by {clear:.1e} only")
+    clear = min((s.margins().min().item() for s in selections(model, tokens)), default=1.0)
+    if clear < MARGIN:
+        raise Unclear(f"the selection of positions is clear by {clear:.1e} only")
     if any(r.chosen.unique().numel() < 3 for r in routers.values()):
         raise Unclear("too few experts are used")
     require_parts_matter(case, config, meant, tokens, logits, routers)
@@ -130,9 +134,9 @@ def readme():
         "Tiny random models and what Hugging Face transformers answers for them: f32 on the CPU, eager attention, from the weights",
         "as stored. `golden.json` holds the prompt, the logits of every position, and the experts of every token in every layer with",
         "a router, best first by the scores that select. `rope.json` holds inverse frequencies and amplitudes of every rope type. Made",
-        "by `python tests/oracle/make_family_goldens.py` with the packages that each `golden.json` names; every routing decision is",
-        "clear by more than 1e-4, and switching off any of the parts in the last column changes the answer by more than 1e-2 of the",
-        "largest logit, or some chosen expert.", "",
+        "by `python tests/oracle/make_family_goldens.py` with the packages that each `golden.json` names; every routing decision and",
+        "every selection of positions is clear by more than 1e-4, and switching off any of the parts in the last column changes the",
+        "answer by more than 1e-2 of the largest logit, or some chosen expert.", "",
         "FP8 and MXFP4 weights mean what they decode to, in f32. transformers has no model_type kimi_k2: that case was answered by its",
         "deepseek_v3. Where a config says nothing else, it is spelled as hub repositories did before transformers v5.", "",
         "| case | stored | what it reaches | switched off, it shows |", "|---|---|---|---|"]

@@ -42,6 +42,7 @@ FILES = {
     "deepseek_v3_kimi_k2": {}, "deepseek_v3_plain": {}, "gpt_oss_bf16": {}, "gpt_oss_mxfp4": {},
     "gemma4_text": {}, "glm4_moe": {}, "glm4_moe_qk_norm": {}, "glm4_moe_lite": {}, "minimax_m2": {}, "ernie4_5_moe": {},
     "dots1": {}, "hy_v3": {}, "hy_v3_biases": {}, "deepseek_v32": {}, "glm_moe_dsa": {},
+    "glm_moe_dsa_frequency": {},
     "qwen3_next": {}, "qwen3_next_unsplit": {"split": False}, "qwen3_5_moe": {"drafts": True}, "qwen3_5_moe_text": {},
     "lfm2_moe": {},
 }
@@ -341,6 +342,10 @@ def write_keys(writer, arch, config, rope, split, drafts):
         writer.add_indexer_head_count(config["index_n_heads"])
         writer.add_indexer_key_length(config["index_head_dim"])
         writer.add_indexer_top_k(config["index_topk"])
+    if "index_topk_freq" in config:
+        frequency, offset = config["index_topk_freq"], config["index_skip_topk_offset"]
+        writer.add_array(f"{arch}.attention.indexer.types", [
+            int(max(i + 1 - offset, 0) % frequency == 0) for i in range(config["num_hidden_layers"])])
     if arch == "glm4moe":
         head = config.get("head_dim") or config["hidden_size"] // heads
         factor = rope.get("partial_rotary_factor", config.get("partial_rotary_factor", 0.5))

@@ -19,12 +19,12 @@ namespace trine::test {
 /// [tokens, hidden], widened to f32 value by value, as the model scales them.
 [[nodiscard]] inline Tensor<float, 2> embedding_rows(const Model& model, std::span<const TokenId> tokens) {
   WeightReader reader(model.weights());
-  std::string prefix;
-  for (const char* one : {"model", "model.language_model"})
-    if (model.weights().find(std::string(one) + ".embed_tokens.weight") != nullptr) prefix = one;
+  std::string name = "embed_tokens.weight";
+  for (const char* one :
+       {"model.embed_tokens.weight", "model.language_model.embed_tokens.weight", "model.word_embeddings.weight"})
+    if (model.weights().find(one) != nullptr) name = one;
   const std::size_t hidden = model.info().hidden_size;
-  const Tensor<float, 2> table =
-      WeightScope(reader, prefix).read_f32("embed_tokens.weight", model.info().vocab_size, hidden);
+  const Tensor<float, 2> table = WeightScope(reader).read_f32(name, model.info().vocab_size, hidden);
   // Input embeddings are rows that the model has scaled, where it scales those of its table.
   const Json& config = model.config();
   float scale = config.value("embedding_multiplier", 1.0F);

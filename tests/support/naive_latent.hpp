@@ -36,7 +36,8 @@ struct Latent {
   bool interleaved = true;
   std::size_t chunk = 0;  // positions n and m are strangers if m < n / chunk * chunk - overlap; 0: none are
   std::size_t overlap = 0;
-  bool bf16_latents = false;  // are keys and values made of latents that were rounded so?
+  bool bf16_latents = false;                 // are keys and values made of latents that were rounded so?
+  std::vector<std::vector<bool>> sees = {};  // [tokens][positions] does token n attend to m? empty: to all m <= n
   enum class Norm { latent, latent_and_rotary_key } norm_covers = Norm::latent;  // the second is wrong
 };
 
@@ -69,15 +70,17 @@ inline void add_bias(Matrix& x, const std::vector<double>& bias) {
   return y;
 }
 
+/// What queries are made of.
+[[nodiscard]] inline Matrix latent_query_input(const Latent& layer, const Matrix& x) {
+  if (!layer.q_a) return x;
+  Matrix low = matmul(x, *layer.q_a);
+  add_bias(low, layer.q_a_bias);
+  return rms_norm(low, layer.q_norm, layer.epsilon);
+}
+
 /// y: [tokens, hidden] for one sequence x: [tokens, hidden] from position 0 on.
 [[nodiscard]] inline Matrix latent_attention(const Latent& layer, const Matrix& x) {
-  Matrix query_input = x;
-  if (layer.q_a) {
-    query_input = matmul(x, *layer.q_a);
-    add_bias(query_input, layer.q_a_bias);
-    query_input = rms_norm(query_input, layer.q_norm, layer.epsilon);
-  }
-  const Matrix q = matmul(query_input, layer.q);
+  const Matrix q = matmul(latent_query_input(layer, x), layer.q);
   Matrix kv = matmul(x, layer.kv_a);
   add_bias(kv, layer.kv_a_bias);
   const std::size_t rank = kv.columns - layer.rope;
@@ -108,6 +111,7 @@ inline void add_bias(Matrix& x, const std::vector<double>& bias) {
         for (std::size_t i = 0; i < layer.nope; ++i) scores[m] += query(n, i) * key(m, i);
         for (std::size_t i = 0; i < layer.rope; ++i) scores[m] += rotary_query(n, i) * rotary_key(m, i);
         scores[m] *= layer.softmax_scale;
+        if (!layer.sees.empty() && !layer.sees[n][m]) scores[m] = -1e30;
         if (layer.chunk != 0 && m + layer.overlap < n / layer.chunk * layer.chunk) scores[m] = -1e30;
       }
       const std::vector<double> p = softmax(scores);

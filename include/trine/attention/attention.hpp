@@ -37,6 +37,8 @@ class Attention {
                                                     std::size_t to) const = 0;
   /// Truncates the state to its first `to` tokens, a position that rewind_position() returned.
   virtual void truncate(LayerState& state, std::size_t to) const = 0;
+  /// How many positions a row attends to by ForwardContext::selected, which the layer writes or reads; 0: none.
+  [[nodiscard]] virtual std::size_t selected_positions() const noexcept { return 0; }
   /// Number of weights.
   [[nodiscard]] virtual std::size_t parameters() const = 0;
 

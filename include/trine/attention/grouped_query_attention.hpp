@@ -19,6 +19,7 @@
 #include <trine/attention/output_gate.hpp>
 #include <trine/kernels/online_softmax.hpp>
 #include <trine/nn/linear.hpp>
+#include <trine/nn/query_temperature.hpp>
 #include <trine/nn/rms_norm.hpp>
 #include <trine/nn/rotary.hpp>
 #include <trine/platform/parallel_rows.hpp>
@@ -30,30 +31,19 @@ struct GroupedQueryNames {
   std::string_view output = "o_proj";      ///< the projection of the output
   std::string_view query_norm = "q_norm";  ///< the norm of queries
   std::string_view key_norm = "k_norm";    ///< the norm of keys
-};
-
-/// Scores of later queries are larger, so that long contexts do not flatten the softmax: those of query n are
-/// multiplied by 1 + scale ln(1 + floor((n + offset) / length)). Nakanishi 2025, arXiv:2501.19399.
-struct QueryTemperature {
-  float scale = 0.1F;         ///< no unit
-  std::size_t length = 8192;  ///< positions of one factor
-  std::size_t offset = 0;     ///< added to the position
-
-  /// The factor of query n.
-  [[nodiscard]] float factor(std::size_t n) const noexcept {
-    const std::size_t steps = (n + offset) / length;
-    return 1.0F + scale * std::log1p(static_cast<float>(steps));
-  }
+  std::string_view fused = {};            ///< q_proj, k_proj and v_proj in one tensor, rows in this order; empty: apart
+  std::string_view module = "self_attn";  ///< of the layer in its block: for builders
 };
 
 /// Options of published models, applied in this order: bias, norm, clip, rotation, temperature.
 struct GroupedQueryOptions {
   /// How queries and keys are normalised.
   enum class Norm : std::uint8_t {
-    none,           ///< no normalisation
-    per_head,       ///< RMSNorm over head_dim, one gain for all heads, before rotation
-    whole_vector,   ///< RMSNorm over all heads together, before rotation
-    after_rotation  ///< RMSNorm over head_dim, without gain, after rotation
+    none,                    ///< no normalisation
+    per_head,                ///< RMSNorm over head_dim, one gain for all heads, before rotation
+    whole_vector,            ///< RMSNorm over all heads together, before rotation
+    after_rotation,          ///< RMSNorm over head_dim, without gain, after rotation
+    per_head_after_rotation  ///< RMSNorm over head_dim, one gain for all heads, after rotation
   };
   Linear::Bias qkv_bias = Linear::Bias::no;             ///< of q_proj, k_proj and v_proj
   Linear::Bias o_bias = Linear::Bias::no;               ///< of o_proj
@@ -94,11 +84,12 @@ class GroupedQueryAttention : public Attention {
       : head_dim_(head_dim),
         value_dim_(options.v_head_dim.value_or(head_dim)),
         head_groups_(std::move(head_groups)),
-        q_(scope.permuted(options.permuted_rows) / "q_proj", hidden,
-           count_heads(&HeadGroup::num_heads) * head_dim * (in_q_proj(options) ? 2 : 1), options.qkv_bias),
-        k_(scope.permuted(options.permuted_rows) / "k_proj", hidden, count_heads(&HeadGroup::num_kv_heads) * head_dim,
-           options.qkv_bias),
+        q_(projection(scope.permuted(options.permuted_rows), "q_proj", hidden, 0,
+                      count_heads(&HeadGroup::num_heads) * head_dim * (in_q_proj(options) ? 2 : 1), options)),
+        k_(projection(scope.permuted(options.permuted_rows), "k_proj", hidden, q_.out(),
+                      count_heads(&HeadGroup::num_kv_heads) * head_dim, options)),
         o_(scope / options.names.output, count_heads(&HeadGroup::num_heads) * value_dim_, hidden, options.o_bias),
+        rotates_first_(options.qk_norm == GroupedQueryOptions::Norm::per_head_after_rotation),
         gated_rows_(in_q_proj(options)),
         scale_(options.scale.value_or(1.0F / std::sqrt(static_cast<float>(head_dim)))),
         v_scale_(options.v_scale),
@@ -108,7 +99,8 @@ class GroupedQueryAttention : public Attention {
     using Norm = GroupedQueryOptions::Norm;
     const std::size_t heads = count_heads(&HeadGroup::num_heads);
     const std::size_t kv_heads = count_heads(&HeadGroup::num_kv_heads);
-    if (!options.k_eq_v) v_.emplace(scope / "v_proj", hidden, kv_heads * value_dim_, options.qkv_bias);
+    if (!options.k_eq_v)
+      v_.emplace(projection(scope, "v_proj", hidden, q_.out() + k_.out(), kv_heads * value_dim_, options));
     if (options.v_norm) v_norm_.emplace(RmsNorm::without_gain(value_dim_, options.norm_epsilon));
     if (options.output_gate && !in_q_proj(options))
       gate_.emplace(scope, hidden, heads, value_dim_, *options.output_gate);
@@ -188,6 +180,19 @@ class GroupedQueryAttention : public Attention {
   }
 
  private:
+  // "`name`", or rows [first, first + count) of the tensor that all three share.
+  [[nodiscard]] Linear projection(const WeightScope& scope, std::string_view name, std::size_t hidden,
+                                  std::size_t first, std::size_t count, const GroupedQueryOptions& options) const {
+    if (options.names.fused.empty()) return Linear(scope / name, hidden, count, options.qkv_bias);
+    const WeightScope fused = (scope / options.names.fused).unpacked("split into queries, keys and values");
+    const std::size_t rows = count_heads(&HeadGroup::num_heads) * head_dim_ +
+                             count_heads(&HeadGroup::num_kv_heads) * (head_dim_ + value_dim_);
+    const WeightMatrix weight = fused.matrix("weight", rows, hidden).row_range(first, count);
+    if (options.qkv_bias == Linear::Bias::no) return Linear(weight);
+    Tensor<float, 1> bias({count});
+    std::ranges::copy(fused.read_f32("bias", rows).view().span().subspan(first, count), bias.data());
+    return Linear(weight, std::move(bias));
+  }
   [[nodiscard]] static bool in_q_proj(const GroupedQueryOptions& options) noexcept {
     return options.output_gate && options.output_gate->in_q_proj;
   }
@@ -200,16 +205,18 @@ class GroupedQueryAttention : public Attention {
 
   // What the options ask for between the projections of position n and attention.
   void finish_row(Isa isa, std::size_t n, std::span<float> q, std::span<float> k, std::span<float> v) const {
-    if (q_norm_) {
+    const auto normalize_both = [&] {
       normalize(isa, *q_norm_, q);
       normalize(isa, *k_norm_, k);
-    }
+    };
+    if (q_norm_ && !rotates_first_) normalize_both();
     if (v_norm_) normalize(isa, *v_norm_, v);
     if (clip_qkv_) {
       for (const std::span<float> row : {q, k, v})
         for (float& value : row) value = std::clamp(value, -*clip_qkv_, *clip_qkv_);
     }
     if (rotary_) rotate(n, q, k);
+    if (q_norm_ && rotates_first_) normalize_both();
     if (rotated_norm_) {
       normalize(isa, *rotated_norm_, q);
       normalize(isa, *rotated_norm_, k);
@@ -245,6 +252,7 @@ class GroupedQueryAttention : public Attention {
   Linear o_;
   std::optional<RmsNorm> q_norm_;  // both or none
   std::optional<RmsNorm> k_norm_;
+  bool rotates_first_;                   // before these norms
   std::optional<RmsNorm> v_norm_;        // not a parameter: its gains are 1
   std::optional<RmsNorm> rotated_norm_;  // the same
   std::optional<OutputGate> gate_;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Multi-head latent attention: keys and values of all heads are linear maps of one small vector per token, the only one
 // that is cached. DeepSeek-AI, "DeepSeek-V2", 2024, arXiv:2405.04434, section 2.1. docs/design/latent-attention.md
-// compares the two forms.
+// compares the two forms. With an indexer, rows attend to selected positions only.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -15,11 +16,14 @@
 #include <trine/attention/attention.hpp>
 #include <trine/attention/attention_block.hpp>
 #include <trine/attention/chunking.hpp>
+#include <trine/attention/latent_rows.hpp>
 #include <trine/attention/latent_up_projection.hpp>
+#include <trine/attention/lightning_indexer.hpp>
 #include <trine/cache/latent_cache_layout.hpp>
-#include <trine/kernels/kv_rows.hpp>
+#include <trine/kernels/online_softmax.hpp>
 #include <trine/kernels/transpose.hpp>
 #include <trine/nn/linear.hpp>
+#include <trine/nn/query_temperature.hpp>
 #include <trine/nn/rms_norm.hpp>
 #include <trine/nn/rotary.hpp>
 
@@ -37,7 +41,9 @@ struct MlaOptions {
   float softmax_scale = 0.0F;   ///< of the whole score: (N + R)^-0.5 times latent_softmax_correction
   bool attention_bias = false;  ///< of q_a_proj, kv_a_proj_with_mqa and o_proj
   float norm_epsilon = 1e-6F;   ///< of both latent norms; rms_norm_eps does not change it in transformers
-  std::optional<Chunking> chunking = std::nullopt;  ///< nullopt: full attention
+  std::optional<Chunking> chunking = std::nullopt;             ///< nullopt: full attention
+  std::optional<QueryTemperature> temperature = std::nullopt;  ///< of scores, by position
+  std::size_t index_topk = 0;  ///< positions that a row attends to, if more are visible; 0: all
 };
 
 /// Returns the form that takes fewer multiply-adds for `rows` rows of one sequence, the last of which sees `keys`
@@ -58,18 +64,24 @@ struct MlaOptions {
 /// For a token x, position n, and head h:
 ///   q_h = [q_n | q_r]: N + R rows of q_b_proj RMSNorm(q_a_proj x), or of q_proj x              q_r rotated by n
 ///   [l | r] = kv_a_proj_with_mqa x;   c = RMSNorm(l), k = r rotated by n                       cached: [c | k]
-///   score_h(m) = softmax_scale * (q_n . U_h c_m + q_r . k_m)
+///   score_h(m) = softmax_scale * (q_n . U_h c_m + q_r . k_m)                   times the temperature of n, if any
 ///   z_h = sum_m softmax_m(score_h(m)) V_h c_m,  m <= n                                     y = [z of all heads] W_o
 /// with U_h [N, C] and V_h [D, C] the rows of kv_b_proj for head h. The absorbed form moves U_h and V_h out of the sum:
 ///   score_h(m) = softmax_scale * ((U_h^T q_n) . c_m + q_r . k_m)        z_h = V_h sum_m softmax_m(score_h(m)) c_m
 /// Softmax in f32, in blocks that end at multiples of kKeyBlock, keys ascending: the bits of a row depend on the form
 /// and the visible keys, not on the batch or on the number of threads.
+///
+/// With index_topk, m runs over the positions in ForwardContext::selected where more are visible: the layer's own
+/// indexer selects them, or that of an earlier layer. Such rows are always computed in the absorbed form, for which
+/// rows of the cache are gathered once for many heads.
 class MultiHeadLatentAttention : public Attention {
  public:
   /// Reads "q_proj" [heads * (N + R), hidden], or "q_a_proj" [q_lora_rank, hidden], "q_a_layernorm" and "q_b_proj"
   /// [heads * (N + R), q_lora_rank]; "kv_a_proj_with_mqa" [C + R, hidden], "kv_a_layernorm", "o_proj" [hidden, heads *
-  /// D] and what LatentUpProjection reads. `rotary` rotates heads of R. Throws WeightError.
-  MultiHeadLatentAttention(const WeightScope& scope, const MlaOptions& options, std::shared_ptr<const Rotary> rotary)
+  /// D] and what LatentUpProjection reads. `rotary` rotates heads of R. An indexer needs q_lora_rank and the same
+  /// index_topk. Throws WeightError.
+  MultiHeadLatentAttention(const WeightScope& scope, const MlaOptions& options, std::shared_ptr<const Rotary> rotary,
+                           std::optional<LightningIndexer> indexer = std::nullopt)
       : options_(options),
         width_(options.kv_lora_rank + options.qk_rope_head_dim),
         head_dim_(options.qk_nope_head_dim + options.qk_rope_head_dim),
@@ -79,30 +91,35 @@ class MultiHeadLatentAttention : public Attention {
         kv_norm_(scope / "kv_a_layernorm", options.kv_lora_rank, options.norm_epsilon),
         kv_b_(scope, {options.num_heads, options.qk_nope_head_dim, options.v_head_dim, options.kv_lora_rank}),
         o_(scope / "o_proj", options.num_heads * options.v_head_dim, options.hidden_size, bias()),
-        rotary_(std::move(rotary)) {
+        rotary_(std::move(rotary)),
+        indexer_(std::move(indexer)) {
     if (!options.q_lora_rank) return;
     q_a_.emplace(scope / "q_a_proj", options.hidden_size, *options.q_lora_rank, bias());
     q_norm_.emplace(scope / "q_a_layernorm", *options.q_lora_rank, options.norm_epsilon);
   }
 
   [[nodiscard]] LayerState make_cache(KvCacheDtype type = KvCacheDtype::f32) const override {
-    return {type, {PageTable(LatentCacheLayout{width_, type}.page_bytes())}};
+    LayerState state{type, {PageTable(LatentCacheLayout{width_, type}.page_bytes())}};
+    if (indexer_) state.tables.emplace_back(indexer_->cache_layout(type).page_bytes());
+    return state;
   }
 
   [[nodiscard]] std::vector<std::size_t> cache_pages(std::size_t tokens) const override {
-    return {LatentCacheLayout::pages(tokens)};
+    return std::vector<std::size_t>(indexer_ ? 2 : 1, LatentCacheLayout::pages(tokens));
   }
 
   [[nodiscard]] std::size_t rewind_position(const LayerState&, std::size_t, std::size_t to) const override {
     return to;
   }
   void truncate(LayerState& state, std::size_t to) const override {
-    state.tables[0].truncate(LatentCacheLayout::pages(to));
+    for (PageTable& table : state.tables) table.truncate(LatentCacheLayout::pages(to));
   }
+
+  [[nodiscard]] std::size_t selected_positions() const noexcept override { return options_.index_topk; }
 
   [[nodiscard]] std::size_t parameters() const override {
     return (q_a_ ? q_a_->parameters() + q_norm_->parameters() : 0) + q_.parameters() + kv_a_.parameters() +
-           kv_norm_.parameters() + kv_b_.parameters() + o_.parameters();
+           kv_norm_.parameters() + kv_b_.parameters() + o_.parameters() + (indexer_ ? indexer_->parameters() : 0);
   }
 
   void forward(const ForwardContext& context, View<const float, 2> x, View<float, 2> y) const override {
@@ -119,22 +136,6 @@ class MultiHeadLatentAttention : public Attention {
   }
 
  private:
-  // The cache.
-  struct Tokens {
-    LatentCacheLayout shape;
-    const PageTable* pages;
-
-    // The first `count` rows of a page as f32, [count, width].
-    const float* page(Isa isa, std::size_t page, std::size_t count, std::span<float> loaded) const noexcept {
-      const std::byte* stored = pages->read(page);
-      if (shape.type == KvCacheDtype::f32) return reinterpret_cast<const float*>(stored);
-      const float* scales = reinterpret_cast<const float*>(stored + shape.element_bytes());
-      kernels::load_kv_rows(isa, {shape.type, stored, shape.width, scales, shape.groups()}, count, shape.width,
-                            loaded.data(), shape.width);
-      return loaded.data();
-    }
-  };
-
   [[nodiscard]] Linear::Bias bias() const noexcept {
     return options_.attention_bias ? Linear::Bias::yes : Linear::Bias::no;
   }
@@ -151,6 +152,7 @@ class MultiHeadLatentAttention : public Attention {
     project(context, x, {{kv_a_, latent}, {*q_a_, low}});
     q_norm_->forward(context, low, low);
     q_.forward(context, low, q);
+    if (indexer_) indexer_->forward(context, x, low, options_.chunking);
   }
 
   void rotate_and_store(const ForwardContext& context, View<float, 2> q, View<float, 2> latent) const {
@@ -168,32 +170,40 @@ class MultiHeadLatentAttention : public Attention {
       rotary_->rotate(position, row.subspan(options_.kv_lora_rank));
       store_latent({width_, state.type}, state.tables[0], position, row);
       rotary_->rotate(position, q.row(r).subspan(options_.qk_nope_head_dim), head_dim_);
+      if (options_.temperature)
+        kernels::multiply(context.execution.isa, q.row(r), options_.temperature->factor(position));
     });
   }
 
-  // Rows of one sequence that attend in the same form to the keys from `begin` on.
+  // Rows of one sequence that attend in the same form to the keys from `begin` on, or to those selected for each. A
+  // task of the naive form is a head; one of the absorbed form is a few rows and heads, which share each page of the
+  // cache while it is in the CPU's cache. Rows with a selection share only weights, so their tasks have more heads.
   struct Part {
-    Tokens cache;
+    LatentRows cache;
     std::size_t first_row;
     std::size_t rows;
     std::size_t position;
     std::size_t begin;
     MlaForm form;
-    SequenceUpdates updates;  // of kv_b_proj
-    std::size_t end_task;     // end of the tasks of this part
+    SequenceUpdates updates;          // of kv_b_proj
+    View<std::uint32_t, 2> selected;  // [rows, index_topk]; null: all visible keys
+    std::size_t task_rows;
+    std::size_t task_heads = 1;
+    std::size_t head_tasks = 0;
+    std::size_t end_task = 0;  // end of the tasks of this part
 
     [[nodiscard]] std::size_t end() const noexcept { return position + rows; }
+    [[nodiscard]] bool selects() const noexcept { return selected.data() != nullptr; }
+    [[nodiscard]] std::size_t row_tasks() const noexcept { return (rows + task_rows - 1) / task_rows; }
   };
 
-  // How the work of all parts is divided. A task of the naive form is a head; one of the absorbed form is a few rows
-  // and heads, which share each page of the cache while it is in the CPU's cache.
+  // The largest needs of all parts.
   struct Cut {
-    std::size_t num_threads;
-    std::size_t heads;       // of an absorbed task
-    std::size_t naive_rows;  // of the largest part
-    std::size_t absorbed_rows;
-    bool is_f32;
-    std::size_t rank = 0;  // of adapters, the largest
+    std::size_t num_threads = 1;
+    std::size_t naive_rows = 0;
+    std::size_t absorbed_rows = 0;  // of queries: rows times heads
+    bool copies_keys = false;       // to scratch memory
+    std::size_t rank = 0;           // of adapters
   };
 
   void attend(const ForwardContext& context, View<const float, 2> q, View<float, 2> z) const {
@@ -202,26 +212,31 @@ class MultiHeadLatentAttention : public Attention {
     const Workspace::Scope scope(workspace);
     const std::span<Part> parts = cut_parts(context);
     std::size_t work = 0;
-    Cut cut{.num_threads = 1, .heads = 1, .naive_rows = 0, .absorbed_rows = 0, .is_f32 = true};
+    std::size_t selecting = 0;  // tasks of rows with a selection, if they have all heads
     for (const Part& part : parts) {
-      const std::size_t keys = part.end() - part.begin;
-      const bool naive = part.form == MlaForm::naive;
-      work += naive ? keys * (kv_b_.parameters() + part.rows * q.extent(1))
-                    : part.rows * (kv_b_.parameters() + keys * options_.num_heads * width_);
-      std::size_t& most = naive ? cut.naive_rows : cut.absorbed_rows;
-      most = std::max(most, part.rows);
-      cut.is_f32 = cut.is_f32 && part.cache.shape.type == KvCacheDtype::f32;
-      cut.rank = std::max(cut.rank, part.updates.rank());
+      const std::size_t keys = part.selects() ? options_.index_topk : part.end() - part.begin;
+      work += part.form == MlaForm::naive ? keys * (kv_b_.parameters() + part.rows * q.extent(1))
+                                          : part.rows * (kv_b_.parameters() + keys * options_.num_heads * width_);
+      selecting += part.selects() ? part.row_tasks() : 0;
     }
+    Cut cut;
     cut.num_threads =
         work < kernels::kTaskWork ? 1 : execution.num_workers();  // waking threads costs more than a small task
-    cut.heads = std::clamp<std::size_t>(options_.num_heads * parts.size() / cut.num_threads, 1, kMaxHeads);
-    cut.heads = std::min(cut.heads, options_.num_heads);
-    const std::size_t groups = (options_.num_heads + cut.heads - 1) / cut.heads;
     std::size_t tasks = 0;
     for (Part& part : parts) {
-      tasks += part.form == MlaForm::naive ? options_.num_heads : groups * ((part.rows + kMaxRows - 1) / kMaxRows);
-      part.end_task = tasks;
+      if (part.form == MlaForm::naive) {
+        cut.naive_rows = std::max(cut.naive_rows, part.rows);
+      } else {
+        const std::size_t shared = part.selects() ? selecting : parts.size();
+        part.task_heads = std::clamp<std::size_t>(options_.num_heads * shared / cut.num_threads, 1,
+                                                  part.selects() ? kMaxSelectingHeads : kMaxHeads);
+        part.task_heads = std::min(part.task_heads, options_.num_heads);
+        cut.absorbed_rows = std::max(cut.absorbed_rows, part.task_heads * std::min(part.rows, part.task_rows));
+      }
+      part.head_tasks = (options_.num_heads + part.task_heads - 1) / part.task_heads;
+      part.end_task = tasks += part.row_tasks() * part.head_tasks;
+      cut.copies_keys = cut.copies_keys || part.selects() || part.cache.shape.type != KvCacheDtype::f32;
+      cut.rank = std::max(cut.rank, part.updates.rank());
     }
     cut.num_threads = std::max<std::size_t>(1, std::min(cut.num_threads, tasks));
     const std::span<Scratch> scratch = workspace.take<Scratch>(cut.num_threads);
@@ -229,12 +244,13 @@ class MultiHeadLatentAttention : public Attention {
     parallel_for(execution, cut.num_threads, tasks, [&](std::size_t task, std::size_t worker) {
       std::size_t i = 0;
       while (task >= parts[i].end_task) ++i;
+      const Part& part = parts[i];
       const std::size_t own = task - (i == 0 ? 0 : parts[i - 1].end_task);
-      if (parts[i].form == MlaForm::naive) {
-        attend_naive(execution, parts[i], own, scratch[worker], q, z);
+      if (part.form == MlaForm::naive) {
+        attend_naive(execution, part, own, scratch[worker], q, z);
       } else {
-        attend_absorbed(execution, parts[i], own % groups * cut.heads, cut.heads, own / groups * kMaxRows,
-                        scratch[worker], q, z);
+        attend_absorbed(execution, part, own % part.head_tasks * part.task_heads,
+                        own / part.head_tasks * part.task_rows, scratch[worker], q, z);
       }
     });
   }
@@ -242,19 +258,21 @@ class MultiHeadLatentAttention : public Attention {
   [[nodiscard]] std::span<Part> cut_parts(const ForwardContext& context) const {
     std::size_t most = 0;
     for (const SequenceSlice& sequence : context.batch.sequences) most += options_.chunking ? sequence.rows : 1;
-    const std::span<Part> parts = context.workspace.take<Part>(most);
+    const std::span<Part> parts = context.workspace.take<Part>(2 * most);
     std::size_t count = 0;
     for (const SequenceSlice& sequence : context.batch.sequences) {
       const LayerState& state = context.state_of(sequence);
+      const SequenceUpdates updates = kv_b_.updates(sequence);
       for (std::size_t done = 0; done < sequence.rows;) {
         const std::size_t position = sequence.position + done;
-        const std::size_t left = sequence.rows - done;
-        const std::size_t rows = options_.chunking ? std::min(left, options_.chunking->left(position)) : left;
         const std::size_t begin = options_.chunking ? options_.chunking->first(position) : 0;
-        const SequenceUpdates updates = kv_b_.updates(sequence);
-        MlaForm form = context.execution.mla_form;
+        std::size_t rows = sequence.rows - done;
+        if (options_.chunking) rows = std::min(rows, options_.chunking->left(position));
+        const std::size_t first_selecting = begin + options_.index_topk;  // sees one position more than that
+        const bool selects = options_.index_topk != 0 && position >= first_selecting;
+        if (options_.index_topk != 0 && !selects) rows = std::min(rows, first_selecting - position);
+        MlaForm form = selects ? MlaForm::absorbed : context.execution.mla_form;
         if (form == MlaForm::automatic) form = cheaper_form(options_, rows, position + rows - begin);
-        if (updates.replaces()) form = MlaForm::naive;  // the other one needs its transposed product
         parts[count++] = {{{width_, state.type}, &state.tables[0]},
                           sequence.first_row + done,
                           rows,
@@ -262,7 +280,10 @@ class MultiHeadLatentAttention : public Attention {
                           begin,
                           form,
                           updates,
-                          0};
+                          selects ? context.selected.slice(sequence.first_row + done, rows) : View<std::uint32_t, 2>(),
+                          selects                     ? kMaxSelectingRows
+                          : form == MlaForm::absorbed ? kMaxRows
+                                                      : rows};
         done += rows;
       }
     }
@@ -291,17 +312,16 @@ class MultiHeadLatentAttention : public Attention {
     const std::size_t rank = options_.kv_lora_rank;
     const std::size_t head_rows = key_row(1);
     const bool copies = naive && copies_heads(context.execution);
-    const std::size_t absorbed_rows = cut.heads * std::min(kMaxRows, cut.absorbed_rows);
     Scratch scratch{.scores = workspace.take<float>(kQueryTile * kKeyBlock),
-                    .loaded = workspace.take<float>(cut.is_f32 ? 0 : kBlock * width_),
-                    .softmax = workspace.take<kernels::OnlineSoftmax>(std::max(cut.naive_rows, absorbed_rows)),
+                    .loaded = workspace.take<float>(cut.copies_keys ? kBlock * width_ : 0),
+                    .softmax = workspace.take<kernels::OnlineSoftmax>(std::max(cut.naive_rows, cut.absorbed_rows)),
                     .rows = workspace.take<float>(naive ? kBlock * head_dim_ : 0),
                     .keys = workspace.take<float>(naive ? kBlock * head_dim_ : 0),
                     .values = workspace.take<float>(naive ? kBlock * options_.v_head_dim : 0),
                     .copy = workspace.take<std::byte>(copies ? kv_b_.joined()->copy_bytes(head_rows) : 0),
                     .latents = {},
-                    .absorbed = workspace.take<float>(absorbed_rows * width_),
-                    .mixed = workspace.take<float>(absorbed_rows * rank),
+                    .absorbed = workspace.take<float>(cut.absorbed_rows * width_),
+                    .mixed = workspace.take<float>(cut.absorbed_rows * rank),
                     .low_rank = workspace.take<float>(cut.rank * std::max(kBlock, kMaxRows)),
                     .query = workspace.take<float>(cut.rank == 0 ? 0 : kMaxRows * options_.qk_nope_head_dim)};
     if (naive) {
@@ -341,7 +361,7 @@ class MultiHeadLatentAttention : public Attention {
     init_attention(queries, nullptr);
     for (std::size_t first = part.begin / kBlock * kBlock; first < part.end(); first += kBlock) {
       const std::size_t count = std::min(kBlock, part.end() - first);
-      const float* page = part.cache.page(execution.isa, first / kBlock, count, scratch.loaded);
+      const float* page = part.cache.within_page(execution.isa, first, count, scratch.loaded.data());
       const kernels::ActivationRows latent = prepare_page(execution, scratch.latents, page, count);
       float* row = scratch.rows.data();
       key_map.forward_columns(execution, latent, nullptr, 0, count, 0, options_.qk_nope_head_dim, row, head_dim_);
@@ -374,13 +394,12 @@ class MultiHeadLatentAttention : public Attention {
     return rows;
   }
 
-  // Rows from `first_row` on and `most_heads` heads from `first_head` on.
+  // The rows and heads of a task, from `first_row` and `first_head` on.
   void attend_absorbed(const ExecutionContext& execution, const Part& part, std::size_t first_head,
-                       std::size_t most_heads, std::size_t first_row, const Scratch& scratch, View<const float, 2> q,
-                       View<float, 2> z) const {
+                       std::size_t first_row, const Scratch& scratch, View<const float, 2> q, View<float, 2> z) const {
     const std::size_t rank = options_.kv_lora_rank;
-    const std::size_t heads = std::min(most_heads, options_.num_heads - first_head);
-    const std::size_t rows = std::min(kMaxRows, part.rows - first_row);
+    const std::size_t heads = std::min(part.task_heads, options_.num_heads - first_head);
+    const std::size_t rows = std::min(part.task_rows, part.rows - first_row);
     const std::size_t row = part.first_row + first_row;
     float* query = scratch.absorbed.data();  // [rows, heads, C + R]
     const AttentionInputs queries{.key_width = width_,
@@ -409,15 +428,13 @@ class MultiHeadLatentAttention : public Attention {
         std::copy_n(head + r * q.extent(1) + options_.qk_nope_head_dim, options_.qk_rope_head_dim,
                     query + (r * heads + h) * width_ + rank);
     }
-    init_attention(queries, nullptr);
-    const std::size_t end = queries.visible.end(rows - 1);
-    for (std::size_t first = part.begin / kBlock * kBlock; first < end; first += kBlock) {
-      const std::size_t count = std::min(kBlock, end - first);
-      const float* page = part.cache.page(execution.isa, first / kBlock, count, scratch.loaded);
-      const KeyValues<float> keys{page, width_, false, page, width_, count};  // values: the first C elements
-      attention_block<float>(execution.isa, queries, first, {&keys, 1});
+    if (part.selects()) {
+      for (std::size_t r = 0; r < rows; ++r)
+        attend_to_selected(execution.isa, part, part.selected.row(first_row + r).first(options_.index_topk), r, queries,
+                           scratch);
+    } else {
+      attend_to_visible(execution.isa, part, queries, scratch);
     }
-    finalize_attention(execution.isa, queries);
     for (std::size_t h = 0; h < heads; ++h) {
       const std::size_t first = key_row(first_head + h) + options_.qk_nope_head_dim;
       float* value = z.row(row).data() + (first_head + h) * options_.v_head_dim;
@@ -427,6 +444,37 @@ class MultiHeadLatentAttention : public Attention {
       part.updates.add(execution.isa, queries.z + h * rank, heads * rank, rows, first, options_.v_head_dim, value,
                        z.extent(1), scratch.low_rank.data());
     }
+  }
+
+  // Keys of the absorbed form are rows of the cache, and their first C elements are the values.
+  void attend_to_visible(Isa isa, const Part& part, const AttentionInputs& queries, const Scratch& scratch) const {
+    init_attention(queries, nullptr);
+    const std::size_t end = queries.visible.end(queries.rows / queries.heads - 1);
+    for (std::size_t first = part.begin / kBlock * kBlock; first < end; first += kBlock) {
+      const std::size_t count = std::min(kBlock, end - first);
+      const float* page = part.cache.within_page(isa, first, count, scratch.loaded.data());
+      const KeyValues<float> keys{page, width_, false, page, width_, count};
+      attention_block<float>(isa, queries, first, {&keys, 1});
+    }
+    finalize_attention(isa, queries);
+  }
+  // The same for row r of the queries: a key is numbered by its place in the selection.
+  void attend_to_selected(Isa isa, const Part& part, std::span<const std::uint32_t> selected, std::size_t r,
+                          const AttentionInputs& queries, const Scratch& scratch) const {
+    AttentionInputs own = queries;
+    own.rows = queries.heads;
+    own.q += r * own.rows * own.ldq;
+    own.z += r * own.rows * own.ldz;
+    own.visible = {.last = selected.size()};
+    init_attention(own, nullptr);
+    float* gathered = scratch.loaded.data();
+    for (std::size_t first = 0; first < selected.size(); first += kBlock) {
+      const std::size_t count = std::min(kBlock, selected.size() - first);
+      part.cache.gather(isa, selected.subspan(first, count), gathered);
+      const KeyValues<float> keys{gathered, width_, false, gathered, width_, count};
+      attention_block<float>(isa, own, first, {&keys, 1});
+    }
+    finalize_attention(isa, own);
   }
 
   // U_h^T q with the adapters of a sequence: y = (q * gains) U_h, and what the low ranks add.
@@ -439,7 +487,7 @@ class MultiHeadLatentAttention : public Attention {
     };
     copy_head();
     updates.apply_gain(first, width, rows, query, width);
-    kv_b_.joined()->forward_transposed(isa, query, width, rows, first, width, y, ldy);
+    Linear(updates.weight(kv_b_.joined()->weight())).forward_transposed(isa, query, width, rows, first, width, y, ldy);
     if (updates.has_gain()) copy_head();
     updates.add_transposed(isa, query, width, rows, first, width, y, ldy, scratch.low_rank.data());
   }
@@ -448,6 +496,8 @@ class MultiHeadLatentAttention : public Attention {
   static_assert(kBlock == kKeyBlock);
   static constexpr std::size_t kMaxHeads = 8;  // limits of an absorbed task
   static constexpr std::size_t kMaxRows = 16;
+  static constexpr std::size_t kMaxSelectingHeads = 64;  // of rows with a selection
+  static constexpr std::size_t kMaxSelectingRows = 8;
 
   MlaOptions options_;
   std::size_t width_;     // C + R: a row of the cache
@@ -460,6 +510,7 @@ class MultiHeadLatentAttention : public Attention {
   LatentUpProjection kv_b_;
   Linear o_;
   std::shared_ptr<const Rotary> rotary_;  // its tables are shared by all layers
+  std::optional<LightningIndexer> indexer_;
 };
 
 }  // namespace trine::inline TRINE_ABI

@@ -29,11 +29,9 @@ TRINE_DECL Sequence::Sequence(Model model, const SequenceOptions& options)
   state_.kv_cache_dtype = options.kv_cache_dtype;
   state_.cache = model_.transformer().make_cache(options.kv_cache_dtype);
   const std::size_t most = model_.info().max_position_embeddings;
-  const std::string& limit = model_.info().context_limit;
   if (context_ > most) {
-    throw InputError("context_length: expected at most " + std::to_string(most) + ", the " +
-                         (limit.empty() ? "max_position_embeddings of the model" : limit) + ", found " +
-                         std::to_string(context_),
+    throw InputError("context_length: expected at most " + std::to_string(most) +
+                         ", the max_position_embeddings of the model, found " + std::to_string(context_),
                      {.field = "context_length"});
   }
   if (context_ != 0) require_memory(context_);
@@ -216,10 +214,9 @@ TRINE_DECL void Sequence::require_room(std::size_t count) {
   }
   const std::size_t left = context_ - state_.position;
   if (count > left) {
-    const bool is_models = context_ == info.max_position_embeddings && !info.context_limit.empty();
     throw CapacityError("the sequence is " + std::to_string(count - left) + " positions too long: expected at most " +
-                            std::to_string(context_) + (is_models ? ", the " + info.context_limit : "") + ", found " +
-                            std::to_string(state_.position) + " and " + std::to_string(count) + " more",
+                            std::to_string(context_) + ", found " + std::to_string(state_.position) + " and " +
+                            std::to_string(count) + " more",
                         {.field = "context_length"});
   }
   const std::size_t wanted = state_.position + count;

@@ -52,7 +52,6 @@ struct ModelInfo {
   std::size_t hidden_size = 0;                     ///< width of the rows between layers
   std::size_t num_hidden_layers = 0;               ///< layers with and without experts
   std::size_t max_position_embeddings = 0;         ///< maximum context of a sequence
-  std::string context_limit;                       ///< what sets it; empty: max_position_embeddings of config.json
   std::size_t frame_size = 1;                      ///< sites of a frame
   bool whole_frames = false;                       ///< every call must bring whole frames
   OutputKind output = OutputKind::language_model;  ///< what the head computes

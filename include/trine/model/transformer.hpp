@@ -4,7 +4,9 @@
 // layer.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -21,19 +23,20 @@
 
 namespace trine::inline TRINE_ABI {
 
-/// One layer. Norms that are not there change nothing:
+/// One layer. Norms that are not there change nothing; a parallel one has an attention_norm and no feed_forward_norm:
 ///   h += update_scale post_attention_norm(attention(attention_norm(h)))
 ///   h += update_scale post_feed_forward_norm(feed_forward(feed_forward_norm(h)))
 ///   h *= output_scale
 struct Block {
-  RmsNorm attention_norm;                                        ///< before attention
+  std::optional<RmsNorm> attention_norm;                         ///< before attention
   std::unique_ptr<const Attention> attention;                    ///< mixes positions
   std::optional<RmsNorm> feed_forward_norm;                      ///< before the feed-forward
   std::unique_ptr<const FeedForward> feed_forward;               ///< an MLP, or a mixture of experts
   std::optional<RmsNorm> post_attention_norm = std::nullopt;     ///< of what attention adds
   std::optional<RmsNorm> post_feed_forward_norm = std::nullopt;  ///< of what the feed-forward adds
-  float update_scale = 1.0F;                                     ///< of what both add
-  float output_scale = 1.0F;                                     ///< of the rows after the layer
+  bool parallel = false;      ///< the feed-forward reads what attention reads: the norm of the layer's input
+  float update_scale = 1.0F;  ///< of what both add
+  float output_scale = 1.0F;  ///< of the rows after the layer
 };
 
 /// Embedding, layers and head. Const: passes change only caches and workspaces.
@@ -64,16 +67,19 @@ class Transformer {
     embedding_->forward(context, h);
     const View<float, 2> normed = context.workspace.take_matrix<float>(h.extent(0), h.extent(1));
     const View<float, 2> update = context.workspace.take_matrix<float>(h.extent(0), h.extent(1));
+    std::size_t selected = 0;
+    for (const Block& block : blocks_) selected = std::max(selected, block.attention->selected_positions());
+    context.selected = context.workspace.take_matrix<std::uint32_t>(h.extent(0), selected);
     for (context.layer = 0; context.layer < blocks_.size(); ++context.layer) {
       const Block& block = blocks_[context.layer];
       execution.check_stop();
-      block.attention_norm.forward(context, h, normed);
-      block.attention->forward(context, normed, update);
+      if (block.attention_norm) block.attention_norm->forward(context, h, normed);
+      block.attention->forward(context, block.attention_norm ? normed : h, update);
       add_rows(execution, update, block.post_attention_norm, block.update_scale, 1.0F, h);
 
       execution.check_stop();
       if (block.feed_forward_norm) block.feed_forward_norm->forward(context, h, normed);
-      block.feed_forward->forward(context, block.feed_forward_norm ? normed : h, update);
+      block.feed_forward->forward(context, block.feed_forward_norm || block.parallel ? normed : h, update);
       add_rows(execution, update, block.post_feed_forward_norm, block.update_scale, block.output_scale, h);
       for (std::size_t s = 0; s < not_finite.size(); ++s) {
         const SequenceSlice& sequence = context.batch.sequences[s];
@@ -109,9 +115,9 @@ class Transformer {
     });
   }
   [[nodiscard]] static std::size_t block_parameters(const Block& block) {
-    std::size_t total = block.attention_norm.parameters() + block.attention->parameters();
+    std::size_t total = block.attention->parameters();
     for (const std::optional<RmsNorm>* norm :
-         {&block.feed_forward_norm, &block.post_attention_norm, &block.post_feed_forward_norm})
+         {&block.attention_norm, &block.feed_forward_norm, &block.post_attention_norm, &block.post_feed_forward_norm})
       if (*norm) total += (*norm)->parameters();
     return total;
   }

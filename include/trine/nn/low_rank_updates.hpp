@@ -183,20 +183,23 @@ class SequenceUpdates {
   SequenceUpdates() = default;
   SequenceUpdates(std::span<const AttachedAdapter> adapters, std::uint32_t target, std::size_t in, std::size_t out)
       : adapters_(adapters), target_(target), in_(in), out_(out) {
-    for (const AttachedAdapter& adapter : adapters) {
-      const LowRank* map = adapter.of(target);
+    for (std::size_t i = adapters.size(); i-- > 0 && weight_ == nullptr;) {
+      const LowRank* map = adapters[i].of(target);
       if (map == nullptr) continue;
       rank_ = std::max(rank_, map->rank);
       has_gain_ = has_gain_ || map->magnitude != nullptr;
-      replaces_ = replaces_ || map->weight != nullptr;
       empty_ = false;
+      weight_ = map->weight;
+      if (weight_ != nullptr) adapters_ = adapters.subspan(i);  // those before have no effect
     }
   }
 
   [[nodiscard]] bool empty() const noexcept { return empty_; }
   [[nodiscard]] bool has_gain() const noexcept { return has_gain_; }  // DoRA
-  /// Returns whether an adapter has a weight of its own for the map: add() knows it, add_transposed() does not.
-  [[nodiscard]] bool replaces() const noexcept { return replaces_; }
+  /// The weight of the map, unless an adapter has one of its own.
+  [[nodiscard]] const WeightMatrix& weight(const WeightMatrix& weight) const noexcept {
+    return weight_ == nullptr ? weight : *weight_;
+  }
   /// Of the adapters, the largest: columns of the scratch memory.
   [[nodiscard]] std::size_t rank() const noexcept { return rank_; }
 
@@ -227,8 +230,8 @@ class SequenceUpdates {
     for (const AttachedAdapter& adapter : adapters_) multiply_gain(adapter, first, count, rows, x, ldx);
   }
 
-  /// The updates of y = x W with columns [first, first + count) of the map.   x: [rows, count], multiplied by gains as
-  /// it goes   y: [rows, in]   scratch: [rows, rank()]
+  /// The updates of y = x W, with W from weight(), with columns [first, first + count) of the map.   x: [rows, count],
+  /// multiplied by gains as it goes   y: [rows, in]   scratch: [rows, rank()]
   void add_transposed(Isa isa, float* x, std::size_t ldx, std::size_t rows, std::size_t first, std::size_t count,
                       float* y, std::size_t ldy, float* scratch) const noexcept {
     for (std::size_t i = adapters_.size(); i-- > 0;) {
@@ -259,7 +262,7 @@ class SequenceUpdates {
   std::size_t out_ = 0;
   std::size_t rank_ = 0;
   bool has_gain_ = false;
-  bool replaces_ = false;
+  const WeightMatrix* weight_ = nullptr;
   bool empty_ = true;
 };
 

@@ -25,9 +25,15 @@ class RmsNorm {
     gain_minus_one,  ///< zero-centred: what it differs by from 1
   };
 
+  /// What is normalised.
+  enum class Of : bool {
+    values,      ///< x
+    deviations,  ///< x - mean_h(x), which makes it LayerNorm without a bias (Ba et al. 2016, arXiv:1607.06450)
+  };
+
   /// Reads "weight" [hidden], widened to f32. Throws WeightError.
-  RmsNorm(const WeightScope& scope, std::size_t hidden, float epsilon, Stored stored = Stored::gain)
-      : gain_(scope.read_f32("weight", hidden)), epsilon_(epsilon) {
+  RmsNorm(const WeightScope& scope, std::size_t hidden, float epsilon, Stored stored = Stored::gain, Of of = Of::values)
+      : gain_(scope.read_f32("weight", hidden)), epsilon_(epsilon), of_(of) {
     if (stored == Stored::gain_minus_one)
       for (float& gain : gain_.view().span()) gain += 1.0F;
   }
@@ -50,6 +56,13 @@ class RmsNorm {
   }
   /// The same for one row in the calling thread.   x, y: [hidden]
   void row(Isa isa, std::span<const float> x, std::span<float> y) const noexcept {
+    if (of_ == Of::deviations) {
+      double sum = 0.0;
+      for (const float value : x) sum += static_cast<double>(value);
+      const auto mean = static_cast<float>(sum / static_cast<double>(x.size()));
+      for (std::size_t i = 0; i < x.size(); ++i) y[i] = x[i] - mean;
+      x = y;
+    }
     kernels::rms_norm_row(isa, x, gain_.view().span(), epsilon_, y);
   }
 
@@ -59,6 +72,7 @@ class RmsNorm {
  private:
   Tensor<float, 1> gain_;  // [hidden]
   float epsilon_;          // added to the mean square; no unit
+  Of of_ = Of::values;
 };
 
 }  // namespace trine::inline TRINE_ABI

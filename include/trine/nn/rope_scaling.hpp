@@ -16,6 +16,7 @@
 #include <vector>
 
 #include <trine/core/error.hpp>
+#include <trine/nn/query_temperature.hpp>
 #include <trine/nn/rotary.hpp>
 
 namespace trine::inline TRINE_ABI {
@@ -78,9 +79,10 @@ using RopeScaling = std::variant<std::monostate, LinearScaling, DynamicScaling, 
 
 /// The rotary settings of a model.
 struct RopeOptions {
-  std::size_t rotary_dim = 0;  ///< r: elements of a head that are rotated; even
-  double theta = 10000.0;      ///< base of the frequencies
-  RopeScaling scaling = {};    ///< how they are scaled
+  std::size_t rotary_dim = 0;                                  ///< r: elements of a head that are rotated; even
+  double theta = 10000.0;                                      ///< base of the frequencies
+  RopeScaling scaling = {};                                    ///< how they are scaled
+  std::optional<QueryTemperature> temperature = std::nullopt;  ///< of scores, which some files store beside
 };
 
 /// m(s, mscale) of YaRN: 1 for s <= 1, otherwise 0.1 mscale ln(s) + 1.

@@ -61,6 +61,13 @@ class Rotary {
     }
   }
 
+  /// The same rotation of other pairs.
+  [[nodiscard]] Rotary with_pairs(RotaryPairs pairs) const {
+    Rotary result = *this;
+    result.next_pair_ = pairs == RotaryPairs::half_split ? 1 : 2;
+    result.partner_ = pairs == RotaryPairs::half_split ? half_ : 1;
+    return result;
+  }
   /// Which elements form a pair.
   [[nodiscard]] RotaryPairs pairs() const noexcept {
     return next_pair_ == 2 ? RotaryPairs::interleaved : RotaryPairs::half_split;

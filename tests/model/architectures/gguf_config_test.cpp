@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -33,11 +34,11 @@ Json config_of(const GgufWriter& writer, Notes notes = {}) {
 std::uint32_t u32(std::uint32_t value) { return value; }
 
 /// A file of two layers whose embedding has 8 rows of 4.
-GgufWriter small(const std::string& architecture) {
+GgufWriter small(const std::string& architecture, std::uint32_t context = 64) {
   GgufWriter writer;
   writer.set("general.architecture", architecture);
   for (const auto& [key, value] : std::vector<std::pair<const char*, std::uint32_t>>{{"block_count", 2},
-                                                                                     {"context_length", 64},
+                                                                                     {"context_length", context},
                                                                                      {"embedding_length", 4},
                                                                                      {"feed_forward_length", 6},
                                                                                      {"attention.head_count", 2}})
@@ -82,7 +83,7 @@ INSTANTIATE_TEST_SUITE_P(All, GgufConfigOf,
                                          "qwen3_moe", "olmoe_clip_qkv", "deepseek_v2_lite", "deepseek_v2_group_limited",
                                          "deepseek_v3_yarn_groups", "gpt_oss_bf16", "glm4_moe", "glm4_moe_qk_norm",
                                          "glm4_moe_lite", "minimax_m2", "ernie4_5_moe", "dots1", "hy_v3", "qwen3_next",
-                                         "lfm2_moe", "deepseek_v32", "glm_moe_dsa"),
+                                         "lfm2_moe", "deepseek_v32", "glm_moe_dsa", "glm_moe_dsa_frequency"),
                          [](const auto& one) { return std::string(one.param); });
 
 // ---- by hand
@@ -111,6 +112,44 @@ TEST(GgufConfig, DoesNotCountDraftLayers) {
   GgufWriter writer = small("qwen2");
   writer.set("qwen2.nextn_predict_layers", u32(1));
   EXPECT_EQ(config_of(writer)["num_hidden_layers"], 1);
+}
+
+GgufWriter glm_dsa(std::uint32_t context = 64) {
+  GgufWriter writer = small("glm-dsa", context);
+  for (const auto& [key, value] :
+       std::vector<std::pair<const char*, std::uint32_t>>{{"attention.q_lora_rank", 4},
+                                                          {"attention.kv_lora_rank", 4},
+                                                          {"attention.key_length_mla", 6},
+                                                          {"attention.value_length_mla", 2},
+                                                          {"rope.dimension_count", 2},
+                                                          {"expert_feed_forward_length", 4},
+                                                          {"expert_count", 4},
+                                                          {"expert_used_count", 2},
+                                                          {"attention.indexer.head_count", 3},
+                                                          {"attention.indexer.key_length", 8},
+                                                          {"attention.indexer.top_k", 16}})
+    writer.set(std::string("glm-dsa.") + key, value);
+  return writer;
+}
+
+TEST(GgufConfig, KnowsWhichLayersShareASelection) {
+  const Json all = config_of(glm_dsa());
+  EXPECT_EQ(all["index_n_heads"], 3);
+  EXPECT_EQ(all["index_head_dim"], 8);
+  EXPECT_EQ(all["index_topk"], 16);
+  EXPECT_FALSE(all.contains("indexer_types") || all.contains("index_topk_freq"));
+  const Json longer = config_of(glm_dsa(1048576));  // GLM-5.2
+  EXPECT_EQ(longer["index_topk_freq"], 4);
+  EXPECT_EQ(longer["index_skip_topk_offset"], 3);
+  const std::string types = "glm-dsa.attention.indexer.types";
+  const Json numbers = config_of(glm_dsa(1048576).set_array<std::uint32_t>(types, {1, 0}));
+  EXPECT_EQ(numbers["indexer_types"], parse_json(R"(["full", "shared"])", "expected"));
+  EXPECT_FALSE(numbers.contains("index_topk_freq"));
+  const Json flags = config_of(glm_dsa().set_array<bool>(types, {true, true, false}));  // the last one drafts
+  EXPECT_EQ(flags["indexer_types"], parse_json(R"(["full", "full"])", "expected"));
+  EXPECT_ERROR(config_of(glm_dsa().set_array<std::uint32_t>(types, {1, 2})), ConfigError, types + ": expected");
+  EXPECT_ERROR(config_of(glm_dsa().set_array<bool>(types, {true})), ConfigError,
+               types + ": expected a list of 2 booleans");
 }
 
 TEST(GgufConfig, ReadsTheOldSpellingOfALinearFactor) {

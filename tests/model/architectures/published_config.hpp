@@ -122,7 +122,43 @@ namespace trine::test {
   if (family == "deepseek_v2")
     config.update(Json::parse(R"({"topk_method": "group_limited_greedy", "scoring_func": "softmax",
     "norm_topk_prob": false})"));
-  if (has_latent_attention(family) && family != "deepseek_v2") config.update(sigmoid);
+  if (has_latent_attention(family) && family != "deepseek_v2" && family != "mistral4") config.update(sigmoid);
+  if (family == "mistral4") {
+    for (const char* key : {"rope_theta", "rope_scaling", "moe_layer_freq", "ep_size", "seq_aux", "aux_loss_alpha"})
+      config.erase(key);
+    config.update(Json::parse(R"({"norm_topk_prob": true, "rope_interleave": true, "attention_bias": false,
+    "rope_parameters": {"type": "yarn", "rope_type": "yarn", "rope_theta": 1e4, "factor": 4.0, "beta_fast": 32.0,
+    "original_max_position_embeddings": 32, "max_position_embeddings": 128, "beta_slow": 1.0, "mscale_all_dim": 1.0,
+    "mscale": 1.0, "llama_4_scaling_beta": 0.1}})"));
+  }
+  if (family == "sarvam_moe")
+    config.update(Json::parse(R"({"n_routed_experts": 8, "n_shared_experts": 1, "num_experts_per_tok": 2,
+    "moe_intermediate_size": 16, "first_k_dense_replace": 1, "n_group": 4, "topk_group": 2, "norm_topk_prob": true,
+    "routed_scaling_factor": 2.5, "use_qk_norm": true, "attention_bias": false, "use_bias": false, "head_dim": 12,
+    "score_function": "sigmoid", "moe_router_enable_expert_bias": true, "router_dtype": "fp32"})"));
+  if (family == "cohere2_moe") {
+    config.erase("rms_norm_eps");
+    config.update(Json::parse(R"({"num_experts": 8, "num_experts_per_tok": 2, "num_shared_experts": 1, "head_dim": 8,
+    "shared_expert_combination_strategy": "average", "expert_selection_fn": "sigmoid", "norm_topk_prob": true,
+    "first_k_dense_replace": 1, "prefix_dense_sliding_window_pattern": 1, "prefix_dense_intermediate_size": 32,
+    "sliding_window_pattern": 2, "sliding_window": 8, "logit_scale": 0.25, "layer_norm_eps": 1e-5,
+    "attention_bias": false, "use_parallel_block": true})"));
+  }
+  if (family == "exaone_moe")
+    config.update(Json::parse(R"({"num_experts": 8, "num_shared_experts": 1, "num_experts_per_tok": 2, "head_dim": 12,
+    "moe_intermediate_size": 16, "first_k_dense_replace": 1, "n_group": 4, "topk_group": 2, "norm_topk_prob": true,
+    "routed_scaling_factor": 2.5, "sliding_window": 8, "sliding_window_pattern": "LG", "scoring_func": "sigmoid",
+    "layer_types": ["sliding_attention", "full_attention"], "is_moe_layer": [false, true], "topk_method": "noaux_tc",
+    "num_nextn_predict_layers": 1, "mtp_share_layers": false})"));
+  if (family == "flex_olmo")
+    config.update(Json::parse(R"({"num_experts": 8, "num_experts_per_tok": 2, "norm_topk_prob": false,
+    "attention_bias": false})"));
+  if (family == "hunyuan_v1_moe")
+    config.update(Json::parse(R"({"num_experts": 8, "moe_topk": [2, 2], "head_dim": 8, "attention_head_dim": 8,
+    "moe_intermediate_size": [48, 48], "num_shared_expert": [1, 1], "use_qk_norm": true, "use_mixed_mlp_moe": true,
+    "use_cla": false, "mlp_bias": false, "attention_bias": false, "moe_layer_num_skipped": 0, "norm_type": "rms",
+    "eod_token_id": 3, "sep_token_id": 4,
+    "rope_scaling": {"alpha": 1000.0, "factor": 1.0, "mscale": 1.0, "beta_fast": 32, "type": "dynamic"}})"));
   if (family == "deepseek_v32" || family == "glm_moe_dsa")
     config.update(Json::parse(R"({"index_topk": 64, "index_n_heads": 2, "index_head_dim": 8})"));
   if (family == "solar_open") {

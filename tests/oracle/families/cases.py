@@ -4,12 +4,14 @@ from dataclasses import dataclass, field
 
 import torch
 
-from .checks import (BF16_BIAS, NO_BIAS, NO_GROUPS, OTHER_GROUP_SCORE, ZERO_MASK, config, identity, module, no_rope_scaling,
-                     no_sinks, ones, rope, rope_of, set_attributes, set_eps, symmetric_clamp, tensors, zero)
-from .configs import (absent, afmoe, deepseek_v2, deepseek_v3, deepseek_v32, dots1, ernie4_5_moe, gemma4, gemma4_text, glm4_moe,
-                      glm4_moe_lite, glm_moe_dsa, gpt_oss, granitemoe, hy_v3, laguna, lfm2_moe, llama, llama4_text, mellum,
-                      mimo_v2_flash, minimax_m2, mistral, mixtral, olmoe, qwen2, qwen2_moe, qwen3, qwen3_5_moe, qwen3_5_moe_text, qwen3_moe,
-                      qwen3_next, solar_open)
+from .checks import (BF16_BIAS, NO_BIAS, NO_GROUPS, OTHER_GROUP_SCORE, ZERO_MASK, config, hunyuan_norms_first, identity, module,
+                     no_rope_scaling,
+                     no_sinks, ones, other_index_pairs, rope, rope_of, set_attributes, set_eps, shared_selection,
+                     symmetric_clamp, tensors, zero)
+from .configs import (absent, afmoe, cohere2_moe, deepseek_v2, deepseek_v3, deepseek_v32, dots1, ernie4_5_moe, exaone_moe, flex_olmo, gemma4,
+                      gemma4_text, glm4_moe, glm4_moe_lite, glm_moe_dsa, gpt_oss, granitemoe, hunyuan_v1_moe, hy_v3, laguna, lfm2_moe, llama, llama4_text, mellum,
+                      mimo_v2_flash, minimax_m2, mistral, mistral4, mixtral, olmoe, qwen2, qwen2_moe, qwen3, qwen3_5_moe,
+                      qwen3_5_moe_text, qwen3_moe, qwen3_next, sarvam_moe, solar_open)
 
 
 @dataclass
@@ -49,6 +51,11 @@ QKV_BIAS = {f"{x} bias": zero(rf"{x}_proj\.bias") for x in "qv"} | {
     "k bias": zero(r"k_proj\.bias")}                          # without a rotation it would shift all scores of a query alike
 SMALL = {r"embed_tokens": 0.002}                              # so that the eps of the first norms matters
 HEAD_NORM = {"q norm gain": tensors(r"q_norm", lambda t: t * 0 + 1), "k norm gain": tensors(r"k_norm", lambda t: t * 0 + 1)}
+INDEXER = {                                                   # the parts of an indexer
+    "index_topk": lambda c, t: config(index_topk=c["index_topk"] + 1)(c, t), "pairs of the indexer": other_index_pairs,
+    "index key bias": zero(r"indexer\.k_norm\.bias"), "signs of index weights": tensors(r"indexer\.weights_proj", torch.abs)}
+HEAD_NORM_SARVAM = {f"{x} norm gain": tensors(rf"{name}_layernorm", lambda t: t * 0 + 1)
+                    for x, name in (("q", "query"), ("k", "key"))}
 CONV = tensors(r"conv\.conv\.weight", lambda t: t * (torch.arange(t.shape[-1]) == t.shape[-1] - 1))
 DELTA = {                                                     # the parts of a layer of Gated DeltaNet
     "convolution": tensors(r"conv1d", lambda t: t * (torch.arange(t.shape[-1]) == t.shape[-1] - 1)),
@@ -232,17 +239,25 @@ CASES = {
         deepseek_v32(rope_theta=100, rope_scaling={
             "beta_fast": 32, "beta_slow": 1, "factor": 4, "mscale": 1.0, "mscale_all_dim": 1.0,
             "original_max_position_embeddings": 16, "type": "yarn"}),
-        "as DeepSeek-V3.2 with fewer positions than index_topk: an indexer that selects all of them, groups, YaRN; one "
-        "multi-token-prediction layer to skip",
-        {"YaRN": no_rope_scaling, "mscale_all_dim": NO_MSCALE, "correction bias": NO_BIAS, "groups": NO_GROUPS,
+        "as DeepSeek-V3.2: an indexer that selects 6 of 32 positions, groups, YaRN; one multi-token-prediction layer to skip",
+        {**INDEXER, "YaRN": no_rope_scaling, "mscale_all_dim": NO_MSCALE, "correction bias": NO_BIAS, "groups": NO_GROUPS,
          "renormalisation": config(norm_topk_prob=False), "routed_scaling_factor": config(routed_scaling_factor=1.0), **SHARED},
         scheme="bf16", tokens=32, bias=(-0.55, 0.35), extra="mtp"),
     "deepseek_v32_layers": Case(
-        deepseek_v32(num_hidden_layers=3, mlp_layer_types=["sparse", "dense", "sparse"], attention_bias=True, index_topk=24,
-                     norm_topk_prob=False, num_nextn_predict_layers=0),
-        "mlp_layer_types, attention_bias, no renormalisation, as many positions as index_topk; config.json of transformers v5",
-        {"no renormalisation": config(norm_topk_prob=True), **{f"{x} bias": zero(rf"{x}\.bias") for x in (
+        deepseek_v32(num_hidden_layers=3, mlp_layer_types=["sparse", "dense", "sparse"], attention_bias=True, index_topk=3,
+                     index_n_heads=5, index_head_dim=8, norm_topk_prob=False, num_nextn_predict_layers=0),
+        "indexer heads that rotate as a whole, mlp_layer_types, attention_bias, no renormalisation; config.json of "
+        "transformers v5",
+        {**INDEXER, "no renormalisation": config(norm_topk_prob=True), **{f"{x} bias": zero(rf"{x}\.bias") for x in (
             "q_a_proj", "kv_a_proj_with_mqa", "o_proj")}, **SHARED}, scheme="bf16", v5=True, bias=(0.0, 0.2)),
+    "deepseek_v32_pages": Case(
+        deepseek_v32(vocab_size=16, num_hidden_layers=1, first_k_dense_replace=1, index_topk=129, index_n_heads=16,
+                     num_nextn_predict_layers=0, rope_scaling={
+                         "beta_fast": 32, "beta_slow": 1, "factor": 4, "mscale": 1.0, "mscale_all_dim": 0.5,
+                         "original_max_position_embeddings": 64, "type": "yarn"}),
+        "two pages of the cache, of which 129 positions are selected; YaRN with an amplitude other than 1",
+        {"index_topk": config(index_topk=200), "pairs of the indexer": other_index_pairs, "YaRN": no_rope_scaling},
+        tokens=160),
     "deepseek_v32_defaults": Case(
         deepseek_v32(num_hidden_layers=4, n_routed_experts=24, **absent(
             "routed_scaling_factor", "n_group", "topk_group", "num_experts_per_tok", "n_shared_experts", "norm_topk_prob",
@@ -256,14 +271,22 @@ CASES = {
         scheme="bf16", bias=(0.0, 0.2), scale=SMALL),
 
     "glm_moe_dsa": Case(
-        glm_moe_dsa(), "as GLM-5 with fewer positions than index_topk: values wider than keys, one multi-token-prediction layer to "
-        "skip", {"correction bias": NO_BIAS, "routed_scaling_factor": config(routed_scaling_factor=1.0), **SHARED},
+        glm_moe_dsa(), "as GLM-5: an indexer that selects 6 of 24 positions, values wider than keys, one multi-token-prediction "
+        "layer to skip",
+        {**INDEXER, "correction bias": NO_BIAS, "routed_scaling_factor": config(routed_scaling_factor=1.0), **SHARED},
         scheme="bf16", bias=(0.0, 0.3), extra="mtp"),
     "glm_moe_dsa_shared_indexer": Case(
         glm_moe_dsa(num_hidden_layers=3, indexer_types=["full", "shared", "shared"], mlp_layer_types=["dense", "sparse", "dense"],
-                    tie_word_embeddings=True, num_nextn_predict_layers=0),
-        "layers without an indexer of their own, mlp_layer_types, tied head; fused expert tensors and config.json of transformers v5",
-        {"correction bias": NO_BIAS, **SHARED}, fused=True, v5=True, bias=(0.0, 0.3)),
+                    index_topk=4, tie_word_embeddings=True, num_nextn_predict_layers=0),
+        "layers that share the selection of the first, mlp_layer_types, tied head; fused expert tensors and config.json of "
+        "transformers v5",
+        {**INDEXER, "correction bias": NO_BIAS, **SHARED}, fused=True, v5=True, bias=(0.0, 0.3)),
+    "glm_moe_dsa_frequency": Case(
+        glm_moe_dsa(hidden_size=16, intermediate_size=8, q_lora_rank=8, num_hidden_layers=7, first_k_dense_replace=7,
+                    index_topk_freq=2, index_skip_topk_offset=3, index_topk=8, num_nextn_predict_layers=0,
+                    index_share_for_mtp_iteration=True),
+        "as GLM-5.2: after the first three, every second layer has an indexer; the others share the selection of the one before",
+        {**INDEXER, "third indexer": shared_selection(2), "fifth indexer": shared_selection(4)}, scheme="bf16"),
     "glm_moe_dsa_defaults": Case(
         glm_moe_dsa(num_hidden_layers=4, n_routed_experts=12, **absent(
             "routed_scaling_factor", "n_group", "topk_group", "num_experts_per_tok", "n_shared_experts", "norm_topk_prob",
@@ -295,6 +318,134 @@ CASES = {
         "every key absent that has a default of a small size: eps 1e-5, theta 1e6, 8 key heads, 8 experts of a token, scale 1",
         {"eps": config(rms_norm_eps=1e-6), "rope_theta": config(rope_theta=100.0), "k": config(num_experts_per_tok=7),
          "routed_scaling_factor": config(routed_scaling_factor=2.5), **SHARED}, scheme="bf16", bias=(0.0, 0.2), scale=SMALL),
+
+    "sarvam_moe": Case(
+        sarvam_moe(), "queries, keys and values in one tensor, and other names of the published files; norm of each head, dense "
+        "first layer, shared expert", {"correction bias": NO_BIAS, "renormalisation": config(norm_topk_prob=False),
+                                       "routed_scaling_factor": config(routed_scaling_factor=1.0), **HEAD_NORM_SARVAM, **SHARED},
+        scheme="bf16", bias=(0.0, 0.3)),
+    "sarvam_moe_biases": Case(
+        sarvam_moe(use_qk_norm=False, use_qkv_bias=True, num_key_value_heads=1, n_group=4, topk_group=2, rope_theta=100,
+                   rope_scaling={"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16}),
+        "biases of queries, keys and values in one tensor, no norm of heads, one key head, groups, YaRN beyond the original context",
+        {"YaRN": no_rope_scaling, "correction bias": NO_BIAS, "groups": NO_GROUPS,
+         "fused bias": zero(r"query_key_value\.bias"), **SHARED}, tokens=28, bias=(-0.55, 0.35)),
+    "sarvam_moe_defaults": Case(
+        sarvam_moe(num_experts=12, num_attention_heads=8, **absent(
+            "rms_norm_eps", "rope_theta", "num_key_value_heads", "num_experts_per_tok", "num_shared_experts",
+            "routed_scaling_factor", "n_group", "topk_group", "norm_topk_prob", "first_k_dense_replace", "use_qk_norm",
+            "use_qkv_bias", "use_bias", "score_function", "moe_router_enable_expert_bias", "max_position_embeddings",
+            "tie_word_embeddings", "hidden_act")),
+        "every key absent that has a default of a small size: eps 1e-6, theta 8e6, 4 key heads, norm of each head, 6 experts of a "
+        "token, scale 2.5; names and config.json of transformers v5",
+        {"rope_theta": config(rope_theta=100.0), "k": config(num_experts_per_tok=5),
+         "routed_scaling_factor": config(routed_scaling_factor=1.0), **HEAD_NORM, **SHARED},
+        fused=True, scheme="bf16", bias=(0.0, 0.2)),
+
+    "exaone_moe": Case(
+        exaone_moe(), "as K-EXAONE: windows that rotate and a full layer that does not, norm of each head, dense first layer, shared "
+        "expert", {"window": config(sliding_window=999), "exact window": config(sliding_window=7),
+                   "full layer": config(layer_types=["sliding_attention"] * 4), "correction bias": NO_BIAS,
+                   "renormalisation": config(norm_topk_prob=False),
+                   "routed_scaling_factor": config(routed_scaling_factor=1.0), **HEAD_NORM, **SHARED},
+        scheme="bf16", bias=(0.0, 0.3)),
+    "exaone_moe_layers": Case(
+        exaone_moe(num_hidden_layers=3, first_k_dense_replace=0, mlp_layer_types=["sparse", "dense", "sparse"],
+                   num_shared_experts=2, n_group=4, topk_group=2, tie_word_embeddings=True, rope_theta=100,
+                   rope_scaling={"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16},
+                   sliding_window=20, sliding_window_pattern=2, **absent("layer_types", "is_moe_layer")),
+        "sliding_window_pattern 2, mlp_layer_types, two shared experts, groups, YaRN, tied head; fused expert tensors and "
+        "config.json of transformers v5",
+        {"window": config(sliding_window=999), "YaRN": no_rope_scaling, "correction bias": NO_BIAS, "groups": NO_GROUPS,
+         **SHARED}, fused=True, v5=True, scheme="bf16", tokens=28, bias=(-0.55, 0.35)),
+    "exaone_moe_defaults": Case(
+        exaone_moe(hidden_size=8, num_experts=12, num_attention_heads=32, head_dim=4, intermediate_size=8, moe_intermediate_size=4,
+                   **absent(
+            "rms_norm_eps", "rope_theta", "num_key_value_heads", "num_experts_per_tok", "num_shared_experts", "layer_types",
+            "routed_scaling_factor", "n_group", "topk_group", "norm_topk_prob", "first_k_dense_replace", "sliding_window",
+            "sliding_window_pattern", "is_moe_layer", "scoring_func", "topk_method", "num_nextn_predict_layers",
+            "max_position_embeddings", "tie_word_embeddings", "hidden_act")),
+        "every key absent that has a default of a small size: eps 1e-5, 32 key heads, every fourth layer full, dense first layer, "
+        "8 experts of a token, scale 2.5",
+        {"rope_theta": config(rope_theta=100.0), "k": config(num_experts_per_tok=7), "eps": config(rms_norm_eps=1e-6),
+         "full layer": config(sliding_window_pattern=5),
+         "routed_scaling_factor": config(routed_scaling_factor=1.0), **SHARED}, scheme="bf16", bias=(0.0, 0.2), scale=SMALL),
+
+    "cohere2_moe": Case(
+        cohere2_moe(), "attention and experts beside each other below one LayerNorm, windows that rotate, a full layer that does not, a "
+        "dense first layer that rotates, sigmoid of the chosen, average with the shared expert, logit scale, interleaved pairs, tied head",
+        {"window": config(sliding_window=999), "full layer": config(sliding_window_pattern=99),
+         "dense layer rotates": config(prefix_dense_sliding_window_pattern=99),
+         "average": config(shared_expert_combination_strategy="sum"), "renormalisation": config(norm_topk_prob=False),
+         "sigmoid": config(expert_selection_fn="softmax"), "logit scale": config(logit_scale=1.0),
+         "LayerNorm": config(rms_norm_eps=1e-5), **SHARED}, scheme="bf16"),
+    "cohere2_moe_layers": Case(
+        cohere2_moe(num_hidden_layers=3, rms_norm_eps=1e-6, expert_selection_fn="softmax", num_shared_experts=2,
+                    shared_expert_combination_strategy="sum", attention_bias=True, tie_word_embeddings=False, rope_theta=100,
+                    prefix_dense_sliding_window_pattern=2,
+                    layer_types=["full_attention", "sliding_attention", "full_attention"],
+                    mlp_layer_types=["sparse", "dense", "sparse"], **absent("first_k_dense_replace")),
+        "RMSNorm, softmax of the chosen, two shared experts in sum, layer_types, mlp_layer_types, attention_bias, separate head; "
+        "fused expert tensors and config.json of transformers v5",
+        {"RMSNorm": config(rms_norm_eps=None), "softmax": config(expert_selection_fn="sigmoid"),
+         "sum": config(shared_expert_combination_strategy="average"), "rope_theta": config(rope_theta=10000, rope_parameters=None),
+         "o bias": zero(r"o_proj\.bias"), "q bias": zero(r"q_proj\.bias"), "v bias": zero(r"v_proj\.bias"), **SHARED},
+        scheme="bf16", fused=True, v5=True),
+    "cohere2_moe_defaults": Case(
+        cohere2_moe(hidden_size=16, num_attention_heads=2, **absent(
+            "layer_norm_eps", "rope_theta", "num_key_value_heads", "num_experts", "num_experts_per_tok", "num_shared_experts",
+            "shared_expert_combination_strategy", "expert_selection_fn", "norm_topk_prob", "first_k_dense_replace",
+            "prefix_dense_intermediate_size", "prefix_dense_sliding_window_pattern", "sliding_window_pattern", "sliding_window",
+            "logit_scale", "attention_bias", "max_position_embeddings", "tie_word_embeddings", "hidden_act",
+            "use_parallel_block")),
+        "every key absent that has a default of a small size: eps 1e-5, every fourth layer full, 2 of 8 experts by softmax, no "
+        "shared expert, logit scale 1/16, tied head",
+        {"eps": config(layer_norm_eps=0.1), "rope_theta": config(rope_theta=100.0), "k": config(num_experts_per_tok=3),
+         "full layer": config(sliding_window_pattern=5), "logit scale": config(logit_scale=1.0)},
+        scheme="bf16"),
+
+    "hunyuan_v1_moe": Case(
+        hunyuan_v1_moe(), "as Hunyuan-A13B: norm of each head after the rotation, theta stretched by alpha, softmax with "
+        "renormalisation, shared MLP, tied head", {"alpha": no_rope_scaling, **SHARED_MLP, **HEAD_NORM_SARVAM,
+                                                   "norms before rotation": hunyuan_norms_first}, scheme="bf16"),
+    "hunyuan_v1_moe_layers": Case(
+        hunyuan_v1_moe(num_hidden_layers=3, moe_topk=[1, 4, 2], num_key_value_heads=1, attention_bias=True, rope_theta=100,
+                       tie_word_embeddings=False, rope_scaling={"type": "linear", "factor": 4.0}, **absent(
+                           "moe_intermediate_size", "num_shared_expert")),
+        "other numbers of experts in each layer, attention_bias, linear scaling, separate head; fused expert tensors and config.json "
+        "of transformers v5",
+        {"linear": no_rope_scaling, "o bias": zero(r"o_proj\.bias"), **QKV_BIAS, **SHARED_MLP}, scheme="bf16", fused=True, v5=True),
+    "hunyuan_v1_moe_defaults": Case(
+        hunyuan_v1_moe(num_experts=4, hidden_size=32, **absent(
+            "rms_norm_eps", "rope_theta", "num_key_value_heads", "attention_head_dim", "moe_topk", "rope_scaling",
+            "attention_bias", "max_position_embeddings", "tie_word_embeddings", "hidden_act", "use_qk_norm",
+            "use_mixed_mlp_moe", "moe_intermediate_size", "num_shared_expert")),
+        "every key absent that has a default of a small size: eps 1e-5, a key head for each query head, one expert of a token",
+        {"eps": config(rms_norm_eps=1e-6), "rope_theta": config(rope_theta=100.0), "k": config(moe_topk=2), **SHARED_MLP},
+        scheme="bf16", scale=SMALL),
+
+    "mistral4": Case(
+        mistral4(), "as Mistral Small 4: latent attention whose scores grow with the position, softmax over all experts, YaRN, "
+        "shared expert", {"YaRN": rope(factor=2.0), "temperature": rope(llama_4_scaling_beta=0.0),
+                          "mscale_all_dim": rope(mscale_all_dim=0.5), "renormalisation": config(norm_topk_prob=False), **SHARED},
+        scheme="bf16", tokens=40),
+    "mistral4_groups": Case(
+        mistral4(num_hidden_layers=3, first_k_dense_replace=1, n_group=4, topk_group=2, routed_scaling_factor=2.5,
+                 norm_topk_prob=False, q_lora_rank=None, attention_bias=True, rope_interleave=False, tie_word_embeddings=True),
+        "groups ranked by their best two, no renormalisation, scale, dense first layer, q_lora_rank null, attention_bias, half-split "
+        "pairs, tied head; fused expert tensors and config.json of transformers v5",
+        {"groups": NO_GROUPS, "best two of a group": OTHER_GROUP_SCORE, "no renormalisation": config(norm_topk_prob=True),
+         "routed_scaling_factor": config(routed_scaling_factor=1.0), "pairs": config(rope_interleave=True),
+         "o_proj bias": zero(r"o_proj\.bias"), **SHARED}, scheme="bf16", fused=True, v5=True, tokens=28),
+    "mistral4_defaults": Case(
+        mistral4(n_routed_experts=12, **absent(
+            "rms_norm_eps", "rope_parameters", "num_experts_per_tok", "n_shared_experts", "routed_scaling_factor", "n_group",
+            "topk_group", "norm_topk_prob", "first_k_dense_replace", "rope_interleave", "attention_bias",
+            "max_position_embeddings", "tie_word_embeddings", "hidden_act")),
+        "every key absent that has a default of a small size: YaRN of factor 128, interleaved pairs, one group, 4 experts of a token, "
+        "no dense layer",
+        {"k": config(num_experts_per_tok=3), "pairs": config(rope_interleave=False), "eps": config(rms_norm_eps=1e-5), **SHARED},
+        scheme="bf16", scale=SMALL),
 
     "minimax_m2": Case(
         minimax_m2(), "as MiniMax-M2: norm over the whole query and key vectors, rotary_dim of 6 of 12, correction bias beside the "
@@ -569,6 +720,22 @@ CASES = {
         "grouped queries with norms of unlike widths, renormalisation, attention_bias; config.json of transformers v5",
         {"renormalisation": config(norm_topk_prob=False), "o bias": zero(r"o_proj\.bias"), **QKV_BIAS, **HEAD_NORM},
         scheme="bf16", v5=True),
+
+    "flex_olmo": Case(
+        flex_olmo(), "norms after attention and experts only, norm over the whole query and key vectors, 5 of 7 experts", {
+            **HEAD_NORM, "k": config(num_experts_per_tok=4), "post norms": ones(r"post_(attention|feedforward)_layernorm")}, scheme="bf16"),
+    "flex_olmo_biases": Case(
+        flex_olmo(num_key_value_heads=2, norm_topk_prob=True, attention_bias=True, tie_word_embeddings=True, rope_theta=100,
+                  rope_scaling={"rope_type": "linear", "factor": 4.0}),
+        "grouped queries, attention_bias, linear scaling, tied head; fused expert tensors and config.json of "
+        "transformers v5",
+        {"o bias": zero(r"o_proj\.bias"), "linear": no_rope_scaling, **QKV_BIAS, **HEAD_NORM}, fused=True, v5=True),
+    "flex_olmo_defaults": Case(
+        flex_olmo(**absent(
+            "rms_norm_eps", "rope_theta", "num_key_value_heads", "num_experts", "num_experts_per_tok", "norm_topk_prob",
+            "attention_bias", "max_position_embeddings", "tie_word_embeddings", "hidden_act")),
+        "every key absent that has a default of a small size: theta 5e5, a key head for each query head, 5 of 7 experts",
+        {"rope_theta": config(rope_theta=100.0), "k": config(num_experts_per_tok=4), **HEAD_NORM}, scheme="bf16"),
 
     "gpt_oss_bf16": Case(
         gpt_oss(num_hidden_layers=3, num_local_experts=4, layer_types="absent"),

@@ -64,6 +64,27 @@ def no_sinks(config, stored):
     return tensors(r"\.sinks$", lambda t: torch.full_like(t, -1e9))(config, stored)
 
 
+def other_index_pairs(config, stored):
+    """Indexers that rotate half-split pairs as if they were interleaved, or the reverse: rows change places."""
+    half = config["qk_rope_head_dim"] // 2
+    order = [*range(0, 2 * half, 2), *range(1, 2 * half, 2)]
+    if config["model_type"] == "glm_moe_dsa":                     # whose indexers rotate interleaved pairs
+        order = [i // 2 + half * (i % 2) for i in range(2 * half)]
+    order += range(2 * half, config["index_head_dim"])
+    return tensors(r"indexer\.(wq_b|wk|k_norm)\.", lambda t: t.unflatten(0, (-1, len(order)))[:, order].flatten(0, 1))(
+        config, stored)
+
+
+def shared_selection(layer):
+    """The layer has no indexer of its own."""
+    def change(config, stored):
+        has = [any(f"layers.{i}.self_attn.indexer." in name for name in stored) for i in range(config["num_hidden_layers"])]
+        types = ["full" if full and i != layer else "shared" for i, full in enumerate(has)]
+        return {**config, "indexer_types": types}, {
+            name: t for name, t in stored.items() if f"layers.{layer}.self_attn.indexer." not in name}
+    return change
+
+
 def module(pattern, change):
     """change(module) on the loaded model, for what no config key says."""
     def apply(model):
@@ -77,6 +98,20 @@ def module(pattern, change):
 
 def identity(m):
     m.forward = lambda x: x
+
+
+def hunyuan_norms_first(model):
+    """Queries and keys are normalised before they rotate, not after."""
+    for m in model.modules():
+        for name, projection in (("query_layernorm", "q_proj"), ("key_layernorm", "k_proj")):
+            if hasattr(m, name):
+                norm, inner, width = getattr(m, name), getattr(m, projection), m.head_dim
+                inner.register_forward_hook(
+                    lambda _, x, y, norm=norm.forward, width=width: norm(y.unflatten(-1, (-1, width))).flatten(-2))
+                norm.forward = lambda x: x
+
+
+hunyuan_norms_first.on_model = True
 
 
 def set_attributes(**values):

@@ -68,7 +68,7 @@ def deepseek_v32(**changes):
         "num_key_value_heads": 2, "n_shared_experts": 1, "n_routed_experts": 8, "num_experts_per_tok": 3,
         "routed_scaling_factor": 2.5, "kv_lora_rank": 16, "q_lora_rank": 24, "qk_rope_head_dim": 8, "qk_nope_head_dim": 12,
         "v_head_dim": 12, "n_group": 4, "topk_group": 2, "topk_method": "noaux_tc", "scoring_func": "sigmoid",
-        "norm_topk_prob": True, "first_k_dense_replace": 1, "moe_layer_freq": 1, "index_topk": 48, "index_n_heads": 2,
+        "norm_topk_prob": True, "first_k_dense_replace": 1, "moe_layer_freq": 1, "index_topk": 6, "index_n_heads": 4,
         "index_head_dim": 12, "hidden_act": "silu", "rms_norm_eps": 1e-6, "max_position_embeddings": 256, "rope_theta": 10000,
         "attention_bias": False, "tie_word_embeddings": False, "num_nextn_predict_layers": 1, "ep_size": 1,
         "bos_token_id": 0, "eos_token_id": 1, "torch_dtype": "bfloat16", "use_cache": True}, changes)
@@ -90,6 +90,77 @@ def solar_open(**changes):
         "max_position_embeddings": 256, "rms_norm_eps": 1e-5, "rope_theta": 1000000, "rope_scaling": None,
         "tie_word_embeddings": False, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 2, "attention_dropout": 0.0,
         "initializer_range": 0.02, "dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def sarvam_moe(**changes):
+    return merged({
+        "architectures": ["SarvamMoEForCausalLM"], "model_type": "sarvam_moe", "vocab_size": 48, "hidden_size": 24,
+        "intermediate_size": 16, "moe_intermediate_size": 8, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 12, "num_shared_experts": 1, "num_experts": 8, "num_experts_per_tok": 3,
+        "routed_scaling_factor": 2.5, "n_group": 1, "topk_group": 1, "norm_topk_prob": True, "first_k_dense_replace": 1,
+        "use_qk_norm": True, "use_qkv_bias": False, "use_bias": False, "moe_router_enable_expert_bias": True,
+        "score_function": "sigmoid", "router_dtype": "fp32", "hidden_act": "silu", "max_position_embeddings": 256,
+        "rms_norm_eps": 1e-6, "rope_theta": 8000000, "rope_scaling": None, "tie_word_embeddings": False, "eos_token_id": 1,
+        "pad_token_id": 0, "attention_dropout": 0.0, "embedding_dropout": 0.0, "output_dropout": 0.0, "torch_dtype": "bfloat16",
+        "use_cache": True}, changes)
+
+
+def exaone_moe(**changes):
+    return merged({
+        "architectures": ["ExaoneMoEForCausalLM"], "model_type": "exaone_moe", "vocab_size": 48, "hidden_size": 24,
+        "intermediate_size": 16, "moe_intermediate_size": 8, "num_hidden_layers": 4, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 12, "num_shared_experts": 1, "num_experts": 8, "num_experts_per_tok": 3,
+        "routed_scaling_factor": 2.5, "n_group": 1, "topk_group": 1, "norm_topk_prob": True, "first_k_dense_replace": 1,
+        "is_moe_layer": [False, True, True, True], "sliding_window": 6, "sliding_window_pattern": "LLLG",
+        "layer_types": ["sliding_attention", "sliding_attention", "sliding_attention", "full_attention"],
+        "scoring_func": "sigmoid", "topk_method": "noaux_tc", "num_nextn_predict_layers": 1, "mtp_share_layers": False,
+        "hidden_act": "silu", "max_position_embeddings": 256, "rms_norm_eps": 1e-5, "rope_theta": 1000000,
+        "rope_scaling": None, "tie_word_embeddings": False, "attention_dropout": 0.0, "initializer_range": 0.02,
+        "bos_token_id": 1, "eos_token_id": 53, "pad_token_id": 0, "dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def cohere2_moe(**changes):
+    return merged({
+        "architectures": ["Cohere2MoeForCausalLM"], "model_type": "cohere2_moe", "vocab_size": 48, "hidden_size": 24,
+        "intermediate_size": 8, "prefix_dense_intermediate_size": 16, "num_hidden_layers": 4, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 8, "num_experts": 8, "num_experts_per_tok": 3, "num_shared_experts": 1,
+        "shared_expert_combination_strategy": "average", "expert_selection_fn": "sigmoid", "norm_topk_prob": True,
+        "first_k_dense_replace": 1, "prefix_dense_sliding_window_pattern": 1, "sliding_window_pattern": 3, "sliding_window": 6,
+        "logit_scale": 0.25, "layer_norm_eps": 1e-5, "hidden_act": "silu", "max_position_embeddings": 256, "rope_theta": 50000,
+        "rope_scaling": None, "attention_bias": False, "tie_word_embeddings": True, "use_parallel_block": True,
+        "attention_dropout": 0.0, "initializer_range": 0.02, "bos_token_id": 5, "eos_token_id": 47, "pad_token_id": 0,
+        "torch_dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def hunyuan_v1_moe(**changes):
+    return merged({
+        "architectures": ["HunYuanMoEV1ForCausalLM"], "model_type": "hunyuan_v1_moe", "vocab_size": 48, "hidden_size": 24,
+        "intermediate_size": 8, "moe_intermediate_size": [8, 8], "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 12, "attention_head_dim": 12, "num_experts": 8, "moe_topk": [3, 3],
+        "num_shared_expert": [1, 1], "use_mixed_mlp_moe": True, "use_qk_norm": True, "use_cla": False, "cla_share_factor": 2,
+        "mlp_bias": False, "attention_bias": False, "moe_layer_num_skipped": 0, "moe_drop_tokens": False, "norm_type": "rms",
+        "hidden_act": "silu", "max_position_embeddings": 256, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
+        "rope_scaling": {"alpha": 1000.0, "beta_fast": 32, "beta_slow": 1, "factor": 1.0, "mscale": 1.0, "mscale_all_dim": 1.0,
+                         "type": "dynamic"},
+        "tie_word_embeddings": True, "attention_dropout": 0.0, "initializer_range": 0.02, "bos_token_id": 1, "eos_token_id": 2,
+        "eod_token_id": 3, "pad_token_id": 0, "sep_token_id": 4, "pretraining_tp": 1, "torch_dtype": "bfloat16",
+        "use_cache": True}, changes)
+
+
+def mistral4(**changes):
+    return merged({
+        "architectures": ["Mistral4ForCausalLM"], "model_type": "mistral4", "vocab_size": 48, "hidden_size": 24,
+        "intermediate_size": 16, "moe_intermediate_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "num_key_value_heads": 2, "n_shared_experts": 1, "n_routed_experts": 8, "num_experts_per_tok": 3,
+        "routed_scaling_factor": 1.0, "kv_lora_rank": 16, "q_lora_rank": 24, "qk_rope_head_dim": 8, "qk_nope_head_dim": 8,
+        "v_head_dim": 12, "n_group": 1, "topk_group": 1, "norm_topk_prob": True, "first_k_dense_replace": 0,
+        "rope_interleave": True, "attention_bias": False, "hidden_act": "silu", "max_position_embeddings": 256,
+        "rms_norm_eps": 1e-6, "rope_parameters": {
+            "beta_fast": 32.0, "beta_slow": 1.0, "factor": 16.0, "llama_4_scaling_beta": 0.1, "max_position_embeddings": 256,
+            "mscale": 1.0, "mscale_all_dim": 1.0, "original_max_position_embeddings": 16, "partial_rotary_factor": 0.5,
+            "rope_theta": 10000.0, "rope_type": "yarn", "type": "yarn"},
+        "tie_word_embeddings": False, "attention_dropout": 0.0, "initializer_range": 0.02, "bos_token_id": 1, "eos_token_id": 2,
+        "pad_token_id": 11, "dtype": "bfloat16", "use_cache": True}, changes)
 
 
 def minimax_m2(**changes):
@@ -227,6 +298,12 @@ def olmoe(**changes):
         "attention_bias": False, "tie_word_embeddings": False, "router_aux_loss_coef": 0.01, "output_router_logits": False,
         "attention_dropout": 0.0, "initializer_range": 0.02, "eos_token_id": 2, "pad_token_id": 1,
         "torch_dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def flex_olmo(**changes):
+    return merged(olmoe(**{
+        "architectures": ["FlexOlmoForCausalLM"], "model_type": "flex_olmo", "rms_norm_eps": 1e-6, "clip_qkv": "absent",
+        "rope_theta": 500000, "num_experts": 7, "num_experts_per_tok": 5}), changes)
 
 
 def gpt_oss(**changes):

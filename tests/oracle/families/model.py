@@ -15,11 +15,12 @@ from transformers import AutoConfig, AutoModelForCausalLM
 transformers.logging.set_verbosity_error()
 transformers.utils.logging.disable_progress_bar()
 warnings.filterwarnings("ignore", "Initializing zero-element tensors")
+AutoModelForCausalLM._model_mapping._model_mapping["mistral4"] = "Mistral4ForCausalLM"   # transformers lists it in mistral3 only
 EAGER = dict(attn_implementation="eager", experts_implementation="eager")
 # What the best experts are chosen by, besides a bias; elsewhere by a softmax.
 SIGMOID = {"afmoe", "deepseek_v3", "deepseek_v32", "dots1", "glm4_moe", "glm4_moe_lite", "glm_moe_dsa", "hy_v3", "laguna", "lfm2_moe",
-           "mimo_v2_flash", "minimax_m2", "solar_open"}
-LOGITS = {"gpt_oss", "granitemoe", "llama4_text", "llama4", "gemma4", "gemma4_text"}  # of Gemma 4 they are probabilities
+           "exaone_moe", "mimo_v2_flash", "minimax_m2", "sarvam_moe", "solar_open"}
+LOGITS = {"cohere2_moe", "gpt_oss", "granitemoe", "llama4_text", "llama4", "gemma4", "gemma4_text"}  # of Gemma 4 they are probabilities
 
 
 def reference_config(config):
@@ -72,6 +73,7 @@ class Router:
             self.scores = logits.float()
         else:
             self.scores = logits.float().softmax(-1)
+            self.group_best = 2 if family == "mistral4" else 1
         if bias is not None:
             self.scores = self.scores + bias
         if getattr(module, "topk_method", None) == "group_limited_greedy" or self.group_best == 2:
@@ -108,6 +110,52 @@ class Router:
     def margin(self):
         """The same for the least clear token."""
         return self.margins().min().item()
+
+
+class Selection:
+    """The scores [tokens, positions] by which an indexer selected, -inf beyond a token, and how many it took of each row."""
+
+    def __init__(self, scores, k):
+        self.scores, self.k = scores.masked_fill(scores < -1e30, float("-inf")), k
+
+    def margins(self):
+        """[tokens] how clear the worst selected position was of the best that was not, relative to the largest score."""
+        ordered = self.scores.sort(1, descending=True).values
+        if self.k >= ordered.shape[1]:
+            return torch.full(ordered.shape[:1], float("inf"))
+        return (ordered[:, self.k - 1] - ordered[:, self.k]).nan_to_num(nan=float("inf")) / self.largest()
+
+    def largest(self):
+        """[tokens] the largest score"""
+        return self.scores.masked_fill(self.scores.isinf(), 0).abs().amax(1).clamp(min=1e-30)
+
+
+@torch.no_grad()
+def selections(model, tokens):
+    """[Selection] of every layer with an indexer: what its call of topk saw."""
+    found, topk = [], torch.Tensor.topk
+
+    def watch(scores, k, dim=-1):
+        found.append(Selection(scores[0].clone(), k))
+        return topk(scores, k, dim=dim)
+
+    def watched(forward):
+        def call(*arguments, **named):
+            torch.Tensor.topk = watch
+            try:
+                return forward(*arguments, **named)
+            finally:
+                torch.Tensor.topk = topk
+        return call
+
+    indexers = [module for name, module in model.named_modules() if name.endswith(".indexer")]
+    for indexer in indexers:
+        indexer.forward = watched(indexer.forward)
+    if indexers:
+        model(torch.tensor([tokens]), use_cache=False)
+    for indexer in indexers:
+        del indexer.forward
+    return found
 
 
 def routing(family, module, bias, out):

@@ -71,7 +71,7 @@ class Draw:
             self.refusable(key, value)
 
 
-LATENT = {"deepseek_v2", "deepseek_v3", "kimi_k2", "glm4_moe_lite", "deepseek_v32", "glm_moe_dsa"}
+LATENT = {"deepseek_v2", "deepseek_v3", "kimi_k2", "glm4_moe_lite", "deepseek_v32", "glm_moe_dsa", "mistral4"}
 DRAFTS = {"deepseek_v3", "kimi_k2", "glm4_moe", "glm4_moe_lite", "ernie4_5_moe", "hy_v3", "deepseek_v32",
           "glm_moe_dsa"}                                          # multi-token prediction
 SIZE = 0.03                                                       # how often a large default is taken
@@ -261,10 +261,10 @@ def mixture_sizes(draw):
     draw("moe_intermediate_size", (4, 8, 12), SIZE)
 
 
-def mixture(draw, limited=True, best_of=2):
+def mixture(draw, limited=True, best_of=2, shared="n_shared_experts", count="n_routed_experts"):
     """The feed-forward layers of DeepSeek."""
     mixture_sizes(draw)
-    draw("n_shared_experts", (None, 1, 2), fits=whole)
+    draw(shared, (None, 1, 2) if shared == "n_shared_experts" else (1, 2), fits=whole)
     draw("routed_scaling_factor", (1.0, 1.5, 2.5, 16.0))
     if limited:
         groups = draw("n_group", (1, 2, 4), fits=whole)
@@ -273,7 +273,7 @@ def mixture(draw, limited=True, best_of=2):
         groups, kept = 1, 1
         draw("n_group", (None, 1, 2))
         draw("topk_group", (None, 1))
-    experts(draw, "n_routed_experts", max(16, 2 * groups), groups * best_of, kept / groups)
+    experts(draw, count, max(16, 2 * groups), groups * best_of, kept / groups)
 
 
 def draft_layers(draw):
@@ -324,6 +324,43 @@ def glm4_moe(draw):
     draw("attention_bias", (True, False))
     draw("use_qk_norm", (True, False))
     draft_layers(draw)
+
+
+def sarvam_moe(draw):
+    common(draw)
+    rotary(draw, heads(draw, "field"), part=True)
+    mixture(draw)
+    draw("first_k_dense_replace", range(0, layers(draw) + 1))
+    draw("norm_topk_prob", (True, False))
+    draw("attention_bias", (True, False))
+    draw("use_qk_norm", (True, False))
+
+
+def exaone_moe(draw):
+    common(draw)
+    rotary(draw, heads(draw))
+    mixture(draw, shared="num_shared_experts", count="num_experts")
+    draw("first_k_dense_replace", range(0, layers(draw) + 1))
+    mlp_layer_types(draw)
+    draw("norm_topk_prob", (True, False))
+    draw("sliding_window", (1, 4, 7, 20))
+    draw("sliding_window_pattern", (1, 2, 3, 4))
+    layer_kinds(draw, "layer_types", ("sliding_attention", "full_attention"), 0.4)
+
+
+def mistral4(draw):
+    common(draw)
+    width = latent(draw)
+    if not draw.chance(draw.absent):
+        draw.config["rope_parameters"] = {                        # the reference runs no other type
+            "original_max_position_embeddings": 16, **yarn(draw), "rope_type": "yarn", "rope_theta": draw.some((100, 10000.0)),
+            "llama_4_scaling_beta": draw.some((0.0, 0.1, 0.5))}
+    mixture(draw)
+    if draw.config.get("n_shared_experts", 1) is None:
+        draw.config["n_shared_experts"] = 1
+    draw("first_k_dense_replace", range(0, layers(draw) + 1))
+    draw("norm_topk_prob", (True, False))
+    draw("rope_interleave", (True, False))
 
 
 def glm4_moe_lite(draw):
@@ -404,17 +441,24 @@ def deepseek_v32(draw):
     draw("first_k_dense_replace", range(0, layers(draw) + 1))
     mlp_layer_types(draw)
     draw("norm_topk_prob", (True, False))
-    draw("index_n_heads", (1, 2), 0.2)
+    draw("index_n_heads", (3, 8, 16), 0.2)                        # of few heads many scores are 0, and open who is selected
     draw("index_head_dim", (width, width + 4), 0.2, lambda n: n >= width)
-    if draw("index_topk", (256, 512, 2048)) and draw.chance(0.05):
-        draw.refusable("index_topk", 4)
+    draw("index_topk", (1, 2, 5, 8, 16, 2048), 0.2)
     draft_layers(draw)
 
 
 def glm_moe_dsa(draw):
     deepseek_v32(draw)
-    if draw.chance(0.3) and layers(draw) <= 8:
-        draw.config["indexer_types"] = ["full"] + [draw.some(("full", "shared")) for _ in range(layers(draw) - 1)]
+    kind = draw.some(("none", "types", "pattern", "frequency")) if layers(draw) <= 8 else "none"
+    types = ["full"] + [draw.some(("full", "shared")) for _ in range(layers(draw) - 1)]
+    if kind == "types":
+        draw.config["indexer_types"] = types
+    elif kind == "pattern":
+        draw.config["index_topk_pattern"] = draw.some((types, "".join(name[0].upper() for name in types)))
+    elif kind == "frequency":
+        draw.config["index_topk_freq"] = draw.some((0, 1, 2, 3))
+        if draw.chance(0.7):
+            draw.config["index_skip_topk_offset"] = draw.some((1, 2, 3))
 
 
 def solar_open(draw):
@@ -508,6 +552,56 @@ def olmoe(draw):
     draw("norm_topk_prob", (True, False))
     draw("attention_bias", (True, False))
     draw("clip_qkv", (None, 0.5, 1.0, 3.0))
+
+
+def flex_olmo(draw):
+    common(draw)
+    draw.config["pad_token_id"] = 1                               # the default is beyond a small vocabulary
+    rotary(draw, heads(draw))
+    experts(draw, "num_experts", 12)
+    draw("intermediate_size", (4, 8), SIZE)
+    draw("norm_topk_prob", (True, False))
+    draw("attention_bias", (True, False))
+
+
+def cohere2_moe(draw):
+    common(draw, "layer_norm_eps")
+    rotary(draw, heads(draw, "field"))
+    if draw.config.get("rope_scaling"):                           # of no effect in the reference
+        draw.may_refuse.add("rope_scaling")
+        if draw.chance(0.9):
+            del draw.config["rope_scaling"]
+    draw("rms_norm_eps", (None, None, 1e-6, 1e-3))
+    draw("logit_scale", (0.0625, 0.25, 1.0, -0.5))
+    draw("attention_bias", (True, False))
+    draw("sliding_window", (1, 4, 7, 20, 4096))
+    draw("sliding_window_pattern", (1, 2, 3, 4))
+    draw("prefix_dense_sliding_window_pattern", (1, 1, 2, 3))
+    layer_kinds(draw, "layer_types", ("sliding_attention", "full_attention"), 0.3)
+    layer_kinds(draw, "mlp_layer_types", ("sparse", "sparse", "dense"), 0.3)
+    if draw.chance(0.4):
+        draw.config["first_k_dense_replace"] = draw.some(range(layers(draw) + 1))
+    experts(draw, "num_experts", 10)
+    draw("num_shared_experts", (0, 1, 2))
+    draw("shared_expert_combination_strategy", ("average", "sum"))
+    draw("expert_selection_fn", ("softmax", "sigmoid"))
+    draw("norm_topk_prob", (True, False))
+    draw("intermediate_size", (4, 8), SIZE)
+    draw("prefix_dense_intermediate_size", (None, 12))
+
+
+def hunyuan_v1_moe(draw):
+    common(draw)
+    rotary(draw, heads(draw, "field"))
+    rope = draw.config.get("rope_scaling") or draw.config.get("rope_parameters") or {}
+    if "dynamic" in (rope.get("type"), rope.get("rope_type")) and draw.chance(0.8):
+        rope["alpha"] = draw.some((1.0, 4.0, 1000.0))
+    most = draw("num_experts", range(1, 11), SIZE)
+    draw("moe_topk", [k for k in (1, 2, 3, 4) if k <= most], fits=lambda k: k <= most)
+    if draw.chance(0.3) and layers(draw) <= 8:
+        draw.config["moe_topk"] = [draw.some(range(1, most + 1)) for _ in range(layers(draw))]
+    draw("intermediate_size", (4, 8), SIZE)
+    draw("attention_bias", (True, False))
 
 
 def gpt_oss(draw):
@@ -795,6 +889,12 @@ FAMILIES = {
     "deepseek_v32": deepseek_v32,
     "glm_moe_dsa": glm_moe_dsa,
     "solar_open": solar_open,
+    "sarvam_moe": sarvam_moe,
+    "exaone_moe": exaone_moe,
+    "cohere2_moe": cohere2_moe,
+    "flex_olmo": flex_olmo,
+    "hunyuan_v1_moe": hunyuan_v1_moe,
+    "mistral4": mistral4,
 }
 
 # Training, generation and other tools: nothing here changes what a model computes.

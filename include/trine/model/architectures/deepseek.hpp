@@ -6,7 +6,10 @@
 
 #include <cmath>
 #include <cstddef>
+#include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include <trine/attention/multi_head_latent_attention.hpp>
@@ -22,11 +25,13 @@ struct DeepseekConfig {
   std::shared_ptr<const Rotary> rotary;
 };
 
-/// The keys of latent attention, and of the rotation of its heads.   rope_key: of the rotated width. Throws
-/// ConfigError.
+/// The keys of latent attention, and of the rotation of its heads.   rope_key: of the rotated width
+/// is_share: partial_rotary_factor gives that width, too, as a share of the head, and the rope has a temperature.
+/// Throws ConfigError.
 [[nodiscard]] inline DeepseekConfig parse_deepseek(HfConfigReader& reader, const HfConfig& common,
                                                    const BuildContext& context, RotaryPairs pairs,
-                                                   std::string_view rope_key = "qk_rope_head_dim") {
+                                                   std::string_view rope_key = "qk_rope_head_dim",
+                                                   bool is_share = false) {
   DeepseekConfig config;
   MlaOptions& attention = config.attention;
   attention.hidden_size = common.hidden_size;
@@ -42,25 +47,43 @@ struct DeepseekConfig {
   attention.attention_bias = reader.boolean("attention_bias");
   attention.chunking = context.chunking;
   reader.ignore({"head_dim", "qk_head_dim"});  // transformers 5 writes these derived values
-  const RopeOptions rope = read_rope(
-      reader, {.head_dim = attention.qk_rope_head_dim, .max_position_embeddings = common.max_position_embeddings},
-      reader.notes());
+  const std::size_t head_dim = attention.qk_nope_head_dim + attention.qk_rope_head_dim;
+  RopeContext rotated{.head_dim = attention.qk_rope_head_dim,
+                      .max_position_embeddings = common.max_position_embeddings};
+  if (is_share) {
+    rotated.head_dim = head_dim;
+    rotated.rotary_dim = attention.qk_rope_head_dim;
+    rotated.has_temperature = true;
+  }
+  const RopeOptions rope = read_rope(reader, rotated, reader.notes());
+  if (rope.rotary_dim != attention.qk_rope_head_dim)
+    reader.fail(rope_key, "expected the " + std::to_string(rope.rotary_dim) + " of " + std::to_string(head_dim) +
+                              " elements that partial_rotary_factor rotates, found " +
+                              std::to_string(attention.qk_rope_head_dim));
+  attention.temperature = rope.temperature;
   config.rotary = std::make_shared<const Rotary>(rope_frequencies(rope), pairs, attention.qk_rope_head_dim,
                                                  common.max_position_embeddings);
-  const auto width = static_cast<double>(attention.qk_nope_head_dim + attention.qk_rope_head_dim);
-  attention.softmax_scale = static_cast<float>(latent_softmax_correction(rope) / std::sqrt(width));
+  attention.softmax_scale =
+      static_cast<float>(latent_softmax_correction(rope) / std::sqrt(static_cast<double>(head_dim)));
   return config;
 }
 
+/// The indexer of a layer, whose attention is `scope`; nullopt if it has none.
+using IndexerRecipe = std::function<std::optional<LightningIndexer>(const WeightScope& scope, std::size_t layer)>;
+
 [[nodiscard]] inline ModelParts build_deepseek(const BuildContext& context, const HfConfig& common,
                                                const DeepseekConfig& config, const MoeConfig& moe,
-                                               const WeightScope& weights, const MoeNames& names = {}) {
-  return build_decoder(common, "multi-head latent attention; " + summary_of(moe), weights,
+                                               const WeightScope& weights, const MoeNames& names = {},
+                                               const IndexerRecipe& indexer_of = {}) {
+  const std::size_t selected = config.attention.index_topk;
+  const std::string to = selected == 0 ? "" : " to " + std::to_string(selected) + " selected positions";
+  return build_decoder(common, "multi-head latent attention" + to + "; " + summary_of(moe), weights,
                        [&](const WeightScope& scope, std::size_t layer) {
-                         return DecoderLayer{
-                             std::make_unique<MultiHeadLatentAttention>((scope / "self_attn").as(TensorRole::attention),
-                                                                        config.attention, config.rotary),
-                             feed_forward(context, scope, layer, common.hidden_size, moe, names)};
+                         const WeightScope attention = (scope / "self_attn").as(TensorRole::attention);
+                         return DecoderLayer{std::make_unique<MultiHeadLatentAttention>(
+                                                 attention, config.attention, config.rotary,
+                                                 indexer_of ? indexer_of(attention, layer) : std::nullopt),
+                                             feed_forward(context, scope, layer, common.hidden_size, moe, names)};
                        });
 }
 

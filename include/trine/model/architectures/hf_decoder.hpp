@@ -44,8 +44,11 @@ struct NormNames {
 
 /// What some families have besides their layers.
 struct DecoderOptions {
+  std::string_view embedding = "embed_tokens";
   NormNames norms = {};
   RmsNorm::Stored norm_stored = RmsNorm::Stored::gain;
+  RmsNorm::Of norm_of = RmsNorm::Of::values;
+  bool parallel = false;  // Block::parallel
   float embedding_scale = 1.0F;
   float update_scale = 1.0F;  // Block::update_scale
   LogitOptions logits = {};
@@ -88,7 +91,7 @@ struct TextPart {
                                               const LayerRecipe& make_layer, const DecoderOptions& options = {}) {
   const auto [model, lm_head] = text_part(weights);
   const std::size_t hidden = config.hidden_size;
-  auto embedding = std::make_unique<const TokenEmbedding>((model / "embed_tokens").as(TensorRole::embedding),
+  auto embedding = std::make_unique<const TokenEmbedding>((model / options.embedding).as(TensorRole::embedding),
                                                           config.vocab_size, hidden, options.embedding_scale);
   const WeightMatrix table = embedding->weight();
   ModelParts built;
@@ -97,9 +100,9 @@ struct TextPart {
     const WeightScope scope = model / "layers" / index;
     const auto norm = [&](std::string_view name) -> std::optional<RmsNorm> {
       if (name.empty()) return std::nullopt;
-      return RmsNorm(scope / name, hidden, config.rms_norm_eps, options.norm_stored);
+      return RmsNorm(scope / name, hidden, config.rms_norm_eps, options.norm_stored, options.norm_of);
     };
-    RmsNorm attention_norm(scope / options.norms.attention, hidden, config.rms_norm_eps, options.norm_stored);
+    std::optional<RmsNorm> attention_norm = norm(options.norms.attention);
     std::optional<RmsNorm> feed_forward_norm = norm(options.norms.feed_forward);
     std::optional<RmsNorm> post_attention_norm = norm(options.norms.post_attention);
     std::optional<RmsNorm> post_feed_forward_norm = norm(options.norms.post_feed_forward);
@@ -107,7 +110,7 @@ struct TextPart {
     built.info.experts.push_back(layer.feed_forward->num_experts());
     blocks.push_back({std::move(attention_norm), std::move(layer.attention), std::move(feed_forward_norm),
                       std::move(layer.feed_forward), std::move(post_attention_norm), std::move(post_feed_forward_norm),
-                      options.update_scale, layer.output_scale});
+                      options.parallel, options.update_scale, layer.output_scale});
   }
   for (const IgnoredNames& names : kIgnoredTensors) weights.ignore(names);
   if (config.tie_word_embeddings)
@@ -122,8 +125,8 @@ struct TextPart {
   built.info.max_position_embeddings = config.max_position_embeddings;
   built.transformer = std::make_unique<Transformer>(
       std::move(embedding), std::move(blocks),
-      OutputHead(RmsNorm(model / options.norms.last, hidden, config.rms_norm_eps, options.norm_stored), std::move(head),
-                 1, options.logits),
+      OutputHead(RmsNorm(model / options.norms.last, hidden, config.rms_norm_eps, options.norm_stored, options.norm_of),
+                 std::move(head), 1, options.logits),
       config.tie_word_embeddings);
   return built;
 }
@@ -132,6 +135,7 @@ struct TextPart {
 struct HeadRotation {
   std::optional<std::size_t> rotary_dim = std::nullopt;  // see RopeContext
   RotaryPairs pairs = RotaryPairs::half_split;
+  bool has_alpha = false;  // the same
 };
 
 /// Reads the rotary settings of heads of `head_dim`. Rows of converted files may be permuted for interleaved pairs:
@@ -141,7 +145,8 @@ struct HeadRotation {
   const RopeOptions rope = read_rope(reader,
                                      {.head_dim = head_dim,
                                       .max_position_embeddings = config.max_position_embeddings,
-                                      .rotary_dim = family.rotary_dim},
+                                      .rotary_dim = family.rotary_dim,
+                                      .has_alpha = family.has_alpha},
                                      reader.notes());
   const bool interleaved = reader.boolean_or("rope_interleave", false);
   return std::make_shared<const Rotary>(rope_frequencies(rope), interleaved ? RotaryPairs::interleaved : family.pairs,
@@ -182,8 +187,8 @@ struct RotaryByType {
   return full_pattern(context.chunking);
 }
 
-/// Grouped-query attention below "self_attn".   rotary: null for layers that do not rotate   pairs: of the published
-/// checkpoint
+/// Grouped-query attention below "self_attn", or options.names.module.   rotary: null for layers that do not rotate
+/// pairs: of the published checkpoint
 [[nodiscard]] inline std::unique_ptr<const Attention> grouped_query(const WeightScope& layer, std::size_t hidden_size,
                                                                     const HfConfigReader::Heads& heads,
                                                                     std::shared_ptr<const Rotary> rotary,
@@ -193,7 +198,7 @@ struct RotaryByType {
   options.permuted_rows = rotary != nullptr && rotary->pairs() != pairs;
   std::vector<HeadGroup> groups;
   groups.push_back({std::move(pattern), heads.num_attention_heads, heads.num_key_value_heads});
-  return std::make_unique<GroupedQueryAttention>((layer / "self_attn").as(TensorRole::attention), hidden_size,
+  return std::make_unique<GroupedQueryAttention>((layer / options.names.module).as(TensorRole::attention), hidden_size,
                                                  heads.head_dim, std::move(groups), std::move(rotary), options);
 }
 /// The same with full attention or a window.

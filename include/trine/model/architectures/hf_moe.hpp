@@ -48,7 +48,8 @@ struct MoeNames {
   reader.ignore({"intermediate_size"});
   config.is_dense = std::move(is_dense);
   config.moe_intermediate_size = reader.integer("moe_intermediate_size", 1, config_limits::kIntermediateSize);
-  const std::string_view experts = reader.first_present({"n_routed_experts", "num_local_experts", "num_experts"});
+  std::string_view experts = reader.first_present({"n_routed_experts", "num_local_experts", "num_experts"});
+  if (!reader.has(experts) && reader.has("num_experts")) experts = "num_experts";  // the default may have this name
   config.num_experts = reader.integer(experts, 1, config_limits::kWidth);
   config.num_shared_experts = reader.integer_or("n_shared_experts", 0, 1024, 0);
   config.num_experts_per_tok = reader.integer("num_experts_per_tok", 1, config.num_experts);
@@ -185,8 +186,10 @@ struct MoeDecoder {
   std::shared_ptr<const Rotary> rotary = {};
   GroupedQueryOptions attention = {};
   Windows windows = {};
+  bool full_layers_rotate = true;
   MoeConfig moe = {};
   MoeNames names = {};
+  DecoderOptions options = {};
 };
 
 [[nodiscard]] inline ModelParts build_moe_decoder(const BuildContext& context, const HfConfig& config,
@@ -194,11 +197,13 @@ struct MoeDecoder {
   const bool has_norm = parts.attention.qk_norm != GroupedQueryOptions::Norm::none;
   std::string summary = std::string("grouped-query attention") + (has_norm ? ", q/k norm" : "") +
                         window_of(parts.windows) + "; " + summary_of(parts.moe);
-  return build_decoder(config, std::move(summary), weights, [&](const WeightScope& scope, std::size_t layer) {
-    return DecoderLayer{grouped_query(context, scope, config.hidden_size, parts.heads, parts.rotary,
+  const auto make_layer = [&](const WeightScope& scope, std::size_t layer) {
+    const bool rotates = parts.full_layers_rotate || parts.windows.slides[layer];
+    return DecoderLayer{grouped_query(context, scope, config.hidden_size, parts.heads, rotates ? parts.rotary : nullptr,
                                       parts.windows.of(layer), parts.attention, parts.rotation.pairs),
                         feed_forward(context, scope, layer, config.hidden_size, parts.moe, parts.names)};
-  });
+  };
+  return build_decoder(config, std::move(summary), weights, make_layer, parts.options);
 }
 
 }  // namespace trine::inline TRINE_ABI::hf

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -25,6 +26,8 @@ struct RopeContext {
   std::optional<std::size_t> rotary_dim = std::nullopt;
   bool scaled_are_whole = false;  // without that key, rotary_dim holds for rope_type "default", others turn whole heads
   bool has_proportional = false;  // whether the family has this rope_type
+  bool has_alpha = false;         // whether "alpha" of rope_type "dynamic" stretches theta, in place of "factor"
+  bool has_temperature = false;   // "llama_4_scaling_beta"
 };
 
 /// One of the layer types of a model that has a rope for each.
@@ -71,7 +74,17 @@ class RopeReader {
     rope.rotary_dim = context_.rotary_dim && !is_proportional
                           ? rotated_part(is_whole ? context_.head_dim : *context_.rotary_dim)
                           : context_.head_dim;
-    rope.scaling = (this->*read_scaling)(rope);
+    if (context_.has_alpha && read_scaling == &RopeReader::dynamic && object_.has("alpha")) {
+      const auto width = static_cast<double>(rope.rotary_dim);
+      rope.theta *= std::pow(object_.number("alpha", 1.0, 1e9), width / (width - 2.0));
+    } else {
+      rope.scaling = (this->*read_scaling)(rope);
+    }
+    if (context_.has_temperature) {
+      rope.temperature = {.scale = static_cast<float>(object_.number("llama_4_scaling_beta", 0.0, 1e3)),
+                          .length = object_.integer("original_max_position_embeddings", 1, 1U << 26U)};
+      static_cast<void>(object_.has("max_position_embeddings"));  // that of the configuration counts
+    }
     if (!context_.rotary_dim && !is_proportional) settle_partial_rotation(read_scaling == &RopeReader::unscaled);
     object_.reject_unknown_keys(notes_, kIgnoredRopeKeys);
     return rope;

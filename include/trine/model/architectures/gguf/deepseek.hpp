@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <trine/model/architectures/gguf/common.hpp>
 
@@ -82,10 +84,25 @@ inline void finish_gguf_sparse_latent(GgufConversion& to) {
   convert_sigmoid_router(to);
   convert_absent_counts(to);
   to.config["index_topk"] = to.keys.integer("attention.indexer.top_k", 1, config_limits::kPositions);
-  for (const std::string_view key : {"head_count", "key_length", "types", "top_k_frequency",
-                                     "skip_top_k_offset"})  // of the indexer, which is not read
-    static_cast<void>(to.keys.has("attention.indexer." + std::string(key)));
+  to.config["index_n_heads"] = to.keys.integer("attention.indexer.head_count", 1, config_limits::kHeads);
+  to.config["index_head_dim"] = to.keys.integer("attention.indexer.key_length", 1, config_limits::kHeadDim);
   convert_mscale(to);
+}
+
+/// GLM-5, whose layers may share a selection. Files of 5.2 that do not say which are known by the length of their
+/// context, as in llama.cpp: three layers do not share, then every fourth.
+inline void finish_gguf_glm_dsa(GgufConversion& to) {
+  finish_gguf_sparse_latent(to);
+  constexpr std::string_view kTypes = "attention.indexer.types";
+  const std::size_t layers = to.config["num_hidden_layers"].get<std::size_t>();
+  if (to.keys.has(kTypes)) {
+    Json types = Json::array();
+    for (const bool is_full : to.keys.flags(kTypes, layers)) types.push_back(is_full ? "full" : "shared");
+    to.config["indexer_types"] = std::move(types);
+  } else if (to.config["max_position_embeddings"].get<std::size_t>() >= 1U << 20U) {
+    to.config["index_topk_freq"] = 4U;
+    to.config["index_skip_topk_offset"] = 3U;
+  }
 }
 
 inline constexpr std::array kGgufDeepseekNames = std::to_array<GgufName>({
@@ -113,7 +130,7 @@ inline constexpr std::array kGgufDeepseek = std::to_array<GgufArchitecture>({
     {"glm-dsa",
      R"({"model_type": "glm_moe_dsa"})",
      kGgufDeepseekMoeKeys,
-     finish_gguf_sparse_latent,
+     finish_gguf_glm_dsa,
      {kGgufDeepseekNames, kGgufMoeNames}},
 });
 

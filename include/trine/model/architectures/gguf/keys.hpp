@@ -63,15 +63,24 @@ class GgufKeys {
   [[nodiscard]] std::vector<bool> window_pattern(std::string_view key, std::size_t layers) {
     const std::string name = known(key);
     const GgufValue* value = metadata_.find(name);
+    if (value != nullptr && value->is_array) return flags(key, layers);
+    const std::uint64_t period = metadata_.unsigned_integer(name, 1, layers);
     std::vector<bool> all(layers);
-    if (value == nullptr || !value->is_array) {
-      const std::uint64_t period = metadata_.unsigned_integer(name, 1, layers);
-      for (std::size_t layer = 0; layer < layers; ++layer) all[layer] = (layer + 1) % period != 0;
-      return all;
+    for (std::size_t layer = 0; layer < layers; ++layer) all[layer] = (layer + 1) % period != 0;
+    return all;
+  }
+  /// A boolean for each of `layers`: a list of them, or of zeros and ones.
+  [[nodiscard]] std::vector<bool> flags(std::string_view key, std::size_t layers) {
+    const std::string name = known(key);
+    const GgufValue* value = metadata_.find(name);
+    std::vector<bool> all;
+    if (value == nullptr || !value->is_array || value->type == GgufType::boolean) {
+      all = metadata_.booleans(name);
+    } else {
+      for (const std::uint64_t flag : metadata_.unsigned_integers(name, 0, 1)) all.push_back(flag != 0);
     }
-    all = metadata_.booleans(name);
     if (all.size() < layers) metadata_.fail(name, "a list of " + std::to_string(layers) + " booleans");
-    all.resize(layers);
+    all.resize(layers);  // further ones are those of layers that draft
     return all;
   }
 
