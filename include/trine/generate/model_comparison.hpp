@@ -24,9 +24,9 @@ struct ModelComparison {
   std::size_t tokens = 0;           ///< predicted
   double reference_perplexity = 0;  ///< exp(mean of -ln q)
   double perplexity = 0;            ///< exp(mean of -ln p)
-  /// perplexity / reference_perplexity - 1, which is exp(mean of ln q - ln p) - 1; and its standard error, of the mean
-  /// of the paired differences. Far smaller than the errors of both perplexities, which share the text.
-  double change = 0;
+  double change = 0;  ///< perplexity / reference_perplexity - 1, which is exp(mean of ln q - ln p) - 1
+  /// Its standard error, of the mean of the paired differences: far smaller than the errors of both perplexities, which
+  /// share the text.
   double change_error = 0;
   double kl_divergence = 0;             ///< mean of  sum q ln(q / p), in nats
   double kl_divergence_error = 0;       ///< its standard error

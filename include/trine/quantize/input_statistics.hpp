@@ -31,6 +31,7 @@ struct TensorInputs {
   std::vector<std::uint64_t> rows;  ///< [experts, or 1] tokens that each matrix has multiplied
   std::vector<double> squares;      ///< [experts, columns] the sum of x_j^2 over these
 
+  /// Matrices of the tensor.
   [[nodiscard]] std::size_t experts() const noexcept { return rows.size(); }
 };
 

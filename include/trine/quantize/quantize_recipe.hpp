@@ -24,9 +24,9 @@ struct QuantizeRecipe {
   struct Row {
     TensorRole role = TensorRole::other;  ///< other: of any role that is quantised
     std::string_view part = {};           ///< of the name; empty: any name
-    std::string_view type = {};
+    std::string_view type = {};           ///< the name of a WeightFormat
   };
-  std::array<Row, 8> rows = {};
+  std::array<Row, 8> rows = {};  ///< exceptions from `type`
 
   /// The type for a tensor of a role that is quantised.
   [[nodiscard]] constexpr std::string_view type_of(TensorRole role, std::string_view tensor) const noexcept {
@@ -76,7 +76,9 @@ inline constexpr std::array kQuantizeRecipes = std::to_array<QuantizeRecipe>({
 /// What matrices become: one type for all, or a recipe.
 class QuantizeTarget {
  public:
+  /// One type for all.
   QuantizeTarget(DType type) noexcept : type_(type) {}
+  /// A recipe of kQuantizeRecipes; borrowed.
   QuantizeTarget(const QuantizeRecipe& recipe) noexcept : recipe_(&recipe) {}
 
   /// The type for a tensor of a role that is quantised.
