@@ -281,7 +281,8 @@ TEST(QuantizePlan, NamesATensorThatCannotBeConverted) {
     return plan_of(source, kQ8);
   };
   const std::string expected =
-      "model.layers.0.mlp.up_proj.weight: expected weights in q8, q6a, q5a, q4a, q3a, q4, bf16, f16, f32, bf16_panels, f8_e4m3 or "
+      "model.layers.0.mlp.up_proj.weight: expected weights in q8, q6a, q5a, q4a, q3a, q4, bf16, f16, f32, bf16_panels, "
+      "f8_e4m3 or "
       "mxfp4, or in blocks of GGUF, that can be converted, found ";
   EXPECT_ERROR(refused(DType::i64, {3}), WeightError, expected + "i64 [3] (model.safetensors)");
   EXPECT_ERROR(refused(DType::u8, {3, 4}), WeightError, expected + "u8 [3, 4]");

@@ -24,7 +24,7 @@ struct ModelComparison {
   std::size_t tokens = 0;           ///< predicted
   double reference_perplexity = 0;  ///< exp(mean of -ln q)
   double perplexity = 0;            ///< exp(mean of -ln p)
-  double change = 0;  ///< perplexity / reference_perplexity - 1, which is exp(mean of ln q - ln p) - 1
+  double change = 0;                ///< perplexity / reference_perplexity - 1, which is exp(mean of ln q - ln p) - 1
   /// Its standard error, of the mean of the paired differences: far smaller than the errors of both perplexities, which
   /// share the text.
   double change_error = 0;
