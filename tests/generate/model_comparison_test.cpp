@@ -83,7 +83,7 @@ TEST(ModelComparison, MeasuresWhatItSays) {
       double divergence = 0.0;
       for (std::size_t i = 0; i < vocab; ++i) divergence += q[i] * std::log(q[i] / p[i]);
       divergences.push_back(divergence);
-      same += std::ranges::max_element(q) - q.begin() == std::ranges::max_element(p) - p.begin() ? 1 : 0;
+      same += std::ranges::max_element(q) - q.begin() == std::ranges::max_element(p) - p.begin() ? 1U : 0U;
     }
   }
   const auto mean = [](const std::vector<double>& values) {

@@ -91,7 +91,7 @@ class Checks:
         fast = measure(self.file, "automatic")
         self.check("perplexity with the activations of decoding", abs(fast / expected - 1) < 0.01,
                    f"{fast:.4f}, {100 * (fast / expected - 1):+.2f} %")
-        for kind, most in (("f32", 1e-4), ("q8", 0.03), ("q4", 0.6)):
+        for kind, most in (("f32", 1e-4), ("q8", 0.01), ("q6", 0.03), ("q4_m", 0.1), ("q4", 0.6)):
             output = self.folder / kind
             self.run("trine-quantize", self.file, output, "--type", kind)
             found = measure(output, "automatic")
