@@ -377,8 +377,9 @@ TEST(TrineInspect, NamesAnUnknownArchitectureBeforeItLooksForWeights) {
   model.write("config.json", R"({"model_type": "gpt2"})");
   const Finished finished = run_program({"trine-inspect", "-m", model.path().string()});
   EXPECT_EQ(finished.exit_code, 3);
-  EXPECT_THAT(finished.err,
-              HasSubstr("config.json: model_type: 'gpt2' is not supported; supported are afmoe, deepseek_v2, "));
+  EXPECT_THAT(
+      finished.err,
+      HasSubstr("config.json: model_type: 'gpt2' is not supported; supported are afmoe, cohere2_moe, deepseek_v2, "));
 }
 
 TEST(TrineVerify, TellsAGoodModelFromAChangedOne) {

@@ -4,6 +4,7 @@
 #ifdef TRINE_PROGRAMS_DIR
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <map>
 #include <set>
 #include <sstream>
@@ -122,6 +123,7 @@ class Options : public testing::Test {
         {"trine-perplexity",
          {"-m", model_.name()},
          {{"-f", {"-", text_, text_}},
+          {"--against", {model_.name()}},
           {"--json", {}},
           context,
           threads,
@@ -134,14 +136,18 @@ class Options : public testing::Test {
         {"trine-inspect", {"-m", model_.name()}, {context, cache_types, allow_unknown, {"--json", {}}}},
         {"trine-quantize",
          {model_.name()},
-         {{"", {in("q1"), in("q2"), in("q3"), in("q4"), in("q5")}},
-          {"--type", {"q8", "q4", "bf16", "f16", "f32"}},
+         {{"", in_each({"q1", "q2", "q3", "q4", "q5", "q6", "q7", "q8", "q9", "q10", "q11", "q12", "q13"})},
+          {"--type", {"q8", "q6", "q5_m", "q4_m", "q3_m", "q6a", "q5a", "q4a", "q3a", "q4", "bf16", "f16", "f32"}},
+          {"--calibrate", {"-", text_}},
           {"--rule", {"experts=keep", "experts.*=f32"}},
           {"--perplexity", {text_}},
           {"-c", {"16"}},
           {"--json", {}},
           allow_unknown,
           threads}},
+        {"trine-quantize",
+         {model_.name(), in("calibrated"), "--type", "q4a"},
+         {{"--calibration", {in("q1") + "/calibration.safetensors"}}, {"--compare", {text_}}}},
         {"trine-quantize", {model_.name()}, {{"--dry-run", {}}}},
         {"trine-merge",
          {model_.name(), adapter_},
@@ -180,6 +186,11 @@ class Options : public testing::Test {
   }
 
   [[nodiscard]] std::string in(const char* name) const { return (directory_.path() / name).string(); }
+  [[nodiscard]] std::vector<std::string> in_each(std::initializer_list<const char*> names) const {
+    std::vector<std::string> paths;
+    for (const char* name : names) paths.push_back(in(name));
+    return paths;
+  }
 
   const TinyModel model_{"full_attention"};
   // Logits that are far from all others, as NumPy writes them: any finite logit is within once the largest of them.
@@ -261,7 +272,7 @@ TEST_F(Options, OfTheBenchTakeEveryDocumentedValue) {
       {"--synthetic",
        {"deepseek-v2-lite", "deepseek-v3", "deepseek-v3.2", "qwen3-30b-a3b", "qwen3-next-80b-a3b", "qwen3.5-35b-a3b",
         "mixtral-8x7b", "trine-3d", "trine-3d-strided", "trine-full"}},
-      {"--type", {"f32", "bf16", "bf16_panels", "q8", "q4", "q4"}},
+      {"--type", {"f32", "bf16", "bf16_panels", "q8", "q6a", "q5a", "q4a", "q3a", "q4"}},
       {"--activations", names_of(kActivationPrecisionNames)},
       {"--cache-type", names_of(kKvCacheDtypeNames)},
       {"--latent-form", names_of(kMlaFormNames)},
@@ -271,7 +282,7 @@ TEST_F(Options, OfTheBenchTakeEveryDocumentedValue) {
       {"--no-limits", {}},
       {"-o", {"json", "md"}},
       {"-t", {"0", "1,2", "-1"}}};
-  for (std::size_t i = 0; i < 8; ++i) {
+  for (std::size_t i = 0; i < 10; ++i) {
     std::vector<std::string> command = {"trine-bench"};
     for (const OptionValues& option : options) {
       if (option.values.empty() && i == 0) command.push_back(option.option);

@@ -138,7 +138,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Damage{
             "/tensors/a/dtype", R"("i8")",
-            R"(tensors.a.dtype: expected one of "q8", "q4", "bf16", "f16", "f32", "bf16_panels", "u8" or a block type of GGUF, found 'i8')"},
+            R"(tensors.a.dtype: expected one of "q8", "q6a", "q5a", "q4a", "q3a", "q4", "bf16", "f16", "f32", "bf16_panels", "u8" or a block type of GGUF, found 'i8')"},
         Damage{"/tensors/a/dtype", R"("F32")", "tensors.a.dtype: expected one of"},
         Damage{"/tensors/a/dtype", "0", "tensors.a.dtype: expected a string, found 0"},
         Damage{"/tensors/a/dtype", R"("bf16")", "tensors.'a': nbytes: expected 12 for bf16 [2, 3], found 24"},
