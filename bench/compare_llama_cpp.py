@@ -25,8 +25,8 @@ from environment import python_for          # noqa: E402
 from serving import Client, PeerError       # noqa: E402
 from shapes import CONFIGS, Test, Work, config_of, most_tokens_per_second   # noqa: E402
 
-# What is compared with trine's type.
-COUNTERPARTS = {"llama.cpp": {"q8": ["Q8_0"], "q4": ["Q4_0", "Q4_K_M"], "bf16": ["BF16"]},
+# What is compared with trine's type: what loses as much (docs/measurements/quantised-weights.md).
+COUNTERPARTS = {"llama.cpp": {"q8": ["Q8_0"], "q4a": ["Q4_K_M"], "q4": ["Q4_0"], "bf16": ["BF16"]},
                 "transformers": {"bf16": ["bf16"]}}
 BATCH_TOKENS = 64
 
@@ -67,7 +67,7 @@ def parse_options():
     parser.add_argument("--layers", type=one, metavar="N", help="default: as many as the model has")
     parser.add_argument("--tiny", action="store_true", help="a small model of the same structure: to see that all works")
     parser.add_argument("--types", default=None, metavar="LIST",
-                        help="types of trine: q8, q4, bf16; each against its counterparts; default: all that the peer has")
+                        help="types of trine: q8, q4a, q4, bf16; each against its counterparts; default: all that the peer has")
     parser.add_argument("--prefill", type=numbers, default=[128, 512], metavar="LIST",
                         help="tokens of a prompt; default: 128,512")
     parser.add_argument("--decode", type=numbers, default=[64], metavar="LIST",
@@ -77,8 +77,8 @@ def parse_options():
     parser.add_argument("--depth", type=int, default=16, metavar="N",
                         help="tokens before those of decode and batch; default: %(default)s")
     parser.add_argument("--activations", choices=["native", "f32"], default="native",
-                        help="of trine, as in trine-bench: native, as suits the weights (bf16 with bf16, bytes with q8 and "
-                             "q4), or f32; default: %(default)s")
+                        help="of trine, as in trine-bench: native, as suits the weights (bf16 with bf16, bytes with q8, "
+                             "q4a and q4), or f32; default: %(default)s")
     parser.add_argument("--lora-rank", type=one, metavar="N",
                         help="give both a LoRA adapter of this rank (llama.cpp; not for deepseek-v2-lite)")
     parser.add_argument("--lora-targets", choices=["attention", "all"], default="attention",

@@ -72,6 +72,25 @@ std::vector<trine::QuantizationError> write(const trine::ModelQuantizer& quantiz
   }
 }
 
+/// Errors add up, and the second rounding does not know the first.
+void note_quantised_twice(const std::vector<trine::PlannedTensor>& plan) {
+  std::size_t count = 0;
+  std::string_view type;
+  for (const trine::PlannedTensor& tensor : plan) {
+    const trine::WeightFormat* from = trine::find_format_of_tensor(tensor.from);
+    const trine::WeightFormat* to = trine::find_format(tensor.to);
+    const bool rounds = to != nullptr && to->is_conversion && trine::is_packed(tensor.to);
+    if (tensor.to == tensor.from || !rounds || from == nullptr || trine::size_bytes(from->dtype) > 1) continue;
+    ++count;
+    type = from->name;
+  }
+  if (count == 0) return;
+  std::fprintf(
+      stderr,
+      "note: %zu tensors are quantised already, such as in %s: errors add up; start from the original if you have it\n",
+      count, std::string(type).c_str());
+}
+
 /// What --calibrate and --calibration say, together.
 std::optional<trine::InputStatistics> calibrate(const trine::ModelQuantizer& quantizer, const Arguments& arguments,
                                                 const example::ModelOptions& options, const std::stop_token& stop) {
@@ -88,6 +107,10 @@ std::optional<trine::InputStatistics> calibrate(const trine::ModelQuantizer& qua
                                                    .input_observer = collector},
                                                   stop, "calibrating"));
     all.add(collector->statistics());
+    constexpr std::size_t kEnough = 1000;
+    if (text.ids.size() < kEnough)
+      std::fprintf(stderr, "note: %s has %zu tokens: a calibration wants some thousand\n",
+                   trine::printable(arguments.calibrate).c_str(), text.ids.size());
   }
   return all;
 }
@@ -183,6 +206,7 @@ int main(int argc, char** argv) {
       compared.emplace(quantizer.model(), options.load_tokenizer(), example::read_text(arguments.compare),
                        arguments.compare, options.context_length);
     }
+    note_quantised_twice(plan);
     const std::optional<trine::InputStatistics> statistics =
         calibrate(quantizer, arguments, options, interrupt.token());
     const auto errors =

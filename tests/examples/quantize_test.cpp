@@ -104,6 +104,15 @@ TEST_F(TrineQuantize, CalibratesAndCompares) {
   ASSERT_EQ(against.exit_code, 0) << against.err;
   for (const char* line : {"change", "KL divergence", "same best", "experts        changed"})
     EXPECT_THAT(against.out, HasSubstr(line));
+  EXPECT_THAT(calibrated.err, HasSubstr(" tokens: a calibration wants some thousand\n"));
+  EXPECT_THAT(calibrated.err, Not(HasSubstr("quantised already")));
+  const Finished twice = run_program({"trine-quantize", first, (directory_.path() / "twice").string(), "--type", "q8"});
+  EXPECT_EQ(twice.exit_code, 0);
+  EXPECT_THAT(twice.err, HasSubstr("tensors are quantised already, such as in q4a: errors add up"));
+  const Finished other = run_program({"trine-quantize", std::string(TRINE_MODELS_DIR) + "/shakespeare",
+                                      (directory_.path() / "other").string(), "--calibration", kept});
+  EXPECT_EQ(other.exit_code, 2) << other.err;
+  EXPECT_THAT(other.err, HasSubstr("expected statistics of the tensors of "));
   const Finished missing = quantize({"--calibration", (directory_.path() / "none").string()});
   EXPECT_EQ(missing.exit_code, 1) << missing.err;
   EXPECT_THAT(missing.err, HasSubstr("none: cannot be opened"));

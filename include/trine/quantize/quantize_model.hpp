@@ -74,6 +74,7 @@ class ModelQuantizer {
                                        const QuantizeOptions& options = {}) const {
     files_.require_outside(target);
     validate(plan);
+    if (options.statistics != nullptr) require_fitting(*options.statistics);
     OutputDirectory output(target);
     if (files_.is_gguf_model()) {
       write_metadata_files(GgufFile(path_).metadata(), output);
@@ -110,6 +111,29 @@ class ModelQuantizer {
                              std::string(to_string(planned.to)) + ": " + obstacle,
                          {ErrorKind::unsupported, path_.string(), planned.name});
     }
+  }
+
+  // Statistics of another model would be left unused without a word.
+  void require_fitting(const InputStatistics& statistics) const {
+    for (const auto& [name, inputs] : statistics.tensors()) {
+      const auto fail = [&, &name = name](const std::string& found) {
+        throw InputError(
+            "calibration: " + name + ": expected statistics of the tensors of " + path_.string() + ", found " + found,
+            {ErrorKind::mismatch, path_.string(), name});
+      };
+      const StoredTensor* tensor = model_.weights().find(name);
+      if (tensor == nullptr) fail("those of a tensor that it does not have");
+      const auto [experts, columns] = matrices_of(name, *tensor);
+      if (inputs.experts() != experts || inputs.columns != columns)
+        fail(std::to_string(inputs.experts()) + " x " + std::to_string(inputs.columns) + " inputs in place of " +
+             std::to_string(experts) + " x " + std::to_string(columns));
+    }
+  }
+  // How many matrices a tensor holds that have statistics of their own, and the inputs of each.
+  [[nodiscard]] std::pair<std::size_t, std::size_t> matrices_of(const std::string& name,
+                                                                const StoredTensor& tensor) const {
+    if (const TensorUse use = record_.find(name); use.stack) return {use.stack->count, use.stack->columns};
+    return {1, tensor.matrix != nullptr ? tensor.matrix->columns : tensor.shape.back()};
   }
 
   std::vector<QuantizationError> write_weights(std::span<const PlannedTensor> plan, const OutputDirectory& output,
@@ -152,11 +176,10 @@ class ModelQuantizer {
     std::size_t rows = 1;  // of all matrices of a stack; a vector is one
     for (std::size_t i = 0; i + 1 < tensor->shape.size(); ++i) rows *= tensor->shape[i];
     const TensorUse use = record_.find(planned.name);
-    const std::size_t experts = use.stack ? use.stack->count : tensor->shape.size() == 3 ? tensor->shape[0] : 1;
-    const std::vector<float> importance =
-        options.statistics == nullptr
-            ? std::vector<float>()
-            : options.statistics->importance(planned.name, experts, use.stack ? use.stack->columns : columns);
+    const auto [experts, inputs] = matrices_of(planned.name, *tensor);
+    const std::vector<float> importance = options.statistics == nullptr
+                                              ? std::vector<float>()
+                                              : options.statistics->importance(planned.name, experts, inputs);
     if (use.stack && detail::is_transposed(use, planned))
       return write_stack(execution, planned, *use.stack, importance, sink);
     const WeightFormat* format = find_format(tensor->dtype);
