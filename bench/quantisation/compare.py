@@ -57,8 +57,9 @@ def main():
     parser.add_argument("--text", type=Path, required=True, help="to measure on")
     parser.add_argument("--calibrate", type=Path, required=True, help="another text, for the squares of inputs")
     parser.add_argument("--window", type=int, default=512, help="tokens of a window; default: %(default)s")
-    parser.add_argument("--types", default=",".join(TYPES), help="default: %(default)s; + behind a type: calibrated")
+    parser.add_argument("--types", default=",".join(TYPES), help="of trine, without and with calibration; default: %(default)s")
     parser.add_argument("--llama-cpp-python", type=Path, metavar="PYTHON", help="an interpreter with llama-cpp-python")
+    parser.add_argument("--llama-types", default=",".join(LLAMA_TYPES), help="of llama.cpp; default: %(default)s")
     parser.add_argument("--programs", type=Path, default=ROOT / "build/bin", help="folder of the programs")
     options = parser.parse_args()
     if options.model is None:
@@ -110,10 +111,10 @@ def llama(options, folder):
     tokens = folder / "tokens.json"
     tokens.write_text(json.dumps({"ids": ids, "window": options.window}))
     done = subprocess.run([options.llama_cpp_python, Path(__file__).with_name("llama_cpp_files.py"), options.model, folder,
-                           tokens, *LLAMA_TYPES], capture_output=True, text=True)
+                           tokens, *options.llama_types.split(",")], capture_output=True, text=True)
     if done.returncode != 0:
         raise SystemExit(done.stderr[-2000:])
-    for kind in LLAMA_TYPES:
+    for kind in options.llama_types.split(","):
         row(options, f"{kind} of llama.cpp", folder / f"{kind}.gguf")
     theirs = json.loads(done.stdout.splitlines()[-1])["perplexity"]
     ours = compare(options, options.model, "automatic")

@@ -184,7 +184,7 @@ inline void fit_grid_codes(const float* x, const float* weight, int most, GridFi
 // more where values are large: sqrt(2 mean x^2 + x^2), as in ggml.
 [[nodiscard]] inline GridRow round_to_grid(std::size_t bits, const std::array<float, kScaleBlock>& x,
                                            const std::array<float, kScaleBlock>& importance, std::size_t columns,
-                                           float mean_square) noexcept {
+                                           float root_mean_square) noexcept {
   GridRow row;
   float largest = 0.0F;
   float widest = 0.0F;
@@ -203,10 +203,9 @@ inline void fit_grid_codes(const float* x, const float* weight, int most, GridFi
   const float reach = std::min(static_cast<float>(kGridFactors * most), 2.0F * kGridEnd);
   const float least = std::max(largest / kGridEnd, widest / reach * 2.0F);
   std::array<float, kScaleBlock> weight;
-  for (std::size_t i = 0; i < x.size();
-       ++i) {  // in units of the largest value, whose square neither overflows nor vanishes
-    const float unit = x[i] / largest;
-    weight[i] = importance[i] * std::sqrt(2.0F * mean_square / largest / largest + unit * unit);
+  for (std::size_t i = 0; i < x.size(); ++i) {  // in units of the row: at most the root of its length
+    const float unit = x[i] / root_mean_square;
+    weight[i] = importance[i] * std::sqrt(2.0F + unit * unit);
   }
   float best = -1.0F;
   for (const float part : {1.0F, 0.93F, 1.07F, 1.15F}) {
@@ -240,12 +239,12 @@ inline void pack_grid(DType dtype, const float* w, std::size_t ldw, std::size_t 
                       const float* importance, std::byte* out) noexcept {
   const std::size_t bits = code_bits(dtype);
   for (std::size_t first = 0; first < rows; first += kPanelRows) {
-    std::array<float, kPanelRows> mean_square{};
+    std::array<float, kPanelRows> root_mean_square{};
     for (std::size_t lane = 0; lane < kPanelRows && first + lane < rows; ++lane) {
       double sum = 0.0;
       for (std::size_t c = 0; c < columns; ++c)
         sum += double{w[(first + lane) * ldw + c]} * w[(first + lane) * ldw + c];
-      mean_square[lane] = static_cast<float>(std::min(sum / static_cast<double>(columns), 3e38));
+      root_mean_square[lane] = static_cast<float>(std::sqrt(sum / static_cast<double>(columns)));
     }
     for (std::size_t column = 0; column < columns; column += kScaleBlock) {
       const std::size_t length = group_columns(column, columns);
@@ -259,7 +258,7 @@ inline void pack_grid(DType dtype, const float* w, std::size_t ldw, std::size_t 
       for (std::size_t lane = 0; lane < kPanelRows; ++lane) {
         std::array<float, kScaleBlock> x{};
         if (first + lane < rows) std::copy_n(w + (first + lane) * ldw + column, count, x.begin());
-        const GridRow row = round_to_grid(bits, x, weight, length, mean_square[lane]);
+        const GridRow row = round_to_grid(bits, x, weight, length, root_mean_square[lane]);
         write_grid_row(bits, row, lane, length, out);
       }
       out += group_bytes(dtype, length);
