@@ -15,6 +15,7 @@
 #include <trine/core/printable.hpp>
 #include <trine/quantize/input_collector.hpp>
 #include <trine/quantize/quantize_model.hpp>
+#include <trine/quantize/size_target.hpp>
 
 #include "common/interrupt.hpp"
 #include "common/model.hpp"
@@ -23,6 +24,7 @@
 #include "common/perplexity.hpp"
 #include "common/terminal.hpp"
 #include "coverage.hpp"
+#include "sized_plan.hpp"
 #include "summary.hpp"
 
 namespace {
@@ -31,6 +33,8 @@ struct Arguments {
   std::string in;
   std::string out;
   std::string type = "q8";
+  double target_bits = 0.0;
+  std::uint64_t target_bytes = 0;
   std::vector<std::string> rules;
   bool dry_run = false;
   std::string text;
@@ -40,16 +44,49 @@ struct Arguments {
   bool json = false;
 };
 
-/// What the rules say is the user's fault, what the tensors are the model's.
-std::vector<trine::PlannedTensor> make_plan(const trine::ModelQuantizer& quantizer, const Arguments& arguments) {
+std::vector<trine::QuantizeRule> rules_of(const Arguments& arguments) {
   std::vector<trine::QuantizeRule> rules;
   for (const std::string& rule : arguments.rules) rules.push_back(trine::parse_quantize_rule(rule));
-  const trine::QuantizeTarget target = trine::parse_quantize_target(arguments.type);
+  return rules;
+}
+
+/// What the rules say is the user's fault, what the tensors are the model's.
+template <class Read>
+auto blame_tensors(const Read& read) {
   try {
-    return quantizer.plan(target, rules);
+    return read();
   } catch (const trine::WeightError& error) {
     throw example::UnreadableModel(error.what());
   }
+}
+
+std::vector<trine::PlannedTensor> make_plan(const trine::ModelQuantizer& quantizer, const Arguments& arguments) {
+  const trine::QuantizeTarget target = trine::parse_quantize_target(arguments.type);
+  return blame_tensors([&] { return quantizer.plan(target, rules_of(arguments)); });
+}
+
+/// The plan of --target-bits or --target-bytes: types by a measurement on the first window of the text.
+trine::SizedPlan make_sized_plan(const trine::ModelQuantizer& quantizer, const Arguments& arguments,
+                                 std::uint64_t bytes, const trine::InputStatistics& statistics,
+                                 const example::ScoredText& text, std::size_t threads, const std::stop_token& stop) {
+  std::optional<example::ProgressBar> bar;
+  return blame_tensors([&] {
+    return trine::plan_for_size(
+        quantizer, bytes, statistics, std::span(text.ids).first(std::min(text.ids.size(), text.window)),
+        rules_of(arguments),
+        {.num_threads = threads, .cancel = stop, .progress = [&bar](std::size_t done, std::size_t total) {
+           if (!bar) bar.emplace("measuring", total, "groups");
+           bar->update(done);
+         }});
+  });
+}
+
+/// The bytes that the options ask for; 0: none.
+std::uint64_t target_of(const Arguments& arguments, const std::vector<trine::PlannedTensor>& plan) {
+  if (arguments.target_bits == 0.0) return arguments.target_bytes;
+  double weights = 0.0;
+  for (const trine::PlannedTensor& tensor : plan) weights += static_cast<double>(tensor.parameters);
+  return static_cast<std::uint64_t>(arguments.target_bits / 8.0 * weights);
 }
 
 std::vector<trine::QuantizationError> write(const trine::ModelQuantizer& quantizer,
@@ -59,17 +96,13 @@ std::vector<trine::QuantizationError> write(const trine::ModelQuantizer& quantiz
   constexpr unsigned kMiB = 20;
   std::uint64_t total = 0;
   for (const trine::PlannedTensor& tensor : plan) total += tensor.bytes_before;
-  example::ProgressBar bar(arguments.type, static_cast<std::size_t>(total >> kMiB), "MiB");
+  example::ProgressBar bar("writing", static_cast<std::size_t>(total >> kMiB), "MiB");
   trine::QuantizeOptions options{
       .num_threads = threads,
       .cancel = stop,
       .progress = [&bar](std::uint64_t done, std::uint64_t) { bar.update(static_cast<std::size_t>(done >> kMiB)); },
       .statistics = statistics};
-  try {
-    return quantizer.write(plan, arguments.out, options);
-  } catch (const trine::WeightError& error) {
-    throw example::UnreadableModel(error.what());
-  }
+  return blame_tensors([&] { return quantizer.write(plan, arguments.out, options); });
 }
 
 /// Errors add up, and the second rounding does not know the first.
@@ -93,24 +126,22 @@ void note_quantised_twice(const std::vector<trine::PlannedTensor>& plan) {
 
 /// What --calibrate and --calibration say, together.
 std::optional<trine::InputStatistics> calibrate(const trine::ModelQuantizer& quantizer, const Arguments& arguments,
-                                                const example::ModelOptions& options, const std::stop_token& stop) {
-  if (arguments.calibrate.empty() && arguments.calibration.empty()) return std::nullopt;
+                                                const std::optional<example::ScoredText>& text, std::size_t threads,
+                                                const std::stop_token& stop) {
+  if (!text && arguments.calibration.empty()) return std::nullopt;
   trine::InputStatistics all;
   for (const std::string& file : arguments.calibration) all.add(trine::InputStatistics::load(file));
-  if (!arguments.calibrate.empty()) {
-    const example::ScoredText text(quantizer.model(), options.load_tokenizer(), example::read_text(arguments.calibrate),
-                                   arguments.calibrate, options.context_length);
+  if (text) {
     const auto collector = std::make_shared<trine::InputCollector>(quantizer.model());
-    static_cast<void>(example::measure_perplexity(quantizer.model(), text,
-                                                  {.num_threads = options.num_threads,
-                                                   .activations = trine::ActivationPrecision::f32,
-                                                   .input_observer = collector},
-                                                  stop, "calibrating"));
+    static_cast<void>(example::measure_perplexity(
+        quantizer.model(), *text,
+        {.num_threads = threads, .activations = trine::ActivationPrecision::f32, .input_observer = collector}, stop,
+        "calibrating"));
     all.add(collector->statistics());
     constexpr std::size_t kEnough = 1000;
-    if (text.ids.size() < kEnough)
+    if (text->ids.size() < kEnough)
       std::fprintf(stderr, "note: %s has %zu tokens: a calibration wants some thousand\n",
-                   trine::printable(arguments.calibrate).c_str(), text.ids.size());
+                   trine::printable(arguments.calibrate).c_str(), text->ids.size());
   }
   return all;
 }
@@ -143,11 +174,25 @@ int main(int argc, char** argv) {
   example::ModelOptions options;
   program.add_option("IN", arguments.in, "The model to read: a directory or a GGUF file")->required();
   program.add_option("OUT", arguments.out, "The directory to make; not needed with --dry-run");
-  program
-      .add_option("--type", arguments.type,
-                  "Type of the matrices, or a mixture: q4_m, q5_m, q6, q3_m give more bits to what\nneeds them; q8, "
-                  "q6a, q5a, q4a, q3a, q4, bf16, f16 or f32 are one type for all")
-      ->type_name("TYPE");
+  auto* type =
+      program
+          .add_option(
+              "--type", arguments.type,
+              "Type of the matrices, or a mixture: q4_m, q5_m, q6, q3_m give more bits to what\nneeds them; q8, "
+              "q6a, q5a, q4a, q3a, q4, bf16, f16 or f32 are one type for all")
+          ->type_name("TYPE");
+  auto* bits = program
+                   .add_option("--target-bits", arguments.target_bits,
+                               "In place of --type: so many bits per weight in all, each tensor and expert with the\n"
+                               "type that loses least, as measured on the text of --calibrate, which it needs")
+                   ->type_name("B")
+                   ->check(CLI::Range(1.0, 64.0));
+  auto* bytes = program.add_option("--target-bytes", arguments.target_bytes, "The same: so many bytes, such as 4GiB")
+                    ->type_name("N")
+                    ->transform(CLI::AsSizeValue(false))
+                    ->check(CLI::PositiveNumber);
+  bits->excludes(type)->excludes(bytes);
+  bytes->excludes(type);
   program
       .add_option("--rule", arguments.rules,
                   "Another type, or keep, for tensors in whose name PATTERN is found: experts.*=q4;\n"
@@ -188,32 +233,50 @@ int main(int argc, char** argv) {
     const example::Interrupt interrupt;
     const trine::ModelQuantizer quantizer =
         example::read_from_model([&] { return trine::ModelQuantizer(options.directory, options.load_options()); });
-    const std::vector<trine::PlannedTensor> plan = make_plan(quantizer, arguments);
+    std::vector<trine::PlannedTensor> plan = make_plan(quantizer, arguments);
     note_left_out(quantizer.model().info().unknown_tensors);
+    const auto scored = [&](const std::string& file) {  // before the work: one that cannot be read is known at once
+      std::optional<example::ScoredText> text;
+      if (!file.empty())
+        text.emplace(quantizer.model(), options.load_tokenizer(), example::read_text(file), file,
+                     options.context_length);
+      return text;
+    };
+    nlohmann::ordered_json document;
+    std::optional<trine::InputStatistics> statistics;
+    const auto read_calibration = [&](const std::optional<example::ScoredText>& text) {
+      statistics = calibrate(quantizer, arguments, text, options.num_threads, interrupt.token());
+    };
+    const std::uint64_t target = target_of(arguments, plan);
+    if (target != 0 && arguments.calibrate.empty())
+      throw example::UsageError(
+          "--target-bits and --target-bytes: expected --calibrate FILE, the text on which the "
+          "types are measured, found none");
+    const std::optional<example::ScoredText> text = scored(arguments.text);
+    const std::optional<example::ScoredText> compared = scored(arguments.compare);
+    const std::optional<example::ScoredText> calibrated = scored(arguments.calibrate);
+    if (target != 0) {
+      read_calibration(calibrated);
+      trine::SizedPlan sized = make_sized_plan(quantizer, arguments, target, *statistics, *calibrated,
+                                               options.num_threads, interrupt.token());
+      const example::SizedPlanTable table(sized);
+      if (arguments.json) document["target"] = table.to_json();
+      if (!arguments.json) table.print();
+      plan = std::move(sized.plan);
+    }
     if (arguments.dry_run) {
       const example::QuantizeSummary summary(plan);
-      arguments.json ? static_cast<void>(std::printf("%s\n", summary.to_json().dump(2).c_str())) : summary.print();
+      document.update(summary.to_json());
+      arguments.json ? static_cast<void>(std::printf("%s\n", document.dump(2).c_str())) : summary.print();
       return;
     }
-    std::optional<example::ScoredText> text;  // before the work: a text that cannot be read is known at once
-    if (!arguments.text.empty()) {
-      text.emplace(quantizer.model(), options.load_tokenizer(), example::read_text(arguments.text), arguments.text,
-                   options.context_length);
-    }
-
-    std::optional<example::ScoredText> compared;
-    if (!arguments.compare.empty()) {
-      compared.emplace(quantizer.model(), options.load_tokenizer(), example::read_text(arguments.compare),
-                       arguments.compare, options.context_length);
-    }
     note_quantised_twice(plan);
-    const std::optional<trine::InputStatistics> statistics =
-        calibrate(quantizer, arguments, options, interrupt.token());
+    if (target == 0) read_calibration(calibrated);
     const auto errors =
         write(quantizer, plan, arguments, statistics ? &*statistics : nullptr, options.num_threads, interrupt.token());
     const example::QuantizeSummary summary(plan, errors);
     if (!arguments.json) summary.print();
-    nlohmann::ordered_json document = summary.to_json();
+    document.update(summary.to_json());
     if (statistics) {
       const example::Coverage coverage(*statistics);
       document["calibration"] = coverage.to_json();

@@ -112,15 +112,10 @@ TRINE_DECL ModelComparison compare_models(const Model& reference, const SessionO
       if (!std::isfinite(q_loss) || !std::isfinite(p_loss))
         throw NumericError("token " + std::to_string(begin + t + 1) +
                            ": expected finite logits to score it by, found others");
-      double sum = 0.0;
-      for (std::size_t i = 0; i < q.size(); ++i) {
-        const double ln_q = static_cast<double>(q[i]) - log_q;
-        if (ln_q > -700.0) sum += std::exp(ln_q) * (ln_q - (static_cast<double>(p[i]) - log_p));
-      }
       reference_loss.add(q_loss);
       loss.add(p_loss);
       difference.add(p_loss - q_loss);
-      divergence.add(divergences.emplace_back(std::max(sum, 0.0)));
+      divergence.add(divergences.emplace_back(detail::kl_divergence(q, log_q, p, log_p)));
       if (std::ranges::max_element(q) - q.begin() == std::ranges::max_element(p) - p.begin()) ++result.same_best_token;
     }
     for (const auto& [layer, chosen] : q_model.experts()) {

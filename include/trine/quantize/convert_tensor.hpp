@@ -45,21 +45,23 @@ inline constexpr std::size_t kBandRows = 16;
 struct ConvertScratch {
   std::vector<float> exact;
   std::vector<float> rounded;
+
+  // Rows [first, first + rows) of `from` to `exact`.
+  void read(const std::string& name, const WeightMatrix& from, std::size_t first, std::size_t rows) {
+    const std::size_t count = rows * from.columns;
+    exact.resize(count);
+    rounded.resize(count);
+    kernels::decode(from, first, rows, 0, from.columns, exact.data(), from.columns, 1);
+    if (!std::ranges::all_of(exact, [](float w) { return std::isfinite(w); }))
+      throw WeightError(name + ": expected finite numbers, found another",
+                        {.kind = ErrorKind::not_finite, .field = name});
+  }
 };
 
-// Stores rows [first, first + rows) of `from` as `to` at `out`.
-inline QuantizationError convert_rows(const std::string& name, const WeightMatrix& from, std::size_t first,
-                                      std::size_t rows, DType to, const RowImportance& importance, std::byte* out,
-                                      ConvertScratch& scratch) {
-  const std::size_t count = rows * from.columns;
-  scratch.exact.resize(count);
-  scratch.rounded.resize(count);
-  float* exact = scratch.exact.data();
-  float* rounded = scratch.rounded.data();
-  kernels::decode(from, first, rows, 0, from.columns, exact, from.columns, 1);
-  if (!std::all_of(exact, exact + count, [](float w) { return std::isfinite(w); }))
-    throw WeightError(name + ": expected finite numbers, found another",
-                      {.kind = ErrorKind::not_finite, .field = name});
+// Stores the rows of `scratch`, [first, first + rows) of `from`, as `to` at `out`, and what they become in `rounded`.
+inline void encode_rows(const WeightMatrix& from, std::size_t first, std::size_t rows, DType to,
+                        const RowImportance& importance, std::byte* out, ConvertScratch& scratch) {
+  const float* exact = scratch.exact.data();
   for (std::size_t r = 0; r < rows;) {  // the rows of one list at a time
     const std::size_t left = importance.values.empty() ? rows : importance.rows - (first + r) % importance.rows;
     const std::size_t count_here = std::min(rows - r, left);
@@ -68,10 +70,8 @@ inline QuantizationError convert_rows(const std::string& name, const WeightMatri
                             importance.of(first + r, from.columns), at);
     r += count_here;
   }
-  kernels::decode(stored_matrix(out, to, rows, from.columns), 0, rows, 0, from.columns, rounded, from.columns, 1);
-  QuantizationError error;
-  error.add(exact, rounded, count);
-  return error;
+  kernels::decode(stored_matrix(out, to, rows, from.columns), 0, rows, 0, from.columns, scratch.rounded.data(),
+                  from.columns, 1);
 }
 
 }  // namespace detail
@@ -101,7 +101,10 @@ inline QuantizationError convert_rows(const std::string& name, const WeightMatri
       const std::size_t first = begin + i * band;
       const std::size_t rows = std::min(band, from.rows - first);
       stored[i].resize(*stored_bytes(to, std::array{rows, from.columns}));
-      errors[i] = detail::convert_rows(name, from, first, rows, to, importance, stored[i].data(), scratch[worker]);
+      scratch[worker].read(name, from, first, rows);
+      detail::encode_rows(from, first, rows, to, importance, stored[i].data(), scratch[worker]);
+      errors[i] = {};
+      errors[i].add(scratch[worker].exact.data(), scratch[worker].rounded.data(), rows * from.columns);
     });
     for (std::size_t i = 0; i < bands; ++i) {
       if (!std::isfinite(errors[i].squared_error))
@@ -113,6 +116,52 @@ inline QuantizationError convert_rows(const std::string& name, const WeightMatri
       sink(stored[i], static_cast<double>(end) / static_cast<double>(from.rows));
     }
   }
+  return total;
+}
+
+/// What conversion to each of `types` would do to the outputs of the matrices: an estimate of
+///   sum over rows r and columns j of  squares_rj (w'_rj - w_rj)^2
+/// from up to `kSampledBands` bands of 16 rows of each list of `importance`, evenly spread. Without `squares`, all are
+/// 1. Throws WeightError for values that are not finite, CancelledError.   types: with WeightFormat::encode
+[[nodiscard]] inline std::vector<double> sample_output_errors(const ExecutionContext& execution,
+                                                              const std::string& name, const WeightMatrix& from,
+                                                              std::span<const DType> types,
+                                                              const RowImportance& importance,
+                                                              const RowImportance& squares) {
+  constexpr std::size_t kSampledBands = 8;
+  const std::size_t bands = (from.rows + detail::kBandRows - 1) / detail::kBandRows;
+  const std::size_t lists = importance.values.empty() ? 1 : from.rows / importance.rows;
+  const std::size_t sampled = std::min(bands, kSampledBands * lists);
+  std::vector<detail::ConvertScratch> scratch(execution.num_workers());
+  std::vector<double> errors(sampled * types.size());
+  std::vector<std::size_t> rows_of(sampled);
+  execution.check_stop();
+  parallel_for(execution, sampled, [&](std::size_t i, std::size_t worker) {
+    detail::ConvertScratch& rows = scratch[worker];
+    const std::size_t first = (2 * i + 1) * bands / (2 * sampled) * detail::kBandRows;
+    const std::size_t count = std::min(detail::kBandRows, from.rows - first);
+    rows_of[i] = count;
+    rows.read(name, from, first, count);
+    std::vector<std::byte, CacheLineAllocator<std::byte>> stored;
+    for (std::size_t t = 0; t < types.size(); ++t) {
+      stored.resize(*stored_bytes(types[t], std::array{count, from.columns}));
+      detail::encode_rows(from, first, count, types[t], importance, stored.data(), rows);
+      double sum = 0.0;
+      for (std::size_t r = 0; r < count; ++r) {
+        const float* weight = squares.of(first + r, from.columns);
+        for (std::size_t j = 0; j < from.columns; ++j) {
+          const double error = static_cast<double>(rows.rounded[r * from.columns + j]) -
+                               static_cast<double>(rows.exact[r * from.columns + j]);
+          sum += (weight == nullptr ? 1.0 : static_cast<double>(weight[j])) * error * error;
+        }
+      }
+      errors[i * types.size() + t] = sum;
+    }
+  });
+  const auto seen = static_cast<double>(std::accumulate(rows_of.begin(), rows_of.end(), std::size_t{0}));
+  std::vector<double> total(types.size());
+  for (std::size_t i = 0; i < errors.size(); ++i) total[i % types.size()] += errors[i];
+  for (double& error : total) error *= static_cast<double>(from.rows) / seen;
   return total;
 }
 

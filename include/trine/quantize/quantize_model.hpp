@@ -55,6 +55,9 @@ class ModelQuantizer {
   /// The model to convert.
   [[nodiscard]] const Model& model() const noexcept { return model_; }
 
+  /// How it was loaded.
+  [[nodiscard]] const LoadOptions& load_options() const noexcept { return load_; }
+
   /// The result of plan_quantization for it, without ModelInfo::unknown_tensors: the output loads without
   /// allow_unknown. Throws InputError, WeightError.
   [[nodiscard]] std::vector<PlannedTensor> plan(const QuantizeTarget& target,
@@ -93,7 +96,61 @@ class ModelQuantizer {
     return errors;
   }
 
+  /// Passes one tensor to `sink` as it is planned, and returns the error. Throws WeightError, CancelledError, and what
+  /// `sink` throws.
+  QuantizationError convert(const ExecutionContext& execution, const PlannedTensor& planned,
+                            const InputStatistics* statistics, const TensorSink& sink) const {
+    WeightReader reader(model_.weights(), scale_block_);
+    return convert(execution, reader, planned, statistics, sink);
+  }
+
+  /// What each of `types` would do to the outputs of a tensor, see sample_output_errors; per token of the text, if
+  /// there are statistics.   planned: with one of these types
+  [[nodiscard]] std::vector<double> output_errors(const ExecutionContext& execution, const PlannedTensor& planned,
+                                                  std::span<const DType> types,
+                                                  const InputStatistics* statistics) const {
+    WeightReader reader(model_.weights(), scale_block_);
+    std::vector<double> sum(types.size());
+    for_each_matrix(reader, planned, statistics,
+                    [&](const WeightMatrix& matrix, const RowImportance& importance, const RowImportance& squares) {
+                      const std::vector<double> errors =
+                          sample_output_errors(execution, planned.name, matrix, types, importance, squares);
+                      for (std::size_t t = 0; t < sum.size(); ++t) sum[t] += errors[t];
+                    });
+    return sum;
+  }
+
+  /// The shape in which a tensor of the plan is written.
+  [[nodiscard]] std::vector<std::size_t> written_shape(const PlannedTensor& planned) const {
+    return detail::written_shape(record_.find(planned.name), planned);
+  }
+
  private:
+  QuantizationError convert(const ExecutionContext& execution, WeightReader& reader, const PlannedTensor& planned,
+                            const InputStatistics* statistics, const TensorSink& sink) const {
+    const StoredTensor& tensor = *model_.weights().find(planned.name);
+    if (planned.to == tensor.dtype) {
+      copy_tensor(execution, tensor.bytes, sink);
+      return {};
+    }
+    const TensorUse use = record_.find(planned.name);
+    const std::size_t count =
+        use.stack && detail::is_transposed(use, planned) ? use.stack->count * use.stack->projections : 1;
+    std::size_t matrices = 0;
+    QuantizationError error;
+    for_each_matrix(reader, planned, statistics,
+                    [&](const WeightMatrix& matrix, const RowImportance& importance, const RowImportance&) {
+                      error += convert_tensor(
+                          execution, planned.name, matrix, planned.to,
+                          [&](std::span<const std::byte> bytes, double done) {
+                            sink(bytes, (static_cast<double>(matrices) + done) / static_cast<double>(count));
+                          },
+                          importance);
+                      ++matrices;
+                    });
+    return error;
+  }
+
   [[nodiscard]] std::string config_name() const {
     return files_.is_gguf_model() ? path_.string() : (path_ / "config.json").string();
   }
@@ -152,9 +209,9 @@ class ModelQuantizer {
     std::vector<QuantizationError> errors;
     std::uint64_t done = 0;
     for (const PlannedTensor& tensor : plan) {
-      writer.begin(tensor.name, tensor.to, detail::written_shape(record_.find(tensor.name), tensor));
+      writer.begin(tensor.name, tensor.to, written_shape(tensor));
       errors.push_back(
-          write_tensor(execution, reader, tensor, options, [&](std::span<const std::byte> bytes, double share) {
+          convert(execution, reader, tensor, options.statistics, [&](std::span<const std::byte> bytes, double share) {
             writer.write(bytes);
             const auto part = static_cast<std::uint64_t>(share * static_cast<double>(tensor.bytes_before));
             if (options.progress) options.progress(done + part, before);
@@ -165,49 +222,40 @@ class ModelQuantizer {
     return errors;
   }
 
-  QuantizationError write_tensor(const ExecutionContext& execution, WeightReader& reader, const PlannedTensor& planned,
-                                 const QuantizeOptions& options, const TensorSink& sink) const {
-    const StoredTensor* tensor = model_.weights().find(planned.name);
-    if (planned.to == tensor->dtype) {
-      copy_tensor(execution, tensor->bytes, sink);
-      return {};
-    }
-    const std::size_t columns = tensor->shape.back();
-    std::size_t rows = 1;  // of all matrices of a stack; a vector is one
-    for (std::size_t i = 0; i + 1 < tensor->shape.size(); ++i) rows *= tensor->shape[i];
-    const TensorUse use = record_.find(planned.name);
-    const auto [experts, inputs] = matrices_of(planned.name, *tensor);
-    const std::vector<float> importance = options.statistics == nullptr
-                                              ? std::vector<float>()
-                                              : options.statistics->importance(planned.name, experts, inputs);
-    if (use.stack && detail::is_transposed(use, planned))
-      return write_stack(execution, planned, *use.stack, importance, sink);
-    const WeightFormat* format = find_format(tensor->dtype);
-    const WeightMatrix matrix = tensor->matrix != nullptr || (format != nullptr && format->has_scale_tensor())
-                                    ? WeightScope(reader).matrix(planned.name, rows, columns)
-                                    : stored_matrix(tensor->bytes.data(), tensor->dtype, rows, columns);
-    return convert_tensor(execution, planned.name, matrix, planned.to, sink, {importance, rows / experts});
-  }
-
-  // The matrices of a stack one after the other, each in rows.
-  QuantizationError write_stack(const ExecutionContext& execution, const PlannedTensor& planned,
-                                const StackShape& shape, std::span<const float> importance,
-                                const TensorSink& sink) const {
+  // Calls use(matrix, importance, squares) for the matrix of a tensor, or for each of a stack that is transposed.
+  template <class Use>
+  void for_each_matrix(WeightReader& reader, const PlannedTensor& planned, const InputStatistics* statistics,
+                       const Use& use) const {
     const StoredTensor& tensor = *model_.weights().find(planned.name);
-    const WeightStack stack(
-        stored_matrix(tensor.bytes.data(), tensor.dtype, tensor.shape[0] * tensor.shape[1], tensor.shape[2]), shape);
-    const std::size_t count = shape.count * shape.projections;
-    QuantizationError error;
-    for (std::size_t i = 0; i < count; ++i) {
-      error += convert_tensor(
-          execution, planned.name, stack.matrix(i / shape.projections, i % shape.projections), planned.to,
-          [&](std::span<const std::byte> bytes, double done) {
-            sink(bytes, (static_cast<double>(i) + done) / static_cast<double>(count));
-          },
-          {importance.empty() ? importance : importance.subspan(i / shape.projections * shape.columns, shape.columns),
-           shape.rows});
+    const std::size_t columns = tensor.shape.back();
+    std::size_t rows = 1;  // of all matrices of a stack; a vector is one
+    for (std::size_t i = 0; i + 1 < tensor.shape.size(); ++i) rows *= tensor.shape[i];
+    const TensorUse uses = record_.find(planned.name);
+    const auto [experts, inputs] = matrices_of(planned.name, tensor);
+    std::vector<float> importance;
+    std::vector<float> squares;
+    if (statistics != nullptr) {
+      importance = statistics->importance(planned.name, experts, inputs);
+      squares = statistics->mean_squares(planned.name, experts, inputs);
     }
-    return error;
+    if (uses.stack && detail::is_transposed(uses, planned)) {
+      const StackShape& shape = *uses.stack;
+      const WeightStack stack(
+          stored_matrix(tensor.bytes.data(), tensor.dtype, tensor.shape[0] * tensor.shape[1], columns), shape);
+      const auto of_expert = [&](std::span<const float> values, std::size_t expert) -> RowImportance {
+        return {values.empty() ? values : values.subspan(expert * shape.columns, shape.columns), shape.rows};
+      };
+      for (std::size_t i = 0; i < shape.count * shape.projections; ++i) {
+        const std::size_t expert = i / shape.projections;
+        use(stack.matrix(expert, i % shape.projections), of_expert(importance, expert), of_expert(squares, expert));
+      }
+      return;
+    }
+    const WeightFormat* format = find_format(tensor.dtype);
+    const WeightMatrix matrix = tensor.matrix != nullptr || (format != nullptr && format->has_scale_tensor())
+                                    ? WeightScope(reader).matrix(planned.name, rows, columns)
+                                    : stored_matrix(tensor.bytes.data(), tensor.dtype, rows, columns);
+    use(matrix, RowImportance{importance, rows / experts}, RowImportance{squares, rows / experts});
   }
 
   void write_config(const OutputDirectory& output) const {
