@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include <trine/core/printable.hpp>
+#include <trine/quantize/imatrix.hpp>
 #include <trine/quantize/input_collector.hpp>
 #include <trine/quantize/quantize_model.hpp>
 #include <trine/quantize/size_target.hpp>
@@ -101,7 +102,12 @@ std::vector<trine::QuantizationError> write(const trine::ModelQuantizer& quantiz
       .num_threads = threads,
       .cancel = stop,
       .progress = [&bar](std::uint64_t done, std::uint64_t) { bar.update(static_cast<std::size_t>(done >> kMiB)); },
-      .statistics = statistics};
+      .statistics = statistics,
+      .resumed =
+          [](std::size_t tensors, std::size_t all) {
+            std::fprintf(stderr, "note: an interrupted run has left %zu of %zu tensors, which are used\n", tensors,
+                         all);
+          }};
   return blame_tensors([&] { return quantizer.write(plan, arguments.out, options); });
 }
 
@@ -130,7 +136,7 @@ std::optional<trine::InputStatistics> calibrate(const trine::ModelQuantizer& qua
                                                 const std::stop_token& stop) {
   if (!text && arguments.calibration.empty()) return std::nullopt;
   trine::InputStatistics all;
-  for (const std::string& file : arguments.calibration) all.add(trine::InputStatistics::load(file));
+  for (const std::string& file : arguments.calibration) all.add(trine::load_statistics(file, quantizer.model()));
   if (text) {
     const auto collector = std::make_shared<trine::InputCollector>(quantizer.model());
     static_cast<void>(example::measure_perplexity(

@@ -194,5 +194,30 @@ TEST(ConvertTensor, UsesTheImportancesOfEachRow) {
   EXPECT_NE(all, convert(numbers.matrix(), {}));
 }
 
+// Of few rows, all of them: the sum by its definition. Of many, close to it.
+TEST(SampleOutputErrors, EstimateTheErrorOfTheOutputs) {
+  for (const std::size_t rows : {128UL, 1600UL}) {
+    constexpr std::size_t kColumns = 160;
+    const Numbers numbers(rows, kColumns, 7);
+    Numbers squares(2, kColumns, 8);  // a list for each half
+    for (float& value : squares.values) value *= value;
+    const std::array types = {kQ3a, kQ8, DType::bf16};
+    const std::vector<double> found = sample_output_errors({.num_threads = 2, .executor = test::test_executor()}, "w",
+                                                           numbers.matrix(), types, {}, {squares.values, rows / 2});
+    ASSERT_EQ(found.size(), types.size());
+    for (std::size_t t = 0; t < types.size(); ++t) {
+      const Converted converted = convert(numbers.matrix(), types[t]);
+      std::vector<float> rounded(rows * kColumns);
+      kernels::decode(stored_matrix(converted.bytes.data(), types[t], rows, kColumns), 0, rows, 0, kColumns,
+                      rounded.data(), kColumns, 1);
+      double exact = 0.0;
+      for (std::size_t i = 0; i < rounded.size(); ++i)
+        exact += static_cast<double>(squares.values[i / kColumns / (rows / 2) * kColumns + i % kColumns]) *
+                 std::pow(static_cast<double>(rounded[i]) - static_cast<double>(numbers.values[i]), 2);
+      EXPECT_NEAR(found[t], exact, (rows == 128 ? 1e-9 : 0.1) * exact) << rows << ", " << t;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace trine

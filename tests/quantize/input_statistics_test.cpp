@@ -80,6 +80,16 @@ TEST(InputStatistics, CountAFewTokensAsTheLayerDoes) {
   EXPECT_FLOAT_EQ(statistics.importance("b", 2, 2)[1], 0.75F);
 }
 
+TEST(InputStatistics, HaveMeansOverAllTokensOfTheText) {
+  InputStatistics statistics;
+  statistics.of("dense", 1, 1) = {1, {20}, {5.0}};
+  statistics.of("experts", 2, 2) = {2, {5, 0}, {10.0, 40.0, 0.0, 0.0}};
+  EXPECT_EQ(statistics.tokens(), 20U);
+  EXPECT_THAT(statistics.mean_squares("experts", 2, 2), testing::ElementsAre(0.5F, 2.0F, 0.0F, 0.0F));
+  EXPECT_TRUE(statistics.mean_squares("experts", 1, 2).empty());
+  EXPECT_TRUE(statistics.mean_squares("other", 1, 2).empty());
+}
+
 TEST(InputStatistics, LeaveNoColumnWithoutWeight) {
   InputStatistics statistics;
   statistics.of("a", 2, 1) = {2, {10}, {10.0, 0.0}};

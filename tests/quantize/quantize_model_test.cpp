@@ -16,6 +16,7 @@
 #include <fstream>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -392,6 +393,109 @@ TEST_F(QuantizeModel, LeavesNothingThatLoadsWhenItIsKilled) {
   EXPECT_THAT(names_in(directory_.path()), UnorderedElementsAre("in", "out"));
   EXPECT_THAT(names_in(out_), UnorderedElementsAre("config.json", "weights.json", "weights.bin"));
   static_cast<void>(Model::load(out_));
+}
+
+// Killed at any time, whatever was on disk by then: the next run goes on, and its files are those of a run in one go.
+TEST_F(QuantizeModel, GoesOnAfterItWasKilled) {
+  const ModelQuantizer quantizer(in_);
+  const std::vector<PlannedTensor> plan = quantizer.plan(kQ8);
+  const auto files_of = [](const fs::path& directory) {
+    std::map<std::string, std::string> files;
+    for (const auto& entry : fs::directory_iterator(directory)) {
+      std::ifstream in(entry.path(), std::ios::binary);
+      files[entry.path().filename().string()] = {std::istreambuf_iterator<char>(in), {}};
+    }
+    return files;
+  };
+  const auto expected_errors = quantizer.write(plan, directory_.path() / "whole", {.num_threads = 1});
+  const auto expected = files_of(directory_.path() / "whole");
+  std::size_t calls = 0;
+  const auto count = [&](std::uint64_t, std::uint64_t) { ++calls; };
+  write(kQ8, {.num_threads = 1, .progress = count});
+  const std::size_t all = std::exchange(calls, 0);
+  fs::remove_all(out_);
+  const auto kill_at = [&](std::size_t last, std::uint64_t checkpoint_bytes) {
+    const int code = test::in_child([&] {
+      std::size_t call = 0;
+      write(kQ8, {.num_threads = 1,
+                  .progress =
+                      [&](std::uint64_t, std::uint64_t) {
+                        if (++call == last) std::raise(SIGKILL);
+                      },
+                  .checkpoint_bytes = checkpoint_bytes});
+      return 0;
+    });
+    ASSERT_EQ(code, 128 + SIGKILL);
+  };
+  for (std::size_t last = 1; last <= all; last += 3) {
+    kill_at(last, 1);
+    std::size_t there = 0;
+    calls = 0;
+    const auto errors = quantizer.write(
+        plan, out_,
+        {.num_threads = 1, .progress = count, .resumed = [&](std::size_t tensors, std::size_t) { there = tensors; }});
+    EXPECT_EQ(there + calls, all) << "each of these tensors is written in one part";
+    EXPECT_EQ(there, last - 1);
+    EXPECT_EQ(files_of(out_), expected);
+    ASSERT_EQ(errors.size(), expected_errors.size());
+    for (std::size_t t = 0; t < errors.size(); ++t)
+      EXPECT_EQ(errors[t].squared_error, expected_errors[t].squared_error);
+    fs::remove_all(out_);
+  }
+  // Killed twice; then for another type, for which nothing is left.
+  kill_at(all / 2, 1);
+  kill_at(all / 4, 1);
+  bool resumed = false;
+  quantizer.write(quantizer.plan(kQ6a), out_,
+                  {.num_threads = 1, .resumed = [&](std::size_t, std::size_t) { resumed = true; }});
+  EXPECT_FALSE(resumed);
+  fs::remove_all(out_);
+  kill_at(all - 1, std::uint64_t{1} << 40U);  // nothing was synced
+  quantizer.write(plan, out_, {.num_threads = 1, .resumed = [&](std::size_t, std::size_t) { resumed = true; }});
+  EXPECT_FALSE(resumed);
+  EXPECT_EQ(files_of(out_), expected);
+}
+
+// A journal that promises more than there is, or is damaged.
+TEST_F(QuantizeModel, TrustsNoJournalThatCannotBe) {
+  const ModelQuantizer quantizer(in_);
+  const std::vector<PlannedTensor> plan = quantizer.plan(kQ8);
+  const int code = test::in_child([&] {
+    std::size_t call = 0;
+    write(kQ8, {.num_threads = 1,
+                .progress =
+                    [&](std::uint64_t, std::uint64_t) {
+                      if (++call == 8) std::raise(SIGKILL);
+                    },
+                .checkpoint_bytes = 1});
+    return 0;
+  });
+  ASSERT_EQ(code, 128 + SIGKILL);
+  const fs::path partial = directory_.path() / "out.partial";
+  const fs::path saved = directory_.path() / "saved";
+  fs::rename(partial, saved);
+  std::ifstream in(saved / "weights.journal");
+  const std::string journal{std::istreambuf_iterator<char>(in), {}};
+  const std::size_t first = journal.find('\n') + 1;
+  const auto tensors_used = [&](const std::string& text) {
+    fs::copy(saved, partial);
+    std::ofstream(partial / "weights.journal") << text;
+    std::size_t there = 0;
+    quantizer.write(plan, out_,
+                    {.num_threads = 1, .resumed = [&](std::size_t tensors, std::size_t) { there = tensors; }});
+    static_cast<void>(Model::load(out_));
+    fs::remove_all(out_);
+    return there;
+  };
+  EXPECT_EQ(tensors_used(journal), 7U);
+  EXPECT_EQ(tensors_used(journal.substr(0, journal.size() - 1)), 6U) << "half a line";
+  EXPECT_EQ(tensors_used(journal.substr(0, first)), 0U);
+  EXPECT_EQ(tensors_used(journal.substr(0, first) + "99999999999 0x1p+0 0x1p+0\n"), 0U) << "beyond the end of the file";
+  EXPECT_EQ(tensors_used(journal.substr(0, first) + "a 0x1p+0 0x1p+0\n"), 0U);
+  EXPECT_EQ(tensors_used("x" + journal), 0U);
+  EXPECT_EQ(tensors_used(""), 0U);
+  const std::size_t second = journal.find('\n', first) + 1;
+  EXPECT_EQ(tensors_used(journal.substr(0, second) + journal.substr(first)), 1U) << "the same tensor again";
 }
 
 TEST_F(QuantizeModel, LeavesNothingWhenItIsCancelledOrItsCallerThrows) {

@@ -7,9 +7,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>  // rename
 #include <filesystem>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -25,21 +27,27 @@ namespace trine::inline TRINE_ABI {
 /// `commit`, for example after an exception, it is removed.
 ///
 /// A killed run leaves a `target`.partial that contains the file kMarker, on which a live run holds a lock. The next
-/// run for the same target takes over such a directory and clears it. A directory without a marker, or with a locked
-/// one, is an error.
+/// run for the same target takes over such a directory, and clears it unless it asks to keep what is there. A directory
+/// without a marker, or with a locked one, is an error.
 class OutputDirectory {
  public:
   static constexpr const char* kMarker = ".trine-partial";
 
+  /// The files of a killed run.
+  enum class Leftover : bool {
+    cleared,  ///< removed
+    kept,     ///< stay, until clear()
+  };
+
   /// Throws FileError if `target` exists: nothing is ever overwritten.
-  explicit OutputDirectory(const std::filesystem::path& target)
+  explicit OutputDirectory(const std::filesystem::path& target, Leftover leftover = Leftover::cleared)
       : target_(without_trailing_slash(target)), partial_(target_.string() + ".partial") {
     require_no_target();
     const bool made = ::mkdir(partial_.c_str(), 0777) == 0;
     if (!made && errno != EEXIST) fail(partial_, "cannot be made", errno);
     if (!made && !std::filesystem::is_directory(std::filesystem::symlink_status(partial_))) fail_foreign();  // a link
     lock(made);
-    if (!made) remove_files();
+    if (!made && leftover == Leftover::cleared) clear();
   }
   OutputDirectory(const OutputDirectory&) = delete;
   OutputDirectory& operator=(const OutputDirectory&) = delete;
@@ -52,6 +60,18 @@ class OutputDirectory {
 
   /// A new file in it, which must be finished before `commit`. Throws FileError.
   [[nodiscard]] OutputFile create(std::string_view name) const { return OutputFile(partial_ / name); }
+
+  /// Removes all files but these. Throws FileError if one cannot be removed: a folder that is not empty, which no run
+  /// makes.
+  void clear(std::initializer_list<std::string_view> except = {}) const {
+    for (const auto& entry : std::filesystem::directory_iterator(partial_)) {
+      const std::filesystem::path name = entry.path().filename();
+      if (name == kMarker || std::ranges::any_of(except, [&](std::string_view one) { return name == one; })) continue;
+      std::error_code error;
+      std::filesystem::remove(entry.path(), error);
+      if (error) fail(entry.path(), "cannot be removed", error.value());
+    }
+  }
 
   /// Throws FileError if it cannot be synced or renamed, or if `target` has been created meanwhile.
   void commit() {
@@ -108,17 +128,9 @@ class OutputDirectory {
                     {.kind = ErrorKind::wrong_state, .path = partial_.string()});
   }
 
-  // Everything except the marker; fails on non-empty folders, which a run never creates.
-  void remove_files() const {
-    for (const auto& entry : std::filesystem::directory_iterator(partial_)) {
-      std::error_code error;
-      if (entry.path().filename() != kMarker) std::filesystem::remove(entry.path(), error);
-      if (error) fail(entry.path(), "cannot be removed", error.value());
-    }
-  }
   void remove_partial() const noexcept {
     try {
-      remove_files();
+      clear();
       ::unlink((partial_ / kMarker).c_str());
       ::rmdir(partial_.c_str());
     } catch (...) {  // files that cannot be removed stay under the partial name

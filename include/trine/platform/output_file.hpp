@@ -36,6 +36,19 @@ class OutputFile {
     if (descriptor_ >= 0) ::close(descriptor_);
   }
 
+  /// Opens an existing file, of which the first `size` bytes stay, and continues after them. Throws FileError; also if
+  /// it is a symbolic link or shorter.
+  OutputFile(std::filesystem::path path, std::uint64_t size)
+      : path_(std::move(path)), descriptor_(::open(path_.c_str(), O_WRONLY | O_NOFOLLOW | O_CLOEXEC)), size_(size) {
+    if (descriptor_ < 0) fail("cannot be opened", errno);
+    const ::off_t end = ::lseek(descriptor_, 0, SEEK_END);
+    if (end < 0 || static_cast<std::uint64_t>(end) < size)
+      fail("is shorter than " + std::to_string(size) + " bytes", EINVAL);
+    if (::ftruncate(descriptor_, static_cast<::off_t>(size)) != 0 ||
+        ::lseek(descriptor_, static_cast<::off_t>(size), SEEK_SET) < 0)
+      fail("cannot be cut to " + std::to_string(size) + " bytes", errno);
+  }
+
   /// Reserves `bytes` if the file system supports it, so that a disk that is too small is detected before the work.
   /// Throws FileError if there is not enough space.
   void reserve(std::uint64_t bytes) const {
@@ -61,9 +74,13 @@ class OutputFile {
   }
   void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
 
+  /// Syncs what was written to disk. Throws FileError.
+  void sync() const {
+    if (::fsync(descriptor_) != 0 && errno != EINVAL) fail("cannot be synced", errno);  // EINVAL: a device or a pipe
+  }
   /// Syncs the file to disk and closes it: no writes may follow. Throws FileError.
   void finish() {
-    if (::fsync(descriptor_) != 0 && errno != EINVAL) fail("cannot be synced", errno);  // EINVAL: a device or a pipe
+    sync();
     if (::close(std::exchange(descriptor_, -1)) != 0) fail("cannot be closed", errno);
   }
 

@@ -3,19 +3,14 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
-#include <map>
 #include <mutex>
 #include <span>
-#include <string>
-#include <string_view>
 #include <vector>
 
 #include <trine/model/model.hpp>
 #include <trine/nn/input_observer.hpp>
 #include <trine/quantize/input_statistics.hpp>
-#include <trine/weights/linear_maps.hpp>
-#include <trine/weights/weight_source.hpp>
+#include <trine/quantize/statistics_targets.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -23,24 +18,11 @@ namespace trine::inline TRINE_ABI {
 /// with ActivationPrecision::f32 to see inputs that are not rounded elsewhere.
 class InputCollector : public InputObserver {
  public:
-  /// Tensors are found by their memory, so that two maps of one tensor, such as an embedding that is also the head,
-  /// have statistics in common.
-  explicit InputCollector(const Model& model) {
-    std::map<const std::byte*, std::string, std::less<>> at;
-    for (const std::string_view name : model.weights().names())
-      if (const StoredTensor* tensor = model.weights().find(name); !tensor->bytes.empty())
-        at.emplace(tensor->bytes.data(), std::string(name));
-    for (const LinearMap& map : model.linear_maps()) {
-      Target& target = targets_.emplace_back();
-      // Of several projections of a stack, which take the same input, one is enough.
-      const auto found = map.projection == 0 ? at.find(map.weight.data) : at.end();
-      if (found == at.end()) continue;
-      target = {found->second, map.weight.columns, map.stack ? map.index : 0, map.stack ? map.stack->count : 1};
-    }
-  }
+  /// model: whose sessions are observed
+  explicit InputCollector(const Model& model) : targets_(statistics_targets(model)) {}
 
   void on_input(const InputEvent& event) override {
-    const Target& target = targets_[event.target];
+    const StatisticsTarget& target = targets_[event.target];
     if (target.tensor.empty()) return;
     const std::scoped_lock lock(mutex_);
     TensorInputs& inputs = statistics_.of(target.tensor, target.columns, target.experts);
@@ -57,14 +39,7 @@ class InputCollector : public InputObserver {
   [[nodiscard]] const InputStatistics& statistics() const noexcept { return statistics_; }
 
  private:
-  struct Target {
-    std::string tensor;  // empty: not to be counted
-    std::size_t columns = 0;
-    std::size_t expert = 0;
-    std::size_t experts = 1;
-  };
-
-  std::vector<Target> targets_;  // by number of the map
+  std::vector<StatisticsTarget> targets_;  // by number of the map
   InputStatistics statistics_;
   std::mutex mutex_;
 };

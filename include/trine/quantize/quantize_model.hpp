@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include <trine/core/hash.hpp>
 #include <trine/model/model.hpp>
 #include <trine/model/model_files.hpp>
 #include <trine/model/quantization_config.hpp>
@@ -20,7 +21,9 @@
 #include <trine/quantize/convert_tensor.hpp>
 #include <trine/quantize/gguf_metadata_files.hpp>
 #include <trine/quantize/input_statistics.hpp>
+#include <trine/quantize/quantize_journal.hpp>
 #include <trine/quantize/quantize_plan.hpp>
+#include <trine/version.hpp>
 #include <trine/weights/gguf.hpp>
 #include <trine/weights/native_weights_writer.hpp>
 #include <trine/weights/weight_scope.hpp>
@@ -35,6 +38,10 @@ struct QuantizeOptions {
   /// Of this model: errors of weights count by the mean square of their input. Null: by the size of the weights alone.
   /// Changes the written bytes.
   const InputStatistics* statistics = nullptr;
+  /// After so many bytes the tensors that are complete are synced to disk: what a run loses at most that is killed. The
+  /// next run for the same model, plan, statistics and target goes on from there.
+  std::uint64_t checkpoint_bytes = std::uint64_t{256} << 20U;
+  std::function<void(std::size_t tensors, std::size_t total)> resumed = {};  ///< is told so, before it begins
 };
 
 /// Opens and checks the source; then makes any number of plans, which may be changed, and directories from them.
@@ -72,19 +79,21 @@ class ModelQuantizer {
   ///
   /// Throws FileError: `target` exists, the disk is full, or a file of the source has changed; InputError: `target`
   /// lies in the source, or the plan is not for it, or has a type that a tensor cannot have; WeightError;
-  /// CancelledError. Nothing is left then, and a killed process leaves nothing that loads (output_directory.hpp).
+  /// CancelledError. Nothing is left then. A killed process leaves nothing that loads (output_directory.hpp), but what
+  /// it had written is used by the next run (QuantizeOptions::checkpoint_bytes).
   std::vector<QuantizationError> write(std::span<const PlannedTensor> plan, const std::filesystem::path& target,
                                        const QuantizeOptions& options = {}) const {
     files_.require_outside(target);
     validate(plan);
     if (options.statistics != nullptr) require_fitting(*options.statistics);
-    OutputDirectory output(target);
+    OutputDirectory output(target, OutputDirectory::Leftover::kept);
+    QuantizeJournal journal(output, key_of(plan, options.statistics));
     if (files_.is_gguf_model()) {
       write_metadata_files(GgufFile(path_).metadata(), output);
     } else {
       files_.copy_auxiliary(output, options.cancel);
     }
-    std::vector<QuantizationError> errors = write_weights(plan, output, options);
+    std::vector<QuantizationError> errors = write_weights(plan, output, journal, options);
     if (options.statistics != nullptr) options.statistics->save(output);
     write_config(output);
     LoadOptions check = load_;
@@ -92,6 +101,7 @@ class ModelQuantizer {
     check.cancel = options.cancel;
     static_cast<void>(Model::load(output.path(), check));
     files_.require_unchanged();
+    journal.remove();
     output.commit();
     return errors;
   }
@@ -151,6 +161,24 @@ class ModelQuantizer {
     return error;
   }
 
+  // Of everything that the bytes of weights.bin depend on, but the version of the encoders.
+  [[nodiscard]] std::uint64_t key_of(std::span<const PlannedTensor> plan, const InputStatistics* statistics) const {
+    Hash hash;
+    hash.add(TRINE_VERSION_STRING);
+    hash.add(model_.fingerprint());
+    for (const PlannedTensor& tensor : plan) {
+      hash.add(tensor.name);
+      hash.add(to_string(tensor.to));
+    }
+    if (statistics == nullptr) return hash.value();
+    for (const auto& [name, inputs] : statistics->tensors()) {
+      hash.add(name);
+      hash.add(std::as_bytes(std::span(inputs.rows)));
+      hash.add(std::as_bytes(std::span(inputs.squares)));
+    }
+    return hash.value();
+  }
+
   [[nodiscard]] std::string config_name() const {
     return files_.is_gguf_model() ? path_.string() : (path_ / "config.json").string();
   }
@@ -194,7 +222,7 @@ class ModelQuantizer {
   }
 
   std::vector<QuantizationError> write_weights(std::span<const PlannedTensor> plan, const OutputDirectory& output,
-                                               const QuantizeOptions& options) const {
+                                               QuantizeJournal& journal, const QuantizeOptions& options) const {
     const std::size_t threads = options.num_threads == 0 ? default_threads() : options.num_threads;
     ThreadPool pool(threads);
     const ExecutionContext execution{.num_threads = threads, .stop = options.cancel, .executor = &pool};
@@ -204,11 +232,20 @@ class ModelQuantizer {
       before += tensor.bytes_before;
       after += tensor.bytes_after;
     }
-    NativeWeightsWriter writer(output, after);
+    std::vector<QuantizationError> errors = journal.done();
+    if (errors.size() > plan.size()) errors.clear();
+    NativeWeightsWriter writer =
+        errors.empty() ? NativeWeightsWriter(output, after) : NativeWeightsWriter(output, after, journal.bytes());
+    if (options.resumed && !errors.empty()) options.resumed(errors.size(), plan.size());
     WeightReader reader(model_.weights(), scale_block_);
-    std::vector<QuantizationError> errors;
     std::uint64_t done = 0;
-    for (const PlannedTensor& tensor : plan) {
+    std::uint64_t synced = journal.bytes();
+    const std::size_t first = errors.size();
+    for (const PlannedTensor& tensor : plan.first(first)) {
+      writer.skip(tensor.name, tensor.to, written_shape(tensor));
+      done += tensor.bytes_before;
+    }
+    for (const PlannedTensor& tensor : plan.subspan(first)) {
       writer.begin(tensor.name, tensor.to, written_shape(tensor));
       errors.push_back(
           convert(execution, reader, tensor, options.statistics, [&](std::span<const std::byte> bytes, double share) {
@@ -217,6 +254,11 @@ class ModelQuantizer {
             if (options.progress) options.progress(done + part, before);
           }));
       done += tensor.bytes_before;
+      journal.add(errors.back(), writer.size());
+      if (writer.size() - synced < options.checkpoint_bytes) continue;
+      writer.sync();
+      journal.write();
+      synced = writer.size();
     }
     writer.finish();
     return errors;

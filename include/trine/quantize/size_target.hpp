@@ -12,6 +12,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <functional>
 #include <map>
 #include <memory>
@@ -147,6 +148,26 @@ struct SizedTensor {
   return tensors;
 }
 
+// Before anything is measured.
+inline void require_possible(std::span<const SizedTensor> tensors, std::uint64_t bytes) {
+  std::uint64_t least = 0;
+  double parameters = 0.0;
+  for (const SizedTensor& tensor : tensors) {
+    least += std::ranges::min(tensor.options, {}, &TypeOption::bytes).bytes;
+    parameters += static_cast<double>(tensor.plans.front().parameters);
+  }
+  if (bytes >= least) return;
+  const auto described = [&](std::uint64_t size) {
+    std::array<char, 48> bits{};
+    std::snprintf(bits.data(), bits.size(), " bytes, %.3f bits per weight",
+                  8.0 * static_cast<double>(size) / parameters);
+    return std::to_string(size) + bits.data();
+  };
+  throw InputError(
+      "target: expected at least " + described(least) + ", the smallest that is possible, found " + described(bytes),
+      {.kind = ErrorKind::out_of_range, .field = "target"});
+}
+
 }  // namespace detail
 
 /// The plan of at most `bytes` bytes with the least KL divergence that the measurement predicts, from the model with
@@ -166,7 +187,7 @@ struct SizedTensor {
     for (const detail::SizedTensor& tensor : tensors) choices.push_back(tensor.options);
     return allocate_types(choices, bytes);
   };
-  static_cast<void>(allocate());  // throws if the target is too small
+  detail::require_possible(tensors, bytes);
 
   std::map<std::string, std::vector<std::size_t>> groups;
   for (std::size_t t = 0; t < tensors.size(); ++t)

@@ -29,29 +29,36 @@ class NativeWeightsWriter {
     blob_.reserve(bytes);
   }
 
+  /// Continues a file of which the first `size` bytes, some whole tensors, are there: `skip` these, and go on as usual.
+  /// Throws FileError.
+  NativeWeightsWriter(const OutputDirectory& directory, std::uint64_t bytes, std::uint64_t size)
+      : directory_(directory), blob_(directory.path() / "weights.bin", size) {
+    blob_.reserve(bytes);
+  }
+
+  /// A tensor that is there already. Throws WeightError as `begin` does, or if it is not.
+  void skip(const std::string& name, DType dtype, std::span<const std::size_t> shape) {
+    add_entry(name, dtype, shape,
+              (end_ + NativeWeights::kAlignment - 1) / NativeWeights::kAlignment * NativeWeights::kAlignment);
+    if (end_ > blob_.size()) require_complete();
+  }
+
   /// Begins the next tensor, after the last one is complete. Throws WeightError for a type that the format does not
   /// support or a duplicate name, FileError.
   void begin(const std::string& name, DType dtype, std::span<const std::size_t> shape) {
     require_complete();
-    const bool possible = NativeWeights::holds(dtype) && shape.size() >= NativeWeights::least_rank(dtype) &&
-                          shape.size() <= NativeWeights::kMaxRank;
-    const auto bytes = possible ? stored_bytes(dtype, shape) : std::nullopt;
-    if (!bytes || *bytes == 0) {
-      throw WeightError(
-          name + ": weights.bin holds no tensor of " + std::string(to_string(dtype)) + " " + to_string(shape),
-          {.kind = ErrorKind::unsupported, .field = name});
-    }
     static constexpr std::array<std::byte, NativeWeights::kAlignment> kZeros{};
     const std::size_t past = static_cast<std::size_t>(blob_.size() % NativeWeights::kAlignment);
+    add_entry(name, dtype, shape, blob_.size() + (past == 0 ? 0 : kZeros.size() - past));
     if (past != 0) blob_.write(std::span(kZeros).first(kZeros.size() - past));
-    name_ = name;
-    end_ = blob_.size() + *bytes;
-    entries_ += (entries_.empty() ? "\n  " : ",\n  ") + quoted(name) + R"(: {"dtype": ")" +
-                std::string(to_string(dtype)) + R"(", "shape": )" + to_string(shape) + R"(, "offset": )" +
-                std::to_string(blob_.size()) + R"(, "nbytes": )" + std::to_string(*bytes) + "}";
   }
 
-  /// The next bytes of the tensor. Throws WeightError if they exceed its size, FileError.
+  /// Syncs the tensors to disk, as far as they are written. Throws FileError.
+  void sync() const { blob_.sync(); }
+  /// Bytes written so far.
+  [[nodiscard]] std::uint64_t size() const noexcept { return blob_.size(); }
+
+  /// The next bytes  of the tensor. Throws WeightError if they exceed its size, FileError.
   void write(std::span<const std::byte> bytes) {
     if (bytes.size() > end_ - blob_.size())
       throw WeightError(name_ + ": expected at most " + std::to_string(end_ - blob_.size()) + " more bytes, found " +
@@ -72,6 +79,22 @@ class NativeWeightsWriter {
   }
 
  private:
+  void add_entry(const std::string& name, DType dtype, std::span<const std::size_t> shape, std::uint64_t offset) {
+    const bool possible = NativeWeights::holds(dtype) && shape.size() >= NativeWeights::least_rank(dtype) &&
+                          shape.size() <= NativeWeights::kMaxRank;
+    const auto bytes = possible ? stored_bytes(dtype, shape) : std::nullopt;
+    if (!bytes || *bytes == 0) {
+      throw WeightError(
+          name + ": weights.bin holds no tensor of " + std::string(to_string(dtype)) + " " + to_string(shape),
+          {.kind = ErrorKind::unsupported, .field = name});
+    }
+    name_ = name;
+    end_ = offset + *bytes;
+    entries_ += (entries_.empty() ? "\n  " : ",\n  ") + quoted(name) + R"(: {"dtype": ")" +
+                std::string(to_string(dtype)) + R"(", "shape": )" + to_string(shape) + R"(, "offset": )" +
+                std::to_string(offset) + R"(, "nbytes": )" + std::to_string(*bytes) + "}";
+  }
+
   void require_complete() const {
     if (blob_.size() != end_)
       throw WeightError(name_ + ": expected " + std::to_string(end_ - blob_.size()) + " more bytes, found none",
