@@ -118,6 +118,40 @@ TEST_F(TrineQuantize, CalibratesAndCompares) {
   EXPECT_THAT(missing.err, HasSubstr("none: cannot be opened"));
 }
 
+TEST_F(TrineQuantize, FindsTypesForASize) {
+  const std::filesystem::path text = directory_.path() / "text";
+  std::ofstream(text) << "AB BA AAB BBA ABAB BABA A B AA BB";
+  const Finished finished = quantize({"--target-bits", "12", "--calibrate", text.string(), "--compare", text.string()});
+  ASSERT_EQ(finished.exit_code, 0) << finished.err;
+  EXPECT_LT(finished.out.find("predicted KL divergence"), finished.out.find("bits/weight       error"))
+      << "the plan comes first\n"
+      << finished.out;
+  const Finished plan = quantize({"--target-bits", "12", "--calibrate", text.string(), "--dry-run", "--json"});
+  ASSERT_EQ(plan.exit_code, 0) << plan.err;
+  const auto document = nlohmann::json::parse(plan.out);
+  const double bits = document.at("total").at("bits_per_weight").get<double>();
+  EXPECT_LE(bits, 12.0);
+  EXPECT_GT(bits, 10.0);
+  EXPECT_EQ(document.at("target").at("bytes"), document.at("total").at("bytes_after"));
+  EXPECT_GT(document.at("target").at("predicted_kl_divergence"), 0.0);
+  EXPECT_FALSE(document.at("target").at("measured").empty());
+  for (const auto& [name, tensor] : document.at("target").at("tensors").items())
+    EXPECT_GE(tensor.at("kl_divergence"), 0.0) << name;
+  const Finished as_bytes = quantize({"--target-bytes", document.at("target").at("bytes").dump(), "--calibrate",
+                                      text.string(), "--dry-run", "--json"});
+  EXPECT_EQ(nlohmann::json::parse(as_bytes.out).at("target").at("tensors"), document.at("target").at("tensors"));
+
+  const Finished small = quantize({"--target-bits", "1", "--calibrate", text.string()});
+  EXPECT_EQ(small.exit_code, 2);
+  EXPECT_THAT(small.err, HasSubstr("bits per weight, the smallest that is possible, found "));
+  const Finished without = quantize({"--target-bits", "12"});
+  EXPECT_EQ(without.exit_code, 2);
+  EXPECT_THAT(without.err,
+              HasSubstr("expected --calibrate FILE, the text on which the types are measured, found none"));
+  EXPECT_EQ(quantize({"--target-bits", "12", "--type", "q8", "--calibrate", text.string()}).exit_code, 2);
+  EXPECT_EQ(quantize({"--target-bits", "0.5", "--calibrate", text.string()}).exit_code, 2);
+}
+
 TEST_F(TrineQuantize, Writes8And4Bits) {
   const std::string packed = (directory_.path() / "q4").string();
   const Finished smaller = run_program({"trine-quantize", model_.name(), packed, "--type", "q4", "--json"});

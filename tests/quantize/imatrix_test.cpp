@@ -92,7 +92,7 @@ TEST(Imatrix, OfAnotherModelIsRefused) {
   EXPECT_ERROR(load_statistics(file, wider), InputError, "found that of another model: ");
   const Model dense = Model::load(kTestData / "families" / "mistral");
   EXPECT_ERROR(load_statistics(file, dense), InputError,
-               "found that of another model: 9 of its 17 tensors fit, not \"blk.0.attn_k.weight\"");
+               "found that of another model: 9 of its 17 tensors fit, not 'blk.0.attn_k.weight'");
 }
 
 class DamagedImatrix : public testing::Test {

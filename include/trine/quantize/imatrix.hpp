@@ -224,8 +224,7 @@ class ImatrixNames : public TensorMap {
   }
   InputStatistics best;
   std::size_t most = 0;  // entries that are used
-  std::size_t most_wrong = 0;
-  std::string wrong;  // one of these
+  std::string wrong;     // a tensor that does not fit
   for (const std::string_view architecture : gguf_architectures()) {
     auto names = std::make_unique<detail::ImatrixNames>(matrix, experts, file);
     const detail::ImatrixNames& parts = *names;
@@ -239,7 +238,6 @@ class ImatrixNames : public TensorMap {
     for (const std::string_view name : renamed->names()) found.emplace(detail::place_of(name), renamed->find(name));
     InputStatistics statistics;
     std::set<const TensorInputs*> used;
-    std::size_t mismatches = 0;
     for (std::size_t t = 0; t < targets.size(); ++t) {
       const auto entry = places[t].empty() ? found.end() : found.find(places[t]);
       if (entry == found.end()) continue;
@@ -247,7 +245,6 @@ class ImatrixNames : public TensorMap {
       const detail::ImatrixPart& part = parts.part(*entry->second);
       const std::size_t columns = part.inputs->columns * part.inputs->experts() / part.parts;
       if (columns != target.columns) {
-        ++mismatches;
         wrong = target.tensor + ": expected statistics of " + std::to_string(target.columns) + " inputs, found " +
                 std::to_string(columns);
         continue;
@@ -259,7 +256,6 @@ class ImatrixNames : public TensorMap {
                   inputs.squares.begin() + static_cast<std::ptrdiff_t>(target.expert * columns));
       used.insert(part.inputs);
     }
-    most_wrong = std::max(most_wrong, mismatches);
     if (used.size() <= most) continue;
     most = used.size();
     best = std::move(statistics);
@@ -268,7 +264,7 @@ class ImatrixNames : public TensorMap {
   if (3 * most < 2 * matrix.size())
     throw InputError(file + ": expected an imatrix of " + model.weights().source_name() +
                          ", found that of another model: " +
-                         (most_wrong > 0 ? wrong
+                         (!wrong.empty() ? wrong
                                          : std::to_string(most) + " of its " + std::to_string(matrix.size()) +
                                                " tensors fit, not " + in_quotes(matrix.begin()->first)),
                      {.kind = ErrorKind::mismatch, .path = file, .field = "imatrix"});
