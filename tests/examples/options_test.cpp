@@ -149,7 +149,7 @@ class Options : public testing::Test {
          {model_.name(), in("calibrated"), "--type", "q4a"},
          {{"--calibration", {in("q1") + "/calibration.safetensors"}}, {"--compare", {text_}}}},
         {"trine-quantize", {model_.name()}, {{"--dry-run", {}}}},
-        {"trine-quantize", {model_.name(), "--calibrate", text_, "--dry-run"}, {{"--target-bits", {"12", "7.5"}}}},
+        {"trine-quantize", {model_.name(), "--calibrate", text_, "--dry-run"}, {{"--target-bits", {"12", "11"}}}},
         {"trine-quantize",
          {model_.name(), "--calibrate", text_, "--dry-run"},
          {{"--target-bytes", {"1GiB", "100000000"}}}},

@@ -26,7 +26,6 @@
 
 #include <trine/generate/log_sum_exp.hpp>
 #include <trine/generate/session.hpp>
-#include <trine/quant/packed.hpp>
 #include <trine/quantize/quantize_model.hpp>
 #include <trine/quantize/replaced_tensors.hpp>
 #include <trine/quantize/type_allocation.hpp>
@@ -65,8 +64,8 @@ struct SizeTargetOptions {
 namespace detail {
 
 // What tensors of a sized plan may become, besides what they are.
-inline constexpr std::array kSizedTypes = {kQ3a, kQ4a, kQ5a, kQ6a, kQ8, DType::bf16};
-inline constexpr DType kProbe = kQ4a;  // coarse enough to be seen, fine enough to be linear
+inline constexpr std::array<std::string_view, 6> kSizedTypes = {"q3a", "q4a", "q5a", "q6a", "q8", "bf16"};
+inline constexpr std::string_view kProbe = "q4a";  // coarse enough to be seen, fine enough to be linear
 
 // The name with the number of an expert as '*'.
 [[nodiscard]] inline std::string kind_of(std::string_view name) {
@@ -137,12 +136,12 @@ struct SizedTensor {
       tensor.plans.push_back(std::move(plan[t]));
     }
   };
-  for (const DType type : kSizedTypes) add(quantizer.plan(type, rules));
+  for (const std::string_view type : kSizedTypes) add(quantizer.plan(*parse_dtype(type), rules));
   add(quantizer.plan(DType::bf16, kept));
   for (SizedTensor& tensor : tensors) {
     for (std::size_t i = 0; i < tensor.options.size() && tensor.options.size() > 1; ++i) {
       if (tensor.plans[i].to == tensor.plans[i].from) continue;
-      if (!tensor.probe || tensor.plans[i].to == kProbe) tensor.probe = i;
+      if (!tensor.probe || to_string(tensor.plans[i].to) == kProbe) tensor.probe = i;
     }
   }
   return tensors;
