@@ -32,7 +32,7 @@ std::vector<TokenId> some_tokens(std::size_t count) {
 
 class SizeTarget : public testing::Test {
  protected:
-  explicit SizeTarget(const fs::path& path = kModel) : quantizer_(path), tokens_(some_tokens(40)) {
+  explicit SizeTarget(const fs::path& path = kModel) : quantizer_(path), tokens_(some_tokens(200)) {
     const auto collector = std::make_shared<InputCollector>(quantizer_.model());
     Session session(quantizer_.model(), {.activations = ActivationPrecision::f32, .input_observer = collector});
     static_cast<void>(session.forward(tokens_, OutputRows::all));
@@ -58,8 +58,9 @@ class SizeTarget : public testing::Test {
         .kl_divergence;
   }
 
-  // Half of the model is enough, and faster.
-  std::vector<QuantizeRule> rules_ = {{"layers.2.", std::nullopt}, {"layers.3.", std::nullopt}};
+  // One layer is enough, and faster.
+  std::vector<QuantizeRule> rules_ = {
+      {"layers.1.", std::nullopt}, {"layers.2.", std::nullopt}, {"layers.3.", std::nullopt}};
   ModelQuantizer quantizer_;
   std::vector<TokenId> tokens_;
   InputStatistics statistics_;
@@ -70,9 +71,9 @@ TEST_F(SizeTarget, GivesTypesOfDifferentSizes) {
   std::size_t measured_groups = 0;
   const SizedPlan sized = plan(bytes, {.num_threads = 2, .progress = [&](std::size_t done, std::size_t total) {
                                          EXPECT_EQ(done, ++measured_groups);
-                                         EXPECT_EQ(total, 15U);  // 2 layers of 4 + 3 kinds, and the embedding
+                                         EXPECT_EQ(total, 8U);  // 4 + 3 kinds, and the embedding
                                        }});
-  EXPECT_EQ(measured_groups, 15U);
+  EXPECT_EQ(measured_groups, 8U);
   EXPECT_LE(sized.bytes, bytes);
   EXPECT_GT(sized.bytes, bytes - bytes / 100);
   std::uint64_t sum = 0;
@@ -102,14 +103,14 @@ TEST_F(SizeTarget, DoesNotDependOnThreads) {
 
 // One group alone: its divergence is that of the model that has it.
 TEST_F(SizeTarget, MeasuresAGroupByRunningIt) {
-  const std::vector<QuantizeRule> rules = {{"*", std::nullopt}, {"layers.1.moe.experts.*.down_proj", kQ4a}};
+  const std::vector<QuantizeRule> rules = {{"*", std::nullopt}, {"layers.0.moe.experts.*.down_proj", kQ4a}};
   const std::vector<PlannedTensor> one_group = quantizer_.plan(kQ4a, rules);
   const SizedPlan sized = plan_for_size(quantizer_, bytes_of(kQ8) * 4, statistics_, tokens_,
                                         std::vector<QuantizeRule>{{"*", std::nullopt}});
   EXPECT_TRUE(sized.groups.empty());
   EXPECT_EQ(sized.total_divergence(), 0.0);
   const SizedPlan all = plan(bytes_of(kQ8));
-  const auto group = std::ranges::find(all.groups, "layers.1.moe.experts.*.down_proj.weight", &MeasuredGroup::name);
+  const auto group = std::ranges::find(all.groups, "layers.0.moe.experts.*.down_proj.weight", &MeasuredGroup::name);
   ASSERT_NE(group, all.groups.end());
   EXPECT_EQ(group->type, kQ4a);
   EXPECT_NEAR(group->divergence, measured(one_group), 1e-3 * group->divergence);
@@ -132,14 +133,14 @@ TEST_F(SizeTarget, KeepsToRules) {
 
 TEST_F(SizeTarget, GivesRareExpertsFewerBits) {
   for (const char* projection : {"gate_proj", "up_proj", "down_proj"}) {  // as if it were chosen a thousandth as often
-    const std::string name = std::string("layers.1.moe.experts.5.") + projection + ".weight";
+    const std::string name = std::string("layers.0.moe.experts.5.") + projection + ".weight";
     TensorInputs& inputs = statistics_.of(name, 0, 0);
     for (double& square : inputs.squares) square /= 1000.0;
     inputs.rows[0] = std::max<std::uint64_t>(inputs.rows[0] / 1000, 1);
   }
   const SizedPlan sized = plan(bytes_of(kQ5a));
   for (const PlannedTensor& tensor : sized.plan)
-    if (tensor.name.find("layers.1.moe.experts.5.") != std::string::npos) {
+    if (tensor.name.find("layers.0.moe.experts.5.") != std::string::npos) {
       EXPECT_EQ(tensor.to, kQ3a) << tensor.name;
     }
 }
@@ -165,7 +166,9 @@ TEST_F(SizeTargetOfFused, PlansLatentAttentionAndSharedExperts) {
   EXPECT_LE(sized.bytes, bytes_of(kQ5a));
   const double found = measured(sized.plan);
   EXPECT_LT(found, measured(quantizer_.plan(kQ5a, rules_)));
-  EXPECT_NEAR(sized.total_divergence(), found, 0.5 * found);
+  // Errors of a model whose choices of experts flip add up to less.
+  EXPECT_GT(sized.total_divergence(), found);
+  EXPECT_LT(sized.total_divergence(), 2.0 * found);
 }
 
 }  // namespace
