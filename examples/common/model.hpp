@@ -81,9 +81,10 @@ struct ModelOptions {
         if (name == given) activations = value;
     };
     set(otherwise);
-    app.add_option_function<std::string>("--activations", set,
-                                         "Activations in products: f32; automatic: bytes with q8 to q3a, q4 and GGUF "
-                                         "types; native: bf16 with bf16, too")
+    app.add_option_function<std::string>(
+           "--activations", set,
+           "Activations in products: f32; automatic: bytes with q8 to q3a, q4 and GGUF types,\n"
+           "which costs about 0.3 % of perplexity; native: bf16 with bf16, too")
         ->type_name("TYPE")
         ->default_str(otherwise)
         ->check(CLI::IsMember(names).description(""));
