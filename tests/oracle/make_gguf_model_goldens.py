@@ -162,8 +162,16 @@ def delta(tensors, config, arch, split):
     return result
 
 
+def load_in_order(path):
+    """Tensors in the order of the file. load_file returns those that start at one offset, all but one of them empty, in any
+    order: empty ones come last here, by name."""
+    empty_last = lambda item: (item[1].numel() == 0, item[0] if item[1].numel() == 0 else "")
+    return dict(sorted(load_file(path).items(), key=empty_last))
+
+
 def draft_layer(tensors, config):
     """The block of multi-token prediction that files of qwen35moe end with: as the last layer, and its own."""
+    torch.manual_seed(0)
     last, hidden = config["num_hidden_layers"] - 1, config["hidden_size"]
     extra = {n.replace(f"layers.{last}.", f"layers.{last + 1}."): t for n, t in tensors.items() if f"layers.{last}." in n}
     return extra | {f"blk.{last + 1}.nextn.eh_proj.weight": torch.rand(hidden, 2 * hidden),
@@ -386,7 +394,7 @@ def main():
         arch = ARCHITECTURES[config["model_type"]]
         tensors = {}
         for shard in sorted(directory.glob("*.safetensors")):
-            tensors |= load_file(shard)
+            tensors |= load_in_order(shard)
         heads, kv_heads = config["num_attention_heads"], config.get("num_key_value_heads") or config["num_attention_heads"]
         tensors = {"gpt-oss": gpt_oss, "gemma4": lambda t: gemma4(t, config)}.get(arch, stacked)(tensors)
         tensors = hunyuan(tensors) if arch == "hy_v3" else tensors
