@@ -23,11 +23,13 @@ namespace trine::inline TRINE_ABI {
 
 namespace hf {
 
+inline constexpr std::string_view kEpsilon = "attention.layer_norm_rms_epsilon";
+
 inline constexpr std::array kCommonGgufKeys = std::to_array<GgufKey>({
     {"context_length", "max_position_embeddings"},
     {"embedding_length", "hidden_size"},
     {"attention.head_count", "num_attention_heads"},
-    {"attention.layer_norm_rms_epsilon", "rms_norm_eps", GgufKind::number},
+    {kEpsilon, "rms_norm_eps", GgufKind::optional_number},
 });
 
 /// Keys that say how other software runs a model, or repeat what tensors say.
@@ -91,6 +93,7 @@ TRINE_DECL Json gguf_config(const GgufMetadata& metadata, const WeightSource& te
   hf::convert_vocabulary(conversion);
   hf::convert_keys(conversion, hf::kCommonGgufKeys);
   hf::convert_keys(conversion, found->keys);
+  if (!config.contains("layer_norm_eps")) config["rms_norm_eps"] = keys.number(hf::kEpsilon, 0.0, 1e12);
   hf::convert_rope(conversion);
   if (!keys.boolean_or("attention.causal", true))
     keys.fail("attention.causal", "true: an embedding model does not generate", ErrorKind::unsupported);
