@@ -628,6 +628,11 @@ CASES = {
         qwen3_moe(moe_intermediate_size=16, head_dim=16, num_experts=4, num_experts_per_tok=2, quantization_config=groups_of(
             {"num_bits": 4, "type": "float", "strategy": "tensor_group", "group_size": 16}, "nvfp4-pack-quantized")),
         "compressed-tensors: NVFP4 with a scale for the tensor that divides", {**HEAD_NORM}, scheme="nvfp4"),
+    "qwen3_moe_nvfp4_modelopt": Case(
+        qwen3_moe(vocab_size=48, hidden_size=64, moe_intermediate_size=64, num_hidden_layers=1, head_dim=16, num_experts=3,
+                  num_experts_per_tok=2, quantization_config={"quant_method": "modelopt", "quant_algo": "NVFP4", "group_size": 16,
+                                                              "ignore": ["lm_head", "*.mlp.gate"], "producer": {"name": "modelopt"}}),
+        "ModelOpt: NVFP4 with a scale for the tensor that multiplies", {**HEAD_NORM}, scheme="nvfp4_modelopt"),
     "qwen3_moe_gptq": Case(
         qwen3_moe(moe_intermediate_size=16, head_dim=16, num_experts=4, num_experts_per_tok=2, quantization_config={
             "bits": 4, "checkpoint_format": "gptq", "damp_percent": 0.1, "desc_act": True, "group_size": 16, "lm_head": False,
