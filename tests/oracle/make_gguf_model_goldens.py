@@ -31,11 +31,12 @@ ARCHITECTURES = {"llama": "llama", "mistral": "llama", "mixtral": "llama", "qwen
                  "minimax_m2": "minimax-m2", "ernie4_5_moe": "ernie4_5-moe", "dots1": "dots1", "hy_v3": "hy_v3",
                  "deepseek_v32": "deepseek32", "glm_moe_dsa": "glm-dsa", "lfm2_moe": "lfm2moe", "afmoe": "afmoe",
                  "granitemoe": "granitemoe", "llama4_text": "llama4", "mimo_v2_flash": "mimo2", "sarvam_moe": "bailingmoe2",
-                 "exaone_moe": "exaone-moe", "hunyuan_v1_moe": "hunyuan-moe", "mistral4": "mistral4", "cohere2_moe": "cohere2moe"}
+                 "exaone_moe": "exaone-moe", "hunyuan_v1_moe": "hunyuan-moe", "mistral4": "mistral4", "cohere2_moe": "cohere2moe",
+                 "laguna": "laguna", "mellum": "mellum"}
 LATENT = ("deepseek2", "deepseek32", "glm-dsa", "mistral4")
 PERMUTED = ("llama", "granitemoe")
 # The package has no list of their tensors: names of the same parts of another architecture.
-NAMED_AS = {"hy_v3": "exaone-moe", "deepseek32": "glm-dsa", "cohere2moe": "exaone-moe"}
+NAMED_AS = {"hy_v3": "exaone-moe", "deepseek32": "glm-dsa", "cohere2moe": "exaone-moe", "laguna": "exaone-moe", "mellum": "qwen3moe"}
 # name of the file: name of the family golden, and options
 FILES = {
     "llama_biases": {}, "llama_llama3_rope": {}, "llama_linear_rope": {}, "mistral_sliding_window": {},
@@ -49,7 +50,8 @@ FILES = {
     "qwen3_next": {}, "qwen3_next_unsplit": {"split": False}, "qwen3_5_moe": {"drafts": True}, "qwen3_5_moe_text": {},
     "lfm2_moe": {}, "afmoe_trinity": {}, "granitemoe": {}, "granitemoe_biases": {}, "llama4_text_scout": {},
     "mimo_v2_flash": {"drafts": True}, "sarvam_moe": {"drafts": True}, "exaone_moe": {"drafts": True}, "hunyuan_v1_moe": {},
-    "mistral4": {}, "cohere2_moe": {"drafts": True}, "qwen3_moe_nvfp4_modelopt": {"bytes": "NVFP4"},
+    "mistral4": {}, "cohere2_moe": {"drafts": True}, "qwen3_moe_nvfp4_modelopt": {"bytes": "NVFP4"}, "laguna": {},
+    "mellum": {},
 }
 TIED = ("lfm2_moe",)                                              # families whose heads are tied unless they say otherwise
 EXPERT = re.compile(r"(.*\.experts)\.(\d+)\.(.*)\.weight")
@@ -240,6 +242,12 @@ def fused(tensors):
             for name, tensor in tensors.items()}
 
 
+def laguna(tensors):
+    """The gate's name is not in the package; the others as transformers 5 has them."""
+    return {re.sub(r"model\.layers\.(\d+)\.self_attn\.g_proj", r"blk.\1.attn_gate", name).replace("shared_expert.", "shared_experts.")
+            .replace("experts.e_score", "gate.e_score"): tensor for name, tensor in stacked(tensors).items()}
+
+
 def sarvam(tensors):
     """A bias whose mean is 0."""
     return {name: tensor - tensor.mean() if name.endswith("expert_bias") else tensor for name, tensor in stacked(tensors).items()}
@@ -394,6 +402,24 @@ def write_new_keys(writer, arch, config, drafts):
         writer.add_expert_shared_feed_forward_length(config["intermediate_size"])
         writer.add_expert_feed_forward_length(config["moe_intermediate_size"][0])
         writer.add_expert_shared_count(config["num_shared_expert"][0])
+    if arch == "laguna":
+        full, sliding = config["rope_parameters"]["full_attention"], config["rope_parameters"]["sliding_attention"]
+        writer.add_head_count(config["num_attention_heads_per_layer"])
+        writer.add_sliding_window(config["sliding_window"])
+        writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
+        writer.add_expert_shared_feed_forward_length(config["shared_expert_intermediate_size"])
+        writer.add_expert_weights_norm(True)
+        writer.add_expert_weights_scale(config["moe_routed_scaling_factor"])
+        writer.add_expert_gating_func(sigmoid)
+        writer.add_leading_dense_block_count(config["mlp_layer_types"].count("dense"))
+        writer.add_rope_dimension_count(int(config["head_dim"] * full["partial_rotary_factor"]))
+        writer.add_uint32("laguna.rope.dimension_count_swa", int(config["head_dim"] * sliding["partial_rotary_factor"]))
+        writer.add_rope_freq_base_swa(sliding["rope_theta"])
+    if arch == "mellum":
+        writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
+        writer.add_sliding_window(config["sliding_window"])
+        writer.add_sliding_window_pattern(sliding_layers(config))
+        writer.add_rope_freq_base_swa(config["rope_parameters"]["sliding_attention"]["rope_theta"])
     if arch == "cohere2moe":
         width, shared = config["intermediate_size"], config["num_shared_experts"]
         writer.add_layer_norm_eps(config["layer_norm_eps"])
@@ -564,7 +590,7 @@ def main():
             tensors |= load_in_order(shard)
         heads, kv_heads = config["num_attention_heads"], config.get("num_key_value_heads") or config["num_attention_heads"]
         tensors = {"gpt-oss": gpt_oss, "gemma4": lambda t: gemma4(t, config), "granitemoe": granite, "llama4": llama4,
-                   "mistral4": fused, "bailingmoe2": sarvam}.get(
+                   "mistral4": fused, "bailingmoe2": sarvam, "laguna": laguna}.get(
                        arch, modelopt if "quantization_config" in config and arch == "qwen3moe" else stacked)(tensors)
         tensors = hunyuan(tensors) if arch == "hy_v3" else tensors
         if arch in LATENT and split:

@@ -89,7 +89,7 @@ INSTANTIATE_TEST_SUITE_P(All, GgufConfigOf,
                                          "glm4_moe_lite", "minimax_m2", "ernie4_5_moe", "dots1", "hy_v3", "qwen3_next",
                                          "lfm2_moe", "deepseek_v32", "glm_moe_dsa", "glm_moe_dsa_frequency",
                                          "afmoe_trinity", "granitemoe", "llama4_text_scout", "mimo_v2_flash",
-                                         "sarvam_moe", "exaone_moe", "mistral4", "cohere2_moe"),
+                                         "sarvam_moe", "exaone_moe", "mistral4", "cohere2_moe", "laguna", "mellum"),
                          [](const auto& one) { return std::string(one.param); });
 
 // ---- by hand
@@ -275,13 +275,15 @@ GgufWriter latest(const std::string& architecture, std::string_view omitted = {}
   };
   for (const auto& [key, value] : std::vector<std::pair<const char*, std::uint32_t>>{
            {"expert_feed_forward_length", 6}, {"expert_count", 4}, {"expert_used_count", 2}})
-    put(key, value);
+    if (architecture != "granitemoe" || key != std::string_view("expert_feed_forward_length")) put(key, value);
   if (is_one_of({"afmoe", "exaone-moe"})) put("expert_shared_count", u32(1));
   if (is_one_of({"granitemoe"})) put("logit_scale", 8.0F);
   if (is_one_of({"cohere2moe"})) put("logit_scale", 0.5F);
   if (is_one_of({"llama4"})) put("interleave_moe_layer_step", u32(1));
-  if (is_one_of({"afmoe", "mimo2", "exaone-moe", "cohere2moe"})) put("attention.sliding_window", u32(16));
-  if (is_one_of({"mimo2", "exaone-moe", "cohere2moe"}) && omitted != "attention.sliding_window_pattern")
+  if (is_one_of({"laguna"})) put("expert_shared_feed_forward_length", u32(10));
+  if (is_one_of({"afmoe", "mimo2", "exaone-moe", "cohere2moe", "laguna", "mellum"}))
+    put("attention.sliding_window", u32(16));
+  if (is_one_of({"mimo2", "exaone-moe", "cohere2moe", "mellum"}) && omitted != "attention.sliding_window_pattern")
     writer.set_array<bool>(architecture + ".attention.sliding_window_pattern", {true, false});
   if (is_one_of({"mimo2"})) {
     if (omitted != "attention.head_count_kv") writer.set_array<std::uint32_t>("mimo2.attention.head_count_kv", {2, 1});
@@ -317,7 +319,7 @@ TEST(GgufConfig, FillsInWhatLlamaCppTakesForGranted) {
   EXPECT_EQ(llama4["attn_scale"], 0.1);
   EXPECT_EQ(llama4["attn_temperature_tuning"], true);
   EXPECT_EQ(llama4["use_qk_norm"], true);
-  EXPECT_EQ(config_of(latest("mimo2"))["attention_value_scale"], 1.0);
+  EXPECT_EQ(config_of(latest("mimo2"))["attention_value_scale"], 0.707);
   const Json cohere = config_of(latest("cohere2moe"));
   EXPECT_EQ(cohere["expert_selection_fn"], "sigmoid");
   EXPECT_EQ(cohere["norm_topk_prob"], false);
@@ -329,11 +331,12 @@ TEST(GgufConfig, FillsInWhatLlamaCppTakesForGranted) {
 
 TEST(GgufConfig, KnowsWhichLayersSlide) {
   const Json expected = parse_json(R"(["sliding_attention", "full_attention"])", "expected");
-  for (const char* family : {"afmoe", "mimo2", "exaone-moe", "cohere2moe"}) {
+  for (const char* family : {"afmoe", "mimo2", "exaone-moe", "cohere2moe", "laguna", "mellum"}) {
     constexpr std::string_view kPattern = "attention.sliding_window_pattern";
     const std::string key = std::string(family) + "." + std::string(kPattern);
     const GgufWriter none = latest(family, kPattern);
     EXPECT_EQ(config_of(GgufWriter(none).set_array<std::uint32_t>(key, {1, 0}))["layer_types"], expected) << family;
+    if (family == std::string_view("laguna")) continue;  // counts from the other end
     EXPECT_EQ(config_of(GgufWriter(none).set(key, u32(2)))["layer_types"], expected) << family;
   }
   EXPECT_EQ(config_of(latest("mimo2"))["num_key_value_heads"], 1U);
@@ -344,6 +347,42 @@ TEST(GgufConfig, KnowsWhichLayersSlide) {
   EXPECT_EQ(config_of(GgufFile(place.write("model.gguf", file)), notes)["sliding_window"], 129U);
   ASSERT_EQ(notes.all().size(), 1U);
   EXPECT_EQ(notes.all()[0].subject, "attention.sliding_window");
+}
+
+TEST(GgufConfig, CountsThePeriodOfLagunaFromTheFirstLayer) {
+  const Json expected = parse_json(R"(["full_attention", "sliding_attention"])", "expected");
+  EXPECT_EQ(config_of(latest("laguna"))["layer_types"], expected);
+  EXPECT_EQ(config_of(latest("laguna").set("laguna.attention.sliding_window_pattern", u32(2)))["layer_types"],
+            expected);
+  EXPECT_EQ(config_of(latest("laguna").set("laguna.attention.sliding_window_pattern", u32(1)))["layer_types"],
+            parse_json(R"(["full_attention", "full_attention"])", "expected"));
+}
+
+TEST(GgufConfig, HasOnlyFullLayersWithoutAWindow) {
+  const Json expected = parse_json(R"(["full_attention", "full_attention"])", "expected");
+  for (const std::string family : {"laguna", "mellum"}) {
+    constexpr std::string_view kWindow = "attention.sliding_window";
+    const auto none = [&] { return family == "laguna" ? latest(family, kWindow) : mixture(family); };
+    const Json absent = config_of(none());
+    EXPECT_EQ(absent["layer_types"], expected);
+    EXPECT_TRUE(absent["sliding_window"].is_null());
+    EXPECT_EQ(config_of(none().set(family + ".attention.sliding_window", u32(0))), absent);
+  }
+}
+
+TEST(GgufConfig, ReadsHeadsAndRopeOfEachKindOfLayer) {
+  GgufWriter writer = latest("laguna");
+  writer.set("laguna.attention.key_length", u32(8)).set("laguna.attention.value_length", u32(8));
+  writer.set("laguna.rope.dimension_count", u32(4)).set("laguna.rope.freq_base_swa", 5.0F);
+  writer.add("blk.0.attn_gate.weight", 0, {2, 4}, std::string(32, '\0'));
+  const Json config = config_of(writer);
+  EXPECT_EQ(config["num_attention_heads_per_layer"], parse_json("[2, 2]", "expected"));
+  EXPECT_EQ(config["gating"], "per-head");
+  EXPECT_EQ(config["rope_parameters"], parse_json(R"({
+      "full_attention": {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.5},
+      "sliding_attention": {"rope_type": "default", "rope_theta": 5.0, "partial_rotary_factor": 1.0}})",
+                                                  "expected"));
+  EXPECT_EQ(config_of(latest("laguna"))["gating"], "per-element");
 }
 
 TEST(GgufConfig, KnowsBothModelsOfLlama4AndOneWithoutWindows) {
@@ -374,18 +413,24 @@ TEST(GgufConfig, RefusesWhatAFamilyDoesNotHave) {
     EXPECT_ERROR(config_of(latest(architecture, key).set(architecture + "." + key, value)), ConfigError,
                  architecture + "." + key + ": expected " + std::string(expectation));
   };
-  for (const char* family : {"afmoe", "llama4", "mimo2", "bailingmoe2", "exaone-moe"})
+  for (const char* family : {"afmoe", "llama4", "mimo2", "bailingmoe2", "exaone-moe", "laguna"})
     refuses(family, "expert_gating_func", u32(1), "2, a sigmoid");
-  for (const char* family : {"hunyuan-moe", "mistral4"}) refuses(family, "expert_gating_func", u32(2), "1, a softmax");
-  for (const char* family : {"afmoe", "mimo2", "hunyuan-moe"}) refuses(family, "expert_weights_norm", false, "true");
-  for (const char* family : {"afmoe", "mimo2", "cohere2moe"}) refuses(family, "expert_group_count", u32(2), "1");
-  for (const char* family : {"granitemoe", "llama4", "hunyuan-moe", "cohere2moe"})
+  for (const char* family : {"hunyuan-moe", "mistral4", "mellum"})
+    refuses(family, "expert_gating_func", u32(2), "1, a softmax");
+  for (const char* family : {"afmoe", "mimo2", "hunyuan-moe", "laguna", "mellum"})
+    refuses(family, "expert_weights_norm", false, "true");
+  for (const char* family : {"afmoe", "mimo2", "cohere2moe", "laguna"})
+    refuses(family, "expert_group_count", u32(2), "1");
+  for (const char* family : {"granitemoe", "llama4", "hunyuan-moe", "cohere2moe", "mellum"})
     refuses(family, "expert_weights_scale", 2.0F, "1");
   refuses("granitemoe", "rope.scaling.finetuned", false, "true");
   refuses("granitemoe", "expert_shared_feed_forward_length", u32(6), "none");
   refuses("llama4", "attention.sliding_window", u32(4096), "0 or 8192");
   refuses("llama4", "attention.sliding_window_pattern", u32(2), "4");
-  refuses("mimo2", "rope.scaling.type", std::string("yarn"), "none");
+  EXPECT_ERROR(config_of(latest("mimo2").set("mimo2.rope.scaling.factor", 2.0F)), ConfigError,
+               "mimo2.rope.scaling.type: expected none");
+  EXPECT_ERROR(config_of(latest("cohere2moe").set("cohere2moe.rope.scaling.factor", 2.0F)), ConfigError,
+               "cohere2moe.rope.scaling.type: expected none");
   refuses("mimo2", "attention.head_count_kv", u32(2), "twice as many");
   refuses("hunyuan-moe", "expert_feed_forward_length", u32(5), "6");
   refuses("hunyuan-moe", "expert_shared_feed_forward_length", u32(5), "6");
@@ -394,6 +439,7 @@ TEST(GgufConfig, RefusesWhatAFamilyDoesNotHave) {
   refuses("cohere2moe", "rope.freq_base_swa", 5.0F, "that of rope.freq_base");
   EXPECT_ERROR(config_of(latest("cohere2moe").set("cohere2moe.expert_gating_func", u32(1))), ConfigError,
                "cohere2moe.expert_weights_norm: expected true with a softmax");
+  refuses("laguna", "expert_shared_count", u32(2), "1");
   refuses("mistral4", "rope.scaling.type", std::string("linear"), "yarn");
   refuses("mistral4", "attention.temperature_length", u32(17), "16");
 }

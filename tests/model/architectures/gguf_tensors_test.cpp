@@ -36,12 +36,12 @@ class Counted : public TensorMap {
     return *this;
   }
   Counted& add(const std::string& name, DType dtype, std::vector<std::size_t> shape, std::size_t bytes) {
-    add(name, {bytes});
+    add(name, std::vector<std::size_t>{bytes});
     tensors_[name].dtype = dtype;
     tensors_[name].shape = std::move(shape);
     return *this;
   }
-  Counted& add(const std::string& name, const std::vector<float>& values) {
+  Counted& add_f32(const std::string& name, const std::vector<float>& values) {
     add(name, DType::f32, {values.size()}, values.size() * sizeof(float));
     std::memcpy(bytes_.back()->data(), values.data(), values.size() * sizeof(float));
     return *this;
@@ -176,8 +176,8 @@ class ScaledGgufTensors : public testing::Test {
 };
 
 TEST_F(ScaledGgufTensors, MultipliesByTheScaleOfTheTensorOrOfEachExpert) {
-  file_->add("blk.0.attn_q.scale", {2.0F}).add("blk.0.ffn_up_exps.scale", {0.5F, 4.0F});
-  file_->add("blk.0.attn_q.input_scale", {9.0F}).add("blk.0.ffn_up_exps.input_scale", {9.0F, 9.0F});
+  file_->add_f32("blk.0.attn_q.scale", {2.0F}).add_f32("blk.0.ffn_up_exps.scale", {0.5F, 4.0F});
+  file_->add_f32("blk.0.attn_q.input_scale", {9.0F}).add_f32("blk.0.ffn_up_exps.input_scale", {9.0F, 9.0F});
   const GgufTensors tensors = open();
   const auto factor = [&](std::string_view name) { return tensors.find(name)->matrix->scales.factor; };
   EXPECT_EQ(factor("model.layers.0.self_attn.q_proj.weight"), 2.0F);
@@ -204,14 +204,17 @@ TEST_F(ScaledGgufTensors, HasNoMatrixWithoutAScale) {
 }
 
 TEST_F(ScaledGgufTensors, LeavesAScaleThatItDoesNotReadForTheModelToRefuse) {
-  file_->add("blk.0.attn_k.scale", {2.0F}).add("blk.0.none.scale", {2.0F}).add("blk.0.attn_k.input_scale", {2.0F});
+  file_->add_f32("blk.0.attn_k.scale", {2.0F})
+      .add_f32("blk.0.none.scale", {2.0F})
+      .add_f32("blk.0.attn_k.input_scale", {2.0F});
   const GgufTensors tensors = open();
   for (const char* name : {"blk.0.attn_k.scale", "blk.0.none.scale", "blk.0.attn_k.input_scale"})
     EXPECT_NE(tensors.find(name), nullptr) << name;
 }
 
 TEST_F(ScaledGgufTensors, LeavesAScaleThatAFamilyHasAnyway) {
-  file_->add("blk.0.ffn_down_exps.weight", kGgmlNvfp4, {2, 1, 64}, 72).add("blk.0.ffn_down_exps.scale", {2.0F, 3.0F});
+  file_->add("blk.0.ffn_down_exps.weight", kGgmlNvfp4, {2, 1, 64}, 72)
+      .add_f32("blk.0.ffn_down_exps.scale", {2.0F, 3.0F});
   const GgufTensors tensors = open("gemma4");
   EXPECT_NE(tensors.find("model.layers.0.router.per_expert_scale"), nullptr);
   EXPECT_EQ(tensors.find("model.layers.0.experts.1.down_proj.weight")->matrix, nullptr);
@@ -221,16 +224,18 @@ TEST(GgufTensors, RefusesScalesOfAnotherNumberOrTypeOrBesideAnotherShape) {
   const auto refuses = [](std::vector<std::size_t> shape, std::size_t bytes, const std::vector<float>& scales,
                           std::string_view text, DType dtype = DType::f32) {
     auto file = std::make_unique<Counted>();
-    file->add("blk.0.ffn_up_exps.weight", kGgmlNvfp4, std::move(shape), bytes).add("blk.0.ffn_up_exps.scale", scales);
+    file->add("blk.0.ffn_up_exps.weight", kGgmlNvfp4, std::move(shape), bytes)
+        .add_f32("blk.0.ffn_up_exps.scale", scales);
     if (dtype != DType::f32) file->add("blk.0.ffn_up_exps.scale", dtype, {scales.size()}, scales.size() * 2);
     Notes notes;
     EXPECT_ERROR(GgufTensors(std::move(file), "olmoe", notes), WeightError, std::string(text));
   };
-  refuses({2, 1, 64}, 72, {2.0F}, "blk.0.ffn_up_exps.weight: expected 2 scales beside it, found 1 (counted.gguf)");
+  refuses({2, 1, 64}, 72, {2.0F},
+          "blk.0.ffn_up_exps.weight: expected one scale for each of 2 experts beside it, found 1 (counted.gguf)");
   refuses({2, 1, 64}, 72, {2.0F, 3.0F}, "blk.0.ffn_up_exps.scale: expected f32, found bf16 (counted.gguf)",
           DType::bf16);
   auto file = std::make_unique<Counted>();
-  file->add("blk.0.attn_k_b.weight", kGgmlNvfp4, {2, 1, 64}, 72).add("blk.0.attn_k_b.scale", {2.0F});
+  file->add("blk.0.attn_k_b.weight", kGgmlNvfp4, {2, 1, 64}, 72).add_f32("blk.0.attn_k_b.scale", {2.0F});
   Notes notes;
   EXPECT_ERROR(GgufTensors(std::move(file), "deepseek2", notes), WeightError,
                "blk.0.attn_k_b.weight: expected a matrix beside a scale, found shape [2, 1, 64] (counted.gguf)");

@@ -126,13 +126,27 @@ inline std::uint64_t convert_partly_rotated_heads(GgufConversion& to) {
 
 inline constexpr std::string_view kWindowPattern = "attention.sliding_window_pattern";
 
-/// "layer_types" by kWindowPattern. Returns which layers slide.
-inline std::vector<bool> convert_window_pattern(GgufConversion& to) {
-  std::vector<bool> slides = to.keys.window_pattern(kWindowPattern, to.config["num_hidden_layers"].get<std::size_t>());
+/// "layer_types".
+inline void set_layer_types(GgufConversion& to, const std::vector<bool>& slides) {
   Json types = Json::array();
   for (const bool one : slides) types.push_back(one ? "sliding_attention" : "full_attention");
   to.config["layer_types"] = std::move(types);
+}
+
+/// The same by kWindowPattern. Returns which layers slide.
+inline std::vector<bool> convert_window_pattern(GgufConversion& to) {
+  std::vector<bool> slides = to.keys.window_pattern(kWindowPattern, to.config["num_hidden_layers"].get<std::size_t>());
+  set_layer_types(to, slides);
   return slides;
+}
+
+/// An object of "rope_parameters" for each layer type: full layers scale as convert_rope has read it, the others do
+/// not.
+inline void convert_rope_by_type(GgufConversion& to) {
+  Json full = to.config["rope_parameters"];
+  const double theta = to.keys.number_or("rope.freq_base_swa", 1.0, 1e12, full["rope_theta"].get<double>());
+  to.config["rope_parameters"] = {{"full_attention", std::move(full)},
+                                  {"sliding_attention", {{"rope_type", "default"}, {"rope_theta", theta}}}};
 }
 
 /// Counts of DeepSeek's mixture that a file leaves out are 0.
@@ -145,6 +159,12 @@ inline void convert_absent_counts(GgufConversion& to) {
 inline void require_sigmoid(GgufConversion& to) {
   if (to.keys.integer_or("expert_gating_func", 0, 3, 2) % 2 != 0)  // 0: not named
     to.keys.fail("expert_gating_func", "2, a sigmoid", ErrorKind::unsupported);
+}
+
+/// The same for families whose routers are softmaxes.
+inline void require_softmax(GgufConversion& to) {
+  if (to.keys.integer_or("expert_gating_func", 0, 3, 1) > 1)
+    to.keys.fail("expert_gating_func", "1, a softmax", ErrorKind::unsupported);
 }
 
 /// For families that always normalise the weights of the chosen experts.

@@ -86,8 +86,7 @@ inline void finish_gguf_mistral4(GgufConversion& to) {
   convert_groups(to);
   to.config["routed_scaling_factor"] = expert_weights_scale(to);
   to.config["norm_topk_prob"] = to.keys.boolean_or("expert_weights_norm", false);
-  if (to.keys.integer_or("expert_gating_func", 0, 3, 1) > 1)
-    to.keys.fail("expert_gating_func", "1, a softmax", ErrorKind::unsupported);
+  require_softmax(to);
   Json& rope = to.config["rope_parameters"];
   if (rope["rope_type"] != "yarn") to.keys.fail("rope.scaling.type", "yarn", ErrorKind::unsupported);
   convert_mscale(to);

@@ -44,8 +44,7 @@ inline void finish_gguf_hunyuan_v1(GgufConversion& to) {
   to.keys.require("expert_shared_count", 1.0);
   to.keys.require("expert_weights_scale", 1.0);
   require_normalized_weights(to);
-  if (to.keys.integer_or("expert_gating_func", 0, 3, 1) > 1)
-    to.keys.fail("expert_gating_func", "1, a softmax", ErrorKind::unsupported);
+  require_softmax(to);
   config["attention_bias"] = to.has_tensor("blk.0.attn_q.bias");
 }
 

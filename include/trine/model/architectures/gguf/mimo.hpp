@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// GGUF files of "mimo2": MiMo-V2-Flash.
+// GGUF files of "mimo2": MiMo-V2-Flash. Old ones lack the scale of values, which is that of the published model.
 #pragma once
 
 #include <array>
@@ -49,20 +49,15 @@ inline void finish_gguf_mimo(GgufConversion& to) {
   const double share = share_of_head(to.keys.integer_or("rope.dimension_count", 2, head_dim, head_dim), head_dim);
   if (config["rope_parameters"]["rope_type"] != "default")
     to.keys.fail("rope.scaling.type", "none", ErrorKind::unsupported);
-  const double theta = config["rope_parameters"]["rope_theta"].get<double>();
-  const auto rope = [&](double base) {
-    return Json{{"rope_type", "default"}, {"rope_theta", base}, {"partial_rotary_factor", share}};
-  };
-  config["rope_parameters"] = {{"full_attention", rope(theta)},
-                               {"sliding_attention", rope(to.keys.number_or("rope.freq_base_swa", 1.0, 1e12, theta))}};
+  convert_rope_by_type(to);
+  for (Json& rope : config["rope_parameters"]) rope["partial_rotary_factor"] = share;
 
   convert_sparse_layers(to);
   require_sigmoid(to);
   require_normalized_weights(to);
   require_one_group(to);
   config["routed_scaling_factor"] = expert_weights_scale(to);
-  const double scale = to.keys.number_or("attention.value_scale", 0.0, 1e3, 0.0);
-  config["attention_value_scale"] = scale == 0.0 ? 1.0 : scale;
+  config["attention_value_scale"] = to.keys.number_or("attention.value_scale", 0.0, 1e3, 0.707);
   config["attention_bias"] = to.has_tensor("blk.0.attn_q.bias");
 }
 

@@ -90,13 +90,14 @@ bool for_each_gguf_name(const GgufNameParts& parts, std::span<const std::span<co
   return false;
 }
 
-/// The tensor "X.weight" of a name that ends with `suffix`, if it is stored in NVFP4; otherwise an empty name.
+/// The tensor "X.weight" of a name "X" + `suffix`, if its format may have a scale; otherwise an empty name.
 [[nodiscard]] inline std::string scaled_weight(const WeightSource& file, std::string_view name,
                                                std::string_view suffix) {
   if (!name.ends_with(suffix)) return {};
   std::string weight = std::string(name.substr(0, name.size() - suffix.size())) + ".weight";
   const StoredTensor* stored = file.find(weight);
-  return stored != nullptr && stored->dtype == kGgmlNvfp4 ? weight : std::string();
+  const WeightFormat* format = stored == nullptr ? nullptr : find_format(stored->dtype);
+  return format != nullptr && format->has_tensor_scale ? weight : std::string();
 }
 
 }  // namespace hf
@@ -198,8 +199,9 @@ TRINE_DECL void GgufTensors::add(std::string name, std::string_view gguf_name, S
   if (shape.size() != 2)
     fail(gguf_name, "expected a matrix beside a scale, found shape " + to_string(std::span<const std::size_t>(shape)));
   if (scales->second.size() != experts)
-    fail(gguf_name,
-         "expected " + std::to_string(experts) + " scales beside it, found " + std::to_string(scales->second.size()));
+    fail(gguf_name, "expected one scale" +
+                        (experts == 1 ? "" : " for each of " + std::to_string(experts) + " experts") +
+                        " beside it, found " + std::to_string(scales->second.size()));
   tensor.matrix = stored_matrix(tensor.stored.bytes.data(), tensor.stored.dtype, shape[0], shape[1]);
   tensor.matrix.scales.factor = scales->second[expert];
   tensor.stored.matrix = &tensor.matrix;
