@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tokens a second of a model, beside what the machine allows.
+// Tokens per second of a model, beside what the machine allows.
 //
 // Two limits: a pass cannot take less time than its operations need at the peak of arithmetic, nor than the weights
 // that it touches need from memory. A result is compared with what allows less: for a long prefill most often the
@@ -72,7 +72,7 @@ struct Result {
   }
   [[nodiscard]] bool has_limits() const { return before.read_gb_per_second > 0.0; }
   [[nodiscard]] bool bound_by_memory() const { return memory_seconds() > arithmetic_seconds(); }
-  /// Tokens a second that the limit allows.
+  /// Tokens per second that the limit allows.
   [[nodiscard]] double most_tokens_per_second() const {
     return static_cast<double>(test.tokens) / (bound_by_memory() ? memory_seconds() : arithmetic_seconds());
   }

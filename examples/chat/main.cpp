@@ -232,7 +232,7 @@ class Chat {
 }  // namespace
 
 int main(int argc, char** argv) {
-  example::Program program("trine-chat", "A conversation with a model, a line a turn.",
+  example::Program program("trine-chat", "A conversation with a model: each line is a turn.",
                            "trine-chat -m MODEL_DIRECTORY");
   Options options;
   options.add_inplace(program);

@@ -70,7 +70,7 @@ TEST(UseInYourProject, SharesOneModelBetweenThreads) {
     std::vector<std::jthread> workers;
     for (std::size_t i = 0; i < prompts.size(); ++i) {
       workers.emplace_back([&, i] {
-        trine::Session session(model, {.num_threads = 1});  // one a thread; the model is shared
+        trine::Session session(model, {.num_threads = 1});  // one per thread; the model is shared
         const auto logits = session.forward(prompts[i]);
         const std::span<const float> last = logits.row(0);
         answers[i] = static_cast<trine::TokenId>(std::ranges::max_element(last) - last.begin());
@@ -238,7 +238,7 @@ TEST(UseInYourProject, AsksWhatFits) {
   const trine::Model model = trine::Model::load(kModels / "summary");
   const std::size_t context = 64;
 
-  const std::size_t bytes = model.weight_bytes() + model.cache_bytes(context);  // weights once, a cache a session
+  const std::size_t bytes = model.weight_bytes() + model.cache_bytes(context);  // weights once, a cache per session
 
   EXPECT_GT(bytes, model.weight_bytes());
 }

@@ -148,7 +148,7 @@ struct SizedTensor {
 }
 
 // Before anything is measured.
-inline void require_possible(std::span<const SizedTensor> tensors, std::uint64_t bytes) {
+inline void check_smallest_size(std::span<const SizedTensor> tensors, std::uint64_t bytes) {
   std::uint64_t least = 0;
   double parameters = 0.0;
   for (const SizedTensor& tensor : tensors) {
@@ -186,7 +186,7 @@ inline void require_possible(std::span<const SizedTensor> tensors, std::uint64_t
     for (const detail::SizedTensor& tensor : tensors) choices.push_back(tensor.options);
     return allocate_types(choices, bytes);
   };
-  detail::require_possible(tensors, bytes);
+  detail::check_smallest_size(tensors, bytes);
 
   std::map<std::string, std::vector<std::size_t>> groups;
   for (std::size_t t = 0; t < tensors.size(); ++t)
