@@ -24,7 +24,7 @@ namespace example {
 }
 
 /// A line for each token that the model read, a column for each layer with a router: experts, best first, each with its
-/// mixing weight. Below, the load of each layer: assignments of each expert, and the utilization.
+/// combine weight. Below, the load of each layer: assignments of each expert, and the utilization.
 [[nodiscard]] inline std::string routing_table(const trine::RoutingTrace& trace, std::span<const trine::TokenId> tokens,
                                                const trine::Tokenizer& tokenizer, bool colored) {
   std::vector<std::size_t> layers;
