@@ -56,6 +56,7 @@ FAMILIES = [
     "mistral4",
     "mixtral",
     "olmoe",
+    "phimoe",
     "qwen2",
     "qwen2_moe",
     "qwen3",

@@ -43,6 +43,7 @@
 #include <trine/model/architectures/mistral4.hpp>
 #include <trine/model/architectures/mixtral.hpp>
 #include <trine/model/architectures/olmoe.hpp>
+#include <trine/model/architectures/phimoe.hpp>
 #include <trine/model/architectures/qwen_moe.hpp>
 #include <trine/model/architectures/qwen_next.hpp>
 #include <trine/model/architectures/sarvam.hpp>
@@ -89,6 +90,7 @@ const std::map<std::string, std::string_view> kDefaults = {
     {"mistral4", kMistral4Defaults},
     {"mixtral", kMixtralDefaults},
     {"olmoe", kOlmoeDefaults},
+    {"phimoe", kPhimoeDefaults},
     {"qwen2", kQwen2Defaults},
     {"qwen2_moe", kQwen2MoeDefaults},
     {"qwen3", kQwen3Defaults},

@@ -150,6 +150,14 @@ namespace trine::test {
     "routed_scaling_factor": 2.5, "sliding_window": 8, "sliding_window_pattern": "LG", "scoring_func": "sigmoid",
     "layer_types": ["sliding_attention", "full_attention"], "is_moe_layer": [false, true], "topk_method": "noaux_tc",
     "num_nextn_predict_layers": 1, "mtp_share_layers": false})"));
+  if (family == "phimoe") {
+    config.erase("rope_scaling");
+    config.update(Json::parse(R"({"num_local_experts": 8, "num_experts_per_tok": 2, "attention_bias": true,
+    "lm_head_bias": true, "router_jitter_noise": 0.01, "input_jitter_noise": 0.01, "sliding_window": 127,
+    "original_max_position_embeddings": 32, "hidden_dropout": 0.0, "rope_scaling": {"type": "longrope",
+    "original_max_position_embeddings": 32, "short_factor": [1.0, 1.1, 1.2, 1.3], "long_factor": [1.0, 2.0, 3.0, 4.0],
+    "short_mscale": 1.2, "long_mscale": 1.3}})"));
+  }
   if (family == "flex_olmo")
     config.update(Json::parse(R"({"num_experts": 8, "num_experts_per_tok": 2, "norm_topk_prob": false,
     "attention_bias": false})"));

@@ -10,7 +10,7 @@ from .checks import (BF16_BIAS, NO_BIAS, NO_GROUPS, OTHER_GROUP_SCORE, ZERO_MASK
                      symmetric_clamp, tensors, zero)
 from .configs import (absent, afmoe, cohere2_moe, deepseek_v2, deepseek_v3, deepseek_v32, dots1, ernie4_5_moe, exaone_moe, flex_olmo, gemma4,
                       gemma4_text, glm4_moe, glm4_moe_lite, glm_moe_dsa, gpt_oss, granitemoe, hunyuan_v1_moe, hy_v3, laguna, lfm2_moe, llama, llama4_text, mellum,
-                      mimo_v2_flash, minimax_m2, mistral, mistral4, mixtral, olmoe, qwen2, qwen2_moe, qwen3, qwen3_5_moe,
+                      mimo_v2_flash, minimax_m2, mistral, mistral4, mixtral, olmoe, phimoe, qwen2, qwen2_moe, qwen3, qwen3_5_moe,
                       qwen3_5_moe_text, qwen3_moe, qwen3_next, sarvam_moe, solar_open)
 
 
@@ -403,6 +403,30 @@ CASES = {
         {"eps": config(layer_norm_eps=0.1), "rope_theta": config(rope_theta=100.0), "k": config(num_experts_per_tok=3),
          "full layer": config(sliding_window_pattern=5), "logit scale": config(logit_scale=1.0)},
         scheme="bf16"),
+
+    "phimoe": Case(
+        phimoe(), "as Phi-3.5-MoE: SparseMixer, LayerNorm with a bias, biases of attention and of the head, longrope with "
+        "short_mscale below its original context, a window longer than the prompt; block_sparse_moe names",
+        {"short_factor": rope(short_factor=[1.0, 1.0, 1.0]), "short_mscale": rope(short_mscale=1.0),
+         "norm bias": zero(r"input_layernorm\.bias"), "last norm bias": zero(r"model\.norm\.bias"),
+         "head bias": zero(r"lm_head\.bias"), "o bias": zero(r"o_proj\.bias"), **QKV_BIAS,
+         "tolerance": config(router_jitter_noise=0.2)}, scheme="bf16"),
+    "phimoe_window": Case(
+        phimoe(head_dim=12, sliding_window=6, attention_bias=False, tie_word_embeddings=True,
+               router_jitter_noise=0.3, rope_theta=100, rope_scaling=None, **absent("original_max_position_embeddings")),
+        "as Phi-tiny-MoE: a window, head_dim other than hidden_size / heads, no rope scaling; a tolerance that keeps several "
+        "experts, a tied head with a bias; fused expert tensors, mlp.router and config.json of transformers v5",
+        {"window": config(sliding_window=None), "rope_theta": config(rope_theta=10000, rope_parameters=None),
+         "tolerance": config(router_jitter_noise=0.01), "head bias": zero(r"lm_head\.bias")},
+        scheme="f16", fused=True, v5=True),
+    "phimoe_defaults": Case(
+        phimoe(hidden_size=16, head_dim=2, num_attention_heads=32, num_hidden_layers=1, rope_scaling=None, **absent(
+            "rms_norm_eps", "rope_theta", "num_key_value_heads", "num_local_experts", "num_experts_per_tok", "sliding_window",
+            "max_position_embeddings", "tie_word_embeddings", "hidden_act", "router_jitter_noise", "input_jitter_noise",
+            "attention_bias", "lm_head_bias", "original_max_position_embeddings")),
+        "every key absent that has a default of a small size: eps 1e-5, theta 1e6, 8 key heads, 16 experts, tolerance 0.02, no "
+        "biases of attention and head",
+        {"eps": config(rms_norm_eps=1e-2), "tolerance": config(router_jitter_noise=0.2)}, scheme="bf16", scale=SMALL),
 
     "hunyuan_v1_moe": Case(
         hunyuan_v1_moe(), "as Hunyuan-A13B: norm of each head after the rotation, theta stretched by alpha, softmax with "

@@ -132,6 +132,20 @@ def cohere2_moe(**changes):
         "torch_dtype": "bfloat16", "use_cache": True}, changes)
 
 
+def phimoe(**changes):
+    return merged({
+        "architectures": ["PhiMoEForCausalLM"], "model_type": "phimoe", "vocab_size": 48, "hidden_size": 24,
+        "intermediate_size": 8, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+        "num_local_experts": 8, "num_experts_per_tok": 2, "attention_bias": True, "lm_head_bias": True, "hidden_act": "silu",
+        "max_position_embeddings": 256, "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "sliding_window": 255,
+        "router_jitter_noise": 0.01, "input_jitter_noise": 0.01, "original_max_position_embeddings": 64, "rope_scaling": {
+            "type": "longrope", "original_max_position_embeddings": 64, "short_factor": [1.0, 1.1, 1.5],
+            "long_factor": [1.0, 2.0, 4.5], "short_mscale": 1.25, "long_mscale": 1.5},
+        "router_aux_loss_coef": 0.0, "output_router_logits": False, "hidden_dropout": 0.0, "attention_dropout": 0.0,
+        "tie_word_embeddings": False, "initializer_range": 0.02, "bos_token_id": 1, "eos_token_id": 47,
+        "torch_dtype": "bfloat16", "use_cache": True}, changes)
+
+
 def hunyuan_v1_moe(**changes):
     return merged({
         "architectures": ["HunYuanMoEV1ForCausalLM"], "model_type": "hunyuan_v1_moe", "vocab_size": 48, "hidden_size": 24,

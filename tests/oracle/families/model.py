@@ -20,7 +20,7 @@ EAGER = dict(attn_implementation="eager", experts_implementation="eager")
 # What the best experts are chosen by, besides a bias; elsewhere by a softmax.
 SIGMOID = {"afmoe", "deepseek_v3", "deepseek_v32", "dots1", "glm4_moe", "glm4_moe_lite", "glm_moe_dsa", "hy_v3", "laguna", "lfm2_moe",
            "exaone_moe", "mimo_v2_flash", "minimax_m2", "sarvam_moe", "solar_open"}
-LOGITS = {"cohere2_moe", "gpt_oss", "granitemoe", "llama4_text", "llama4", "gemma4", "gemma4_text"}  # of Gemma 4 they are probabilities
+LOGITS = {"cohere2_moe", "gpt_oss", "granitemoe", "llama4_text", "llama4", "gemma4", "gemma4_text", "phimoe"}  # of Gemma 4 they are probabilities
 
 
 def reference_config(config):

@@ -38,6 +38,7 @@ class Draw:
         self.aliases = {name: other for name, other in aliases.items() if "mtp" not in other}
         self.absent = rng.choice((0.0, 0.15, 0.4, 0.8))           # share of keys left out
         self.may_refuse = set()
+        self.most_tokens = 1000
 
     def chance(self, share):
         return self.rng.random() < share
@@ -554,6 +555,29 @@ def olmoe(draw):
     draw("clip_qkv", (None, 0.5, 1.0, 3.0))
 
 
+def phimoe(draw):
+    common(draw)
+    width = heads(draw)
+    draw("rope_theta", (100, 10000.0, 1000000), default=1000000.0)
+    if width >= 4 and draw.chance(0.5):
+        rope = longrope(draw, width)
+        rope.setdefault("original_max_position_embeddings", positions(draw))
+        draw.most_tokens = positions(draw)                        # trine ends positions there
+        draw.config["original_max_position_embeddings"] = rope["original_max_position_embeddings"]
+        if draw.chance(0.3):
+            draw.config["max_position_embeddings"] = 4 * positions(draw)
+        draw.config["rope_scaling"] = {**rope, "type": "longrope", "short_mscale": draw.some((1.0, 1.2)),
+                                       "long_mscale": draw.some((1.0, 1.3))}
+    window(draw)
+    draw("attention_bias", (True, False))
+    draw("lm_head_bias", (True, False))
+    draw("router_jitter_noise", (0.0, 0.01, 0.1, 0.5))
+    draw("input_jitter_noise", (0.0, 0.01))
+    draw("num_experts_per_tok", (2,))
+    draw("num_local_experts", range(2, 13), SIZE)
+    draw("intermediate_size", (4, 8), SIZE)
+
+
 def flex_olmo(draw):
     common(draw)
     draw.config["pad_token_id"] = 1                               # the default is beyond a small vocabulary
@@ -893,6 +917,7 @@ FAMILIES = {
     "exaone_moe": exaone_moe,
     "cohere2_moe": cohere2_moe,
     "flex_olmo": flex_olmo,
+    "phimoe": phimoe,
     "hunyuan_v1_moe": hunyuan_v1_moe,
     "mistral4": mistral4,
 }
@@ -943,7 +968,7 @@ def random_case(model_type, seed):
         draw.config.setdefault(key, HARMLESS[key])
     config = dict(rng.sample(list(draw.config.items()), len(draw.config)))
     length = rng.randrange(6, 40) if draw.chance(0.85) else rng.randrange(60, 200)
-    case = RandomCase(config, tokens=min(length, positions(draw)), may_refuse=draw.may_refuse,
+    case = RandomCase(config, tokens=min(length, positions(draw), draw.most_tokens), may_refuse=draw.may_refuse,
                       scheme=rng.choice(("f32", "f32", "f32", "bf16", "f16")), shards=rng.choice((1, 1, 1, 2)),
                       fused=draw.chance(0.2), v5=draw.chance(0.15), scale=small_activations(draw),
                       bias=(rng.choice((-0.5, 0.0, 0.1)), 0.3))

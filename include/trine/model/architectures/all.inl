@@ -25,6 +25,7 @@
 #include <trine/model/architectures/mistral4.hpp>
 #include <trine/model/architectures/mixtral.hpp>
 #include <trine/model/architectures/olmoe.hpp>
+#include <trine/model/architectures/phimoe.hpp>
 #include <trine/model/architectures/qwen_moe.hpp>
 #include <trine/model/architectures/qwen_next.hpp>
 #include <trine/model/architectures/sarvam.hpp>
@@ -54,6 +55,7 @@ TRINE_DECL ArchitectureRegistry all_architectures() {
       {"exaone_moe", build_exaone_moe},
       {"solar_open", build_solar_open},
       {"mixtral", build_mixtral},
+      {"phimoe", build_phimoe},
       {"qwen2_moe", build_qwen2_moe},
       {"qwen3_moe", build_qwen3_moe},
       {"qwen3_next", build_qwen3_next},
