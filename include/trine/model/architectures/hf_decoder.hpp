@@ -213,9 +213,9 @@ struct RotaryByType {
 
 /// An MLP whose three projections have biases, or not. Throws WeightError.
 [[nodiscard]] inline GatedMlp gated_mlp(const WeightScope& scope, std::size_t hidden, std::size_t ffn,
-                                        Linear::Bias bias) {
+                                        Linear::Bias bias, const GatedActivation& activation = {}) {
   return {Linear(scope / "gate_proj", hidden, ffn, bias), Linear(scope / "up_proj", hidden, ffn, bias),
-          Linear(scope / "down_proj", ffn, hidden, bias)};
+          Linear(scope / "down_proj", ffn, hidden, bias), activation};
 }
 
 /// The names of an expert's projections.

@@ -44,7 +44,7 @@ inline constexpr std::string_view kPhimoeDefaults = R"({
 
   constexpr std::size_t kChosen = 2;  // SparseMixer is defined for two
   const std::size_t experts = reader.integer("num_local_experts", kChosen, config_limits::kWidth);
-  reader.require_integer("num_experts_per_tok", kChosen);
+  static_cast<void>(reader.integer("num_experts_per_tok", kChosen, kChosen));
   const CombineWeights combine{
       .normalize = false, .sparse_mixer = 2.0F * static_cast<float>(reader.number("router_jitter_noise", 0.0, 1e6))};
   const std::size_t ffn = reader.integer("intermediate_size", 1, config_limits::kIntermediateSize);
