@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-#include <trine/attention/kimi_delta_attention.hpp>
+#include <trine/attention/channel_gated_delta_net.hpp>
 #include <trine/attention/multi_head_latent_attention.hpp>
 #include <trine/model/architectures/hf_layer_lists.hpp>
 #include <trine/model/architectures/hf_moe.hpp>
@@ -84,8 +84,9 @@ inline constexpr std::array kKimiNames = std::to_array<std::array<std::string_vi
 }
 
 /// Extents of delta attention: in "linear_attn_config", as published, or as keys of their own. Throws ConfigError.
-[[nodiscard]] inline KimiDeltaShape read_delta_shape(ObjectReader& from, const std::array<std::string_view, 3>& keys,
-                                                     KimiDeltaShape shape) {
+[[nodiscard]] inline ChannelGatedDeltaShape read_delta_shape(ObjectReader& from,
+                                                             const std::array<std::string_view, 3>& keys,
+                                                             ChannelGatedDeltaShape shape) {
   shape.heads = from.integer_or(keys[0], 1, config_limits::kHeads, shape.heads);
   shape.head_dim = from.integer_or(keys[1], 1, config_limits::kHeadDim, shape.head_dim);
   shape.taps = from.integer_or(keys[2], 1, HeadConvolution::kMaxTaps, shape.taps);
@@ -120,7 +121,7 @@ inline constexpr std::array kKimiNames = std::to_array<std::array<std::string_vi
   const auto nothing_rotates = std::make_shared<const Rotary>(
       RopeFrequencies{}, RotaryPairs::half_split, attention.qk_rope_head_dim, config.max_position_embeddings);
 
-  KimiDeltaShape delta{.hidden = hidden, .norm_epsilon = config.rms_norm_eps};
+  ChannelGatedDeltaShape delta{.hidden = hidden, .norm_epsilon = config.rms_norm_eps};
   delta = hf::read_delta_shape(reader, {"linear_num_heads", "linear_head_dim", "linear_conv_kernel_dim"}, delta);
   std::optional<ObjectReader> published;
   if (reader.has("linear_attn_config")) {
@@ -158,7 +159,7 @@ inline constexpr std::array kKimiNames = std::to_array<std::array<std::string_vi
     const WeightScope self = (scope / "self_attn").as(TensorRole::attention);
     std::unique_ptr<const Attention> mixer;
     if (is_delta[layer]) {
-      mixer = std::make_unique<KimiDeltaAttention>(self, delta);
+      mixer = std::make_unique<ChannelGatedDeltaNet>(self, delta);
     } else {
       mixer = std::make_unique<MultiHeadLatentAttention>(self, attention, nothing_rotates);
     }

@@ -26,7 +26,7 @@
 namespace trine::inline TRINE_ABI {
 
 /// Extents of a layer.
-struct KimiDeltaShape {
+struct ChannelGatedDeltaShape {
   std::size_t hidden = 0;      ///< width of a row
   std::size_t heads = 0;       ///< of queries, keys and values
   std::size_t head_dim = 0;    ///< width of each, and of the inner row of both low-rank gates
@@ -51,14 +51,14 @@ struct KimiDeltaShape {
 /// The products d_nj are built up from j = n downwards and never divided, so that no decay is too strong for them. As
 /// for GatedDeltaNet, the bits of a row depend neither on how the sequence is cut into passes nor on other sequences.
 /// State and sums in f32 whatever the type of the cache.
-class KimiDeltaAttention : public Attention {
+class ChannelGatedDeltaNet : public Attention {
  public:
   /// Reads "q_proj.weight", "k_proj.weight", "v_proj.weight" [width, hidden], their filters "q_conv1d.weight" and so on
   /// [width, 1, taps], or all in "conv1d.weight" [3 width, 1, taps]; "b_proj.weight" [heads, hidden]; "f_a_proj.weight"
   /// [head_dim, hidden], "f_b_proj.weight" [width, head_dim], "dt_bias" [width] and "A_log" [1, 1, heads, 1], the four
   /// also below "forget_gate"; "g_a_proj.weight", "g_b_proj.weight" as those of f; "o_norm.weight" [head_dim] and
   /// "o_proj.weight" [hidden, width]. Throws WeightError.
-  KimiDeltaAttention(const WeightScope& scope, const KimiDeltaShape& shape)
+  ChannelGatedDeltaNet(const WeightScope& scope, const ChannelGatedDeltaShape& shape)
       : shape_(shape),
         q_(scope / "q_proj", shape.hidden, shape.width()),
         k_(scope / "k_proj", shape.hidden, shape.width()),
@@ -338,7 +338,7 @@ class KimiDeltaAttention : public Attention {
     kernels::weighted_sum(isa, {&factor, 1}, x.data(), x.size(), y);
   }
 
-  KimiDeltaShape shape_;
+  ChannelGatedDeltaShape shape_;
   Linear q_;
   Linear k_;
   Linear v_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <trine/attention/kimi_delta_attention.hpp>
+#include <trine/attention/channel_gated_delta_net.hpp>
 
 #include <algorithm>
 #include <array>
@@ -27,8 +27,8 @@ using test::MemoryWeights;
 constexpr std::size_t kWidth = 10;  // of a row
 
 // Random weights of a layer, with the filters in three tensors or in one.
-struct KimiLayer {
-  explicit KimiLayer(KimiDeltaShape s) : shape(s) {
+struct ChannelLayer {
+  explicit ChannelLayer(ChannelGatedDeltaShape s) : shape(s) {
     shape.hidden = kWidth;
     const std::size_t width = shape.width();
     for (std::vector<float>& one : qkv) one = random(width * kWidth, 0.6F);
@@ -52,7 +52,7 @@ struct KimiLayer {
     return result;
   }
 
-  [[nodiscard]] std::unique_ptr<KimiDeltaAttention> build(bool one_tensor = false) {
+  [[nodiscard]] std::unique_ptr<ChannelGatedDeltaNet> build(bool one_tensor = false) {
     const std::size_t width = shape.width();
     weights = std::make_unique<MemoryWeights>();
     const std::string gate = one_tensor ? "forget_gate." : "";  // as transformers writes it
@@ -75,7 +75,7 @@ struct KimiLayer {
     weights->add("o_norm.weight", {shape.head_dim}, gain);
     weights->add("o_proj.weight", {kWidth, width}, out);
     reader = std::make_unique<WeightReader>(*weights);
-    return std::make_unique<KimiDeltaAttention>(WeightScope(*reader), shape);
+    return std::make_unique<ChannelGatedDeltaNet>(WeightScope(*reader), shape);
   }
 
   // The recurrence as the paper has it, row after row, in double precision.   x: [rows, kWidth]
@@ -147,7 +147,7 @@ struct KimiLayer {
     return result;
   }
 
-  KimiDeltaShape shape;
+  ChannelGatedDeltaShape shape;
   std::array<std::vector<float>, 3> qkv;
   std::vector<float> b, f_a, f_b, g_a, g_b, filters, a_log, dt, gain, out;
   std::uint64_t seed = 1;
@@ -156,7 +156,7 @@ struct KimiLayer {
 };
 
 // All rows of a sequence in passes of `chunk`, as bits.
-std::vector<float> run(const KimiDeltaAttention& layer, Isa isa, View<const float, 2> x, std::size_t chunk) {
+std::vector<float> run(const ChannelGatedDeltaNet& layer, Isa isa, View<const float, 2> x, std::size_t chunk) {
   Workspace workspace;
   LayerState state = layer.make_cache();
   Tensor<float, 2> y({x.extent(0), kWidth});
@@ -188,25 +188,25 @@ void expect_close(const std::vector<float>& found, const std::vector<double>& ex
     ASSERT_NEAR(static_cast<double>(found[i]), expected[i], 2e-5 * largest) << "row " << i / kWidth;
 }
 
-const std::vector<KimiDeltaShape> kKimiShapes = {
+const std::vector<ChannelGatedDeltaShape> kChannelShapes = {
     {.heads = 3, .head_dim = 8},
     {.heads = 1, .head_dim = 5, .taps = 2},
     {.heads = 2, .head_dim = 17, .taps = 5},
     {.heads = 2, .head_dim = 1, .taps = 1},
 };
 
-TEST(KimiDeltaAttentionPerIsa, IsTheRecurrenceOfThePaper) {
-  for (const KimiDeltaShape& shape : kKimiShapes) {
-    KimiLayer weights(shape);
+TEST(ChannelGatedDeltaNetPerIsa, IsTheRecurrenceOfThePaper) {
+  for (const ChannelGatedDeltaShape& shape : kChannelShapes) {
+    ChannelLayer weights(shape);
     const Tensor<float, 2> x = rows_of(150, 9);
     expect_close(run(*weights.build(), default_isa(), x.view(), 150), weights.reference(x.view()));
   }
 }
 
 // Not a bit depends on how the rows are cut into passes.
-TEST(KimiDeltaAttentionPerIsa, GivesTheSameBitsInAnyPasses) {
-  for (const KimiDeltaShape& shape : kKimiShapes) {
-    KimiLayer weights(shape);
+TEST(ChannelGatedDeltaNetPerIsa, GivesTheSameBitsInAnyPasses) {
+  for (const ChannelGatedDeltaShape& shape : kChannelShapes) {
+    ChannelLayer weights(shape);
     const auto layer = weights.build();
     const Tensor<float, 2> x = rows_of(200, 4);
     const auto whole = bits_of(run(*layer, default_isa(), x.view(), 200));
@@ -216,8 +216,8 @@ TEST(KimiDeltaAttentionPerIsa, GivesTheSameBitsInAnyPasses) {
 }
 
 // Nor on the other sequences of a pass, nor on the number of threads.
-TEST(KimiDeltaAttentionPerIsa, GivesTheSameBitsAmongOtherSequences) {
-  KimiLayer weights(kKimiShapes[0]);
+TEST(ChannelGatedDeltaNetPerIsa, GivesTheSameBitsAmongOtherSequences) {
+  ChannelLayer weights(kChannelShapes[0]);
   const auto layer = weights.build();
   std::vector<LayerState> states;
   std::vector<test::AttentionRows> passes;
@@ -240,8 +240,8 @@ TEST(KimiDeltaAttentionPerIsa, GivesTheSameBitsAmongOtherSequences) {
   EXPECT_EQ(bits_of(y.view().span()), bits_of(alone));
 }
 
-TEST(KimiDeltaAttention, ReadsFiltersInOneTensorAndAGateOfItsOwn) {
-  KimiLayer weights(kKimiShapes[0]);
+TEST(ChannelGatedDeltaNet, ReadsFiltersInOneTensorAndAGateOfItsOwn) {
+  ChannelLayer weights(kChannelShapes[0]);
   const Tensor<float, 2> x = rows_of(50, 2);
   const auto separate = weights.build();
   const std::size_t parameters = separate->parameters();
@@ -252,8 +252,8 @@ TEST(KimiDeltaAttention, ReadsFiltersInOneTensorAndAGateOfItsOwn) {
 }
 
 // After a truncation, to wherever it leads, rows have the bits of a sequence that was never longer.
-TEST(KimiDeltaAttention, GoesBackAsIfItHadNeverBeenThere) {
-  KimiLayer weights({.heads = 1, .head_dim = 4});
+TEST(ChannelGatedDeltaNet, GoesBackAsIfItHadNeverBeenThere) {
+  ChannelLayer weights({.heads = 1, .head_dim = 4});
   const auto layer = weights.build();
   Tensor<float, 2> x = rows_of(700, 4);
   LayerState state = layer->make_cache();
@@ -281,8 +281,8 @@ TEST(KimiDeltaAttention, GoesBackAsIfItHadNeverBeenThere) {
 
 // Channels that forget everything at once must not become slow or wrong: products below 1e-30 are 0, and none is
 // divided by.
-TEST(KimiDeltaAttention, ForgetsWithoutDenormalNumbers) {
-  KimiLayer weights(kKimiShapes[0]);
+TEST(ChannelGatedDeltaNet, ForgetsWithoutDenormalNumbers) {
+  ChannelLayer weights(kChannelShapes[0]);
   for (float& value : weights.a_log) value = 3.0F;
   for (std::size_t i = 0; i < weights.dt.size(); ++i) weights.dt[i] = i % 2 == 0 ? 2.0F : -9.0F;
   const Tensor<float, 2> x = rows_of(100, 5);
@@ -291,16 +291,16 @@ TEST(KimiDeltaAttention, ForgetsWithoutDenormalNumbers) {
   for (const float value : y) EXPECT_TRUE(value == 0.0F || std::isnormal(value));
 }
 
-TEST(KimiDeltaAttention, NamesWhatIsMissing) {
-  KimiLayer weights(kKimiShapes[0]);
+TEST(ChannelGatedDeltaNet, NamesWhatIsMissing) {
+  ChannelLayer weights(kChannelShapes[0]);
   static_cast<void>(weights.build());
   MemoryWeights none;
   WeightReader reader(none);
-  EXPECT_ERROR(KimiDeltaAttention(WeightScope(reader) / "self_attn", weights.shape), WeightError,
+  EXPECT_ERROR(ChannelGatedDeltaNet(WeightScope(reader) / "self_attn", weights.shape), WeightError,
                "no tensor named 'self_attn.q_proj.weight'");
-  KimiDeltaShape other = weights.shape;
+  ChannelGatedDeltaShape other = weights.shape;
   other.taps = 3;
-  EXPECT_ERROR(KimiDeltaAttention(WeightScope(*weights.reader), other), WeightError,
+  EXPECT_ERROR(ChannelGatedDeltaNet(WeightScope(*weights.reader), other), WeightError,
                "q_conv1d.weight: expected shape [24, 1, 3], found [24, 1, 4]");
 }
 
