@@ -557,6 +557,7 @@ def olmoe(draw):
 
 def kimi_linear(draw):
     common(draw)
+    draw.config["pad_token_id"] = 1                               # the default is beyond a small vocabulary
     latent(draw)
     mixture(draw, count="num_local_experts")
     draw("norm_topk_prob", (True, False))
