@@ -72,6 +72,7 @@ TEST(InstructionSets, GiveElementsTheSameBits) {
     compare([&](Isa isa, std::vector<float>& y) {
       kernels::clamped_swiglu_multiply(isa, y, up.view().span(), 1.702F, 7.0F);
     });
+    compare([&](Isa isa, std::vector<float>& y) { kernels::limited_silu_multiply(isa, y, up.view().span(), 0.5F); });
     compare([&](Isa isa, std::vector<float>& y) { kernels::add_inplace(isa, up.view().span(), y); });
     compare([&](Isa isa, std::vector<float>& y) {
       kernels::weighted_sum(isa, weight.view().span(), rows.data(), kCount, y);

@@ -150,6 +150,92 @@ TEST(GeluTanhMultiplyPerIsa, VanishesFarBelowZeroIsTheIdentityFarAboveAndKeepsNa
   EXPECT_EQ(gate[5], 0.0F);
 }
 
+TEST(LimitedSiluMultiplyPerIsa, ClampsBothFactors) {
+  const Isa isa = default_isa();
+  constexpr float kLimit = 0.75F;
+  for (const std::size_t n : sizes()) {
+    const PageEnd<float> gate(n);
+    const PageEnd<float> up(n);
+    fill_random(gate.span(), n, -6.0F, 6.0F);
+    fill_random(up.span(), n + 1, -2.0F, 2.0F);
+    const std::vector<float> x(gate.span().begin(), gate.span().end());
+    kernels::limited_silu_multiply(isa, gate.span(), up.span(), kLimit);
+    for (std::size_t i = 0; i < n; ++i) {
+      const double silu = std::min(test::naive::silu(static_cast<double>(x[i])), 0.75);
+      const double exact = silu * std::clamp(static_cast<double>(up.span()[i]), -0.75, 0.75);
+      ASSERT_NEAR(static_cast<double>(gate.span()[i]), exact, (kExpError + 4 * kRoundOff) * std::abs(exact))
+          << to_string(isa) << ", n " << n << ", x " << x[i];
+    }
+  }
+  std::vector<float> special{1000.0F, -1000.0F, kNaN, 2.0F};
+  const std::vector<float> up{1000.0F, 1.0F, 1.0F, kNaN};
+  kernels::limited_silu_multiply(isa, special, up, kLimit);
+  EXPECT_EQ(special[0], kLimit * kLimit);
+  EXPECT_NEAR(special[1], 0.0F, 1e-34F);
+  EXPECT_TRUE(std::isnan(special[2]));
+  EXPECT_TRUE(std::isnan(special[3]));
+}
+
+TEST(DecayedDotsPerIsa, AreProductsWithKeysThatDecayRowByRow) {
+  const Isa isa = default_isa();
+  constexpr std::size_t kRows = 5;
+  for (const std::size_t n : sizes()) {
+    std::vector<float> x(n);
+    std::vector<float> y(n);
+    std::vector<float> keys(kRows * n);
+    std::vector<float> decays(kRows * n);
+    fill_random(std::span(x), n);
+    fill_random(std::span(y), n + 1);
+    fill_random(std::span(keys), n + 2);
+    fill_random(std::span(decays), n + 3, 0.0F, 1.0F);
+    if (n > 0) decays[3 * n] = 0.0F;  // forgets
+    std::vector<float> on_x(kRows);
+    std::vector<float> on_y(kRows);
+    std::vector<float> product(n);
+    kernels::decayed_dots(isa, x, y, keys.data(), decays.data(), kRows, on_x.data(), on_y.data(), product);
+    std::vector<double> d(n, 1.0);
+    for (std::size_t j = kRows; j-- > 0;) {
+      double dot_x = 0.0;
+      double dot_y = 0.0;
+      double magnitude = 0.0;
+      for (std::size_t i = 0; i < n; ++i) {
+        const double key = d[i] * static_cast<double>(keys[j * n + i]);
+        dot_x += static_cast<double>(x[i]) * key;
+        dot_y += static_cast<double>(y[i]) * key;
+        magnitude += std::abs(key);
+        d[i] *= static_cast<double>(decays[j * n + i]);
+      }
+      const double error = static_cast<double>(n + 2 * kRows) * kRoundOff * magnitude;  // elements are below 1
+      ASSERT_NEAR(static_cast<double>(on_x[j]), dot_x, error) << to_string(isa) << ", n " << n << ", row " << j;
+      ASSERT_NEAR(static_cast<double>(on_y[j]), dot_y, error) << to_string(isa) << ", n " << n << ", row " << j;
+    }
+    for (std::size_t i = 0; i < n; ++i)
+      ASSERT_NEAR(static_cast<double>(product[i]), d[i], 2 * kRows * kRoundOff * d[i] + 2e-30) << i;
+  }
+}
+
+// A row is the same whatever rows were before it, and what has all but decayed is 0, not a denormal number.
+TEST(DecayedDotsPerIsa, DependOnRowsFromTheirOwnOnAndVanish) {
+  const Isa isa = default_isa();
+  constexpr std::size_t kWidth = 11;
+  std::vector<float> x(kWidth, 1.0F);
+  std::vector<float> keys(4 * kWidth);
+  fill_random(std::span(keys), 1);
+  const std::vector<float> decays(4 * kWidth, 1e-12F);
+  std::vector<float> on_x(4);
+  std::vector<float> on_y(4);
+  std::vector<float> product(kWidth);
+  kernels::decayed_dots(isa, x, x, keys.data(), decays.data(), 4, on_x.data(), on_y.data(), product);
+  EXPECT_EQ(on_x, on_y);
+  EXPECT_EQ(on_x[0], 0.0F);
+  EXPECT_NE(on_x[1], 0.0F);
+  for (const float value : product) EXPECT_EQ(value, 0.0F);
+  std::vector<float> last(2);
+  kernels::decayed_dots(isa, x, x, keys.data() + 2 * kWidth, decays.data(), 2, last.data(), on_y.data(), product);
+  EXPECT_EQ(last[0], on_x[2]);
+  EXPECT_EQ(last[1], on_x[3]);
+}
+
 TEST(SigmoidMultiplyPerIsa, IsAGate) {
   const Isa isa = default_isa();
   for (const std::size_t n : sizes()) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <trine/nn/rms_norm.hpp>
 
+#include <vector>
+
 #include <gmock/gmock.h>
 
 #include "nn/layers_in_memory.hpp"
@@ -40,6 +42,18 @@ TEST(RmsNormPerIsa, NormalisesDeviationsFromTheMeanIfAsked) {
   const auto expected = test::naive::rms_norm(centred, gain, static_cast<double>(1e-5F));
   norm.row(default_isa(), x.view().row(0), x.view().row(0));
   for (std::size_t h = 0; h < 19; ++h) EXPECT_NEAR(static_cast<double>(x.view()(0, h)), expected(0, h), 2e-6);
+}
+
+TEST(RmsNormPerIsa, AddsABiasAfterItsGainIfAsked) {
+  test::MemoryWeights weights;
+  WeightReader reader(weights);
+  weights.add("weight", {4}, {1.0F, 0.5F, 2.0F, 1.0F});
+  weights.add("bias", {4}, {0.0F, 1.0F, -1.0F, 3.0F});
+  const RmsNorm norm(WeightScope(reader), 4, 0.0F, RmsNorm::Stored::gain, RmsNorm::Of::biased_deviations);
+  std::vector<float> x{4.0F, 2.0F, 4.0F, 2.0F};  // one above and one below the mean
+  norm.row(default_isa(), x, x);
+  EXPECT_THAT(x, testing::ElementsAre(1.0F, 0.5F, 1.0F, 2.0F));
+  EXPECT_EQ(norm.parameters(), 8U);
 }
 
 TEST(RmsNormPerIsa, IgnoresThePositiveScaleOfItsInput) {

@@ -45,6 +45,7 @@ FAMILIES = [
     "granitemoe",
     "hunyuan_v1_moe",
     "hy_v3",
+    "kimi_linear",
     "laguna",
     "lfm2_moe",
     "llama",
@@ -56,6 +57,7 @@ FAMILIES = [
     "mistral4",
     "mixtral",
     "olmoe",
+    "phimoe",
     "qwen2",
     "qwen2_moe",
     "qwen3",
@@ -64,12 +66,17 @@ FAMILIES = [
     "qwen3_next",
     "sarvam_moe",
     "solar_open",
+    "step3p5",
 ]
 
 
 
 # Keys that a class takes besides its fields, with what an absent one means.
 MORE = {"gemma4_text": {"global_head_dim": 512, "num_global_key_value_heads": None}}
+
+
+# Classes whose rope_parameters follow from keys with an entry for each layer.
+BY_LAYER = {"step3p5"}
 
 
 # Keys whose defaults follow from others.
@@ -83,9 +90,14 @@ def config_class(family):
 def defaults(cls):
     """{key: default} of what the class declares itself."""
     base = {field.name for field in fields(PreTrainedConfig)}
-    found = {f.name: None if f.default is MISSING else f.default for f in fields(cls) if f.name not in base}
+    declared = {f.name: None if f.default is MISSING else f.default for f in fields(cls) if f.name not in base}
+    found = {name: value for name, value in declared.items() if cls.attribute_map.get(name) not in declared}
     found["tie_word_embeddings"] = cls().tie_word_embeddings
-    filled = cls().rope_parameters
+    filled = getattr(cls(), "rope_parameters", None)              # kimi_linear has none
+    if filled is None:
+        return dict(sorted(found.items()))
+    if cls.model_type in BY_LAYER:
+        return dict(sorted((found | {"rope_theta": cls.default_theta}).items()))
     if "rope_type" in filled:
         found["rope_theta"] = cls.default_theta
         scaled = filled["rope_type"] != "default"

@@ -88,8 +88,10 @@ def make(name, case, seed):
     """Writes one case with this seed. Throws Unclear."""
     torch.manual_seed(seed)
     tensors, written = initial_tensors(case.config, randomise(case.bias, case.scale), case.fused)
-    if "text_config" in case.config:
+    if "text_config" in case.config and case.config["model_type"] not in ("mistral3", "step3p7"):
         tensors = {re.sub(r"^model\.(?!language_model)", "model.language_model.", name): t for name, t in tensors.items()}
+    if case.config["model_type"] == "kimi_linear":               # as published; transformers gives dense layers the other name, too
+        tensors = {re.sub(r"\.block_sparse_moe\.(?=\w+_proj)", ".mlp.", name): t for name, t in tensors.items()}
     tokens = torch.randint(case.config.get("text_config", case.config)["vocab_size"], (case.tokens,)).tolist()
     config = written if case.v5 else case.config
     stored, meant = storage.SCHEMES[case.scheme](tensors)

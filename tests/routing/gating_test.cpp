@@ -170,5 +170,37 @@ TEST(Normalize, MakesWeightsAddUpToOne) {
   EXPECT_THAT(nothing, ElementsAre(0.0F, 0.0F));
 }
 
+Scores sparse_mixer(const Scores& logit, const Experts& chosen, float tolerance) {
+  Scores weight(chosen.size());
+  routing::sparse_mixer(logit, chosen, tolerance, weight);
+  return weight;
+}
+
+TEST(SparseMixer, SharesAmongNearLogitsThatAreLeft) {
+  const float log2 = std::log(2.0F);
+  // 4 ln 2, 3 ln 2 and ln 2; relative to the larger of both the second is 1/4 away from the first, the third 2/3 from
+  // the second
+  const Scores logit{log2, 4.0F * log2, 3.0F * log2};
+  EXPECT_THAT(sparse_mixer(logit, {1, 2}, 0.2F), ElementsAre(1.0F, 1.0F));
+  const Scores near = sparse_mixer(logit, {1, 2}, 0.3F);
+  EXPECT_FLOAT_EQ(near[0], 1.0F / 1.5F);
+  EXPECT_FLOAT_EQ(near[1], 1.0F);
+  const Scores all = sparse_mixer(logit, {1, 2}, 0.8F);
+  EXPECT_FLOAT_EQ(all[0], 1.0F / (1.0F + 0.5F + 0.125F));
+  EXPECT_FLOAT_EQ(all[1], 1.0F / 1.25F) << "the first is gone";
+}
+
+TEST(SparseMixer, MeasuresNegativeLogitsByTheirSize) {
+  const Scores weight = sparse_mixer({-4.0F, -1.0F, -2.0F}, {1, 2}, 0.6F);
+  EXPECT_FLOAT_EQ(weight[0], 1.0F / (1.0F + std::exp(-1.0F))) << "-2 is 1/2 away from -1, and -4 is 3/4";
+  EXPECT_FLOAT_EQ(weight[1], 1.0F / (1.0F + std::exp(-2.0F))) << "-4 is 1/2 away from -2";
+}
+
+TEST(SparseMixer, LeavesOutMaskedExpertsAndTakesEqualOnesIn) {
+  EXPECT_THAT(sparse_mixer({kMasked, 1.0F, 1.0F}, {1, 2}, 0.0F), ElementsAre(0.5F, 1.0F));
+  EXPECT_THAT(sparse_mixer({0.0F, 0.0F, 0.0F}, {0, 1}, 0.0F), ElementsAre(1.0F / 3.0F, 0.5F));
+  EXPECT_THAT(sparse_mixer({kMasked, kMasked}, {0}, 0.02F), ElementsAre(1.0F));
+}
+
 }  // namespace
 }  // namespace trine

@@ -20,6 +20,10 @@ TRINE_DECL void silu_multiply(Isa isa, std::span<float> gate, std::span<const fl
 TRINE_DECL void clamped_swiglu_multiply(Isa isa, std::span<float> gate, std::span<const float> up, float alpha,
                                         float limit) noexcept;
 
+/// gate[i] = min(silu(gate[i]), limit) u with u = up[i] clamped to [-limit, limit]: a SwiGLU whose factors are clamped
+/// (transformers, models/step3p7).
+TRINE_DECL void limited_silu_multiply(Isa isa, std::span<float> gate, std::span<const float> up, float limit) noexcept;
+
 /// gate[i] = gelu(gate[i]) * up[i] with gelu(x) = x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), the approximation
 /// of x Phi(x) (Hendrycks & Gimpel 2016, arXiv:1606.08415): the inside of GeGLU (Shazeer 2020, arXiv:2002.05202).
 TRINE_DECL void gelu_tanh_multiply(Isa isa, std::span<float> gate, std::span<const float> up) noexcept;
@@ -57,6 +61,14 @@ TRINE_DECL void softmax_row(Isa isa, std::span<float> x, float scale = 1.0F) noe
 /// be split into several calls with the same result.
 TRINE_DECL void weighted_sum(Isa isa, std::span<const float> weight, const float* rows, std::size_t ld,
                              std::span<float> y) noexcept;
+
+/// For rows j = rows - 1, ..., 0, with the product d_j of the decays of the rows after j, element by element:
+///   on_x[j] = sum_i x[i] d_j[i] key[j, i]        on_y[j] = sum_i y[i] d_j[i] key[j, i]
+/// Products below 1e-30 are 0. The bits of an output depend on the rows from its own on only.   keys, decays: [rows,
+/// width], width = x.size()   on_x, on_y: [rows]   product: [width] of the decays of all rows, output
+TRINE_DECL void decayed_dots(Isa isa, std::span<const float> x, std::span<const float> y, const float* keys,
+                             const float* decays, std::size_t rows, float* on_x, float* on_y,
+                             std::span<float> product) noexcept;
 
 }  // namespace trine::inline TRINE_ABI::kernels
 

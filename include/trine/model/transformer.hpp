@@ -91,7 +91,8 @@ class Transformer {
 
   /// The total number of parameters; a tied head counts once.
   [[nodiscard]] std::size_t parameters() const {
-    std::size_t total = embedding_->parameters() + head_.norm_parameters() + (tied_ ? 0 : head_.linear().parameters());
+    std::size_t total = embedding_->parameters() + head_.norm_parameters() + head_.linear().parameters();
+    if (tied_) total -= head_.linear().weight().parameters();
     for (const Block& block : blocks_) total += block_parameters(block) + block.feed_forward->parameters();
     return total;
   }

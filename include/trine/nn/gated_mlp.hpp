@@ -18,14 +18,16 @@ struct GatedActivation {
     silu,            ///< SwiGLU (arXiv:2002.05202)
     gelu_tanh,       ///< GeGLU (arXiv:2002.05202), with the tanh approximation of GELU
     clamped_swiglu,  ///< of gpt-oss (arXiv:2508.10925)
+    limited_silu,    ///< of Step-3.5: both factors are clamped
   };
   Kind kind = Kind::silu;  ///< silu is the SwiGLU of most models
   float alpha = 1.702F;    ///< clamped_swiglu only
-  float limit = 7.0F;      ///< clamped_swiglu only
+  float limit = 7.0F;      ///< clamped_swiglu and limited_silu only
 
   /// silu:            gate = silu(gate) * up
   /// gelu_tanh:       gate = gelu(gate) * up
   /// clamped_swiglu:  gate = g sigmoid(alpha g) (u + 1), g = min(gate, limit), u = up in [-limit, limit]
+  /// limited_silu:    gate = min(silu(gate), limit) u
   void apply(Isa isa, std::span<float> gate, std::span<const float> up) const noexcept {
     switch (kind) {
       case Kind::silu:
@@ -34,6 +36,8 @@ struct GatedActivation {
         return kernels::gelu_tanh_multiply(isa, gate, up);
       case Kind::clamped_swiglu:
         return kernels::clamped_swiglu_multiply(isa, gate, up, alpha, limit);
+      case Kind::limited_silu:
+        return kernels::limited_silu_multiply(isa, gate, up, limit);
     }
   }
 };

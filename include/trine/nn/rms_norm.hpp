@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Root-mean-square normalisation with a learned gain.
 // Zhang & Sennrich, "Root Mean Square Layer Normalization", 2019. arXiv:1910.07467
+// Of deviations from the mean it is LayerNorm. Ba et al., "Layer Normalization", 2016. arXiv:1607.06450
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -26,16 +29,18 @@ class RmsNorm {
   };
 
   /// What is normalised.
-  enum class Of : bool {
-    values,      ///< x
-    deviations,  ///< x - mean_h(x), which makes it LayerNorm without a bias (Ba et al. 2016, arXiv:1607.06450)
+  enum class Of : std::uint8_t {
+    values,             ///< x
+    deviations,         ///< x - mean_h(x), which makes it LayerNorm without a bias
+    biased_deviations,  ///< the same, and a learned bias is added at the end: LayerNorm
   };
 
-  /// Reads "weight" [hidden], widened to f32. Throws WeightError.
+  /// Reads "weight" [hidden], and "bias" [hidden] if there is one, widened to f32. Throws WeightError.
   RmsNorm(const WeightScope& scope, std::size_t hidden, float epsilon, Stored stored = Stored::gain, Of of = Of::values)
       : gain_(scope.read_f32("weight", hidden)), epsilon_(epsilon), of_(of) {
     if (stored == Stored::gain_minus_one)
       for (float& gain : gain_.view().span()) gain += 1.0F;
+    if (of == Of::biased_deviations) bias_ = scope.read_f32("bias", hidden);
   }
   /// gain: [hidden]
   RmsNorm(Tensor<float, 1> gain, float epsilon) : gain_(std::move(gain)), epsilon_(epsilon) {}
@@ -46,7 +51,7 @@ class RmsNorm {
     return {std::move(ones), epsilon};
   }
 
-  /// y[t, h] = x[t, h] / sqrt(mean_h(x[t, h]^2) + epsilon) * gain[h]
+  /// y[t, h] = x[t, h] / sqrt(mean_h(x[t, h]^2) + epsilon) * gain[h] + bias[h]
   /// x, y: [tokens, hidden]; y may alias x. Allocates nothing. Throws ShapeError.
   void forward(const ForwardContext& context, View<const float, 2> x, View<float, 2> y) const {
     require_shape("RmsNorm input", {x.extent(0), gain_.size()}, x.shape());
@@ -56,7 +61,7 @@ class RmsNorm {
   }
   /// The same for one row in the calling thread.   x, y: [hidden]
   void row(Isa isa, std::span<const float> x, std::span<float> y) const noexcept {
-    if (of_ == Of::deviations) {
+    if (of_ != Of::values) {
       double sum = 0.0;
       for (const float value : x) sum += static_cast<double>(value);
       const auto mean = static_cast<float>(sum / static_cast<double>(x.size()));
@@ -64,15 +69,17 @@ class RmsNorm {
       x = y;
     }
     kernels::rms_norm_row(isa, x, gain_.view().span(), epsilon_, y);
+    if (bias_) kernels::add_inplace(isa, bias_->view().span(), y);
   }
 
-  /// Number of gains: the width of a row.
-  [[nodiscard]] std::size_t parameters() const noexcept { return gain_.size(); }
+  /// Number of gains and biases.
+  [[nodiscard]] std::size_t parameters() const noexcept { return gain_.size() + (bias_ ? bias_->size() : 0); }
 
  private:
   Tensor<float, 1> gain_;  // [hidden]
   float epsilon_;          // added to the mean square; no unit
   Of of_ = Of::values;
+  std::optional<Tensor<float, 1>> bias_;  // [hidden]
 };
 
 }  // namespace trine::inline TRINE_ABI

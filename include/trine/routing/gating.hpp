@@ -97,4 +97,23 @@ inline void normalize(std::span<float> weight, float least_sum = 0.0F, float eps
   for (float& w : weight) w /= sum;
 }
 
+/// The gate weights of SparseMixer (Liu et al. 2024, arXiv:2409.12136) without its noise of training: each chosen
+/// expert has its share in a softmax of its own, over the experts that are not chosen before it and whose logits are
+/// near.
+///   weight_i = 1 / sum_e exp(s_e - s_i)   over e not in chosen[0, i) with (s_i - s_e) / max(|s_e|, s_i) <= tolerance
+/// logit: [experts], kMasked for those that must not be chosen   chosen: best first   weight: [chosen], output
+inline void sparse_mixer(std::span<const float> logit, std::span<const std::uint32_t> chosen, float tolerance,
+                         std::span<float> weight) noexcept {
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    const float own = logit[chosen[i]];
+    float sum = 1.0F;
+    for (std::uint32_t e = 0; e < logit.size(); ++e) {
+      if (std::ranges::find(chosen.first(i + 1), e) != chosen.first(i + 1).end() || logit[e] == kMasked) continue;
+      const bool is_far = (own - logit[e]) / std::max(std::abs(logit[e]), own) > tolerance;
+      if (!is_far) sum += std::exp(logit[e] - own);
+    }
+    weight[i] = 1.0F / sum;
+  }
+}
+
 }  // namespace trine::inline TRINE_ABI::routing

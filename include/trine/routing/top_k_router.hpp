@@ -40,6 +40,8 @@ struct CombineWeights {
   bool softmax = false;       ///< first of all: affinities are logits; take their softmax over the chosen experts
   bool sigmoid = false;       ///< the same with the sigmoid of each
   float epsilon = 0.0F;       ///< added to the sum of `normalize`
+  /// In place of softmax and sigmoid: the weights of SparseMixer with this tolerance (routing::sparse_mixer).
+  std::optional<float> sparse_mixer = std::nullopt;
 };
 
 /// Restricts the choice to the best groups of experts (arXiv:2405.04434).
@@ -158,6 +160,8 @@ class TopKRouter : public Router {
     while (count > 1 && !routing::better(ranking[chosen[count - 1]], routing::kMasked)) --count;
     if (choice_.threshold) count = routing::top_p(p, chosen.first(count), *choice_.threshold);
     for (std::size_t i = 0; i < count; ++i) weight[i] = p[chosen[i]];
+    if (combine_.sparse_mixer)
+      routing::sparse_mixer(ranking, chosen.first(count), *combine_.sparse_mixer, weight.first(count));
     if (combine_.softmax) routing::softmax(weight.first(count));
     if (combine_.sigmoid) routing::sigmoid(weight.first(count));
     if (combine_.normalize) routing::normalize(weight.first(count), combine_.least_sum, combine_.epsilon);

@@ -265,6 +265,14 @@ class WeightScope {
   [[nodiscard]] Tensor<float, 1> read_f32(std::string_view name, std::size_t length) const {
     return widen<1>(name, {length});
   }
+  /// The same for a tensor of that shape, whose extents are 1 but for one. Throws WeightError.
+  template <std::size_t Rank>
+  [[nodiscard]] Tensor<float, 1> read_vector(std::string_view name, const std::array<std::size_t, Rank>& shape) const {
+    const Tensor<float, Rank> stored = widen<Rank>(name, shape);
+    Tensor<float, 1> result({stored.size()});
+    std::copy_n(stored.data(), stored.size(), result.data());
+    return result;
+  }
   /// A small matrix converted to f32. Throws WeightError.
   [[nodiscard]] Tensor<float, 2> read_f32(std::string_view name, std::size_t rows, std::size_t columns) const {
     return widen<2>(name, {rows, columns});

@@ -17,6 +17,11 @@
 namespace trine::test {
 
 [[nodiscard]] inline Json published_config(const std::string& family) {
+  if (family == "mistral3")
+    return {{"architectures", {"X"}},   {"model_type", family},          {"text_config", published_config("mistral4")},
+            {"vision_config", nullptr}, {"spatial_merge_size", 2U},      {"vision_feature_layer", -1},
+            {"torch_dtype", "float32"}, {"tie_word_embeddings", false},  {"multimodal_projector_bias", false},
+            {"image_token_index", 10U}, {"projector_hidden_act", "gelu"}};
   Json config = Json::parse(R"({"architectures": ["X"], "hidden_act": "silu", "hidden_size": 32, "vocab_size": 64,
     "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 128,
     "rms_norm_eps": 1e-5, "rope_theta": 10000, "tie_word_embeddings": false, "torch_dtype": "bfloat16", "use_cache": true,
@@ -111,9 +116,9 @@ namespace trine::test {
     "head_dim": 8, "no_rope_layers": [1, 0], "no_rope_layer_interval": 4, "attention_chunk_size": 8,
     "interleave_moe_layer_step": 1, "use_qk_norm": true, "attn_temperature_tuning": true, "floor_scale": 8,
     "attn_scale": 0.1})"));
-  if (family == "gemma4" || family == "llama4" || family == "qwen3_5_moe") {
+  if (family == "gemma4" || family == "llama4" || family == "qwen3_5_moe" || family == "step3p7") {
     Json text = config;
-    text["model_type"] = family + "_text";
+    text["model_type"] = family == "step3p7" ? "step3p5" : family + "_text";
     return {{"architectures", {"X"}},   {"model_type", family},    {"text_config", std::move(text)},
             {"vision_config", nullptr}, {"audio_config", nullptr}, {"tie_word_embeddings", true},
             {"torch_dtype", "bfloat16"}};
@@ -150,6 +155,33 @@ namespace trine::test {
     "routed_scaling_factor": 2.5, "sliding_window": 8, "sliding_window_pattern": "LG", "scoring_func": "sigmoid",
     "layer_types": ["sliding_attention", "full_attention"], "is_moe_layer": [false, true], "topk_method": "noaux_tc",
     "num_nextn_predict_layers": 1, "mtp_share_layers": false})"));
+  if (family == "step3p5" || family == "step3p7") {
+    for (const char* key : {"rope_theta", "rope_scaling"}) config.erase(key);
+    config.update(Json::parse(R"({"num_key_value_heads": 2, "head_dim": 8, "max_seq_len": 128, "moe_layers_enum": "1",
+    "use_moe": true, "n_routed_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 16, "share_expert_dim": 16,
+    "norm_expert_weight": true, "moe_router_activation": "sigmoid", "moe_router_scaling_factor": 3.0,
+    "use_moe_router_bias": true, "need_fp32_gate": true, "att_impl_type": "GQA", "use_qk_norm": true, "sink": false,
+    "use_head_wise_attn_gate": true, "num_nextn_predict_layers": 1, "rope_theta": [5e6, 1e4, 1e4],
+    "partial_rotary_factors": [0.5, 1.0, 1.0], "sliding_window": 8, "use_rope_layers": [], "moe_every_n_layer": 1,
+    "layer_types": ["full_attention", "sliding_attention", "sliding_attention"], "yarn_only_types": ["full_attention"],
+    "attention_other_setting": {"attention_type": "sliding_attention", "num_attention_heads": 6, "head_dim": 8,
+                                "num_attention_groups": 2}, "swiglu_limits": [0, 7, 0], "swiglu_limits_shared": [0, 16, 0],
+    "rope_scaling": {"rope_type": "llama3", "factor": 2.0, "original_max_position_embeddings": 64,
+                     "low_freq_factor": 1.0, "high_freq_factor": 32.0}})"));
+  }
+  if (family == "kimi_linear")
+    config.update(
+        Json::parse(R"({"moe_router_activation_func": "sigmoid", "use_grouped_topk": true, "mla_use_nope": true,
+    "first_k_dense_replace": 1, "linear_head_dim": 8, "linear_num_heads": 2, "linear_conv_kernel_dim": 4,
+    "layer_types": ["linear_attention", "full_attention"], "attention_bias": false})"));
+  if (family == "phimoe") {
+    config.erase("rope_scaling");
+    config.update(Json::parse(R"({"num_local_experts": 8, "num_experts_per_tok": 2, "attention_bias": true,
+    "lm_head_bias": true, "router_jitter_noise": 0.01, "input_jitter_noise": 0.01, "sliding_window": 127,
+    "original_max_position_embeddings": 32, "hidden_dropout": 0.0, "rope_scaling": {"type": "longrope",
+    "original_max_position_embeddings": 32, "short_factor": [1.0, 1.1, 1.2, 1.3], "long_factor": [1.0, 2.0, 3.0, 4.0],
+    "short_mscale": 1.2, "long_mscale": 1.3}})"));
+  }
   if (family == "flex_olmo")
     config.update(Json::parse(R"({"num_experts": 8, "num_experts_per_tok": 2, "norm_topk_prob": false,
     "attention_bias": false})"));

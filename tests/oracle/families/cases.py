@@ -7,10 +7,10 @@ import torch
 from .checks import (BF16_BIAS, NO_BIAS, NO_GROUPS, OTHER_GROUP_SCORE, ZERO_MASK, config, hunyuan_norms_first, identity, module,
                      no_rope_scaling,
                      no_sinks, ones, other_index_pairs, rope, rope_of, set_attributes, set_eps, shared_selection,
-                     symmetric_clamp, tensors, zero)
+                     symmetric_clamp, tensors, text, zero)
 from .configs import (absent, afmoe, cohere2_moe, deepseek_v2, deepseek_v3, deepseek_v32, dots1, ernie4_5_moe, exaone_moe, flex_olmo, gemma4,
-                      gemma4_text, glm4_moe, glm4_moe_lite, glm_moe_dsa, gpt_oss, granitemoe, hunyuan_v1_moe, hy_v3, laguna, lfm2_moe, llama, llama4_text, mellum,
-                      mimo_v2_flash, minimax_m2, mistral, mistral4, mixtral, olmoe, qwen2, qwen2_moe, qwen3, qwen3_5_moe,
+                      gemma4_text, glm4_moe, glm4_moe_lite, glm_moe_dsa, gpt_oss, granitemoe, hunyuan_v1_moe, hy_v3, kimi_linear, laguna, lfm2_moe, llama, llama4_text, mellum,
+                      mimo_v2_flash, minimax_m2, mistral, mistral3, mistral4, mixtral, olmoe, phimoe, qwen2, step3p5, step3p7, qwen2_moe, qwen3, qwen3_5_moe,
                       qwen3_5_moe_text, qwen3_moe, qwen3_next, sarvam_moe, solar_open)
 
 
@@ -62,6 +62,19 @@ DELTA = {                                                     # the parts of a l
     "decay": tensors(r"A_log", lambda t: t + 4), "slow decay": tensors(r"A_log", lambda t: t - 20),
     "dt_bias": zero(r"dt_bias"), "gain of the gated norm": tensors(r"linear_attn\.norm", torch.ones_like),
     "gates of the state": zero(r"in_proj_(ba|a|b)\.")}
+KDA = {                                                       # the parts of Kimi Delta Attention
+    "convolution": tensors(r"conv1d", lambda t: t * (torch.arange(t.shape[-1]) == t.shape[-1] - 1)),
+    "decay": tensors(r"A_log", lambda t: t + 4), "slow decay": tensors(r"A_log", lambda t: t - 20), "dt_bias": zero(r"dt_bias"),
+    "decay of each channel": tensors(r"f_b_proj", lambda t: t.roll(1, 0)), "correction": zero(r"\.b_proj"),
+    "output gate": zero(r"g_b_proj"), "gain of the gated norm": tensors(r"o_norm", torch.ones_like)}
+STEP = {                                                      # the parts of Step-3.5
+    "window": config(sliding_window=99), "partial_rotary_factors": config(partial_rotary_factors=None),
+    "rope_theta of full layers": config(rope_theta=[10000.0] * 5), "llama3": config(rope_scaling=None),
+    "clamp of experts": config(swiglu_limits=None), "clamp of the shared expert": config(swiglu_limits_shared=None),
+    "scale": config(moe_router_scaling_factor=1.0)}
+SHARED_STEP = {"shared expert": zero(r"share_expert\.down_proj"), "output gate": zero(r"g_proj"), "correction bias": NO_BIAS,
+               **{f"{norm} of weight + 1": tensors(norm, lambda t: t - 1) for norm in (
+                   "input_layernorm", "post_attention_layernorm", "model.norm", "q_norm", "k_norm")}}
 CENTRED = {f"{norm} of weight + 1": tensors(norm, lambda t: t - 1) for norm in (
     "input_layernorm", "post_attention_layernorm", "model.norm", "q_norm", "k_norm")}
 GATED = {"output gate": lambda config, stored: tensors(r"q_proj\.weight", lambda t: t * output_rows(t, config))(config, stored),
@@ -403,6 +416,92 @@ CASES = {
         {"eps": config(layer_norm_eps=0.1), "rope_theta": config(rope_theta=100.0), "k": config(num_experts_per_tok=3),
          "full layer": config(sliding_window_pattern=5), "logit scale": config(logit_scale=1.0)},
         scheme="bf16"),
+
+    "kimi_linear": Case(
+        kimi_linear(), "as Kimi-Linear-48B-A3B: Kimi Delta Attention beside latent attention without rope, in lists that count from 1; "
+        "sigmoid with a balance bias, a shared expert, a dense first layer; three chunks of rows; names as published",
+        {**KDA, "eps of the norm before the output": config(rms_norm_eps=1e-2), "correction bias": NO_BIAS,
+         "renormalisation": config(moe_renormalize=False), "routed_scaling_factor": config(routed_scaling_factor=1.0),
+         **SHARED}, scheme="bf16", tokens=70, bias=(0.0, 0.2)),
+    "kimi_linear_layers": Case(
+        kimi_linear(num_hidden_layers=4, num_experts=8, num_expert_group=4, topk_group=2, q_lora_rank=12, attention_bias=True,
+                    linear_head_dim=4, linear_num_heads=2, linear_conv_kernel_dim=3, num_shared_experts=2,
+                    layer_types=["full_attention", "linear_attention", "linear_attention", "full_attention"],
+                    mlp_layer_types=["sparse", "dense", "sparse", "sparse"], **absent("linear_attn_config", "first_k_dense_replace")),
+        "layer_types, mlp_layer_types, keys of delta attention by themselves, three taps, groups, q_lora_rank, attention_bias, two shared "
+        "experts; fused expert tensors, one tensor of filters and config.json of transformers v5",
+        {**KDA, "groups": NO_GROUPS, "o bias": zero(r"layers\.0\.self_attn\.o_proj\.bias"),
+         "q_a bias": zero(r"q_a_proj\.bias"), **SHARED}, scheme="f16", fused=True, v5=True, tokens=40, bias=(0.0, 0.2)),
+    "kimi_linear_defaults": Case(
+        kimi_linear(hidden_size=8, num_hidden_layers=5, num_attention_heads=2, num_experts=10, linear_head_dim=4, linear_num_heads=2,
+                    kv_lora_rank=8, **absent(
+            "num_experts_per_token", "num_shared_experts", "moe_renormalize", "moe_router_activation_func", "moe_layer_freq",
+            "num_expert_group", "topk_group", "use_grouped_topk", "routed_scaling_factor", "first_k_dense_replace",
+            "q_lora_rank", "mla_use_nope", "linear_attn_config", "hidden_act", "rms_norm_eps", "rope_theta", "rope_scaling",
+            "model_max_length", "num_nextn_predict_layers", "tie_word_embeddings", "head_dim")),
+        "every key absent that has a default of a small size: the fifth layer full, four taps, 8 experts for each token, eps 1e-5, "
+        "scale 2.446, one dense layer",
+        {"eps": config(rms_norm_eps=0.1), "k": config(num_experts_per_token=7),
+         "full layer": config(layer_types=["linear_attention"] * 4 + ["full_attention"], rms_norm_eps=0.1),
+         "scale": config(routed_scaling_factor=1.0)}, scheme="bf16", bias=(0.0, 0.6)),
+    "mistral3": Case(
+        mistral3(tie_word_embeddings=False), "as Mistral Small 4: the text part of a multimodal checkpoint, a mistral4, below "
+        "language_model, with a head of its own",
+        {"temperature": text(rope(llama_4_scaling_beta=0.0)), **SHARED}, scheme="bf16"),
+    "mistral3_mistral": Case(
+        mistral3(mistral()), "as Mistral Small 3.1: a dense text part; no tie_word_embeddings, which means that the head is the embedding",
+        {"rope_theta": text(config(rope_theta=100.0))}, scheme="bf16"),
+    "step3p7": Case(
+        step3p7(), "as Step-3.7-Flash: the text part of a multimodal checkpoint, heads and rope by layer type, llama3 scaling of full "
+        "layers, windows, output gates, norms of weight + 1, clamps by layer, sigmoid with a balance bias, a shared expert, a dense "
+        "layer, a layer for multi-token prediction that is not there; names as published",
+        {**{part: text(check) for part, check in STEP.items()}, **SHARED_STEP}, scheme="bf16", bias=(0.0, 0.2)),
+    "step3p5": Case(
+        step3p5(num_hidden_layers=3, layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+                rope_theta=1000.0, rope_scaling=None, moe_layers_enum=[0, 2], query_pre_attn_scalar=2, attention_bias=True,
+                mlp_bias=True, tie_word_embeddings=True, swiglu_limits=[None, 0.2, 0.1], swiglu_limits_shared=[0, 0.2, None],
+                **absent("attention_other_setting", "partial_rotary_factors", "num_nextn_predict_layers")),
+        "the text model by itself: one rope for all layers, the same heads, biases, query_pre_attn_scalar, a list of layers with "
+        "experts, tied head; fused expert tensors and config.json of transformers v5",
+        {"query_pre_attn_scalar": config(query_pre_attn_scalar=8), "window": config(sliding_window=99),
+         "o bias": zero(r"o_proj\.bias"), "bias of the dense layer": zero(r"layers\.1\.mlp\.down_proj\.bias"),
+         "bias of the shared expert": zero(r"shared_experts\.down_proj\.bias"), **QKV_BIAS,
+         "dense clamp": config(swiglu_limits_shared=None), "clamp": config(swiglu_limits=None), "correction bias": NO_BIAS},
+        scheme="f16", fused=True, v5=True, bias=(0.0, 0.2)),
+    "step3p5_defaults": Case(
+        step3p5(hidden_size=8, num_attention_heads=64, head_dim=4, moe_num_experts=9, **absent(
+            "rms_norm_eps", "num_attention_groups", "moe_layers_enum", "moe_top_k", "moe_router_scaling_factor", "rope_theta",
+            "partial_rotary_factors", "rope_scaling", "yarn_only_types", "layer_types", "attention_other_setting",
+            "swiglu_limits", "swiglu_limits_shared", "hidden_act", "tie_word_embeddings", "num_nextn_predict_layers", "use_moe",
+            "norm_expert_weight", "moe_router_activation", "use_moe_router_bias", "need_fp32_gate", "att_impl_type",
+            "use_qk_norm", "use_head_wise_attn_gate", "max_position_embeddings", "max_seq_len")),
+        "every key absent that has a default of a small size: eps 1e-5, 8 key heads, 3 dense layers, 8 experts for each token, full "
+        "attention, no clamps, scale 1",
+        {"eps": config(rms_norm_eps=0.1), "k": config(moe_top_k=7), "rope_theta": config(rope_theta=100.0)}, scheme="bf16", bias=(0.0, 0.6)),
+
+    "phimoe": Case(
+        phimoe(), "as Phi-3.5-MoE: SparseMixer, LayerNorm with a bias, biases of attention and of the head, longrope with "
+        "short_mscale below its original context, a window longer than the prompt; block_sparse_moe names",
+        {"short_factor": rope(short_factor=[1.0, 1.0, 1.0]), "short_mscale": rope(short_mscale=1.0),
+         "norm bias": zero(r"input_layernorm\.bias"), "last norm bias": zero(r"model\.norm\.bias"),
+         "head bias": zero(r"lm_head\.bias"), "o bias": zero(r"o_proj\.bias"), **QKV_BIAS,
+         "tolerance": config(router_jitter_noise=0.2)}, scheme="bf16"),
+    "phimoe_window": Case(
+        phimoe(head_dim=12, sliding_window=6, attention_bias=False, tie_word_embeddings=True,
+               router_jitter_noise=0.3, rope_theta=100, rope_scaling=None, **absent("original_max_position_embeddings")),
+        "as Phi-tiny-MoE: a window, head_dim other than hidden_size / heads, no rope scaling; a tolerance that keeps several "
+        "experts, a tied head with a bias; fused expert tensors, mlp.router and config.json of transformers v5",
+        {"window": config(sliding_window=None), "rope_theta": config(rope_theta=10000, rope_parameters=None),
+         "tolerance": config(router_jitter_noise=0.01), "head bias": zero(r"lm_head\.bias")},
+        scheme="f16", fused=True, v5=True),
+    "phimoe_defaults": Case(
+        phimoe(hidden_size=16, head_dim=2, num_attention_heads=32, num_hidden_layers=1, rope_scaling=None, **absent(
+            "rms_norm_eps", "rope_theta", "num_key_value_heads", "num_local_experts", "num_experts_per_tok", "sliding_window",
+            "max_position_embeddings", "tie_word_embeddings", "hidden_act", "router_jitter_noise", "input_jitter_noise",
+            "attention_bias", "lm_head_bias", "original_max_position_embeddings")),
+        "every key absent that has a default of a small size: eps 1e-5, theta 1e6, 8 key heads, 16 experts, tolerance 0.02, no "
+        "biases of attention and head",
+        {"eps": config(rms_norm_eps=1e-2), "tolerance": config(router_jitter_noise=0.2)}, scheme="bf16", scale=SMALL),
 
     "hunyuan_v1_moe": Case(
         hunyuan_v1_moe(), "as Hunyuan-A13B: norm of each head after the rotation, theta stretched by alpha, softmax with "

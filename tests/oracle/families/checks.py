@@ -18,6 +18,14 @@ def config(**changes):
     return change
 
 
+def text(check):
+    """A check of the configuration, on that of the text part."""
+    def change(config, tensors):
+        changed, tensors = check(config["text_config"], tensors)
+        return {**config, "text_config": changed}, tensors
+    return change
+
+
 def rope(**changes):
     """Other values in rope_scaling or rope_parameters; None removes the key."""
     def change(config, tensors):

@@ -132,6 +132,70 @@ def cohere2_moe(**changes):
         "torch_dtype": "bfloat16", "use_cache": True}, changes)
 
 
+def kimi_linear(**changes):
+    return merged({
+        "architectures": ["KimiLinearForCausalLM"], "model_type": "kimi_linear", "vocab_size": 48, "hidden_size": 24,
+        "intermediate_size": 16, "moe_intermediate_size": 8, "num_hidden_layers": 3, "num_attention_heads": 2,
+        "num_key_value_heads": 2, "head_dim": 12, "num_experts": 8, "num_experts_per_token": 3, "num_shared_experts": 1,
+        "moe_renormalize": True, "moe_router_activation_func": "sigmoid", "moe_layer_freq": 1, "num_expert_group": 1,
+        "topk_group": 1, "use_grouped_topk": True, "routed_scaling_factor": 2.446, "first_k_dense_replace": 1,
+        "kv_lora_rank": 16, "q_lora_rank": None, "qk_nope_head_dim": 8, "qk_rope_head_dim": 4, "v_head_dim": 12,
+        "mla_use_nope": True, "linear_attn_config": {"full_attn_layers": [2], "kda_layers": [1, 3], "head_dim": 8, "num_heads": 3,
+                                                     "short_conv_kernel_size": 4},
+        "hidden_act": "silu", "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "rope_scaling": None, "model_max_length": 256,
+        "num_nextn_predict_layers": 0, "tie_word_embeddings": False, "initializer_range": 0.02, "bos_token_id": 1,
+        "eos_token_id": 2, "pad_token_id": 3, "dtype": "bfloat16", "use_cache": True}, changes)
+
+
+def mistral3(text=None, **changes):
+    return merged({
+        "architectures": ["Mistral3ForConditionalGeneration"], "model_type": "mistral3", "image_token_index": 10,
+        "multimodal_projector_bias": False, "projector_hidden_act": "gelu", "spatial_merge_size": 2, "vision_feature_layer": -1,
+        "text_config": text or mistral4(), "torch_dtype": "bfloat16", "vision_config": {
+            "model_type": "pixtral", "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2,
+            "head_dim": 4, "image_size": 8, "patch_size": 4, "hidden_act": "silu", "rope_theta": 10000.0}}, changes)
+
+
+def step3p5(**changes):
+    return merged({
+        "architectures": ["Step3p5ForCausalLM"], "model_type": "step3p5", "vocab_size": 48, "hidden_size": 16,
+        "intermediate_size": 16, "num_hidden_layers": 4, "num_attention_heads": 4, "num_attention_groups": 2, "head_dim": 8,
+        "max_position_embeddings": 256, "max_seq_len": 256, "rms_norm_eps": 1e-5, "moe_layers_enum": "1,2,3", "use_moe": True,
+        "moe_num_experts": 8, "moe_top_k": 3, "moe_intermediate_size": 8, "share_expert_dim": 12, "norm_expert_weight": True,
+        "moe_router_activation": "sigmoid", "moe_router_scaling_factor": 2.5, "use_moe_router_bias": True, "need_fp32_gate": True,
+        "att_impl_type": "GQA", "use_qk_norm": True, "use_head_wise_attn_gate": True, "num_nextn_predict_layers": 1,
+        "rope_theta": [100000.0, 10000.0, 10000.0, 100000.0, 10000.0], "partial_rotary_factors": [0.5, 1.0, 1.0, 0.5, 1.0],
+        "rope_scaling": {"rope_type": "llama3", "factor": 2.0, "original_max_position_embeddings": 16, "low_freq_factor": 1.0,
+                         "high_freq_factor": 32.0}, "yarn_only_types": ["full_attention"], "sliding_window": 6,
+        "layer_types": ["full_attention", "sliding_attention", "sliding_attention", "full_attention", "sliding_attention"],
+        "attention_other_setting": {"attention_type": "sliding_attention", "num_attention_heads": 6, "num_attention_groups": 2,
+                                    "head_dim": 8},
+        "swiglu_limits": [0.0, 0.0, 0.2, 0.3, 0.0], "swiglu_limits_shared": [0.0, 0.0, 0.0, 0.25, 0.0], "hidden_act": "silu",
+        "tie_word_embeddings": False, "bos_token_id": 0, "eos_token_id": [1, 2], "torch_dtype": "bfloat16"}, changes)
+
+
+def step3p7(**changes):
+    return merged({
+        "architectures": ["Step3p7ForConditionalGeneration"], "model_type": "step3p7", "image_token_id": 40, "image_token_len": 169,
+        "patch_token_len": 81, "understand_projector_stride": 2, "projector_bias": False, "vision_config": {
+            "model_type": "perception_encoder", "image_size": 8, "patch_size": 4, "width": 8, "layers": 1, "heads": 2,
+            "mlp_ratio": 1.0, "hidden_act": "quick_gelu"}, "text_config": step3p5()}, changes)
+
+
+def phimoe(**changes):
+    return merged({
+        "architectures": ["PhiMoEForCausalLM"], "model_type": "phimoe", "vocab_size": 48, "hidden_size": 24,
+        "intermediate_size": 8, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+        "num_local_experts": 8, "num_experts_per_tok": 2, "attention_bias": True, "lm_head_bias": True, "hidden_act": "silu",
+        "max_position_embeddings": 256, "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "sliding_window": 255,
+        "router_jitter_noise": 0.01, "input_jitter_noise": 0.01, "original_max_position_embeddings": 64, "rope_scaling": {
+            "type": "longrope", "original_max_position_embeddings": 64, "short_factor": [1.0, 1.1, 1.5],
+            "long_factor": [1.0, 2.0, 4.5], "short_mscale": 1.25, "long_mscale": 1.5},
+        "router_aux_loss_coef": 0.0, "output_router_logits": False, "hidden_dropout": 0.0, "attention_dropout": 0.0,
+        "tie_word_embeddings": False, "initializer_range": 0.02, "bos_token_id": 1, "eos_token_id": 47,
+        "torch_dtype": "bfloat16", "use_cache": True}, changes)
+
+
 def hunyuan_v1_moe(**changes):
     return merged({
         "architectures": ["HunYuanMoEV1ForCausalLM"], "model_type": "hunyuan_v1_moe", "vocab_size": 48, "hidden_size": 24,

@@ -11,16 +11,43 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM
+from transformers.conversion_mapping import get_checkpoint_conversion_mapping, register_checkpoint_conversion_mapping
+from transformers.modeling_outputs import CausalLMOutputWithPast
+from transformers.models.step3p7 import modeling_step3p7 as step
+from transformers.models.step3p7.configuration_step3p7 import Step3p7TextConfig
 
 transformers.logging.set_verbosity_error()
 transformers.utils.logging.disable_progress_bar()
 warnings.filterwarnings("ignore", "Initializing zero-element tensors")
 AutoModelForCausalLM._model_mapping._model_mapping["mistral4"] = "Mistral4ForCausalLM"   # transformers lists it in mistral3 only
+# Without pictures they are such models.
+AutoModelForCausalLM._model_mapping._model_mapping |= {"mistral3": "Mistral3ForConditionalGeneration",
+                                                       "step3p7": "Step3p7ForConditionalGeneration"}
 EAGER = dict(attn_implementation="eager", experts_implementation="eager")
 # What the best experts are chosen by, besides a bias; elsewhere by a softmax.
 SIGMOID = {"afmoe", "deepseek_v3", "deepseek_v32", "dots1", "glm4_moe", "glm4_moe_lite", "glm_moe_dsa", "hy_v3", "laguna", "lfm2_moe",
-           "exaone_moe", "mimo_v2_flash", "minimax_m2", "sarvam_moe", "solar_open"}
-LOGITS = {"cohere2_moe", "gpt_oss", "granitemoe", "llama4_text", "llama4", "gemma4", "gemma4_text"}  # of Gemma 4 they are probabilities
+           "exaone_moe", "kimi_linear", "mimo_v2_flash", "minimax_m2", "sarvam_moe", "solar_open", "step3p5", "step3p7"}
+LOGITS = {"cohere2_moe", "gpt_oss", "granitemoe", "llama4_text", "llama4", "gemma4", "gemma4_text", "phimoe"}  # of Gemma 4 they are probabilities
+
+
+class Step3p5ForCausalLM(step.Step3p7PreTrainedModel, transformers.GenerationMixin):
+    """The text part of Step-3.7 by itself, which transformers has as a part only; its weights are named as there."""
+    _tied_weights_keys = {"lm_head.weight": "model.embed_tokens.weight"}
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.model = step.Step3p7TextModel(config)
+        self.lm_head = torch.nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        self.post_init()
+
+    def forward(self, input_ids, **options):
+        return CausalLMOutputWithPast(logits=self.lm_head(self.model(input_ids, **options).last_hidden_state))
+
+
+Step3p5ForCausalLM.config_class = Step3p7TextConfig
+AutoModelForCausalLM._model_mapping._extra_content[Step3p7TextConfig] = Step3p5ForCausalLM
+register_checkpoint_conversion_mapping("step3p5", [
+    one for one in get_checkpoint_conversion_mapping("step3p7") if "moe" in str(one.source_patterns) or "share_expert" in str(one.source_patterns)])
 
 
 def reference_config(config):

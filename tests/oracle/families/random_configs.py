@@ -38,6 +38,7 @@ class Draw:
         self.aliases = {name: other for name, other in aliases.items() if "mtp" not in other}
         self.absent = rng.choice((0.0, 0.15, 0.4, 0.8))           # share of keys left out
         self.may_refuse = set()
+        self.most_tokens = 1000
 
     def chance(self, share):
         return self.rng.random() < share
@@ -71,8 +72,8 @@ class Draw:
             self.refusable(key, value)
 
 
-LATENT = {"deepseek_v2", "deepseek_v3", "kimi_k2", "glm4_moe_lite", "deepseek_v32", "glm_moe_dsa", "mistral4"}
-DRAFTS = {"deepseek_v3", "kimi_k2", "glm4_moe", "glm4_moe_lite", "ernie4_5_moe", "hy_v3", "deepseek_v32",
+LATENT = {"kimi_linear", "deepseek_v2", "deepseek_v3", "kimi_k2", "glm4_moe_lite", "deepseek_v32", "glm_moe_dsa", "mistral4"}
+DRAFTS = {"step3p5", "deepseek_v3", "kimi_k2", "glm4_moe", "glm4_moe_lite", "ernie4_5_moe", "hy_v3", "deepseek_v32",
           "glm_moe_dsa"}                                          # multi-token prediction
 SIZE = 0.03                                                       # how often a large default is taken
 
@@ -554,6 +555,119 @@ def olmoe(draw):
     draw("clip_qkv", (None, 0.5, 1.0, 3.0))
 
 
+def kimi_linear(draw):
+    common(draw)
+    draw.config["pad_token_id"] = 1                               # the default is beyond a small vocabulary
+    latent(draw)
+    mixture(draw, count="num_local_experts")
+    draw("norm_topk_prob", (True, False))
+    draw("linear_head_dim", (1, 4, 7, 8, 16), SIZE)
+    draw("linear_num_heads", (1, 2, 3), SIZE)
+    draw("linear_conv_kernel_dim", (1, 2, 4, 5))
+    kinds = [draw.some(("linear_attention", "linear_attention", "full_attention")) for _ in range(layers(draw))]
+    if layers(draw) <= 8 and draw.chance(0.6):
+        lists = {name: [i + 1 for i, kind in enumerate(kinds) if kind == of] for name, of in (
+            ("kda_layers", "linear_attention"), ("full_attn_layers", "full_attention"))}
+        if draw.chance(0.5):
+            sizes = {"head_dim": draw.some((4, 8)), "num_heads": draw.some((1, 2)), "short_conv_kernel_size": draw.some((3, 4))}
+            draw.config["linear_attn_config"] = {**lists, **{key: value for key, value in sizes.items() if draw.chance(0.7)}}
+        else:
+            draw.config["layer_types"] = kinds
+    mlp_layer_types(draw)
+    if draw.chance(0.5):
+        draw.config["first_k_dense_replace"] = draw.some(range(layers(draw) + 1))
+    for key, value in {"mla_use_nope": True, "moe_router_activation_func": "sigmoid", "use_grouped_topk": True,
+                       "moe_layer_freq": 1, "rope_theta": 10000.0, "rope_scaling": None}.items():
+        if draw.chance(0.3):
+            draw.config[key] = value
+
+
+def step3p5(draw):
+    common(draw)
+    key_heads = draw("num_key_value_heads", (1, 2, 3), SIZE)
+    draw("num_attention_heads", [key_heads * n for n in (1, 2, 3)], SIZE, lambda n: whole(n) and n % key_heads == 0)
+    draw("hidden_size", (16, 24, 32, 48), SIZE)
+    width = draw("head_dim", (4, 8, 12), SIZE)
+    drafts = 0
+    if draw.chance(0.5) and layers(draw) <= 8:
+        drafts = draw.some((0, 1, 2))
+        draw.config["num_nextn_predict_layers"] = drafts
+    longer = lambda values: values + [draw.some(values) for _ in range(drafts)]
+    kinds = ["full_attention"] * layers(draw)
+    if layers(draw) <= 8 and draw.chance(0.8):
+        kinds = [draw.some(("full_attention", "sliding_attention")) for _ in kinds]
+        draw.config["layer_types"] = longer(kinds)
+    draw.config["sliding_window"] = draw.some((1, 4, 7, 20, 4096))      # the reference cannot do without
+    if draw.chance(0.5):
+        draw.config["attention_other_setting"] = {"attention_type": "sliding_attention",
+                                                  "num_attention_heads": key_heads * draw.some((1, 2, 3))}
+    if draw.chance(0.3):
+        draw.config["num_sliding_attention_heads"] = key_heads * draw.some((1, 2, 3))
+    scaling = {"rope_type": "llama3", "factor": draw.some((2.0, 8.0)), "low_freq_factor": 1.0,
+               "high_freq_factor": draw.some((4.0, 32.0)), "original_max_position_embeddings": 16}
+    if draw.chance(0.3):
+        scaling = {"rope_type": "yarn", **yarn(draw)}
+        scaling.pop("truncate", None)                             # which the reference reads outside of layer types
+
+    def by_type(values):
+        of = {kind: draw.some(values) for kind in sorted(set(kinds))}
+        return longer([of[kind] for kind in kinds])
+
+    if draw.chance(0.3):
+        draw.config["rope_parameters"] = {
+            kind: {"rope_type": "default", "rope_theta": draw.some((100.0, 10000)), **(
+                {"partial_rotary_factor": 0.5} if draw.chance(0.5) else {}), **(scaling if draw.chance(0.4) else {})}
+            for kind in sorted(set(kinds))}
+    else:
+        if not draw.chance(draw.absent):
+            draw.config["rope_theta"] = draw.some((by_type((100.0, 10000)), 1000, 10000.0))
+        if layers(draw) <= 8 and draw.chance(0.5):
+            draw.config["partial_rotary_factors"] = by_type((0.5, 1.0))
+        if draw.chance(0.5):
+            draw.config["rope_scaling"] = draw.some((None, scaling))
+            draw.config["yarn_only_types"] = ["full_attention"]
+    draw("attention_bias", (True, False))
+    draw("mlp_bias", (True, False))
+    draw("query_pre_attn_scalar", (2, 8.0, 100))
+    if draw.chance(0.5) and layers(draw) <= 8:
+        draw.config["mlp_layer_types"] = longer([draw.some(("dense", "sparse", "sparse")) for _ in kinds])
+    elif draw.chance(0.7):
+        some = [layer for layer in range(layers(draw) + drafts) if draw.chance(0.6)]
+        draw.config["moe_layers_enum"] = draw.some((some, ",".join(map(str, some))))
+    if layers(draw) <= 8:
+        for key in ("swiglu_limits", "swiglu_limits_shared"):
+            if draw.chance(0.5):
+                draw.config[key] = longer([draw.some((None, 0.0, 0.1, 0.5, 7)) for _ in kinds])
+    experts(draw, "n_routed_experts", 10)
+    draw("moe_router_scaling_factor", (1.0, 2.5, 3.0))
+    draw("intermediate_size", (8, 20), SIZE)
+    draw("moe_intermediate_size", (4, 8, 12), SIZE)
+    draw("share_expert_dim", (4, 8, 12), SIZE)
+
+
+def phimoe(draw):
+    common(draw)
+    width = heads(draw)
+    draw("rope_theta", (100, 10000.0, 1000000), default=1000000.0)
+    if width >= 4 and draw.chance(0.5):
+        rope = longrope(draw, width)
+        rope.setdefault("original_max_position_embeddings", positions(draw))
+        draw.most_tokens = positions(draw)                        # trine ends positions there
+        draw.config["original_max_position_embeddings"] = rope["original_max_position_embeddings"]
+        if draw.chance(0.3):
+            draw.config["max_position_embeddings"] = 4 * positions(draw)
+        draw.config["rope_scaling"] = {**rope, "type": "longrope", "short_mscale": draw.some((1.0, 1.2)),
+                                       "long_mscale": draw.some((1.0, 1.3))}
+    window(draw)
+    draw("attention_bias", (True, False))
+    draw("lm_head_bias", (True, False))
+    draw("router_jitter_noise", (0.0, 0.01, 0.1, 0.5))
+    draw("input_jitter_noise", (0.0, 0.01))
+    draw("num_experts_per_tok", (2,))
+    draw("num_local_experts", range(2, 13), SIZE)
+    draw("intermediate_size", (4, 8), SIZE)
+
+
 def flex_olmo(draw):
     common(draw)
     draw.config["pad_token_id"] = 1                               # the default is beyond a small vocabulary
@@ -893,6 +1007,9 @@ FAMILIES = {
     "exaone_moe": exaone_moe,
     "cohere2_moe": cohere2_moe,
     "flex_olmo": flex_olmo,
+    "phimoe": phimoe,
+    "step3p5": step3p5,
+    "kimi_linear": kimi_linear,
     "hunyuan_v1_moe": hunyuan_v1_moe,
     "mistral4": mistral4,
 }
@@ -940,10 +1057,11 @@ def random_case(model_type, seed):
         key = draw.some(FOREIGN)
         draw.foreign(key, draw.some(FOREIGN[key]))
     for key in rng.sample(sorted(HARMLESS), rng.randrange(0, 6)):
-        draw.config.setdefault(key, HARMLESS[key])
+        if key not in draw.aliases:                               # of keys that do compute something
+            draw.config.setdefault(key, HARMLESS[key])
     config = dict(rng.sample(list(draw.config.items()), len(draw.config)))
     length = rng.randrange(6, 40) if draw.chance(0.85) else rng.randrange(60, 200)
-    case = RandomCase(config, tokens=min(length, positions(draw)), may_refuse=draw.may_refuse,
+    case = RandomCase(config, tokens=min(length, positions(draw), draw.most_tokens), may_refuse=draw.may_refuse,
                       scheme=rng.choice(("f32", "f32", "f32", "bf16", "f16")), shards=rng.choice((1, 1, 1, 2)),
                       fused=draw.chance(0.2), v5=draw.chance(0.15), scale=small_activations(draw),
                       bias=(rng.choice((-0.5, 0.0, 0.1)), 0.3))

@@ -10,9 +10,9 @@ def randomise(bias=None, scale=None):
     e_score_correction_bias; scale: {pattern of tensor names: factor on what is drawn}."""
     @torch.no_grad()
     def apply(model):
-        tied = model.config.tie_word_embeddings
+        tied = getattr(model.config, "tie_word_embeddings", False)
         for name, p in [*model.named_parameters(), *model.named_buffers()]:
-            if "inv_freq" in name or "embed_scale" in name or not p.numel():
+            if "inv_freq" in name or "embed_scale" in name or not p.numel() or not p.is_floating_point():
                 continue
             transposed = model.config.model_type in ("gpt_oss", "llama4_text", "llama4") and "experts" in name
             fan_in = p.shape[1 if transposed else -1]

@@ -19,6 +19,10 @@ TRINE_DECL void clamped_swiglu_multiply(Isa isa, std::span<float> gate, std::spa
   TRINE_DISPATCH(isa, clamped_swiglu_multiply(gate.data(), up.data(), gate.size(), alpha, limit));
 }
 
+TRINE_DECL void limited_silu_multiply(Isa isa, std::span<float> gate, std::span<const float> up, float limit) noexcept {
+  TRINE_DISPATCH(isa, limited_silu_multiply(gate.data(), up.data(), gate.size(), limit));
+}
+
 TRINE_DECL void gelu_tanh_multiply(Isa isa, std::span<float> gate, std::span<const float> up) noexcept {
   TRINE_DISPATCH(isa, gelu_tanh_multiply(gate.data(), up.data(), gate.size()));
 }
@@ -61,6 +65,12 @@ TRINE_DECL void softmax_row(Isa isa, std::span<float> x, float scale) noexcept {
 TRINE_DECL void weighted_sum(Isa isa, std::span<const float> weight, const float* rows, std::size_t ld,
                              std::span<float> y) noexcept {
   TRINE_DISPATCH(isa, weighted_sum(weight.data(), rows, ld, weight.size(), y.size(), y.data()));
+}
+
+TRINE_DECL void decayed_dots(Isa isa, std::span<const float> x, std::span<const float> y, const float* keys,
+                             const float* decays, std::size_t rows, float* on_x, float* on_y,
+                             std::span<float> product) noexcept {
+  TRINE_DISPATCH(isa, decayed_dots(x.data(), y.data(), keys, decays, rows, x.size(), on_x, on_y, product.data()));
 }
 
 }  // namespace trine::inline TRINE_ABI::kernels

@@ -33,6 +33,20 @@ inline void clamped_swiglu_multiply(float* gate, const float* up, std::size_t n,
     clamped_swiglu(Vec::load_part(gate + i, n - i), Vec::load_part(up + i, n - i), a, most).store_part(gate + i, n - i);
 }
 
+TRINE_INLINE Vec limited_silu(Vec gate, Vec up, Vec limit) {
+  return mul(min(limit, silu(gate)), max(sub(Vec::zero(), limit), min(limit, up)));
+}
+
+/// gate[i] = min(silu(gate[i]), limit) u, u = up[i] in [-limit, limit]; NaN stays NaN
+inline void limited_silu_multiply(float* gate, const float* up, std::size_t n, float limit) noexcept {
+  const Vec most = Vec::broadcast(limit);
+  std::size_t i = 0;
+  for (; i + Vec::lanes <= n; i += Vec::lanes)
+    limited_silu(Vec::load(gate + i), Vec::load(up + i), most).store(gate + i);
+  if (i < n)
+    limited_silu(Vec::load_part(gate + i, n - i), Vec::load_part(up + i, n - i), most).store_part(gate + i, n - i);
+}
+
 // 1 + tanh(u) = 2 / (1 + e^-2u), so that x / 2 (1 + tanh(u)) = x / (1 + e^-2u).
 TRINE_INLINE Vec gelu_tanh(Vec x) {
   const Vec one = Vec::broadcast(1.0F);
@@ -175,6 +189,38 @@ inline void weighted_sum(const float* weight, const float* rows, std::size_t ld,
     for (std::size_t j = 0; j < count; ++j)
       acc = fma(Vec::broadcast(weight[j]), Vec::load_part(rows + j * ld + i, n - i), acc);
     acc.store_part(y + i, n - i);
+  }
+}
+
+// d a, or 0 if that is below 1e-30: what is left of the difference is never denormal.
+TRINE_INLINE Vec next_decay(Vec d, Vec a) { return max(sub(mul(d, a), Vec::broadcast(1e-30F)), Vec::zero()); }
+
+/// on_x[j] = sum_i x[i] d_j[i] keys[j, i], the same for y, with d_j the product of the decays of the rows after j
+inline void decayed_dots(const float* x, const float* y, const float* keys, const float* decays, std::size_t rows,
+                         std::size_t width, float* on_x, float* on_y, float* product) noexcept {
+  for (std::size_t i = 0; i < width; ++i) product[i] = 1.0F;
+  for (std::size_t j = rows; j-- > 0;) {
+    const float* const key = keys + j * width;
+    const float* const decay = decays + j * width;
+    Vec sum_x = Vec::zero();
+    Vec sum_y = Vec::zero();
+    std::size_t i = 0;
+    for (; i + Vec::lanes <= width; i += Vec::lanes) {
+      const Vec d = Vec::load(product + i);
+      const Vec k = mul(d, Vec::load(key + i));
+      sum_x = fma(Vec::load(x + i), k, sum_x);
+      sum_y = fma(Vec::load(y + i), k, sum_y);
+      next_decay(d, Vec::load(decay + i)).store(product + i);
+    }
+    if (i < width) {
+      const Vec d = Vec::load_part(product + i, width - i);
+      const Vec k = mul(d, Vec::load_part(key + i, width - i));
+      sum_x = fma(Vec::load_part(x + i, width - i), k, sum_x);
+      sum_y = fma(Vec::load_part(y + i, width - i), k, sum_y);
+      next_decay(d, Vec::load_part(decay + i, width - i)).store_part(product + i, width - i);
+    }
+    on_x[j] = sum(sum_x);
+    on_y[j] = sum(sum_y);
   }
 }
 

@@ -15,6 +15,7 @@
 #include <trine/model/architectures/gpt_oss.hpp>
 #include <trine/model/architectures/granite_moe.hpp>
 #include <trine/model/architectures/hunyuan.hpp>
+#include <trine/model/architectures/kimi_linear.hpp>
 #include <trine/model/architectures/laguna.hpp>
 #include <trine/model/architectures/lfm2_moe.hpp>
 #include <trine/model/architectures/llama.hpp>
@@ -25,10 +26,12 @@
 #include <trine/model/architectures/mistral4.hpp>
 #include <trine/model/architectures/mixtral.hpp>
 #include <trine/model/architectures/olmoe.hpp>
+#include <trine/model/architectures/phimoe.hpp>
 #include <trine/model/architectures/qwen_moe.hpp>
 #include <trine/model/architectures/qwen_next.hpp>
 #include <trine/model/architectures/sarvam.hpp>
 #include <trine/model/architectures/solar_open.hpp>
+#include <trine/model/architectures/step.hpp>
 #include <trine/model/architectures/trine.hpp>
 #include <trine/model/transformer.hpp>
 
@@ -53,7 +56,10 @@ TRINE_DECL ArchitectureRegistry all_architectures() {
       {"hy_v3", build_hy_v3},
       {"exaone_moe", build_exaone_moe},
       {"solar_open", build_solar_open},
+      {"step3p5", build_step3p5},
+      {"step3p7", build_step3p7},
       {"mixtral", build_mixtral},
+      {"phimoe", build_phimoe},
       {"qwen2_moe", build_qwen2_moe},
       {"qwen3_moe", build_qwen3_moe},
       {"qwen3_next", build_qwen3_next},
@@ -72,9 +78,11 @@ TRINE_DECL ArchitectureRegistry all_architectures() {
       {"llama4_text", build_llama4_text},
       {"mellum", build_mellum},
       {"mimo_v2_flash", build_mimo_v2_flash},
+      {"kimi_linear", build_kimi_linear},
       {"lfm2_moe", build_lfm2_moe},
       {"llama", build_llama},
       {"mistral", build_mistral},
+      {"mistral3", build_mistral3},
       {"mistral4", build_mistral4},
       {"qwen2", build_qwen2},
       {"qwen3", build_qwen3},

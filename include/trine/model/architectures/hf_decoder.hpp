@@ -51,6 +51,7 @@ struct DecoderOptions {
   bool parallel = false;  // Block::parallel
   float embedding_scale = 1.0F;
   float update_scale = 1.0F;  // Block::update_scale
+  Linear::Bias head_bias = Linear::Bias::no;
   LogitOptions logits = {};
 };
 
@@ -115,8 +116,9 @@ struct TextPart {
   for (const IgnoredNames& names : kIgnoredTensors) weights.ignore(names);
   if (config.tie_word_embeddings)
     weights.ignore("lm_head", "the embedding counts, by tie_word_embeddings", TensorRole::head);
-  Linear head = config.tie_word_embeddings ? Linear(lm_head, table)
-                                           : Linear(lm_head.as(TensorRole::head), hidden, config.vocab_size);
+  const WeightScope head_scope = lm_head.as(TensorRole::head);
+  Linear head = config.tie_word_embeddings ? Linear(head_scope, table, options.head_bias)
+                                           : Linear(head_scope, hidden, config.vocab_size, options.head_bias);
   built.info.model_type = config.model_type;
   built.info.summary = std::move(summary);
   built.info.vocab_size = config.vocab_size;
@@ -211,9 +213,9 @@ struct RotaryByType {
 
 /// An MLP whose three projections have biases, or not. Throws WeightError.
 [[nodiscard]] inline GatedMlp gated_mlp(const WeightScope& scope, std::size_t hidden, std::size_t ffn,
-                                        Linear::Bias bias) {
+                                        Linear::Bias bias, const GatedActivation& activation = {}) {
   return {Linear(scope / "gate_proj", hidden, ffn, bias), Linear(scope / "up_proj", hidden, ffn, bias),
-          Linear(scope / "down_proj", ffn, hidden, bias)};
+          Linear(scope / "down_proj", ffn, hidden, bias), activation};
 }
 
 /// The names of an expert's projections.

@@ -48,6 +48,21 @@ namespace trine::inline TRINE_ABI::hf {
   return otherwise;
 }
 
+/// "layer_types": which layers are of "linear_attention", and not of "full_attention"; `otherwise` if the key is null
+/// or absent. Throws ConfigError.
+[[nodiscard]] inline std::vector<bool> read_linear_layers(HfConfigReader& reader, std::vector<bool> otherwise) {
+  if (!reader.has("layer_types")) return otherwise;
+  const Json& list = reader.at("layer_types");
+  if (!list.is_array() || list.size() != otherwise.size())
+    reader.fail("layer_types", "a list of " + std::to_string(otherwise.size()) + " names", list);
+  for (std::size_t layer = 0; layer < otherwise.size(); ++layer) {
+    if (list[layer] != "full_attention" && list[layer] != "linear_attention")
+      reader.fail("layer_types", "full_attention or linear_attention", list[layer], ErrorKind::unsupported);
+    otherwise[layer] = list[layer] == "linear_attention";
+  }
+  return otherwise;
+}
+
 /// All layers from `first` on.
 [[nodiscard]] inline std::vector<bool> layers_from(std::size_t first, std::size_t layers) {
   std::vector<bool> result(layers);

@@ -32,6 +32,7 @@ struct MoeConfig {
 
 /// Where the parts of a mixture lie below its layer.
 struct MoeNames {
+  std::string_view dense = "mlp";  // of layers without a mixture
   std::string_view block = "mlp";
   std::string_view gate = "gate";
   std::string_view balance_bias = "gate.e_score_correction_bias";  // if present; empty: none
@@ -161,7 +162,7 @@ inline void ignore_draft_layers(const WeightScope& model, std::size_t first, std
                                                                      const MoeNames& names = {}) {
   if (config.is_dense[layer])
     return std::make_unique<DenseFeedForward>(
-        gated_mlp((scope / "mlp").as(TensorRole::mlp), hidden, config.intermediate_size, config.mlp_bias));
+        gated_mlp((scope / names.dense).as(TensorRole::mlp), hidden, config.intermediate_size, config.mlp_bias));
   const WeightScope block = scope / names.block;
   std::optional<Tensor<float, 1>> bias;
   if (!names.balance_bias.empty() && block.contains(names.balance_bias))

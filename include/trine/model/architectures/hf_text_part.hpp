@@ -21,6 +21,10 @@ inline constexpr std::array kKeysOfOtherModalities = std::to_array<IgnoredNames>
     {"*_token_id", "of another modality: pictures and sound are not read"},
     {"*_token_index", "of another modality: pictures and sound are not read"},
     {"*_soft_tokens*", "of another modality: pictures and sound are not read"},
+    {"*_token_len", "of another modality: pictures and sound are not read"},
+    {"spatial_merge_size", "of another modality: pictures and sound are not read"},
+    {"vision_feature_*", "of another modality: pictures and sound are not read"},
+    {"*projector_*", "of another modality: pictures and sound are not read"},
 });
 
 /// Tensors of other modalities.
@@ -32,6 +36,7 @@ inline constexpr std::array kTensorsOfOtherModalities = std::to_array<std::strin
     "*embed_vision.*",
     "*embed_audio.*",
     "*multi_modal_projector.*",
+    "vit_large_projector.*",
 });
 
 /// Builds the model of "text_config" by `build`. Keys of the outer object that it lacks count for it, too. Throws

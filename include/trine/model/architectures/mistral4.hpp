@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Mistral Small 4: latent attention whose scores grow with the position, experts chosen by a softmax, perhaps among
-// groups. Reference: transformers, models/mistral4.
+// groups. Reference: transformers, models/mistral4. Multimodal checkpoints with a Mistral as text part:
+// models/mistral3.
 #pragma once
 
 #include <cstddef>
 #include <string_view>
 
 #include <trine/model/architectures/deepseek.hpp>
+#include <trine/model/architectures/hf_text_part.hpp>
+#include <trine/model/architectures/llama.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -35,6 +38,23 @@ inline constexpr std::string_view kMistral4Defaults = R"({
   static_cast<void>(hf::without_windows(reader, config.num_hidden_layers));
   reader.reject_unknown_keys();
   return hf::build_deepseek(context, config, attention, moe, weights, {.balance_bias = ""});
+}
+
+/// Builder of "model_type": "mistral3", whose text part is a "mistral" or a "mistral4". The head is the embedding where
+/// there is no other, unless tie_word_embeddings says false. Throws ConfigError, WeightError.
+[[nodiscard]] inline ModelParts build_mistral3(const BuildContext& context, const WeightScope& weights) {
+  constexpr std::string_view kTied = "tie_word_embeddings";
+  const auto outer = context.config.find(kTied);  // transformers reads that of the whole model
+  const bool may_be_tied = outer == context.config.end() || *outer != false;
+  return hf::build_text_part(context, weights, [&](const BuildContext& text, const WeightScope& scope) {
+    Json config = text.config;
+    config[kTied] = may_be_tied && !hf::text_part(weights).lm_head.contains("weight");
+    const BuildContext inner{config,        text.source_name, text.routers,    text.router_decorator,
+                             text.chunking, text.notes,       text.config_path};
+    const bool is_4 = ObjectReader(config, text.source_name, text.config_path)
+                          .choice<bool>("model_type", {{"mistral", false}, {"mistral4", true}});
+    return is_4 ? build_mistral4(inner, scope) : build_mistral(inner, scope);
+  });
 }
 
 }  // namespace trine::inline TRINE_ABI

@@ -14,6 +14,7 @@
 
 #include <trine/attention/gated_delta_net.hpp>
 #include <trine/model/architectures/hf_decoder.hpp>
+#include <trine/model/architectures/hf_layer_lists.hpp>
 #include <trine/model/architectures/hf_text_part.hpp>
 #include <trine/model/architectures/qwen_moe.hpp>
 
@@ -37,16 +38,7 @@ struct QwenNextConfig {
   const std::size_t interval = reader.integer_or("full_attention_interval", 1, config_limits::kLayers, 4);
   std::vector<bool> is_linear(layers);
   for (std::size_t layer = 0; layer < layers; ++layer) is_linear[layer] = (layer + 1) % interval != 0;
-  if (!reader.has("layer_types")) return is_linear;
-  const Json& list = reader.at("layer_types");
-  if (!list.is_array() || list.size() != layers)
-    reader.fail("layer_types", "a list of " + std::to_string(layers) + " names", list);
-  for (std::size_t layer = 0; layer < layers; ++layer) {
-    if (list[layer] != "full_attention" && list[layer] != "linear_attention")
-      reader.fail("layer_types", "full_attention or linear_attention", list[layer], ErrorKind::unsupported);
-    is_linear[layer] = list[layer] == "linear_attention";
-  }
-  return is_linear;
+  return read_linear_layers(reader, std::move(is_linear));
 }
 
 /// Rows of converted files may have another order, and norms be stored as they are: "linear_value_heads_tiled" and

@@ -28,6 +28,7 @@ struct RopeContext {
   bool has_proportional = false;  // whether the family has this rope_type
   bool has_alpha = false;         // whether "alpha" of rope_type "dynamic" stretches theta, in place of "factor"
   bool has_temperature = false;   // "llama_4_scaling_beta"
+  bool has_mscales = false;       // longrope has "short_mscale" as amplitude; the caller ends positions at its context
 };
 
 /// One of the layer types of a model that has a rope for each.
@@ -95,6 +96,8 @@ class RopeReader {
 
   Read type() {
     const auto named = [&](std::string_view key) {
+      if (context_.has_mscales)
+        return object_.choice<Read>(key, {{"default", &RopeReader::unscaled}, {"longrope", &RopeReader::longrope}});
       if (context_.has_proportional && object_.at(key) == "proportional") return Read{&RopeReader::proportional};
       return object_.choice<Read>(key, {{"default", &RopeReader::unscaled},
                                         {"linear", &RopeReader::linear},
@@ -180,10 +183,19 @@ class RopeReader {
     LongRopeScaling result;
     result.original_max_position_embeddings = original_length();
     result.factor = factor_or_ratio(result.original_max_position_embeddings);
-    result.attention_factor = attention_factor();
+    if (context_.has_mscales) {
+      result.attention_factor = object_.number("short_mscale", 1e-3, 1e3);
+      static_cast<void>(object_.number("long_mscale", 1e-3, 1e3));
+    } else {
+      result.attention_factor = attention_factor();
+    }
     result.short_factor = factors("short_factor", rope.rotary_dim / 2);
     static_cast<void>(factors("long_factor", rope.rotary_dim / 2));
-    if (context_.max_position_embeddings > result.original_max_position_embeddings) {
+    const bool is_beyond = context_.max_position_embeddings > result.original_max_position_embeddings;
+    if (is_beyond && context_.has_mscales) {
+      notes_.add("long_factor", "not read: positions end at original_max_position_embeddings, " +
+                                    std::to_string(result.original_max_position_embeddings));
+    } else if (is_beyond) {
       object_.fail("long_factor",
                    "a context beyond original_max_position_embeddings is not supported with longrope: cached keys "
                    "cannot change from short to long factors; expected max_position_embeddings of at most " +
