@@ -15,7 +15,7 @@
 namespace trine::test {
 namespace {
 
-// Rank 1 for a map of layer 0 of the tiny llama: [out, 32].
+// Rank 1 for a map of layer 0 of a tiny model: [out, 32].
 Adapter adapter_of(const Model& model, const std::string& module, std::size_t out) {
   const std::string prefix = "base_model.model.model.layers.0.self_attn." + module;
   SafetensorsFileWriter writer;
@@ -38,6 +38,9 @@ TEST(PermutedRows, AreNotForAdapters) {
                  "whose rows the conversion to GGUF has permuted");
   }
   EXPECT_NO_THROW(static_cast<void>(adapter_of(file, "v_proj", 24)));
+  const Model granite = Model::load(goldens / "gguf_models" / "granitemoe.gguf");
+  EXPECT_ERROR(adapter_of(granite, "q_proj", 32), Error, "whose rows the conversion to GGUF has permuted");
+  EXPECT_NO_THROW(static_cast<void>(adapter_of(granite, "v_proj", 16)));
 }
 
 }  // namespace

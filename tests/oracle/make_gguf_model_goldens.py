@@ -29,10 +29,14 @@ ARCHITECTURES = {"llama": "llama", "mistral": "llama", "mixtral": "llama", "qwen
                  "olmoe": "olmoe", "gpt_oss": "gpt-oss", "deepseek_v2": "deepseek2", "deepseek_v3": "deepseek2",
                  "kimi_k2": "deepseek2", "glm4_moe": "glm4moe", "glm4_moe_lite": "deepseek2", "gemma4_text": "gemma4",
                  "minimax_m2": "minimax-m2", "ernie4_5_moe": "ernie4_5-moe", "dots1": "dots1", "hy_v3": "hy_v3",
-                 "deepseek_v32": "deepseek32", "glm_moe_dsa": "glm-dsa", "lfm2_moe": "lfm2moe"}
-LATENT = ("deepseek2", "deepseek32", "glm-dsa")
+                 "deepseek_v32": "deepseek32", "glm_moe_dsa": "glm-dsa", "lfm2_moe": "lfm2moe", "afmoe": "afmoe",
+                 "granitemoe": "granitemoe", "llama4_text": "llama4", "mimo_v2_flash": "mimo2", "sarvam_moe": "bailingmoe2",
+                 "exaone_moe": "exaone-moe", "hunyuan_v1_moe": "hunyuan-moe", "mistral4": "mistral4", "cohere2_moe": "cohere2moe",
+                 "laguna": "laguna", "mellum": "mellum"}
+LATENT = ("deepseek2", "deepseek32", "glm-dsa", "mistral4")
+PERMUTED = ("llama", "granitemoe")
 # The package has no list of their tensors: names of the same parts of another architecture.
-NAMED_AS = {"hy_v3": "exaone-moe", "deepseek32": "glm-dsa"}
+NAMED_AS = {"hy_v3": "exaone-moe", "deepseek32": "glm-dsa", "cohere2moe": "exaone-moe", "laguna": "exaone-moe", "mellum": "qwen3moe"}
 # name of the file: name of the family golden, and options
 FILES = {
     "llama_biases": {}, "llama_llama3_rope": {}, "llama_linear_rope": {}, "mistral_sliding_window": {},
@@ -44,7 +48,10 @@ FILES = {
     "dots1": {}, "hy_v3": {}, "hy_v3_biases": {}, "deepseek_v32": {}, "glm_moe_dsa": {},
     "glm_moe_dsa_frequency": {},
     "qwen3_next": {}, "qwen3_next_unsplit": {"split": False}, "qwen3_5_moe": {"drafts": True}, "qwen3_5_moe_text": {},
-    "lfm2_moe": {},
+    "lfm2_moe": {}, "afmoe_trinity": {}, "granitemoe": {}, "granitemoe_biases": {}, "llama4_text_scout": {},
+    "mimo_v2_flash": {"drafts": True}, "sarvam_moe": {"drafts": True}, "exaone_moe": {"drafts": True}, "hunyuan_v1_moe": {},
+    "mistral4": {}, "cohere2_moe": {"drafts": True}, "qwen3_moe_nvfp4_modelopt": {"bytes": "NVFP4"}, "laguna": {},
+    "mellum": {},
 }
 TIED = ("lfm2_moe",)                                              # families whose heads are tied unless they say otherwise
 EXPERT = re.compile(r"(.*\.experts)\.(\d+)\.(.*)\.weight")
@@ -77,6 +84,36 @@ def mxfp4(blocks, scales):
     codes = torch.stack([blocks & 15, blocks >> 4], dim=-1).flatten(-2)
     packed = codes[..., :16] | codes[..., 16:] << 4
     return torch.cat([scales.unsqueeze(-1), packed], dim=-1).flatten(-2)
+
+
+def nvfp4(codes, scales):
+    """[rows, columns / 2] codes of neighbours in a byte, and [rows, columns / 16] FP8 scales, become blocks of ggml of 64 values:
+    four scales, then for each of them codes i and i + 8 in a byte."""
+    fours = torch.stack([codes & 15, codes >> 4], dim=-1).flatten(1).unflatten(1, (-1, 4, 16))
+    packed = fours[..., :8] | fours[..., 8:] << 4
+    return torch.cat([scales.view(torch.uint8).unflatten(1, (-1, 4)), packed.flatten(2)], dim=-1).flatten(1)
+
+
+def modelopt(tensors):
+    """Scales of whole tensors, and those of activations, lie beside the weights."""
+    result = {}
+    for name, tensor in tensors.items():
+        if name.endswith(("weight_scale", "weight_scale_2", "input_scale")):
+            continue
+        base = name.removesuffix("weight")
+        if base + "weight_scale" in tensors:
+            tensor = nvfp4(tensor, tensors[base + "weight_scale"])
+            result[base + "scale"] = tensors[base + "weight_scale_2"].reshape(1)
+            result[base + "input_scale"] = tensors[base + "input_scale"].reshape(1)
+        result[name] = tensor
+    experts = {}
+    for name in [name for name in result if ".experts." in name]:
+        base, expert, rest = re.fullmatch(r"(.*\.experts)\.(\d+)\.(.*)", name).groups()
+        experts.setdefault(f"{base}.{rest}", {})[int(expert)] = result.pop(name)
+    for name, parts in experts.items():
+        parts = [parts[e] for e in range(len(parts))]
+        result[name] = torch.stack(parts) if name.endswith("weight") else torch.cat(parts)
+    return result
 
 
 def gpt_oss(tensors):
@@ -162,13 +199,58 @@ def delta(tensors, config, arch, split):
     return result
 
 
-def draft_layer(tensors, config):
-    """The block of multi-token prediction that files of qwen35moe end with: as the last layer, and its own."""
+def load_in_order(path):
+    """Tensors in the order of the file. load_file returns those that start at one offset, all but one of them empty, in any
+    order: empty ones come last here, by name."""
+    empty_last = lambda item: (item[1].numel() == 0, item[0] if item[1].numel() == 0 else "")
+    return dict(sorted(load_file(path).items(), key=empty_last))
+
+
+def draft_layer(tensors, config, arch):
+    """A block of multi-token prediction, with which files of many families end: as the last layer, and its own."""
+    torch.manual_seed(0)
     last, hidden = config["num_hidden_layers"] - 1, config["hidden_size"]
     extra = {n.replace(f"layers.{last}.", f"layers.{last + 1}."): t for n, t in tensors.items() if f"layers.{last}." in n}
-    return extra | {f"blk.{last + 1}.nextn.eh_proj.weight": torch.rand(hidden, 2 * hidden),
-                    f"blk.{last + 1}.nextn.enorm.weight": torch.rand(hidden),
-                    f"blk.{last + 1}.nextn.hnorm.weight": torch.rand(hidden)}
+    own = {"nextn.eh_proj": (hidden, 2 * hidden), "nextn.enorm": (hidden,), "nextn.hnorm": (hidden,)}
+    if arch == "bailingmoe2":
+        own["layer_output_norm"] = (hidden,)
+    return extra | {f"blk.{last + 1}.{name}.weight": torch.rand(*shape) for name, shape in own.items()}
+
+
+def granite(tensors):
+    """Gate before up in input_linear."""
+    result = {}
+    for name, tensor in tensors.items():
+        if name.endswith("input_linear.weight"):
+            base = name.removesuffix("input_linear.weight") + "experts."
+            result[base + "gate_proj.weight"], result[base + "up_proj.weight"] = tensor.chunk(2, dim=1)
+        else:
+            result[name.replace("output_linear", "experts.down_proj").replace("router.layer", "gate")] = tensor
+    return {name.replace("block_sparse_moe.router", "block_sparse_moe.gate").replace("block_sparse_moe.", "mlp."): tensor
+            for name, tensor in stacked(result).items()}
+
+
+def llama4(tensors):
+    """Experts lie transposed, gate before up."""
+    return stacked({name: tensor.transpose(1, 2) if name.endswith(("gate_up_proj", "down_proj")) else tensor
+                    for name, tensor in tensors.items()})
+
+
+def fused(tensors):
+    """Fused experts stay so."""
+    return {name + ".weight" if name.endswith(("experts.gate_up_proj", "experts.down_proj")) else name: tensor
+            for name, tensor in tensors.items()}
+
+
+def laguna(tensors):
+    """The gate's name is not in the package; the others as transformers 5 has them."""
+    return {re.sub(r"model\.layers\.(\d+)\.self_attn\.g_proj", r"blk.\1.attn_gate", name).replace("shared_expert.", "shared_experts.")
+            .replace("experts.e_score", "gate.e_score"): tensor for name, tensor in stacked(tensors).items()}
+
+
+def sarvam(tensors):
+    """A bias whose mean is 0."""
+    return {name: tensor - tensor.mean() if name.endswith("expert_bias") else tensor for name, tensor in stacked(tensors).items()}
 
 
 def hunyuan(tensors):
@@ -239,6 +321,121 @@ def kept_drafts(config):
     return config.get("num_nextn_predict_layers", 0) if config["model_type"] in ("glm4_moe", "hy_v3") else 0
 
 
+def sliding_layers(config):
+    """Which layers slide, in files that say so."""
+    layers, dense = config["num_hidden_layers"], config.get("first_k_dense_replace", 0)
+    if config.get("layer_types"):
+        return [kind == "sliding_attention" for kind in config["layer_types"]]
+    return [i >= dense and (i - dense + 1) % config["sliding_window_pattern"] != 0 for i in range(layers)]
+
+
+def write_new_keys(writer, arch, config, drafts):
+    """Of families since the summer of 2025, what is particular."""
+    sigmoid = gguf.ExpertGatingFuncType.SIGMOID
+    if arch == "afmoe":
+        writer.add_expert_shared_count(config["num_shared_experts"])
+        writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
+        writer.add_leading_dense_block_count(config["num_dense_layers"])
+        writer.add_expert_weights_norm(config["route_norm"])
+        writer.add_expert_weights_scale(config["route_scale"])
+        writer.add_expert_gating_func(sigmoid)
+        writer.add_expert_group_count(config["n_group"])
+        writer.add_expert_group_used_count(config["topk_group"])
+        writer.add_sliding_window(config["sliding_window"])
+        writer.add_rope_dimension_count(config["head_dim"])
+    if arch == "granitemoe":
+        writer.add_attention_scale(config["attention_multiplier"])
+        writer.add_embedding_scale(config["embedding_multiplier"])
+        writer.add_residual_scale(config["residual_multiplier"])
+        writer.add_logit_scale(config["logits_scaling"])
+        writer.add_rope_dimension_count(config["hidden_size"] // config["num_attention_heads"])
+    if arch == "llama4":
+        writer.add_interleave_moe_layer_step(config["interleave_moe_layer_step"])
+        writer.add_expert_feed_forward_length(config["intermediate_size"])
+        writer.add_rope_dimension_count(config["head_dim"])
+    if arch == "mimo2":
+        slides = sliding_layers(config) + [True] * drafts
+        heads = config["num_key_value_heads"]
+        writer.add_head_count_kv([2 * heads if one else heads for one in slides])
+        writer.add_sliding_window(config["sliding_window"])
+        writer.add_sliding_window_pattern(slides)
+        writer.add_key_length(config["head_dim"])
+        writer.add_value_length(config["v_head_dim"])
+        writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
+        writer.add_expert_gating_func(sigmoid)
+        rope = config["rope_parameters"]
+        writer.add_rope_dimension_count(int(config["head_dim"] * rope["full_attention"]["partial_rotary_factor"]))
+        writer.add_rope_freq_base_swa(rope["sliding_attention"]["rope_theta"])
+        writer.add_float32("mimo2.attention.value_scale", config["attention_value_scale"])
+    if arch == "bailingmoe2":
+        width, shared = config["moe_intermediate_size"], config["num_shared_experts"]
+        writer.add_rope_dimension_count(config["head_dim"])
+        writer.add_leading_dense_block_count(config["first_k_dense_replace"])
+        writer.add_expert_feed_forward_length(width)
+        writer.add_expert_shared_feed_forward_length(width * shared)
+        writer.add_expert_weights_scale(config["routed_scaling_factor"])
+        writer.add_expert_shared_count(shared)
+        writer.add_expert_weights_norm(config["norm_topk_prob"])
+        writer.add_expert_gating_func(sigmoid)
+        writer.add_expert_group_count(config["n_group"])
+        writer.add_expert_group_used_count(config["topk_group"])
+    if arch == "exaone-moe":
+        width, shared = config["moe_intermediate_size"], config["num_shared_experts"]
+        writer.add_sliding_window(config["sliding_window"])
+        writer.add_sliding_window_pattern(sliding_layers(config))
+        writer.add_expert_feed_forward_length(width)
+        writer.add_expert_shared_count(shared)
+        writer.add_expert_shared_feed_forward_length(width * shared)
+        writer.add_expert_weights_scale(config["routed_scaling_factor"])
+        writer.add_expert_weights_norm(config["norm_topk_prob"])
+        writer.add_expert_gating_func(sigmoid)
+        writer.add_expert_group_count(config["n_group"])
+        writer.add_expert_group_used_count(config["topk_group"])
+        writer.add_leading_dense_block_count(config["first_k_dense_replace"])
+        writer.add_rope_scaling_type(gguf.RopeScalingType.NONE)
+    if arch == "hunyuan-moe":
+        alpha, head = config["rope_scaling"]["alpha"], config["head_dim"]
+        writer.add_rope_freq_base(config["rope_theta"] * alpha ** (head / (head - 2)))
+        writer.add_rope_scaling_type(gguf.RopeScalingType.NONE)
+        writer.add_rope_scaling_factor(1)
+        writer.add_rope_scaling_orig_ctx_len(config["max_position_embeddings"])
+        writer.add_expert_shared_feed_forward_length(config["intermediate_size"])
+        writer.add_expert_feed_forward_length(config["moe_intermediate_size"][0])
+        writer.add_expert_shared_count(config["num_shared_expert"][0])
+    if arch == "laguna":
+        full, sliding = config["rope_parameters"]["full_attention"], config["rope_parameters"]["sliding_attention"]
+        writer.add_head_count(config["num_attention_heads_per_layer"])
+        writer.add_sliding_window(config["sliding_window"])
+        writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
+        writer.add_expert_shared_feed_forward_length(config["shared_expert_intermediate_size"])
+        writer.add_expert_weights_norm(True)
+        writer.add_expert_weights_scale(config["moe_routed_scaling_factor"])
+        writer.add_expert_gating_func(sigmoid)
+        writer.add_leading_dense_block_count(config["mlp_layer_types"].count("dense"))
+        writer.add_rope_dimension_count(int(config["head_dim"] * full["partial_rotary_factor"]))
+        writer.add_uint32("laguna.rope.dimension_count_swa", int(config["head_dim"] * sliding["partial_rotary_factor"]))
+        writer.add_rope_freq_base_swa(sliding["rope_theta"])
+    if arch == "mellum":
+        writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
+        writer.add_sliding_window(config["sliding_window"])
+        writer.add_sliding_window_pattern(sliding_layers(config))
+        writer.add_rope_freq_base_swa(config["rope_parameters"]["sliding_attention"]["rope_theta"])
+    if arch == "cohere2moe":
+        width, shared = config["intermediate_size"], config["num_shared_experts"]
+        writer.add_layer_norm_eps(config["layer_norm_eps"])
+        writer.add_logit_scale(config["logit_scale"])
+        writer.add_sliding_window(config["sliding_window"])
+        writer.add_sliding_window_pattern(sliding_layers(config))
+        writer.add_expert_feed_forward_length(width)
+        writer.add_leading_dense_block_count(config["first_k_dense_replace"])
+        writer.add_expert_weights_norm(config["norm_topk_prob"])
+        writer.add_expert_gating_func(sigmoid)
+        writer.add_expert_shared_count(shared)
+        writer.add_expert_shared_feed_forward_length(width * shared)
+        writer.add_rope_dimension_count(config["head_dim"])
+        writer.add_rope_scaling_type(gguf.RopeScalingType.NONE)
+
+
 def write_sigmoid_router(writer, config):
     writer.add_expert_shared_count(config["n_shared_experts"])
     writer.add_leading_dense_block_count(config["first_k_dense_replace"])
@@ -259,8 +456,9 @@ def write_keys(writer, arch, config, rope, split, drafts):
         writer.add_nextn_predict_layers(drafts)
     writer.add_context_length(config["max_position_embeddings"])
     writer.add_embedding_length(config["hidden_size"])
-    if "intermediate_size" in config:
-        writer.add_feed_forward_length(config["intermediate_size"])
+    widths = ("prefix_dense_intermediate_size", "intermediate_size_mlp", "intermediate_size")
+    if ffn := next((config[key] for key in widths if key in config), 0):
+        writer.add_feed_forward_length(ffn)
     writer.add_head_count(heads)
     kv_heads = 1 if arch in LATENT and split else config.get("num_key_value_heads") or heads
     if arch == "lfm2moe":
@@ -269,7 +467,8 @@ def write_keys(writer, arch, config, rope, split, drafts):
         writer.add_leading_dense_block_count(config["num_dense_layers"])
         writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
     writer.add_head_count_kv(kv_heads)
-    writer.add_layer_norm_rms_eps(config.get("rms_norm_eps") or config["norm_eps"])
+    if eps := config.get("rms_norm_eps") or config.get("norm_eps"):
+        writer.add_layer_norm_rms_eps(eps)
     writer.add_rope_freq_base(rope["rope_theta"])
     if rope["rope_type"] in ("linear", "yarn"):
         writer.add_rope_scaling_type(gguf.RopeScalingType(rope["rope_type"]))
@@ -293,7 +492,7 @@ def write_keys(writer, arch, config, rope, split, drafts):
     experts = next((config[key] for key in counts if config.get(key)), 0)
     if experts:
         writer.add_expert_count(experts)
-        writer.add_expert_used_count(config.get("num_experts_per_tok") or config["moe_k"])
+        writer.add_expert_used_count(config.get("num_experts_per_tok") or config.get("moe_k") or config["moe_topk"][0])
     if arch in ("qwen3next", "qwen35moe"):
         writer.add_ssm_conv_kernel(config["linear_conv_kernel_dim"])
         writer.add_ssm_state_size(config["linear_key_head_dim"])
@@ -336,7 +535,7 @@ def write_keys(writer, arch, config, rope, split, drafts):
         if config.get("n_group"):
             writer.add_expert_group_count(config["n_group"])
             writer.add_expert_group_used_count(config["topk_group"])
-        if config["model_type"] != "deepseek_v2":  # V2's files have no such key
+        if config["model_type"] not in ("deepseek_v2", "mistral4"):  # their files have no such key
             writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
     if "index_topk" in config:
         writer.add_indexer_head_count(config["index_n_heads"])
@@ -369,6 +568,7 @@ def write_keys(writer, arch, config, rope, split, drafts):
         writer.add_expert_weights_norm(config.get("route_norm", True))
         writer.add_expert_weights_scale(config["router_scaling_factor"])
         writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
+    write_new_keys(writer, arch, config, drafts)
     writer.add_vocab_size(config["vocab_size"])
 
 
@@ -382,20 +582,23 @@ def main():
         config = config.get("text_config", config)
         drafts = 1 if options.get("drafts") else kept_drafts(config)
         rope = config.get("rope_parameters") or {"rope_theta": config.get("rope_theta", 10000.0), **(config.get("rope_scaling") or {})}
+        rope = rope.get("full_attention", rope) if config["model_type"] != "gemma4_text" else rope
         rope["rope_type"] = rope.get("rope_type") or rope.get("type") or "default"
         arch = ARCHITECTURES[config["model_type"]]
         tensors = {}
         for shard in sorted(directory.glob("*.safetensors")):
-            tensors |= load_file(shard)
+            tensors |= load_in_order(shard)
         heads, kv_heads = config["num_attention_heads"], config.get("num_key_value_heads") or config["num_attention_heads"]
-        tensors = {"gpt-oss": gpt_oss, "gemma4": lambda t: gemma4(t, config)}.get(arch, stacked)(tensors)
+        tensors = {"gpt-oss": gpt_oss, "gemma4": lambda t: gemma4(t, config), "granitemoe": granite, "llama4": llama4,
+                   "mistral4": fused, "bailingmoe2": sarvam, "laguna": laguna}.get(
+                       arch, modelopt if "quantization_config" in config and arch == "qwen3moe" else stacked)(tensors)
         tensors = hunyuan(tensors) if arch == "hy_v3" else tensors
         if arch in LATENT and split:
             tensors = latent(tensors, config)
         if arch in ("qwen3next", "qwen35moe"):
             tensors = delta(tensors, config, arch, split)
-            if drafts:
-                tensors |= draft_layer(tensors, config)
+        if options.get("drafts"):
+            tensors |= draft_layer(tensors, config, arch)
         writer = gguf.GGUFWriter(OUT / f"{file}.gguf", arch)
         dropped = ("model.mtp_", *(f"model.layers.{config['num_hidden_layers'] + i}." for i in range(drafts, 1)))
         write_keys(writer, arch, config, rope, split, drafts)
@@ -406,16 +609,18 @@ def main():
             if name == "lm_head.weight" and config.get("tie_word_embeddings", config["model_type"] in TIED) or \
                     name.startswith(dropped):
                 continue
-            if arch == "llama" and re.search(r"\.[qk]_proj\.(weight|bias)$", name):
+            if arch in PERMUTED and re.search(r"\.[qk]_proj\.(weight|bias)$", name):
                 tensor = permute(tensor, heads if ".q_proj" in name else kv_heads)
             if name.endswith("expert_bias"):
                 name += ".bias"
+            if name.endswith("attention_sink_bias"):
+                name += ".weight"
             if name.endswith("conv.conv.weight"):
                 tensor = tensor.squeeze(1).float()
             if name.endswith("e_score_correction_bias"):
                 name += ".bias"  # as the converter spells it
                 name = name.replace("e_score_correction_bias.bias", "e_score_correction.bias")
-            suffixes = {"try_suffixes": (".weight", ".bias")}
+            suffixes = {"try_suffixes": (".weight", ".bias", ".scale", ".input_scale")}
             new = name if name.startswith(("rope_freqs", "blk.")) else (
                 names.get_name(name, **suffixes) or names.get_name(name.removeprefix("model."), **suffixes))
             assert new, name
@@ -425,7 +630,7 @@ def main():
             if tensor.dim() == 1 or new.endswith("ffn_gate_inp.weight"):
                 tensor = tensor.float()
             if tensor.dtype == torch.uint8:
-                writer.add_tensor(new, tensor.numpy(), raw_dtype=gguf.GGMLQuantizationType.MXFP4)
+                writer.add_tensor(new, tensor.numpy(), raw_dtype=gguf.GGMLQuantizationType[options.get("bytes", "MXFP4")])
             elif tensor.dtype == torch.bfloat16:
                 writer.add_tensor(new, tensor.view(torch.uint16).numpy().view(np.uint8), raw_dtype=gguf.GGMLQuantizationType.BF16)
             else:

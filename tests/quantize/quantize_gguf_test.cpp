@@ -62,8 +62,17 @@ TEST_P(QuantizeGguf, WritesADirectoryWithTheSameBits) {
 
 INSTANTIATE_TEST_SUITE_P(Files, QuantizeGguf,
                          testing::Values("llama_biases", "llama_llama3_rope", "mixtral", "qwen2_moe",
-                                         "deepseek_v3_plain", "deepseek_v2_lite_unsplit", "gpt_oss_mxfp4"),
+                                         "deepseek_v3_plain", "deepseek_v2_lite_unsplit", "gpt_oss_mxfp4", "granitemoe",
+                                         "laguna", "llama4_text_scout", "mimo_v2_flash", "sarvam_moe"),
                          [](const auto& test) { return test.param; });
+
+TEST_F(QuantizeGgufFile, MultipliesByTheScaleOfNvfp4) {
+  const ModelQuantizer quantizer(kFiles / "qwen3_moe_nvfp4_modelopt.gguf");
+  const fs::path out = directory_.path() / "out";
+  for (const QuantizationError& error : quantizer.write(quantizer.plan(DType::f32), out))
+    EXPECT_EQ(error.squared_error, 0.0);
+  EXPECT_EQ(logits_of(Model::load(out)), logits_of(quantizer.model()));
+}
 
 TEST_F(QuantizeGgufFile, WritesTheMetadataAsFiles) {
   const std::string file = directory_

@@ -177,6 +177,7 @@ INSTANTIATE_TEST_SUITE_P(
         PreTokenizerCase{"chatglm-bpe", "123|4", false, false}, PreTokenizerCase{"qwen2", "1|2|3|4", true, false},
         PreTokenizerCase{"qwen35", "1|2|3|4", true, false},
         PreTokenizerCase{"deepseek-r1-qwen", "1|2|3|4", false, false},
+        PreTokenizerCase{"hunyuan", "1|2|3|4", true, true}, PreTokenizerCase{"llama4", "123|4", false, true},
         PreTokenizerCase{"deepseek-llm", "1|2|3|4", false, false},
         PreTokenizerCase{"deepseek-coder", "1|2|3|4", false, false},
         PreTokenizerCase{"deepseek-v3", "123|4", false, false}, PreTokenizerCase{"kimi-k2", "123|4", false, true},

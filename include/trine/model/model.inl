@@ -65,7 +65,7 @@ TRINE_DECL Model Model::load(const std::filesystem::path& path, const LoadOption
     auto file = std::make_unique<const GgufFile>(path, options.access, on_read);
     const std::string architecture(file->metadata().string("general.architecture"));
     config = gguf_config(file->metadata(), *file, notes);
-    source = std::make_unique<const GgufTensors>(std::move(file), architecture);
+    source = std::make_unique<const GgufTensors>(std::move(file), architecture, notes);
   } else if (std::filesystem::is_regular_file(path, ignored)) {
     throw FileError(path.string() +
                         ": expected a model directory (config.json, weights, tokenizer.json) or a GGUF file, found "

@@ -42,6 +42,8 @@ struct WeightFormat {
   bool is_conversion = false;   ///< a target of conversion, selected by its name
   /// Scales and zero points lie in other tensors, which the reader of a checkpoint puts into WeightMatrix::scales.
   bool has_separate_scales = false;
+  /// Values are multiplied by WeightMatrix::scales.factor, for which a file may have a tensor.
+  bool has_tensor_scale = false;
   const WeightFormat* copy_of = nullptr;  ///< the format whose elements this one holds, bit by bit, in kernel order
   int ggml_type = -1;                     ///< its number in GGUF files; -1: they cannot contain it
 

@@ -231,7 +231,8 @@ class ImatrixNames : public TensorMap {
     std::map<std::string, const StoredTensor*> found;
     std::optional<GgufTensors> renamed;
     try {
-      renamed.emplace(std::move(names), architecture);
+      Notes ignored;
+      renamed.emplace(std::move(names), architecture, ignored);
     } catch (const WeightError&) {
       continue;  // of other shapes: not this one
     }

@@ -2,6 +2,7 @@
 // Names and views of the tensors of GGUF files; that models compute the same with them:
 // tests/models/gguf_golden_test.cpp.
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -10,8 +11,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <trine/core/notes.hpp>
+#include <trine/kernels/convert.hpp>
 #include <trine/model/architectures/gguf/config.hpp>
 #include <trine/model/architectures/gguf/tensors.hpp>
+#include <trine/quant/weight_formats.hpp>
 
 #include "support/expect_error.hpp"
 
@@ -31,6 +35,17 @@ class Counted : public TensorMap {
     tensors_[name] = {DType::u8, std::move(shape), *bytes};
     return *this;
   }
+  Counted& add(const std::string& name, DType dtype, std::vector<std::size_t> shape, std::size_t bytes) {
+    add(name, std::vector<std::size_t>{bytes});
+    tensors_[name].dtype = dtype;
+    tensors_[name].shape = std::move(shape);
+    return *this;
+  }
+  Counted& add_f32(const std::string& name, const std::vector<float>& values) {
+    add(name, DType::f32, {values.size()}, values.size() * sizeof(float));
+    std::memcpy(bytes_.back()->data(), values.data(), values.size() * sizeof(float));
+    return *this;
+  }
   [[nodiscard]] std::string source_name() const override { return "counted.gguf"; }
 
  private:
@@ -41,7 +56,8 @@ GgufTensors tensors(std::string_view architecture,
                     const std::vector<std::pair<std::string, std::vector<std::size_t>>>& all) {
   auto source = std::make_unique<Counted>();
   for (const auto& [name, shape] : all) source->add(name, shape);
-  return GgufTensors(std::move(source), architecture);
+  Notes notes;
+  return GgufTensors(std::move(source), architecture, notes);
 }
 
 int first_byte(const GgufTensors& tensors, std::string_view name) {
@@ -50,7 +66,7 @@ int first_byte(const GgufTensors& tensors, std::string_view name) {
 
 TEST(GgufTensors, RenamesWhatEveryArchitectureHas) {
   for (const std::string_view architecture : gguf_architectures()) {
-    if (architecture == "lfm2moe") continue;  // has names of its own for these, too
+    if (architecture == "lfm2moe" || architecture == "bailingmoe2") continue;  // have names of their own for these, too
     const GgufTensors renamed = tensors(architecture, {{"token_embd.weight", {4, 2}},
                                                        {"output_norm.weight", {2}},
                                                        {"output.weight", {4, 2}},
@@ -139,6 +155,90 @@ TEST(GgufTensors, RefusesStacksOfAnotherShapeAndTwoOfOneName) {
       WeightError,
       "expected one tensor for model.layers.0.mlp.experts.0.gate_proj.weight, found "
       "blk.0.ffn_gate_exps.weight, too");
+}
+
+// ---- NVFP4
+
+/// A file with a matrix of NVFP4, [1, 64], and stacks of two of them.
+class ScaledGgufTensors : public testing::Test {
+ protected:
+  ScaledGgufTensors() {
+    file_->add("blk.0.attn_q.weight", kGgmlNvfp4, {1, 64}, 36);
+    file_->add("blk.0.ffn_up_exps.weight", kGgmlNvfp4, {2, 1, 64}, 72);
+    file_->add("blk.0.attn_k.weight", DType::bf16, {1, 64}, 128);
+  }
+  [[nodiscard]] GgufTensors open(std::string_view architecture = "lfm2moe") {
+    return GgufTensors(std::move(file_), architecture, notes_);
+  }
+
+  std::unique_ptr<Counted> file_ = std::make_unique<Counted>();
+  Notes notes_;
+};
+
+TEST_F(ScaledGgufTensors, MultipliesByTheScaleOfTheTensorOrOfEachExpert) {
+  file_->add_f32("blk.0.attn_q.scale", {2.0F}).add_f32("blk.0.ffn_up_exps.scale", {0.5F, 4.0F});
+  file_->add_f32("blk.0.attn_q.input_scale", {9.0F}).add_f32("blk.0.ffn_up_exps.input_scale", {9.0F, 9.0F});
+  const GgufTensors tensors = open();
+  const auto factor = [&](std::string_view name) { return tensors.find(name)->matrix->scales.factor; };
+  EXPECT_EQ(factor("model.layers.0.self_attn.q_proj.weight"), 2.0F);
+  EXPECT_EQ(factor("model.layers.0.feed_forward.experts.0.w3.weight"), 0.5F);
+  EXPECT_EQ(factor("model.layers.0.feed_forward.experts.1.w3.weight"), 4.0F);
+  EXPECT_EQ(tensors.find("model.layers.0.self_attn.k_proj.weight")->matrix, nullptr);
+  for (const std::string_view name : tensors.names()) EXPECT_EQ(name.find("scale"), std::string_view::npos) << name;
+  ASSERT_EQ(notes_.all().size(), 1U);
+  EXPECT_EQ(notes_.all()[0].subject, "*.input_scale");
+
+  // values: those without a scale, times it
+  const StoredTensor& expert = *tensors.find("model.layers.0.feed_forward.experts.1.w3.weight");
+  std::vector<float> scaled(64);
+  std::vector<float> plain(64);
+  kernels::decode_row(*expert.matrix, 0, scaled.data());
+  kernels::decode_row(stored_matrix(expert.bytes.data(), expert.dtype, 1, 64), 0, plain.data());
+  for (float& value : plain) value *= 4.0F;
+  EXPECT_EQ(scaled, plain);
+}
+
+TEST_F(ScaledGgufTensors, HasNoMatrixWithoutAScale) {
+  EXPECT_EQ(open().find("model.layers.0.self_attn.q_proj.weight")->matrix, nullptr);
+  EXPECT_TRUE(notes_.all().empty());
+}
+
+TEST_F(ScaledGgufTensors, LeavesAScaleThatItDoesNotReadForTheModelToRefuse) {
+  file_->add_f32("blk.0.attn_k.scale", {2.0F})
+      .add_f32("blk.0.none.scale", {2.0F})
+      .add_f32("blk.0.attn_k.input_scale", {2.0F});
+  const GgufTensors tensors = open();
+  for (const char* name : {"blk.0.attn_k.scale", "blk.0.none.scale", "blk.0.attn_k.input_scale"})
+    EXPECT_NE(tensors.find(name), nullptr) << name;
+}
+
+TEST_F(ScaledGgufTensors, LeavesAScaleThatAFamilyHasAnyway) {
+  file_->add("blk.0.ffn_down_exps.weight", kGgmlNvfp4, {2, 1, 64}, 72)
+      .add_f32("blk.0.ffn_down_exps.scale", {2.0F, 3.0F});
+  const GgufTensors tensors = open("gemma4");
+  EXPECT_NE(tensors.find("model.layers.0.router.per_expert_scale"), nullptr);
+  EXPECT_EQ(tensors.find("model.layers.0.experts.1.down_proj.weight")->matrix, nullptr);
+}
+
+TEST(GgufTensors, RefusesScalesOfAnotherNumberOrTypeOrBesideAnotherShape) {
+  const auto refuses = [](std::vector<std::size_t> shape, std::size_t bytes, const std::vector<float>& scales,
+                          std::string_view text, DType dtype = DType::f32) {
+    auto file = std::make_unique<Counted>();
+    file->add("blk.0.ffn_up_exps.weight", kGgmlNvfp4, std::move(shape), bytes)
+        .add_f32("blk.0.ffn_up_exps.scale", scales);
+    if (dtype != DType::f32) file->add("blk.0.ffn_up_exps.scale", dtype, {scales.size()}, scales.size() * 2);
+    Notes notes;
+    EXPECT_ERROR(GgufTensors(std::move(file), "olmoe", notes), WeightError, std::string(text));
+  };
+  refuses({2, 1, 64}, 72, {2.0F},
+          "blk.0.ffn_up_exps.weight: expected one scale for each of 2 experts beside it, found 1 (counted.gguf)");
+  refuses({2, 1, 64}, 72, {2.0F, 3.0F}, "blk.0.ffn_up_exps.scale: expected f32, found bf16 (counted.gguf)",
+          DType::bf16);
+  auto file = std::make_unique<Counted>();
+  file->add("blk.0.attn_k_b.weight", kGgmlNvfp4, {2, 1, 64}, 72).add_f32("blk.0.attn_k_b.scale", {2.0F});
+  Notes notes;
+  EXPECT_ERROR(GgufTensors(std::move(file), "deepseek2", notes), WeightError,
+               "blk.0.attn_k_b.weight: expected a matrix beside a scale, found shape [2, 1, 64] (counted.gguf)");
 }
 
 }  // namespace

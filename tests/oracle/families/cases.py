@@ -628,6 +628,11 @@ CASES = {
         qwen3_moe(moe_intermediate_size=16, head_dim=16, num_experts=4, num_experts_per_tok=2, quantization_config=groups_of(
             {"num_bits": 4, "type": "float", "strategy": "tensor_group", "group_size": 16}, "nvfp4-pack-quantized")),
         "compressed-tensors: NVFP4 with a scale for the tensor that divides", {**HEAD_NORM}, scheme="nvfp4"),
+    "qwen3_moe_nvfp4_modelopt": Case(
+        qwen3_moe(vocab_size=48, hidden_size=64, moe_intermediate_size=64, num_hidden_layers=1, head_dim=16, num_experts=3,
+                  num_experts_per_tok=2, quantization_config={"quant_method": "modelopt", "quant_algo": "NVFP4", "group_size": 16,
+                                                              "ignore": ["lm_head", "*.mlp.gate"], "producer": {"name": "modelopt"}}),
+        "ModelOpt: NVFP4 with a scale for the tensor that multiplies", {**HEAD_NORM}, scheme="nvfp4_modelopt"),
     "qwen3_moe_gptq": Case(
         qwen3_moe(moe_intermediate_size=16, head_dim=16, num_experts=4, num_experts_per_tok=2, quantization_config={
             "bits": 4, "checkpoint_format": "gptq", "damp_percent": 0.1, "desc_act": True, "group_size": 16, "lm_head": False,
@@ -891,6 +896,14 @@ CASES = {
         {"eps": config(rms_norm_eps=1e-3), "k": config(num_experts_per_tok=5), "rope_theta": config(rope_theta=100.0),
          "embedding scale": config(mup_enabled=True), **SHARED}, scheme="bf16", bias=(0.0, 0.3), scale=SMALL),
 
+    "afmoe_trinity": Case(
+        afmoe(hidden_size=24, vocab_size=48, num_hidden_layers=4, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=8,
+              intermediate_size=16, global_attn_every_n_layers=4),
+        "as published: every fourth layer is full, scaled embeddings, a dense first layer",
+        {"window": config(sliding_window=999), "exact window": config(sliding_window=9), "embedding scale": config(mup_enabled=False),
+         "full layer": config(global_attn_every_n_layers=5), "correction bias": NO_BIAS, "scale": config(route_scale=1.0), **SHARED},
+        scheme="bf16", bias=(0.0, 0.3)),
+
     "granitemoe": Case(
         granitemoe(attention_multiplier=0.6), "multipliers of embeddings, scores, what layers add, and logits; experts in two tensors, input_linear and "
         "output_linear, as published",
@@ -933,6 +946,15 @@ CASES = {
         "every key absent that has a default of a small size: the fourth layer does not rotate, one of 16 experts, 8 key heads",
         {"eps": config(rms_norm_eps=1e-3), "rope_theta": config(rope_theta=100.0), "norm": config(use_qk_norm=False),
          "layers that rotate": config(no_rope_layers=[1, 1, 1, 1]), **SHARED}, scheme="bf16", scale=SMALL),
+
+    "llama4_text_scout": Case(
+        llama4_text(hidden_size=24, vocab_size=48, num_hidden_layers=4, num_local_experts=4, intermediate_size=8, intermediate_size_mlp=12,
+                    head_dim=8, interleave_moe_layer_step=2, no_rope_layers=None, attention_chunk_size=8192, floor_scale=8192,
+                    attn_scale=0.1),
+        "as published: every fourth layer does not rotate, chunks of 8192, scores that grow every 8192 positions; rope scaling, and "
+        "dense layers between those with experts",
+        {"rotation": no_rope_scaling, "norm": config(use_qk_norm=False), "layers that rotate": config(no_rope_layers=[1, 1, 1, 1]),
+         **SHARED}, scheme="bf16"),
 
     "mimo_v2_flash": Case(
         mimo_v2_flash(), "values narrower than keys, twice the key heads in sliding layers and sinks, a third of each head that "

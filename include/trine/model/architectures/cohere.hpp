@@ -78,6 +78,7 @@ inline constexpr std::string_view kCohere2MoeDefaults = R"({
   reader.ignore({"cache_implementation", "_sliding_window_pattern", "layer_switch", "order_of_interleaved_layers",
                  "position_embedding_type"});
   reader.reject_unknown_keys();
+  hf::ignore_draft_layers(weights / "model", layers, 0);  // of converted files
 
   std::string summary = "grouped-query attention" + hf::window_of(windows) + "; beside it " +
                         hf::count_of_experts(k, experts) + (is_softmax ? ", softmax" : ", sigmoid") + " of the chosen" +

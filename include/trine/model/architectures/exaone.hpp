@@ -46,6 +46,7 @@ inline constexpr std::string_view kExaoneMoeDefaults = R"({
   if (hf::first_mixture(weights, parts.moe).contains("mlp.e_score_correction_bias"))
     parts.names.balance_bias = "e_score_correction_bias";
   weights.ignore({"mtp.*", "a layer for multi-token prediction; the model answers without it"});
+  hf::ignore_draft_layers(weights / "model", layers, 0);  // of converted files
   return hf::build_moe_decoder(context, config, weights, parts);
 }
 

@@ -13,6 +13,7 @@
 
 #include <trine/model/architectures/hf_decoder.hpp>
 #include <trine/model/architectures/hf_layer_lists.hpp>
+#include <trine/model/architectures/hf_moe.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -99,6 +100,7 @@ inline constexpr std::string_view kMimoV2FlashDefaults = R"({
   hf::check_published_mimo(reader, heads, *attention.v_head_dim, windows.slides, sparse);
   reader.reject_unknown_keys();
   weights.ignore({"model.mtp.*", "layers for multi-token prediction; the model answers without them"});
+  hf::ignore_draft_layers(weights / "model", layers, 0);  // of converted files
 
   std::string summary = "grouped-query attention with sinks" + hf::window_of(windows) + "; " +
                         hf::count_of_experts(k, experts) + ", sigmoid";

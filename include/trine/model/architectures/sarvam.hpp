@@ -36,15 +36,15 @@ inline constexpr std::string_view kSarvamMoeDefaults = R"({
   if (reader.has("score_function")) static_cast<void>(reader.choice<bool>("score_function", {{"sigmoid", true}}));
   reader.require_true("moe_router_enable_expert_bias");
   reader.ignore({"embedding_dropout", "output_dropout", "router_dtype", "max_window_layers", "rotary_type"});
-  const bool published = (weights / "model").contains("word_embeddings.weight");
-  if (published) {
+  const WeightScope model = weights / "model";
+  if (model.contains("word_embeddings.weight")) parts.options.embedding = "word_embeddings";
+  if (model.contains("layers.0.attention.query_key_value.weight")) {  // published, or converted
     parts.attention.names = {.output = "dense",
                              .query_norm = "query_layernorm",
                              .key_norm = "key_layernorm",
                              .fused = "query_key_value",
                              .module = "attention"};
     parts.names.balance_bias = "gate.expert_bias";
-    parts.options.embedding = "word_embeddings";
   }
   return hf::build_glm4(context, config, reader, weights, std::move(parts));
 }

@@ -84,7 +84,16 @@ inline constexpr WeightFormat kIq4XsFormat =
 /// Scales and codes alternate, unlike in kMxfp4Format, where each is a tensor.
 inline constexpr WeightFormat kGgmlMxfp4Format =
     ggml::ggml_format<32, 1 + 16, ggml::decode_mxfp4>(kGgmlMxfp4, "MXFP4", 39);
-inline constexpr WeightFormat kGgmlNvfp4Format =
-    ggml::ggml_format<64, 4 + 32, ggml::decode_nvfp4>(kGgmlNvfp4, "NVFP4", 40);
+inline constexpr WeightFormat kGgmlNvfp4Format = [] {
+  WeightFormat format = ggml::ggml_format<64, 4 + 32, ggml::decode_nvfp4>(kGgmlNvfp4, "NVFP4", 40);
+  format.has_tensor_scale = true;
+  format.decode = [](const WeightMatrix& w, std::size_t row, std::size_t column, std::size_t count, float* out,
+                     std::size_t out_step) noexcept {
+    ggml::decode_run<64, 4 + 32, ggml::decode_nvfp4>(w, row, column, count, out, out_step);
+    if (const float factor = w.scales.factor; factor != 1.0F)
+      for (std::size_t k = 0; k < count; ++k) out[k * out_step] *= factor;
+  };
+  return format;
+}();
 
 }  // namespace trine::inline TRINE_ABI

@@ -64,6 +64,7 @@ struct GgufArchitecture {
   std::span<const GgufKey> keys;
   void (*finish)(GgufConversion& conversion);
   std::array<std::span<const GgufName>, 2> names;
+  bool heads_by_layer = false;  ///< attention.head_count may differ by layer: "num_attention_heads_per_layer"
 };
 
 }  // namespace trine::inline TRINE_ABI::hf

@@ -57,6 +57,7 @@ inline void convert_rope(GgufConversion& to) {
   const double factor = keys.number_or("rope.scaling.factor", 0.0, 1e6, old_factor);
   const std::string type = keys.string_or("rope.scaling.type", "linear");
   keys.require("rope.scaling.attn_factor", 1.0);
+  static_cast<void>(keys.has("rope.scaling.original_context_length"));  // only YaRN reads it
   if (type == "yarn") {
     rope["rope_type"] = "yarn";
     rope["factor"] = factor;
@@ -68,7 +69,6 @@ inline void convert_rope(GgufConversion& to) {
       rope["attention_factor"] = keys.number("rope.scaling.yarn_attn_factor", 1e-3, 1e3);
     keys.require("rope.scaling.yarn_ext_factor", 1.0);
   } else if (type == "linear") {
-    static_cast<void>(keys.has("rope.scaling.original_context_length"));
     if (factor != 0.0 && factor != 1.0) {
       rope["rope_type"] = "linear";
       rope["factor"] = factor;
@@ -102,18 +102,51 @@ inline std::uint64_t convert_head_sizes(GgufConversion& to) {
 }
 
 /// The same for heads that rotate as a whole.
-inline void convert_heads(GgufConversion& to) {
-  to.keys.require("rope.dimension_count", static_cast<double>(convert_head_sizes(to)));
+inline std::uint64_t convert_heads(GgufConversion& to) {
+  const std::uint64_t head_dim = convert_head_sizes(to);
+  to.keys.require("rope.dimension_count", static_cast<double>(head_dim));
+  return head_dim;
 }
 
-/// The same for heads of which a part may rotate: its share is a factor, and the product is rounded down.
-inline void convert_partly_rotated_heads(GgufConversion& to) {
+/// The share of a head of `width` elements that rotates: a factor whose product, rounded down, is `part`.
+[[nodiscard]] inline double share_of_head(std::uint64_t part, std::uint64_t width) {
+  const auto all = static_cast<double>(width);
+  double factor = static_cast<double>(part) / all;
+  while (static_cast<std::uint64_t>(all * factor) < part) factor = std::nextafter(factor, 2.0);
+  return factor;
+}
+
+/// The heads of grouped-query attention of which a part may rotate. Returns the width of a head.
+inline std::uint64_t convert_partly_rotated_heads(GgufConversion& to) {
   const std::uint64_t head_dim = convert_head_sizes(to);
-  const auto width = static_cast<double>(head_dim);
   const std::uint64_t part = to.keys.integer_or("rope.dimension_count", 2, head_dim, head_dim);
-  double factor = static_cast<double>(part) / width;
-  while (static_cast<std::uint64_t>(width * factor) < part) factor = std::nextafter(factor, 2.0);
-  to.config["partial_rotary_factor"] = factor;
+  to.config["partial_rotary_factor"] = share_of_head(part, head_dim);
+  return head_dim;
+}
+
+inline constexpr std::string_view kWindowPattern = "attention.sliding_window_pattern";
+
+/// "layer_types".
+inline void set_layer_types(GgufConversion& to, const std::vector<bool>& slides) {
+  Json types = Json::array();
+  for (const bool one : slides) types.push_back(one ? "sliding_attention" : "full_attention");
+  to.config["layer_types"] = std::move(types);
+}
+
+/// The same by kWindowPattern. Returns which layers slide.
+inline std::vector<bool> convert_window_pattern(GgufConversion& to) {
+  std::vector<bool> slides = to.keys.window_pattern(kWindowPattern, to.config["num_hidden_layers"].get<std::size_t>());
+  set_layer_types(to, slides);
+  return slides;
+}
+
+/// An object of "rope_parameters" for each layer type: full layers scale as convert_rope has read it, the others do
+/// not.
+inline void convert_rope_by_type(GgufConversion& to) {
+  Json full = to.config["rope_parameters"];
+  const double theta = to.keys.number_or("rope.freq_base_swa", 1.0, 1e12, full["rope_theta"].get<double>());
+  to.config["rope_parameters"] = {{"full_attention", std::move(full)},
+                                  {"sliding_attention", {{"rope_type", "default"}, {"rope_theta", theta}}}};
 }
 
 /// Counts of DeepSeek's mixture that a file leaves out are 0.
@@ -127,6 +160,26 @@ inline void require_sigmoid(GgufConversion& to) {
   if (to.keys.integer_or("expert_gating_func", 0, 3, 2) % 2 != 0)  // 0: not named
     to.keys.fail("expert_gating_func", "2, a sigmoid", ErrorKind::unsupported);
 }
+
+/// The same for families whose routers are softmaxes.
+inline void require_softmax(GgufConversion& to) {
+  if (to.keys.integer_or("expert_gating_func", 0, 3, 1) > 1)
+    to.keys.fail("expert_gating_func", "1, a softmax", ErrorKind::unsupported);
+}
+
+/// For families that always normalise the weights of the chosen experts.
+inline void require_normalized_weights(GgufConversion& to) {
+  if (!to.keys.boolean_or("expert_weights_norm", true))
+    to.keys.fail("expert_weights_norm", "true", ErrorKind::unsupported);
+}
+
+/// For families without groups of experts.
+inline void require_one_group(GgufConversion& to) {
+  for (const std::string_view key : {"expert_group_count", "expert_group_used_count"}) to.keys.require(key, 1.0);
+}
+
+/// The width of all shared experts of a layer.
+inline constexpr std::string_view kSharedLength = "expert_shared_feed_forward_length";
 
 /// The factor of the routed experts; 0 stands for none.
 [[nodiscard]] inline double expert_weights_scale(GgufConversion& to) {
@@ -149,6 +202,14 @@ inline void convert_dense_layers(GgufConversion& to) {
   for (std::size_t layer = 0; layer < to.config["num_hidden_layers"].get<std::size_t>(); ++layer)
     if (!to.has_tensor(to.block(layer, "ffn_gate_inp.weight"))) layers.push_back(layer);
   to.config["mlp_only_layers"] = std::move(layers);
+}
+
+/// "mlp_layer_types": layers with a router are sparse.
+inline void convert_sparse_layers(GgufConversion& to) {
+  Json types = Json::array();
+  for (std::size_t layer = 0; layer < to.config["num_hidden_layers"].get<std::size_t>(); ++layer)
+    types.push_back(to.has_tensor(to.block(layer, "ffn_gate_inp.weight")) ? "sparse" : "dense");
+  to.config["mlp_layer_types"] = std::move(types);
 }
 
 /// Width of the experts: files before 2024-05 have that of all chosen ones instead.
@@ -178,6 +239,7 @@ inline constexpr std::array kGgufBlockNames = std::to_array<GgufName>({
     {"nextn.embed_tokens", "embed_tokens"},
     {"nextn.shared_head_head", "shared_head.head"},
     {"nextn.shared_head_norm", "shared_head.norm"},
+    {"layer_output_norm", "final_layernorm"},  // of a layer that drafts
     {"attn_rot_embd", "", GgufView::dropped},
 });
 

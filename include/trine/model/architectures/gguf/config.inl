@@ -23,11 +23,12 @@ namespace trine::inline TRINE_ABI {
 
 namespace hf {
 
+inline constexpr std::string_view kEpsilon = "attention.layer_norm_rms_epsilon";
+
 inline constexpr std::array kCommonGgufKeys = std::to_array<GgufKey>({
     {"context_length", "max_position_embeddings"},
     {"embedding_length", "hidden_size"},
-    {"attention.head_count", "num_attention_heads"},
-    {"attention.layer_norm_rms_epsilon", "rms_norm_eps", GgufKind::number},
+    {kEpsilon, "rms_norm_eps", GgufKind::optional_number},
 });
 
 /// Keys that say how other software runs a model, or repeat what tensors say.
@@ -48,6 +49,19 @@ inline void convert_keys(GgufConversion& to, std::span<const GgufKey> keys) {
       to.config[name] = to.keys.integer(gguf, is_optional ? 0 : 1, kMost);
     }
   }
+}
+
+/// The heads of queries: a number, or with `by_layer` also one for each layer.
+inline void convert_query_heads(GgufConversion& to, bool by_layer) {
+  constexpr std::string_view kHeads = "attention.head_count";
+  if (!by_layer) {
+    to.config["num_attention_heads"] = to.keys.integer(kHeads, 1, config_limits::kPositions);
+    return;
+  }
+  const std::vector<std::uint64_t> heads =
+      to.keys.integers(kHeads, 1, config_limits::kHeads, to.config["num_hidden_layers"].get<std::size_t>());
+  to.config["num_attention_heads"] = heads.front();
+  to.config["num_attention_heads_per_layer"] = heads;
 }
 
 inline void convert_layers(GgufConversion& to) {
@@ -90,7 +104,9 @@ TRINE_DECL Json gguf_config(const GgufMetadata& metadata, const WeightSource& te
   hf::convert_layers(conversion);
   hf::convert_vocabulary(conversion);
   hf::convert_keys(conversion, hf::kCommonGgufKeys);
+  hf::convert_query_heads(conversion, found->heads_by_layer);
   hf::convert_keys(conversion, found->keys);
+  if (!config.contains("layer_norm_eps")) config["rms_norm_eps"] = keys.number(hf::kEpsilon, 0.0, 1e12);
   hf::convert_rope(conversion);
   if (!keys.boolean_or("attention.causal", true))
     keys.fail("attention.causal", "true: an embedding model does not generate", ErrorKind::unsupported);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // GGUF files of "deepseek2": V2 chooses experts by softmax, V3 and Kimi K2 by sigmoid; of "deepseek32" and "glm-dsa",
-// V3.2 and GLM-5.
+// V3.2 and GLM-5; of "mistral4", Mistral Small 4.
 #pragma once
 
 #include <algorithm>
@@ -78,6 +78,22 @@ inline void finish_gguf_deepseek(GgufConversion& to) {
   convert_mscale(to);
 }
 
+/// Scores that grow with the position: files made from the published directory lack the factor, which is 0.1.
+inline void finish_gguf_mistral4(GgufConversion& to) {
+  constexpr std::string_view kLength = "attention.temperature_length";
+  convert_latent_attention(to);
+  convert_absent_counts(to);
+  convert_groups(to);
+  to.config["routed_scaling_factor"] = expert_weights_scale(to);
+  to.config["norm_topk_prob"] = to.keys.boolean_or("expert_weights_norm", false);
+  require_softmax(to);
+  Json& rope = to.config["rope_parameters"];
+  if (rope["rope_type"] != "yarn") to.keys.fail("rope.scaling.type", "yarn", ErrorKind::unsupported);
+  convert_mscale(to);
+  to.keys.require(kLength, rope["original_max_position_embeddings"].get<double>());
+  rope["llama_4_scaling_beta"] = to.keys.number_or("attention.temperature_scale", 0.0, 1e3, 0.1);
+}
+
 /// A family with an indexer.
 inline void finish_gguf_sparse_latent(GgufConversion& to) {
   convert_latent_attention(to);
@@ -131,6 +147,11 @@ inline constexpr std::array kGgufDeepseek = std::to_array<GgufArchitecture>({
      R"({"model_type": "glm_moe_dsa"})",
      kGgufDeepseekMoeKeys,
      finish_gguf_glm_dsa,
+     {kGgufDeepseekNames, kGgufMoeNames}},
+    {"mistral4",
+     R"({"model_type": "mistral4"})",
+     kGgufDeepseekMoeKeys,
+     finish_gguf_mistral4,
      {kGgufDeepseekNames, kGgufMoeNames}},
 });
 

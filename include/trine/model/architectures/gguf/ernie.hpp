@@ -18,8 +18,7 @@ inline constexpr std::array kGgufErnieKeys = std::to_array<GgufKey>({
 
 inline void finish_gguf_ernie(GgufConversion& to) {
   convert_heads(to);
-  if (to.keys.integer_or("expert_gating_func", 0, 3, 1) > 1)
-    to.keys.fail("expert_gating_func", "1, a softmax", ErrorKind::unsupported);
+  require_softmax(to);
   to.keys.require("expert_weights_scale", 1.0);
   to.config["moe_num_shared_experts"] = to.keys.integer_or("expert_shared_count", 0, 1024, 0);
   to.config["moe_layer_start_index"] = to.keys.integer_or("leading_dense_block_count", 0, config_limits::kLayers, 0);

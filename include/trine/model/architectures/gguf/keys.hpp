@@ -30,6 +30,12 @@ class GgufKeys {
 
   [[nodiscard]] bool has(std::string_view key) { return metadata_.has(known(key)); }
 
+  /// Returns whether the key has a list.
+  [[nodiscard]] bool has_list(std::string_view key) {
+    const GgufValue* value = metadata_.find(known(key));
+    return value != nullptr && value->is_array;
+  }
+
   /// An integer, or one for each layer that is the same for all.
   [[nodiscard]] std::uint64_t integer(std::string_view key, std::uint64_t least, std::uint64_t most) {
     const std::string name = known(key);

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,9 +15,11 @@
 #include <vector>
 
 #include <trine/core/error.hpp>
+#include <trine/core/notes.hpp>
 #include <trine/core/shape.hpp>
 #include <trine/model/architectures/gguf/all.hpp>
 #include <trine/model/architectures/gguf/tensors.hpp>
+#include <trine/quant/weight_formats.hpp>
 
 namespace trine::inline TRINE_ABI {
 
@@ -87,16 +90,42 @@ bool for_each_gguf_name(const GgufNameParts& parts, std::span<const std::span<co
   return false;
 }
 
+/// The tensor "X.weight" of a name "X" + `suffix`, if its format may have a scale; otherwise an empty name.
+[[nodiscard]] inline std::string scaled_weight(const WeightSource& file, std::string_view name,
+                                               std::string_view suffix) {
+  if (!name.ends_with(suffix)) return {};
+  std::string weight = std::string(name.substr(0, name.size() - suffix.size())) + ".weight";
+  const StoredTensor* stored = file.find(weight);
+  const WeightFormat* format = stored == nullptr ? nullptr : find_format(stored->dtype);
+  return format != nullptr && format->has_tensor_scale ? weight : std::string();
+}
+
 }  // namespace hf
 
-TRINE_DECL GgufTensors::GgufTensors(std::unique_ptr<const WeightSource> file, std::string_view architecture)
+TRINE_DECL GgufTensors::GgufTensors(std::unique_ptr<const WeightSource> file, std::string_view architecture,
+                                    Notes& notes)
     : file_(std::move(file)) {
   const hf::GgufArchitecture* names = hf::find_gguf_architecture(architecture);
   std::vector<std::span<const hf::GgufName>> blocks;
   if (names != nullptr) blocks.assign(names->names.begin(), names->names.end());
   blocks.emplace_back(hf::kGgufBlockNames);
   const std::array<std::span<const hf::GgufName>, 1> globals{hf::kGgufGlobalNames};
+  const auto lists_of = [&](const hf::GgufNameParts& parts) -> std::span<const std::span<const hf::GgufName>> {
+    if (parts.layer.empty()) return globals;
+    return blocks;
+  };
+  // A scale that an architecture has a name for is that of Gemma 4, whose experts have one anyway.
+  const auto is_named = [&](const hf::GgufNameParts& parts) {
+    return hf::for_each_gguf_name(parts, lists_of(parts), [](const hf::GgufName&, std::string_view) {});
+  };
+  std::set<std::string_view> scales;
+  for (const std::string_view gguf_name : file_->names())
+    if (!is_named(hf::parts_of(gguf_name)) && take_scale(gguf_name)) scales.insert(gguf_name);
+  if (std::ranges::any_of(scales, [](std::string_view name) { return name.ends_with(".input_scale"); }))
+    notes.add("*.input_scale", "activations are not quantised");
+
   for (const std::string_view gguf_name : file_->names()) {
+    if (scales.contains(gguf_name)) continue;
     const hf::GgufNameParts parts = hf::parts_of(gguf_name);
     const std::string prefix = parts.layer.empty() ? "" : "model.layers." + std::string(parts.layer) + ".";
     const auto rename = [&](const hf::GgufName& name, std::string_view suffix) {
@@ -123,9 +152,8 @@ TRINE_DECL GgufTensors::GgufTensors(std::unique_ptr<const WeightSource> file, st
       }
       add(hf::with_number(pattern, parts.number) + std::string(suffix), gguf_name, stored);
     };
-    const bool known = parts.layer.empty() ? hf::for_each_gguf_name(parts, globals, rename)
-                                           : hf::for_each_gguf_name(parts, blocks, rename);
-    if (!known) add(std::string(gguf_name), gguf_name, *file_->find(gguf_name));
+    if (!hf::for_each_gguf_name(parts, lists_of(parts), rename))
+      add(std::string(gguf_name), gguf_name, *file_->find(gguf_name));
   }
 }
 
@@ -147,11 +175,37 @@ TRINE_DECL std::string GgufTensors::source_name_of(std::string_view name) const 
   return file_->source_name_of(found->second.gguf_name) + ": " + std::string(found->second.gguf_name);
 }
 
-TRINE_DECL void GgufTensors::add(std::string name, std::string_view gguf_name, StoredTensor stored) {
+// Returns whether it is a scale of weights, which it keeps, or of their activations.
+TRINE_DECL bool GgufTensors::take_scale(std::string_view gguf_name) {
+  if (!hf::scaled_weight(*file_, gguf_name, ".input_scale").empty()) return true;
+  const std::string weight = hf::scaled_weight(*file_, gguf_name, ".scale");
+  if (weight.empty()) return false;
+  const StoredTensor& scale = *file_->find(gguf_name);
+  if (scale.dtype != DType::f32) fail(gguf_name, "expected f32, found " + std::string(to_string(scale.dtype)));
+  scales_[weight] = {reinterpret_cast<const float*>(scale.bytes.data()), scale.bytes.size() / sizeof(float)};
+  return true;
+}
+
+// expert: of the `experts` of a stack; experts: how many scales it has if it has any
+TRINE_DECL void GgufTensors::add(std::string name, std::string_view gguf_name, StoredTensor stored, std::size_t expert,
+                                 std::size_t experts) {
   const auto [entry, is_new] = tensors_.try_emplace(std::move(name), Tensor{std::move(stored), gguf_name});
+  Tensor& tensor = entry->second;
   if (!is_new)
-    fail(gguf_name,
-         "expected one tensor for " + entry->first + ", found " + std::string(entry->second.gguf_name) + ", too");
+    fail(gguf_name, "expected one tensor for " + entry->first + ", found " + std::string(tensor.gguf_name) + ", too");
+  const auto scales = scales_.find(gguf_name);
+  if (scales == scales_.end()) return;
+  const std::vector<std::size_t>& shape = tensor.stored.shape;
+  if (shape.size() != 2)
+    fail(gguf_name, "expected a matrix beside a scale, found shape " + to_string(std::span<const std::size_t>(shape)));
+  if (scales->second.size() != experts)
+    fail(gguf_name, "expected one scale" +
+                        (experts == 1 ? "" : " for each of " + std::to_string(experts) + " experts") +
+                        " beside it, found " + std::to_string(scales->second.size()));
+  tensor.matrix = stored_matrix(tensor.stored.bytes.data(), tensor.stored.dtype, shape[0], shape[1]);
+  tensor.matrix.scales.factor = scales->second[expert];
+  tensor.stored.matrix = &tensor.matrix;
+  tensor.stored.scale_bytes = sizeof(float);
 }
 
 // half: of the rows of each expert; 0: all of them
@@ -173,7 +227,7 @@ TRINE_DECL void GgufTensors::add_stack(std::string_view gguf_name, std::string_v
   for (std::size_t e = 0; e < experts; ++e) {
     const std::size_t part = half == 0 ? e : 2 * e + half - 1;
     add(hf::with_number(pattern, std::to_string(e)) + std::string(suffix), gguf_name,
-        {stack.dtype, shape, stack.bytes.subspan(part * bytes, bytes)});
+        {stack.dtype, shape, stack.bytes.subspan(part * bytes, bytes)}, e, experts);
   }
 }
 
