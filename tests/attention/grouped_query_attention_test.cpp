@@ -196,17 +196,17 @@ std::vector<std::size_t> frames_chosen(const Matrix& q, const Matrix& k, std::si
     const auto begin = of.values.begin() + static_cast<std::ptrdiff_t>(row * of.columns + head * kHeadDim);
     return test::naive::rope({begin, begin + kHeadDim}, static_cast<double>(row / frame_size), kTheta);
   };
-  std::vector<double> sum(kHeadDim);
-  for (std::size_t h = 0; h < group; ++h) {
-    const std::vector<double> query = rotated(q, n, first_head + h);
-    for (std::size_t i = 0; i < kHeadDim; ++i) sum[i] += query[i];
-  }
   std::vector<std::pair<double, std::size_t>> order;
   for (std::size_t frame = 0; frame < n / frame_size; ++frame) {
     double affinity = 0.0;
-    for (std::size_t site = 0; site < frame_size; ++site) {
-      const std::vector<double> key = rotated(k, frame * frame_size + site, kv);
-      for (std::size_t i = 0; i < kHeadDim; ++i) affinity += sum[i] * key[i] / static_cast<double>(frame_size);
+    for (std::size_t h = 0; h < group; ++h) {
+      const std::vector<double> query = rotated(q, n, first_head + h);
+      for (std::size_t i = 0; i < kHeadDim; ++i) {
+        double most = -1e300;
+        for (std::size_t site = 0; site < frame_size; ++site)
+          most = std::max(most, query[i] * rotated(k, frame * frame_size + site, kv)[i]);
+        affinity += most;
+      }
     }
     order.emplace_back(-affinity, frame);
   }
@@ -251,14 +251,14 @@ TEST(GroupedQueryAttentionPerIsa, EqualsTheTextbookOfChosenFrames) {
   }
 }
 
-// Mean keys of what is stored, in every type of cache, and again after the end of a frame was taken back.
+// Bounds of what is stored, in every type of cache, and again after the end of a frame was taken back.
 TEST(GroupedQueryAttentionPerIsa, ChoosesFramesFromEveryCacheAndAfterTruncation) {
   Layer layer(4, 2);
   std::vector<HeadGroup> head_groups;
   head_groups.push_back({std::make_unique<FrameWindowPattern>(4, 1, true), 2, 1});
   head_groups.push_back({std::make_unique<RoutedPattern>(4, 2), 2, 1});
   const GroupedQueryAttention attention = layer.make(std::move(head_groups));
-  const auto x = test::random_tensor({600, kHidden}, 13);  // more frames than a page of means has
+  const auto x = test::random_tensor({600, kHidden}, 13);  // more frames than a page of bounds has
   const Tensor<float, 2> exact = run(attention, x.view(), 600);
   for (const KvCacheDtype type : {KvCacheDtype::bf16, KvCacheDtype::q8}) {
     const Tensor<float, 2> rounded = run(attention, x.view(), 600, 1, type);

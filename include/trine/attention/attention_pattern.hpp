@@ -9,10 +9,10 @@
 //   FrameWindow     m <= n, or the whole frame if not causal; t(n) - t(m) <= L       L + 1 frames
 //   Summary         the last site of every earlier frame, and n itself               one token per frame
 //   Strided         the same site of this and every earlier frame                    every token
-//   Routed          the sites of top_k earlier frames of its choice, and n itself    every token, and frames' mean keys
+//   Routed          the sites of top_k earlier frames of its choice, and n itself    every token, and frames' bounds
 //
 // Keys are numbered by an index: the position, or for Summary and Strided the frame. The visible keys of a query are a
-// range of indices; for Routed, those it chooses from (frame_choice.hpp).
+// range of indices; for Routed, those it chooses from (frame_bounds.hpp).
 //
 // Summary and Strided: Child et al. 2019, arXiv:1904.10509. Divided space and time: Bertasius et al. 2021,
 // arXiv:2102.05095.

@@ -14,10 +14,10 @@
 #include <trine/attention/attention_block.hpp>
 #include <trine/attention/attention_pattern.hpp>
 #include <trine/attention/best_scores.hpp>
-#include <trine/attention/frame_means.hpp>
+#include <trine/attention/frame_bounds.hpp>
 #include <trine/kernels/kv_rows.hpp>
-#include <trine/kernels/vector_math.hpp>
 #include <trine/nn/forward_context.hpp>
+#include <trine/nn/frame_observer.hpp>
 #include <trine/platform/parallel_rows.hpp>
 
 namespace trine::inline TRINE_ABI {
@@ -45,8 +45,8 @@ struct HeadGroup {
     layout.type = type;
     return layout;
   }
-  /// Where mean keys of frames lie, if its queries choose frames.
-  [[nodiscard]] FrameMeansLayout means_layout(const HeadWidths& widths) const { return {num_kv_heads, widths.key}; }
+  /// Where the bounds of frames' keys lie, if its queries choose frames.
+  [[nodiscard]] FrameBoundsLayout bounds_layout(const HeadWidths& widths) const { return {num_kv_heads, widths.key}; }
 };
 
 namespace detail {
@@ -85,9 +85,9 @@ class FlashAttention {
         LayerState& state = context_.state_of(sequences[s]);
         std::size_t head = 0;
         std::size_t kv_head = 0;
-        std::size_t means = head_groups_.size();  // table of the next group that chooses frames
+        std::size_t bounds = head_groups_.size();  // table of the next group that chooses frames
         for (std::size_t a = 0; a < head_groups_.size(); ++a) {
-          PageTable* own_means = head_groups_[a].pattern->choice() ? &state.tables[means++] : nullptr;
+          PageTable* own_bounds = head_groups_[a].pattern->choice() ? &state.tables[bounds++] : nullptr;
           std::size_t& begin = done[s * head_groups_.size() + a];
           const std::size_t left = sequences[s].position + sequences[s].rows - begin;
           if (left > 0) {
@@ -95,7 +95,7 @@ class FlashAttention {
             segments[count++] = {&sequences[s],
                                  &head_groups_[a],
                                  &state.tables[a],
-                                 own_means,
+                                 own_bounds,
                                  head_groups_[a].page_layout(widths_, state.type),
                                  head,
                                  kv_head,
@@ -112,7 +112,9 @@ class FlashAttention {
       if (count == 0) return;
       const Workspace::Scope scope(workspace);
       store(segments.first(count), rows);
+      record_choices(segments.first(count));
       attend(segments.first(count), rows);
+      report_choices(segments.first(count));
     }
   }
 
@@ -126,13 +128,14 @@ class FlashAttention {
     const SequenceSlice* sequence;
     const HeadGroup* heads;
     PageTable* pages;
-    PageTable* means;  // of frames; null unless queries choose some
+    PageTable* bounds;  // of frames; null unless queries choose some
     KvPageLayout shape;
     std::size_t head;     // first query head
     std::size_t kv_head;  // first key/value head
     std::size_t begin;
     std::size_t end;
-    std::size_t rows_before;  // rows of the segments before it
+    std::size_t rows_before;               // rows of the segments before it
+    View<std::uint32_t, 2> recorded = {};  // [key/value heads * rows, top_k] frames that were chosen, if somebody asks
 
     [[nodiscard]] std::size_t row(std::size_t position) const noexcept {
       return sequence->first_row + position - sequence->position;
@@ -156,7 +159,7 @@ class FlashAttention {
     std::span<KeyValues<float>> parts;
     std::span<KeyValues<bfloat16>> bf16_parts;
     std::span<float> loaded;          // keys [key width][kKeyBlock], values [kKeyBlock][value width]
-    std::span<float> affinity;        // [queries, frames], and of the sums of heads [queries, key width]
+    std::span<float> affinity;        // [queries, frames], and parts of queries [queries, 2 key width]
     std::span<std::uint64_t> ranks;   // [frames]
     std::span<std::uint32_t> chosen;  // [queries, top_k]
     std::span<std::uint32_t> next;    // [queries] the first chosen frame that is not done
@@ -184,17 +187,17 @@ class FlashAttention {
                  of_segment(segment, v_, n, widths_.value));
     });
     for (const Segment& segment : segments)
-      if (segment.means != nullptr) store_means(segment);
+      if (segment.bounds != nullptr) store_bounds(segment);
   }
 
   // Of the frames that the segment completes.
-  void store_means(const Segment& segment) {
+  void store_bounds(const Segment& segment) {
     const std::size_t frame_size = segment.heads->pattern->choice()->frame_size;
     const std::size_t first = segment.begin / frame_size;
     const std::size_t frames = segment.end / frame_size - first;
-    const FrameMeansLayout layout = segment.heads->means_layout(widths_);
+    const FrameBoundsLayout layout = segment.heads->bounds_layout(widths_);
     for (std::size_t f = first; f < first + frames; ++f)  // pages are allocated in this thread
-      static_cast<void>(segment.means->write(f / FrameMeansLayout::kPageFrames));
+      static_cast<void>(segment.bounds->write(f / FrameBoundsLayout::kPageFrames));
     const Workspace::Scope scope(context_.workspace);
     const std::size_t tasks = frames * layout.heads;
     const std::size_t threads =
@@ -202,8 +205,8 @@ class FlashAttention {
     const std::size_t room = segment.shape.type == KvCacheDtype::f32 ? 0 : layout.width * segment.shape.block_rows;
     const View<float, 2> keys = context_.workspace.take_matrix<float>(threads, room);
     parallel_for(context_.execution, threads, tasks, [&](std::size_t task, std::size_t worker) {
-      store_frame_mean(isa_, layout, *segment.means, task % layout.heads, first + task / layout.heads,
-                       *segment.heads->pattern, frame_size, segment.shape, *segment.pages, keys.row(worker));
+      store_frame_bounds(isa_, layout, *segment.bounds, task % layout.heads, first + task / layout.heads,
+                         *segment.heads->pattern, frame_size, segment.shape, *segment.pages, keys.row(worker));
     });
   }
 
@@ -211,6 +214,25 @@ class FlashAttention {
   [[nodiscard]] static std::span<const float> of_segment(const Segment& segment, View<const float, 2> x,
                                                          std::size_t position, std::size_t width) noexcept {
     return x.row(segment.row(position)).subspan(segment.kv_head * width, segment.heads->num_kv_heads * width);
+  }
+
+  void record_choices(std::span<Segment> segments) {
+    for (Segment& segment : segments) {
+      FrameObserver* observer = segment.sequence->frame_observer;
+      if (segment.bounds == nullptr || observer == nullptr || !observer->wants_frames()) continue;
+      segment.recorded = context_.workspace.take_matrix<std::uint32_t>(
+          segment.heads->num_kv_heads * (segment.end - segment.begin), segment.heads->pattern->choice()->top_k);
+      std::ranges::fill(segment.recorded.span(), FrameRoutingEvent::kNone);
+    }
+  }
+  void report_choices(std::span<const Segment> segments) const {
+    for (const Segment& segment : segments) {
+      if (segment.recorded.extent(0) == 0) continue;
+      const std::size_t rows = segment.end - segment.begin;
+      for (std::size_t j = 0; j < segment.heads->num_kv_heads; ++j)
+        segment.sequence->frame_observer->on_frames({context_.layer, segment.kv_head + j, segment.sequence->sequence,
+                                                     segment.begin, segment.recorded.slice(j * rows, rows)});
+    }
   }
 
   void attend(std::span<const Segment> segments, std::size_t rows) {
@@ -260,7 +282,7 @@ class FlashAttention {
     std::size_t rows = 0;
 
     void grow(std::size_t count, std::size_t of_frames, std::size_t top_k, std::size_t width, std::size_t of_rows) {
-      affinity = std::max(affinity, count * (of_frames + width));
+      affinity = std::max(affinity, count * (of_frames + 2 * width));
       frames = std::max(frames, of_frames);
       chosen = std::max(chosen, count * std::min(top_k, of_frames));
       queries = std::max(queries, count);
@@ -307,7 +329,7 @@ class FlashAttention {
       std::copy_n(q_.row(segment.row(tile.position(i))).data() + first_head * widths_.key, group * widths_.key,
                   scratch.q.data() + i * group * widths_.key);
     init_attention(queries, sinks_ == nullptr ? nullptr : sinks_ + first_head);
-    if (segment.means != nullptr) {
+    if (segment.bounds != nullptr) {
       attend_to_chosen_frames(task, queries, scratch);
     } else {
       attend_to_range(task, queries.visible.begin(0), queries.visible.end(tile.count - 1), queries, scratch);
@@ -337,6 +359,13 @@ class FlashAttention {
     const std::size_t count = task.tile.count;
     if (width == 0) return;
     choose_frames(task, queries, frames, width, scratch);
+    if (task.segment->recorded.extent(0) != 0) {
+      const std::size_t rows = task.segment->end - task.segment->begin;
+      for (std::size_t i = 0; i < count; ++i)
+        std::ranges::copy(
+            scratch.chosen.subspan(i * width, width),
+            task.segment->recorded.row(task.kv_head * rows + task.tile.position(i) - task.segment->begin).begin());
+    }
     const std::span<std::uint32_t> next = scratch.next.first(count);
     std::ranges::fill(next, 0U);
     const auto frame_of = [&](std::size_t i) {
@@ -376,7 +405,8 @@ class FlashAttention {
     }
   }
 
-  // chosen[i, :]: the frames with the largest affinity (sum of q_h over the heads of the group) . mean key, ascending.
+  // chosen[i, :]: the frames with the largest affinity, ascending: the sum over the heads of the group of a bound of
+  // q_h . k.
   void choose_frames(const Task& task, const AttentionInputs& queries, std::size_t frames, std::size_t width,
                      Scratch& scratch) const {
     const std::size_t count = task.tile.count;
@@ -384,16 +414,19 @@ class FlashAttention {
       for (std::size_t i = 0; i < count * width; ++i) scratch.chosen[i] = static_cast<std::uint32_t>(i % width);
       return;
     }
-    float* sums = scratch.affinity.data();
-    float* affinity = sums + count * widths_.key;
+    float* parts = scratch.affinity.data();  // sums over the heads of the group
+    float* affinity = parts + count * 2 * widths_.key;
+    std::fill_n(parts, count * 2 * widths_.key, 0.0F);
     for (std::size_t i = 0; i < count; ++i) {
-      const std::span<float> sum(sums + i * widths_.key, widths_.key);
-      std::copy_n(queries.q + i * queries.heads * queries.ldq, widths_.key, sum.data());
-      for (std::size_t h = 1; h < queries.heads; ++h)
-        kernels::add_inplace(isa_, {queries.q + (i * queries.heads + h) * queries.ldq, widths_.key}, sum);
+      float* positive = parts + i * 2 * widths_.key;
+      float* negative = positive + widths_.key;
+      for (std::size_t h = 0; h < queries.heads; ++h) {
+        const float* q = queries.q + (i * queries.heads + h) * queries.ldq;
+        for (std::size_t j = 0; j < widths_.key; ++j) (q[j] > 0.0F ? positive : negative)[j] += q[j];
+      }
     }
-    frame_affinities(isa_, task.segment->heads->means_layout(widths_), *task.segment->means, task.kv_head, sums, count,
-                     frames, affinity);
+    frame_affinities(isa_, task.segment->heads->bounds_layout(widths_), *task.segment->bounds, task.kv_head, parts,
+                     count, frames, affinity);
     for (std::size_t i = 0; i < count; ++i)
       select_best_scores({affinity + i * frames, frames}, 0, scratch.ranks, scratch.chosen.subspan(i * width, width));
   }

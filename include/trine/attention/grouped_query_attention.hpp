@@ -121,7 +121,7 @@ class GroupedQueryAttention : public Attention {
     for (const HeadGroup& heads : head_groups_)
       state.tables.emplace_back(heads.page_layout({head_dim_, value_dim_}, type).page_bytes());
     for (const HeadGroup& heads : head_groups_)  // after those of all groups
-      if (heads.pattern->choice()) state.tables.emplace_back(heads.means_layout({head_dim_, value_dim_}).page_bytes());
+      if (heads.pattern->choice()) state.tables.emplace_back(heads.bounds_layout({head_dim_, value_dim_}).page_bytes());
     return state;
   }
 
@@ -130,7 +130,7 @@ class GroupedQueryAttention : public Attention {
     for (const HeadGroup& heads : head_groups_) pages.push_back(heads.pattern->pages(tokens));
     for (const HeadGroup& heads : head_groups_)
       if (const auto choice = heads.pattern->choice())
-        pages.push_back(FrameMeansLayout::pages(tokens / choice->frame_size));
+        pages.push_back(FrameBoundsLayout::pages(tokens / choice->frame_size));
     return pages;
   }
 
