@@ -256,42 +256,42 @@ TEST(GroupedQueryAttentionPerIsa, ChoosesFramesFromEveryCacheAndAfterTruncation)
   Layer layer(4, 2);
   std::vector<HeadGroup> head_groups;
   head_groups.push_back({std::make_unique<FrameWindowPattern>(4, 1, true), 2, 1});
-  head_groups.push_back({std::make_unique<RoutedPattern>(4, 2), 2, 1});
+  head_groups.push_back({std::make_unique<RoutedPattern>(2, 2), 2, 1});
   const GroupedQueryAttention attention = layer.make(std::move(head_groups));
-  const auto x = test::random_tensor({600, kHidden}, 13);  // more frames than a page of bounds has
-  const Tensor<float, 2> exact = run(attention, x.view(), 600);
+  const auto x = test::random_tensor({252, kHidden}, 13);  // more frames than a page of bounds has
+  const Tensor<float, 2> exact = run(attention, x.view(), 252);
   for (const KvCacheDtype type : {KvCacheDtype::bf16, KvCacheDtype::q8}) {
-    const Tensor<float, 2> rounded = run(attention, x.view(), 600, 1, type);
+    const Tensor<float, 2> rounded = run(attention, x.view(), 252, 1, type);
     EXPECT_EQ(distance(run(attention, x.view(), 7, 2, type), rounded), 0.0F);
     std::size_t near = 0;  // rows whose choice rounding did not change
-    for (std::size_t n = 0; n < 600; ++n) {
+    for (std::size_t n = 0; n < 252; ++n) {
       float worst = 0.0F;
       for (std::size_t i = 0; i < kHidden; ++i)
         worst = std::max(worst, std::abs(rounded.view()(n, i) - exact.view()(n, i)));
       if (worst < 0.05F) ++near;
     }
-    EXPECT_GT(near, 540U);
+    EXPECT_GT(near, 226U);
     EXPECT_GT(distance(rounded, exact), 0.0F);
   }
-  for (const std::size_t to : {598U, 596U}) {
+  for (const std::size_t to : {251U, 250U, 248U}) {
     Workspace workspace;
     LayerState cache = attention.make_cache();
-    Tensor<float, 2> y({600, kHidden});
+    Tensor<float, 2> y({252, kHidden});
     const auto forward = [&](std::size_t begin, std::size_t count, const Tensor<float, 2>& from) {
       const test::AttentionRows rows{0, count, begin, &cache};
       test::forward(attention, {.isa = default_isa(), .num_threads = 1, .executor = test::test_executor()}, workspace,
                     from.view().slice(begin, count), std::span(&rows, 1), y.view().slice(begin, count));
     };
     forward(0, to, x);
-    forward(to, 600 - to, test::random_tensor({600, kHidden}, 14));  // another end
-    ASSERT_EQ(attention.rewind_position(cache, 600, to), to);
+    forward(to, 252 - to, test::random_tensor({252, kHidden}, 14));  // another end
+    ASSERT_EQ(attention.rewind_position(cache, 252, to), to);
     const LayerState kept = cache;
     attention.truncate(cache, to);
     EXPECT_EQ(cache.bytes(), attention.cache_bytes(to));
-    forward(to, 600 - to, x);
-    for (std::size_t n = to; n < 600; ++n)
+    forward(to, 252 - to, x);
+    for (std::size_t n = to; n < 252; ++n)
       for (std::size_t i = 0; i < kHidden; ++i) ASSERT_EQ(y.view()(n, i), exact.view()(n, i)) << n;
-    EXPECT_EQ(kept.bytes(), attention.cache_bytes(600)) << "a copy keeps its own";
+    EXPECT_EQ(kept.bytes(), attention.cache_bytes(252)) << "a copy keeps its own";
   }
 }
 
