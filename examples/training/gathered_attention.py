@@ -59,7 +59,7 @@ class GatheredAttention(Attention):
         size = min(self.frame_size, tokens)
         if name == "full":
             return F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        if tokens % size != 0 or not getattr(axis, "causal", True):
+        if tokens % size != 0 or not getattr(axis, "causal", True) or getattr(axis, "pattern", None) == "routed":
             return super().mix(name, axis, q, k, v)
         if name == "chunked":
             out = near(q, k, v, size, 0)

@@ -45,6 +45,9 @@ def reach(config, tokens):
         axes = [(a.kind, a)]
     hop = torch.eye(tokens, dtype=torch.bool)
     for name, axis in axes:
+        if getattr(axis, "pattern", None) == "routed":                           # any frame may be chosen
+            hop |= allowed_keys("full", tokens)
+            continue
         hop |= allowed_keys(name, tokens, config.sites, getattr(axis, "lookback", None), getattr(axis, "causal", True),
                             getattr(axis, "pattern", None))
     reached = hop.float()

@@ -63,6 +63,8 @@ std::vector<AxisCase> cases() {
                       s});
     result.push_back({"strided" + name, [=] { return std::make_unique<StridedPattern>(s); },
                       [=](std::size_t n, std::size_t m) { return m <= n && m % s == n % s; }, frame, s});
+    result.push_back({"frames to choose from" + name, [=] { return std::make_unique<RoutedPattern>(s, 2); },
+                      [=](std::size_t n, std::size_t m) { return m == n || m / s < n / s; }, frame, s});
   }
   return result;
 }

@@ -188,6 +188,113 @@ TEST(GroupedQueryAttentionPerIsa, EqualsTheTextbookAlongTwoAxes) {
     expect_near(run(attention, x.view(), chunk), test::naive::matmul(z, layer.o));
 }
 
+// Which earlier frames the heads of a key/value head choose for query n, by double precision.
+// q, k: of all heads, before rotation
+std::vector<std::size_t> frames_chosen(const Matrix& q, const Matrix& k, std::size_t n, std::size_t first_head,
+                                       std::size_t group, std::size_t kv, std::size_t frame_size, std::size_t top_k) {
+  const auto rotated = [&](const Matrix& of, std::size_t row, std::size_t head) {
+    const auto begin = of.values.begin() + static_cast<std::ptrdiff_t>(row * of.columns + head * kHeadDim);
+    return test::naive::rope({begin, begin + kHeadDim}, static_cast<double>(row / frame_size), kTheta);
+  };
+  std::vector<std::pair<double, std::size_t>> order;
+  for (std::size_t frame = 0; frame < n / frame_size; ++frame) {
+    double affinity = 0.0;
+    for (std::size_t h = 0; h < group; ++h) {
+      const std::vector<double> query = rotated(q, n, first_head + h);
+      for (std::size_t i = 0; i < kHeadDim; ++i) {
+        double most = -1e300;
+        for (std::size_t site = 0; site < frame_size; ++site)
+          most = std::max(most, query[i] * rotated(k, frame * frame_size + site, kv)[i]);
+        affinity += most;
+      }
+    }
+    order.emplace_back(-affinity, frame);
+  }
+  std::ranges::sort(order);
+  std::vector<std::size_t> frames;
+  for (const auto& [affinity, frame] : order)
+    if (frames.size() < top_k) frames.push_back(frame);
+  return frames;
+}
+
+TEST(GroupedQueryAttentionPerIsa, EqualsTheTextbookOfChosenFrames) {
+  struct Case {
+    std::size_t frame_size, top_k, heads, kv_heads, tokens;
+  };
+  for (const Case& c : {Case{5, 2, 4, 2, 43}, Case{1, 3, 3, 1, 20}, Case{4, 100, 2, 2, 31}, Case{70, 1, 2, 1, 300},
+                        Case{130, 2, 2, 1, 540}}) {
+    Layer layer(c.heads, c.kv_heads);
+    std::vector<HeadGroup> head_groups;
+    head_groups.push_back({std::make_unique<RoutedPattern>(c.frame_size, c.top_k), c.heads, c.kv_heads});
+    const GroupedQueryAttention attention = layer.make(std::move(head_groups));
+    const auto x = test::random_tensor({c.tokens, kHidden}, 12);
+    const Matrix rows = Matrix::from(x.view());
+    const Matrix q = layer.project(rows, layer.q, {}, {});
+    const Matrix k = layer.project(rows, layer.k, {}, {});
+    Matrix z(c.tokens, c.heads * kHeadDim);
+    const std::size_t group = c.heads / c.kv_heads;
+    for (std::size_t kv = 0; kv < c.kv_heads; ++kv) {
+      std::vector<std::vector<std::size_t>> chosen;
+      for (std::size_t n = 0; n < c.tokens; ++n)
+        chosen.push_back(frames_chosen(q, k, n, kv * group, group, kv, c.frame_size, c.top_k));
+      add_axis(
+          layer, rows, kv * group, group, kv, 1,
+          [&](std::size_t n, std::size_t m) {
+            return m == n || std::ranges::find(chosen[n], m / c.frame_size) != chosen[n].end();
+          },
+          [&](std::size_t n) { return n / c.frame_size; }, z);
+    }
+    const Tensor<float, 2> whole = run(attention, x.view(), c.tokens);
+    expect_near(whole, test::naive::matmul(z, layer.o));
+    for (const std::size_t chunk : {1U, 3U, 64U}) EXPECT_EQ(distance(run(attention, x.view(), chunk), whole), 0.0F);
+    EXPECT_EQ(distance(run(attention, x.view(), c.tokens, 3), whole), 0.0F) << "threads";
+  }
+}
+
+// Bounds of what is stored, in every type of cache, and again after the end of a frame was taken back.
+TEST(GroupedQueryAttentionPerIsa, ChoosesFramesFromEveryCacheAndAfterTruncation) {
+  Layer layer(4, 2);
+  std::vector<HeadGroup> head_groups;
+  head_groups.push_back({std::make_unique<FrameWindowPattern>(4, 1, true), 2, 1});
+  head_groups.push_back({std::make_unique<RoutedPattern>(2, 2), 2, 1});
+  const GroupedQueryAttention attention = layer.make(std::move(head_groups));
+  const auto x = test::random_tensor({252, kHidden}, 13);  // more frames than a page of bounds has
+  const Tensor<float, 2> exact = run(attention, x.view(), 252);
+  for (const KvCacheDtype type : {KvCacheDtype::bf16, KvCacheDtype::q8}) {
+    const Tensor<float, 2> rounded = run(attention, x.view(), 252, 1, type);
+    EXPECT_EQ(distance(run(attention, x.view(), 7, 2, type), rounded), 0.0F);
+    std::size_t near = 0;  // rows whose choice rounding did not change
+    for (std::size_t n = 0; n < 252; ++n) {
+      float worst = 0.0F;
+      for (std::size_t i = 0; i < kHidden; ++i)
+        worst = std::max(worst, std::abs(rounded.view()(n, i) - exact.view()(n, i)));
+      if (worst < 0.05F) ++near;
+    }
+    EXPECT_GT(near, 226U);
+    EXPECT_GT(distance(rounded, exact), 0.0F);
+  }
+  for (const std::size_t to : {251U, 250U, 248U}) {
+    Workspace workspace;
+    LayerState cache = attention.make_cache();
+    Tensor<float, 2> y({252, kHidden});
+    const auto forward = [&](std::size_t begin, std::size_t count, const Tensor<float, 2>& from) {
+      const test::AttentionRows rows{0, count, begin, &cache};
+      test::forward(attention, {.isa = default_isa(), .num_threads = 1, .executor = test::test_executor()}, workspace,
+                    from.view().slice(begin, count), std::span(&rows, 1), y.view().slice(begin, count));
+    };
+    forward(0, to, x);
+    forward(to, 252 - to, test::random_tensor({252, kHidden}, 14));  // another end
+    ASSERT_EQ(attention.rewind_position(cache, 252, to), to);
+    const LayerState kept = cache;
+    attention.truncate(cache, to);
+    EXPECT_EQ(cache.bytes(), attention.cache_bytes(to));
+    forward(to, 252 - to, x);
+    for (std::size_t n = to; n < 252; ++n)
+      for (std::size_t i = 0; i < kHidden; ++i) ASSERT_EQ(y.view()(n, i), exact.view()(n, i)) << n;
+    EXPECT_EQ(kept.bytes(), attention.cache_bytes(252)) << "a copy keeps its own";
+  }
+}
+
 // One option at a time against the textbook, in one piece and in chunks.
 void expect_option(Layer& layer, std::size_t window = 0) {
   std::vector<HeadGroup> head_groups;
@@ -377,10 +484,11 @@ TEST(GroupedQueryAttentionPerIsa, ScalesScoresAsAskedAndByPosition) {
 }
 
 TEST(GroupedQueryAttentionPerIsa, GivesSequencesOfOneBatchWhatTheyGetAlone) {
-  Layer layer(4, 2);
+  Layer layer(4, 3);
   std::vector<HeadGroup> head_groups;
   head_groups.push_back({std::make_unique<FrameWindowPattern>(4, 1, true), 2, 1});
-  head_groups.push_back({std::make_unique<StridedPattern>(4), 2, 1});
+  head_groups.push_back({std::make_unique<StridedPattern>(4), 1, 1});
+  head_groups.push_back({std::make_unique<RoutedPattern>(2, 2), 1, 1});
   const GroupedQueryAttention attention = layer.make(std::move(head_groups));
   const auto x = test::random_tensor({20, kHidden}, 7);
   const Tensor<float, 2> first = run(attention, x.view().slice(0, 13), 13);
@@ -409,10 +517,11 @@ TEST(GroupedQueryAttentionPerIsa, GivesSequencesOfOneBatchWhatTheyGetAlone) {
 }
 
 TEST(GroupedQueryAttention, ForetellsTheBytesOfItsCache) {
-  Layer layer(4, 2);
+  Layer layer(4, 3);
   std::vector<HeadGroup> head_groups;
+  head_groups.push_back({std::make_unique<RoutedPattern>(3, 2), 1, 1});
   head_groups.push_back({std::make_unique<FrameWindowPattern>(5, 1, true), 2, 1});
-  head_groups.push_back({std::make_unique<StridedPattern>(5), 2, 1});
+  head_groups.push_back({std::make_unique<StridedPattern>(5), 1, 1});
   const GroupedQueryAttention attention = layer.make(std::move(head_groups));
   const auto x = test::random_tensor({1, kHidden}, 8);
   Tensor<float, 2> y({1, kHidden});
@@ -427,7 +536,7 @@ TEST(GroupedQueryAttention, ForetellsTheBytesOfItsCache) {
   std::vector<HeadGroup> window;
   window.push_back({std::make_unique<FrameWindowPattern>(5, 1, true), 4, 2});
   const std::size_t lines = (5 * kHeadDim * sizeof(float) + 63) / 64 * 64;
-  EXPECT_EQ(layer.make(std::move(window)).cache_bytes(1000000), 2 * 2 * 2 * lines);
+  EXPECT_EQ(Layer(4, 2).make(std::move(window)).cache_bytes(1000000), 2 * 2 * 2 * lines);
 }
 
 TEST(GroupedQueryAttention, NamesTheProjectionThatIsMissing) {

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tiny random models of the native architecture and what the PyTorch reference answers for them.
 
-    python tests/oracle/make_native_goldens.py        # rewrites tests/golden/<case>/
+    python tests/oracle/make_native_goldens.py             # rewrites tests/golden/<case>/
+    python tests/oracle/make_native_goldens.py CASE ...    # these only
 
 Random weights are scaled so that attention is far from uniform, the norm gains are not 1, and the experts differ. A seed is
 taken only if every routing decision is clear by more than MARGIN, so that f32 rounding cannot turn it.
@@ -15,6 +16,7 @@ import torch
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "examples/training"))
+import trine_reference.model as reference                                             # noqa: E402
 from trine_reference import Config, Model                                            # noqa: E402
 from trine_reference.export import chosen_experts, load_model, made_by, rounded, save_weights  # noqa: E402
 from trine_reference.routers import best_first                                       # noqa: E402
@@ -40,12 +42,13 @@ def base(**changes):
     return config
 
 
-def three_axes(frame=8, lookback=1, pattern="summary", causal=None, spatial=(2, 1), temporal=(2, 1), head_dim=8):
+def three_axes(frame=8, lookback=1, pattern="summary", causal=None, spatial=(2, 1), temporal=(2, 1), head_dim=8, frames=None):
     axis = {"num_heads": spatial[0], "num_kv_heads": spatial[1], "lookback": lookback}
     if causal is not None:
         axis["causal"] = causal
     return {"kind": "3d", "head_dim": head_dim, "frame_size": frame, "spatial": axis,
-            "temporal": {"num_heads": temporal[0], "num_kv_heads": temporal[1], "pattern": pattern}}
+            "temporal": {"num_heads": temporal[0], "num_kv_heads": temporal[1], "pattern": pattern,
+                         **({} if frames is None else {"top_k": frames})}}
 
 
 def top_k(k):
@@ -92,6 +95,10 @@ CASES = {
     "strided_lookback_0_softmax": (base(
         attention=three_axes(pattern="strided", lookback=0), tie_word_embeddings=False,
         moe={"router": attention_router(score="softmax", normalize=False, routed_scale=2.5)}), 24, "f16", 0.05),
+    "routed": (base(attention=three_axes(frame=4, pattern="routed", temporal=(4, 2), frames=2)), 43, "bf16", 0.2),
+    "routed_grid_regression": (base(**GRID, attention=three_axes(
+        frame=5, lookback=1, causal=False, pattern="routed", frames=1),
+        output={"kind": "regression", "num_outputs": 1, "pool": "last_frame_mean"}), (7, 5), "f32", 0.2),
     "top_p": (base(moe={"num_experts": 8, "router": attention_router(
         score="softmax", choice={"kind": "top_p", "p": 0.6, "max_k": 4})}), 27, "bf16", 0.03),
     "top_p_sigmoid_expert_attention": (base(moe={"num_experts": 8, "expert_attention": EXPERT_ATTENTION,
@@ -201,6 +208,28 @@ def margin(model, moe, watch, x):
 
 
 @torch.no_grad()
+class FrameWatch:
+    """Sees the frames that queries choose, layer after layer, and how clear each choice is."""
+
+    def __enter__(self):
+        self.chosen, self.margins, self.original = [], [], reference.routed_frames
+
+        def watched(q, k, group, frame_size, top_k):
+            best = reference.frame_affinity(q, k, group, frame_size).sort(-1, descending=True).values
+            if best.shape[-1] > top_k:
+                last, next_one = best[..., top_k - 1], best[..., top_k]
+                self.margins.append((last - next_one)[next_one > -torch.inf].min().item())
+            chosen = self.original(q, k, group, frame_size, top_k)
+            self.chosen.append([[sorted(f for f in row if f >= 0) for row in head] for head in chosen[0].tolist()])
+            return chosen
+
+        reference.routed_frames = watched
+        return self
+
+    def __exit__(self, *_):
+        reference.routed_frames = self.original
+
+
 def make(name, config, rows, dtype, bias_scale, seed):
     """Writes one case with this seed; returns the smallest routing margin."""
     torch.manual_seed(seed)
@@ -225,10 +254,13 @@ def make(name, config, rows, dtype, bias_scale, seed):
     for _, moe in model.routed_layers():
         watch = Watch(moe.router) if hasattr(moe.router, "score") else None
         moe.register_forward_pre_hook(lambda m, args, watch=watch: seen.append((m, watch, args[0])))
-    logits = model(inputs)[0]
-    margins = [margin(model, moe, watch, x) for moe, watch, x in seen]
+    with FrameWatch() as frames:
+        logits = model(inputs)[0]
+    margins = [margin(model, moe, watch, x) for moe, watch, x in seen] + frames.margins
     golden["logits"] = {"shape": list(logits.shape), "values": rounded(logits.flatten().tolist())}
     golden["experts"] = chosen_experts(model)
+    if frames.chosen:
+        golden["frames"] = frames.chosen                                           # [layer][kv head][row]: ascending
     (folder / "golden.json").write_text(json.dumps(golden, separators=(",", ":")) + "\n")
 
     # the parts that are to matter do: routing varies, the bias turns choices, no expert layer is dead
@@ -251,7 +283,8 @@ def make(name, config, rows, dtype, bias_scale, seed):
 
 def main():
     total = 0
-    for name, (config, rows, dtype, bias_scale) in CASES.items():
+    for name in sys.argv[1:] or CASES:
+        config, rows, dtype, bias_scale = CASES[name]
         for seed in range(1000):
             if make(name, config, rows, dtype, bias_scale, seed) > MARGIN:
                 break
@@ -260,7 +293,7 @@ def main():
         size = sum(f.stat().st_size for f in (ROOT / "tests/golden" / name).iterdir())
         total += size
         print(f"{name}: seed {seed}, {size} bytes")
-    print(f"{len(CASES)} cases, {total} bytes")
+    print(f"{total} bytes")
 
 
 if __name__ == "__main__":

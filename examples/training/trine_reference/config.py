@@ -18,7 +18,8 @@ class Axis:                              # the spatial or the temporal heads of 
     num_kv_heads: int
     lookback: Optional[int] = None       # spatial only: how many earlier frames a query sees
     causal: bool = True                  # spatial only: false lets a query see every site of its own frame
-    pattern: Optional[str] = None        # temporal only: "summary" or "strided"
+    pattern: Optional[str] = None        # temporal only: "summary", "strided" or "routed"
+    top_k: Optional[int] = None          # routed only: how many earlier frames a query chooses
 
 
 @dataclass
@@ -37,7 +38,10 @@ class AttentionConfig:
             self.spatial = read(Axis, self.spatial, "attention.spatial")
             self.temporal = read(Axis, self.temporal, "attention.temporal")
             check(self.spatial.lookback is not None, "attention.spatial.lookback is required")
-            check(self.temporal.pattern in ("summary", "strided"), "attention.temporal.pattern: summary or strided")
+            check(self.temporal.pattern in ("summary", "strided", "routed"),
+                  "attention.temporal.pattern: summary, strided or routed")
+            check((self.temporal.pattern == "routed") == (self.temporal.top_k is not None),
+                  "attention.temporal.top_k belongs to the pattern routed")
         check(self.kind == "full" or self.frame_size, "attention.frame_size is required")
 
     @property

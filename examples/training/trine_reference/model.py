@@ -51,6 +51,41 @@ def allowed_keys(axis, tokens, frame_size=None, lookback=None, causal=True, patt
     raise ValueError(f"no axis '{axis}' with pattern '{pattern}'")
 
 
+def frame_affinity(q, k, group, frame_size):
+    """[batch, kv heads, tokens, frames]: how much query n is drawn to the earlier frame j, -inf to its own and later ones.
+
+    The sum over the query heads h of a key/value head, and over i, of the largest q_hi(n) k_i(m) of the sites m of j: no
+    smaller than q_h(n) . k(m) of any of them, summed over h. Tang et al. 2024, "Quest", arXiv:2406.10774.
+    """
+    tokens = q.shape[2]
+    whole = tokens // frame_size
+    sites = k[:, ::group, :whole * frame_size].unflatten(2, (whole, frame_size))            # [batch, kv, frames, S, dim]
+    q = q.unflatten(1, (-1, group))                                                         # [batch, kv, group, tokens, dim]
+    affinity = (q.clamp(min=0).sum(2) @ sites.amax(3).transpose(2, 3)
+                + q.clamp(max=0).sum(2) @ sites.amin(3).transpose(2, 3))
+    return affinity.masked_fill(torch.arange(whole) >= torch.arange(tokens)[:, None] // frame_size, -torch.inf)
+
+
+def routed_frames(q, k, group, frame_size, top_k):
+    """int64 [batch, kv heads, tokens, top_k]: the frames with the largest affinity, -1 where there are fewer.
+
+    Of equal ones the earlier frame counts more. All query heads of a key/value head choose alike.
+    """
+    order = torch.sort(frame_affinity(q, k, group, frame_size).detach(), stable=True, dim=-1, descending=True)
+    chosen = order.indices[..., :top_k].masked_fill(order.values[..., :top_k] == -torch.inf, -1)
+    return F.pad(chosen, (0, max(0, top_k - chosen.shape[-1])), value=-1)
+
+
+def routed_keys(q, k, group, frame_size, top_k):
+    """bool [batch, heads, tokens, tokens]: the keys of the chosen frames, and the query's own."""
+    tokens = q.shape[2]
+    chosen = routed_frames(q, k, group, frame_size, top_k).repeat_interleave(group, 1)
+    frames = (tokens + frame_size - 1) // frame_size
+    seen = torch.zeros(*chosen.shape[:3], frames + 1, dtype=torch.bool)
+    seen = seen.scatter(-1, torch.where(chosen < 0, frames, chosen), True)[..., :frames]
+    return seen.repeat_interleave(frame_size, -1)[..., :tokens] | torch.eye(tokens, dtype=torch.bool)
+
+
 def rotate(x, position, theta):
     """RoPE on half-split pairs (i, i + d/2). x: [batch, heads, tokens, d], position: [tokens]."""
     half = x.shape[-1] // 2
@@ -105,6 +140,9 @@ class Attention(nn.Module):
 
     def mix(self, name, axis, q, k, v):                                          # [batch, heads, tokens, head_dim]
         """softmax(q k^T / sqrt(head_dim)) v over the allowed keys"""
+        if getattr(axis, "pattern", None) == "routed":
+            seen = routed_keys(q, k, axis.num_heads // axis.num_kv_heads, self.frame_size, axis.top_k)
+            return F.scaled_dot_product_attention(q, k, v, attn_mask=seen)
         return F.scaled_dot_product_attention(q, k, v, attn_mask=self.mask(name, axis, q.shape[2]))
 
 

@@ -9,9 +9,10 @@
 //   FrameWindow     m <= n, or the whole frame if not causal; t(n) - t(m) <= L       L + 1 frames
 //   Summary         the last site of every earlier frame, and n itself               one token per frame
 //   Strided         the same site of this and every earlier frame                    every token
+//   Routed          the sites of top_k earlier frames of its choice, and n itself    every token, and frames' bounds
 //
 // Keys are numbered by an index: the position, or for Summary and Strided the frame. The visible keys of a query are a
-// range of indices.
+// range of indices; for Routed, those it chooses from (frame_bounds.hpp).
 //
 // Summary and Strided: Child et al. 2019, arXiv:1904.10509. Divided space and time: Bertasius et al. 2021,
 // arXiv:2102.05095.
@@ -54,6 +55,13 @@ struct VisibleRange {
   }
 };
 
+/// Queries that choose frames: each attends to the sites of the `top_k` complete frames before its own to which it has
+/// the largest affinity, or of all if there are fewer.
+struct FrameChoice {
+  std::size_t frame_size = 1;  ///< sites of a frame
+  std::size_t top_k = 1;       ///< frames that a query chooses
+};
+
 /// Which keys are visible to a query, where a cache stores them, and by which position both are rotated. Independent of
 /// heads and values.
 class AttentionPattern {
@@ -85,6 +93,8 @@ class AttentionPattern {
   [[nodiscard]] virtual VisibleRange visible(const QueryTile& tile) const = 0;
   /// The keys of indices [index, end) that are visible to the tile, or the first of them that are contiguous.
   [[nodiscard]] virtual KvSegment segment(const QueryTile& tile, std::size_t index, std::size_t end) const = 0;
+  /// How queries choose among the visible keys; nullopt: they attend to all of them.
+  [[nodiscard]] virtual std::optional<FrameChoice> choice() const { return std::nullopt; }
   /// Returns whether the cache after `tokens` tokens still holds all keys that position `to` and later ones attend to.
   [[nodiscard]] virtual bool can_truncate(std::size_t tokens, std::size_t to) const {
     static_cast<void>(tokens);
@@ -356,6 +366,45 @@ class StridedPattern : public AttentionPattern {
   }
 
   std::size_t frame_size_;
+  FramePages frame_pages_;
+};
+
+/// Earlier frames that a query chooses by its affinity with their mean keys, as a router chooses experts. Whole frames
+/// in pages of up to 64 sites. Lu et al., "MoBA", 2025, arXiv:2502.13189; there blocks of a causal sequence, and always
+/// the query's own, which other heads see here.
+class RoutedPattern : public AttentionPattern {
+ public:
+  /// frame_size: sites of a frame, at least 1   top_k: frames that a query chooses, at least 1
+  RoutedPattern(std::size_t frame_size, std::size_t top_k) : choice_{frame_size, top_k}, frame_pages_(frame_size) {}
+
+  [[nodiscard]] KvPageLayout page_layout() const override { return {.blocks = 1, .block_rows = frame_pages_.rows}; }
+  [[nodiscard]] std::size_t pages(std::size_t tokens) const override {
+    const std::size_t rest = (tokens % choice_.frame_size + frame_pages_.rows - 1) / frame_pages_.rows;
+    return tokens / choice_.frame_size * frame_pages_.number + rest;
+  }
+  [[nodiscard]] std::size_t rotary_position(std::size_t n) const override { return n / choice_.frame_size; }
+  [[nodiscard]] std::optional<CacheSlot> slot(std::size_t n) const override { return at(n); }
+  [[nodiscard]] std::size_t tiles(std::size_t n, std::size_t end, std::size_t most,
+                                  std::span<QueryTile> tiles) const override {
+    return cut(n, end, most, choice_.frame_size, tiles);
+  }
+  [[nodiscard]] VisibleRange visible(const QueryTile& tile) const override {
+    return {.last = tile.n / choice_.frame_size * choice_.frame_size, .advance = 0, .attends_self = true};
+  }
+  [[nodiscard]] KvSegment segment(const QueryTile&, std::size_t index, std::size_t end) const override {
+    const std::size_t site = index % choice_.frame_size;
+    const std::size_t in_page = std::min(frame_pages_.rows - site % frame_pages_.rows, choice_.frame_size - site);
+    return {at(index), std::min(end - index, in_page)};
+  }
+  [[nodiscard]] std::optional<FrameChoice> choice() const override { return choice_; }
+
+ private:
+  [[nodiscard]] CacheSlot at(std::size_t n) const noexcept {
+    const std::size_t site = n % choice_.frame_size;
+    return {n / choice_.frame_size * frame_pages_.number + site / frame_pages_.rows, site % frame_pages_.rows};
+  }
+
+  FrameChoice choice_;
   FramePages frame_pages_;
 };
 

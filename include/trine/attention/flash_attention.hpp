@@ -13,8 +13,11 @@
 
 #include <trine/attention/attention_block.hpp>
 #include <trine/attention/attention_pattern.hpp>
+#include <trine/attention/best_scores.hpp>
+#include <trine/attention/frame_bounds.hpp>
 #include <trine/kernels/kv_rows.hpp>
 #include <trine/nn/forward_context.hpp>
+#include <trine/nn/frame_observer.hpp>
 #include <trine/platform/parallel_rows.hpp>
 
 namespace trine::inline TRINE_ABI {
@@ -42,6 +45,8 @@ struct HeadGroup {
     layout.type = type;
     return layout;
   }
+  /// Where the bounds of frames' keys lie, if its queries choose frames.
+  [[nodiscard]] FrameBoundsLayout bounds_layout(const HeadWidths& widths) const { return {num_kv_heads, widths.key}; }
 };
 
 namespace detail {
@@ -80,7 +85,9 @@ class FlashAttention {
         LayerState& state = context_.state_of(sequences[s]);
         std::size_t head = 0;
         std::size_t kv_head = 0;
+        std::size_t bounds = head_groups_.size();  // table of the next group that chooses frames
         for (std::size_t a = 0; a < head_groups_.size(); ++a) {
+          PageTable* own_bounds = head_groups_[a].pattern->choice() ? &state.tables[bounds++] : nullptr;
           std::size_t& begin = done[s * head_groups_.size() + a];
           const std::size_t left = sequences[s].position + sequences[s].rows - begin;
           if (left > 0) {
@@ -88,6 +95,7 @@ class FlashAttention {
             segments[count++] = {&sequences[s],
                                  &head_groups_[a],
                                  &state.tables[a],
+                                 own_bounds,
                                  head_groups_[a].page_layout(widths_, state.type),
                                  head,
                                  kv_head,
@@ -104,7 +112,9 @@ class FlashAttention {
       if (count == 0) return;
       const Workspace::Scope scope(workspace);
       store(segments.first(count), rows);
+      record_choices(segments.first(count));
       attend(segments.first(count), rows);
+      report_choices(segments.first(count));
     }
   }
 
@@ -118,12 +128,14 @@ class FlashAttention {
     const SequenceSlice* sequence;
     const HeadGroup* heads;
     PageTable* pages;
+    PageTable* bounds;  // of frames; null unless queries choose some
     KvPageLayout shape;
     std::size_t head;     // first query head
     std::size_t kv_head;  // first key/value head
     std::size_t begin;
     std::size_t end;
-    std::size_t rows_before;  // rows of the segments before it
+    std::size_t rows_before;               // rows of the segments before it
+    View<std::uint32_t, 2> recorded = {};  // [key/value heads * rows, top_k] frames that were chosen, if somebody asks
 
     [[nodiscard]] std::size_t row(std::size_t position) const noexcept {
       return sequence->first_row + position - sequence->position;
@@ -146,7 +158,14 @@ class FlashAttention {
     std::span<kernels::OnlineSoftmax> softmax;
     std::span<KeyValues<float>> parts;
     std::span<KeyValues<bfloat16>> bf16_parts;
-    std::span<float> loaded;  // keys [key width][kKeyBlock], values [kKeyBlock][value width]
+    std::span<float> loaded;          // keys [key width][kKeyBlock], values [kKeyBlock][value width]
+    std::span<float> affinity;        // [queries, frames], and parts of queries [queries, 2 key width]
+    std::span<std::uint64_t> ranks;   // [frames]
+    std::span<std::uint32_t> chosen;  // [queries, top_k]
+    std::span<std::uint32_t> next;    // [queries] the first chosen frame that is not done
+    View<float, 2> chosen_q;          // of the queries that chose a frame
+    View<float, 2> chosen_z;
+    std::span<kernels::OnlineSoftmax> chosen_softmax;
   };
 
   void store(std::span<const Segment> segments, std::size_t rows) {
@@ -167,12 +186,53 @@ class FlashAttention {
         store_kv(segment.shape, *segment.pages, *slot, of_segment(segment, k_, n, widths_.key),
                  of_segment(segment, v_, n, widths_.value));
     });
+    for (const Segment& segment : segments)
+      if (segment.bounds != nullptr) store_bounds(segment);
+  }
+
+  // Of the frames that the segment completes.
+  void store_bounds(const Segment& segment) {
+    const std::size_t frame_size = segment.heads->pattern->choice()->frame_size;
+    const std::size_t first = segment.begin / frame_size;
+    const std::size_t frames = segment.end / frame_size - first;
+    const FrameBoundsLayout layout = segment.heads->bounds_layout(widths_);
+    for (std::size_t f = first; f < first + frames; ++f)  // pages are allocated in this thread
+      static_cast<void>(segment.bounds->write(f / FrameBoundsLayout::kPageFrames));
+    const Workspace::Scope scope(context_.workspace);
+    const std::size_t tasks = frames * layout.heads;
+    const std::size_t threads =
+        tasks * frame_size * layout.width < kWorthThreads * 64 ? 1 : context_.execution.num_workers();
+    const std::size_t room = segment.shape.type == KvCacheDtype::f32 ? 0 : layout.width * segment.shape.block_rows;
+    const View<float, 2> keys = context_.workspace.take_matrix<float>(threads, room);
+    parallel_for(context_.execution, threads, tasks, [&](std::size_t task, std::size_t worker) {
+      store_frame_bounds(isa_, layout, *segment.bounds, task % layout.heads, first + task / layout.heads,
+                         *segment.heads->pattern, frame_size, segment.shape, *segment.pages, keys.row(worker));
+    });
   }
 
   // Key or value of all heads of the segment's head group.
   [[nodiscard]] static std::span<const float> of_segment(const Segment& segment, View<const float, 2> x,
                                                          std::size_t position, std::size_t width) noexcept {
     return x.row(segment.row(position)).subspan(segment.kv_head * width, segment.heads->num_kv_heads * width);
+  }
+
+  void record_choices(std::span<Segment> segments) {
+    for (Segment& segment : segments) {
+      FrameObserver* observer = segment.sequence->frame_observer;
+      if (segment.bounds == nullptr || observer == nullptr || !observer->wants_frames()) continue;
+      segment.recorded = context_.workspace.take_matrix<std::uint32_t>(
+          segment.heads->num_kv_heads * (segment.end - segment.begin), segment.heads->pattern->choice()->top_k);
+      std::ranges::fill(segment.recorded.span(), FrameRoutingEvent::kNone);
+    }
+  }
+  void report_choices(std::span<const Segment> segments) const {
+    for (const Segment& segment : segments) {
+      if (segment.recorded.extent(0) == 0) continue;
+      const std::size_t rows = segment.end - segment.begin;
+      for (std::size_t j = 0; j < segment.heads->num_kv_heads; ++j)
+        segment.sequence->frame_observer->on_frames({context_.layer, segment.kv_head + j, segment.sequence->sequence,
+                                                     segment.begin, segment.recorded.slice(j * rows, rows)});
+    }
   }
 
   void attend(std::span<const Segment> segments, std::size_t rows) {
@@ -185,13 +245,20 @@ class FlashAttention {
     std::size_t work = 0;
     std::size_t tile_rows = 0;  // queries and heads of the largest task
     bool is_f32 = true;
+    ChoiceRoom room;
     for (const Segment& segment : segments) {
       const HeadGroup& heads = *segment.heads;
       const std::size_t cut = heads.pattern->tiles(segment.begin, segment.end, heads.tile_rows(), tiles);
       is_f32 = is_f32 && segment.shape.type == KvCacheDtype::f32;
       for (const QueryTile& tile : tiles.first(cut)) {
         const VisibleRange visible = heads.pattern->visible(tile);
-        const std::size_t pairs = tile.count * (visible.end(tile.count - 1) - visible.begin(0) + 1) * heads.group();
+        std::size_t keys = visible.end(tile.count - 1) - visible.begin(0) + 1;
+        if (const std::optional<FrameChoice> choice = heads.pattern->choice()) {
+          const std::size_t frames = keys / choice->frame_size;
+          room.grow(tile.count, frames, choice->top_k, widths_.key, tile.count * heads.group());
+          keys = std::min(keys, choice->top_k * choice->frame_size + frames);
+        }
+        const std::size_t pairs = tile.count * keys * heads.group();
         tile_rows = std::max(tile_rows, tile.count * heads.group());
         for (std::size_t j = 0; j < heads.num_kv_heads; ++j) tasks[count++] = {&segment, j, tile, pairs};
         work += pairs * heads.num_kv_heads;
@@ -201,12 +268,29 @@ class FlashAttention {
     std::ranges::sort(tasks.first(count), std::ranges::greater(), &Task::pairs);
     const std::size_t threads = work < kWorthThreads ? 1 : std::min(context_.execution.num_workers(), count);
     const std::span<Scratch> scratch = workspace.take<Scratch>(threads);
-    for (Scratch& one : scratch) one = make_scratch(tile_rows, is_f32);
+    for (Scratch& one : scratch) one = make_scratch(tile_rows, is_f32, room);
     parallel_for(context_.execution, threads, count,
                  [&](std::size_t task, std::size_t worker) { attend_tile(tasks[task], scratch[worker]); });
   }
 
-  [[nodiscard]] Scratch make_scratch(std::size_t rows, bool is_f32) {
+  // What the largest task that chooses frames needs.
+  struct ChoiceRoom {
+    std::size_t affinity = 0;
+    std::size_t frames = 0;
+    std::size_t chosen = 0;
+    std::size_t queries = 0;
+    std::size_t rows = 0;
+
+    void grow(std::size_t count, std::size_t of_frames, std::size_t top_k, std::size_t width, std::size_t of_rows) {
+      affinity = std::max(affinity, count * (of_frames + 2 * width));
+      frames = std::max(frames, of_frames);
+      chosen = std::max(chosen, count * std::min(top_k, of_frames));
+      queries = std::max(queries, count);
+      rows = std::max(rows, of_rows);
+    }
+  };
+
+  [[nodiscard]] Scratch make_scratch(std::size_t rows, bool is_f32, const ChoiceRoom& room) {
     Workspace& workspace = context_.workspace;
     return {workspace.take_matrix<float>(rows, widths_.key),
             workspace.take_matrix<float>(rows, widths_.value),
@@ -214,7 +298,14 @@ class FlashAttention {
             workspace.take<kernels::OnlineSoftmax>(rows),
             workspace.take<KeyValues<float>>(kKeyBlock),
             workspace.take<KeyValues<bfloat16>>(is_f32 ? 0 : kKeyBlock),
-            workspace.take<float>(is_f32 ? 0 : (widths_.key + widths_.value) * kKeyBlock)};
+            workspace.take<float>(is_f32 ? 0 : (widths_.key + widths_.value) * kKeyBlock),
+            workspace.take<float>(room.affinity),
+            workspace.take<std::uint64_t>(room.frames),
+            workspace.take<std::uint32_t>(room.chosen),
+            workspace.take<std::uint32_t>(room.queries),
+            workspace.take_matrix<float>(room.rows, widths_.key),
+            workspace.take_matrix<float>(room.rows, widths_.value),
+            workspace.take<kernels::OnlineSoftmax>(room.rows)};
   }
 
   void attend_tile(const Task& task, Scratch& scratch) const {
@@ -238,17 +329,106 @@ class FlashAttention {
       std::copy_n(q_.row(segment.row(tile.position(i))).data() + first_head * widths_.key, group * widths_.key,
                   scratch.q.data() + i * group * widths_.key);
     init_attention(queries, sinks_ == nullptr ? nullptr : sinks_ + first_head);
-    const std::size_t end = queries.visible.end(tile.count - 1);
-    for (std::size_t index = queries.visible.begin(0); index < end;) {
-      const std::size_t next = std::min(end, (index / kKeyBlock + 1) * kKeyBlock);
-      attend_to_block(task, index, next, queries, scratch);
-      index = next;
+    if (segment.bounds != nullptr) {
+      attend_to_chosen_frames(task, queries, scratch);
+    } else {
+      attend_to_range(task, queries.visible.begin(0), queries.visible.end(tile.count - 1), queries, scratch);
     }
     if (queries.visible.attends_self) attend_to_self(task, queries);
     finalize_attention(isa_, queries);
     for (std::size_t i = 0; i < tile.count; ++i)
       std::copy_n(scratch.z.data() + i * group * widths_.value, group * widths_.value,
                   z_.row(segment.row(tile.position(i))).data() + first_head * widths_.value);
+  }
+
+  void attend_to_range(const Task& task, std::size_t index, std::size_t end, const AttentionInputs& queries,
+                       Scratch& scratch) const {
+    while (index < end) {
+      const std::size_t next = std::min(end, (index / kKeyBlock + 1) * kKeyBlock);
+      attend_to_block(task, index, next, queries, scratch);
+      index = next;
+    }
+  }
+
+  // Each query chooses, for all heads of its group; then frame after frame, ascending, those that chose it attend to
+  // it.
+  void attend_to_chosen_frames(const Task& task, const AttentionInputs& queries, Scratch& scratch) const {
+    const FrameChoice choice = *task.segment->heads->pattern->choice();
+    const std::size_t frames = queries.visible.last / choice.frame_size;
+    const std::size_t width = std::min(choice.top_k, frames);
+    const std::size_t count = task.tile.count;
+    if (width == 0) return;
+    choose_frames(task, queries, frames, width, scratch);
+    if (task.segment->recorded.extent(0) != 0) {
+      const std::size_t rows = task.segment->end - task.segment->begin;
+      for (std::size_t i = 0; i < count; ++i)
+        std::ranges::copy(
+            scratch.chosen.subspan(i * width, width),
+            task.segment->recorded.row(task.kv_head * rows + task.tile.position(i) - task.segment->begin).begin());
+    }
+    const std::span<std::uint32_t> next = scratch.next.first(count);
+    std::ranges::fill(next, 0U);
+    const auto frame_of = [&](std::size_t i) {
+      return next[i] == width ? frames : std::size_t{scratch.chosen[i * width + next[i]]};
+    };
+    for (;;) {
+      std::size_t frame = frames;
+      for (std::size_t i = 0; i < count; ++i) frame = std::min(frame, frame_of(i));
+      if (frame == frames) return;
+      AttentionInputs chosen = queries;
+      chosen.q = scratch.chosen_q.data();
+      chosen.z = scratch.chosen_z.data();
+      chosen.softmax = scratch.chosen_softmax.data();
+      chosen.visible = {.first = frame * choice.frame_size, .last = (frame + 1) * choice.frame_size};
+      const auto for_rows = [&](const auto& use) {  // of the tile, and of those that chose the frame
+        std::size_t to = 0;
+        for (std::size_t i = 0; i < count; ++i) {
+          if (frame_of(i) != frame) continue;
+          for (std::size_t h = 0; h < queries.heads; ++h) use(i * queries.heads + h, to++);
+        }
+        return to;
+      };
+      chosen.rows = for_rows([&](std::size_t from, std::size_t to) {
+        std::copy_n(scratch.q.data() + from * widths_.key, widths_.key, scratch.chosen_q.data() + to * widths_.key);
+        std::copy_n(scratch.z.data() + from * widths_.value, widths_.value,
+                    scratch.chosen_z.data() + to * widths_.value);
+        scratch.chosen_softmax[to] = scratch.softmax[from];
+      });
+      attend_to_range(task, chosen.visible.first, chosen.visible.last, chosen, scratch);
+      for_rows([&](std::size_t from, std::size_t to) {
+        std::copy_n(scratch.chosen_z.data() + to * widths_.value, widths_.value,
+                    scratch.z.data() + from * widths_.value);
+        scratch.softmax[from] = scratch.chosen_softmax[to];
+      });
+      for (std::size_t i = 0; i < count; ++i)
+        if (frame_of(i) == frame) ++next[i];
+    }
+  }
+
+  // chosen[i, :]: the frames with the largest affinity, ascending: the sum over the heads of the group of a bound of
+  // q_h . k.
+  void choose_frames(const Task& task, const AttentionInputs& queries, std::size_t frames, std::size_t width,
+                     Scratch& scratch) const {
+    const std::size_t count = task.tile.count;
+    if (width == frames) {
+      for (std::size_t i = 0; i < count * width; ++i) scratch.chosen[i] = static_cast<std::uint32_t>(i % width);
+      return;
+    }
+    float* parts = scratch.affinity.data();  // sums over the heads of the group
+    float* affinity = parts + count * 2 * widths_.key;
+    std::fill_n(parts, count * 2 * widths_.key, 0.0F);
+    for (std::size_t i = 0; i < count; ++i) {
+      float* positive = parts + i * 2 * widths_.key;
+      float* negative = positive + widths_.key;
+      for (std::size_t h = 0; h < queries.heads; ++h) {
+        const float* q = queries.q + (i * queries.heads + h) * queries.ldq;
+        for (std::size_t j = 0; j < widths_.key; ++j) (q[j] > 0.0F ? positive : negative)[j] += q[j];
+      }
+    }
+    frame_affinities(isa_, task.segment->heads->bounds_layout(widths_), *task.segment->bounds, task.kv_head, parts,
+                     count, frames, affinity);
+    for (std::size_t i = 0; i < count; ++i)
+      select_best_scores({affinity + i * frames, frames}, 0, scratch.ranks, scratch.chosen.subspan(i * width, width));
   }
 
   // The keys of indices [index, end). Other types than f32 are converted once for many rows, or in registers for a few.

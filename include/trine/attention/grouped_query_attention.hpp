@@ -120,12 +120,17 @@ class GroupedQueryAttention : public Attention {
     LayerState state{type, {}};
     for (const HeadGroup& heads : head_groups_)
       state.tables.emplace_back(heads.page_layout({head_dim_, value_dim_}, type).page_bytes());
+    for (const HeadGroup& heads : head_groups_)  // after those of all groups
+      if (heads.pattern->choice()) state.tables.emplace_back(heads.bounds_layout({head_dim_, value_dim_}).page_bytes());
     return state;
   }
 
   [[nodiscard]] std::vector<std::size_t> cache_pages(std::size_t tokens) const override {
     std::vector<std::size_t> pages;
     for (const HeadGroup& heads : head_groups_) pages.push_back(heads.pattern->pages(tokens));
+    for (const HeadGroup& heads : head_groups_)
+      if (const auto choice = heads.pattern->choice())
+        pages.push_back(FrameBoundsLayout::pages(tokens / choice->frame_size));
     return pages;
   }
 
@@ -135,7 +140,8 @@ class GroupedQueryAttention : public Attention {
                : 0;
   }
   void truncate(LayerState& state, std::size_t to) const override {
-    for (std::size_t a = 0; a < head_groups_.size(); ++a) state.tables[a].truncate(head_groups_[a].pattern->pages(to));
+    const std::vector<std::size_t> pages = cache_pages(to);
+    for (std::size_t i = 0; i < pages.size(); ++i) state.tables[i].truncate(pages[i]);
   }
 
   [[nodiscard]] std::size_t parameters() const override {

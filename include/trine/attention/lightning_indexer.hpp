@@ -13,6 +13,7 @@
 #include <span>
 #include <utility>
 
+#include <trine/attention/best_scores.hpp>
 #include <trine/attention/chunking.hpp>
 #include <trine/attention/latent_rows.hpp>
 #include <trine/cache/layer_state.hpp>
@@ -197,8 +198,8 @@ class LightningIndexer {
       const Tile& tile = tiles[t];
       for (std::size_t r = 0; r < tile.rows; ++r) {
         const std::size_t visible = tile.width() - (tile.rows - 1 - r);
-        select_best(score.subspan(tile.first + r * tile.width(), visible), tile.begin, scratch[worker].ranks,
-                    context.selected.row(tile.row + r));
+        select_best_scores(score.subspan(tile.first + r * tile.width(), visible), tile.begin, scratch[worker].ranks,
+                           context.selected.row(tile.row + r).first(options_.index_topk));
       }
     });
   }
@@ -221,26 +222,6 @@ class LightningIndexer {
       kernels::gemm_columns(isa, {weights.row(tile.row + r).data(), heads}, 1, of_row, kBlock, count, heads, false,
                             score + r * tile.width() + (begin - tile.begin), tile.width());
     }
-  }
-
-  // Orders by score, then by position, the lower one first: no two are equal. NaN has a place, too.
-  [[nodiscard]] static std::uint64_t rank(float score, std::size_t m) noexcept {
-    const auto bits = std::bit_cast<std::uint32_t>(score + 0.0F);  // -0 becomes 0
-    const std::uint32_t ascending = bits >> 31U != 0 ? ~bits : bits | 0x80000000U;
-    return std::uint64_t{ascending} << 32U | (0xFFFFFFFFU - static_cast<std::uint32_t>(m));
-  }
-
-  // scores: of the positions from `begin` on, more than index_topk
-  void select_best(std::span<const float> scores, std::size_t begin, std::span<std::uint64_t> ranks,
-                   std::span<std::uint32_t> selected) const {
-    ranks = ranks.first(scores.size());
-    for (std::size_t m = 0; m < scores.size(); ++m) ranks[m] = rank(scores[m], m);
-    const auto last = ranks.begin() + static_cast<std::ptrdiff_t>(options_.index_topk - 1);
-    std::ranges::nth_element(ranks, last, std::ranges::greater());
-    const std::uint64_t least = *last;
-    std::size_t count = 0;
-    for (std::size_t m = 0; m < scores.size(); ++m)
-      if (rank(scores[m], m) >= least) selected[count++] = static_cast<std::uint32_t>(begin + m);
   }
 
   IndexerOptions options_;

@@ -161,7 +161,8 @@ TRINE_DECL void Engine::run_pass(std::span<const SequenceInput> inputs, Progress
                        sequence.observer_.get(),
                        sequence.routers_ ? std::span<const Router* const>(sequence.routers_->of_layer)
                                          : std::span<const Router* const>(),
-                       sequence.attached()};
+                       sequence.attached(),
+                       sequence.observer_.get()};
     sequence.seen_ = sequence.position() + now;
     rows += now;
   }

@@ -16,6 +16,7 @@
 
 namespace trine::inline TRINE_ABI {
 
+class FrameObserver;    // nn/frame_observer.hpp
 class InputObserver;    // nn/input_observer.hpp
 class Router;           // routing/router.hpp
 class RoutingObserver;  // routing/routing_observer.hpp
@@ -31,6 +32,7 @@ struct SequenceSlice {
   RoutingObserver* observer = nullptr;          ///< receives the routing of these rows; may be null
   std::span<const Router* const> routers = {};  ///< [layers] overrides of the model's routers, null for none; or empty
   std::span<const AttachedAdapter> adapters = {};  ///< applied in order
+  FrameObserver* frame_observer = nullptr;         ///< receives the frames that these rows choose; may be null
 };
 
 /// Rows of one or more sequences: prefill, decode, verification and any mixture of them are the same pass with

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 
+#include <trine/nn/frame_observer.hpp>
 #include <trine/routing/router.hpp>
 
 namespace trine::inline TRINE_ABI {
@@ -18,11 +19,10 @@ struct RoutingEvent {
   std::uint64_t sequence = 0;  ///< the sequence of these rows (Sequence::id)
 };
 
-/// The interface of observers. Calls for one sequence are sequential; an observer shared by several sessions may be
-/// called from several threads at once.
-class RoutingObserver {
+/// The interface of observers, of experts and of frames. Calls for one sequence are sequential; an observer shared by
+/// several sessions may be called from several threads at once.
+class RoutingObserver : public FrameObserver {
  public:
-  virtual ~RoutingObserver() = default;
   /// Called once a layer with a router for each observed sequence of a pass, in the thread that runs the pass.
   virtual void on_routing(const RoutingEvent& event) = 0;
   /// Returns whether RoutingPlan::scores is requested, too. Called in every layer.

@@ -195,7 +195,7 @@ INSTANTIATE_TEST_SUITE_P(
                "attention.spatial.lookback: expected an integer from 0 to 512, found 513"},
         Damage{"/attention/spatial/causal", "0", "attention.spatial.causal: expected true or false, found 0"},
         Damage{"/attention/temporal/pattern", R"("full")",
-               R"(attention.temporal.pattern: expected one of "summary", "strided", found 'full')"},
+               R"(attention.temporal.pattern: expected one of "summary", "strided", "routed", found 'full')"},
         Damage{"/moe/num_experts", "0", "moe.num_experts: expected an integer from 1 to 65536, found 0"},
         Damage{"/moe/num_experts", "1", "moe.router.choice.k: expected an integer from 1 to 1, found 2"},
         Damage{"/moe/intermediate_size", "0", "moe.intermediate_size: expected an integer from 1"},

@@ -35,10 +35,16 @@ inline std::vector<HeadGroup> trine_axes(const TrineConfig::AttentionOptions& op
       break;
     case AttentionKind::three_axis:
       add(std::make_unique<FrameWindowPattern>(options.frame_size, options.lookback, options.causal), options.spatial);
-      if (options.pattern == TemporalPattern::summary) {
-        add(std::make_unique<SummaryPattern>(options.frame_size), options.temporal);
-      } else {
-        add(std::make_unique<StridedPattern>(options.frame_size), options.temporal);
+      switch (options.pattern) {
+        case TemporalPattern::summary:
+          add(std::make_unique<SummaryPattern>(options.frame_size), options.temporal);
+          break;
+        case TemporalPattern::strided:
+          add(std::make_unique<StridedPattern>(options.frame_size), options.temporal);
+          break;
+        case TemporalPattern::routed:
+          add(std::make_unique<RoutedPattern>(options.frame_size, options.top_k), options.temporal);
+          break;
       }
       break;
   }

@@ -16,7 +16,7 @@
 namespace trine::inline TRINE_ABI {
 
 enum class AttentionKind : std::uint8_t { full, chunked, three_axis };
-enum class TemporalPattern : std::uint8_t { summary, strided };
+enum class TemporalPattern : std::uint8_t { summary, strided, routed };
 
 struct TrineConfig {
   struct Heads {
@@ -33,6 +33,7 @@ struct TrineConfig {
     std::size_t lookback = 0;
     bool causal = true;
     TemporalPattern pattern = TemporalPattern::summary;
+    std::size_t top_k = 0;  // routed: frames that a query chooses
   };
   struct ExpertAttentionOptions {
     std::size_t num_heads = 0;
@@ -92,8 +93,11 @@ inline TrineConfig::AttentionOptions parse_attention(ObjectReader reader, std::s
     spatial.reject_unknown_keys();
     ObjectReader temporal = reader.object("temporal");
     result.temporal = parse_heads(temporal);
-    result.pattern = temporal.choice<TemporalPattern>(
-        "pattern", {{"summary", TemporalPattern::summary}, {"strided", TemporalPattern::strided}});
+    result.pattern = temporal.choice<TemporalPattern>("pattern", {{"summary", TemporalPattern::summary},
+                                                                  {"strided", TemporalPattern::strided},
+                                                                  {"routed", TemporalPattern::routed}});
+    if (result.pattern == TemporalPattern::routed)
+      result.top_k = temporal.integer("top_k", 1, max_position / result.frame_size);
     temporal.reject_unknown_keys();
   } else {
     result.heads = parse_heads(reader);
