@@ -48,6 +48,18 @@ TEST_P(GoldenModelPerIsa, HasTheLogitsAndTheExpertsOfTheReference) {
   }
   EXPECT_LE(worst, 1e-4F * largest) << "largest logit " << largest << ", " << to_string(session.isa());
   EXPECT_EQ(recorder.chosen, golden.experts);
+  // Spatial heads come first and choose nothing.
+  const Json config = read_json_file(golden.directory / "config.json");
+  std::size_t observed = 0;
+  for (const auto& [place, rows] : recorder.frames) {
+    const auto& of_layer = golden.frames.at(place.first);
+    const std::size_t first = config.at("attention").at("spatial").at("num_kv_heads").get<std::size_t>();
+    EXPECT_EQ(rows, of_layer.at(place.second - first)) << "layer " << place.first << ", head " << place.second;
+    ++observed;
+  }
+  std::size_t expected_places = 0;
+  for (const auto& of_layer : golden.frames) expected_places += of_layer.size();
+  EXPECT_EQ(observed, expected_places);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, GoldenModelPerIsa, testing::ValuesIn(golden_models()),

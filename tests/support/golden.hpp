@@ -22,7 +22,8 @@ struct Golden {
   std::vector<std::uint32_t> tokens;  // empty for a feature model
   Tensor<float, 3> features;          // [frames, sites, features]; empty for a token model
   Tensor<float, 2> logits;            // [rows, vocab or outputs]
-  std::map<std::size_t, std::vector<std::vector<std::uint32_t>>> experts;  // layer -> row -> experts, best first
+  std::vector<std::vector<std::vector<std::vector<std::uint32_t>>>> frames;  // [layer][kv head][row]
+  std::map<std::size_t, std::vector<std::vector<std::uint32_t>>> experts;    // layer -> row -> experts, best first
 };
 
 namespace golden_detail {
@@ -50,6 +51,7 @@ Tensor<float, Rank> read_tensor(const Json& json) {
   if (json.contains("tokens")) json.at("tokens").get_to(golden.tokens);
   if (json.contains("features")) golden.features = golden_detail::read_tensor<3>(json.at("features"));
   golden.logits = golden_detail::read_tensor<2>(json.at("logits"));
+  if (json.contains("frames")) json.at("frames").get_to(golden.frames);
   if (json.contains("experts")) {
     for (const auto& [layer, rows] : json.at("experts").items()) rows.get_to(golden.experts[std::stoul(layer)]);
   }
