@@ -33,6 +33,7 @@ constexpr std::size_t kHidden = 64;
 constexpr std::size_t kHeads = 8;
 constexpr std::size_t kHeadDim = 64;
 constexpr std::size_t kFrame = 64;
+constexpr std::size_t kChosenFrames = 4;
 constexpr std::size_t kChunk = 1024;
 constexpr std::size_t kRank = 128;
 constexpr std::size_t kRope = 32;
@@ -106,6 +107,7 @@ Layer make(const std::string& kind) {
   if (kind == "chunked") return one_axis(std::make_unique<FrameWindowPattern>(kChunk, 0, true));
   if (kind == "summary") return two_axes(std::make_unique<SummaryPattern>(kFrame));
   if (kind == "strided") return two_axes(std::make_unique<StridedPattern>(kFrame));
+  if (kind == "routed") return two_axes(std::make_unique<RoutedPattern>(kFrame, kChosenFrames));
   return latent();
 }
 
@@ -166,7 +168,7 @@ void attend(benchmark::State& state, const std::string& kind, std::size_t tokens
 }
 
 const bool kRegistered = [] {
-  for (const char* kind : {"full", "chunked", "summary", "strided", "latent"}) {
+  for (const char* kind : {"full", "chunked", "summary", "strided", "routed", "latent"}) {
     for (const std::size_t tokens : {1024U, 4096U, 16384U, 32768U, 65536U, 131072U}) {
       benchmark::RegisterBenchmark((std::string(kind) + "/" + std::to_string(tokens)).c_str(), attend, kind, tokens,
                                    KvCacheDtype::f32)

@@ -89,7 +89,7 @@ struct Options {
         app.add_option("--synthetic", shape,
                        "Random weights in memory in place of -m, in the shape of deepseek-v2-lite, deepseek-v3, "
                        "deepseek-v3.2, qwen3-30b-a3b, qwen3-next-80b-a3b, qwen3.5-35b-a3b, mixtral-8x7b, trine-3d, "
-                       "trine-3d-strided or trine-full")
+                       "trine-3d-strided, trine-3d-routed or trine-full")
             ->type_name("SHAPE")
             ->check(one_of(shape_names()))
             ->excludes("--model");

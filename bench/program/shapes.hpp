@@ -110,6 +110,8 @@ inline constexpr std::array<NamedShape, 10> kShapes{{
       "num_key_value_heads": 2, "num_local_experts": 4, "max_position_embeddings": 4096})"},
     {"trine-3d", kTrineShape, kTinyTrineShape},
     {"trine-3d-strided", kTrineShape, kTinyTrineShape, R"({"attention": {"temporal": {"pattern": "strided"}}})"},
+    {"trine-3d-routed", kTrineShape, kTinyTrineShape,
+     R"({"attention": {"temporal": {"pattern": "routed", "top_k": 4}}})"},
     {"trine-full", kTrineShape, kTinyTrineShape,
      R"({"attention": {"kind": "full", "num_heads": 16, "num_kv_heads": 4, "spatial": null, "temporal": null,
       "frame_size": null}})"},

@@ -275,7 +275,7 @@ TEST_F(Options, OfTheBenchTakeEveryDocumentedValue) {
   const std::vector<OptionValues> options = {
       {"--synthetic",
        {"deepseek-v2-lite", "deepseek-v3", "deepseek-v3.2", "qwen3-30b-a3b", "qwen3-next-80b-a3b", "qwen3.5-35b-a3b",
-        "mixtral-8x7b", "trine-3d", "trine-3d-strided", "trine-full"}},
+        "mixtral-8x7b", "trine-3d", "trine-3d-strided", "trine-3d-routed", "trine-full"}},
       {"--type", {"f32", "bf16", "bf16_panels", "q8", "q6a", "q5a", "q4a", "q3a", "q4"}},
       {"--activations", names_of(kActivationPrecisionNames)},
       {"--cache-type", names_of(kKvCacheDtypeNames)},
