@@ -59,7 +59,7 @@ inline constexpr const char* kTinyDeepseekV3Shape = R"({"vocab_size": 512, "hidd
     "qk_nope_head_dim": 32, "v_head_dim": 32, "first_k_dense_replace": 1, "max_position_embeddings": 4096,
     "rope_scaling": null})";
 
-inline constexpr std::array<NamedShape, 10> kShapes{{
+inline constexpr std::array<NamedShape, 11> kShapes{{
     {"deepseek-v2-lite", R"({"model_type": "deepseek_v2", "vocab_size": 102400, "hidden_size": 2048,
       "intermediate_size": 10944, "moe_intermediate_size": 1408, "num_hidden_layers": 27, "num_attention_heads": 16,
       "num_key_value_heads": 16, "n_shared_experts": 2, "n_routed_experts": 64, "num_experts_per_tok": 6,

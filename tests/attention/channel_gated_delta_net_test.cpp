@@ -24,25 +24,25 @@ namespace {
 
 using test::MemoryWeights;
 
-constexpr std::size_t kWidth = 10;  // of a row
+constexpr std::size_t kRowWidth = 10;  // of a row
 
 // Random weights of a layer, with the filters in three tensors or in one.
 struct ChannelLayer {
   explicit ChannelLayer(ChannelGatedDeltaShape s) : shape(s) {
-    shape.hidden = kWidth;
+    shape.hidden = kRowWidth;
     const std::size_t width = shape.width();
-    for (std::vector<float>& one : qkv) one = random(width * kWidth, 0.6F);
-    b = random(shape.heads * kWidth, 1.0F);
-    f_a = random(shape.head_dim * kWidth, 0.8F);
+    for (std::vector<float>& one : qkv) one = random(width * kRowWidth, 0.6F);
+    b = random(shape.heads * kRowWidth, 1.0F);
+    f_a = random(shape.head_dim * kRowWidth, 0.8F);
     f_b = random(width * shape.head_dim, 0.8F);
-    g_a = random(shape.head_dim * kWidth, 0.8F);
+    g_a = random(shape.head_dim * kRowWidth, 0.8F);
     g_b = random(width * shape.head_dim, 0.8F);
     filters = random(3 * width * shape.taps, 0.8F);
     a_log = random(shape.heads, 2.0F);
     for (float& value : a_log) value -= 2.0F;  // heads that remember, too
     dt = random(width, 1.0F);
     gain = random(shape.head_dim, 1.0F);
-    out = random(kWidth * width, 0.4F);
+    out = random(kRowWidth * width, 0.4F);
   }
 
   [[nodiscard]] std::vector<float> random(std::size_t count, float scale) {
@@ -58,27 +58,27 @@ struct ChannelLayer {
     const std::string gate = one_tensor ? "forget_gate." : "";  // as transformers writes it
     for (std::size_t part = 0; part < 3; ++part) {
       const std::string letter(1, "qkv"[part]);
-      weights->add(letter + "_proj.weight", {width, kWidth}, qkv[part]);
+      weights->add(letter + "_proj.weight", {width, kRowWidth}, qkv[part]);
       const auto first = filters.begin() + static_cast<std::ptrdiff_t>(part * width * shape.taps);
       if (!one_tensor)
         weights->add(letter + "_conv1d.weight", {width, 1, shape.taps},
                      {first, first + static_cast<std::ptrdiff_t>(width * shape.taps)});
     }
     if (one_tensor) weights->add("conv1d.weight", {3 * width, 1, shape.taps}, filters);
-    weights->add("b_proj.weight", {shape.heads, kWidth}, b);
-    weights->add(gate + "f_a_proj.weight", {shape.head_dim, kWidth}, f_a);
+    weights->add("b_proj.weight", {shape.heads, kRowWidth}, b);
+    weights->add(gate + "f_a_proj.weight", {shape.head_dim, kRowWidth}, f_a);
     weights->add(gate + "f_b_proj.weight", {width, shape.head_dim}, f_b);
     weights->add(gate + "A_log", {1, 1, shape.heads, 1}, a_log);
     weights->add(gate + "dt_bias", {width}, dt);
-    weights->add("g_a_proj.weight", {shape.head_dim, kWidth}, g_a);
+    weights->add("g_a_proj.weight", {shape.head_dim, kRowWidth}, g_a);
     weights->add("g_b_proj.weight", {width, shape.head_dim}, g_b);
     weights->add("o_norm.weight", {shape.head_dim}, gain);
-    weights->add("o_proj.weight", {kWidth, width}, out);
+    weights->add("o_proj.weight", {kRowWidth, width}, out);
     reader = std::make_unique<WeightReader>(*weights);
     return std::make_unique<ChannelGatedDeltaNet>(WeightScope(*reader), shape);
   }
 
-  // The recurrence as the paper has it, row after row, in double precision.   x: [rows, kWidth]
+  // The recurrence as the paper has it, row after row, in double precision.   x: [rows, kRowWidth]
   [[nodiscard]] std::vector<double> reference(View<const float, 2> x) const {
     const auto product = [](const std::vector<float>& w, std::size_t row, const auto& values) {
       double sum = 0;
@@ -93,7 +93,7 @@ struct ChannelLayer {
       return product(b_of, row, inner);
     };
     const std::size_t dim = shape.head_dim;
-    std::vector<double> result(x.extent(0) * kWidth);
+    std::vector<double> result(x.extent(0) * kRowWidth);
     for (std::size_t h = 0; h < shape.heads; ++h) {
       const auto convolved = [&](std::size_t part, std::size_t i, std::size_t n) {
         const std::size_t channel = h * dim + i;
@@ -138,9 +138,9 @@ struct ChannelLayer {
             1 / std::sqrt(squares / static_cast<double>(dim) + static_cast<double>(shape.norm_epsilon));
         for (std::size_t j = 0; j < dim; ++j) {
           const double gate = 1 / (1 + std::exp(-low_rank(g_a, g_b, h * dim + j, n)));
-          for (std::size_t i = 0; i < kWidth; ++i)
-            result[n * kWidth + i] += o[j] * scale * static_cast<double>(gain[j]) * gate *
-                                      static_cast<double>(out[i * shape.width() + h * dim + j]);
+          for (std::size_t i = 0; i < kRowWidth; ++i)
+            result[n * kRowWidth + i] += o[j] * scale * static_cast<double>(gain[j]) * gate *
+                                         static_cast<double>(out[i * shape.width() + h * dim + j]);
         }
       }
     }
@@ -159,7 +159,7 @@ struct ChannelLayer {
 std::vector<float> run(const ChannelGatedDeltaNet& layer, Isa isa, View<const float, 2> x, std::size_t chunk) {
   Workspace workspace;
   LayerState state = layer.make_cache();
-  Tensor<float, 2> y({x.extent(0), kWidth});
+  Tensor<float, 2> y({x.extent(0), kRowWidth});
   for (std::size_t n = 0; n < x.extent(0); n += chunk) {
     const std::size_t rows = std::min(chunk, x.extent(0) - n);
     const test::AttentionRows pass{0, rows, n, &state};
@@ -175,7 +175,7 @@ std::vector<std::uint32_t> bits_of(std::span<const float> values) {
 }
 
 Tensor<float, 2> rows_of(std::size_t rows, std::uint64_t seed) {
-  Tensor<float, 2> x({rows, kWidth});
+  Tensor<float, 2> x({rows, kRowWidth});
   test::fill_random(x.view().span(), seed);
   return x;
 }
@@ -185,7 +185,7 @@ void expect_close(const std::vector<float>& found, const std::vector<double>& ex
   for (const double value : expected) largest = std::max(largest, std::abs(value));
   ASSERT_EQ(found.size(), expected.size());
   for (std::size_t i = 0; i < found.size(); ++i)
-    ASSERT_NEAR(static_cast<double>(found[i]), expected[i], 2e-5 * largest) << "row " << i / kWidth;
+    ASSERT_NEAR(static_cast<double>(found[i]), expected[i], 2e-5 * largest) << "row " << i / kRowWidth;
 }
 
 const std::vector<ChannelGatedDeltaShape> kChannelShapes = {
@@ -229,14 +229,14 @@ TEST(ChannelGatedDeltaNetPerIsa, GivesTheSameBitsAmongOtherSequences) {
     const std::vector<float> one = run(*layer, default_isa(), x.view(), rows);
     alone.insert(alone.end(), one.begin(), one.end());
     states.push_back(layer->make_cache());
-    passes.push_back({input.size() / kWidth, rows, 0, &states.back()});
+    passes.push_back({input.size() / kRowWidth, rows, 0, &states.back()});
     input.insert(input.end(), x.view().span().begin(), x.view().span().end());
   }
-  const std::size_t all = input.size() / kWidth;
+  const std::size_t all = input.size() / kRowWidth;
   Workspace workspace;
-  Tensor<float, 2> y({all, kWidth});
+  Tensor<float, 2> y({all, kRowWidth});
   test::forward(*layer, {.isa = default_isa(), .num_threads = 3, .executor = test::test_executor()}, workspace,
-                View<const float, 2>(input.data(), {all, kWidth}), passes, y.view());
+                View<const float, 2>(input.data(), {all, kRowWidth}), passes, y.view());
   EXPECT_EQ(bits_of(y.view().span()), bits_of(alone));
 }
 
@@ -259,7 +259,7 @@ TEST(ChannelGatedDeltaNet, GoesBackAsIfItHadNeverBeenThere) {
   LayerState state = layer->make_cache();
   Workspace workspace;
   const auto pass = [&](LayerState& to, std::size_t first, std::size_t rows) {
-    Tensor<float, 2> y({rows, kWidth});
+    Tensor<float, 2> y({rows, kRowWidth});
     const test::AttentionRows one{0, rows, first, &to};
     test::forward(*layer, {}, workspace, x.view().slice(first, rows), {&one, 1}, y.view());
     return bits_of(y.view().span());

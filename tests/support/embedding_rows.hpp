@@ -20,8 +20,8 @@ namespace trine::test {
 [[nodiscard]] inline Tensor<float, 2> embedding_rows(const Model& model, std::span<const TokenId> tokens) {
   WeightReader reader(model.weights());
   std::string name = "embed_tokens.weight";
-  for (const char* one :
-       {"model.embed_tokens.weight", "model.language_model.embed_tokens.weight", "model.word_embeddings.weight"})
+  for (const char* one : {"model.embed_tokens.weight", "model.language_model.embed_tokens.weight",
+                          "language_model.model.embed_tokens.weight", "model.word_embeddings.weight"})
     if (model.weights().find(one) != nullptr) name = one;
   const std::size_t hidden = model.info().hidden_size;
   const Tensor<float, 2> table = WeightScope(reader).read_f32(name, model.info().vocab_size, hidden);

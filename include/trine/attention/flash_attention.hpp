@@ -266,8 +266,9 @@ class FlashAttention {
     }
     // Long tasks first, so that threads finish at about the same time.
     std::ranges::sort(tasks.first(count), std::ranges::greater(), &Task::pairs);
-    const std::size_t threads = work < kWorthThreads ? 1 : std::min(context_.execution.num_workers(), count);
-    const std::span<Scratch> scratch = workspace.take<Scratch>(threads);
+    const std::size_t workers = std::min(context_.execution.num_workers(), count);
+    const std::size_t threads = work < kWorthThreads ? 1 : workers;
+    const std::span<Scratch> scratch = workspace.take<Scratch>(workers);  // so that memory grows before they are used
     for (Scratch& one : scratch) one = make_scratch(tile_rows, is_f32, room);
     parallel_for(context_.execution, threads, count,
                  [&](std::size_t task, std::size_t worker) { attend_tile(tasks[task], scratch[worker]); });

@@ -169,11 +169,13 @@ namespace trine::test {
     "rope_scaling": {"rope_type": "llama3", "factor": 2.0, "original_max_position_embeddings": 64,
                      "low_freq_factor": 1.0, "high_freq_factor": 32.0}})"));
   }
-  if (family == "kimi_linear")
+  if (family == "kimi_linear") {
+    config.erase("n_routed_experts");
     config.update(
         Json::parse(R"({"moe_router_activation_func": "sigmoid", "use_grouped_topk": true, "mla_use_nope": true,
     "first_k_dense_replace": 1, "linear_head_dim": 8, "linear_num_heads": 2, "linear_conv_kernel_dim": 4,
-    "layer_types": ["linear_attention", "full_attention"], "attention_bias": false})"));
+    "layer_types": ["linear_attention", "full_attention"], "attention_bias": false, "num_experts": 8})"));
+  }
   if (family == "phimoe") {
     config.erase("rope_scaling");
     config.update(Json::parse(R"({"num_local_experts": 8, "num_experts_per_tok": 2, "attention_bias": true,
