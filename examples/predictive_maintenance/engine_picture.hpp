@@ -132,16 +132,15 @@ inline void draw_cycles(Svg& svg, const Panel& panel) {
     svg.text(24.0, shares.top - 12.0, "panel",
              "(c) Experts at work, share of their weights over all sensors, last layer");
     const std::vector<Color> colors = expert_palette(experts);
-    const double cell = kPlot / static_cast<double>(history.cycles.size());
     std::vector<double> filled(history.cycles.size(), 0.0);
     for (std::size_t e = 0; e < experts; ++e) {
       std::vector<std::pair<double, double>> area;  // along its lower edge, back along its upper one
       for (std::size_t i = 0; i < history.cycles.size(); ++i)
-        area.emplace_back(shares.left + cell * (static_cast<double>(i) + 0.5), shares.y(filled[i]));
+        area.emplace_back(shares.x(static_cast<double>(history.cycles[i].cycle)), shares.y(filled[i]));
       const double lower = filled.back();
       for (std::size_t i = history.cycles.size(); i-- > 0;) {
         filled[i] += static_cast<double>(history.cycles[i].expert_share[e]);
-        area.emplace_back(shares.left + cell * (static_cast<double>(i) + 0.5), shares.y(filled[i]));
+        area.emplace_back(shares.x(static_cast<double>(history.cycles[i].cycle)), shares.y(filled[i]));
       }
       svg.polygon(area, colors[e % colors.size()].hex());
       const double middle = (lower + filled.back()) / 2.0;
