@@ -121,7 +121,9 @@ inline void draw_cycles(Svg& svg, const Panel& panel) {
   if (history.alarm_cycle) {
     const double x = risk.x(static_cast<double>(*history.alarm_cycle));
     svg.line(x, life.top, x, risk.top + risk.height, kAlarm);
-    svg.text(x - 5.0, risk.top + 14.0, "end", "alarm, cycle " + std::to_string(*history.alarm_cycle), kAlarm);
+    const bool left = x > kLeft + 120.0;  // of the line, where there is room
+    svg.text(left ? x - 5.0 : x + 5.0, risk.top + 14.0, left ? "end" : "",
+             "alarm, cycle " + std::to_string(*history.alarm_cycle), kAlarm);
   }
 
   double bottom = risk.top + risk.height;
@@ -132,6 +134,7 @@ inline void draw_cycles(Svg& svg, const Panel& panel) {
     svg.text(24.0, shares.top - 12.0, "panel",
              "(c) Experts at work, share of their weights over all sensors, last layer");
     const std::vector<Color> colors = expert_palette(experts);
+    double label = shares.top + shares.height + 20.0;  // y of the one below
     std::vector<double> filled(history.cycles.size(), 0.0);
     for (std::size_t e = 0; e < experts; ++e) {
       std::vector<std::pair<double, double>> area;  // along its lower edge, back along its upper one
@@ -143,8 +146,9 @@ inline void draw_cycles(Svg& svg, const Panel& panel) {
         area.emplace_back(shares.x(static_cast<double>(history.cycles[i].cycle)), shares.y(filled[i]));
       }
       svg.polygon(area, colors[e % colors.size()].hex());
-      const double middle = (lower + filled.back()) / 2.0;
-      if (filled.back() - lower > 0.12) svg.text(label_x, shares.y(middle) + 4.0, "", "expert " + std::to_string(e));
+      if (experts > 8) continue;  // no room for their names
+      label = std::min(shares.y((lower + filled.back()) / 2.0) + 4.0, label - 13.0);
+      svg.text(label_x, label, "", "expert " + std::to_string(e));
     }
   }
   draw_cycles(svg, {kLeft, life.top, kPlot, bottom - life.top, first, last, 1.0});

@@ -6,15 +6,17 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <stop_token>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include <trine/generate/session.hpp>
 #include <trine/routing/routing_observer.hpp>
 
+#include "common/program.hpp"
 #include "engine_table.hpp"
 #include "preparation.hpp"
 
@@ -49,7 +51,8 @@ class Forecaster {
         shares_(std::make_shared<ExpertShares>()),
         session_(model, {.num_threads = num_threads, .observer = shares_}) {}
 
-  /// `alarm`: the risk that alarms. Throws CapacityError: more cycles than the model was made for; CancelledError.
+  /// `alarm`: the risk that alarms. Throws UnreadableModel: other than two outputs; CapacityError: more cycles than the
+  /// model was made for; CancelledError.
   [[nodiscard]] History run(const Engine& engine, double alarm, const std::stop_token& stop) {
     session_.reset();
     FeatureStream features(preparation_);
@@ -57,6 +60,9 @@ class Forecaster {
     for (std::size_t i = 0; i < engine.cycles.size(); ++i) {
       const auto output = session_.forward_features(features.next(engine.reading(i, preparation_.sensors.size())),
                                                     trine::OutputRows::last, stop);
+      if (output.extent(1) != 2)
+        throw UnreadableModel("output.num_outputs: expected 2, the remaining life and the risk, found " +
+                              std::to_string(output.extent(1)));
       Forecast now;
       now.cycle = engine.cycles[i];
       now.life = std::clamp(static_cast<double>(output(0, 0)), 0.0, preparation_.cap);

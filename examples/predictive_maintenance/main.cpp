@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -104,6 +105,9 @@ class Maintenance {
     const trine::ModelInfo& info = model.info();
     if (info.num_features == 0)
       throw example::UnreadableModel(options_.directory + ": expected a model of sensor readings, found one of tokens");
+    if (info.output != trine::OutputKind::regression)
+      throw example::UnreadableModel(options_.directory + ": expected a model with output.kind regression, found " +
+                                     std::string(to_string(info.output)));
     const auto preparation = example::read_from_model(
         [&] { return example::Preparation::load(fs::path(options_.directory) / "preparation.json", info); });
     const std::string source = file_ == "-" ? "standard input" : file_;
@@ -121,6 +125,7 @@ class Maintenance {
     example::ForecastErrors errors;
     Json document = Json::array();
     if (!json_) print_heading(!lives.empty() || to_failure_);
+    std::set<std::string> picture_names;  // of units such as a/1 and a_1
     std::size_t cycles = 0;
     for (const auto& engine : engines) cycles += is_wanted(engine) ? engine.cycles.size() : 0;
     {
@@ -137,7 +142,9 @@ class Maintenance {
         if (!lives.empty()) history.true_life = lives[i];
         if (history.true_life) errors.add(history.cycles.back().life, *history.true_life, preparation.cap);
         if (!pictures_.empty()) {
-          trine::AtomicFile picture(fs::path(pictures_) / picture_name(engine.unit));
+          std::string name = picture_name(engine.unit);
+          if (!picture_names.insert(name).second) name = picture_name(engine.unit + "-engine-" + std::to_string(i + 1));
+          trine::AtomicFile picture(fs::path(pictures_) / name);
           picture.write(example::engine_picture(
               history, preparation, {engine.unit, fs::path(options_.directory).filename().string(), alarm_}));
           picture.commit();
@@ -190,6 +197,7 @@ class Maintenance {
       const example::Forecast& now = history.cycles[i];
       Json one = {{"cycle", now.cycle}, {"remaining", now.life}, {"risk", now.risk}};
       if (const auto truth = history.true_life_at(i)) one["true_remaining"] = *truth;
+      one["expert_share"] = now.expert_share;
       return one;
     };
     Json one = {{"unit", engine.unit}, {"alarm_cycle", nullptr}};

@@ -19,27 +19,29 @@ from cmapss_data import CAP, nasa_score, read_test, read_training, rmse, split
 from train_predictive_maintenance import load_checkpoint, predict
 
 
-def first_alarms(signals, lives, threshold):
-    """[engines] cycles left at the first alarm (signal >= threshold), 0 without any."""
-    leads = []
-    for signal, life in zip(signals, lives):
-        alarmed = np.flatnonzero(signal >= threshold)
-        leads.append(life[alarmed[0]] if len(alarmed) else 0.0)
-    return np.array(leads)
+def first_alarms(signals, lives, thresholds):
+    """[engines, thresholds] cycles left at the first alarm (signal >= threshold), 0 without any."""
+    leads = np.zeros((len(signals), len(thresholds)))
+    for row, signal, life in zip(leads, signals, lives):
+        first = np.searchsorted(np.maximum.accumulate(signal), thresholds)
+        row[first < len(life)] = life[first[first < len(life)]]
+    return leads
 
 
-def best_leads(signals, lives, false_share):
-    """Leads at the threshold with the longest mean lead of which at most `false_share` of the engines have a false alarm.
+def best_leads(leads, false_share):
+    """[engines] leads at the threshold with the longest mean lead whose share of false alarms is allowed.
 
     A false alarm gives no lead: the engine was stopped for nothing.
     """
-    best = np.zeros(len(signals))
-    for threshold in np.unique(np.quantile(np.concatenate(signals), np.linspace(0.3, 1, 600))):
-        leads = first_alarms(signals, lives, threshold)
-        false = leads > CAP
-        if false.mean() <= false_share and leads[~false].sum() > best.sum():
-            best = np.where(false, 0.0, leads)
-    return best
+    false = leads > CAP
+    useful = np.where(false, 0.0, leads)
+    allowed = false.mean(0) <= false_share
+    return useful[:, np.argmax(np.where(allowed, useful.mean(0), -1.0))]
+
+
+def candidates(signals):
+    """Thresholds to try: where the signals lie."""
+    return np.unique(np.quantile(np.concatenate(signals), np.linspace(0.2, 1, 2000)))
 
 
 def lead_times(args):
@@ -56,9 +58,11 @@ def lead_times(args):
                     for sign, way in ((1, "above"), (-1, "below")):
                         sensors.setdefault((name, kind, way), []).append(sign * features[:, s, f])
     print(f"{len(lives)} engines that the models did not see")
+    of_model = first_alarms(forecast, lives, candidates(forecast))
+    of_sensors = {key: first_alarms(signals, lives, candidates(signals)) for key, signals in sensors.items()}
     for share in (0.01, 0.05, 0.10):
-        by_model = best_leads(forecast, lives, share)
-        by_sensor = {key: best_leads(signals, lives, share) for key, signals in sensors.items()}
+        by_model = best_leads(of_model, share)
+        by_sensor = {key: best_leads(leads, share) for key, leads in of_sensors.items()}
         best = max(by_sensor, key=lambda key: by_sensor[key].mean())
         single = by_sensor[best]
         earlier = by_model - single

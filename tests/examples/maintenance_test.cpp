@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -128,6 +129,10 @@ TEST(EngineTable, SaysWhatIsWrongAndWhere) {
     EXPECT_ERROR(static_cast<void>(example::read_engines(table, "t", sensors)), InputError, text);
 }
 
+std::vector<float> values_of(View<const float, 3> frame) {
+  return {frame.data(), frame.data() + frame.extent(1) * frame.extent(2)};
+}
+
 // By hand: with a span of 2, w = 1/2, so the average after 4 and 1 is (4/2 + 1) / (1/2 + 1) = 2.
 TEST(FeatureStream, AveragesWhatItSaw) {
   example::Preparation preparation;
@@ -137,15 +142,9 @@ TEST(FeatureStream, AveragesWhatItSaw) {
   preparation.spans = {2.0};
   example::FeatureStream stream(preparation);
   const std::vector<double> first = {18.0, 6.0};
-  auto frame = stream.next(first);
-  EXPECT_EQ(frame(0, 0, 0), 4.0F);
-  EXPECT_EQ(frame(0, 0, 1), 4.0F);
-  EXPECT_EQ(frame(0, 1, 0), 6.0F);
+  EXPECT_THAT(values_of(stream.next(first)), ElementsAre(4.0F, 4.0F, 6.0F, 6.0F));
   const std::vector<double> second = {12.0, 0.0};
-  frame = stream.next(second);
-  EXPECT_EQ(frame(0, 0, 0), 1.0F);
-  EXPECT_EQ(frame(0, 0, 1), 2.0F);
-  EXPECT_EQ(frame(0, 1, 1), 2.0F);
+  EXPECT_THAT(values_of(stream.next(second)), ElementsAre(1.0F, 2.0F, 0.0F, 2.0F));
 }
 
 TEST(ForecastErrors, WeighLateForecastsMore) {
@@ -250,9 +249,44 @@ TEST(Maintenance, DrawsEveryEngine) {
                            ">forecast<", "alarm, cycle "})
     EXPECT_THAT(picture, HasSubstr(part));
   EXPECT_THAT(picture, Not(HasSubstr("nan")));
+  // Two units whose names would give the same file.
+  std::string two = csv(2, "a/1");
+  const std::string other = csv(2, "a_1");
+  two += other.substr(other.find('\n') + 1);
+  EXPECT_EQ(run_program(with_model({"-f", "-", "--pictures", folder}), two).exit_code, 0);
+  EXPECT_THAT(read_whole(directory.path() / "pictures" / "engine-a_1.svg"), HasSubstr("Engine a/1"));
+  EXPECT_THAT(read_whole(directory.path() / "pictures" / "engine-a_1-engine-2.svg"), HasSubstr("Engine a_1"));
   // Without a known end there is no true line.
-  run_program(with_model({"-f", "-", "--pictures", folder}), csv(3));
+  EXPECT_EQ(run_program(with_model({"-f", "-", "--pictures", folder}), csv(3)).exit_code, 0);
   EXPECT_THAT(read_whole(directory.path() / "pictures" / "engine-1.svg"), Not(HasSubstr(">true<")));
+}
+
+// A copy of the model whose preparation is changed by `change`.
+std::string with_preparation(const TemporaryDirectory& directory, const std::function<void(nlohmann::json&)>& change) {
+  for (const char* name : {"config.json", "weights.json", "weights.bin"})
+    std::filesystem::copy_file(std::filesystem::path(kModel) / name, directory.path() / name,
+                               std::filesystem::copy_options::overwrite_existing);
+  nlohmann::json preparation = preparation_of_the_model();
+  change(preparation);
+  directory.write("preparation.json", preparation.dump());
+  return directory.path().string();
+}
+
+TEST(Maintenance, RefusesAPreparationOfAnotherModel) {
+  const TemporaryDirectory directory;
+  const auto expect = [&](const std::string& text, const std::function<void(nlohmann::json&)>& change) {
+    const Finished finished =
+        run_program({"trine-maintenance", "-m", with_preparation(directory, change), "-f", "-"}, csv(2));
+    EXPECT_EQ(finished.exit_code, 3) << finished.err;
+    EXPECT_THAT(finished.err, HasSubstr("preparation.json: " + text));
+  };
+  expect("sensors: expected a name for each of the 14 sites of the model", [](auto& p) { p["sensors"].erase(0); });
+  expect("mean: expected a list of 14 numbers", [](auto& p) { p["mean"].erase(0); });
+  expect("deviation: expected numbers from 1e-30 on, found 0", [](auto& p) { p["deviation"][3] = 0; });
+  expect("spans: expected one less than the 3 features of the model", [](auto& p) { p["spans"].push_back(5); });
+  expect("spans: expected numbers from 1.0 on, found 0.5", [](auto& p) { p["spans"][0] = 0.5; });
+  expect("unknown key 'horizont'", [](auto& p) { p["horizont"] = 1; });
+  expect("version", [](auto& p) { p["version"] = 2; });
 }
 
 TEST(Maintenance, SaysWhatIsWrong) {
@@ -275,7 +309,7 @@ TEST(Maintenance, SaysWhatIsWrong) {
   expect({"trine-maintenance", "-m", std::string(TRINE_MODELS_DIR) + "/shakespeare", "-f", "-"}, csv(2), 3,
          "expected a model of sensor readings, found one of tokens");
   expect({"trine-maintenance", "-m", std::string(TRINE_TEST_DATA) + "/grid_classification", "-f", "-"}, csv(2), 3,
-         "preparation.json");
+         "expected a model with output.kind regression, found classification");
 }
 
 }  // namespace
