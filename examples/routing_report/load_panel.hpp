@@ -15,9 +15,9 @@
 
 #include <trine/stats/load_balance.hpp>
 
-#include "palette.hpp"
+#include "common/palette.hpp"
+#include "common/svg.hpp"
 #include "picture_input.hpp"
-#include "svg.hpp"
 
 namespace example::detail {
 

@@ -6,9 +6,9 @@
 #include <span>
 #include <string>
 
+#include "common/svg.hpp"
 #include "load_panel.hpp"
 #include "picture_input.hpp"
-#include "svg.hpp"
 #include "token_panel.hpp"
 
 namespace example {

@@ -183,7 +183,21 @@ class Options : public testing::Test {
           context,
           allow_unknown,
           threads}},
-        {"trine-routing-report", {"-m", model_.name(), "-o", "/dev/null"}, {{"-f", {"-"}}}}};
+        {"trine-routing-report", {"-m", model_.name(), "-o", "/dev/null"}, {{"-f", {"-"}}}},
+        {"trine-maintenance",
+         {"-m", std::string(TRINE_MODELS_DIR) + "/engine-life"},
+         {{"-f", {readings_, readings_, readings_}},
+          {"--column", {"T24=sensor_2"}},
+          {"--unit", {"1", "2"}},
+          {"--all", {}},
+          {"--alarm", {"0", "0.5", "1"}},
+          {"--to-failure", {}},
+          {"--pictures", {in("pictures")}},
+          {"--json", {}},
+          threads}},
+        {"trine-maintenance",
+         {"-m", std::string(TRINE_MODELS_DIR) + "/engine-life", "-f", readings_},
+         {{"--rul", {true_lives_}}}}};
     for (const auto& option : sampling)
       for (const std::size_t i : {std::size_t{0}, std::size_t{3}}) all[i].options.push_back(option);
     return all;
@@ -217,6 +231,18 @@ class Options : public testing::Test {
   const std::string reference_ = reference("two.npy", 2);
   const std::string reference_of_a_ = reference(
       "a.npy", nlohmann::json::parse(run_program({"trine-tokenize", "-m", model_.name(), "--json"}, "A").out).size());
+  // Two engines of a file of C-MAPSS after their first cycle, and what was left to them.
+  const std::string readings_ =
+      directory_
+          .write("readings",
+                 [] {
+                   const std::string rest =
+                       " 1 -0.0007 -0.0004 100.0 518.67 641.82 1589.70 1400.60 14.62 21.61 554.36 2388.06 9046.19 1.30 "
+                       "47.47 521.66 2388.02 8138.62 8.4195 0.03 392 2388 100.00 39.06 23.4190\n";
+                   return "1" + rest + "2" + rest;
+                 }())
+          .string();
+  const std::string true_lives_ = directory_.write("lives", "112\n98\n").string();
   const std::string features_ = directory_
                                     .write("features.csv",
                                            [] {

@@ -2,6 +2,8 @@
 // self_test.json is a file like any other: it may be damaged, and it must not pass without having checked anything.
 #include <trine/generate/self_test.hpp>
 
+#include <array>
+#include <cstddef>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -73,6 +75,56 @@ TEST(SelfTest, PassesOnlyWhenSomethingWasComparedAndAgrees) {
   test.cases[0].top_logits[0].logits[0] += 1.0F;
   EXPECT_THAT(run_self_test(model, test).first_difference,
               testing::HasSubstr("position 0, token id 3: expected logit"));
+}
+
+// A frame of one site with the features 1 and 2, and one with 3 and 4.
+constexpr const char* kTwoFrames = R"([[[1, 2]], [[3, 4.5]]])";
+
+TEST(SelfTest, ReadsFramesOfFeaturesInPlaceOfTokens) {
+  const SelfTest test =
+      read(std::string(R"([{"features": )") + kTwoFrames + R"(, "experts": {"0": [[1], [0]]}, "top_logits": []}])");
+  const auto features = test.cases[0].features.view();
+  EXPECT_EQ(features.shape(), (std::array<std::size_t, 3>{2, 1, 2}));
+  EXPECT_EQ(test.cases[0].features.data()[3], 4.5F);
+  EXPECT_TRUE(test.cases[0].tokens.empty());
+}
+
+TEST(SelfTest, RefusesFramesThatAreNoGridOfNumbers) {
+  const std::map<std::string, std::string> frames{
+      {"7", "expected a list of frames, found 7"},
+      {"[]", "expected a list of frames, found a list of 0"},
+      {"[7]", "expected a list of sites, found 7"},
+      {"[[7]]", "expected a list of numbers, found 7"},
+      {"[[[1]], [[1], [2]]]", "expected as many sites in every frame, found a list of 2"},
+      {"[[[1], [2, 3]]]", "expected as many numbers for every site, found a list of 2"},
+      {"[[[1], [true]]]", "expected numbers up to 1e30, found true"},
+      {"[[[1e31]]]", "expected numbers up to 1e30, found 1e+31"}};
+  for (const auto& [text, found] : frames) {
+    EXPECT_ERROR(read(R"([{"features": )" + text + R"(, "experts": {}, "top_logits": []}])"), ConfigError,
+                 "cases[0].features: " + found);
+  }
+  EXPECT_ERROR(read(std::string(R"([{"features": )") + kTwoFrames + R"(, "experts": {"0": [[0]]}, "top_logits": []}])"),
+               ConfigError, "a list of experts for each site of each frame");
+  EXPECT_ERROR(
+      read(std::string(R"([{"features": )") + kTwoFrames + R"(, "tokens": [1], "experts": {}, "top_logits": []}])"),
+      ConfigError, "tokens");
+}
+
+TEST(SelfTest, ReplaysFramesOfFeatures) {
+  const Golden golden = read_golden(fs::path(TRINE_TEST_DATA) / "grid_classification");
+  const Model model = Model::load(golden.directory);
+  SelfTest test;
+  test.cases.push_back({{}, golden.experts, {}, golden.features});
+  const auto logits = golden.logits.view();
+  const std::size_t last = logits.extent(0) - 1;
+  test.cases[0].top_logits.push_back({last, {1}, {logits(last, 1)}});
+  const SelfTestReport report = run_self_test(model, test);
+  EXPECT_TRUE(report.passed()) << report.first_difference;
+  EXPECT_EQ(report.tokens, golden.features.view().extent(0) * golden.features.view().extent(1));
+  EXPECT_EQ(report.logits, 1U);
+
+  test.cases[0].features.data()[0] += 1.0F;
+  EXPECT_FALSE(run_self_test(model, test).passed());
 }
 
 }  // namespace

@@ -98,6 +98,20 @@ def self_test(model, cases, script, seed=0, every=16):
     return {"format": "trine-self-test", "version": 1, "made_by": made_by(script, seed), "cases": result}
 
 
+@torch.no_grad()
+def features_self_test(model, cases, script, seed=0):
+    """The same for frames of features [frames, sites, features]: experts of every site, all outputs of every frame."""
+    result = []
+    for frames in cases:
+        frames = torch.tensor([[rounded(site) for site in frame.tolist()] for frame in frames])   # what the file will hold
+        outputs = model(frames[None])[0]
+        result.append({"features": [[rounded(site) for site in frame] for frame in frames.tolist()],
+                       "experts": chosen_experts(model), "top_logits": [
+            {"position": t, "ids": list(range(len(row))), "logits": rounded(row)}
+            for t, row in enumerate(outputs.tolist())]})
+    return {"format": "trine-self-test", "version": 1, "made_by": made_by(script, seed), "cases": result}
+
+
 def save_model(model, config_text, folder, matrix_dtype="bf16"):
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -10,33 +10,36 @@
 #include <string>
 #include <vector>
 
+#include <trine/core/tensor.hpp>
 #include <trine/generate/session.hpp>
 
 namespace trine::inline TRINE_ABI {
 
 /// Passes of the reference implementation, and what it computed in each.
 struct SelfTest {
-  /// The best logits of one row.
+  /// The best logits of one row, or all outputs of a model that classifies or estimates.
   struct TopLogits {
-    std::size_t position = 0;   ///< of the row in its case
+    std::size_t position = 0;   ///< of the row of outputs in its case: a token, or a frame
     std::vector<TokenId> ids;   ///< best first
     std::vector<float> logits;  ///< of `ids`
   };
   /// One pass over a sequence of its own.
   struct Case {
     std::vector<TokenId> tokens;                                             ///< the input
-    std::map<std::size_t, std::vector<std::vector<std::uint32_t>>> experts;  ///< [layer][token] best first
+    std::map<std::size_t, std::vector<std::vector<std::uint32_t>>> experts;  ///< [layer][row] best first
     std::vector<TopLogits> top_logits;                                       ///< of some positions
+    Tensor<float, 3> features = {};  ///< [frames, sites, num_features]: the input in place of tokens
   };
   std::vector<Case> cases;  ///< each runs in a fresh session
 };
 
-/// Reads self_test.json: at least one case, with the experts of every token. Throws FileError, ConfigError.
+/// Reads self_test.json: at least one case, with the experts of every token, or site of every frame. Throws FileError,
+/// ConfigError.
 [[nodiscard]] TRINE_DECL SelfTest read_self_test(const std::filesystem::path& path);
 
 /// What a replay compared, and what differs.
 struct SelfTestReport {
-  std::size_t tokens = 0;                ///< computed
+  std::size_t tokens = 0;                ///< computed: tokens, or sites of frames
   std::size_t expert_choices = 0;        ///< compared
   std::size_t wrong_expert_choices = 0;  ///< another expert, or another order
   std::size_t logits = 0;                ///< compared

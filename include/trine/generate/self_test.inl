@@ -17,6 +17,7 @@
 
 #include <trine/core/error.hpp>
 #include <trine/core/source_name.hpp>
+#include <trine/core/tensor.hpp>
 #include <trine/generate/self_test.hpp>
 #include <trine/generate/session.hpp>
 #include <trine/json/object_reader.hpp>
@@ -45,6 +46,33 @@ namespace detail {
   return result;
 }
 
+// [frames, sites, features] of three nested lists, each as long as its siblings.
+[[nodiscard]] inline Tensor<float, 3> read_frames(const Json& list, const SourceName& source) {
+  const auto fail = [&](const char* expected, const Json& found) {
+    throw ConfigError(source.text + ": expected " + expected + ", found " + ObjectReader::describe(found),
+                      source.details(""));
+  };
+  const auto require_list = [&](const Json& value, const char* expected) {
+    if (!value.is_array() || value.empty()) fail(expected, value);
+  };
+  require_list(list, "a list of frames");
+  require_list(list[0], "a list of sites");
+  require_list(list[0][0], "a list of numbers");
+  Tensor<float, 3> frames({list.size(), list[0].size(), list[0][0].size()});
+  float* next = frames.data();
+  for (const Json& frame : list) {
+    if (!frame.is_array() || frame.size() != list[0].size()) fail("as many sites in every frame", frame);
+    for (const Json& site : frame) {
+      if (!site.is_array() || site.size() != list[0][0].size()) fail("as many numbers for every site", site);
+      for (const Json& value : site) {
+        if (!value.is_number() || !(std::abs(value.get<double>()) <= 1e30)) fail("numbers up to 1e30", value);
+        *next++ = static_cast<float>(value.get<double>());
+      }
+    }
+  }
+  return frames;
+}
+
 [[nodiscard]] inline SelfTest::Case read_self_test_case(ObjectReader entry, const SourceName& source) {
   const auto part = [&](const char* key) {
     const std::string field = source.field + key;
@@ -52,7 +80,13 @@ namespace detail {
   };
   constexpr std::uint64_t most = std::numeric_limits<std::uint32_t>::max();
   SelfTest::Case result;
-  result.tokens = read_integers(entry.at("tokens"), part(".tokens"), most);
+  const bool has_features = entry.has("features");
+  if (has_features)
+    result.features = read_frames(entry.at("features"), part(".features"));
+  else
+    result.tokens = read_integers(entry.at("tokens"), part(".tokens"), most);
+  const std::size_t rows =
+      has_features ? result.features.view().extent(0) * result.features.view().extent(1) : result.tokens.size();
   const Json& layers = entry.at("experts");
   if (!layers.is_object()) entry.fail("experts", "an object", layers);
   for (const auto& [key, tokens] : layers.items()) {
@@ -60,8 +94,10 @@ namespace detail {
     const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), layer);
     if (error != std::errc() || end != key.data() + key.size())
       entry.fail("experts", "expected layer numbers as keys, found " + in_quotes(key));
-    if (!tokens.is_array() || tokens.size() != result.tokens.size())
-      entry.fail("experts", "a list of experts for each token", tokens);
+    if (!tokens.is_array() || tokens.size() != rows)
+      entry.fail("experts",
+                 has_features ? "a list of experts for each site of each frame" : "a list of experts for each token",
+                 tokens);
     for (const Json& chosen : tokens) result.experts[layer].push_back(read_integers(chosen, part(".experts"), most));
   }
   const Json& list = entry.at("top_logits");
@@ -130,12 +166,13 @@ TRINE_DECL SelfTestReport run_self_test(const Model& model, const SelfTest& test
     Session session(model, watched);
     View<const float, 2> logits;
     try {
-      logits = session.forward(expected.tokens, OutputRows::all);
+      logits = expected.tokens.empty() ? session.forward_features(expected.features.view(), OutputRows::all)
+                                       : session.forward(expected.tokens, OutputRows::all);
     } catch (const NumericError& error) {
       differ(source_name + error.what());
       continue;
     }
-    report.tokens += expected.tokens.size();
+    report.tokens += session.position();
     report.non_finite_logits += session.non_finite_outputs();
 
     for (const auto& [layer, tokens] : expected.experts) {

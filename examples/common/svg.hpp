@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The little of SVG that the report needs.
+// The little of SVG that the figures of the programs need.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "common/terminal.hpp"
 
@@ -55,10 +57,25 @@ class Svg {
              "\" height=\"" + length(height) + "\" fill=\"" + fill + "\"/>\n";
   }
   /// `style`: names of the style sheet below. The text is escaped here.
-  void text(double x, double y, std::string_view style, std::string_view content) {
+  /// `fill`: empty for the colour of the style.
+  void text(double x, double y, std::string_view style, std::string_view content, std::string_view fill = {}) {
     body_ += "<text x=\"" + length(x) + "\" y=\"" + length(y) + "\"";
     if (!style.empty()) body_ += " class=\"" + std::string(style) + "\"";
+    if (!fill.empty()) body_ += " style=\"fill: " + std::string(fill) + "\"";
     body_ += ">" + xml_escaped(content) + "</text>\n";
+  }
+  void line(double x1, double y1, double x2, double y2, const std::string& stroke) {
+    body_ += "<line x1=\"" + length(x1) + "\" y1=\"" + length(y1) + "\" x2=\"" + length(x2) + "\" y2=\"" + length(y2) +
+             "\" stroke=\"" + stroke + "\"/>\n";
+  }
+  /// `dashes`: lengths of dashes and gaps, such as "5 4"; empty for none.
+  void polyline(std::span<const std::pair<double, double>> points, const std::string& stroke, double width,
+                const std::string& dashes = {}) {
+    body_ += "<polyline points=\"" + joined(points) + "\" fill=\"none\" stroke=\"" + stroke + "\" stroke-width=\"" +
+             length(width) + "\"" + (dashes.empty() ? "" : " stroke-dasharray=\"" + dashes + "\"") + "/>\n";
+  }
+  void polygon(std::span<const std::pair<double, double>> points, const std::string& fill) {
+    body_ += "<polygon points=\"" + joined(points) + "\" fill=\"" + fill + "\"/>\n";
   }
   /// Elements that are written already.
   void raw(std::string_view elements) { body_ += elements; }
@@ -87,6 +104,12 @@ class Svg {
   }
 
  private:
+  [[nodiscard]] static std::string joined(std::span<const std::pair<double, double>> points) {
+    std::string text;
+    for (const auto& [x, y] : points) text += (text.empty() ? "" : " ") + length(x) + "," + length(y);
+    return text;
+  }
+
   std::string body_;
 };
 
