@@ -19,7 +19,7 @@ namespace trine::inline TRINE_ABI {
 /// y_n = silu(sum_t w_t x_(n - taps + 1 + t)) of each channel, rows before the sequence being zero.
 class HeadConvolution {
  public:
-  static constexpr std::size_t kMaxTaps = 16;
+  static constexpr std::size_t kMaxTaps = 16;  ///< of a filter
 
   /// All filters are zero until read.
   HeadConvolution(std::size_t channels, std::size_t taps) : filters_({taps, channels}) {}
@@ -31,8 +31,11 @@ class HeadConvolution {
       for (std::size_t t = 0; t < taps(); ++t) filters_.view().row(t)[first + c] = stored.data()[c * taps() + t];
   }
 
+  /// Number of channels, each with a filter of its own.
   [[nodiscard]] std::size_t channels() const noexcept { return filters_.view().extent(1); }
+  /// Rows that a filter spans.
   [[nodiscard]] std::size_t taps() const noexcept { return filters_.view().extent(0); }
+  /// Number of weights.
   [[nodiscard]] std::size_t parameters() const noexcept { return filters_.size(); }
 
   /// Some channels of the rows of a pass become those of their convolution, and if there is a length, rows of it; they
