@@ -377,7 +377,7 @@ class AdapterReader {
            "expected widths of lora_A and lora_B of " + std::to_string(in) + " and " + std::to_string(out) +
                ", found " + std::to_string(a_width) + " and " + std::to_string(b_width),
            ErrorKind::mismatch);
-    const bool in_out = first.stack && first.stack->layout != StackLayout::stacked;
+    const bool in_out = first.layout != StackLayout::stacked;
     if (usual && transposed && !stacked) usual = !square_is_transposed(a_name, in_out);
     const std::vector<float> a = numbers(a_name, *tensors.a);
     const std::vector<float> b = numbers(b_name, *tensors.b);
@@ -385,15 +385,16 @@ class AdapterReader {
     const auto b_at = [&](std::size_t e, std::size_t row, std::size_t j) {
       return stacked ? b[(e * b_width + row) * rank + j] : b[(row * rank + j) * count + e];
     };
+    const std::size_t rows = first.weight.rows;
+    const StackShape saved{count, parts.size(), rows, in, first.layout};
     for (std::size_t e = 0; e < count; ++e) {
       for (std::size_t p = 0; p < parts.size(); ++p) {
-        const std::size_t rows = out / parts.size();
         Factors factors{std::vector<float>(rank * in), std::vector<float>(rows * rank), rank};
         for (std::size_t j = 0; j < rank; ++j) {
           const float* a_row = a.data() + (e * rank + j) * a_width;
           for (std::size_t i = 0; i < in; ++i) factors.a[j * in + i] = usual ? a_row[i] : b_at(e, i, j);
           for (std::size_t o = 0; o < rows; ++o) {
-            const std::size_t row = first.stack && parts.size() == 2 ? first.stack->joint_row(p, o) : p * rows + o;
+            const std::size_t row = saved.joint_row(p, o);
             factors.b[o * rank + j] = usual ? b_at(e, row, j) : a_row[row];
           }
         }

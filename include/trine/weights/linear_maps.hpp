@@ -25,7 +25,9 @@ struct LinearMap {
   std::optional<StackShape> stack = std::nullopt;  // of a map that is one of a stack, and
   std::size_t index = 0;                           // its number there, and
   std::size_t projection = 0;                      // of which of the stack's projections
-  bool permuted_rows = false;                      // not in the order of the published checkpoint: no adapter fits
+  // How transformers stacks experts, whose updates have that order of rows, whether they are a stack here or apart.
+  StackLayout layout = StackLayout::stacked;
+  bool permuted_rows = false;  // not in the order of the published checkpoint: no adapter fits
 };
 
 using LinearMaps = std::vector<LinearMap>;

@@ -203,6 +203,13 @@ class WeightScope {
     return other;
   }
 
+  /// The same names, for experts that transformers stacks in that layout, though they may lie apart here.
+  [[nodiscard]] WeightScope stacked_as(StackLayout layout) const {
+    WeightScope other = *this;
+    other.layout_ = layout;
+    return other;
+  }
+
   /// Returns whether the source has a tensor of that name below the scope.
   [[nodiscard]] bool contains(std::string_view name) const { return reader_->find(name_of(name)) != nullptr; }
 
@@ -245,7 +252,7 @@ class WeightScope {
 
   /// The number of a linear map whose weights are "weight" of this scope.
   [[nodiscard]] std::uint32_t add_linear(const WeightMatrix& weight) const {
-    return reader_->add_linear({.module = prefix_, .weight = weight, .permuted_rows = permuted_rows_});
+    return reader_->add_linear({.module = prefix_, .weight = weight, .layout = layout_, .permuted_rows = permuted_rows_});
   }
 
   /// The matrices of a stack: in the tensor NAME, plain or packed; or, if there is none and the stack is interleaved,
@@ -256,7 +263,7 @@ class WeightScope {
     std::uint32_t first = kNoTarget;
     for (std::size_t i = 0; i < shape.count; ++i) {
       for (std::size_t p = 0; p < shape.projections; ++p)
-        first = std::min(first, reader_->add_linear({name_of(name), stack.matrix(i, p), shape, i, p}));
+        first = std::min(first, reader_->add_linear({name_of(name), stack.matrix(i, p), shape, i, p, shape.layout}));
     }
     return {all, shape, first};
   }
@@ -355,6 +362,7 @@ class WeightScope {
   WeightReader* reader_;
   std::string prefix_;
   TensorUse use_;
+  StackLayout layout_ = StackLayout::stacked;
   bool permuted_rows_ = false;
 };
 
