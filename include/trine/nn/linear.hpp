@@ -41,8 +41,9 @@ class Linear {
   explicit Linear(const WeightStack& stack, std::size_t index, std::size_t projection = 0,
                   std::optional<Tensor<float, 1>> bias = std::nullopt)
       : weight_(stack.matrix(index, projection)), bias_(std::move(bias)), target_(stack.target(index, projection)) {}
-  /// The map of that name with weights that lie elsewhere, such as a head that is tied to the embedding.
-  Linear(const WeightScope& scope, const WeightMatrix& weight) : weight_(weight), target_(scope.add_linear(weight)) {}
+  /// The map of that name with weights that lie elsewhere, such as a head that is tied to the embedding.   bias: [out]
+  Linear(const WeightScope& scope, const WeightMatrix& weight, std::optional<Tensor<float, 1>> bias = std::nullopt)
+      : weight_(weight), bias_(std::move(bias)), target_(scope.add_linear(weight)) {}
   /// A map that adapters do not know.   bias: [out]
   explicit Linear(const WeightMatrix& weight, std::optional<Tensor<float, 1>> bias = std::nullopt)
       : weight_(weight), bias_(std::move(bias)) {}
