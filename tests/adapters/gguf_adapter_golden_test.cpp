@@ -11,11 +11,13 @@
 
 #include <trine/adapters/adapter.hpp>
 #include <trine/generate/session.hpp>
+#include <trine/json/parse.hpp>
 #include <trine/text/tokenizer/pcre2_regex.hpp>
 
 #include "models/choice_recorder.hpp"
 #include "support/expect_error.hpp"
 #include "support/golden.hpp"
+#include "support/temporary_directory.hpp"
 
 namespace trine::test {
 namespace {
@@ -43,17 +45,8 @@ std::vector<Case> cases() {
   return result;
 }
 
-class GgufAdapters : public testing::TestWithParam<Case> {};
-
-TEST_P(GgufAdapters, AnswerAsOnTheCheckpoint) {
-  const Golden golden = read_golden(kAdapters / GetParam().adapter);
-  const Model model = Model::load(kFiles / (GetParam().file + ".gguf"));
-  if (GetParam().adapter == "deepseek_v2_lite_dora" && GetParam().file == "deepseek_v2_lite") {
-    EXPECT_ERROR(Adapter::load(model, golden.directory, {.regex = pcre2_regex}), WeightError,
-                 "DoRA needs the rows of a matrix that this file has in two");
-    return;
-  }
-  const Adapter adapter = Adapter::load(model, golden.directory, {.regex = pcre2_regex});
+// Expects the logits and experts of the golden, in both forms of latent attention.
+void expect_answer(const Golden& golden, const Model& model, const Adapter& adapter) {
   for (const MlaForm form : {MlaForm::naive, MlaForm::absorbed}) {
     ChoiceRecorder recorder;
     Session session(model, {.activations = ActivationPrecision::f32,
@@ -72,6 +65,31 @@ TEST_P(GgufAdapters, AnswerAsOnTheCheckpoint) {
     EXPECT_LE(worst / largest, 1e-4F) << static_cast<int>(form);
     EXPECT_EQ(recorder.chosen, golden.experts) << static_cast<int>(form);
   }
+}
+
+class GgufAdapters : public testing::TestWithParam<Case> {};
+
+TEST_P(GgufAdapters, AnswerAsOnTheCheckpoint) {
+  const Golden golden = read_golden(kAdapters / GetParam().adapter);
+  const Model model = Model::load(kFiles / (GetParam().file + ".gguf"));
+  if (GetParam().adapter == "deepseek_v2_lite_dora" && GetParam().file == "deepseek_v2_lite") {
+    EXPECT_ERROR(Adapter::load(model, golden.directory, {.regex = pcre2_regex}), WeightError,
+                 "DoRA needs the rows of a matrix that this file has in two");
+    return;
+  }
+  expect_answer(golden, model, Adapter::load(model, golden.directory, {.regex = pcre2_regex}));
+}
+
+// Gate and up of gpt-oss together are square here. PEFT 0.18 was right about [experts, in, out], and only about that.
+TEST(GgufExperts, KnowThatExpertsOfGptOssAreTransposedInTransformers) {
+  const Golden golden = read_golden(kAdapters / "gpt_oss_experts");
+  const TemporaryDirectory older;
+  fs::copy_file(golden.directory / "adapter_model.safetensors", older.path() / "adapter_model.safetensors");
+  Json config = read_json_file(golden.directory / "adapter_config.json");
+  config["peft_version"] = "0.18.1";
+  older.write("adapter_config.json", config.dump());
+  const Model model = Model::load(kFiles / "gpt_oss_bf16.gguf");
+  expect_answer(golden, model, Adapter::load(model, older.path()));
 }
 
 INSTANTIATE_TEST_SUITE_P(All, GgufAdapters, testing::ValuesIn(cases()),

@@ -84,6 +84,12 @@ def with_adapter_name(config, tensors):
     return config, renamed
 
 
+def fan_in_fan_out(config, tensors):
+    """As PEFT writes it for Conv1D; it counts for the module's own weight."""
+    config["fan_in_fan_out"] = True
+    return config, tensors
+
+
 def unsorted(config, tensors):
     """Patterns in another order than PEFT writes them: the first that matches counts."""
     config["alpha_pattern"] = dict(reversed(config["alpha_pattern"].items()))
@@ -167,6 +173,8 @@ CASES = {
         r=2, lora_alpha=3, target_modules=["q_proj"], modules_to_save=["mlp"])),
     "llama_dora": Case("llama_biases", "DoRA of all linear maps, with biases", dict(
         r=2, lora_alpha=3, use_dora=True, target_modules="all-linear")),
+    "llama_fan_in_fan_out": Case("llama_biases", "fan_in_fan_out, which says nothing about A and B", dict(
+        r=2, lora_alpha=3, target_modules=["v_proj", "down_proj"]), rewrite=fan_in_fan_out),
     "mistral_all_linear": Case("mistral", "a dense model with windows", dict(r=2, lora_alpha=3, target_modules="all-linear"), scale=0.1),
     "mixtral_dora": Case("mixtral", "DoRA of q_proj and k_proj, whose rows GGUF permutes", dict(
         r=2, lora_alpha=3, use_dora=True, target_modules=["q_proj", "k_proj"])),
