@@ -140,15 +140,20 @@ struct ModelOptions {
     };
     return read_from_model([&] { return trine::Model::load(directory, options); });
   }
-  // "DIR:0.5" is DIR and 0.5; a path may have colons of its own.
+  // "DIR:0.5" is DIR and 0.5; a path may have colons of its own. Throws UsageError: no number after a path that exists.
   [[nodiscard]] static std::pair<std::string, float> split_scale(const std::string& given) {
     const std::size_t colon = given.rfind(':');
     if (colon == std::string::npos) return {given, 1.0F};
     float scale = 0.0F;
     const char* end = given.data() + given.size();
     const auto [stop, error] = std::from_chars(given.data() + colon + 1, end, scale);
-    if (error != std::errc() || stop != end || !std::isfinite(scale)) return {given, 1.0F};
-    return {given.substr(0, colon), scale};
+    const std::string path = given.substr(0, colon);
+    if (error == std::errc() && stop == end && std::isfinite(scale)) return {path, scale};
+    std::error_code ignored;
+    if (!std::filesystem::exists(given, ignored) && std::filesystem::exists(path, ignored))
+      throw UsageError("adapter " + path + ": expected a finite scale after the colon, found '" +
+                       given.substr(colon + 1) + "'");
+    return {given, 1.0F};
   }
   /// The adapters of --lora, for this model.
   [[nodiscard]] std::vector<trine::AdapterUse> load_adapters(const trine::Model& model) const {

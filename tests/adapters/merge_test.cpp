@@ -95,7 +95,9 @@ TEST_P(MergedFormats, ComputeWhatTheAdapterDoesBeside) {
 }
 INSTANTIATE_TEST_SUITE_P(All, MergedFormats,
                          testing::Values("q8", "q4", "bf16", "f16", "f32", "deepseek_v3_fp8", "qwen3_moe_fp8",
-                                         "gpt_oss_mxfp4", "gpt_oss_bf16", "mixtral_fused_tied", "llama_biases"),
+                                         "gpt_oss_mxfp4", "gpt_oss_bf16", "mixtral_fused_tied", "llama_biases",
+                                         "qwen3_moe_gptq", "mixtral_awq", "qwen3_moe_int4", "qwen3_moe_nvfp4",
+                                         "qwen3_moe_fp8_channel"),
                          [](const auto& parameter) { return std::string(parameter.param); });
 
 TEST(MergedModels, KeepTheirTypesAndAreSharded) {

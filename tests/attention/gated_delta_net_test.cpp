@@ -298,6 +298,8 @@ TEST(GatedDeltaNet, ReadsValueHeadsThatConversionHasReordered) {
   const auto layer = weights.separate();
   const Tensor<float, 2> x = random_rows(50, 2);
   expect_near(run(*layer, Isa::portable, x.view(), 50, layer->make_cache()), weights.reference(x.view()));
+  for (const auto& [inputs, gates] : {std::pair(true, false), {false, true}})
+    EXPECT_ERROR(weights.fused(inputs, gates), WeightError, "expected tiled value heads in tensors apart");
 }
 
 // After a truncation, to wherever it leads, rows have the bits of a sequence that was never longer.

@@ -76,10 +76,19 @@ TEST_F(Adapters, AreTakenByAllProgramsThatRunAModel) {
 }
 
 TEST_F(Adapters, ThatAreWrongAreErrorsOfTheModel) {
-  for (const std::string& wrong : {(directory_.path() / "nowhere").string(), model_.name(), one_ + ":much"}) {
+  for (const std::string& wrong : {(directory_.path() / "nowhere").string(), model_.name()}) {
     const Finished finished = run_program({"trine-generate", "-m", model_.name(), "-p", "A", "--lora", wrong});
     EXPECT_EQ(finished.exit_code, 3) << wrong;
     EXPECT_THAT(finished.err, HasSubstr("adapter_config.json")) << wrong;
+  }
+}
+
+TEST_F(Adapters, HaveAScaleThatIsANumber) {
+  for (const char* scale : {"much", "nan", "inf", "1e99", ""}) {
+    const Finished finished =
+        run_program({"trine-generate", "-m", model_.name(), "-p", "A", "--lora", one_ + ":" + scale});
+    EXPECT_EQ(finished.exit_code, 2) << scale;
+    EXPECT_THAT(finished.err, HasSubstr("expected a finite scale after the colon, found '" + std::string(scale) + "'"));
   }
 }
 

@@ -27,6 +27,7 @@ from safetensors.torch import load_file, save_file
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/oracle"))
 from families.model import ask, load                                              # noqa: E402
+from families.weights import ignored                                              # noqa: E402
 
 SCRIPT, OUT = "tests/oracle/make_adapter_goldens.py", ROOT / "tests/golden/adapters"
 FAMILIES = ROOT / "tests/golden/families"
@@ -83,12 +84,26 @@ def with_adapter_name(config, tensors):
     return config, renamed
 
 
+def fan_in_fan_out(config, tensors):
+    """As PEFT writes it for Conv1D; it counts for the module's own weight."""
+    config["fan_in_fan_out"] = True
+    return config, tensors
+
+
 def unsorted(config, tensors):
     """Patterns in another order than PEFT writes them: the first that matches counts."""
     config["alpha_pattern"] = dict(reversed(config["alpha_pattern"].items()))
     return config, tensors
 
 
+def whole(family, reaches, block="mlp", router="gate", modules="all-linear"):
+    """Attention, shared experts and dense layers, the routed experts and, unless it is a module of its own, the router."""
+    prefix = f"{block}." if block else ""
+    parameters = [f"{prefix}experts.gate_up_proj", f"{prefix}experts.down_proj"] + ([f"{prefix}{router}.weight"] if router else [])
+    return Case(family, reaches, dict(r=2, lora_alpha=3, target_modules=modules, target_parameters=parameters), scale=0.1)
+
+
+LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 CASES = {
     "olmoe_article": Case("olmoe", "r and lora_alpha as in the article's recipe, on q_proj and v_proj",
                           dict(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj"])),
@@ -158,6 +173,44 @@ CASES = {
         r=2, lora_alpha=3, target_modules=["q_proj"], modules_to_save=["mlp"])),
     "llama_dora": Case("llama_biases", "DoRA of all linear maps, with biases", dict(
         r=2, lora_alpha=3, use_dora=True, target_modules="all-linear")),
+    "llama_fan_in_fan_out": Case("llama_biases", "fan_in_fan_out, which says nothing about A and B", dict(
+        r=2, lora_alpha=3, target_modules=["v_proj", "down_proj"]), rewrite=fan_in_fan_out),
+    "mistral_all_linear": Case("mistral", "a dense model with windows", dict(r=2, lora_alpha=3, target_modules="all-linear"), scale=0.1),
+    "mixtral_dora": Case("mixtral", "DoRA of q_proj and k_proj, whose rows GGUF permutes", dict(
+        r=2, lora_alpha=3, use_dora=True, target_modules=["q_proj", "k_proj"])),
+    "mixtral_saved": Case("mixtral", "modules_to_save: q_proj, whose rows GGUF permutes", dict(
+        r=2, lora_alpha=3, target_modules=["o_proj"], modules_to_save=["q_proj"])),
+    "qwen2_all_linear": Case("qwen2", "a dense model with biases of q, k and v", dict(r=2, lora_alpha=3, target_modules="all-linear"), scale=0.1),
+    "qwen3_all_linear": Case("qwen3", "a dense model with norms of q and k", dict(r=2, lora_alpha=3, target_modules="all-linear"), scale=0.1),
+    "afmoe_whole": whole("afmoe", "output gates, four norms", router=None),
+    "cohere2_moe_whole": whole("cohere2_moe", "parallel blocks"),
+    "deepseek_v32_whole": whole("deepseek_v32", "latent attention with an indexer"),
+    "dots1_whole": whole("dots1", "shared experts beside a sigmoid router"),
+    "ernie4_5_moe_whole": whole("ernie4_5_moe", "interleaved pairs"),
+    "exaone_moe_whole": whole("exaone_moe", "windows and layers that do not rotate"),
+    "flex_olmo_whole": whole("flex_olmo", "norms after the layers"),
+    "gemma4_text_whole": whole("gemma4_text", "experts beside a dense layer", block="", router=None),
+    "glm4_moe_whole": whole("glm4_moe", "partly rotated heads"),
+    "glm4_moe_lite_whole": whole("glm4_moe_lite", "latent attention of GLM"),
+    "glm_moe_dsa_whole": whole("glm_moe_dsa", "an indexer that layers share"),
+    "granitemoe_whole": whole("granitemoe", "names of transformers beside those of the checkpoint: experts and router",
+                              block="block_sparse_moe", router="router"),
+    "hunyuan_v1_moe_whole": whole("hunyuan_v1_moe", "a router with a module of its own", router=None),
+    "hy_v3_whole": whole("hy_v3", "names of transformers beside those of the checkpoint: router and shared experts"),
+    "laguna_whole": whole("laguna", "names of transformers beside those of the checkpoint: shared experts"),
+    "lfm2_moe_whole": whole("lfm2_moe", "short convolutions beside attention", block="feed_forward"),
+    "llama4_text_whole": whole("llama4_text", "transposed stacks, gate before up", block="feed_forward", router=None, modules=LINEAR),
+    "mellum_whole": whole("mellum", "rotations by the type of the layer"),
+    "mimo_v2_flash_whole": whole("mimo_v2_flash", "sinks, values narrower than keys"),
+    "minimax_m2_whole": whole("minimax_m2", "norms of whole q and k"),
+    "mistral4_whole": whole("mistral4", "latent attention of Mistral"),
+    "qwen3_5_moe_whole": whole("qwen3_5_moe", "the text part of a multimodal checkpoint, under the names of the text model"),
+    "qwen3_5_moe_text_whole": whole("qwen3_5_moe_text", "Gated DeltaNet"),
+    "qwen3_next_whole": whole("qwen3_next", "Gated DeltaNet with fused projections"),
+    "sarvam_moe_whole": whole("sarvam_moe", "q_proj, k_proj and v_proj are rows of one tensor of the checkpoint"),
+    "sarvam_moe_dora": Case("sarvam_moe", "DoRA of rows of a joint tensor", dict(
+        r=2, lora_alpha=3, use_dora=True, target_modules=["q_proj", "k_proj", "v_proj", "o_proj"]), scale=0.1),
+    "solar_open_whole": whole("solar_open", "a sigmoid router with shared experts"),
 }
 
 
@@ -191,7 +244,7 @@ def make(name, case, seed):
     golden = json.loads((FAMILIES / case.family / "golden.json").read_text())
     tokens = golden["tokens"]
     torch.manual_seed(seed)
-    adapted = get_peft_model(load(config, tensors), LoraConfig(task_type="CAUSAL_LM", lora_dropout=0.0, **copy.deepcopy(case.config)))
+    adapted = get_peft_model(load(config, tensors, ignored(config)), LoraConfig(task_type="CAUSAL_LM", lora_dropout=0.0, **copy.deepcopy(case.config)))
     randomise(adapted, case.scale)
     with tempfile.TemporaryDirectory() as scratch:
         adapted.save_pretrained(scratch)
@@ -205,11 +258,11 @@ def make(name, case, seed):
         folder.mkdir(parents=True)
         (folder / "adapter_config.json").write_text(json.dumps(written, indent=1) + "\n")
         save_file(saved, folder / "adapter_model.safetensors", metadata={"format": "pt"})
-    again = PeftModel.from_pretrained(load(config, tensors), folder).eval()
-    base = load(config, tensors)
+    again = PeftModel.from_pretrained(load(config, tensors, ignored(config)), folder).eval()
+    base = load(config, tensors, ignored(config))
     logits, routers = ask(again.base_model.model, tokens)
     plain, _ = ask(base, tokens)
-    merged, _ = ask(PeftModel.from_pretrained(load(config, tensors), folder).merge_and_unload().eval(), tokens)
+    merged, _ = ask(PeftModel.from_pretrained(load(config, tensors, ignored(config)), folder).merge_and_unload().eval(), tokens)
     if difference(logits, merged) > 1e-4:
         raise SystemExit(f"{name}: merged differs by {difference(logits, merged):.1e}")
     if not torch.isfinite(logits).all() or difference(plain, logits) < MATTERS:

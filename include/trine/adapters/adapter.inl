@@ -97,10 +97,14 @@ using ExpertKey = std::tuple<std::string, std::size_t, ExpertPart>;
   return AdapterTensorName{std::string(rest), is_bias ? AdapterPart::saved_bias : AdapterPart::saved_weight};
 }
 
-// One spelling for modules that have several: the mixture's block is "mlp" in transformers since version 5.
+// One spelling for modules that have several in transformers: the mixture's block is "mlp" since version 5, and the
+// text part of a multimodal model may be loaded alone.
 [[nodiscard]] inline std::string canonical_module(std::string_view module) {
   constexpr std::string_view kOld = ".block_sparse_moe.";
+  constexpr std::string_view kText = "language_model.";
   std::string result(module);
+  for (const std::string_view before : {"", "model."})
+    if (module.starts_with(std::string(before).append(kText))) result.erase(before.size(), kText.size());
   if (const std::size_t at = result.find(kOld); at != std::string::npos) result.replace(at, kOld.size(), ".mlp.");
   return result;
 }
@@ -195,18 +199,21 @@ class AdapterReader {
   void index_model() {
     const std::span<const LinearMap> maps = model_.linear_maps();
     for (std::size_t target = 0; target < maps.size(); ++target) {
-      const LinearMap& map = maps[target];
-      const std::string module = detail::canonical_module(map.module);
-      if (map.stack) {
-        const bool down = map.stack->projections == 1;
-        const std::string experts = module.substr(0, module.rfind('.'));
-        const ExpertPart part = down ? ExpertPart::down : map.projection == 0 ? ExpertPart::gate : ExpertPart::up;
-        experts_[{experts, map.index, part}] = target;
-        continue;
-      }
-      by_module_[module] = target;
-      if (const auto expert = detail::parse_expert(module)) experts_[*expert] = target;
+      add_name(target, detail::canonical_module(maps[target].module));
+      if (!maps[target].synonym.empty()) add_name(target, detail::canonical_module(maps[target].synonym));
     }
+  }
+  void add_name(std::size_t target, const std::string& module) {
+    const LinearMap& map = model_.linear_maps()[target];
+    if (map.stack) {
+      const bool down = map.stack->projections == 1;
+      const std::string experts = module.substr(0, module.rfind('.'));
+      const ExpertPart part = down ? ExpertPart::down : map.projection == 0 ? ExpertPart::gate : ExpertPart::up;
+      experts_[{experts, map.index, part}] = target;
+      return;
+    }
+    by_module_[module] = target;
+    if (const auto expert = detail::parse_expert(module)) experts_[*expert] = target;
   }
 
   void collect() {
@@ -246,14 +253,6 @@ class AdapterReader {
   // Returns whether the model has a place for the module.
   bool assign(const std::string& module, const Tensors& tensors) {
     const std::string name = detail::canonical_module(module);
-    if (const auto found = by_module_.find(name);
-        found != by_module_.end() && model_.linear_maps()[found->second].permuted_rows) {
-      fail(tensors.names.front(),
-           "updates " + name +
-               ", whose rows the conversion to GGUF has permuted; load the checkpoint that the file was "
-               "made from",
-           ErrorKind::unsupported);
-    }
     if (!tensors.updates()) return assign_saved(name, tensors);
     if (tensors.a == nullptr) fail(tensors.names.front(), "expected lora_A and lora_B, found no lora_A");
     if (tensors.b == nullptr) fail(tensors.names.front(), "expected lora_A and lora_B, found no lora_B");
@@ -267,11 +266,12 @@ class AdapterReader {
       assign_linear(found->second, module, tensors);
       return true;
     }
-    return assign_stack(name, tensors);
+    return assign_stack(module, tensors);
   }
 
   void assign_linear(std::size_t target, const std::string& module, const Tensors& tensors) {
-    const WeightMatrix& weight = model_.linear_maps()[target].weight;
+    const LinearMap& map = model_.linear_maps()[target];
+    const WeightMatrix& weight = map.weight;
     const std::string& a_name = name_of(tensors, Part::a);
     const std::string& b_name = name_of(tensors, Part::b);
     if (tensors.a->shape.size() != 2) fail(a_name, "expected two dimensions, found " + to_string(tensors.a->shape));
@@ -281,7 +281,22 @@ class AdapterReader {
     require(b_name, *tensors.b, {weight.rows, rank});
     // PEFT looks for a parameter, unlike a module, by the name of its weight.
     const std::string key = targets(module + ".weight") ? module + ".weight" : module;
-    add(target, key, a_name, tensors, {numbers(a_name, *tensors.a), numbers(b_name, *tensors.b), rank});
+    add(target, key, a_name, tensors,
+        {reorder(numbers(a_name, *tensors.a), weight.columns, nullptr, map.column_order),
+         reorder(numbers(b_name, *tensors.b), rank, map.row_order), rank});
+  }
+
+  // A matrix of the adapter with the rows and columns of the map.
+  [[nodiscard]] static std::vector<float> reorder(std::vector<float> values, std::size_t width, const IndexOrder& rows,
+                                                  const IndexOrder& columns = nullptr) {
+    if (rows == nullptr && columns == nullptr) return values;
+    std::vector<float> result(values.size());
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const std::size_t row = rows == nullptr ? i / width : (*rows)[i / width];
+      const std::size_t column = columns == nullptr ? i % width : (*columns)[i % width];
+      result[i] = values[row * width + column];
+    }
+    return result;
   }
 
   // A stack of experts: "X.experts" (the outer wrapper of PEFT, or the only one), "X.experts.base_layer" (the inner
@@ -308,12 +323,13 @@ class AdapterReader {
     } else {
       return false;
     }
-    const std::size_t count = count_experts(experts, parts.front());
+    const std::string place = detail::canonical_module(experts);
+    const std::size_t count = count_experts(place, parts.front());
     if (count == 0) return false;
     if (tensors.b_bias != nullptr || tensors.magnitude != nullptr || tensors.replaces())
       fail(tensors.names.front(), "biases, DoRA and whole weights of stacked experts are not supported",
            ErrorKind::unsupported);
-    split_stack(experts, experts + "." + *parameter, parts, count, tensors);
+    split_stack(place, experts + "." + *parameter, parts, count, tensors);
     return true;
   }
 
@@ -377,7 +393,7 @@ class AdapterReader {
            "expected widths of lora_A and lora_B of " + std::to_string(in) + " and " + std::to_string(out) +
                ", found " + std::to_string(a_width) + " and " + std::to_string(b_width),
            ErrorKind::mismatch);
-    const bool in_out = first.stack && first.stack->layout != StackLayout::stacked;
+    const bool in_out = first.layout != StackLayout::stacked;
     if (usual && transposed && !stacked) usual = !square_is_transposed(a_name, in_out);
     const std::vector<float> a = numbers(a_name, *tensors.a);
     const std::vector<float> b = numbers(b_name, *tensors.b);
@@ -385,15 +401,16 @@ class AdapterReader {
     const auto b_at = [&](std::size_t e, std::size_t row, std::size_t j) {
       return stacked ? b[(e * b_width + row) * rank + j] : b[(row * rank + j) * count + e];
     };
+    const std::size_t rows = first.weight.rows;
+    const StackShape saved{count, parts.size(), rows, in, first.layout};
     for (std::size_t e = 0; e < count; ++e) {
       for (std::size_t p = 0; p < parts.size(); ++p) {
-        const std::size_t rows = out / parts.size();
         Factors factors{std::vector<float>(rank * in), std::vector<float>(rows * rank), rank};
         for (std::size_t j = 0; j < rank; ++j) {
           const float* a_row = a.data() + (e * rank + j) * a_width;
           for (std::size_t i = 0; i < in; ++i) factors.a[j * in + i] = usual ? a_row[i] : b_at(e, i, j);
           for (std::size_t o = 0; o < rows; ++o) {
-            const std::size_t row = first.stack && parts.size() == 2 ? first.stack->joint_row(p, o) : p * rows + o;
+            const std::size_t row = saved.joint_row(p, o);
             factors.b[o * rank + j] = usual ? b_at(e, row, j) : a_row[row];
           }
         }
@@ -405,7 +422,8 @@ class AdapterReader {
   // A map of the model gets its update.
   void add(std::size_t target, const std::string& module, const std::string& name, const Tensors& tensors,
            Factors factors) {
-    const WeightMatrix& weight = model_.linear_maps()[target].weight;
+    const LinearMap& linear = model_.linear_maps()[target];
+    const WeightMatrix& weight = linear.weight;
     if (state_->maps[target] != nullptr) fail(name, "expected one update of a map, found two");
     // Ranks above the smaller width are usual: all-linear reaches gates of one output.
     const std::size_t most = std::max(weight.rows, weight.columns);
@@ -435,7 +453,12 @@ class AdapterReader {
       if (magnitude.size() != out)
         fail(magnitude_name, "expected " + std::to_string(out) + " numbers, found " + std::to_string(magnitude.size()),
              ErrorKind::mismatch);
-      map.magnitude = keep(magnitude);
+      if (map.weight == nullptr && weight.data == nullptr)
+        fail(magnitude_name,
+             "DoRA needs the rows of a matrix that this file has in two; load the checkpoint that the file was made "
+             "from",
+             ErrorKind::unsupported);
+      map.magnitude = keep(reorder(magnitude, 1, linear.row_order));
       map.norms = keep(norms(map.weight == nullptr ? weight : *map.weight, factors));
       state_->info.uses_dora = true;
     } else if (config_.use_dora && factors.rank != 0 && tensors.a != nullptr) {
@@ -446,7 +469,7 @@ class AdapterReader {
       if (!config_.lora_bias)
         fail(bias_name, "expected lora_bias in adapter_config.json, found none", ErrorKind::mismatch);
       require(bias_name, *tensors.b_bias, {out});
-      map.bias = keep(numbers(bias_name, *tensors.b_bias));
+      map.bias = keep(reorder(numbers(bias_name, *tensors.b_bias), 1, linear.row_order));
     } else if (config_.lora_bias && tensors.a != nullptr) {
       fail(name, "expected a bias of lora_B, since lora_bias is true, found none");
     }
@@ -510,20 +533,33 @@ class AdapterReader {
     const std::string& weight_name = name_of(tensors, Part::saved_weight);
     if (!is_declared(module))
       fail(weight_name, "expected its module in modules_to_save of adapter_config.json", ErrorKind::mismatch);
-    const WeightMatrix& weight = model_.linear_maps()[target].weight;
+    const LinearMap& linear = model_.linear_maps()[target];
+    const WeightMatrix& weight = linear.weight;
     require(weight_name, *tensors.saved_weight, {weight.rows, weight.columns});
-    require_finite(weight_name, *tensors.saved_weight);
-    map.weight = state_->weights
-                     .emplace_back(std::make_unique<const WeightMatrix>(stored_matrix(
-                         tensors.saved_weight->bytes.data(), tensors.saved_weight->dtype, weight.rows, weight.columns)))
-                     .get();
+    map.weight = state_->weights.emplace_back(saved_matrix(linear, weight_name, *tensors.saved_weight)).get();
     if (tensors.saved_bias != nullptr) {
       const std::string& bias_name = name_of(tensors, Part::saved_bias);
       require(bias_name, *tensors.saved_bias, {weight.rows});
-      map.weight_bias = keep(numbers(bias_name, *tensors.saved_bias));
+      map.weight_bias = keep(reorder(numbers(bias_name, *tensors.saved_bias), 1, linear.row_order));
     }
     ++state_->info.saved_modules;
     return map;
+  }
+
+  // Borrowed from the file, unless the map has another order.
+  [[nodiscard]] std::unique_ptr<const WeightMatrix> saved_matrix(const LinearMap& map, const std::string& name,
+                                                                 const StoredTensor& tensor) {
+    const std::byte* data = tensor.bytes.data();
+    DType dtype = tensor.dtype;
+    if (map.row_order == nullptr && map.column_order == nullptr) {
+      require_finite(name, tensor);
+    } else {
+      const std::vector<float> values =
+          reorder(numbers(name, tensor), map.weight.columns, map.row_order, map.column_order);
+      data = reinterpret_cast<const std::byte*>(keep(values));
+      dtype = DType::f32;
+    }
+    return std::make_unique<const WeightMatrix>(stored_matrix(data, dtype, map.weight.rows, map.weight.columns));
   }
 
   // Returns whether modules_to_save names the module or what it is in. PEFT saves embedding and head also of itself.

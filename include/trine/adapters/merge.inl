@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
 #include <map>
 #include <set>
 #include <string_view>
@@ -201,8 +202,20 @@ class MergeRun {
           continue;
         }
       }
-      by_tensor_[map.stack ? stack_tensor(map.module) : map.module + ".weight"].push_back(target);
+      by_tensor_[map.stack ? stack_tensor(map.module) : tensor_of(map)].push_back(target);
     }
+  }
+  // The name of the tensor with the weights of a map, of which they may be some rows.
+  [[nodiscard]] std::string tensor_of(const LinearMap& map) const {
+    std::string own = map.module + ".weight";
+    if (source_.find(own) != nullptr) return own;
+    for (const std::string_view name : source_.names()) {
+      const std::span<const std::byte> bytes = source_.find(name)->bytes;
+      if (!bytes.empty() && !std::less<>()(map.weight.data, bytes.data()) &&
+          std::less<>()(map.weight.data, bytes.data() + bytes.size()))
+        return std::string(name);
+    }
+    return own;
   }
   // The name of the tensor with the values of a stack.
   [[nodiscard]] std::string stack_tensor(const std::string& module) const {
@@ -257,7 +270,11 @@ class MergeRun {
   [[nodiscard]] Merged plan_maps(const std::string& name, const std::vector<std::size_t>& targets) const {
     const LinearMap& first = maps_.map(targets.front());
     const DType type = type_of(first.weight.dtype);
-    if (!first.stack) return {.header = {name, type, {first.weight.rows, first.weight.columns}}, .targets = targets};
+    if (!first.stack) {
+      std::size_t rows = 0;
+      for (const std::size_t target : targets) rows += maps_.map(target).weight.rows;
+      return {.header = {name, type, {rows, first.weight.columns}}, .targets = targets};
+    }
     const auto extents = first.stack->extents(type);
     return {.header = {first.module, type, {extents.begin(), extents.end()}}, .targets = targets};
   }
@@ -319,7 +336,7 @@ class MergeRun {
     if (map.stack && map.stack->layout != StackLayout::stacked)
       return write_transposed(execution, tensor, *map.stack, sink);
     for (const std::size_t target : tensor.targets)
-      write_rows(execution, tensor, map.weight.rows, map.weight.columns, sink,
+      write_rows(execution, tensor, maps_.map(target).weight.rows, map.weight.columns, sink,
                  [&](std::size_t first, std::size_t count, float* out) { maps_.decode(target, first, count, out); });
   }
 

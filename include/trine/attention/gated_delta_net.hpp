@@ -77,11 +77,11 @@ class GatedDeltaNet : public Attention {
       : shape_(shape),
         is_fused_(scope.contains("in_proj_qkvz.weight")),
         has_fused_gates_(scope.contains("in_proj_ba.weight")),
-        qkv_(in(scope) / (is_fused_ ? "in_proj_qkvz" : "in_proj_qkv"), shape.hidden,
-             shape.channels() + (is_fused_ ? values() : 0)),
+        qkv_((scope / (is_fused_ ? "in_proj_qkvz" : "in_proj_qkv")).reordered(value_order(2 * keys(), shape.value_dim)),
+             shape.hidden, shape.channels() + (is_fused_ ? values() : 0)),
         b_(gates(scope) / (has_fused_gates_ ? "in_proj_ba" : "in_proj_b"), shape.hidden,
            shape.value_heads * (has_fused_gates_ ? 2 : 1)),
-        out_(in(scope) / "out_proj", values(), shape.hidden),
+        out_((scope / "out_proj").reordered(nullptr, value_order(0, shape.value_dim)), values(), shape.hidden),
         filters_({shape.taps, shape.channels()}),
         decay_(scope.contains("A") ? scope.read_f32("A", shape.value_heads)
                                    : scope.read_f32("A_log", shape.value_heads)),
@@ -90,7 +90,11 @@ class GatedDeltaNet : public Attention {
         layout_((shape.taps - 1) * shape.channels() + shape.value_heads * shape.key_dim * shape.value_dim,
                 RecurrentStateLayout::kChunk *
                     (shape.channels() + shape.value_heads * (shape.key_dim + shape.value_dim + 1))) {
-    if (!is_fused_) z_.emplace(in(scope) / "in_proj_z", shape.hidden, values());
+    if (shape.order == GatedDeltaShape::ValueHeads::tiled && (is_fused_ || has_fused_gates_))
+      scope.fail(is_fused_ ? "in_proj_qkvz.weight" : "in_proj_ba.weight",
+                 "expected tiled value heads in tensors apart");
+    if (!is_fused_)
+      z_.emplace((scope / "in_proj_z").reordered(value_order(0, shape.value_dim)), shape.hidden, values());
     if (!has_fused_gates_) a_.emplace(gates(scope) / "in_proj_a", shape.hidden, shape.value_heads);
     const Tensor<float, 3> stored = scope.read_filters("conv1d.weight", shape.channels(), shape.taps);
     for (std::size_t c = 0; c < shape.channels(); ++c)
@@ -192,11 +196,21 @@ class GatedDeltaNet : public Attention {
     return shape_.order == GatedDeltaShape::ValueHeads::tiled ? head % shape_.key_heads : head / group();
   }
 
-  [[nodiscard]] WeightScope in(const WeightScope& scope) const {
-    return scope.permuted(shape_.order == GatedDeltaShape::ValueHeads::tiled && group() > 1);
+  // Rows of all value heads, `width` each, behind `before` others; the checkpoint has them grouped by key heads.
+  [[nodiscard]] IndexOrder value_order(std::size_t before, std::size_t width) const {
+    if (shape_.order != GatedDeltaShape::ValueHeads::tiled || group() == 1) return nullptr;
+    std::vector<std::uint32_t> order(before + shape_.value_heads * width);
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      const std::size_t head = (std::max(i, before) - before) / width;
+      const std::size_t grouped = head % shape_.key_heads * group() + head / shape_.key_heads;
+      order[i] = static_cast<std::uint32_t>(i < before ? i : i + (grouped - head) * width);
+    }
+    return std::make_shared<const std::vector<std::uint32_t>>(std::move(order));
   }
   // Small, and an error in a decay grows with every row.
-  [[nodiscard]] WeightScope gates(const WeightScope& scope) const { return in(scope).as(TensorRole::router); }
+  [[nodiscard]] WeightScope gates(const WeightScope& scope) const {
+    return scope.as(TensorRole::router).reordered(value_order(0, 1));
+  }
 
   // Columns of head `h` in the projections. Fused ones are [key_heads, what belongs to one].
   [[nodiscard]] std::size_t query_column(std::size_t h) const noexcept {

@@ -60,8 +60,8 @@ struct GroupedQueryOptions {
   std::optional<float> clip_qkv = std::nullopt;                 ///< clamps q, k and v to [-clip, clip]
   bool sinks = false;                     ///< a learned logit per head takes part in the softmax and is dropped
   std::string_view sinks_name = "sinks";  ///< of their tensor
-  bool permuted_rows = false;    ///< of q_proj and k_proj, by a conversion to interleaved pairs: adapters do not fit
-  GroupedQueryNames names = {};  ///< of tensors
+  bool permuted_rows = false;             ///< of q_proj and k_proj, by a conversion to interleaved pairs
+  GroupedQueryNames names = {};           ///< of tensors
 };
 
 /// q, k, v = x W_q, x W_k, x W_v, head group after head group; q and k rotated by the pattern's
@@ -84,10 +84,11 @@ class GroupedQueryAttention : public Attention {
       : head_dim_(head_dim),
         value_dim_(options.v_head_dim.value_or(head_dim)),
         head_groups_(std::move(head_groups)),
-        q_(projection(scope.permuted(options.permuted_rows), "q_proj", hidden, 0,
-                      count_heads(&HeadGroup::num_heads) * head_dim * (in_q_proj(options) ? 2 : 1), options)),
-        k_(projection(scope.permuted(options.permuted_rows), "k_proj", hidden, q_.out(),
-                      count_heads(&HeadGroup::num_kv_heads) * head_dim, options)),
+        q_(projection(scope, "q_proj", hidden, 0,
+                      count_heads(&HeadGroup::num_heads) * head_dim * (in_q_proj(options) ? 2 : 1), options,
+                      options.permuted_rows)),
+        k_(projection(scope, "k_proj", hidden, q_.out(), count_heads(&HeadGroup::num_kv_heads) * head_dim, options,
+                      options.permuted_rows)),
         o_(scope / options.names.output, count_heads(&HeadGroup::num_heads) * value_dim_, hidden, options.o_bias),
         rotates_first_(options.qk_norm == GroupedQueryOptions::Norm::per_head_after_rotation),
         gated_rows_(in_q_proj(options)),
@@ -188,16 +189,19 @@ class GroupedQueryAttention : public Attention {
  private:
   // "`name`", or rows [first, first + count) of the tensor that all three share.
   [[nodiscard]] Linear projection(const WeightScope& scope, std::string_view name, std::size_t hidden,
-                                  std::size_t first, std::size_t count, const GroupedQueryOptions& options) const {
-    if (options.names.fused.empty()) return Linear(scope / name, hidden, count, options.qkv_bias);
+                                  std::size_t first, std::size_t count, const GroupedQueryOptions& options,
+                                  bool is_permuted = false) const {
+    const WeightScope own =
+        (scope / name).reordered(is_permuted ? interleaved_halves(count / head_dim_, head_dim_) : nullptr);
+    if (options.names.fused.empty()) return Linear(own, hidden, count, options.qkv_bias);
     const WeightScope fused = (scope / options.names.fused).unpacked("split into queries, keys and values");
     const std::size_t rows = count_heads(&HeadGroup::num_heads) * head_dim_ +
                              count_heads(&HeadGroup::num_kv_heads) * (head_dim_ + value_dim_);
     const WeightMatrix weight = fused.matrix("weight", rows, hidden).row_range(first, count);
-    if (options.qkv_bias == Linear::Bias::no) return Linear(weight);
+    if (options.qkv_bias == Linear::Bias::no) return Linear(own, weight);
     Tensor<float, 1> bias({count});
     std::ranges::copy(fused.read_f32("bias", rows).view().span().subspan(first, count), bias.data());
-    return Linear(weight, std::move(bias));
+    return Linear(own, weight, std::move(bias));
   }
   [[nodiscard]] static bool in_q_proj(const GroupedQueryOptions& options) noexcept {
     return options.output_gate && options.output_gate->in_q_proj;

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 
 #include <trine/nn/linear.hpp>
@@ -33,9 +34,11 @@ class LatentUpProjection {
     if (scope.contains("k_b_proj.weight") && !scope.contains("kv_b_proj.weight")) {
       keys_.emplace(scope.stack("k_b_proj.weight", {shape.num_heads, 1, shape.kv_lora_rank, shape.qk_nope_head_dim}));
       values_.emplace(scope.stack("v_b_proj.weight", {shape.num_heads, 1, shape.v_head_dim, shape.kv_lora_rank}));
+      target_ = (scope / "kv_b_proj").add_linear({.rows = rows(), .columns = shape.kv_lora_rank});
       return;
     }
-    joined_.emplace(scope / "kv_b_proj", shape.kv_lora_rank, shape.num_heads * shape.head_rows());
+    joined_.emplace(scope / "kv_b_proj", shape.kv_lora_rank, rows());
+    target_ = joined_->target();
     for (const char* part : {"k_b_proj", "v_b_proj"}) scope.ignore(part, "repeats a part of kv_b_proj");
   }
 
@@ -53,17 +56,18 @@ class LatentUpProjection {
     return Linear(joined_->weight().row_range(head * shape_.head_rows() + shape_.qk_nope_head_dim, shape_.v_head_dim));
   }
 
-  /// What the adapters of a sequence do to the rows of joined(); nothing in the other layout.
+  /// What the adapters of a sequence do to the rows of "kv_b_proj", in either layout.
   [[nodiscard]] SequenceUpdates updates(const SequenceSlice& sequence) const {
-    return joined_ ? joined_->updates(sequence) : key(0).updates(sequence);
+    return {sequence.adapters, target_, shape_.kv_lora_rank, rows()};
   }
   /// Number of weights.
-  [[nodiscard]] std::size_t parameters() const noexcept {
-    return shape_.num_heads * shape_.head_rows() * shape_.kv_lora_rank;
-  }
+  [[nodiscard]] std::size_t parameters() const noexcept { return rows() * shape_.kv_lora_rank; }
 
  private:
+  [[nodiscard]] std::size_t rows() const noexcept { return shape_.num_heads * shape_.head_rows(); }
+
   Shape shape_;
+  std::uint32_t target_ = kNoTarget;  // of "kv_b_proj"
   std::optional<Linear> joined_;
   std::optional<WeightStack> keys_;
   std::optional<WeightStack> values_;

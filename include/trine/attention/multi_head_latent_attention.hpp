@@ -421,7 +421,7 @@ class MultiHeadLatentAttention : public Attention {
             .forward_transposed(execution.isa, head, q.extent(1), rows, 0, options_.qk_nope_head_dim,
                                 query + h * width_, heads * width_);
       } else {
-        absorb_adapted(execution.isa, part.updates, head, q.extent(1), rows, key_row(first_head + h), scratch,
+        absorb_adapted(execution.isa, part.updates, head, q.extent(1), rows, first_head + h, scratch,
                        query + h * width_, heads * width_);
       }
       for (std::size_t r = 0; r < rows; ++r)
@@ -479,15 +479,17 @@ class MultiHeadLatentAttention : public Attention {
 
   // U_h^T q with the adapters of a sequence: y = (q * gains) U_h, and what the low ranks add.
   void absorb_adapted(Isa isa, const SequenceUpdates& updates, const float* head, std::size_t ldq, std::size_t rows,
-                      std::size_t first, const Scratch& scratch, float* y, std::size_t ldy) const {
+                      std::size_t h, const Scratch& scratch, float* y, std::size_t ldy) const {
     const std::size_t width = options_.qk_nope_head_dim;
+    const std::size_t first = key_row(h);
     float* query = scratch.query.data();
     const auto copy_head = [&] {
       for (std::size_t r = 0; r < rows; ++r) std::copy_n(head + r * ldq, width, query + r * width);
     };
     copy_head();
     updates.apply_gain(first, width, rows, query, width);
-    Linear(updates.weight(kv_b_.joined()->weight())).forward_transposed(isa, query, width, rows, first, width, y, ldy);
+    const Linear key = updates.weight() == nullptr ? kv_b_.key(h) : Linear(updates.weight()->row_range(first, width));
+    key.forward_transposed(isa, query, width, rows, 0, width, y, ldy);
     if (updates.has_gain()) copy_head();
     updates.add_transposed(isa, query, width, rows, first, width, y, ldy, scratch.low_rank.data());
   }

@@ -47,6 +47,9 @@ class Linear {
       : weight_(weight), target_(scope.add_linear(weight)) {
     if (bias == Bias::yes) bias_ = scope.read_f32("bias", out());
   }
+  /// The same with a bias that lies elsewhere.   bias: [out]
+  Linear(const WeightScope& scope, const WeightMatrix& weight, std::optional<Tensor<float, 1>> bias)
+      : weight_(weight), bias_(std::move(bias)), target_(scope.add_linear(weight)) {}
   /// A map that adapters do not know.   bias: [out]
   explicit Linear(const WeightMatrix& weight, std::optional<Tensor<float, 1>> bias = std::nullopt)
       : weight_(weight), bias_(std::move(bias)) {}

@@ -196,10 +196,8 @@ class SequenceUpdates {
 
   [[nodiscard]] bool empty() const noexcept { return empty_; }
   [[nodiscard]] bool has_gain() const noexcept { return has_gain_; }  // DoRA
-  /// The weight of the map, unless an adapter has one of its own.
-  [[nodiscard]] const WeightMatrix& weight(const WeightMatrix& weight) const noexcept {
-    return weight_ == nullptr ? weight : *weight_;
-  }
+  /// What an adapter has in place of the weight of the map, or null.
+  [[nodiscard]] const WeightMatrix* weight() const noexcept { return weight_; }
   /// Of the adapters, the largest: columns of the scratch memory.
   [[nodiscard]] std::size_t rank() const noexcept { return rank_; }
 

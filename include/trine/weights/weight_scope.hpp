@@ -17,6 +17,7 @@
 #include <trine/core/shape.hpp>
 #include <trine/core/tensor.hpp>
 #include <trine/quant/weight_formats.hpp>
+#include <trine/weights/index_order.hpp>
 #include <trine/weights/linear_maps.hpp>
 #include <trine/weights/tensor_record.hpp>
 #include <trine/weights/weight_source.hpp>
@@ -87,8 +88,13 @@ class WeightReader {
 
   /// Adds a linear map of the model and returns its number.
   std::uint32_t add_linear(LinearMap map) {
+    map.synonym = synonym_of(map.module, synonyms_);
     linears_.push_back(std::move(map));
     return static_cast<std::uint32_t>(linears_.size() - 1);
+  }
+  /// Names, of string literals, for maps that are added from now on.
+  void add_synonyms(std::initializer_list<ModuleSynonym> synonyms) {
+    synonyms_.insert(synonyms_.end(), synonyms.begin(), synonyms.end());
   }
   /// All of them, in the order in which the model made them.
   [[nodiscard]] const LinearMaps& linears() const noexcept { return linears_; }
@@ -164,6 +170,7 @@ class WeightReader {
   FetchCallback on_fetch_;
   TensorRecord record_;
   LinearMaps linears_;
+  std::vector<ModuleSynonym> synonyms_;
   std::vector<Ignored> ignored_;
 };
 
@@ -196,10 +203,18 @@ class WeightScope {
     return other;
   }
 
-  /// The same names, for maps whose rows conversion has permuted.
-  [[nodiscard]] WeightScope permuted(bool is_permuted = true) const {
+  /// The same names, for maps whose rows or columns conversion has put in another order.
+  [[nodiscard]] WeightScope reordered(IndexOrder rows, IndexOrder columns = nullptr) const {
     WeightScope other = *this;
-    other.permuted_rows_ = is_permuted;
+    other.row_order_ = std::move(rows);
+    other.column_order_ = std::move(columns);
+    return other;
+  }
+
+  /// The same names, for experts that transformers stacks in that layout, though they may lie apart here.
+  [[nodiscard]] WeightScope stacked_as(StackLayout layout) const {
+    WeightScope other = *this;
+    other.layout_ = layout;
     return other;
   }
 
@@ -243,9 +258,16 @@ class WeightScope {
     return matrix;
   }
 
-  /// The number of a linear map whose weights are "weight" of this scope.
+  /// What transformers calls modules of this checkpoint, of all scopes: see WeightReader::add_synonyms.
+  void add_synonyms(std::initializer_list<ModuleSynonym> synonyms) const { reader_->add_synonyms(synonyms); }
+
+  /// The number of a linear map whose weights are "weight" of this scope, or rows of another tensor.
   [[nodiscard]] std::uint32_t add_linear(const WeightMatrix& weight) const {
-    return reader_->add_linear({.module = prefix_, .weight = weight, .permuted_rows = permuted_rows_});
+    return reader_->add_linear({.module = prefix_,
+                                .weight = weight,
+                                .layout = layout_,
+                                .row_order = row_order_,
+                                .column_order = column_order_});
   }
 
   /// The matrices of a stack: in the tensor NAME, plain or packed; or, if there is none and the stack is interleaved,
@@ -256,7 +278,7 @@ class WeightScope {
     std::uint32_t first = kNoTarget;
     for (std::size_t i = 0; i < shape.count; ++i) {
       for (std::size_t p = 0; p < shape.projections; ++p)
-        first = std::min(first, reader_->add_linear({name_of(name), stack.matrix(i, p), shape, i, p}));
+        first = std::min(first, reader_->add_linear({name_of(name), stack.matrix(i, p), shape, i, p, shape.layout}));
     }
     return {all, shape, first};
   }
@@ -363,7 +385,9 @@ class WeightScope {
   WeightReader* reader_;
   std::string prefix_;
   TensorUse use_;
-  bool permuted_rows_ = false;
+  StackLayout layout_ = StackLayout::stacked;
+  IndexOrder row_order_;
+  IndexOrder column_order_;
 };
 
 }  // namespace trine::inline TRINE_ABI

@@ -31,7 +31,7 @@ namespace hf {
                                                                                 std::size_t experts, std::size_t hidden,
                                                                                 std::size_t ffn,
                                                                                 const GatedActivation& activation) {
-  const WeightScope weights = scope.as(TensorRole::experts);
+  const WeightScope weights = scope.as(TensorRole::experts).stacked_as(StackLayout::interleaved);
   std::vector<GatedMlp> bank;
   if (weights.contains("0.gate_proj.weight")) {
     for (std::size_t e = 0; e < experts; ++e) {

@@ -59,6 +59,9 @@ inline constexpr std::string_view kGraniteMoeDefaults = R"({
   const auto rotary = hf::read_rotary(reader, config, heads.head_dim);
   reader.reject_unknown_keys();
 
+  weights.add_synonyms({{"input_linear.weight", "experts.gate_up_proj"},
+                        {"output_linear.weight", "experts.down_proj"},
+                        {"router.layer", "router"}});
   std::string summary = "grouped-query attention; " + hf::count_of_experts(k, experts) + ", softmax of the chosen";
   const auto make_layer = [&](const WeightScope& scope, std::size_t layer) {
     const WeightScope moe = scope / "block_sparse_moe";

@@ -52,6 +52,7 @@ inline constexpr std::string_view kHyV3Defaults = R"({
   parts.rotary = hf::read_rotary(reader, config, parts.heads.head_dim, parts.rotation);
   const std::size_t drafts = hf::read_draft_layers(reader);
   reader.reject_unknown_keys();
+  weights.add_synonyms({{"router.gate", "gate"}, {"shared_mlp", "shared_experts"}});
   const bool published = hf::first_mixture(weights, moe).contains("mlp.router.gate.weight");
   parts.names = published
                     ? hf::MoeNames{.gate = "router.gate", .balance_bias = "expert_bias", .shared_experts = "shared_mlp"}

@@ -84,6 +84,7 @@ inline constexpr std::string_view kLagunaDefaults = R"({
   reader.require_false("moe_apply_router_weight_on_input");
   reader.reject_unknown_keys();
 
+  weights.add_synonyms({{"shared_expert", "shared_experts"}});
   std::string summary = "grouped-query attention, q/k norm, output gate" + hf::window_of(windows) + "; " +
                         hf::count_of_experts(k, experts) + ", sigmoid, 1 shared";
   return hf::build_decoder(config, std::move(summary), weights, [&](const WeightScope& scope, std::size_t layer) {

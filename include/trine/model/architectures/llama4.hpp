@@ -72,7 +72,7 @@ namespace hf {
 [[nodiscard]] inline std::unique_ptr<const ExpertExecutor> read_llama4_experts(const WeightScope& scope,
                                                                                std::size_t experts, std::size_t hidden,
                                                                                std::size_t ffn) {
-  const WeightScope weights = scope.as(TensorRole::experts);
+  const WeightScope weights = scope.as(TensorRole::experts).stacked_as(StackLayout::transposed);
   std::vector<GatedMlp> bank;
   if (weights.contains("0.gate_proj.weight")) {
     for (std::size_t e = 0; e < experts; ++e) bank.emplace_back(weights / e, hidden, ffn);

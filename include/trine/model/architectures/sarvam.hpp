@@ -45,6 +45,7 @@ inline constexpr std::string_view kSarvamMoeDefaults = R"({
                              .fused = "query_key_value",
                              .module = "attention"};
     parts.names.balance_bias = "gate.expert_bias";
+    weights.add_synonyms({{"attention", "self_attn"}, {"dense", "o_proj"}, {"word_embeddings", "embed_tokens"}});
   }
   return hf::build_glm4(context, config, reader, weights, std::move(parts));
 }
