@@ -60,7 +60,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     trine::Notes notes;
     const std::string architecture(metadata.string("general.architecture"));
     const trine::Json config = trine::gguf_config(metadata, *file, notes);
-    trine::test::build_and_run(config, std::make_unique<const trine::GgufTensors>(std::move(file), architecture, notes));
+    trine::test::build_and_run(config,
+                               std::make_unique<const trine::GgufTensors>(std::move(file), architecture, notes));
   });
   return 0;
 }

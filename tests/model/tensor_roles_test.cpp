@@ -31,10 +31,14 @@ TensorRole role_by_name(const std::string& name, std::size_t rank) {
     });
   };
   if (rank >= 2 && name.find("mtp") != std::string::npos) return TensorRole::other;
-  if (rank < 2 || name.ends_with("bias") || has({"conv1d", "q_conv1d", "k_conv1d", "v_conv1d", "A_log"}) || name.ends_with("conv.conv.weight"))
+  if (rank < 2 || name.ends_with("bias") || has({"conv1d", "q_conv1d", "k_conv1d", "v_conv1d", "A_log"}) ||
+      name.ends_with("conv.conv.weight"))
     return TensorRole::vector;
-  if (has({"vision_tower", "visual", "audio_tower", "embed_vision", "embed_audio", "vision_model", "vit_large_projector"})) return TensorRole::other;
-  if (has({"router", "gate", "shared_expert_gate", "in_proj_a", "in_proj_b", "in_proj_ba", "weights_proj", "f_a_proj", "f_b_proj", "b_proj"}))
+  if (has({"vision_tower", "visual", "audio_tower", "embed_vision", "embed_audio", "vision_model",
+           "vit_large_projector"}))
+    return TensorRole::other;
+  if (has({"router", "gate", "shared_expert_gate", "in_proj_a", "in_proj_b", "in_proj_ba", "weights_proj", "f_a_proj",
+           "f_b_proj", "b_proj"}))
     return TensorRole::router;
   if (has({"shared_experts", "shared_expert", "shared_mlp", "share_expert"})) return TensorRole::shared_experts;
   if (has({"experts", "input_linear", "output_linear"})) return TensorRole::experts;
