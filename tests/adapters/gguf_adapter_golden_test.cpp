@@ -77,6 +77,11 @@ TEST_P(GgufAdapters, AnswerAsOnTheCheckpoint) {
                  "DoRA needs the rows of a matrix that this file has in two");
     return;
   }
+  if (GetParam().adapter == "qwen3_next_whole" && GetParam().file == "qwen3_next") {
+    EXPECT_ERROR(Adapter::load(model, golden.directory, {.regex = pcre2_regex}), WeightError,
+                 "found none for 'model.layers.0.linear_attn.in_proj_qkvz.lora_A.weight'");
+    return;
+  }
   expect_answer(golden, model, Adapter::load(model, golden.directory, {.regex = pcre2_regex}));
 }
 

@@ -191,12 +191,12 @@ class MergeRun {
   // Which tensor holds which maps. A head that is the embedding has no tensor of its own.
   void find_maps() {
     const std::span<const LinearMap> maps = model_.linear_maps();
-    std::map<const std::byte*, std::size_t> by_address;
+    std::map<const void*, std::size_t> by_address;
     for (std::size_t target = 0; target < maps.size(); ++target) {
       const LinearMap& map = maps[target];
       if (maps_.is_updated(target)) ++info_.linear_maps;
       if (!map.stack && map.weight.parameters() != 0) {
-        const auto [first, is_new] = by_address.emplace(map.weight.data, target);
+        const auto [first, is_new] = by_address.emplace(map.weight.address(), target);
         if (!is_new) {
           untie(first->second, target);
           continue;
