@@ -24,7 +24,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kAdapters = fs::path(TRINE_TEST_DATA) / "adapters";
+const fs::path kGoldenAdapters = fs::path(TRINE_TEST_DATA) / "adapters";
 const fs::path kFiles = fs::path(TRINE_TEST_DATA) / "gguf_models";
 
 struct Case {
@@ -35,9 +35,9 @@ struct Case {
 };
 
 // Each adapter with each file of its family.
-std::vector<Case> cases() {
+std::vector<Case> files_with_adapters() {
   std::vector<Case> result;
-  for (const fs::path& adapter : golden_directories(kAdapters)) {
+  for (const fs::path& adapter : golden_directories(kGoldenAdapters)) {
     const auto family = read_json_file(adapter / "golden.json").at("family").get<std::string>();
     for (const std::string& file : {family, family + "_unsplit"})
       if (fs::exists(kFiles / (file + ".gguf"))) result.push_back({adapter.filename().string(), file});
@@ -70,7 +70,7 @@ void expect_answer(const Golden& golden, const Model& model, const Adapter& adap
 class GgufAdapters : public testing::TestWithParam<Case> {};
 
 TEST_P(GgufAdapters, AnswerAsOnTheCheckpoint) {
-  const Golden golden = read_golden(kAdapters / GetParam().adapter);
+  const Golden golden = read_golden(kGoldenAdapters / GetParam().adapter);
   const Model model = Model::load(kFiles / (GetParam().file + ".gguf"));
   if (GetParam().adapter == "deepseek_v2_lite_dora" && GetParam().file == "deepseek_v2_lite") {
     EXPECT_ERROR(Adapter::load(model, golden.directory, {.regex = pcre2_regex}), WeightError,
@@ -87,7 +87,7 @@ TEST_P(GgufAdapters, AnswerAsOnTheCheckpoint) {
 
 // Gate and up of gpt-oss together are square here. PEFT 0.18 was right about [experts, in, out], and only about that.
 TEST(GgufExperts, KnowThatExpertsOfGptOssAreTransposedInTransformers) {
-  const Golden golden = read_golden(kAdapters / "gpt_oss_experts");
+  const Golden golden = read_golden(kGoldenAdapters / "gpt_oss_experts");
   const TemporaryDirectory older;
   fs::copy_file(golden.directory / "adapter_model.safetensors", older.path() / "adapter_model.safetensors");
   Json config = read_json_file(golden.directory / "adapter_config.json");
@@ -97,7 +97,7 @@ TEST(GgufExperts, KnowThatExpertsOfGptOssAreTransposedInTransformers) {
   expect_answer(golden, model, Adapter::load(model, older.path()));
 }
 
-INSTANTIATE_TEST_SUITE_P(All, GgufAdapters, testing::ValuesIn(cases()),
+INSTANTIATE_TEST_SUITE_P(All, GgufAdapters, testing::ValuesIn(files_with_adapters()),
                          [](const auto& parameter) { return parameter.param.adapter + "_on_" + parameter.param.file; });
 
 }  // namespace
