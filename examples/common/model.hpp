@@ -159,12 +159,12 @@ struct ModelOptions {
   [[nodiscard]] std::vector<trine::AdapterUse> load_adapters(const trine::Model& model) const {
     std::vector<trine::AdapterUse> adapters;
     for (const std::string& given : lora) {
-      const auto [path, scale] = split_scale(given);
+      const std::pair<std::string, float> use = split_scale(given);
       adapters.push_back({read_from_model([&] {
-                            return trine::Adapter::load(model, path,
+                            return trine::Adapter::load(model, use.first,
                                                         {.regex = trine::pcre2_regex, .allow_unknown = allow_unknown});
                           }),
-                          scale});
+                          use.second});
     }
     return adapters;
   }
