@@ -192,11 +192,13 @@ int main(int argc, char** argv) {
                                "In place of --type: so many bits per weight in all, each tensor and expert with the\n"
                                "type that loses least, as measured on the text of --calibrate, which it needs")
                    ->type_name("B")
-                   ->check(CLI::Range(1.0, 64.0));
+                   ->default_str("")
+                   ->check(CLI::Range(1.0, 64.0).description(""));
   auto* bytes = program.add_option("--target-bytes", arguments.target_bytes, "The same: so many bytes, such as 4GiB")
                     ->type_name("N")
-                    ->transform(CLI::AsSizeValue(false))
-                    ->check(CLI::PositiveNumber);
+                    ->default_str("")
+                    ->transform(CLI::AsSizeValue(false).description(""))
+                    ->check(CLI::PositiveNumber.description(""));
   bits->excludes(type)->excludes(bytes);
   bytes->excludes(type);
   program
@@ -214,7 +216,8 @@ int main(int argc, char** argv) {
       ->type_name("FILE");
   program
       .add_option("--calibration", arguments.calibration,
-                  "Squares of inputs from an earlier run, OUT/calibration.safetensors; several are added")
+                  "Squares of inputs from an earlier run, OUT/calibration.safetensors, or an imatrix of\n"
+                  "llama.cpp; several are added")
       ->type_name("FILE")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
